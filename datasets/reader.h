@@ -1,0 +1,45 @@
+/* A dataset reader turns one public dataset's files into numbered records.
+ *
+ * A reader is one file in datasets/ and one line in datasets/readers.def. The file holds the reader's
+ * options, and one exported constant `cvy_reader_<name>`. */
+#ifndef CVY_DATASETS_READER_H
+#define CVY_DATASETS_READER_H
+
+#include "base/options.h"
+#include <convoy/data.h>
+
+/* What one input of the command line holds once it is open. */
+typedef struct cvy_source {
+  void *state; /* the reader's own */
+  int64_t count;
+  int64_t class_count;
+  const char *const *class_names;
+  int64_t h, w, c;       /* of every image; h = w = 0 if sizes vary and nothing scales them */
+  bool may_stay_encoded; /* read can deliver JPEG or PNG bytes */
+} cvy_source;
+
+typedef struct cvy_record {
+  int32_t label;
+  const char *name; /* for errors: "cats/7.jpg", "record 12"; valid until the next read */
+  cvy_image image;  /* the picture, decoded */
+  /* The file's bytes as they came, if the source may_stay_encoded; valid until the next read. */
+  const void *encoded;
+  size_t encoded_bytes;
+} cvy_record;
+
+typedef struct cvy_reader {
+  const cvy_kind *kind;
+  int64_t default_h, default_w; /* scaled to this if --size is not given; 0: left as they are */
+  /* `inputs`: the files or folders of one split (1 or more; "synthetic" takes none). h, w: the size asked
+   * for, 0 if none. On an error nothing stays open. */
+  cvy_err (*open)(cvy_source *out, const void *config, const char *const *inputs, int64_t input_count,
+                  int64_t h, int64_t w, uint64_t seed) CVY_MUST_CHECK;
+  /* Any index, any order. The record's image buffer is reused from call to call. */
+  cvy_err (*read)(cvy_record *out, cvy_source *source, int64_t index) CVY_MUST_CHECK;
+  void (*close)(cvy_source *source);
+} cvy_reader;
+
+int64_t cvy_reader_count(void);
+const cvy_reader *cvy_reader_at(int64_t index);
+
+#endif

@@ -1,0 +1,111 @@
+/* From files to the network's input: shards, the sampler, augmentation, the prefetching loader.
+ *
+ * A shard is a plain HDF5 file (datasets/README.md gives the format); a dataset is a set of shards that
+ * agree. A loader thread reads, decodes, augments and normalises microbatches ahead of the training step.
+ * Everything random is keyed by (seed, epoch, sample), so the stream of samples does not know about ranks or
+ * threads. Nothing here is collective; MPI is never called.
+ */
+#ifndef CONVOY_DATA_H
+#define CONVOY_DATA_H
+
+#include <convoy/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct cvy_yaml; /* base/yaml.h */
+
+enum { CVY_MAX_CHANNELS = 4 };
+
+/* ---- pictures ----------------------------------------------------------------------------------------- */
+
+/* h x w x c samples, channels innermost, rows from the top. The buffer grows as needed and is reused;
+ * cvy_image_free gives it back. */
+typedef struct cvy_image {
+  int64_t h, w, c;
+  uint8_t *px;
+  size_t capacity_bytes;
+} cvy_image;
+
+void cvy_image_resize_buffer(cvy_image *image, int64_t h, int64_t w, int64_t c);
+void cvy_image_free(cvy_image *image);
+/* Decodes a JPEG or PNG file's bytes (told apart by their signature) to `channels` (1: grey, 3: RGB, 0: as in
+ * the file). An error says what is wrong with the bytes; the caller puts the name in front. */
+cvy_err cvy_image_decode(cvy_image *out, const void *bytes, size_t byte_count,
+                         int64_t channels) CVY_MUST_CHECK;
+/* Scales to h x w: area averaging when shrinking, bilinear when growing. */
+void cvy_image_scale(cvy_image *out, const cvy_image *in, int64_t h, int64_t w);
+
+/* ---- datasets ----------------------------------------------------------------------------------------- */
+
+typedef struct cvy_dataset cvy_dataset;
+
+typedef struct cvy_dataset_info {
+  int64_t count;   /* images in all shards */
+  int64_t h, w, c; /* of every image; h = w = 0 if they vary in size */
+  int64_t class_count;
+  const char *const *class_names;
+  float mean[CVY_MAX_CHANNELS]; /* per channel, over the training split, in units of the stored samples */
+  float deviation[CVY_MAX_CHANNELS];
+  int64_t shard_count;
+} cvy_dataset_info;
+
+/* Opens `path`: a file; or a folder, whose shards `split`-*.h5 are taken; or a prefix "dir/train". Plain HDF5
+ * files as h5py users write them are read too. Errors: nothing there, a missing shard of the set, foreign or
+ * truncated HDF5, labels out of range (names file and record), shards that disagree in shape, channels or
+ * classes. */
+cvy_err cvy_dataset_open(cvy_dataset **out, const char *path, const char *split) CVY_MUST_CHECK;
+void cvy_dataset_close(cvy_dataset *dataset);
+const cvy_dataset_info *cvy_dataset_describe(const cvy_dataset *dataset);
+/* XXH3 over the contents' description and checksums: the same on every rank that sees the same data. */
+cvy_hash cvy_dataset_fingerprint(const cvy_dataset *dataset);
+
+/* ---- augmentation ------------------------------------------------------------------------------------- */
+
+/* A chain of augmentations as the recipe lists them. `list` is the recipe's YAML (NULL: none); in_h, in_w of
+ * 0 mean that sizes vary. *out_h, *out_w receive the size that leaves the chain, 0 if it still varies. */
+typedef struct cvy_augment cvy_augment;
+cvy_err cvy_augment_create(cvy_augment **out, const struct cvy_yaml *list, int64_t in_h, int64_t in_w,
+                           int64_t *out_h, int64_t *out_w) CVY_MUST_CHECK;
+void cvy_augment_destroy(cvy_augment *augment);
+
+/* ---- the loader --------------------------------------------------------------------------------------- */
+
+/* Step s trains on positions s*B ... s*B+B-1 of an endless stream of epochs, B = microbatch * per_step:
+ * position p is place p mod count of epoch p / count, whose order is a permutation keyed by (seed, epoch).
+ * Microbatch m of the step holds B's images m*microbatch ... +microbatch-1; this loader delivers those of
+ * first ... first+own-1, for the steps first_step ... end_step-1, in order. Without shuffling, position p is
+ * image p, and positions past the last image deliver zeros with label -1 (evaluation). */
+typedef struct cvy_loader_config {
+  cvy_dataset *dataset;       /* the loader is its only user while it lives */
+  const cvy_augment *augment; /* NULL: none */
+  bool training; /* shuffle, and random augmentation; else the augmentation's deterministic form */
+  uint64_t seed;
+  int64_t h, w, c; /* the network's input */
+  int64_t microbatch, per_step;
+  int64_t first, own;
+  int64_t first_step, end_step;
+  int64_t depth;                                             /* microbatches kept ready, at least 2 */
+  float mean[CVY_MAX_CHANNELS], deviation[CVY_MAX_CHANNELS]; /* input = (sample - mean) / deviation */
+} cvy_loader_config;
+
+typedef struct cvy_microbatch {
+  const float *images;   /* [microbatch][h][w][c], 64-byte aligned */
+  const int32_t *labels; /* [microbatch] */
+} cvy_microbatch;
+
+typedef struct cvy_loader cvy_loader;
+cvy_err cvy_loader_create(cvy_loader **out, const cvy_loader_config *config) CVY_MUST_CHECK;
+void cvy_loader_destroy(cvy_loader *loader); /* stops the thread, also in mid-stream */
+/* Waits for the next microbatch; it stays valid until cvy_loader_release. An error of the loader thread comes
+ * out here, with the file and record. No allocation. */
+cvy_err cvy_loader_next(cvy_microbatch *out, cvy_loader *loader) CVY_MUST_CHECK;
+void cvy_loader_release(cvy_loader *loader);
+/* Seconds that cvy_loader_next has waited so far. */
+double cvy_loader_waited_s(const cvy_loader *loader);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,135 @@
+/* What a layer type is, and what it may rely on.
+ *
+ * A layer type is one file in src/layer and one line in src/layer/layers.def. The file holds the
+ * configuration struct, its option table and one exported constant `cvy_layer_<name>`. The net calls plan
+ * once: from the input shapes it works out the output shape, declares the parameters, and says what backward
+ * will read and how much scratch is needed. It may store derived values in its config. forward   y from x,
+ * for one microbatch. backward  dx and the parameters' gradients from dy, for the microbatch that forward saw
+ * last.
+ *
+ * Layout: activations are N H W C, contiguous, float; filters [kh][kw][cin][cout]. All shapes of a call are
+ * those of the plan. forward and backward overwrite their outputs (gradients of parameters too), allocate
+ * nothing, cannot fail, and compute the same bits for any number of threads (cvy_parallel over tasks of fixed
+ * shape).
+ */
+#ifndef CONVOY_LAYER_H
+#define CONVOY_LAYER_H
+
+#include <convoy/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct cvy_kind; /* base/options.h */
+
+typedef struct cvy_shape {
+  int64_t n, h, w, c;
+} cvy_shape;
+
+static inline int64_t cvy_shape_count(cvy_shape s) {
+  return s.n * s.h * s.w * s.c;
+}
+static inline int64_t cvy_shape_per_image(cvy_shape s) {
+  return s.h * s.w * s.c;
+}
+
+/* How a parameter gets its first values. fan_in and fan_out count the inputs and outputs of one unit. */
+typedef enum cvy_init_method {
+  CVY_INIT_CONSTANT, /* value */
+  CVY_INIT_GAUSSIAN, /* mean 0, deviation `value` */
+  CVY_INIT_XAVIER,   /* uniform in +-sqrt(6 / (fan_in + fan_out)); Glorot & Bengio 2010, eq. 16 */
+  CVY_INIT_HE        /* Gaussian with deviation sqrt(2 / fan_in); He et al. 2015, eq. 10 */
+} cvy_init_method;
+
+typedef struct cvy_init {
+  cvy_init_method method;
+  double value;
+  int64_t fan_in, fan_out;
+} cvy_init;
+
+enum { CVY_MAX_DIMS = 4, CVY_MAX_PARAMS = 4, CVY_MAX_INPUTS = 16 };
+
+typedef struct cvy_param_spec {
+  const char *name; /* "weights", "bias" */
+  int dim_count;
+  int64_t dims[CVY_MAX_DIMS];
+  cvy_init init;
+  bool decays; /* weight decay applies (weights yes, biases no) */
+} cvy_param_spec;
+
+/* Filled by plan. The net has set the inputs; everything else starts at zero. */
+typedef struct cvy_layer_plan {
+  int64_t input_count;
+  cvy_shape x[CVY_MAX_INPUTS];
+
+  cvy_shape y;
+  int64_t param_count;
+  cvy_param_spec params[CVY_MAX_PARAMS];
+  int64_t multiply_adds;           /* of forward, for the whole microbatch */
+  bool in_place;                   /* y may be the same memory as x[0], and dx[0] the same as dy */
+  bool backward_reads_x;           /* x must still be there in backward; with in_place it must not be set */
+  bool backward_reads_y;           /* y must still be there in backward */
+  bool needs_labels;               /* the layer is a loss */
+  size_t state_bytes;              /* written by forward, read by backward */
+  size_t scratch_bytes;            /* once a call, free afterwards; shared by all threads */
+  size_t scratch_bytes_per_thread; /* cvy_layer_thread_scratch() gives a thread its own */
+} cvy_layer_plan;
+
+/* Where in training a call stands: what counted random numbers are keyed by. */
+typedef struct cvy_pass {
+  bool training; /* dropout on */
+  uint64_t seed;
+  int64_t step;
+  int64_t first_sample; /* index in the global batch of the microbatch's first image */
+  float loss_scale; /* gradients are those of loss_scale * (sum of the images' losses); usually 1 / batch */
+} cvy_pass;
+
+/* One call of forward or backward. */
+typedef struct cvy_layer_call {
+  void *config;
+  const cvy_layer_plan *plan;
+  int64_t layer_index;
+  const cvy_pass *pass;
+  const float *x[CVY_MAX_INPUTS];
+  float *y;
+  const float *dy;           /* backward; NULL for a loss */
+  float *dx[CVY_MAX_INPUTS]; /* backward; NULL where nobody needs it */
+  const float *params[CVY_MAX_PARAMS];
+  float *grads[CVY_MAX_PARAMS]; /* backward */
+  void *state;
+  void *scratch;         /* 64-byte aligned, as each thread's part is */
+  const int32_t *labels; /* loss: [n], -1 for a row that does not count */
+  double *losses;        /* loss, forward: [n], each image's loss, 0 where the label is -1 */
+} cvy_layer_call;
+
+/* This thread's own scratch of plan->scratch_bytes_per_thread. */
+static inline void *cvy_layer_thread_scratch(const cvy_layer_call *call, int thread) {
+  return (char *)call->scratch + cvy_aligned(call->plan->scratch_bytes) +
+         (size_t)thread * cvy_aligned(call->plan->scratch_bytes_per_thread);
+}
+
+typedef struct cvy_layer_type {
+  const struct cvy_kind *kind; /* name, help, options, bytes of the config */
+  const char *short_name;      /* layers without a name are called short_name1, short_name2, ... */
+  /* Wrong sizes are an error whose message says what would be right; the net puts file and line in front. */
+  cvy_err (*plan)(cvy_layer_plan *plan, void *config) CVY_MUST_CHECK;
+  void (*forward)(const cvy_layer_call *call);
+  void (*backward)(const cvy_layer_call *call);
+  /* Text for the summary's kernel column, "5x5/1 same"; may be NULL. */
+  void (*describe)(char *out, size_t bytes, const void *config);
+} cvy_layer_type;
+
+/* The registry of src/layer/layers.def. */
+int64_t cvy_layer_type_count(void);
+const cvy_layer_type *cvy_layer_type_at(int64_t index);
+
+/* Fills `values` (the product of spec->dims floats) by spec->init, from counted random numbers. */
+void cvy_param_fill(float *values, const cvy_param_spec *spec, uint64_t seed, int64_t layer_index,
+                    int64_t param_index);
+int64_t cvy_param_count(const cvy_param_spec *spec);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,80 @@
+/* Errors: one message buffer a thread, one fatal hook a process. */
+#include <convoy/base.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MESSAGE_BYTES = 4096 };
+
+static _Thread_local char message[MESSAGE_BYTES];
+static void (*fatal_hook)(int exit_code);
+
+cvy_err cvy_error(cvy_err code, const char *format, ...) {
+  /* The arguments may point into the old message, so the new one is made beside it. */
+  char text[MESSAGE_BYTES];
+  va_list va;
+  va_start(va, format);
+  vsnprintf(text, sizeof text, format, va);
+  va_end(va);
+  memcpy(message, text, sizeof message);
+  return code;
+}
+
+cvy_err cvy_error_in(cvy_err code, const char *format, ...) {
+  char place[MESSAGE_BYTES / 2];
+  va_list va;
+  va_start(va, format);
+  vsnprintf(place, sizeof place, format, va);
+  va_end(va);
+  return cvy_error(code, "%s: %s", place, message);
+}
+
+const char *cvy_err_message(void) {
+  return message;
+}
+
+int cvy_err_exit_code(cvy_err code) {
+  switch (code) {
+  case CVY_OK:
+    return 0;
+  case CVY_E_USAGE:
+  case CVY_E_INPUT:
+    return 2;
+  case CVY_E_STOPPED:
+    return 75;
+  case CVY_E_SYSTEM:
+  case CVY_E_RUN:
+    return 1;
+  }
+  return 1;
+}
+
+void cvy_set_fatal_hook(void (*hook)(int exit_code)) {
+  fatal_hook = hook;
+}
+
+_Noreturn static void end_job(void) {
+  fflush(NULL);
+  if (fatal_hook) fatal_hook(1);
+  _Exit(1);
+}
+
+void cvy_fatal(const char *format, ...) {
+  char text[MESSAGE_BYTES];
+  va_list va;
+  va_start(va, format);
+  vsnprintf(text, sizeof text, format, va);
+  va_end(va);
+  fprintf(stderr, "\nconvoy: %s\n", text);
+  end_job();
+}
+
+void cvy_check_failed(const char *file, int line, const char *condition, const char *format, ...) {
+  char text[MESSAGE_BYTES];
+  va_list va;
+  va_start(va, format);
+  vsnprintf(text, sizeof text, format, va);
+  va_end(va);
+  fprintf(stderr, "\nconvoy: %s:%d: this should always hold: %s;%s\n", file, line, condition, text);
+  end_job();
+}

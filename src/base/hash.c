@@ -1,0 +1,39 @@
+/* XXH3-128, streamed. */
+#include <convoy/base.h>
+
+#include <stdlib.h>
+#include <xxhash.h>
+
+struct cvy_hasher {
+  XXH3_state_t *state;
+};
+
+cvy_hasher *cvy_hasher_create(void) {
+  cvy_hasher *hasher = cvy_new(sizeof *hasher);
+  hasher->state = XXH3_createState();
+  CVY_CHECK(hasher->state);
+  cvy_hasher_reset(hasher);
+  return hasher;
+}
+
+void cvy_hasher_destroy(cvy_hasher *hasher) {
+  if (!hasher) return;
+  XXH3_freeState(hasher->state);
+  free(hasher);
+}
+
+void cvy_hasher_reset(cvy_hasher *hasher) {
+  CVY_CHECK(XXH3_128bits_reset(hasher->state) == XXH_OK);
+}
+
+void cvy_hasher_add(cvy_hasher *hasher, const void *data, size_t bytes) {
+  CVY_CHECK(XXH3_128bits_update(hasher->state, data, bytes) == XXH_OK);
+}
+
+cvy_hash cvy_hasher_result(const cvy_hasher *hasher) {
+  const XXH128_hash_t sum = XXH3_128bits_digest(hasher->state);
+  cvy_hash hash;
+  snprintf(hash.hex, sizeof hash.hex, "%016llx%016llx", (unsigned long long)sum.high64,
+           (unsigned long long)sum.low64);
+  return hash;
+}

@@ -1,0 +1,104 @@
+/* Memory of two kinds: pools of small set-up objects, and large planned buffers. */
+#include <convoy/base.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNK_BYTES = 64 * 1024, CACHE_LINE_BYTES = 64, POOL_ALIGNMENT = 16 };
+
+void *cvy_new(size_t bytes) {
+  void *memory = calloc(1, bytes ? bytes : 1);
+  if (!memory) cvy_fatal("out of memory (%zu bytes)", bytes);
+  return memory;
+}
+
+static char *format_into(cvy_pool *pool, const char *format, va_list va) {
+  va_list again;
+  va_copy(again, va);
+  const int length = vsnprintf(NULL, 0, format, va);
+  CVY_CHECK(length >= 0);
+  const size_t bytes = (size_t)length + 1;
+  char *text = pool ? cvy_pool_new(pool, bytes) : cvy_new(bytes);
+  vsnprintf(text, bytes, format, again);
+  va_end(again);
+  return text;
+}
+
+char *cvy_format(const char *format, ...) {
+  va_list va;
+  va_start(va, format);
+  char *text = format_into(NULL, format, va);
+  va_end(va);
+  return text;
+}
+
+/* A chunk's header, padded so that what follows it is aligned. */
+typedef struct chunk {
+  _Alignas(POOL_ALIGNMENT) struct chunk *next;
+} chunk;
+
+struct cvy_pool {
+  chunk *chunks;
+  char *free;
+  size_t free_bytes;
+};
+
+cvy_pool *cvy_pool_create(void) {
+  return cvy_new(sizeof(cvy_pool));
+}
+
+void cvy_pool_destroy(cvy_pool *pool) {
+  if (!pool) return;
+  for (chunk *c = pool->chunks; c;) {
+    chunk *next = c->next;
+    free(c);
+    c = next;
+  }
+  free(pool);
+}
+
+void *cvy_pool_new(cvy_pool *pool, size_t bytes) {
+  bytes = (bytes + POOL_ALIGNMENT - 1) / POOL_ALIGNMENT * POOL_ALIGNMENT;
+  if (bytes > pool->free_bytes) {
+    const size_t body = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
+    chunk *c = cvy_new(sizeof(chunk) + body);
+    c->next = pool->chunks;
+    pool->chunks = c;
+    pool->free = (char *)(c + 1);
+    pool->free_bytes = body;
+  }
+  void *memory = pool->free;
+  pool->free += bytes;
+  pool->free_bytes -= bytes;
+  return memory;
+}
+
+char *cvy_pool_format(cvy_pool *pool, const char *format, ...) {
+  va_list va;
+  va_start(va, format);
+  char *text = format_into(pool, format, va);
+  va_end(va);
+  return text;
+}
+
+size_t cvy_aligned(size_t bytes) {
+  return (bytes + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
+}
+
+cvy_err cvy_buffer_create(void **out, size_t bytes, const char *what) {
+  /* calloc's large blocks are fresh pages of the system: zero without being touched. */
+  char *block = calloc(1, bytes + 2 * CACHE_LINE_BYTES);
+  *out = NULL;
+  if (!block) return cvy_error(CVY_E_SYSTEM, "out of memory: %s needs %.1f MB", what, (double)bytes / 1e6);
+  char *buffer = block + CACHE_LINE_BYTES + (CACHE_LINE_BYTES - (uintptr_t)block % CACHE_LINE_BYTES);
+  memcpy(buffer - sizeof block, &block, sizeof block);
+  *out = buffer;
+  return CVY_OK;
+}
+
+void cvy_buffer_destroy(void *buffer) {
+  if (!buffer) return;
+  char *block;
+  memcpy(&block, (char *)buffer - sizeof block, sizeof block);
+  free(block);
+}

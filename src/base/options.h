@@ -1,0 +1,88 @@
+/* Option tables: one table parses YAML or the command line, checks ranges, prints the help, and writes the
+ * resolved values back.
+ *
+ * A table describes the fields of a configuration struct and ends with an entry without a name. An option
+ * whose `fallback` is NULL must be given. The struct's fields have these C types:
+ *
+ *   CVY_INT     int64_t      min <= value <= max
+ *   CVY_FLOAT   double       min <= value <= max
+ *   CVY_BOOL    bool         true, false; on the command line a bare --name
+ *   CVY_STRING  const char * (in the caller's pool)
+ *   CVY_CHOICE  int          index into `words`
+ *   CVY_PAIR    int64_t[2]   [height, width], or one number for both; or one of `words`, stored as {-1-index,
+ * -1-index} CVY_INTS    cvy_ints     a list of whole numbers, each in the range CVY_TABLE   a struct
+ * described by `table` CVY_NODE    const cvy_yaml *  the YAML below, read by somebody else; NULL if not given
+ */
+#ifndef CVY_BASE_OPTIONS_H
+#define CVY_BASE_OPTIONS_H
+
+#include "base/yaml.h"
+
+typedef enum cvy_option_type {
+  CVY_INT,
+  CVY_FLOAT,
+  CVY_BOOL,
+  CVY_STRING,
+  CVY_CHOICE,
+  CVY_PAIR,
+  CVY_INTS,
+  CVY_TABLE,
+  CVY_NODE
+} cvy_option_type;
+
+typedef struct cvy_ints {
+  int64_t count;
+  const int64_t *values;
+} cvy_ints;
+
+typedef struct cvy_option {
+  const char *name;
+  cvy_option_type type;
+  size_t offset; /* of the field */
+  const char
+      *fallback;   /* YAML text of the default; NULL: must be given (CVY_NODE, CVY_TABLE: never needed) */
+  double min, max; /* CVY_INT, CVY_FLOAT, CVY_PAIR, CVY_INTS */
+  const char *const *words; /* CVY_CHOICE, CVY_PAIR: NULL-terminated */
+  const struct cvy_option *table;
+  const char *help; /* one line, with the unit */
+} cvy_option;
+
+#define CVY_NO_LIMIT 9e15
+
+/* A type that can be chosen by name: a layer type, an update rule, an augmentation, a dataset reader, a
+ * subcommand. Each such struct begins with its cvy_kind, and each registry lists them. */
+typedef struct cvy_kind {
+  const char *name;
+  const char *help; /* one line */
+  const cvy_option *options;
+  size_t config_bytes;
+} cvy_kind;
+
+/* Sets every field to its default; fields that must be given are left alone. */
+cvy_err cvy_options_defaults(void *config, cvy_pool *pool, const cvy_option *table) CVY_MUST_CHECK;
+
+/* Defaults, then the keys of `mapping` (NULL, or an empty scalar: none). Errors point at the node: unknown
+ * keys (with the nearest known one), wrong types, values out of range, missing keys. `what` names the thing
+ * configured: "conv". */
+cvy_err cvy_options_read(void *config, cvy_pool *pool, const cvy_option *table, const cvy_yaml *mapping,
+                         const cvy_yaml *at, const char *what) CVY_MUST_CHECK;
+/* Sets one field from text, as given on the command line by --name. */
+cvy_err cvy_option_set(void *config, cvy_pool *pool, const cvy_option *option,
+                       const char *text) CVY_MUST_CHECK;
+/* The mapping of all values, for the resolved recipe. */
+cvy_yaml *cvy_options_dump(const void *config, cvy_pool *pool, const cvy_option *table);
+
+/* One line an option: prefix (such as "--"), name, default, range, help. */
+void cvy_options_help(FILE *out, const cvy_option *table, const char *prefix);
+
+/* Reads "name" or "{name: {options}}" as a choice among `kinds`: its index and its configuration (in the
+ * pool). `what` is the word for the errors: "layer". */
+cvy_err cvy_kind_read(int64_t *index, void **config, cvy_pool *pool, const cvy_kind *const *kinds,
+                      int64_t kind_count, const cvy_yaml *node, const char *what) CVY_MUST_CHECK;
+/* {name: {all options resolved}} */
+cvy_yaml *cvy_kind_dump(const cvy_kind *kind, const void *config, cvy_pool *pool);
+
+/* The word of `words` nearest to `word` by edits, if near enough to be what was meant; else NULL. */
+const char *cvy_nearest_word(const char *word, const char *const *words, int64_t count);
+
+#endif

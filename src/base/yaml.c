@@ -1,0 +1,318 @@
+#include "base/yaml.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+enum { MAX_DEPTH = 64, MAX_BYTES = 16 << 20 };
+
+typedef struct reader {
+  yaml_parser_t parser;
+  cvy_pool *pool;
+  const char *file;
+} reader;
+
+static cvy_yaml *new_node(cvy_pool *pool, cvy_yaml_kind kind, const char *file, yaml_mark_t mark) {
+  cvy_yaml *node = cvy_pool_new(pool, sizeof *node);
+  node->kind = kind;
+  node->file = file;
+  node->line = (int)mark.line + 1;
+  node->column = (int)mark.column + 1;
+  return node;
+}
+
+cvy_yaml *cvy_yaml_new_scalar(cvy_pool *pool, const char *file, const char *text) {
+  cvy_yaml *node = new_node(pool, CVY_YAML_SCALAR, file, (yaml_mark_t){0});
+  node->text = cvy_pool_format(pool, "%s", text);
+  node->plain = true;
+  return node;
+}
+
+cvy_yaml *cvy_yaml_new_mapping(cvy_pool *pool, const char *file) {
+  return new_node(pool, CVY_YAML_MAPPING, file, (yaml_mark_t){0});
+}
+
+cvy_yaml *cvy_yaml_new_sequence(cvy_pool *pool, const char *file) {
+  return new_node(pool, CVY_YAML_SEQUENCE, file, (yaml_mark_t){0});
+}
+
+/* Room doubles whenever the count reaches a power of two. */
+static void append(cvy_pool *pool, cvy_yaml *parent, cvy_yaml *key, cvy_yaml *child) {
+  const int64_t count = parent->count;
+  if ((count & (count - 1)) == 0) {
+    const size_t room = sizeof(cvy_yaml *) * (size_t)(count ? 2 * count : 1);
+    cvy_yaml **items = cvy_pool_new(pool, room), **keys = cvy_pool_new(pool, room);
+    if (count) {
+      memcpy(items, parent->items, sizeof *items * (size_t)count);
+      memcpy(keys, parent->keys, sizeof *keys * (size_t)count);
+    }
+    parent->items = items;
+    parent->keys = keys;
+  }
+  parent->keys[count] = key;
+  parent->items[count] = child;
+  parent->count++;
+}
+
+void cvy_yaml_add(cvy_pool *pool, cvy_yaml *parent, const char *key, cvy_yaml *child) {
+  append(pool, parent, key ? cvy_yaml_new_scalar(pool, child->file, key) : NULL, child);
+}
+
+cvy_yaml *cvy_yaml_get(const cvy_yaml *mapping, const char *key) {
+  if (!mapping || mapping->kind != CVY_YAML_MAPPING) return NULL;
+  for (int64_t i = 0; i < mapping->count; i++)
+    if (strcmp(mapping->keys[i]->text, key) == 0) return mapping->items[i];
+  return NULL;
+}
+
+cvy_err cvy_yaml_error(const cvy_yaml *at, const char *format, ...) {
+  char text[2048];
+  va_list va;
+  va_start(va, format);
+  vsnprintf(text, sizeof text, format, va);
+  va_end(va);
+  return cvy_error(CVY_E_INPUT, "%s:%d:%d: %s", at->file, at->line, at->column, text);
+}
+
+const char *cvy_yaml_describe(const cvy_yaml *node) {
+  static _Thread_local char text[160];
+  if (node->kind == CVY_YAML_SEQUENCE) return "a list";
+  if (node->kind == CVY_YAML_MAPPING) return "a mapping";
+  if (node->text[0] == '\0') return "nothing";
+  snprintf(text, sizeof text, "'%.120s'", node->text);
+  return text;
+}
+
+static cvy_err next_event(reader *r, yaml_event_t *event) {
+  if (yaml_parser_parse(&r->parser, event)) return CVY_OK;
+  const yaml_parser_t *p = &r->parser;
+  if (p->error == YAML_READER_ERROR)
+    return cvy_error(CVY_E_INPUT, "%s: not YAML text: %s at byte %zu", r->file, p->problem,
+                     p->problem_offset);
+  return cvy_error(CVY_E_INPUT, "%s:%d:%d: %s%s%s", r->file, (int)p->problem_mark.line + 1,
+                   (int)p->problem_mark.column + 1, p->context ? p->context : "", p->context ? ": " : "",
+                   p->problem ? p->problem : "not YAML");
+}
+
+static cvy_err read_node(cvy_yaml **out, reader *r, yaml_event_t *event, int depth);
+
+static cvy_err read_sequence(cvy_yaml *sequence, reader *r, int depth) {
+  for (;;) {
+    yaml_event_t event;
+    CVY_TRY(next_event(r, &event));
+    if (event.type == YAML_SEQUENCE_END_EVENT) {
+      yaml_event_delete(&event);
+      return CVY_OK;
+    }
+    cvy_yaml *item;
+    CVY_TRY(read_node(&item, r, &event, depth + 1));
+    append(r->pool, sequence, NULL, item);
+  }
+}
+
+static cvy_err read_mapping(cvy_yaml *mapping, reader *r, int depth) {
+  for (;;) {
+    yaml_event_t event;
+    CVY_TRY(next_event(r, &event));
+    if (event.type == YAML_MAPPING_END_EVENT) {
+      yaml_event_delete(&event);
+      return CVY_OK;
+    }
+    cvy_yaml *key, *value;
+    CVY_TRY(read_node(&key, r, &event, depth + 1));
+    if (key->kind != CVY_YAML_SCALAR)
+      return cvy_yaml_error(key, "a key must be a word, not %s", cvy_yaml_describe(key));
+    if (cvy_yaml_get(mapping, key->text))
+      return cvy_yaml_error(key, "the key '%s' stands here twice", key->text);
+    CVY_TRY(next_event(r, &event));
+    CVY_TRY(read_node(&value, r, &event, depth + 1));
+    append(r->pool, mapping, key, value);
+  }
+}
+
+/* Consumes and deletes `event`, the first of the node. */
+static cvy_err read_node(cvy_yaml **out, reader *r, yaml_event_t *event, int depth) {
+  const yaml_event_type_t type = event->type;
+  const cvy_yaml_kind kind = type == YAML_SCALAR_EVENT           ? CVY_YAML_SCALAR
+                             : type == YAML_SEQUENCE_START_EVENT ? CVY_YAML_SEQUENCE
+                                                                 : CVY_YAML_MAPPING;
+  cvy_yaml *node = *out = new_node(r->pool, kind, r->file, event->start_mark);
+  bool anchored = type == YAML_ALIAS_EVENT;
+  if (type == YAML_SCALAR_EVENT) {
+    node->text = cvy_pool_format(r->pool, "%s", (const char *)event->data.scalar.value);
+    node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+    anchored = event->data.scalar.anchor != NULL;
+  } else if (type == YAML_SEQUENCE_START_EVENT) {
+    anchored = event->data.sequence_start.anchor != NULL;
+  } else if (type == YAML_MAPPING_START_EVENT) {
+    anchored = event->data.mapping_start.anchor != NULL;
+  }
+  yaml_event_delete(event);
+  if (anchored) return cvy_yaml_error(node, "anchors (&) and aliases (*) are not supported here");
+  if (depth > MAX_DEPTH) return cvy_yaml_error(node, "nested more than %d levels deep", MAX_DEPTH);
+  if (kind == CVY_YAML_SEQUENCE) return read_sequence(node, r, depth);
+  if (kind == CVY_YAML_MAPPING) return read_mapping(node, r, depth);
+  return CVY_OK;
+}
+
+static cvy_err read_document(cvy_yaml **out, reader *r) {
+  yaml_event_t event;
+  do {
+    CVY_TRY(next_event(r, &event));
+    const yaml_event_type_t type = event.type;
+    if (type == YAML_STREAM_START_EVENT || type == YAML_DOCUMENT_START_EVENT) {
+      yaml_event_delete(&event);
+      continue;
+    }
+    if (type == YAML_STREAM_END_EVENT) {
+      yaml_event_delete(&event);
+      return cvy_error(CVY_E_INPUT, "%s: empty; expected key: value lines", r->file);
+    }
+    break;
+  } while (true);
+  CVY_TRY(read_node(out, r, &event, 0));
+  CVY_TRY(next_event(r, &event)); /* the document's end */
+  yaml_event_delete(&event);
+  CVY_TRY(next_event(r, &event));
+  const bool more = event.type != YAML_STREAM_END_EVENT;
+  const int line = (int)event.start_mark.line + 1;
+  yaml_event_delete(&event);
+  if (more) return cvy_error(CVY_E_INPUT, "%s:%d: a second document begins; expected one", r->file, line);
+  return CVY_OK;
+}
+
+static cvy_err parse(cvy_yaml **out, cvy_pool *pool, const char *text, size_t bytes, const char *name) {
+  reader r = {.pool = pool, .file = cvy_pool_format(pool, "%s", name)};
+  *out = NULL;
+  CVY_CHECK(yaml_parser_initialize(&r.parser));
+  yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, bytes);
+  cvy_yaml *root = NULL;
+  const cvy_err err = read_document(&root, &r);
+  yaml_parser_delete(&r.parser);
+  if (!err) *out = root;
+  return err;
+}
+
+cvy_err cvy_yaml_parse(cvy_yaml **out, cvy_pool *pool, const char *text, const char *name) {
+  return parse(out, pool, text, strlen(text), name);
+}
+
+cvy_err cvy_yaml_load(cvy_yaml **out, cvy_pool *pool, const char *path) {
+  *out = NULL;
+  FILE *file = fopen(path, "rb");
+  if (!file) return cvy_error(CVY_E_INPUT, "%s: cannot open: %s", path, strerror(errno));
+  char *text = malloc(MAX_BYTES);
+  const size_t bytes = text ? fread(text, 1, MAX_BYTES, file) : 0;
+  const bool failed = !text || ferror(file);
+  const int reason = errno;
+  fclose(file);
+  cvy_err err = CVY_OK;
+  if (failed)
+    err = cvy_error(CVY_E_INPUT, "%s: cannot read: %s", path, strerror(reason));
+  else if (bytes == MAX_BYTES)
+    err = cvy_error(CVY_E_INPUT, "%s: larger than %d MiB; not a recipe or network", path, MAX_BYTES >> 20);
+  else
+    err = parse(out, pool, text, bytes, path);
+  free(text);
+  return err;
+}
+
+cvy_err cvy_yaml_override(cvy_yaml *root, cvy_pool *pool, const char *assignment) {
+  const char *place = "command line";
+  const char *equals = strchr(assignment, '=');
+  if (!equals || equals == assignment)
+    return cvy_error(CVY_E_USAGE, "'%s': expected key=value, as epochs=3 or solver.momentum=0.9", assignment);
+  cvy_yaml *value;
+  if (equals[1])
+    CVY_TRY_IN(cvy_yaml_parse(&value, pool, equals + 1, assignment), "command line");
+  else
+    value = cvy_yaml_new_scalar(pool, place, "");
+  char *path = cvy_pool_format(pool, "%.*s", (int)(equals - assignment), assignment);
+  cvy_yaml *at = root;
+  for (char *key = path, *dot; key; key = dot ? dot + 1 : NULL) {
+    if ((dot = strchr(key, '.'))) *dot = '\0';
+    if (at->kind != CVY_YAML_MAPPING)
+      return cvy_error(CVY_E_USAGE, "%s: '%s' stands below %s, which has no keys", assignment, key,
+                       cvy_yaml_describe(at));
+    int64_t i = 0;
+    while (i < at->count && strcmp(at->keys[i]->text, key) != 0) i++;
+    if (i == at->count) append(pool, at, cvy_yaml_new_scalar(pool, assignment, key), NULL);
+    if (!dot)
+      at->items[i] = value;
+    else if (!at->items[i] || (at->items[i]->kind == CVY_YAML_SCALAR && !at->items[i]->text[0]))
+      at->items[i] = cvy_yaml_new_mapping(pool, assignment);
+    at = at->items[i];
+  }
+  return CVY_OK;
+}
+
+/* ---- writing ---- */
+
+static int collect(void *stream, unsigned char *bytes, size_t count) {
+  return fwrite(bytes, 1, count, stream) == count;
+}
+
+static void emit(yaml_emitter_t *emitter, yaml_event_t *event) {
+  CVY_CHECK(yaml_emitter_emit(emitter, event), "%s", emitter->problem);
+}
+
+static bool is_short_list_of_words(const cvy_yaml *node) {
+  for (int64_t i = 0; i < node->count; i++)
+    if (node->items[i]->kind != CVY_YAML_SCALAR) return false;
+  return node->count <= 8;
+}
+
+static void emit_node(yaml_emitter_t *emitter, const cvy_yaml *node) {
+  yaml_event_t event;
+  if (node->kind == CVY_YAML_SCALAR) {
+    const yaml_scalar_style_t style = node->plain ? YAML_PLAIN_SCALAR_STYLE : YAML_DOUBLE_QUOTED_SCALAR_STYLE;
+    yaml_scalar_event_initialize(&event, NULL, NULL, (const yaml_char_t *)node->text, (int)strlen(node->text),
+                                 true, true, style);
+    emit(emitter, &event);
+    return;
+  }
+  const bool flow = is_short_list_of_words(node);
+  if (node->kind == CVY_YAML_SEQUENCE)
+    yaml_sequence_start_event_initialize(&event, NULL, NULL, true,
+                                         flow ? YAML_FLOW_SEQUENCE_STYLE : YAML_BLOCK_SEQUENCE_STYLE);
+  else
+    yaml_mapping_start_event_initialize(&event, NULL, NULL, true,
+                                        flow && node->count == 0 ? YAML_FLOW_MAPPING_STYLE
+                                                                 : YAML_BLOCK_MAPPING_STYLE);
+  emit(emitter, &event);
+  for (int64_t i = 0; i < node->count; i++) {
+    if (node->kind == CVY_YAML_MAPPING) emit_node(emitter, node->keys[i]);
+    emit_node(emitter, node->items[i]);
+  }
+  if (node->kind == CVY_YAML_SEQUENCE)
+    yaml_sequence_end_event_initialize(&event);
+  else
+    yaml_mapping_end_event_initialize(&event);
+  emit(emitter, &event);
+}
+
+char *cvy_yaml_text(const cvy_yaml *root) {
+  char *text = NULL;
+  size_t bytes = 0;
+  FILE *stream = open_memstream(&text, &bytes);
+  CVY_CHECK(stream);
+  yaml_emitter_t emitter;
+  yaml_event_t event;
+  CVY_CHECK(yaml_emitter_initialize(&emitter));
+  yaml_emitter_set_output(&emitter, collect, stream);
+  yaml_emitter_set_width(&emitter, 110);
+  yaml_emitter_set_unicode(&emitter, 1);
+  yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING);
+  emit(&emitter, &event);
+  yaml_document_start_event_initialize(&event, NULL, NULL, NULL, true);
+  emit(&emitter, &event);
+  emit_node(&emitter, root);
+  yaml_document_end_event_initialize(&event, true);
+  emit(&emitter, &event);
+  yaml_stream_end_event_initialize(&event);
+  emit(&emitter, &event);
+  yaml_emitter_delete(&emitter);
+  fclose(stream);
+  return text;
+}

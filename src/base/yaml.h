@@ -1,0 +1,47 @@
+/* YAML as a tree that remembers where each word stood, so that errors can point at it.
+ *
+ * libyaml parses; anchors and aliases are refused (repetition has its own, clearer means), and so are two
+ * equal keys in one mapping. Nodes and texts live in the caller's pool. */
+#ifndef CVY_BASE_YAML_H
+#define CVY_BASE_YAML_H
+
+#include <convoy/base.h>
+
+typedef enum cvy_yaml_kind { CVY_YAML_SCALAR, CVY_YAML_SEQUENCE, CVY_YAML_MAPPING } cvy_yaml_kind;
+
+typedef struct cvy_yaml {
+  cvy_yaml_kind kind;
+  const char *file;        /* as the user named it, or "command line" */
+  int line, column;        /* from 1 */
+  const char *text;        /* scalar: its text; else NULL */
+  bool plain;              /* scalar: written without quotes */
+  int64_t count;           /* sequence, mapping: children */
+  struct cvy_yaml **keys;  /* mapping: scalars */
+  struct cvy_yaml **items; /* sequence: children; mapping: values */
+} cvy_yaml;
+
+cvy_err cvy_yaml_load(cvy_yaml **out, cvy_pool *pool, const char *path) CVY_MUST_CHECK;
+/* `name` stands for the file in errors. */
+cvy_err cvy_yaml_parse(cvy_yaml **out, cvy_pool *pool, const char *text, const char *name) CVY_MUST_CHECK;
+
+/* A plain scalar, and an empty mapping, that stand at `file`:1:1. */
+cvy_yaml *cvy_yaml_new_scalar(cvy_pool *pool, const char *file, const char *text);
+cvy_yaml *cvy_yaml_new_mapping(cvy_pool *pool, const char *file);
+cvy_yaml *cvy_yaml_new_sequence(cvy_pool *pool, const char *file);
+/* Adds to a mapping (key given) or a sequence (key NULL). */
+void cvy_yaml_add(cvy_pool *pool, cvy_yaml *parent, const char *key, cvy_yaml *child);
+
+/* The value of `key`, NULL if the mapping has none. */
+cvy_yaml *cvy_yaml_get(const cvy_yaml *mapping, const char *key);
+/* Sets "a.b.c=value" (value is YAML); mappings on the way are made where missing. */
+cvy_err cvy_yaml_override(cvy_yaml *root, cvy_pool *pool, const char *assignment) CVY_MUST_CHECK;
+
+/* The error "file:line:column: message". */
+cvy_err cvy_yaml_error(const cvy_yaml *at, const char *format, ...) CVY_PRINTF(2, 3) CVY_MUST_CHECK;
+/* What a person calls the node: "a list", "the text 'abc'". In a buffer of this thread. */
+const char *cvy_yaml_describe(const cvy_yaml *node);
+
+/* YAML text that parses to the same tree; from malloc. */
+char *cvy_yaml_text(const cvy_yaml *root);
+
+#endif

@@ -1,0 +1,89 @@
+/* The only door to HDF5: a small vocabulary over it, safe to call from any thread (one lock), with errors
+ * that name the file. No HDF5 type leaves this room. */
+#ifndef CVY_DATA_H5_H
+#define CVY_DATA_H5_H
+
+#include <convoy/base.h>
+
+typedef struct cvy_h5 cvy_h5; /* an open file */
+
+typedef enum cvy_h5_type {
+  CVY_H5_U8,
+  CVY_H5_I32,
+  CVY_H5_U32,
+  CVY_H5_I64,
+  CVY_H5_U64,
+  CVY_H5_F32,
+  CVY_H5_F64
+} cvy_h5_type;
+
+enum { CVY_H5_MAX_DIMS = 6 };
+
+/* Missing, foreign and truncated files are errors that say which. */
+cvy_err cvy_h5_open(cvy_h5 **out, const char *path) CVY_MUST_CHECK;
+/* Replaces what stands at `path`. */
+cvy_err cvy_h5_create(cvy_h5 **out, const char *path) CVY_MUST_CHECK;
+/* Opens a file of ours for adding attributes and datasets. */
+cvy_err cvy_h5_open_for_writing(cvy_h5 **out, const char *path) CVY_MUST_CHECK;
+/* Closes; after writing also flushes and syncs to the disk. The handle is gone also on an error (disk full).
+ */
+cvy_err cvy_h5_close(cvy_h5 *file) CVY_MUST_CHECK;
+/* Closes without caring; for reading, and on the way out of an error. NULL is allowed. */
+void cvy_h5_discard(cvy_h5 *file);
+const char *cvy_h5_path(const cvy_h5 *file);
+
+bool cvy_h5_has(cvy_h5 *file, const char *name); /* a dataset or group; "/a/b" paths work */
+cvy_err cvy_h5_shape(cvy_h5 *file, const char *name, int64_t dims[CVY_H5_MAX_DIMS],
+                     int *dim_count) CVY_MUST_CHECK;
+/* The dataset's element class: integer or float, and bytes an element. */
+cvy_err cvy_h5_element(cvy_h5 *file, const char *name, bool *is_float, size_t *bytes) CVY_MUST_CHECK;
+
+/* Whole datasets; HDF5 converts from the stored type. Groups on the way to `name` are made. */
+cvy_err cvy_h5_read(cvy_h5 *file, const char *name, cvy_h5_type type, void *out,
+                    int64_t count) CVY_MUST_CHECK;
+cvy_err cvy_h5_write(cvy_h5 *file, const char *name, cvy_h5_type type, const void *values, int dim_count,
+                     const int64_t dims[]) CVY_MUST_CHECK;
+/* Rows along the first dimension. cvy_h5_reserve makes a contiguous dataset to be filled by rows. */
+cvy_err cvy_h5_reserve(cvy_h5 *file, const char *name, cvy_h5_type type, int dim_count,
+                       const int64_t dims[]) CVY_MUST_CHECK;
+cvy_err cvy_h5_read_rows(cvy_h5 *file, const char *name, cvy_h5_type type, void *out, int64_t first,
+                         int64_t count) CVY_MUST_CHECK;
+cvy_err cvy_h5_write_rows(cvy_h5 *file, const char *name, cvy_h5_type type, const void *values, int64_t first,
+                          int64_t count) CVY_MUST_CHECK;
+/* Byte offset in the file where the dataset's elements lie as one run in `type`'s own format, -1 where they
+ * do not (chunked, compressed, converted), for reading with pread. */
+int64_t cvy_h5_file_offset(cvy_h5 *file, const char *name, cvy_h5_type type);
+
+/* Attributes of the root group (name "") or of a dataset or group. */
+cvy_err cvy_h5_write_attr_text(cvy_h5 *file, const char *on, const char *name,
+                               const char *text) CVY_MUST_CHECK;
+cvy_err cvy_h5_write_attr_i64(cvy_h5 *file, const char *on, const char *name, int64_t value) CVY_MUST_CHECK;
+cvy_err cvy_h5_write_attr_f64(cvy_h5 *file, const char *on, const char *name, double value) CVY_MUST_CHECK;
+/* The text is copied into `pool`. A missing attribute is an error. */
+cvy_err cvy_h5_read_attr_text(cvy_h5 *file, const char *on, const char *name, char **out,
+                              cvy_pool *pool) CVY_MUST_CHECK;
+cvy_err cvy_h5_read_attr_i64(cvy_h5 *file, const char *on, const char *name, int64_t *out) CVY_MUST_CHECK;
+cvy_err cvy_h5_read_attr_f64(cvy_h5 *file, const char *on, const char *name, double *out) CVY_MUST_CHECK;
+bool cvy_h5_has_attr(cvy_h5 *file, const char *on, const char *name);
+
+/* A list of texts as a 1-D dataset of fixed-length UTF-8 strings (h5py: arrays of bytes). */
+cvy_err cvy_h5_write_texts(cvy_h5 *file, const char *name, const char *const *texts,
+                           int64_t count) CVY_MUST_CHECK;
+/* Also reads variable-length strings. */
+cvy_err cvy_h5_read_texts(cvy_h5 *file, const char *name, char ***out, int64_t *count,
+                          cvy_pool *pool) CVY_MUST_CHECK;
+
+/* Calls visit(context, name) for every dataset of the file, depth first, by name. */
+cvy_err cvy_h5_visit(cvy_h5 *file, void (*visit)(void *context, const char *name),
+                     void *context) CVY_MUST_CHECK;
+
+/* Writes a file whole or not at all: cvy_h5_create under a temporary name beside `path`, later
+ * cvy_h5_commit syncs, renames to `path` and syncs the folder; cvy_h5_rollback removes it. */
+cvy_err cvy_h5_begin(cvy_h5 **out, const char *path) CVY_MUST_CHECK;
+cvy_err cvy_h5_commit(cvy_h5 *file) CVY_MUST_CHECK;
+void cvy_h5_rollback(cvy_h5 *file);
+
+/* "1.10.8" of the library in use. */
+const char *cvy_h5_version(void);
+
+#endif

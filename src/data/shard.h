@@ -1,0 +1,44 @@
+/* Writing shards. The format is in datasets/README.md.
+ *
+ * A writer makes the shards of one split: dir/train-00000-of-00004.h5 and so on, under temporary names until
+ * cvy_shards_finish, which writes the statistics, syncs and renames. Any error, and cvy_shards_abandon,
+ * removes the temporary files, so a half-written file never stands under its final name. */
+#ifndef CVY_DATA_SHARD_H
+#define CVY_DATA_SHARD_H
+
+#include <convoy/data.h>
+
+typedef enum cvy_encoding {
+  CVY_RAW,    /* uint8 samples, one size */
+  CVY_ENCODED /* the bytes of a JPEG or PNG file, any size */
+} cvy_encoding;
+
+/* Exact per-channel sums, so that mean and deviation do not depend on any order. */
+typedef struct cvy_pixel_sums {
+  int64_t channels;
+  uint64_t count, sum[CVY_MAX_CHANNELS], sum_of_squares[CVY_MAX_CHANNELS];
+} cvy_pixel_sums;
+void cvy_pixel_sums_add(cvy_pixel_sums *sums, const cvy_image *image);
+void cvy_pixel_sums_result(float mean[], float deviation[], const cvy_pixel_sums *sums);
+
+typedef struct cvy_shards_config {
+  const char *dir, *split;
+  int64_t shard_count, record_count; /* records are spread evenly: shard k holds records [k*n/K, (k+1)*n/K) */
+  cvy_encoding encoding;
+  int64_t h, w, c; /* CVY_RAW: of every image; CVY_ENCODED: c only */
+  int64_t class_count;
+  const char *const *class_names;
+} cvy_shards_config;
+
+typedef struct cvy_shards cvy_shards;
+cvy_err cvy_shards_create(cvy_shards **out, const cvy_shards_config *config) CVY_MUST_CHECK;
+/* Appends record 0, 1, 2, ... in order. */
+cvy_err cvy_shards_add(cvy_shards *shards, const void *bytes, size_t byte_count,
+                       int32_t label) CVY_MUST_CHECK;
+/* mean, deviation: of the training split. *bytes receives the size of the finished files. Frees the writer.
+ */
+cvy_err cvy_shards_finish(cvy_shards *shards, int64_t *bytes, const float mean[],
+                          const float deviation[]) CVY_MUST_CHECK;
+void cvy_shards_abandon(cvy_shards *shards); /* NULL is allowed */
+
+#endif

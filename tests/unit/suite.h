@@ -1,0 +1,46 @@
+/* A CUnit program in one macro: SUITE("math", TEST(gemm), TEST(im2col)). Each TEST(x) is a function
+ * `static void x(void)`. Failures are printed and make the exit status 1. */
+#ifndef CVY_TESTS_SUITE_H
+#define CVY_TESTS_SUITE_H
+
+#include <CUnit/Basic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEST(function)                                                                                       \
+  { #function, function }
+
+/* Where the real data is; NULL, with a line that says so, if it is not there. */
+static inline const char *test_data(const char *skipped_test) {
+  const char *dir = getenv("CONVOY_TEST_DATA");
+  FILE *readme = NULL;
+  char path[4096];
+  if (dir) {
+    snprintf(path, sizeof path, "%s/README.md", dir);
+    readme = fopen(path, "r");
+  }
+  if (!readme) {
+    printf("skipped: %s (no CONVOY_TEST_DATA)\n", skipped_test);
+    return NULL;
+  }
+  fclose(readme);
+  return dir;
+}
+
+static inline int run_suite(const char *name, CU_TestInfo *tests) {
+  CU_SuiteInfo suites[] = {{name, NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
+  if (CU_initialize_registry() || CU_register_suites(suites)) return 1;
+  CU_basic_set_mode(CU_BRM_VERBOSE);
+  CU_basic_run_tests();
+  const unsigned failures = CU_get_number_of_failures();
+  CU_cleanup_registry();
+  return failures ? 1 : 0;
+}
+
+#define SUITE(name, ...)                                                                                     \
+  int main(void) {                                                                                           \
+    CU_TestInfo tests[] = {__VA_ARGS__, CU_TEST_INFO_NULL};                                                  \
+    return run_suite(name, tests);                                                                           \
+  }
+
+#endif
