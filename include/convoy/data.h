@@ -31,10 +31,14 @@ typedef struct cvy_image {
 void cvy_image_resize_buffer(cvy_image *image, int64_t h, int64_t w, int64_t c);
 void cvy_image_free(cvy_image *image);
 /* Decodes a JPEG or PNG file's bytes (told apart by their signature) to `channels` (1: grey, 3: RGB, 0: as in
- * the file). An error says what is wrong with the bytes; the caller puts the name in front. */
+ * the file). CMYK becomes RGB, 16 bits become 8, transparent pixels show white; an EXIF orientation is not
+ * applied. Truncated or damaged bytes, other formats and more than 100 million pixels are errors that say
+ * what is wrong; the caller puts the name in front. On an error `out` holds nothing useful. */
 cvy_err cvy_image_decode(cvy_image *out, const void *bytes, size_t byte_count,
                          int64_t channels) CVY_MUST_CHECK;
-/* Scales to h x w: area averaging when shrinking, bilinear when growing. */
+/* Scales to h x w, each axis for itself: area averaging when shrinking, bilinear between pixel centres when
+ * growing. The same bits everywhere. `out` is not `in`; its buffer is reused, so the next call of the same
+ * sizes allocates nothing. */
 void cvy_image_scale(cvy_image *out, const cvy_image *in, int64_t h, int64_t w);
 
 /* ---- datasets ----------------------------------------------------------------------------------------- */
