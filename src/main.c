@@ -1,3 +1,5 @@
-int main(void) {
-  return 0;
+#include "cmd/command.h"
+
+int main(int argc, char **argv) {
+  return cvy_command_main(argc, (const char *const *)argv);
 }

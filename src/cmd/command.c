@@ -1,0 +1,185 @@
+/* The command line: which subcommand, which options, what to print when it is wrong. */
+#include "cmd/command.h"
+
+#include "cmd/version.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CVY_COMMAND(name) extern const cvy_command cvy_command_##name;
+#include "cmd/commands.def"
+#undef CVY_COMMAND
+
+static const cvy_command *const commands[] = {
+#define CVY_COMMAND(name) &cvy_command_##name,
+#include "cmd/commands.def"
+#undef CVY_COMMAND
+};
+
+int64_t cvy_command_count(void) {
+  return CVY_COUNT(commands);
+}
+
+const cvy_command *cvy_command_at(int64_t index) {
+  return commands[index];
+}
+
+/* ---- help ---- */
+
+static void print_help(FILE *out) {
+  fputs("Convoy trains convolutional networks data-parallel over MPI, with the same bits at any number of "
+        "ranks.\n\n"
+        "usage: convoy COMMAND ...\n"
+        "       mpirun -n RANKS convoy train RECIPE ...\n\n",
+        out);
+  for (int64_t i = 0; i < CVY_COUNT(commands); i++)
+    fprintf(out, "  %-10s %s\n", commands[i]->kind->name, commands[i]->kind->help);
+  fputs("\nconvoy COMMAND --help tells a command's options; convoy --version what it is built on.\n"
+        "exit codes: 0 done; 1 failed while running; 2 wrong usage, recipe or input, nothing was started;\n"
+        "            75 stopped on request with a checkpoint written (run it again with --resume to go on)\n",
+        out);
+}
+
+static void print_command_help(FILE *out, const cvy_command *command, const cvy_kind *further) {
+  fprintf(out, "usage: convoy %s %s\n\n%s\n\noptions:\n", command->kind->name, command->usage,
+          command->description);
+  cvy_options_help(out, command->kind->options, "--");
+  if (further && further->options && further->options[0].name) {
+    fprintf(out, "\noptions of '%s':\n", further->name);
+    cvy_options_help(out, further->options, "--");
+  }
+  if (command->more_help) command->more_help(out);
+}
+
+/* ---- parsing ---- */
+
+typedef struct target {
+  const cvy_kind *kind;
+  void *config;
+} target;
+
+static const cvy_option *find_option(const target *targets, int64_t count, const char *name, size_t length,
+                                     void **config) {
+  for (int64_t i = 0; i < count; i++)
+    for (const cvy_option *o = targets[i].kind->options; o && o->name; o++)
+      if (strlen(o->name) == length && strncmp(o->name, name, length) == 0) {
+        *config = targets[i].config;
+        return o;
+      }
+  return NULL;
+}
+
+static cvy_err unknown_option(const target *targets, int64_t count, const char *word) {
+  const char *known[128];
+  int64_t known_count = 0;
+  for (int64_t i = 0; i < count; i++)
+    for (const cvy_option *o = targets[i].kind->options; o && o->name && known_count < 128; o++)
+      known[known_count++] = o->name;
+  const char *nearest = cvy_nearest_word(word + 2, known, known_count);
+  return cvy_error(CVY_E_USAGE, "unknown option %s%s%s%s; --help lists them all", word,
+                   nearest ? "; did you mean --" : "", nearest ? nearest : "", nearest ? "?" : "");
+}
+
+/* argv[*at] is an option: sets it, and moves on past its value. */
+static cvy_err parse_option(const target *targets, int64_t count, cvy_pool *pool, int argc,
+                            const char *const *argv, int *at) {
+  const char *word = strcmp(argv[*at], "-o") == 0 ? "--output" : argv[*at];
+  const size_t length = strcspn(word + 2, "=");
+  void *config = NULL;
+  const cvy_option *option = word[1] == '-' ? find_option(targets, count, word + 2, length, &config) : NULL;
+  if (!option) return unknown_option(targets, count, word);
+  const char *value = word[2 + length] == '=' ? word + 3 + length : NULL;
+  if (!value && option->type == CVY_BOOL) value = "true";
+  if (!value && *at + 1 >= argc) return cvy_error(CVY_E_USAGE, "%s needs a value: %s", word, option->help);
+  if (!value) value = argv[++*at];
+  return cvy_option_set(config, pool, option, value);
+}
+
+static cvy_err parse(cvy_arguments *out, const target *targets, int64_t count, int argc,
+                     const char *const *argv) {
+  for (int64_t i = 0; i < count; i++)
+    CVY_TRY(cvy_options_defaults(targets[i].config, out->pool, targets[i].kind->options));
+  out->words = cvy_pool_new(out->pool, sizeof *out->words * (size_t)(argc + 1));
+  for (int i = 2; i < argc; i++) {
+    if (argv[i][0] == '-' && argv[i][1] != '\0')
+      CVY_TRY(parse_option(targets, count, out->pool, argc, argv, &i));
+    else
+      out->words[out->count++] = argv[i];
+  }
+  return CVY_OK;
+}
+
+cvy_err cvy_expect_words(const cvy_arguments *arguments, int64_t least, int64_t most, const char *expected) {
+  if (arguments->count < least)
+    return cvy_error(CVY_E_USAGE, "something is missing: expected %s; --help tells more", expected);
+  if (arguments->count > most)
+    return cvy_error(CVY_E_USAGE, "'%s' is one word too many: expected %s; --help tells more",
+                     arguments->words[most], expected);
+  return CVY_OK;
+}
+
+/* ---- running ---- */
+
+static bool asks_for_help(int argc, const char *const *argv) {
+  for (int i = 2; i < argc; i++)
+    if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return true;
+  return false;
+}
+
+static cvy_err run(const cvy_command *command, cvy_pool *pool, int argc, const char *const *argv) {
+  const cvy_kind *further = NULL;
+  for (int i = 2; i < argc && command->further && !further; i++)
+    if (argv[i][0] != '-') further = command->further(argv[i]);
+  if (asks_for_help(argc, argv)) {
+    print_command_help(stdout, command, further);
+    return CVY_OK;
+  }
+  target targets[2] = {{command->kind, cvy_pool_new(pool, command->kind->config_bytes)}};
+  if (further) targets[1] = (target){further, cvy_pool_new(pool, further->config_bytes)};
+  cvy_arguments arguments = {.pool = pool};
+  CVY_TRY(parse(&arguments, targets, further ? 2 : 1, argc, argv));
+  return command->run(&arguments, targets[0].config, targets[1].config);
+}
+
+static int report(cvy_err err, const char *command) {
+  if (!err) return 0;
+  const char *message = cvy_err_message();
+  if (message[0]) fprintf(stderr, "convoy %s: %s\n", command, message);
+  return cvy_err_exit_code(err);
+}
+
+static const cvy_command *find_command(const char *name) {
+  for (int64_t i = 0; i < CVY_COUNT(commands); i++)
+    if (strcmp(commands[i]->kind->name, name) == 0) return commands[i];
+  return NULL;
+}
+
+static int unknown_command(const char *name) {
+  const char *known[CVY_COUNT(commands)];
+  for (int64_t i = 0; i < CVY_COUNT(commands); i++) known[i] = commands[i]->kind->name;
+  const char *nearest = cvy_nearest_word(name, known, CVY_COUNT(commands));
+  fprintf(stderr, "convoy: unknown command '%s'%s%s%s; convoy --help lists them\n", name,
+          nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+  return 2;
+}
+
+int cvy_command_main(int argc, const char *const *argv) {
+  if (argc < 2) {
+    print_help(stderr);
+    return 2;
+  }
+  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    print_help(stdout);
+    return 0;
+  }
+  if (strcmp(argv[1], "--version") == 0) {
+    cvy_print_version(stdout);
+    return 0;
+  }
+  const cvy_command *command = find_command(argv[1]);
+  if (!command) return unknown_command(argv[1]);
+  cvy_pool *pool = cvy_pool_create();
+  const cvy_err err = run(command, pool, argc, argv);
+  cvy_pool_destroy(pool);
+  return report(err, argv[1]);
+}

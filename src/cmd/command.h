@@ -1,0 +1,36 @@
+/* A subcommand: one file in src/cmd, one line in commands.def. It reads the command line, calls the library,
+ * prints what came out; it has no logic of its own. */
+#ifndef CVY_CMD_COMMAND_H
+#define CVY_CMD_COMMAND_H
+
+#include "base/options.h"
+
+typedef struct cvy_arguments {
+  cvy_pool *pool;
+  int64_t count; /* what is no option */
+  const char **words;
+} cvy_arguments;
+
+typedef struct cvy_command {
+  const cvy_kind *kind;    /* name, one line of help, options, bytes of the config */
+  const char *usage;       /* "RECIPE [key=value ...]" */
+  const char *description; /* paragraphs and examples for --help */
+  /* NULL, or prints more help: the lists that registries know. */
+  void (*more_help)(FILE *out);
+  /* NULL, or further options that depend on the first word, such as a dataset reader's. */
+  const cvy_kind *(*further)(const char *first_word);
+  /* Prints its own results; an error is printed by main. `further` is the config of the further options. */
+  cvy_err (*run)(const cvy_arguments *arguments, const void *config, const void *further_config);
+} cvy_command;
+
+int64_t cvy_command_count(void);
+const cvy_command *cvy_command_at(int64_t index);
+
+/* Runs `convoy argv[1] ...`; returns the exit code. */
+int cvy_command_main(int argc, const char *const *argv);
+
+/* Checks the number of words; CVY_E_USAGE names the usage. */
+cvy_err cvy_expect_words(const cvy_arguments *arguments, int64_t least, int64_t most,
+                         const char *expected) CVY_MUST_CHECK;
+
+#endif

@@ -1,0 +1,61 @@
+#include "base/json.h"
+#include "cmd/command.h"
+#include "cmd/ranks.h"
+#include <convoy/train.h>
+
+typedef struct options {
+  cvy_rank_options ranks;
+  const char *data;
+  bool json;
+} options;
+
+static const cvy_option table[] = {
+    CVY_RANK_OPTIONS(options, ranks),
+    {"data", CVY_STRING, offsetof(options, data), "",
+     .help = "shards: a folder (its val-*.h5), a prefix, or a file; none: the recipe's validation data"},
+    {"json", CVY_BOOL, offsetof(options, json), "false", .help = "print one JSON object"},
+    {0}};
+
+static void print_json(const cvy_score *score, const cvy_comm *comm) {
+  cvy_json json = {.out = stdout};
+  cvy_json_open(&json, NULL, '{');
+  cvy_json_int(&json, "images", score->images);
+  cvy_json_number(&json, "loss", score->loss, 17);
+  cvy_json_number(&json, "top1", score->top1, 17);
+  cvy_json_number(&json, "top5", score->top5, 17);
+  cvy_json_int(&json, "ranks", cvy_comm_size(comm));
+  cvy_json_close(&json, '}');
+  putchar('\n');
+}
+
+static cvy_err evaluate(cvy_comm *comm, const cvy_arguments *arguments, const options *o) {
+  CVY_TRY(cvy_expect_words(arguments, 1, 1, "one checkpoint"));
+  cvy_score score;
+  CVY_TRY(cvy_eval(&score, comm, arguments->words[0], o->data[0] ? o->data : NULL));
+  if (cvy_comm_rank(comm) != 0) return CVY_OK;
+  if (o->json)
+    print_json(&score, comm);
+  else
+    printf("%lld images: loss %.4f, top-1 %.2f %%, top-5 %.2f %%\n", (long long)score.images, score.loss,
+           100 * score.top1, 100 * score.top5);
+  return CVY_OK;
+}
+
+static cvy_err run(const cvy_arguments *arguments, const void *config, const void *further) {
+  (void)further;
+  const options *o = config;
+  cvy_comm *comm = cvy_ranks_start(&o->ranks);
+  return cvy_ranks_finish(comm, evaluate(comm, arguments, o));
+}
+
+static const cvy_kind kind = {"eval", "loss, top-1 and top-5 of a checkpoint on a dataset", table,
+                              sizeof(options)};
+
+const cvy_command cvy_command_eval = {
+    .kind = &kind,
+    .usage = "CHECKPOINT [--data SHARDS] [options]",
+    .description = "Every image is counted once, and the numbers are the same at any number of ranks. The "
+                   "network, its input\n"
+                   "normalisation and its evaluation chain come from the checkpoint.\n\n"
+                   "  mpirun -n 2 convoy eval runs/lenet5-hoda/best.h5 --data data/hoda",
+    .run = run};

@@ -1,0 +1,28 @@
+#include "cmd/command.h"
+#include "report/inspect.h"
+
+typedef struct options {
+  bool json;
+} options;
+
+static const cvy_option table[] = {
+    {"json", CVY_BOOL, offsetof(options, json), "false", .help = "print one JSON object"}, {0}};
+
+static cvy_err run(const cvy_arguments *arguments, const void *config, const void *further) {
+  (void)further;
+  CVY_TRY(cvy_expect_words(arguments, 1, 1, "one HDF5 file"));
+  return cvy_inspect(stdout, arguments->words[0], ((const options *)config)->json);
+}
+
+static const cvy_kind kind = {"inspect", "what a shard or checkpoint holds, with a hash of its contents",
+                              table, sizeof(options)};
+
+const cvy_command cvy_command_inspect = {
+    .kind = &kind,
+    .usage = "FILE.h5 [--json]",
+    .description = "Attributes, datasets with type and shape, images of each class, and a hash over names, "
+                   "shapes and values\n"
+                   "that does not depend on how HDF5 laid them out. Reads all of the file.\n\n"
+                   "  convoy inspect runs/lenet5-hoda/best.h5\n"
+                   "  convoy inspect data/hoda/train-00000-of-00001.h5",
+    .run = run};

@@ -1,0 +1,15 @@
+#include "cmd/ranks.h"
+
+cvy_comm *cvy_ranks_start(const cvy_rank_options *options) {
+  cvy_comm *comm = cvy_comm_start();
+  const int fair = cvy_comm_fair_threads(comm), threads = options->threads > 0 ? cvy_int(options->threads) : fair;
+  cvy_threads_set(threads);
+  if (threads > fair) cvy_threads_share_cores();
+  return comm;
+}
+
+cvy_err cvy_ranks_finish(cvy_comm *comm, cvy_err err) {
+  const bool silent = cvy_comm_rank(comm) != 0;
+  cvy_comm_finish(comm);
+  return err && silent ? cvy_error(err, "%s", "") : err;
+}

@@ -1,0 +1,23 @@
+/* What the subcommands that run under mpirun share. */
+#ifndef CVY_CMD_RANKS_H
+#define CVY_CMD_RANKS_H
+
+#include "base/options.h"
+#include <convoy/comm.h>
+
+typedef struct cvy_rank_options {
+  int64_t threads;
+} cvy_rank_options;
+
+#define CVY_RANK_OPTIONS(type, field)                                                                        \
+  {                                                                                                          \
+    "threads", CVY_INT, offsetof(type, field.threads), "0", 0, 1024,                                         \
+        .help = "computing threads a rank; 0: the cores this rank may use, shared fairly on its node"        \
+  }
+
+/* Starts MPI and sets the threads. */
+cvy_comm *cvy_ranks_start(const cvy_rank_options *options);
+/* Stops MPI; passes the error on, without its message on all ranks but 0, so that it is printed once. */
+cvy_err cvy_ranks_finish(cvy_comm *comm, cvy_err err) CVY_MUST_CHECK;
+
+#endif

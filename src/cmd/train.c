@@ -1,0 +1,95 @@
+#include "base/json.h"
+#include "cmd/command.h"
+#include "cmd/ranks.h"
+#include <convoy/train.h>
+
+typedef struct options {
+  cvy_rank_options ranks;
+  bool resume, overwrite, json;
+  int64_t stop_after;
+} options;
+
+static const cvy_option table[] = {
+    CVY_RANK_OPTIONS(options, ranks),
+    {"resume", CVY_BOOL, offsetof(options, resume), "false", .help = "go on from the run folder's last.h5"},
+    {"overwrite", CVY_BOOL, offsetof(options, overwrite), "false",
+     .help = "replace the run that stands in the run folder"},
+    {"stop-after", CVY_INT, offsetof(options, stop_after), "0", 0, CVY_NO_LIMIT,
+     .help = "write a checkpoint and stop (exit 75) after step N; 0: never"},
+    {"json", CVY_BOOL, offsetof(options, json), "false",
+     .help = "the last line on stdout is one JSON object"},
+    {0}};
+
+static void print_json(const cvy_train_result *r, const cvy_comm *comm) {
+  cvy_json json = {.out = stdout};
+  cvy_json_open(&json, NULL, '{');
+  cvy_json_int(&json, "steps", r->steps);
+  cvy_json_number(&json, "epochs", r->epochs, 9);
+  cvy_json_number(&json, "train_loss", r->train_loss, 17);
+  if (r->val.images) {
+    cvy_json_number(&json, "val_loss", r->val.loss, 17);
+    cvy_json_number(&json, "val_top1", r->val.top1, 17);
+    cvy_json_number(&json, "val_top5", r->val.top5, 17);
+    cvy_json_number(&json, "best_top1", r->best_top1, 17);
+    cvy_json_int(&json, "best_step", r->best_step);
+  }
+  cvy_json_text(&json, "weights", r->weights.hex);
+  cvy_json_number(&json, "img_s", r->images_per_s, 6);
+  cvy_json_number(&json, "seconds", r->seconds, 6);
+  cvy_json_number(&json, "waited_s", r->waited_s, 4);
+  cvy_json_int(&json, "ranks", cvy_comm_size(comm));
+  cvy_json_int(&json, "threads", cvy_threads());
+  cvy_json_close(&json, '}');
+  putchar('\n');
+}
+
+static void print_line(const cvy_train_result *r) {
+  printf("done: %lld steps, training loss %.4f", (long long)r->steps, r->train_loss);
+  if (r->val.images)
+    printf(", validation top-1 %.2f %% (best %.2f %% at step %lld)", 100 * r->val.top1, 100 * r->best_top1,
+           (long long)r->best_step);
+  printf(", %.0f img/s, waited for data %.1f s of %.1f, weights %s\n", r->images_per_s, r->waited_s,
+         r->seconds, r->weights.hex);
+}
+
+static cvy_err train(cvy_comm *comm, const cvy_arguments *arguments, const options *o) {
+  CVY_TRY(cvy_expect_words(arguments, 1, INT64_MAX, "a recipe, then key=value ..."));
+  cvy_recipe *recipe;
+  CVY_TRY(cvy_comm_agree(
+      comm, cvy_recipe_load(&recipe, arguments->words[0], arguments->words + 1, arguments->count - 1)));
+  const cvy_train_options train_options = {
+      .resume = o->resume, .overwrite = o->overwrite, .stop_after = o->stop_after};
+  cvy_train_result result;
+  const cvy_err err = cvy_train(&result, comm, recipe, &train_options);
+  cvy_recipe_destroy(recipe);
+  if (err || cvy_comm_rank(comm) != 0) return err;
+  if (o->json)
+    print_json(&result, comm);
+  else
+    print_line(&result);
+  return CVY_OK;
+}
+
+static cvy_err run(const cvy_arguments *arguments, const void *config, const void *further) {
+  (void)further;
+  const options *o = config;
+  cvy_comm *comm = cvy_ranks_start(&o->ranks);
+  return cvy_ranks_finish(comm, train(comm, arguments, o));
+}
+
+static const cvy_kind kind = {"train", "train a network as a recipe says", table, sizeof(options)};
+
+const cvy_command cvy_command_train = {
+    .kind = &kind,
+    .usage = "RECIPE [key=value ...] [options]",
+    .description = "Trains on all ranks that mpirun starts; without mpirun on one. RECIPE is a YAML file or "
+                   "the name of one that comes\n"
+                   "with convoy (lenet5-digits, lenet5-hoda, lenet-mnist). key=value sets a key of the "
+                   "recipe: epochs=3,\n"
+                   "learning_rate.step.rate=0.02. The run folder receives recipe.yaml (all options written "
+                   "out), metrics.jsonl,\n"
+                   "last.h5 and best.h5. SIGTERM, SIGINT and SIGUSR1 end it after the step with a checkpoint "
+                   "(exit 75).\n\n"
+                   "  mpirun -n 2 convoy train lenet5-hoda\n"
+                   "  mpirun -n 4 convoy train my.yaml epochs=20 run=runs/longer --resume",
+    .run = run};

@@ -1,0 +1,211 @@
+#include "report/inspect.h"
+
+#include "base/json.h"
+#include "data/h5.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS_BYTES = 1 << 22, MOST_CLASSES_SHOWN = 32 };
+
+/* What Convoy's files say about themselves, in the order to print it. */
+typedef enum attribute_type { TEXT, WHOLE, NUMBER } attribute_type;
+static const struct {
+  const char *name;
+  attribute_type type;
+} attributes[] = {
+    {"format", TEXT},  {"version", WHOLE},      {"split", TEXT},       {"shard", WHOLE},
+    {"shards", WHOLE}, {"first_record", WHOLE}, {"encoding", TEXT},    {"channels", WHOLE},
+    {"step", WHOLE},   {"train_loss", NUMBER},  {"best_top1", NUMBER}, {"best_step", WHOLE},
+    {"data", TEXT},    {"weights", TEXT},
+};
+
+typedef struct inspection {
+  cvy_h5 *file;
+  cvy_pool *pool;
+  FILE *out; /* NULL: JSON */
+  cvy_json json;
+  cvy_hasher *hasher;
+  cvy_err err; /* the first one, kept while visiting */
+  char message[4096];
+} inspection;
+
+/* ---- attributes ---- */
+
+static cvy_err show_attribute(inspection *in, const char *name, attribute_type type) {
+  char *text;
+  int64_t whole;
+  double number;
+  if (type == TEXT) {
+    CVY_TRY(cvy_h5_read_attr_text(in->file, "", name, &text, in->pool));
+    if (in->out)
+      fprintf(in->out, "  %-14s %s\n", name, text);
+    else
+      cvy_json_text(&in->json, name, text);
+  } else if (type == WHOLE) {
+    CVY_TRY(cvy_h5_read_attr_i64(in->file, "", name, &whole));
+    if (in->out)
+      fprintf(in->out, "  %-14s %lld\n", name, (long long)whole);
+    else
+      cvy_json_int(&in->json, name, whole);
+  } else {
+    CVY_TRY(cvy_h5_read_attr_f64(in->file, "", name, &number));
+    if (in->out)
+      fprintf(in->out, "  %-14s %.9g\n", name, number);
+    else
+      cvy_json_number(&in->json, name, number, 9);
+  }
+  return CVY_OK;
+}
+
+static cvy_err show_attributes(inspection *in) {
+  for (int64_t i = 0; i < CVY_COUNT(attributes); i++)
+    if (cvy_h5_has_attr(in->file, "", attributes[i].name))
+      CVY_TRY(show_attribute(in, attributes[i].name, attributes[i].type));
+  return CVY_OK;
+}
+
+/* ---- datasets ---- */
+
+static cvy_err hash_numbers(inspection *in, const char *name, cvy_h5_type type, const int64_t *dims,
+                            int dim_count) {
+  int64_t per_row = 1;
+  for (int i = 1; i < dim_count; i++) per_row *= dims[i];
+  const size_t row_bytes = cvy_h5_type_bytes(type) * (size_t)per_row;
+  if (dim_count == 0 || row_bytes == 0) return CVY_OK;
+  const int64_t rows_at_once = row_bytes < ROWS_BYTES ? (int64_t)(ROWS_BYTES / row_bytes) : 1;
+  void *rows;
+  CVY_TRY(cvy_buffer_create(&rows, row_bytes * (size_t)rows_at_once, name));
+  cvy_err err = CVY_OK;
+  for (int64_t first = 0; !err && first < dims[0]; first += rows_at_once) {
+    const int64_t count = dims[0] - first < rows_at_once ? dims[0] - first : rows_at_once;
+    err = cvy_h5_read_rows(in->file, name, type, rows, first, count);
+    if (!err) cvy_hasher_add(in->hasher, rows, row_bytes * (size_t)count);
+  }
+  cvy_buffer_destroy(rows);
+  return err;
+}
+
+static cvy_err hash_texts(inspection *in, const char *name, int64_t *count) {
+  char **texts;
+  CVY_TRY(cvy_h5_read_texts(in->file, name, &texts, count, in->pool));
+  for (int64_t i = 0; i < *count; i++) cvy_hasher_add(in->hasher, texts[i], strlen(texts[i]) + 1);
+  return CVY_OK;
+}
+
+static void show_dataset(inspection *in, const char *name, const char *type, const int64_t *dims,
+                         int dim_count) {
+  char shape[160] = "";
+  for (int i = 0; i < dim_count; i++) {
+    const size_t used = strlen(shape);
+    snprintf(shape + used, sizeof shape - used, "%s%lld", i ? "x" : "", (long long)dims[i]);
+  }
+  if (in->out) {
+    fprintf(in->out, "  %-32s %-8s %s\n", name, type, shape);
+    return;
+  }
+  cvy_json_open(&in->json, NULL, '{');
+  cvy_json_text(&in->json, "name", name);
+  cvy_json_text(&in->json, "type", type);
+  cvy_json_open(&in->json, "shape", '[');
+  for (int i = 0; i < dim_count; i++) cvy_json_int(&in->json, NULL, dims[i]);
+  cvy_json_close(&in->json, ']');
+  cvy_json_close(&in->json, '}');
+}
+
+static cvy_err visit(inspection *in, const char *name) {
+  static const char *const type_names[] = {
+      [CVY_H5_U8] = "uint8",   [CVY_H5_I32] = "int32",   [CVY_H5_U32] = "uint32", [CVY_H5_I64] = "int64",
+      [CVY_H5_U64] = "uint64", [CVY_H5_F32] = "float32", [CVY_H5_F64] = "float64"};
+  cvy_h5_type type;
+  int64_t dims[CVY_H5_MAX_DIMS];
+  int dim_count;
+  CVY_TRY(cvy_h5_shape(in->file, name, dims, &dim_count));
+  cvy_hasher_add(in->hasher, name, strlen(name) + 1);
+  cvy_hasher_add(in->hasher, dims, sizeof *dims * (size_t)dim_count);
+  if (cvy_h5_element(in->file, name, &type)) {
+    CVY_TRY(hash_texts(in, name, &dims[0]));
+    show_dataset(in, name, "text", dims, 1);
+    return CVY_OK;
+  }
+  CVY_TRY(hash_numbers(in, name, type, dims, dim_count));
+  show_dataset(in, name, type_names[type], dims, dim_count);
+  return CVY_OK;
+}
+
+static void visit_unless_failed(void *context, const char *name) {
+  inspection *in = context;
+  if (in->err) return;
+  in->err = visit(in, name);
+  if (in->err) snprintf(in->message, sizeof in->message, "%s", cvy_err_message());
+}
+
+/* ---- classes ---- */
+
+static cvy_err count_labels(int64_t *counts, inspection *in, int64_t class_count) {
+  int64_t dims[CVY_H5_MAX_DIMS];
+  int dim_count;
+  CVY_TRY(cvy_h5_shape(in->file, "/labels", dims, &dim_count));
+  if (dim_count != 1) return CVY_OK;
+  int32_t *labels = cvy_pool_new(in->pool, sizeof *labels * (size_t)dims[0]);
+  CVY_TRY(cvy_h5_read(in->file, "/labels", CVY_H5_I32, labels, dims[0]));
+  for (int64_t i = 0; i < dims[0]; i++)
+    if (labels[i] >= 0 && labels[i] < class_count) counts[labels[i]]++;
+  return CVY_OK;
+}
+
+static cvy_err show_classes(inspection *in) {
+  if (!cvy_h5_has(in->file, "/labels") || !cvy_h5_has(in->file, "/class_names")) return CVY_OK;
+  char **names;
+  int64_t class_count;
+  CVY_TRY(cvy_h5_read_texts(in->file, "/class_names", &names, &class_count, in->pool));
+  int64_t *counts = cvy_pool_new(in->pool, sizeof *counts * (size_t)class_count);
+  CVY_TRY(count_labels(counts, in, class_count));
+  if (!in->out) cvy_json_open(&in->json, "classes", '{');
+  for (int64_t k = 0; k < class_count; k++) {
+    if (!in->out)
+      cvy_json_int(&in->json, names[k], counts[k]);
+    else if (k < MOST_CLASSES_SHOWN)
+      fprintf(in->out, "  class %-26s %lld images\n", names[k], (long long)counts[k]);
+  }
+  if (!in->out) cvy_json_close(&in->json, '}');
+  if (in->out && class_count > MOST_CLASSES_SHOWN)
+    fprintf(in->out, "  and %lld classes more\n", (long long)(class_count - MOST_CLASSES_SHOWN));
+  return CVY_OK;
+}
+
+/* ---- all of it ---- */
+
+static cvy_err inspect(inspection *in, const char *path) {
+  if (in->out)
+    fprintf(in->out, "%s\n", path);
+  else
+    cvy_json_open(&in->json, NULL, '{');
+  CVY_TRY(show_attributes(in));
+  if (!in->out) cvy_json_open(&in->json, "datasets", '[');
+  CVY_TRY(cvy_h5_visit(in->file, visit_unless_failed, in));
+  if (in->err) return cvy_error(in->err, "%s", in->message);
+  if (!in->out) cvy_json_close(&in->json, ']');
+  CVY_TRY(show_classes(in));
+  const cvy_hash hash = cvy_hasher_result(in->hasher);
+  if (in->out) {
+    fprintf(in->out, "  %-14s %s\n", "contents", hash.hex);
+    return CVY_OK;
+  }
+  cvy_json_text(&in->json, "contents", hash.hex);
+  cvy_json_close(&in->json, '}');
+  fputc('\n', in->json.out);
+  return CVY_OK;
+}
+
+cvy_err cvy_inspect(FILE *out, const char *path, bool json) {
+  inspection in = {.out = json ? NULL : out, .json = {.out = out}};
+  CVY_TRY(cvy_h5_open(&in.file, path));
+  in.pool = cvy_pool_create();
+  in.hasher = cvy_hasher_create();
+  const cvy_err err = inspect(&in, path);
+  cvy_hasher_destroy(in.hasher);
+  cvy_pool_destroy(in.pool);
+  cvy_h5_discard(in.file);
+  return err;
+}

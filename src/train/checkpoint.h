@@ -1,0 +1,57 @@
+/* Checkpoints: HDF5 that h5py reads without Convoy.
+ *
+ *   attributes of /   format "convoy-checkpoint", version 1, step, weights (hash), state (hash), data
+ * (fingerprint), and the progress fields below /recipe           the resolved recipe's YAML, one string
+ *   /class_names, /mean, /deviation
+ *   /parameters/<layer>/<tensor>   float32, in the tensor's shape
+ *   /momentum/<layer>/<tensor>     the update rule's state, likewise, under the rule's name for it
+ *
+ * A file stands under its name only when it is whole and on the disk. Both hashes are checked when it is
+ * read. */
+#ifndef CVY_TRAIN_CHECKPOINT_H
+#define CVY_TRAIN_CHECKPOINT_H
+
+#include "train/score.h"
+#include <convoy/data.h>
+#include <convoy/net.h>
+#include <convoy/optim.h>
+#include <convoy/train.h>
+
+/* What a resumed run must know besides weights and state. */
+typedef struct cvy_run_state {
+  int64_t step; /* steps done */
+  double best_top1;
+  int64_t best_step;
+  cvy_tally epoch; /* of the epoch's steps so far */
+  double train_loss;
+} cvy_run_state;
+
+/* The arenas that a checkpoint holds, laid out as the net's parameters. */
+typedef struct cvy_arenas {
+  const cvy_net *net;
+  const cvy_rule *rule;
+  float *params, *state[2];
+} cvy_arenas;
+
+typedef struct cvy_checkpoint_data {
+  const char *recipe_text, *data_fingerprint;
+  const cvy_dataset_info *data;
+} cvy_checkpoint_data;
+
+cvy_err cvy_checkpoint_write(const char *path, const cvy_arenas *arenas, const cvy_run_state *state,
+                             const cvy_checkpoint_data *about) CVY_MUST_CHECK;
+
+/* An opened checkpoint: first the recipe (to build the net from), then the contents. */
+typedef struct cvy_checkpoint cvy_checkpoint;
+cvy_err cvy_checkpoint_open(cvy_checkpoint **out, const char *path) CVY_MUST_CHECK;
+void cvy_checkpoint_close(cvy_checkpoint *checkpoint);
+const char *cvy_checkpoint_recipe(const cvy_checkpoint *checkpoint);
+const char *cvy_checkpoint_fingerprint(const cvy_checkpoint *checkpoint);
+/* Normalisation and classes the network was trained with. */
+const cvy_dataset_info *cvy_checkpoint_data_info(const cvy_checkpoint *checkpoint);
+/* Fills the arenas (state too, where the rule is not NULL) and the run's state. Errors: tensors that are
+ * missing or have another shape, values that do not match the stored hash. */
+cvy_err cvy_checkpoint_read(cvy_checkpoint *checkpoint, const cvy_arenas *arenas,
+                            cvy_run_state *state) CVY_MUST_CHECK;
+
+#endif

@@ -1,0 +1,23 @@
+/* The run folder: recipe.yaml, metrics.jsonl, last.h5, best.h5. Only rank 0 touches it. */
+#ifndef CVY_TRAIN_FOLDER_H
+#define CVY_TRAIN_FOLDER_H
+
+#include "train/recipe.h"
+
+typedef struct cvy_folder {
+  FILE *metrics;
+  char *last, *best; /* paths */
+  char buffer[1 << 14];
+} cvy_folder;
+
+/* Makes the folder. CVY_E_INPUT if a run stands there and neither resume nor overwrite was asked for, or if
+ * there is nothing to resume. Changes nothing that stands there yet. */
+cvy_err cvy_folder_create(cvy_folder **out, const cvy_recipe *recipe,
+                          const cvy_train_options *options) CVY_MUST_CHECK;
+/* Writes recipe.yaml and opens metrics.jsonl: empty at step 0, else with the lines up to `step` kept. An
+ * earlier run's checkpoints are removed at step 0. */
+cvy_err cvy_folder_begin(cvy_folder *folder, const cvy_recipe *recipe, int64_t step) CVY_MUST_CHECK;
+cvy_err cvy_folder_end(cvy_folder *folder) CVY_MUST_CHECK; /* reports metrics that could not be written */
+void cvy_folder_destroy(cvy_folder *folder);
+
+#endif

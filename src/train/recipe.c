@@ -1,0 +1,190 @@
+#include "train/recipe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RECIPE(field) offsetof(cvy_recipe, field)
+
+static const cvy_option data_options[] = {
+    {"train", CVY_STRING, RECIPE(data.train) - RECIPE(data), NULL,
+     .help = "training shards: a folder (its train-*.h5), a prefix, or a file"},
+    {"val", CVY_STRING, RECIPE(data.val) - RECIPE(data), "",
+     .help = "validation shards (a folder: its val-*.h5); none: no validation"},
+    {"augment", CVY_NODE, RECIPE(data.augment) - RECIPE(data), .help = "list of augmentations, in order"},
+    {"prefetch", CVY_INT, RECIPE(data.prefetch) - RECIPE(data), "4", 2, 1024,
+     .help = "microbatches kept ready"},
+    {0}};
+
+const cvy_option cvy_recipe_options[] = {
+    {"network", CVY_NODE, RECIPE(network), .help = "a network's name, file, or description"},
+    {"data", CVY_TABLE, RECIPE(data), .table = data_options, .help = "where images come from"},
+    {"batch", CVY_INT, RECIPE(batch), NULL, 1, 1 << 24, .help = "images a step, over all ranks"},
+    {"microbatch", CVY_INT, RECIPE(microbatch), NULL, 1, 1 << 20,
+     .help = "images a pass; batch must be a multiple"},
+    {"tree", CVY_INTS, RECIPE(radices), "[]", 2, 1 << 24,
+     .help = "radices of the summation tree, top first; none: odd factors of batch / microbatch, then twos"},
+    {"epochs", CVY_INT, RECIPE(epochs), NULL, 1, 1e9, .help = "passes over the training images"},
+    {"seed", CVY_INT, RECIPE(seed), "1", 0, CVY_NO_LIMIT, .help = "of every random number of the run"},
+    {"solver", CVY_NODE, RECIPE(solver), .help = "update rule: sgd: {momentum, weight_decay, decay_biases}"},
+    {"learning_rate", CVY_NODE, RECIPE(learning_rate),
+     .help = "schedule: constant: {rate} or step: {rate, factor, every}"},
+    {"run", CVY_STRING, RECIPE(run), NULL, .help = "the folder for checkpoints and metrics"},
+    {"log_every", CVY_INT, RECIPE(log_every), "50", 1, CVY_NO_LIMIT,
+     .help = "steps from one line of metrics to the next"},
+    {"check_every", CVY_INT, RECIPE(check_every), "500", 1, CVY_NO_LIMIT,
+     .help = "steps from one check that all ranks hold the same weights to the next"},
+    {"checkpoint_every", CVY_INT, RECIPE(checkpoint_every), "0", 0, CVY_NO_LIMIT,
+     .help = "steps between checkpoints; 0: one an epoch"},
+    {0}};
+
+static cvy_err read_rule(cvy_recipe *r) {
+  const cvy_kind *kinds[64];
+  for (int64_t i = 0; i < cvy_rule_count(); i++) kinds[i] = cvy_rule_at(i)->kind;
+  int64_t index;
+  if (!r->solver) r->solver = cvy_yaml_new_scalar(r->pool, r->root->file, "sgd");
+  CVY_TRY(cvy_kind_read(&index, &r->rule_config, r->pool, kinds, cvy_rule_count(), r->solver, "solver"));
+  r->rule = cvy_rule_at(index);
+  return CVY_OK;
+}
+
+static cvy_err read_schedule(cvy_recipe *r) {
+  const cvy_kind *kinds[64];
+  for (int64_t i = 0; i < cvy_schedule_count(); i++) kinds[i] = cvy_schedule_at(i)->kind;
+  int64_t index;
+  if (!r->learning_rate) r->learning_rate = cvy_yaml_new_scalar(r->pool, r->root->file, "constant");
+  CVY_TRY(cvy_kind_read(&index, &r->schedule_config, r->pool, kinds, cvy_schedule_count(), r->learning_rate,
+                        "learning-rate schedule"));
+  r->schedule = cvy_schedule_at(index);
+  return CVY_OK;
+}
+
+static cvy_err read_tree(cvy_recipe *r) {
+  const cvy_yaml *batch = cvy_yaml_get(r->root, "batch"), *tree = cvy_yaml_get(r->root, "tree");
+  if (r->batch % r->microbatch)
+    return cvy_yaml_error(batch, "batch %lld is not a multiple of microbatch %lld; %lld or %lld would be",
+                          (long long)r->batch, (long long)r->microbatch,
+                          (long long)(r->batch / r->microbatch * r->microbatch),
+                          (long long)((r->batch / r->microbatch + 1) * r->microbatch));
+  if (cvy_tree_create(&r->tree, r->batch / r->microbatch, r->radices.values, r->radices.count))
+    return cvy_yaml_error(tree ? tree : batch, "%s", cvy_err_message());
+  return CVY_OK;
+}
+
+/* Errors keep pointing into the user's own network file, so only the resolved text has the defaults filled
+ * in. */
+static void resolve(cvy_recipe *r) {
+  r->solver = cvy_kind_dump(r->rule->kind, r->rule_config, r->pool);
+  r->learning_rate = cvy_kind_dump(r->schedule->kind, r->schedule_config, r->pool);
+  cvy_recipe copy = *r;
+  copy.network = r->network_resolved;
+  r->resolved = cvy_options_dump(&copy, r->pool, cvy_recipe_options);
+  r->text = cvy_yaml_text(r->resolved);
+}
+
+/* A name or a file is replaced by what stands there, so that the resolved recipe needs no other file. */
+static cvy_err read_network(cvy_recipe *r) {
+  if (r->network->kind == CVY_YAML_SCALAR) {
+    const char *path;
+    if (cvy_find_yaml(&path, r->pool, r->network->text, "networks", r->root->file))
+      return cvy_yaml_error(r->network, "%s", cvy_err_message());
+    cvy_yaml *loaded;
+    CVY_TRY(cvy_yaml_load(&loaded, r->pool, path));
+    r->network = loaded;
+  }
+  cvy_yaml *resolved;
+  CVY_TRY(cvy_net_resolve(&resolved, r->pool, r->network));
+  r->network_resolved = resolved;
+  return CVY_OK;
+}
+
+static cvy_err read_recipe(cvy_recipe *r) {
+  CVY_TRY(cvy_options_read(r, r->pool, cvy_recipe_options, r->root, r->root, "the recipe"));
+  if (!r->network)
+    return cvy_yaml_error(r->root, "the recipe needs 'network' (a name such as lenet5, or a file)");
+  CVY_TRY(read_network(r));
+  CVY_TRY(read_rule(r));
+  CVY_TRY(read_schedule(r));
+  CVY_TRY(read_tree(r));
+  resolve(r);
+  return CVY_OK;
+}
+
+static cvy_err finish(cvy_recipe **out, cvy_recipe *r, cvy_err err) {
+  if (!err) err = read_recipe(r);
+  *out = err ? NULL : r;
+  if (err) cvy_recipe_destroy(r);
+  return err;
+}
+
+cvy_err cvy_recipe_load(cvy_recipe **out, const char *name, const char *const *overrides,
+                        int64_t override_count) {
+  cvy_recipe *r = cvy_new(sizeof *r);
+  r->pool = cvy_pool_create();
+  const char *path;
+  cvy_yaml *root = NULL;
+  cvy_err err = cvy_find_yaml(&path, r->pool, name, "recipes", NULL);
+  if (!err) err = cvy_yaml_load(&root, r->pool, path);
+  for (int64_t i = 0; !err && i < override_count; i++) err = cvy_yaml_override(root, r->pool, overrides[i]);
+  r->root = root;
+  return finish(out, r, err);
+}
+
+cvy_err cvy_recipe_parse(cvy_recipe **out, const char *text, const char *name) {
+  cvy_recipe *r = cvy_new(sizeof *r);
+  r->pool = cvy_pool_create();
+  cvy_yaml *root = NULL;
+  const cvy_err err = cvy_yaml_parse(&root, r->pool, text, name);
+  r->root = root;
+  return finish(out, r, err);
+}
+
+void cvy_recipe_destroy(cvy_recipe *recipe) {
+  if (!recipe) return;
+  free(recipe->text);
+  cvy_pool_destroy(recipe->pool);
+  free(recipe);
+}
+
+/* ---- comparing ---- */
+
+static bool changes_no_bit(const char *path) {
+  static const char *const paths[] = {"epochs",     "run",      "log_every",     "check_every",
+                                      "data.train", "data.val", "data.prefetch", "checkpoint_every"};
+  for (int64_t i = 0; i < CVY_COUNT(paths); i++)
+    if (strcmp(paths[i], path) == 0) return true;
+  return false;
+}
+
+static cvy_err differ(const char *path, const cvy_yaml *stored, const cvy_yaml *wanted,
+                      const char *stored_in) {
+  char was[200];
+  snprintf(was, sizeof was, "%s", stored ? cvy_yaml_describe(stored) : "not set");
+  return cvy_error(CVY_E_INPUT,
+                   "%s was trained with another recipe: '%s' was %s and is now %s; resume with the same "
+                   "recipe, or begin another run",
+                   stored_in, path, was, wanted ? cvy_yaml_describe(wanted) : "not set");
+}
+
+static cvy_err compare(const char *path, const cvy_yaml *stored, const cvy_yaml *wanted,
+                       const char *stored_in) {
+  if (changes_no_bit(path)) return CVY_OK;
+  if (!stored || !wanted || stored->kind != wanted->kind) return differ(path, stored, wanted, stored_in);
+  if (stored->kind == CVY_YAML_SCALAR)
+    return strcmp(stored->text, wanted->text) ? differ(path, stored, wanted, stored_in) : CVY_OK;
+  if (stored->count != wanted->count) return differ(path, stored, wanted, stored_in);
+  for (int64_t i = 0; i < wanted->count; i++) {
+    char inner[512];
+    if (wanted->kind == CVY_YAML_MAPPING)
+      snprintf(inner, sizeof inner, "%.250s%s%.250s", path, path[0] ? "." : "", wanted->keys[i]->text);
+    else
+      snprintf(inner, sizeof inner, "%.250s[%lld]", path, (long long)i);
+    const cvy_yaml *was = wanted->kind == CVY_YAML_MAPPING ? cvy_yaml_get(stored, wanted->keys[i]->text)
+                                                           : stored->items[i];
+    CVY_TRY(compare(inner, was, wanted->items[i], stored_in));
+  }
+  return CVY_OK;
+}
+
+cvy_err cvy_recipe_compare(const cvy_yaml *stored, const cvy_yaml *wanted, const char *stored_in) {
+  return compare("", stored, wanted, stored_in);
+}

@@ -1,0 +1,46 @@
+/* The recipe: everything that defines a run, read from YAML, overridden from the command line, resolved.
+ *
+ * A run is defined by its recipe, its data and its seed; nothing that is not in here may change its bits. */
+#ifndef CVY_TRAIN_RECIPE_H
+#define CVY_TRAIN_RECIPE_H
+
+#include "base/options.h"
+#include <convoy/comm.h>
+#include <convoy/optim.h>
+#include <convoy/train.h>
+
+struct cvy_recipe {
+  cvy_pool *pool;
+  const cvy_yaml *root;             /* the recipe as it stands in its file, with the overrides */
+  const cvy_yaml *network;          /* the network's description, a mapping, as its author wrote it */
+  const cvy_yaml *network_resolved; /* the same with every option */
+  struct {
+    const char *train, *val;
+    const cvy_yaml *augment;
+    int64_t prefetch;
+  } data;
+  int64_t batch, microbatch;
+  cvy_ints radices;
+  cvy_tree tree;
+  int64_t epochs;
+  int64_t seed;
+  const cvy_yaml *solver, *learning_rate;
+  const char *run;
+  int64_t log_every, check_every, checkpoint_every;
+
+  const cvy_rule *rule;
+  void *rule_config;
+  const cvy_schedule *schedule;
+  void *schedule_config;
+  const cvy_yaml *resolved; /* all of it as one self-contained mapping */
+  char *text;               /* the same as YAML */
+};
+
+extern const cvy_option cvy_recipe_options[];
+
+/* CVY_E_INPUT, naming the key and both values, if two resolved recipes would train differently. Keys that
+ * change no bit (run, log_every, data paths, ...) and `epochs` may differ. */
+cvy_err cvy_recipe_compare(const cvy_yaml *stored, const cvy_yaml *wanted,
+                           const char *stored_in) CVY_MUST_CHECK;
+
+#endif

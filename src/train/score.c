@@ -1,0 +1,100 @@
+#include "train/score.h"
+
+#include <math.h>
+
+static const double loss_unit = 0x1p-24, loss_limit = 1e6;
+
+static int64_t rank_of_label(const float *logits, int64_t classes, int32_t label) {
+  const float own = logits[label];
+  int64_t better = 0;
+  for (int64_t k = 0; k < classes; k++) better += logits[k] > own || (logits[k] == own && k < label);
+  return better;
+}
+
+void cvy_tally_add_microbatch(cvy_tally *tally, const cvy_net *net, const int32_t *labels) {
+  const cvy_net_info *info = cvy_net_describe(net);
+  const double *losses = cvy_net_losses(net);
+  const float *logits = cvy_net_logits(net);
+  for (int64_t i = 0; i < info->input.n; i++) {
+    if (labels[i] < 0) continue;
+    tally->images++;
+    if (!(losses[i] <= loss_limit)) {
+      tally->diverged++;
+      continue;
+    }
+    const int64_t rank = rank_of_label(logits + i * info->class_count, info->class_count, labels[i]);
+    tally->loss += llrint(losses[i] / loss_unit);
+    tally->top1 += rank < 1;
+    tally->top5 += rank < 5;
+  }
+}
+
+void cvy_tally_add(cvy_tally *tally, const cvy_tally *more) {
+  tally->images += more->images;
+  tally->loss += more->loss;
+  tally->top1 += more->top1;
+  tally->top5 += more->top5;
+  tally->diverged += more->diverged;
+}
+
+cvy_score cvy_tally_score(const cvy_tally *tally) {
+  if (tally->images == 0) return (cvy_score){0};
+  const double images = (double)tally->images;
+  return (cvy_score){.images = tally->images,
+                     .loss = tally->diverged ? NAN : (double)tally->loss * loss_unit / images,
+                     .top1 = (double)tally->top1 / images,
+                     .top5 = (double)tally->top5 / images};
+}
+
+static cvy_loader_config evaluation_stream(const cvy_comm *comm, const cvy_net_info *net,
+                                           cvy_dataset *dataset, const cvy_augment *augment,
+                                           const cvy_dataset_info *normalisation, int64_t depth) {
+  const int64_t microbatches = (cvy_dataset_describe(dataset)->count + net->input.n - 1) / net->input.n;
+  const int64_t rank = cvy_comm_rank(comm), size = cvy_comm_size(comm);
+  const int64_t first = microbatches * rank / size, end = microbatches * (rank + 1) / size;
+  cvy_loader_config stream = {.dataset = dataset,
+                              .augment = augment,
+                              .h = net->input.h,
+                              .w = net->input.w,
+                              .c = net->input.c,
+                              .microbatch = net->input.n,
+                              .per_step = microbatches,
+                              .first = first,
+                              .own = end - first,
+                              .end_step = 1,
+                              .depth = depth};
+  for (int64_t c = 0; c < net->input.c; c++) {
+    stream.mean[c] = normalisation->mean[c];
+    stream.deviation[c] = normalisation->deviation[c];
+  }
+  return stream;
+}
+
+static void evaluate_own(cvy_tally *tally, cvy_net *net, cvy_loader *loader, int64_t microbatches) {
+  const cvy_pass pass = {.training = false};
+  for (int64_t i = 0; i < microbatches; i++) {
+    cvy_microbatch m;
+    if (cvy_loader_next(&m, loader)) cvy_fatal("%s", cvy_err_message());
+    cvy_net_forward(net, m.images, m.labels, &pass);
+    cvy_tally_add_microbatch(tally, net, m.labels);
+    cvy_loader_release(loader);
+  }
+}
+
+cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, cvy_net *net, cvy_dataset *dataset,
+                     const cvy_augment *augment, const cvy_dataset_info *normalisation, int64_t depth) {
+  const cvy_loader_config stream = evaluation_stream(comm, cvy_net_describe(net), dataset, augment,
+                                                     normalisation, depth);
+  cvy_loader *loader = NULL;
+  cvy_tally tally = {0};
+  cvy_err err = stream.own > 0 ? cvy_loader_create(&loader, &stream) : CVY_OK;
+  if ((err = cvy_comm_agree(comm, err))) {
+    cvy_loader_destroy(loader);
+    return err;
+  }
+  evaluate_own(&tally, net, loader, stream.own);
+  cvy_loader_destroy(loader);
+  cvy_comm_sum(comm, (int64_t *)&tally, CVY_TALLY_FIELDS);
+  *out = cvy_tally_score(&tally);
+  return CVY_OK;
+}

@@ -1,0 +1,30 @@
+/* Losses and accuracies as exact sums: integers, so that they add up to the same bits in any order. */
+#ifndef CVY_TRAIN_SCORE_H
+#define CVY_TRAIN_SCORE_H
+
+#include <convoy/comm.h>
+#include <convoy/net.h>
+#include <convoy/train.h>
+
+typedef struct cvy_tally {
+  int64_t images;
+  int64_t loss; /* in units of 2^-24 */
+  int64_t top1, top5;
+  int64_t diverged; /* images whose loss is not a number, or beyond 10^6 */
+} cvy_tally;
+
+enum { CVY_TALLY_FIELDS = 5 };
+
+/* Adds the microbatch that the net saw last. Of classes with equal logits the lower index ranks first. */
+void cvy_tally_add_microbatch(cvy_tally *tally, const cvy_net *net, const int32_t *labels);
+void cvy_tally_add(cvy_tally *tally, const cvy_tally *more);
+cvy_score cvy_tally_score(const cvy_tally *tally);
+
+/* Collective: the tally of `dataset` under the net's weights, every image counted once. Contiguous ranges of
+ * microbatches go to the ranks; a microbatch holds the same images at any number of ranks. Reading errors end
+ * the job. */
+cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, cvy_net *net, cvy_dataset *dataset,
+                     const cvy_augment *augment, const cvy_dataset_info *normalisation,
+                     int64_t depth) CVY_MUST_CHECK;
+
+#endif

@@ -1,0 +1,180 @@
+/* Everything before the first step. Each rank does its part, then all agree, so that a file missing on one
+ * rank ends the job on all of them, once, with its message. */
+#include "train/trainer.h"
+
+#include "math/gemm.h"
+#include "math/kernels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+cvy_err cvy_open_data(cvy_dataset **data, cvy_augment **augment, const char *path, const char *split,
+                      const cvy_yaml *chain, const cvy_net_info *net) {
+  CVY_TRY(cvy_dataset_open(data, path, split));
+  const cvy_dataset_info *info = cvy_dataset_describe(*data);
+  int64_t h = 0, w = 0;
+  CVY_TRY(cvy_augment_create(augment, chain, info->h, info->w, &h, &w));
+  if (h != net->input.h || w != net->input.w || info->c != net->input.c)
+    return cvy_error(
+        CVY_E_INPUT,
+        "%s: images are %lldx%lldx%lld after augmentation (0: sizes vary); network '%s' takes %lldx%lldx%lld",
+        path, (long long)h, (long long)w, (long long)info->c, net->name, (long long)net->input.h,
+        (long long)net->input.w, (long long)net->input.c);
+  if (info->class_count > net->class_count)
+    return cvy_error(CVY_E_INPUT, "%s: has %lld classes; network '%s' tells apart %lld", path,
+                     (long long)info->class_count, net->name, (long long)net->class_count);
+  return CVY_OK;
+}
+
+static cvy_err open_everything(trainer *t, const cvy_train_options *options) {
+  const cvy_recipe *r = t->recipe;
+  CVY_TRY(cvy_tree_check_ranks(&r->tree, cvy_comm_size(t->comm), r->microbatch));
+  CVY_TRY(cvy_net_create(&t->net, r->network, r->microbatch));
+  const cvy_net_info *net = cvy_net_describe(t->net);
+  CVY_TRY_IN(cvy_open_data(&t->train, &t->train_augment, r->data.train, "train", r->data.augment, net),
+             "data.train");
+  if (r->data.val[0])
+    CVY_TRY_IN(cvy_open_data(&t->val, &t->val_augment, r->data.val, "val", r->data.augment, net), "data.val");
+  if (cvy_comm_rank(t->comm) == 0) CVY_TRY(cvy_folder_create(&t->folder, r, options));
+  CVY_TRY(cvy_accumulator_create(&t->accumulator, &r->tree, cvy_comm_size(t->comm), net->arena_count));
+  CVY_TRY(cvy_reducer_create(&t->reducer, t->comm, &r->tree));
+  t->arenas = (cvy_arenas){.net = t->net, .rule = r->rule, .params = cvy_net_params(t->net)};
+  for (int64_t k = 0; k < r->rule->state_count; k++) {
+    void *memory;
+    CVY_TRY(cvy_buffer_create(&memory, sizeof(float) * (size_t)net->arena_count, "the optimiser's state"));
+    t->arenas.state[k] = memory;
+  }
+  t->fingerprint = cvy_dataset_fingerprint(t->train);
+  t->images = cvy_dataset_describe(t->train)->count;
+  return CVY_OK;
+}
+
+static cvy_err compare_ranks(trainer *t) {
+  const int other_data = cvy_comm_first_different(t->comm, t->fingerprint.hex);
+  if (other_data >= 0)
+    return cvy_error(CVY_E_INPUT,
+                     "rank %d sees other training data at %s than rank 0; are its files the same?",
+                     other_data, t->recipe->data.train);
+  char arithmetic[200];
+  snprintf(arithmetic, sizeof arithmetic, "%s, %s", cvy_blas_core(), cvy_kernels_get()->name);
+  const int other_cpu = cvy_comm_first_different(t->comm, arithmetic);
+  if (other_cpu >= 0)
+    cvy_warn("rank %d has another processor type than rank 0 (%s): all replicas stay equal, but the run can "
+             "be replayed "
+             "to the bit only on the same mix of processors",
+             other_cpu, arithmetic);
+  return CVY_OK;
+}
+
+static cvy_err check_resumable(trainer *t, const cvy_checkpoint *checkpoint) {
+  const char *path = t->folder->last;
+  cvy_recipe *stored;
+  CVY_TRY_IN(cvy_recipe_parse(&stored, cvy_checkpoint_recipe(checkpoint), "/recipe"), "%s", path);
+  const cvy_err err = cvy_recipe_compare(stored->resolved, t->recipe->resolved, path);
+  cvy_recipe_destroy(stored);
+  if (err) return err;
+  if (strcmp(cvy_checkpoint_fingerprint(checkpoint), t->fingerprint.hex) != 0)
+    return cvy_error(CVY_E_INPUT, "%s was trained on other data than %s holds now", path,
+                     t->recipe->data.train);
+  return CVY_OK;
+}
+
+static cvy_err load_last(trainer *t) {
+  cvy_checkpoint *checkpoint;
+  CVY_TRY(cvy_checkpoint_open(&checkpoint, t->folder->last));
+  cvy_err err = check_resumable(t, checkpoint);
+  if (!err) err = cvy_checkpoint_read(checkpoint, &t->arenas, &t->state);
+  cvy_checkpoint_close(checkpoint);
+  return err;
+}
+
+/* Rank 0 makes or loads the first weights and hands them to the others. */
+static cvy_err begin_run(trainer *t, const cvy_train_options *options) {
+  const cvy_net_info *net = cvy_net_describe(t->net);
+  const size_t bytes = sizeof(float) * (size_t)net->arena_count;
+  cvy_err err = CVY_OK;
+  if (t->folder) {
+    cvy_net_init(t->net, (uint64_t)t->recipe->seed);
+    if (options->resume) err = load_last(t);
+    if (!err && t->state.step < t->total_steps) err = cvy_folder_begin(t->folder, t->recipe, t->state.step);
+  }
+  CVY_TRY(cvy_comm_agree(t->comm, err));
+  cvy_comm_broadcast(t->comm, &t->state, sizeof t->state);
+  cvy_comm_broadcast(t->comm, t->arenas.params, bytes);
+  for (int64_t k = 0; k < t->recipe->rule->state_count; k++)
+    cvy_comm_broadcast(t->comm, t->arenas.state[k], bytes);
+  return CVY_OK;
+}
+
+static cvy_err start_loader(trainer *t) {
+  const cvy_recipe *r = t->recipe;
+  const cvy_net_info *net = cvy_net_describe(t->net);
+  const cvy_dataset_info *data = cvy_dataset_describe(t->train);
+  cvy_loader_config config = {.dataset = t->train,
+                              .augment = t->train_augment,
+                              .training = true,
+                              .seed = (uint64_t)r->seed,
+                              .h = net->input.h,
+                              .w = net->input.w,
+                              .c = net->input.c,
+                              .microbatch = r->microbatch,
+                              .per_step = r->tree.leaves,
+                              .first = t->first_microbatch,
+                              .own = t->own_microbatches,
+                              .first_step = t->state.step,
+                              .end_step = t->total_steps,
+                              .depth = r->data.prefetch};
+  for (int64_t c = 0; c < net->input.c; c++) {
+    config.mean[c] = data->mean[c];
+    config.deviation[c] = data->deviation[c];
+  }
+  return cvy_loader_create(&t->loader, &config);
+}
+
+static cvy_err create(trainer *t, const cvy_train_options *options) {
+  const cvy_recipe *r = t->recipe;
+  const int rank = cvy_comm_rank(t->comm), size = cvy_comm_size(t->comm);
+  CVY_TRY(cvy_comm_agree(t->comm, open_everything(t, options)));
+  CVY_TRY(compare_ranks(t));
+  t->own_microbatches = r->tree.leaves / size;
+  t->first_microbatch = rank * t->own_microbatches;
+  t->total_steps = (r->epochs * t->images + r->batch - 1) / r->batch;
+  CVY_TRY(begin_run(t, options));
+  if (t->state.step < t->total_steps) CVY_TRY(cvy_comm_agree(t->comm, start_loader(t)));
+  return CVY_OK;
+}
+
+cvy_err cvy_trainer_create(trainer *t, cvy_comm *comm, const cvy_recipe *recipe,
+                           const cvy_train_options *options) {
+  *t = (trainer){.comm = comm, .recipe = recipe};
+  const cvy_err err = create(t, options);
+  if (err) cvy_trainer_destroy(t);
+  return err;
+}
+
+void cvy_trainer_destroy(trainer *t) {
+  cvy_loader_destroy(t->loader);
+  cvy_augment_destroy(t->train_augment);
+  cvy_augment_destroy(t->val_augment);
+  cvy_dataset_close(t->train);
+  cvy_dataset_close(t->val);
+  cvy_reducer_destroy(t->reducer);
+  cvy_accumulator_destroy(t->accumulator);
+  for (int k = 0; k < 2; k++) cvy_buffer_destroy(t->arenas.state[k]);
+  cvy_net_destroy(t->net);
+  cvy_folder_destroy(t->folder);
+}
+
+cvy_err cvy_check_replicas(cvy_comm *comm, const cvy_net *net, int64_t step) {
+  if (cvy_comm_first_different(comm, cvy_net_hash(net, NULL).hex) < 0) return CVY_OK;
+  const cvy_net_info *info = cvy_net_describe(net);
+  for (int64_t i = 0; i < info->param_tensors; i++) {
+    const int rank = cvy_comm_first_different(comm, cvy_net_param_hash(net, NULL, i).hex);
+    if (rank >= 0)
+      return cvy_error(
+          CVY_E_RUN,
+          "after step %lld rank %d holds other weights than rank 0: %s is the first tensor that differs",
+          (long long)step, rank, info->params[i].name);
+  }
+  return cvy_error(CVY_E_RUN, "after step %lld the ranks' weights differ", (long long)step);
+}

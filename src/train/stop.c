@@ -1,0 +1,23 @@
+#include "train/stop.h"
+
+#include <signal.h>
+#include <stddef.h>
+
+static volatile sig_atomic_t requested;
+
+static void on_signal(int signal_number) {
+  (void)signal_number;
+  requested = 1;
+}
+
+void cvy_stop_listen(void) {
+  const int signals[] = {SIGTERM, SIGINT, SIGUSR1};
+  struct sigaction action = {.sa_handler = on_signal};
+  action.sa_flags = (int)SA_RESETHAND | SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) sigaction(signals[i], &action, NULL);
+}
+
+bool cvy_stop_requested(void) {
+  return requested;
+}

@@ -1,0 +1,258 @@
+/* The step loop. */
+#include "train/trainer.h"
+
+#include "base/json.h"
+#include "train/stop.h"
+
+#include <string.h>
+
+/* What one run of the program sees go by, for people. */
+typedef struct run_meter {
+  double started_s, evaluating_s;
+  int64_t first_step;
+  double interval_started_s, interval_waited_s;
+  cvy_tally interval; /* since the last line of metrics */
+} run_meter;
+
+/* ---- one step ---- */
+
+/* This rank's microbatches, forward and backward; their gradients' sum is left in the accumulator. */
+static cvy_tally compute_gradients(trainer *t) {
+  cvy_tally tally = {0};
+  for (int64_t m = 0; m < t->own_microbatches; m++) {
+    const cvy_pass pass = {.training = true,
+                           .seed = (uint64_t)t->recipe->seed,
+                           .step = t->state.step,
+                           .first_sample = (t->first_microbatch + m) * t->recipe->microbatch,
+                           .loss_scale = (float)(1.0 / (double)t->recipe->batch)};
+    cvy_microbatch data;
+    if (cvy_loader_next(&data, t->loader)) cvy_fatal("%s", cvy_err_message());
+    cvy_net_forward(t->net, data.images, data.labels, &pass);
+    cvy_tally_add_microbatch(&tally, t->net, data.labels);
+    cvy_net_backward(t->net, cvy_accumulator_leaf(t->accumulator), data.images, data.labels, &pass);
+    cvy_accumulator_add(t->accumulator);
+    cvy_loader_release(t->loader);
+  }
+  return tally;
+}
+
+static double epochs_at(const trainer *t, int64_t step) {
+  return (double)step * (double)t->recipe->batch / (double)t->images;
+}
+
+static double learning_rate(const trainer *t) {
+  return t->recipe->schedule->rate(t->recipe->schedule_config, epochs_at(t, t->state.step));
+}
+
+static void update_weights(trainer *t, const float *gradients) {
+  const cvy_net_info *net = cvy_net_describe(t->net);
+  const cvy_rule *rule = t->recipe->rule;
+  for (int64_t i = 0; i < net->param_tensors; i++) {
+    const cvy_net_param *p = &net->params[i];
+    cvy_update update = {.weights = t->arenas.params + p->offset,
+                         .gradient = gradients + p->offset,
+                         .count = p->count,
+                         .rate = (float)learning_rate(t),
+                         .decays = p->spec->decays};
+    for (int64_t k = 0; k < rule->state_count; k++) update.state[k] = t->arenas.state[k] + p->offset;
+    rule->apply(&update, t->recipe->rule_config);
+  }
+}
+
+/* ---- telling ---- */
+
+static void log_interval(trainer *t, run_meter *meter) {
+  if (!t->folder) return;
+  const cvy_score score = cvy_tally_score(&meter->interval);
+  const double now_s = cvy_now_s(), elapsed_s = now_s - meter->interval_started_s;
+  const double waited_s = cvy_loader_waited_s(t->loader);
+  const double images_per_s = (double)score.images / elapsed_s;
+  cvy_json json = {.out = t->folder->metrics};
+  cvy_json_open(&json, NULL, '{');
+  cvy_json_int(&json, "step", t->state.step);
+  cvy_json_number(&json, "epoch", epochs_at(t, t->state.step), 6);
+  cvy_json_number(&json, "loss", score.loss, 9);
+  cvy_json_number(&json, "top1", score.top1, 9);
+  cvy_json_number(&json, "rate", learning_rate(t), 9);
+  cvy_json_number(&json, "img_s", images_per_s, 5);
+  cvy_json_number(&json, "waited_s", waited_s - meter->interval_waited_s, 4);
+  cvy_json_close(&json, '}');
+  fputc('\n', t->folder->metrics);
+
+  const int64_t left_s = (int64_t)((double)((t->total_steps - t->state.step) * t->recipe->batch) /
+                                   images_per_s);
+  cvy_progress("epoch %lld/%lld  step %lld/%lld  loss %.4f  top-1 %.2f %%  %.0f img/s  ETA %lld:%02lld",
+               (long long)(epochs_at(t, t->state.step - 1) + 1), (long long)t->recipe->epochs,
+               (long long)t->state.step, (long long)t->total_steps, score.loss, 100 * score.top1,
+               images_per_s, (long long)(left_s / 60), (long long)(left_s % 60));
+  meter->interval_waited_s = waited_s;
+}
+
+static void begin_interval(run_meter *meter) {
+  meter->interval = (cvy_tally){0};
+  meter->interval_started_s = cvy_now_s();
+}
+
+/* Sums the step's tally over the ranks. Returns in *stop whether any rank was asked to stop. */
+static cvy_err count_step(trainer *t, run_meter *meter, cvy_tally tally, bool *stop) {
+  int64_t sums[CVY_TALLY_FIELDS + 1];
+  memcpy(sums, &tally, sizeof tally);
+  sums[CVY_TALLY_FIELDS] = cvy_stop_requested();
+  cvy_comm_sum(t->comm, sums, CVY_TALLY_FIELDS + 1);
+  memcpy(&tally, sums, sizeof tally);
+  *stop = sums[CVY_TALLY_FIELDS] > 0;
+  t->state.step++;
+  cvy_tally_add(&t->state.epoch, &tally);
+  cvy_tally_add(&meter->interval, &tally);
+  if (tally.diverged > 0)
+    return cvy_error(CVY_E_RUN,
+                     "step %lld: the loss of %lld of %lld images is not a finite number; training diverged "
+                     "(learning rate %g; a smaller one may help)",
+                     (long long)t->state.step, (long long)tally.diverged, (long long)tally.images,
+                     learning_rate(t));
+  if (t->state.step % t->recipe->log_every == 0 || t->state.step == t->total_steps) {
+    log_interval(t, meter);
+    begin_interval(meter);
+  }
+  return CVY_OK;
+}
+
+/* ---- now and then ---- */
+
+static void save(trainer *t, bool is_best) {
+  if (!t->folder) return;
+  const cvy_checkpoint_data about = {.recipe_text = t->recipe->text,
+                                     .data_fingerprint = t->fingerprint.hex,
+                                     .data = cvy_dataset_describe(t->train)};
+  if (cvy_checkpoint_write(t->folder->last, &t->arenas, &t->state, &about) ||
+      (is_best && cvy_checkpoint_write(t->folder->best, &t->arenas, &t->state, &about)))
+    cvy_fatal("%s", cvy_err_message());
+}
+
+static void log_validation(trainer *t, const cvy_score *score, bool is_best) {
+  if (!t->folder) return;
+  cvy_json json = {.out = t->folder->metrics};
+  cvy_json_open(&json, NULL, '{');
+  cvy_json_int(&json, "step", t->state.step);
+  cvy_json_number(&json, "epoch", epochs_at(t, t->state.step), 6);
+  cvy_json_number(&json, "val_loss", score->loss, 9);
+  cvy_json_number(&json, "val_top1", score->top1, 9);
+  cvy_json_number(&json, "val_top5", score->top5, 9);
+  cvy_json_close(&json, '}');
+  fputc('\n', t->folder->metrics);
+  cvy_log("epoch %lld: training loss %.4f, validation loss %.4f, top-1 %.2f %%%s",
+          (long long)epochs_at(t, t->state.step), t->state.train_loss, score->loss, 100 * score->top1,
+          is_best ? " (best so far)" : "");
+}
+
+static cvy_err validate(trainer *t, cvy_score *score) {
+  const cvy_dataset_info *training = cvy_dataset_describe(t->train);
+  return cvy_evaluate(score, t->comm, t->net, t->val, t->val_augment, training, t->recipe->data.prefetch);
+}
+
+static cvy_err finish_epoch(trainer *t, run_meter *meter, cvy_score *val) {
+  t->state.train_loss = cvy_tally_score(&t->state.epoch).loss;
+  t->state.epoch = (cvy_tally){0};
+  bool is_best = false;
+  const double started_s = cvy_now_s();
+  if (t->val) {
+    CVY_TRY(validate(t, val));
+    is_best = t->state.best_step == 0 || val->top1 > t->state.best_top1;
+    if (is_best) {
+      t->state.best_top1 = val->top1;
+      t->state.best_step = t->state.step;
+    }
+    log_validation(t, val, is_best);
+  }
+  save(t, is_best);
+  const double took_s = cvy_now_s() - started_s;
+  meter->evaluating_s += took_s;
+  meter->interval_started_s += took_s;
+  return CVY_OK;
+}
+
+static bool ends_epoch(const trainer *t) {
+  const int64_t batch = t->recipe->batch, step = t->state.step;
+  return step * batch / t->images > (step - 1) * batch / t->images;
+}
+
+/* ---- the loop ---- */
+
+static cvy_err run_steps(trainer *t, run_meter *meter, cvy_score *val, int64_t stop_after) {
+  const cvy_recipe *r = t->recipe;
+  const int64_t count = cvy_net_describe(t->net)->arena_count;
+  while (t->state.step < t->total_steps) {
+    const cvy_tally tally = compute_gradients(t);
+    float *gradients = cvy_accumulator_sum(t->accumulator);
+    cvy_reducer_sum(t->reducer, gradients, count);
+    update_weights(t, gradients);
+    bool stop;
+    CVY_TRY(count_step(t, meter, tally, &stop));
+
+    const int64_t step = t->state.step;
+    const bool epoch_ends = ends_epoch(t), last = step == t->total_steps;
+    stop = stop || step == stop_after;
+    if (step % r->check_every == 0 || last) CVY_TRY(cvy_check_replicas(t->comm, t->net, step));
+    if (epoch_ends) CVY_TRY(finish_epoch(t, meter, val));
+    const bool due = r->checkpoint_every > 0 && step % r->checkpoint_every == 0;
+    if (!epoch_ends && (due || stop)) save(t, false);
+    if (stop && !last)
+      return cvy_error(CVY_E_STOPPED, "stopped after step %lld of %lld on request; --resume goes on",
+                       (long long)step, (long long)t->total_steps);
+  }
+  return CVY_OK;
+}
+
+static void fill_result(cvy_train_result *out, const trainer *t, const run_meter *meter,
+                        const cvy_score *val) {
+  const double seconds = cvy_now_s() - meter->started_s - meter->evaluating_s;
+  const double images = (double)((t->state.step - meter->first_step) * t->recipe->batch);
+  *out = (cvy_train_result){.steps = t->state.step,
+                            .epochs = epochs_at(t, t->state.step),
+                            .train_loss = t->state.train_loss,
+                            .val = *val,
+                            .best_top1 = t->state.best_top1,
+                            .best_step = t->state.best_step,
+                            .weights = cvy_net_hash(t->net, NULL),
+                            .seconds = seconds,
+                            .images_per_s = images > 0 ? images / seconds : 0,
+                            .waited_s = t->loader ? cvy_loader_waited_s(t->loader) : 0,
+                            .batch = t->recipe->batch};
+}
+
+static void announce(const trainer *t) {
+  const cvy_recipe *r = t->recipe;
+  const cvy_net_info *net = cvy_net_describe(t->net);
+  cvy_log("%s, %lld parameters, on %lld images of %lld classes", net->name, (long long)net->param_count,
+          (long long)t->images, (long long)cvy_dataset_describe(t->train)->class_count);
+  cvy_log("%d rank%s x %d thread%s, batch %lld = %lld microbatches of %lld, %lld steps%s",
+          cvy_comm_size(t->comm), cvy_comm_size(t->comm) > 1 ? "s" : "", cvy_threads(),
+          cvy_threads() > 1 ? "s" : "", (long long)r->batch, (long long)r->tree.leaves,
+          (long long)r->microbatch, (long long)t->total_steps, t->state.step > 0 ? ", going on" : "");
+  if (t->state.step > 0) cvy_log("resuming after step %lld", (long long)t->state.step);
+}
+
+static cvy_err train(cvy_train_result *out, trainer *t, const cvy_train_options *options) {
+  cvy_score val = {0};
+  run_meter meter = {.started_s = cvy_now_s(), .first_step = t->state.step};
+  begin_interval(&meter);
+  announce(t);
+  const bool already_done = t->state.step >= t->total_steps;
+  cvy_err err = already_done && t->val ? validate(t, &val) : CVY_OK;
+  if (!err) err = run_steps(t, &meter, &val, options->stop_after);
+  cvy_progress_end();
+  if (!err && t->folder && !already_done) err = cvy_folder_end(t->folder);
+  fill_result(out, t, &meter, &val);
+  return cvy_comm_agree(t->comm, err);
+}
+
+cvy_err cvy_train(cvy_train_result *out, cvy_comm *comm, const cvy_recipe *recipe,
+                  const cvy_train_options *options) {
+  trainer t;
+  *out = (cvy_train_result){0};
+  CVY_TRY(cvy_trainer_create(&t, comm, recipe, options));
+  cvy_stop_listen();
+  const cvy_err err = train(out, &t, options);
+  cvy_trainer_destroy(&t);
+  return err;
+}
