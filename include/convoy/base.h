@@ -156,8 +156,11 @@ int64_t cvy_random_permute(const cvy_random *where, int64_t index, int64_t count
 
 /* ---- threads ------------------------------------------------------------------------------------------ */
 
-/* Threads that compute on this rank; 1 until set. */
+/* Threads that compute on this rank, the calling one included; 1 until set. Threads that wait for work look
+ * around for some microseconds before they sleep, unless there are more of them than cores, or others need
+ * the cores too: then say cvy_threads_share_cores(). */
 void cvy_threads_set(int count);
+void cvy_threads_share_cores(void);
 int cvy_threads(void);
 /* Cores this process may run on, as a bit mask (cores beyond 1,023 are left out). */
 enum { CVY_CORE_WORDS = 16 };
@@ -165,7 +168,8 @@ void cvy_cores_allowed(uint64_t mask[CVY_CORE_WORDS]);
 int cvy_cores_count(const uint64_t mask[CVY_CORE_WORDS]);
 
 /* Calls task(context, i, thread) for i = 0 ... tasks-1, each once, `thread` < cvy_threads(). Which thread
- * runs which task is open, so a task must write only what belongs to it, or to the scratch of its thread. */
+ * runs which task is open, so a task must write only what belongs to it, or to the scratch of its thread, and
+ * must not call cvy_parallel itself. */
 typedef void (*cvy_task)(const void *context, int64_t index, int thread);
 void cvy_parallel(int64_t tasks, cvy_task task, const void *context);
 
