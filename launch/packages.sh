@@ -1,0 +1,35 @@
+#!/bin/sh
+# Installs the Debian packages that Convoy is built from: sh launch/packages.sh [tests]
+# As root or through sudo; otherwise prints the line to run and exits 2. Does nothing where all are there.
+set -eu
+packages="gcc libc6-dev cmake make pkg-config
+  libopenmpi-dev openmpi-bin
+  libopenblas-pthread-dev
+  libhdf5-dev
+  libyaml-dev
+  librandom123-dev
+  libxxhash-dev
+  libjpeg62-turbo-dev libspng-dev zlib1g-dev"
+# openmpi-bin's ranks, libopenblas: BLAS, libhdf5: shards and checkpoints, libyaml: recipes, librandom123: counted random
+# numbers, libxxhash: hashes of weights, libjpeg-turbo and libspng: pictures, zlib: gzipped datasets and CRC-32.
+[ "${1:-}" = tests ] && packages="$packages libcunit1-dev python3-h5py procps"
+
+missing=
+for package in $packages; do
+  [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+run=
+if [ "$(id -u)" != 0 ]; then
+  run=sudo
+  if ! sudo -n true 2>/dev/null && ! { [ -t 0 ] && command -v sudo >/dev/null; }; then
+    echo "These packages are missing, and installing them needs root. Run:" >&2
+    echo "  apt-get install --no-install-recommends$missing" >&2
+    exit 2
+  fi
+fi
+echo "installing:$missing" >&2
+$run apt-get update -q >&2
+# shellcheck disable=SC2086
+$run env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing >&2

@@ -1,0 +1,87 @@
+# The same bits at any number of ranks and threads: LeNet-5 with dropout and augmentation.
+. "$(dirname "$0")/lib.sh" "$1"
+digits data 1500
+
+cat >net.yaml <<'END'
+name: lenet5-dropout
+input: [32, 32, 1]
+layers:
+  - conv: {filters: 6, kernel: 5, init: xavier}
+  - tanh
+  - average_pool: {kernel: 2}
+  - conv: {filters: 16, kernel: 5, init: xavier}
+  - tanh
+  - max_pool: {kernel: 2}
+  - lrn
+  - dropout: {rate: 0.2}
+  - fc: {outputs: 84, init: xavier}
+  - relu
+  - dropout: {rate: 0.5}
+  - fc: {outputs: 10, init: xavier}
+  - softmax_loss
+END
+cat >recipe.yaml <<'END'
+network: net.yaml
+data:
+  train: data
+  val: data
+  augment:
+    - translate: {by: 3}
+    - mirror: {probability: 0.5}
+    - pad: {by: 1}
+    - crop: {size: 32}
+batch: 64
+microbatch: 8
+epochs: 2
+learning_rate: {constant: {rate: 0.05}}
+log_every: 1
+check_every: 5
+run: run
+END
+
+# What defines the result: everything but speed.
+result() { # result RANKS THREADS [key=value...]
+  local p=$1 t=$2
+  shift 2
+  rm -rf run
+  ranks "$p" "$convoy" train ./recipe.yaml --threads "$t" --json "$@" >out.json 2>err.log || {
+    cat err.log
+    return 1
+  }
+  echo "$(field weights <out.json) $(field train_loss <out.json) $(field val_loss <out.json) $(field val_top1 <out.json)"
+  sed 's/, "img_s".*//' run/metrics.jsonl | cksum
+}
+
+same() { # same "P:T ..." [key=value...]
+  local list=$1 first= now pair
+  shift
+  for pair in $list; do
+    now=$(result "${pair%:*}" "${pair#*:}" "$@") || fail "training on $pair failed"
+    echo "ranks:threads $pair: $now"
+    [ -n "$first" ] || first=$now
+    [ "$now" = "$first" ] || fail "$pair gives other bits than the first"
+  done
+}
+
+same "1:1 1:2 1:3 2:1 2:2 4:1 4:2 8:1"
+same "1:1 3:1 6:2 12:1" batch=96        # 12 microbatches: a tree of 3, 2, 2
+same "1:2 2:1 6:1" batch=96 'tree=[2, 3, 2]'
+
+# Another seed is another run.
+one=$(result 1 1 | head -n 1)
+other=$(result 1 1 seed=2 | head -n 1)
+[ "$one" != "$other" ] || fail "the seed changes nothing"
+
+# Evaluation counts every image once, with the same bits; its data folder holds 150 images: no multiple of 8.
+for p in 1 2 4; do
+  ranks $p "$convoy" eval run/best.h5 --data data --json 2>/dev/null | sed 's/, "ranks".*//' >eval.$p
+  grep -q '"images": 150,' eval.$p || fail "evaluation on $p ranks: $(cat eval.$p)"
+  cmp eval.1 eval.$p || fail "evaluation on $p ranks gives other bits"
+done
+
+rm -rf run
+expect 2 "runs on 1, 2, 4, 8 ranks" ranks 3 "$convoy" train ./recipe.yaml
+expect 2 "runs on 1, 2, 4, 8 ranks" ranks 16 "$convoy" train ./recipe.yaml
+expect 2 "nearest batch sizes for 3 ranks are 48 or 72 images" ranks 3 "$convoy" train ./recipe.yaml
+[ ! -e run/last.h5 ] || fail "a refused run wrote a checkpoint"
+finish

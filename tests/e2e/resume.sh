@@ -1,0 +1,85 @@
+# A run that was stopped, killed or moved to other ranks ends with the same bits as one never interrupted.
+. "$(dirname "$0")/lib.sh" "$1"
+digits data 1500
+cat >recipe.yaml <<'END'
+network: lenet5
+data: {train: data, val: data, augment: [translate: {by: 2}]}
+batch: 32
+microbatch: 8
+epochs: 3
+learning_rate: {step: {rate: 0.05, every: 2}}
+log_every: 1
+run: straight
+END
+train() { # train RANKS [arguments]
+  local p=$1
+  shift
+  ranks "$p" "$convoy" train ./recipe.yaml --json "$@"
+}
+weights() { field weights <"$1"; }
+losses() { sed 's/, "img_s".*//' "$1/metrics.jsonl"; }
+
+train 1 >straight.json 2>/dev/null || fail "the straight run"
+[ "$(field steps <straight.json)" = 127 ] || fail "steps: $(cat straight.json)"
+
+same_as_straight() { # same_as_straight RUN
+  [ "$(weights "$1.json")" = "$(weights straight.json)" ] || fail "$1: other weights"
+  for name in train_loss val_loss val_top1 best_top1 best_step steps; do
+    [ "$(field $name <"$1.json")" = "$(field $name <straight.json)" ] || fail "$1: another $name"
+  done
+  [ "$(losses "$1")" = "$(losses straight)" ] || fail "$1: other metrics"
+  [ "$("$convoy" inspect "$1/best.h5" | grep weights)" = "$("$convoy" inspect straight/best.h5 | grep weights)" ] || fail "$1: another best"
+}
+
+# Stopped twice, in the middle of an epoch and at an epoch's end, on other numbers of ranks each time.
+train 2 run=stopped --stop-after 20 >/dev/null 2>stopped.log
+[ $? = 75 ] || fail "a stop on request should end with 75: $(cat stopped.log)"
+grep -q "stopped after step 20 of 127" stopped.log || fail "the stop's message: $(cat stopped.log)"
+train 4 run=stopped --resume --stop-after 85 >/dev/null 2>&1
+train 1 run=stopped --resume >stopped.json 2>resumed.log || fail "resuming: $(cat resumed.log)"
+same_as_straight stopped
+
+# Resuming a finished run trains nothing and says the same.
+train 2 run=stopped --resume >again.json 2>&1 || fail "resuming a finished run"
+[ "$(weights again.json)" = "$(weights straight.json)" ] || fail "resuming a finished run changed it"
+
+# SIGUSR1 to mpirun, which passes it on. The long run would take minutes.
+timeout 120 mpirun --oversubscribe -n 2 "$convoy" train ./recipe.yaml run=signalled epochs=2000 log_every=50 >/dev/null 2>signalled.log &
+job=$!
+for _ in $(seq 100); do [ -e signalled/last.h5 ] && break; sleep 0.1; done
+pkill -USR1 -P $job mpirun
+wait $job
+[ $? = 75 ] || fail "SIGUSR1 should end with 75: $(cat signalled.log)"
+grep -q "on request" signalled.log || fail "SIGUSR1's message: $(cat signalled.log)"
+
+# Killed without mercy somewhere after the first checkpoint. What stands under last.h5 is whole.
+timeout 120 mpirun --oversubscribe -n 2 "$convoy" train ./recipe.yaml run=killed checkpoint_every=3 >/dev/null 2>&1 &
+job=$!
+for _ in $(seq 200); do [ -e killed/last.h5 ] && break; sleep 0.02; done
+pkill -KILL -f 'run=killed' 2>/dev/null
+wait $job 2>/dev/null
+train 2 run=killed checkpoint_every=3 --resume >killed.json 2>killed.log || fail "resuming after a kill: $(cat killed.log)"
+same_as_straight killed
+
+# More epochs may follow; the first ones were the same.
+train 1 run=stopped --resume epochs=4 >/dev/null 2>&1 || fail "going on for more epochs"
+losses stopped | head -n 10 >head.1
+losses straight | head -n 10 >head.2
+cmp head.1 head.2 || fail "the first lines of metrics changed"
+
+expect 2 "already holds a run: --resume goes on with it" train 1
+expect 2 "nothing to resume" train 1 run=nowhere --resume
+expect 2 "'learning_rate.step.rate' was '0.05' and is now '0.5'" train 1 --resume learning_rate.step.rate=0.5
+expect 2 "'microbatch' was '8' and is now '16'" train 1 --resume microbatch=16
+digits other 600
+expect 2 "was trained on other data" train 1 --resume data.train=other
+cp straight/last.h5 whole.h5
+size=$(stat -c %s whole.h5)
+head -c $((size / 2)) whole.h5 >straight/last.h5
+expect 2 "last.h5" train 1 --resume
+cp whole.h5 straight/last.h5
+printf '\377' | dd of=straight/last.h5 bs=1 seek=$((size - 2000)) conv=notrunc 2>/dev/null
+"$convoy" inspect straight/last.h5 >/dev/null 2>&1
+train 1 --resume >damaged.json 2>damaged.log
+[ $? = 2 ] || [ "$(weights damaged.json)" = "$(weights straight.json)" ] || fail "a damaged checkpoint was used"
+finish
