@@ -81,7 +81,7 @@ static void encoded_shards(void) {
   config.encoding = CVY_ENCODED;
   cvy_shards *shards;
   char *big = malloc(3 << 20);
-  for (int i = 0; i < 3 << 20; i++) big[i] = (char)(i * i >> 7);
+  for (int i = 0; i < 3 << 20; i++) big[i] = (char)((int64_t)i * i >> 7);
   int64_t bytes;
   CU_ASSERT_EQUAL_FATAL(cvy_shards_create(&shards, &config), CVY_OK);
   for (int64_t i = 0; i < N; i++) /* lengths 1, 393217, ... */
