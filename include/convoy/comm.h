@@ -17,7 +17,7 @@ typedef struct cvy_comm cvy_comm;
 
 /* Starts MPI (also without mpirun: one rank), lets only rank 0 log. */
 cvy_comm *cvy_comm_start(void);
-void cvy_comm_finish(cvy_comm *comm);
+void cvy_comm_finish(cvy_comm *comm); /* waits for all ranks */
 
 /* Not collective. */
 int cvy_comm_rank(const cvy_comm *comm);

@@ -41,15 +41,15 @@ static cvy_err evaluate(cvy_comm *comm, const cvy_arguments *arguments, const op
   return CVY_OK;
 }
 
+static const cvy_kind kind = {"eval", "loss, top-1 and top-5 of a checkpoint on a dataset", table,
+                              sizeof(options)};
+
 static cvy_err run(const cvy_arguments *arguments, const void *config, const void *further) {
   (void)further;
   const options *o = config;
   cvy_comm *comm = cvy_ranks_start(&o->ranks);
-  return cvy_ranks_finish(comm, evaluate(comm, arguments, o));
+  return cvy_ranks_finish(comm, evaluate(comm, arguments, o), kind.name);
 }
-
-static const cvy_kind kind = {"eval", "loss, top-1 and top-5 of a checkpoint on a dataset", table,
-                              sizeof(options)};
 
 const cvy_command cvy_command_eval = {
     .kind = &kind,

@@ -2,14 +2,16 @@
 
 cvy_comm *cvy_ranks_start(const cvy_rank_options *options) {
   cvy_comm *comm = cvy_comm_start();
-  const int fair = cvy_comm_fair_threads(comm), threads = options->threads > 0 ? cvy_int(options->threads) : fair;
+  const int fair = cvy_comm_fair_threads(comm),
+            threads = options->threads > 0 ? cvy_int(options->threads) : fair;
   cvy_threads_set(threads);
   if (threads > fair) cvy_threads_share_cores();
   return comm;
 }
 
-cvy_err cvy_ranks_finish(cvy_comm *comm, cvy_err err) {
-  const bool silent = cvy_comm_rank(comm) != 0;
+cvy_err cvy_ranks_finish(cvy_comm *comm, cvy_err err, const char *command) {
+  if (err && cvy_comm_rank(comm) == 0) fprintf(stderr, "convoy %s: %s\n", command, cvy_err_message());
+  fflush(NULL);
   cvy_comm_finish(comm);
-  return err && silent ? cvy_error(err, "%s", "") : err;
+  return err ? cvy_error(err, "%s", "") : CVY_OK;
 }

@@ -17,7 +17,8 @@ typedef struct cvy_rank_options {
 
 /* Starts MPI and sets the threads. */
 cvy_comm *cvy_ranks_start(const cvy_rank_options *options);
-/* Stops MPI; passes the error on, without its message on all ranks but 0, so that it is printed once. */
-cvy_err cvy_ranks_finish(cvy_comm *comm, cvy_err err) CVY_MUST_CHECK;
+/* Rank 0 prints the error, all wait for that (mpirun ends a job as soon as one rank has failed, and what was
+ * not yet printed is lost), and MPI stops. Returns the error without its message. */
+cvy_err cvy_ranks_finish(cvy_comm *comm, cvy_err err, const char *command) CVY_MUST_CHECK;
 
 #endif

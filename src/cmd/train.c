@@ -70,14 +70,14 @@ static cvy_err train(cvy_comm *comm, const cvy_arguments *arguments, const optio
   return CVY_OK;
 }
 
+static const cvy_kind kind = {"train", "train a network as a recipe says", table, sizeof(options)};
+
 static cvy_err run(const cvy_arguments *arguments, const void *config, const void *further) {
   (void)further;
   const options *o = config;
   cvy_comm *comm = cvy_ranks_start(&o->ranks);
-  return cvy_ranks_finish(comm, train(comm, arguments, o));
+  return cvy_ranks_finish(comm, train(comm, arguments, o), kind.name);
 }
-
-static const cvy_kind kind = {"train", "train a network as a recipe says", table, sizeof(options)};
 
 const cvy_command cvy_command_train = {
     .kind = &kind,

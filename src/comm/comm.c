@@ -51,6 +51,7 @@ cvy_comm *cvy_comm_start(void) {
 
 void cvy_comm_finish(cvy_comm *comm) {
   if (!comm) return;
+  CVY_MPI(MPI_Barrier(comm->mpi));
   CVY_MPI(MPI_Comm_free(&comm->mpi));
   cvy_set_fatal_hook(NULL);
   MPI_Finalize();
