@@ -247,20 +247,28 @@ static void take_larger(float *best, int32_t *winner, const float *x, int32_t pl
   }
 }
 
+/* How many of the image's floats from `at` on are looked at for `width` channels: whole vectors, where the
+ * image goes on that far, since a remainder costs as much as many of them. */
+static int64_t whole_vectors(int64_t width, int64_t at, const cvy_window *g) {
+  const int64_t whole = (width + LANES - 1) / LANES * LANES;
+  return at + whole <= g->h * g->w * g->c ? whole : width;
+}
+
 static void max_at(float *y, uint16_t *winner, const float *x, const cvy_window *g, const view *v) {
   float best[BLOCK];
   int32_t where[BLOCK];
   for (int64_t c0 = 0; c0 < g->c; c0 += BLOCK) {
     const int64_t width = smaller(BLOCK, g->c - c0);
-    for (int64_t c = 0; c < width; c++) {
+    for (int64_t c = 0; c < BLOCK; c++) {
       best[c] = -INFINITY;
       where[c] = place_in(v, g, v->rows.begin, v->columns.begin);
     }
     for (int64_t row = v->rows.begin; row < v->rows.end; row++)
-      for (int64_t column = v->columns.begin; column < v->columns.end; column++)
-        take_larger(best, where, x + (row * g->w + column) * g->c + c0, place_in(v, g, row, column), width);
+      for (int64_t column = v->columns.begin; column < v->columns.end; column++) {
+        const int64_t at = (row * g->w + column) * g->c + c0;
+        take_larger(best, where, x + at, place_in(v, g, row, column), whole_vectors(width, at, g));
+      }
     memcpy(y + c0, best, sizeof *y * (size_t)width);
-    VECTOR
     for (int64_t c = 0; c < width; c++) winner[c0 + c] = (uint16_t)where[c];
   }
 }
@@ -300,15 +308,26 @@ static float share_of_one(const view *v, const cvy_window *g, bool count_padding
   return 1.0f / (float)(rows * columns);
 }
 
+static void average_at(float *y, const float *x, const cvy_window *g, const view *v, float share) {
+  float sum[BLOCK];
+  for (int64_t c0 = 0; c0 < g->c; c0 += BLOCK) {
+    const int64_t width = smaller(BLOCK, g->c - c0);
+    for (int64_t c = 0; c < BLOCK; c++) sum[c] = 0;
+    for (int64_t row = v->rows.begin; row < v->rows.end; row++)
+      for (int64_t column = v->columns.begin; column < v->columns.end; column++) {
+        const int64_t at = (row * g->w + column) * g->c + c0;
+        add(sum, x + at, whole_vectors(width, at, g));
+      }
+    scale(sum, share, BLOCK);
+    memcpy(y + c0, sum, sizeof *y * (size_t)width);
+  }
+}
+
 static void average_pool_forward(float *y, const float *x, const cvy_window *g, bool count_padding) {
-  memset(y, 0, sizeof *y * (size_t)(g->oh * g->ow * g->c));
   for (int64_t i = 0; i < g->oh; i++)
     for (int64_t j = 0; j < g->ow; j++, y += g->c) {
       const view v = view_at(g, i, j);
-      for (int64_t row = v.rows.begin; row < v.rows.end; row++)
-        for (int64_t column = v.columns.begin; column < v.columns.end; column++)
-          add(y, x + (row * g->w + column) * g->c, g->c);
-      scale(y, share_of_one(&v, g, count_padding), g->c);
+      average_at(y, x, g, &v, share_of_one(&v, g, count_padding));
     }
 }
 
