@@ -525,6 +525,7 @@ static void bits_do_not_know_threads(void) {
 #define NO_ALLOCATION_TEST
 #else
 #define NO_ALLOCATION_TEST TEST(a_step_allocates_nothing),
+#define NOINLINE           __attribute__((noinline)) /* so that the return address is the caller */
 static volatile int64_t allocations;
 
 static void count_allocation(void *caller) {
@@ -536,15 +537,15 @@ static void count_allocation(void *caller) {
 void *__libc_malloc(size_t bytes);
 void *__libc_calloc(size_t count, size_t bytes);
 void *__libc_realloc(void *memory, size_t bytes);
-void *malloc(size_t bytes) {
+NOINLINE void *malloc(size_t bytes) {
   count_allocation(__builtin_return_address(0));
   return __libc_malloc(bytes);
 }
-void *calloc(size_t count, size_t bytes) {
+NOINLINE void *calloc(size_t count, size_t bytes) {
   count_allocation(__builtin_return_address(0));
   return __libc_calloc(count, bytes);
 }
-void *realloc(void *memory, size_t bytes) {
+NOINLINE void *realloc(void *memory, size_t bytes) {
   count_allocation(__builtin_return_address(0));
   return __libc_realloc(memory, bytes);
 }
