@@ -57,12 +57,16 @@ static const cvy_option options[] = {
     {0},
 };
 
-static cvy_err check_filters(const cvy_window *g, int64_t filters) {
+static cvy_err check_work(const cvy_window *g, int64_t filters, cvy_shape y) {
   const double patch = (double)g->r * (double)g->s * (double)g->c;
-  if (patch <= INT_MAX && patch * (double)filters <= 0x1p40) return CVY_OK;
-  return cvy_error(CVY_E_INPUT,
-                   "%lld filters of %lldx%lldx%lld are too large: one filter may hold %d numbers",
-                   (long long)filters, (long long)g->r, (long long)g->s, (long long)g->c, INT_MAX);
+  if (patch > INT_MAX || patch * (double)filters > 0x1p40)
+    return cvy_error(CVY_E_INPUT,
+                     "%lld filters of %lldx%lldx%lld are too large: one filter may hold %d numbers",
+                     (long long)filters, (long long)g->r, (long long)g->s, (long long)g->c, INT_MAX);
+  const double multiply_adds = patch * (double)y.n * (double)y.h * (double)y.w * (double)y.c;
+  if (multiply_adds > 0x1p62)
+    return cvy_error(CVY_E_INPUT, "one forward pass would take %.3g multiplications", multiply_adds);
+  return CVY_OK;
 }
 
 static void declare_params(cvy_layer_plan *plan, const conv *self, const cvy_window *g) {
@@ -87,12 +91,9 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
   CVY_TRY(cvy_sliding_place(&shape.window, &self->sliding, plan->x[0]));
   plan->y = (cvy_shape){shape.n, g->oh, g->ow, self->filters};
   CVY_TRY(cvy_layer_check_shape(plan->y, "the output"));
-  CVY_TRY(check_filters(g, self->filters));
+  CVY_TRY(check_work(g, self->filters, plan->y));
   declare_params(plan, self, g);
   cvy_conv_plan_make(&self->plan, &shape);
-  const double multiply_adds = (double)cvy_shape_count(plan->y) * (double)(g->r * g->s * g->c);
-  if (multiply_adds > 0x1p62)
-    return cvy_error(CVY_E_INPUT, "one forward pass would take %.3g multiplications", multiply_adds);
   plan->multiply_adds = cvy_shape_count(plan->y) * g->r * g->s * g->c;
   plan->backward_reads_x = true;
   plan->scratch_bytes = self->plan.scratch_bytes;

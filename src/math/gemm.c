@@ -19,9 +19,10 @@ void cvy_gemm(float *c, int64_t c_stride, cvy_factor a, cvy_factor b, int64_t m,
               cvy_int(a.stride), b.at, cvy_int(b.stride), beta, c, cvy_int(c_stride));
 }
 
-/* Blocks small enough to occupy many threads, yet large enough that packing A and B again for each block
- * stays cheap: about four million multiply-adds, sides of 128 at least. */
-enum { BLOCK_WORK = 4 << 20, BLOCK_SIDE = 128 };
+/* Each block packs its rows of A and columns of B again, so blocks are no smaller than occupying the threads
+ * asks for: about four million multiply-adds, sides of 128 at least, and no more than eight blocks unless
+ * they are longer than 1024. */
+enum { BLOCK_WORK = 4 << 20, LEAST_SIDE = 128, ENOUGH_BLOCKS = 8, LONG_SIDE = 1024 };
 
 typedef struct product {
   float *c;
@@ -46,12 +47,18 @@ static int64_t halved(int64_t side) {
   return pieces(side, 32) * 16;
 }
 
+static bool small_enough(const product *p, int64_t longer) {
+  const int64_t blocks = pieces(p->m, p->rows) * pieces(p->n, p->columns);
+  return longer < 2 * LEAST_SIDE || p->rows * p->columns <= BLOCK_WORK / (p->k > 0 ? p->k : 1) ||
+         (blocks >= ENOUGH_BLOCKS && longer <= LONG_SIDE);
+}
+
 static void choose_blocks(product *p) {
   p->rows = p->m;
   p->columns = p->n;
   for (;;) {
     int64_t *longer = p->rows > p->columns ? &p->rows : &p->columns;
-    if (*longer < 2 * BLOCK_SIDE || p->rows * p->columns <= BLOCK_WORK / (p->k > 0 ? p->k : 1)) break;
+    if (small_enough(p, *longer)) break;
     *longer = halved(*longer);
   }
   p->blocks_across = pieces(p->n, p->columns);

@@ -13,7 +13,7 @@ typedef struct cvy_factor {
 
 /* C [m][n] = alpha A B + beta C with A [m][k], B [k][n] after transposition, as one BLAS call on this thread;
  * may be called from several threads at once. With beta = 0, C is not read. Fatal if a size does not fit
- * BLAS's int. */
+ * BLAS's int. (For some small products OpenBLAS borrows a few kilobytes from malloc during the call.) */
 void cvy_gemm(float *c, int64_t c_stride, cvy_factor a, cvy_factor b, int64_t m, int64_t n, int64_t k,
               float alpha, float beta);
 

@@ -5,20 +5,9 @@
 
 #include <string.h>
 
-enum { CHUNK = 16, LONGEST_SHORT_RUN = 8 * CHUNK };
+enum { CHUNK = 8, LONGEST_SHORT_RUN = 128 };
 
-/* Where the arrays end: copying past the end of a run is safe while a whole chunk is left. */
-typedef struct ends {
-  const float *x_end;
-  float *patches_end;
-} ends;
-
-static inline void copy_run(float *to, const float *from, int64_t count, const ends *e) {
-  const bool has_room = e->x_end - from >= count + CHUNK && e->patches_end - to >= count + CHUNK;
-  if (!has_room || count > LONGEST_SHORT_RUN) {
-    memcpy(to, from, sizeof *to * (size_t)count);
-    return;
-  }
+static inline void copy_past_end(float *to, const float *from, int64_t count) {
   for (int64_t i = 0; i < count; i += CHUNK) memcpy(to + i, from + i, sizeof *to * CHUNK);
 }
 
@@ -40,30 +29,48 @@ static overlap overlap_at(const cvy_window *g, int64_t out_column) {
   return o;
 }
 
-static void gather_line(float *patches, const float *image, const cvy_window *g, int64_t out_row,
-                        const ends *e) {
-  for (int64_t j = 0; j < g->ow; j++) {
-    const overlap o = overlap_at(g, j);
-    for (int64_t i = 0; i < g->r; i++, patches += g->s * g->c) {
-      const int64_t row = out_row * g->stride_h - g->top + i;
-      if (row < 0 || row >= g->h || o.end == o.begin) {
-        zero_run(patches, g->s * g->c);
-        continue;
-      }
-      zero_run(patches, o.begin * g->c);
-      copy_run(patches + o.begin * g->c, image + (row * g->w + o.column) * g->c, (o.end - o.begin) * g->c, e);
-      zero_run(patches + o.end * g->c, (g->s - o.end) * g->c);
+/* The patch of one output pixel, with zeros for what lies outside the image. */
+static void gather_patch(float *patch, const float *image, const cvy_window *g, int64_t out_row,
+                         const overlap *o) {
+  for (int64_t i = 0; i < g->r; i++, patch += g->s * g->c) {
+    const int64_t row = out_row * g->stride_h - g->top + i;
+    if (row < 0 || row >= g->h || o->end == o->begin) {
+      zero_run(patch, g->s * g->c);
+      continue;
     }
+    zero_run(patch, o->begin * g->c);
+    memcpy(patch + o->begin * g->c, image + (row * g->w + o->column) * g->c,
+           sizeof *patch * (size_t)((o->end - o->begin) * g->c));
+    zero_run(patch + o->end * g->c, (g->s - o->end) * g->c);
+  }
+}
+
+/* `room_in`, `room_out`: floats from image and patches to the ends of their arrays. */
+static void gather_line(float *patches, const float *image, const cvy_window *g, int64_t out_row,
+                        int64_t room_in, int64_t room_out) {
+  const int64_t run = g->s * g->c, size = g->r * run, row = out_row * g->stride_h - g->top;
+  const bool short_runs = run <= LONGEST_SHORT_RUN && row >= 0 && row + g->r <= g->h;
+  for (int64_t j = 0; j < g->ow; j++, patches += size, room_out -= size) {
+    const overlap o = overlap_at(g, j);
+    const int64_t from = (row * g->w + o.column) * g->c;
+    const bool has_room = from + (g->r - 1) * g->w * g->c + run + CHUNK <= room_in &&
+                          size + CHUNK <= room_out;
+    if (!short_runs || o.end - o.begin < g->s || !has_room) {
+      gather_patch(patches, image, g, out_row, &o);
+      continue;
+    }
+    for (int64_t i = 0; i < g->r; i++) copy_past_end(patches + i * run, image + from + i * g->w * g->c, run);
   }
 }
 
 void cvy_im2col(float *patches, const float *x, const cvy_window *g, int64_t first, int64_t count) {
   const int64_t image_size = g->h * g->w * g->c, line_size = g->ow * cvy_patch_size(g);
-  if (count == 0) return;
-  const int64_t images = (first + count - 1) / g->oh + 1;
-  const ends e = {x + images * image_size, patches + count * line_size};
-  for (int64_t l = 0; l < count; l++)
-    gather_line(patches + l * line_size, x + (first + l) / g->oh * image_size, g, (first + l) % g->oh, &e);
+  const int64_t images = count > 0 ? (first + count - 1) / g->oh + 1 : 0;
+  for (int64_t l = 0; l < count; l++) {
+    const int64_t image = (first + l) / g->oh;
+    gather_line(patches + l * line_size, x + image * image_size, g, (first + l) % g->oh,
+                (images - image) * image_size, (count - l) * line_size);
+  }
 }
 
 static void scatter_line(float *image, const float *patches, const cvy_window *g, int64_t out_row,

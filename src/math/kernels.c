@@ -238,30 +238,45 @@ static inline int32_t place_in(const view *v, const cvy_window *g, int64_t row, 
   return (int32_t)((row - v->row0) * g->s + column - v->column0);
 }
 
-static void take_larger(float *best, int32_t *winner, const float *x, int32_t place, int64_t width) {
+/* Pooling works on LANES channels at a time, with a loop of constant length: a remainder loop would cost as
+ * much as many vectors. So it may look past its channels, at those of the next pixel, and throws away what it
+ * has found there; only at the very end of the image there is no next pixel. */
+static inline int64_t lanes_at(int64_t at, int64_t channel, const cvy_window *g) {
+  const int64_t left = g->h * g->w * g->c - at;
+  return left >= LANES ? LANES : smaller(left, g->c - channel);
+}
+
+static inline void take_larger(float best[LANES], int32_t winner[LANES], const float *x, int32_t place,
+                               int64_t lanes) {
   VECTOR
-  for (int64_t c = 0; c < width; c++) {
+  for (int64_t c = 0; c < lanes; c++) {
     const bool wins = (x[c] > best[c]) | (x[c] != x[c]);
     best[c] = wins ? x[c] : best[c];
     winner[c] = wins ? place : winner[c];
   }
 }
 
-static void max_at(float *y, uint16_t *winner, const float *x, const cvy_window *g, const view *v) {
-  float best[BLOCK];
-  int32_t where[BLOCK];
-  for (int64_t c0 = 0; c0 < g->c; c0 += BLOCK) {
-    const int64_t width = smaller(BLOCK, g->c - c0);
-    for (int64_t c = 0; c < width; c++) {
-      best[c] = -INFINITY;
-      where[c] = place_in(v, g, v->rows.begin, v->columns.begin);
+static void max_at(float *y, uint16_t *winner, const float *x, const cvy_window *g, const view *v,
+                   int64_t channel) {
+  float best[LANES];
+  int32_t where[LANES];
+  for (int64_t c = 0; c < LANES; c++) {
+    best[c] = -INFINITY;
+    where[c] = place_in(v, g, v->rows.begin, v->columns.begin);
+  }
+  for (int64_t row = v->rows.begin; row < v->rows.end; row++)
+    for (int64_t column = v->columns.begin; column < v->columns.end; column++) {
+      const int64_t at = (row * g->w + column) * g->c + channel, lanes = lanes_at(at, channel, g);
+      const int32_t place = place_in(v, g, row, column);
+      if (lanes == LANES)
+        take_larger(best, where, x + at, place, LANES);
+      else
+        take_larger(best, where, x + at, place, lanes);
     }
-    for (int64_t row = v->rows.begin; row < v->rows.end; row++)
-      for (int64_t column = v->columns.begin; column < v->columns.end; column++)
-        take_larger(best, where, x + (row * g->w + column) * g->c + c0, place_in(v, g, row, column), width);
-    memcpy(y + c0, best, sizeof *y * (size_t)width);
-    VECTOR
-    for (int64_t c = 0; c < width; c++) winner[c0 + c] = (uint16_t)where[c];
+  const int64_t width = smaller(LANES, g->c - channel);
+  for (int64_t c = 0; c < width; c++) {
+    y[channel + c] = best[c];
+    winner[channel + c] = (uint16_t)where[c];
   }
 }
 
@@ -269,7 +284,7 @@ static void max_pool_forward(float *y, uint16_t *winner, const float *x, const c
   for (int64_t i = 0; i < g->oh; i++)
     for (int64_t j = 0; j < g->ow; j++, y += g->c, winner += g->c) {
       const view v = view_at(g, i, j);
-      max_at(y, winner, x, g, &v);
+      for (int64_t c = 0; c < g->c; c += LANES) max_at(y, winner, x, g, &v, c);
     }
 }
 
@@ -300,15 +315,32 @@ static float share_of_one(const view *v, const cvy_window *g, bool count_padding
   return 1.0f / (float)(rows * columns);
 }
 
+static inline void add_lanes(float sum[LANES], const float *x, int64_t lanes) {
+  VECTOR
+  for (int64_t c = 0; c < lanes; c++) sum[c] += x[c];
+}
+
+static void average_at(float *y, const float *x, const cvy_window *g, const view *v, float share,
+                       int64_t channel) {
+  float sum[LANES] = {0};
+  for (int64_t row = v->rows.begin; row < v->rows.end; row++)
+    for (int64_t column = v->columns.begin; column < v->columns.end; column++) {
+      const int64_t at = (row * g->w + column) * g->c + channel, lanes = lanes_at(at, channel, g);
+      if (lanes == LANES)
+        add_lanes(sum, x + at, LANES);
+      else
+        add_lanes(sum, x + at, lanes);
+    }
+  const int64_t width = smaller(LANES, g->c - channel);
+  for (int64_t c = 0; c < width; c++) y[channel + c] = sum[c] * share;
+}
+
 static void average_pool_forward(float *y, const float *x, const cvy_window *g, bool count_padding) {
-  memset(y, 0, sizeof *y * (size_t)(g->oh * g->ow * g->c));
   for (int64_t i = 0; i < g->oh; i++)
     for (int64_t j = 0; j < g->ow; j++, y += g->c) {
       const view v = view_at(g, i, j);
-      for (int64_t row = v.rows.begin; row < v.rows.end; row++)
-        for (int64_t column = v.columns.begin; column < v.columns.end; column++)
-          add(y, x + (row * g->w + column) * g->c, g->c);
-      scale(y, share_of_one(&v, g, count_padding), g->c);
+      const float share = share_of_one(&v, g, count_padding);
+      for (int64_t c = 0; c < g->c; c += LANES) average_at(y, x, g, &v, share, c);
     }
 }
 

@@ -1,0 +1,114 @@
+/* Every layer type's backward against central differences of its forward. The walk over the registry fails
+ * for a type without a case. */
+#include "rig.h"
+
+/* How the inputs are made, so that no kink lies within a step of them. */
+typedef enum input_kind {
+  PLAIN,     /* uniform in [-1, 1) */
+  AWAY_ZERO, /* the same, at least 0.1 from zero */
+  DISTINCT   /* all at least 0.05 apart */
+} input_kind;
+
+typedef struct gradient_case {
+  const char *yaml;
+  cvy_shape x;
+  input_kind inputs;
+  double step; /* half the width of the difference: large where the layer is linear */
+} gradient_case;
+
+static const gradient_case cases[] = {
+    {"conv: {filters: 3, kernel: 3}", {2, 5, 4, 2}, PLAIN, 0.5},
+    {"conv: {filters: 2, kernel: [2, 3], stride: 2, padding: same}", {1, 6, 5, 3}, PLAIN, 0.5},
+    {"conv: {filters: 4, kernel: 3, stride: [2, 1], padding: 2, bias: false}", {3, 4, 5, 1}, PLAIN, 0.5},
+    {"conv: {filters: 5, kernel: 1}", {2, 3, 3, 4}, PLAIN, 0.5},
+    {"conv: {filters: 2, kernel: [4, 3]}", {1, 4, 3, 2}, PLAIN, 0.5},
+    {"fc: {outputs: 5}", {3, 2, 3, 2}, PLAIN, 0.5},
+    {"fc: {outputs: 1, bias: false}", {1, 1, 1, 7}, PLAIN, 0.5},
+    {"max_pool: {kernel: 2}", {2, 4, 6, 3}, DISTINCT, 0.01},
+    {"max_pool: {kernel: 3, stride: 2, padding: 1}", {1, 7, 6, 2}, DISTINCT, 0.01},
+    {"max_pool: {kernel: 3, stride: 2, rounding: up}", {2, 6, 6, 1}, DISTINCT, 0.01},
+    {"max_pool: {kernel: global}", {2, 3, 4, 5}, DISTINCT, 0.01},
+    {"average_pool: {kernel: 2}", {2, 4, 6, 3}, PLAIN, 0.5},
+    {"average_pool: {kernel: 3, stride: 2, padding: 1}", {1, 7, 6, 2}, PLAIN, 0.5},
+    {"average_pool: {kernel: 3, stride: 2, padding: 1, rounding: up, count_padding: false}",
+     {1, 6, 7, 2},
+     PLAIN,
+     0.5},
+    {"average_pool: {kernel: [3, 2], stride: [2, 1], padding: 1, rounding: up}", {1, 4, 3, 2}, PLAIN, 0.5},
+    {"relu", {2, 3, 2, 5}, AWAY_ZERO, 0.05},
+    {"tanh", {2, 3, 2, 5}, PLAIN, 0.01},
+    {"dropout: {rate: 0.4}", {3, 2, 3, 7}, PLAIN, 0.5},
+    {"lrn: {size: 3, alpha: 1.5, k: 1}", {2, 2, 1, 7}, PLAIN, 0.01},
+    {"lrn: {size: 5, alpha: 2, beta: 0.6, k: 2}", {1, 1, 2, 4}, PLAIN, 0.01},
+    {"lrn: {size: 9, alpha: 3, beta: 0.75, k: 0.5}", {1, 1, 3, 3}, PLAIN, 0.01},
+    {"softmax_loss", {4, 1, 1, 5}, PLAIN, 0.01},
+    {"softmax_loss", {1, 1, 1, 2}, PLAIN, 0.01},
+};
+
+static void prepare(rig *r, input_kind inputs) {
+  for (int64_t i = 0; i < r->x_count; i++) {
+    if (inputs == AWAY_ZERO) r->x[i] += r->x[i] < 0 ? -0.1f : 0.1f;
+    const cvy_random where = {.seed = 3, .purpose = CVY_FOR_TEST};
+    if (inputs == DISTINCT) r->x[i] = 0.05f * (float)cvy_random_permute(&where, i, r->x_count) - 1;
+  }
+  for (int64_t n = 0; r->plan.needs_labels && n < r->plan.y.n; n++)
+    r->labels[n] = n == 1 ? -1 : (int32_t)(n * 3 % r->plan.y.c);
+}
+
+/* The function whose gradient is taken: a random linear functional of y, or the scaled loss. */
+static double functional(rig *r) {
+  double sum = 0;
+  rig_forward(r);
+  for (int64_t i = 0; !r->plan.needs_labels && i < r->y_count; i++) sum += (double)r->dy[i] * (double)r->y[i];
+  for (int64_t n = 0; r->plan.needs_labels && n < r->plan.y.n; n++)
+    sum += (double)r->pass.loss_scale * r->losses[n];
+  return sum;
+}
+
+/* Compares `gradient` with differences along each of `values`. */
+static void check_gradient(rig *r, const char *what, float *values, const float *gradient, int64_t count,
+                           const gradient_case *c) {
+  for (int64_t i = 0; i < count; i++) {
+    const float kept = values[i];
+    const float above = kept + (float)c->step, below = kept - (float)c->step;
+    values[i] = above;
+    const double f_above = functional(r);
+    values[i] = below;
+    const double f_below = functional(r);
+    values[i] = kept;
+    const double want = (f_above - f_below) / ((double)above - (double)below);
+    const double tolerance = c->step < 0.02 ? 3e-4 : 1e-5;
+    if (fabs((double)gradient[i] - want) <= tolerance * (1 + fabs(want))) continue;
+    printf("\n    %s: gradient of %s[%lld] is %.7g, by differences %.7g\n", c->yaml, what, (long long)i,
+           (double)gradient[i], want);
+    CU_FAIL("gradient");
+    return;
+  }
+  CU_PASS("gradient");
+}
+
+static void check_case(const gradient_case *c, bool *covered) {
+  rig r;
+  rig_open(&r, c->yaml, c->x);
+  prepare(&r, c->inputs);
+  covered[r.type_index] = true;
+  rig_forward(&r);
+  rig_backward(&r);
+  float *dx = copy_of(r.dx, r.x_count);
+  check_gradient(&r, "x", r.x, dx, r.x_count, c);
+  for (int64_t i = 0; i < r.plan.param_count; i++)
+    check_gradient(&r, r.plan.params[i].name, r.params[i], r.grads[i], cvy_param_count(&r.plan.params[i]), c);
+  free(dx);
+  rig_close(&r);
+}
+
+static void every_layer_type(void) {
+  bool covered[64] = {false};
+  for (int64_t i = 0; i < CVY_COUNT(cases); i++) check_case(&cases[i], covered);
+  for (int64_t i = 0; i < cvy_layer_type_count(); i++) {
+    if (!covered[i]) printf("\n    layer type %s has no gradient case\n", cvy_layer_type_at(i)->kind->name);
+    CU_ASSERT(covered[i]);
+  }
+}
+
+SUITE("gradients", TEST(every_layer_type))
