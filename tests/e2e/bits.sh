@@ -1,5 +1,5 @@
 # The same bits at any number of ranks and threads: LeNet-5 with dropout and augmentation.
-. "$(dirname "$0")/lib.sh" "$1"
+. "$(dirname "$0")/lib" "$1"
 digits data 1500
 
 cat >net.yaml <<'END'

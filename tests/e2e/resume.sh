@@ -1,5 +1,5 @@
 # A run that was stopped, killed or moved to other ranks ends with the same bits as one never interrupted.
-. "$(dirname "$0")/lib.sh" "$1"
+. "$(dirname "$0")/lib" "$1"
 digits data 1500
 cat >recipe.yaml <<'END'
 network: lenet5

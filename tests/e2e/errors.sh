@@ -1,0 +1,106 @@
+# What is wrong is said at once, by all ranks together, with file and record; nothing hangs, nothing half-written stays.
+. "$(dirname "$0")/lib" "$1"
+digits data 400
+cat >recipe.yaml <<'END'
+network: lenet5
+data: {train: data, val: data}
+batch: 32
+microbatch: 8
+epochs: 2
+run: run
+END
+train="$convoy train ./recipe.yaml --overwrite"
+
+# ---- the command line ----
+expect 2 "usage: convoy COMMAND" "$convoy"
+expect 2 "unknown command 'trian'; did you mean 'train'?" "$convoy" trian
+expect 2 "unknown option --thread; did you mean --threads?" "$convoy" train ./recipe.yaml --thread 2
+expect 2 "--threads needs a value" "$convoy" train ./recipe.yaml --threads
+expect 2 "'threads' must be a whole number from 0 to 1024, not 'two'" "$convoy" train ./recipe.yaml --threads two
+expect 2 "expected a recipe" "$convoy" train
+expect 2 "one word too many" "$convoy" eval a.h5 b.h5
+expect 2 "no recipe is named 'lenet6'" "$convoy" train lenet6
+expect 2 "no recipe stands at ./nothing.yaml" "$convoy" train ./nothing.yaml
+expect 2 "no network is named 'alexnot'" "$convoy" summary alexnot
+expect 0 "usage: convoy train RECIPE" "$convoy" train --help
+expect 0 "0 done; 1 failed while running" "$convoy" --help
+expect 0 "OpenBLAS" "$convoy" --version
+
+# ---- recipes and networks ----
+expect 2 "unknown key 'epoch' in the recipe; did you mean 'epochs'?" $train epoch=3
+expect 2 "'epochs' must be a whole number from 1 to" $train epochs=0
+expect 2 "batch 33 is not a multiple of microbatch 8; 32 or 40 would be" $train batch=33
+expect 2 "unknown solver 'sdg'; did you mean 'sgd'?" $train solver=sdg
+expect 2 "step needs 'every'" $train learning_rate=step
+expect 2 "no network is named 'lenet6'" $train network=lenet6
+printf 'network: lenet5\ndata: {train: data, vol: x}\nbatch: 8\n' >typo.yaml
+expect 2 "./typo.yaml:2:21: unknown key 'vol' in data; did you mean 'val'?" "$convoy" train ./typo.yaml
+printf 'name: n\ninput: [32, 32, 1]\nlayers:\n  - conv: {filters: 2, kernel: 40}\n  - softmax_loss\n' >big.yaml
+expect 2 "big.yaml:4:5: layer 'conv1': " "$convoy" summary ./big.yaml
+expect 2 "big.yaml:4:5: layer 'conv1': " $train network=./big.yaml
+
+# ---- data: everything is found before anything starts ----
+expect 2 "data.train: " $train data.train=nowhere
+expect 2 "nowhere" ranks 2 $train data.train=nowhere
+echo "no HDF5" >text.h5
+expect 2 "text.h5: " $train data.train=text.h5
+shard=$(ls data/train-*.h5)
+head -c 20000 "$shard" >short.h5
+expect 2 "short.h5: " $train data.train=short.h5
+expect 2 "images are 32x32x1 after augmentation" $train network=lenet
+expect 2 "crop" $train 'data.augment=[crop: {size: 40}]'
+mkdir -p pictures/a pictures/b
+expect 2 "pictures" "$convoy" prepare folder pictures -o out
+[ -z "$(ls out 2>/dev/null)" ] || fail "an empty folder made shards"
+
+# A file that is missing on one rank only ends the job on all, once, saying which rank.
+output=$(timeout 60 mpirun --oversubscribe -n 1 $train : -n 1 $train data.train=nowhere 2>&1)
+[ $? = 2 ] || fail "missing on one rank: exit code"
+case $output in
+  *"rank 1 of 2 (on "*"nowhere"*) ;;
+  *) fail "missing on one rank: $output" ;;
+esac
+[ "$(echo "$output" | grep -c nowhere)" = 1 ] || fail "missing on one rank: said more than once: $output"
+[ ! -e run/last.h5 ] || fail "a refused run wrote a checkpoint"
+
+# Ranks that see different data.
+digits other 400 && "$convoy" prepare synthetic -o other --seed 5 --count 400 >/dev/null 2>&1
+output=$(timeout 60 mpirun --oversubscribe -n 1 $train : -n 1 $train data.train=other 2>&1)
+[ $? = 2 ] || fail "other data on one rank: exit code: $output"
+
+# ---- while running: a damaged record ends the job on all ranks, naming file and record ----
+mkdir damaged && cp data/*.h5 damaged/
+size=$(stat -c %s "$shard")
+printf '\377\000\377\000\377' | dd of="damaged/$(basename "$shard")" bs=1 seek=$((size / 2)) conv=notrunc 2>/dev/null
+expect 1 "checksum" ranks 2 $train data.train=damaged
+expect 1 "damaged/train-00000-of-00001.h5: record" ranks 1 $train data.train=damaged
+
+# Training that diverges says so.
+expect 1 "training diverged" ranks 2 $train learning_rate.constant.rate=1e6
+
+# A full disk: no checkpoint, or a whole one; never a half one.
+mkdir disk
+if mount -t tmpfs -o size=700k none disk 2>/dev/null; then
+  expect 1 "disk/run/last.h5" ranks 2 $train run=disk/run epochs=20 checkpoint_every=1
+  for file in disk/run/*.h5; do
+    [ ! -e "$file" ] || "$convoy" inspect "$file" >/dev/null || fail "$file is not whole"
+  done
+  ls disk/run/*.tmp >/dev/null 2>&1 && fail "a temporary file stayed"
+  expect 1 "disk/" "$convoy" prepare synthetic -o disk/data --count 20000
+  ls disk/data/*.h5 >/dev/null 2>&1 && fail "a full disk left shards"
+  umount disk
+else
+  echo "skipped: full disk (cannot mount a small disk)"
+fi
+
+# A rank that is killed ends the job at once.
+timeout 100 mpirun --oversubscribe -n 2 $train epochs=100000 run=longrun >/dev/null 2>&1 &
+job=$!
+for _ in $(seq 100); do [ -e longrun/last.h5 ] && break; sleep 0.1; done
+victim=$(pgrep -f "convoy train.*run=longrun" | tail -n 1)
+started=$(date +%s)
+kill -KILL "$victim"
+wait $job
+[ $? != 0 ] || fail "a killed rank went unnoticed"
+[ $(($(date +%s) - started)) -lt 20 ] || fail "a killed rank kept the others waiting"
+finish
