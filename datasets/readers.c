@@ -1,0 +1,21 @@
+/* The registry of dataset readers: readers.def, one line each. */
+#include "reader.h"
+
+#define READER(name) extern const cvy_reader cvy_reader_##name;
+#include "readers.def"
+#undef READER
+
+#define READER(name) &cvy_reader_##name,
+static const cvy_reader *const readers[] = {
+#include "readers.def"
+};
+#undef READER
+
+int64_t cvy_reader_count(void) {
+  return CVY_COUNT(readers);
+}
+
+const cvy_reader *cvy_reader_at(int64_t index) {
+  CVY_CHECK(index >= 0 && index < CVY_COUNT(readers));
+  return readers[index];
+}
