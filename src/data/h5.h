@@ -1,5 +1,6 @@
 /* The only door to HDF5: a small vocabulary over it, safe to call from any thread (one lock), with errors
- * that name the file. No HDF5 type leaves this room. */
+ * that name the file and the dataset. No HDF5 type leaves this room. What we write is the format of HDF5 1.8,
+ * whose structures carry checksums, so that damage outside the datasets' own bytes is found by HDF5. */
 #ifndef CVY_DATA_H5_H
 #define CVY_DATA_H5_H
 
@@ -28,17 +29,21 @@ cvy_err cvy_h5_open_for_writing(cvy_h5 **out, const char *path) CVY_MUST_CHECK;
 /* Closes; after writing also flushes and syncs to the disk. The handle is gone also on an error (disk full).
  */
 cvy_err cvy_h5_close(cvy_h5 *file) CVY_MUST_CHECK;
-/* Closes without caring; for reading, and on the way out of an error. NULL is allowed. */
+/* Closes without caring; for reading, and on the way out of an error. What was not yet written is lost. NULL
+ * is allowed. */
 void cvy_h5_discard(cvy_h5 *file);
 const char *cvy_h5_path(const cvy_h5 *file);
 
 bool cvy_h5_has(cvy_h5 *file, const char *name); /* a dataset or group; "/a/b" paths work */
 cvy_err cvy_h5_shape(cvy_h5 *file, const char *name, int64_t dims[CVY_H5_MAX_DIMS],
                      int *dim_count) CVY_MUST_CHECK;
-/* The dataset's element class: integer or float, and bytes an element. */
-cvy_err cvy_h5_element(cvy_h5 *file, const char *name, bool *is_float, size_t *bytes) CVY_MUST_CHECK;
+/* The first of U8, I32, U32, I64, U64 (whole numbers, enumerations) or F32, F64 that holds every value which
+ * the dataset's elements can have. An error for texts, structs and the like. */
+cvy_err cvy_h5_element(cvy_h5 *file, const char *name, cvy_h5_type *out) CVY_MUST_CHECK;
+size_t cvy_h5_type_bytes(cvy_h5_type type);
 
-/* Whole datasets; HDF5 converts from the stored type. Groups on the way to `name` are made. */
+/* Whole datasets of `count` elements; HDF5 converts from the stored type (out of range: to the nearest end;
+ * float to integer: cut off). Groups on the way to `name` are made. */
 cvy_err cvy_h5_read(cvy_h5 *file, const char *name, cvy_h5_type type, void *out,
                     int64_t count) CVY_MUST_CHECK;
 cvy_err cvy_h5_write(cvy_h5 *file, const char *name, cvy_h5_type type, const void *values, int dim_count,
@@ -73,15 +78,23 @@ cvy_err cvy_h5_write_texts(cvy_h5 *file, const char *name, const char *const *te
 cvy_err cvy_h5_read_texts(cvy_h5 *file, const char *name, char ***out, int64_t *count,
                           cvy_pool *pool) CVY_MUST_CHECK;
 
-/* Calls visit(context, name) for every dataset of the file, depth first, by name. */
+/* Calls visit(context, name) for every dataset of the file, depth first, by name. It may use this file. */
 cvy_err cvy_h5_visit(cvy_h5 *file, void (*visit)(void *context, const char *name),
                      void *context) CVY_MUST_CHECK;
 
-/* Writes a file whole or not at all: cvy_h5_create under a temporary name beside `path`, later
- * cvy_h5_commit syncs, renames to `path` and syncs the folder; cvy_h5_rollback removes it. */
+/* Writes a file whole or not at all: cvy_h5_begin creates it under a temporary name beside `path`, later
+ * cvy_h5_commit syncs, renames to `path` and syncs the folder; cvy_h5_rollback removes it. An error of commit
+ * has removed it too. */
 cvy_err cvy_h5_begin(cvy_h5 **out, const char *path) CVY_MUST_CHECK;
 cvy_err cvy_h5_commit(cvy_h5 *file) CVY_MUST_CHECK;
-void cvy_h5_rollback(cvy_h5 *file);
+void cvy_h5_rollback(cvy_h5 *file); /* NULL is allowed */
+
+/* The same in pieces, for many files that come to stand together: after begin, cvy_h5_close leaves the
+ * temporary file; cvy_h5_resume opens it again; once closed, cvy_h5_publish renames it or cvy_h5_withdraw
+ * removes it. `path` is the final name throughout. */
+cvy_err cvy_h5_resume(cvy_h5 **out, const char *path) CVY_MUST_CHECK;
+cvy_err cvy_h5_publish(const char *path) CVY_MUST_CHECK;
+void cvy_h5_withdraw(const char *path);
 
 /* "1.10.8" of the library in use. */
 const char *cvy_h5_version(void);
