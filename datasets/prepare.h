@@ -4,11 +4,6 @@
 
 #include "reader.h"
 
-typedef struct cvy_prepare_input {
-  const char *split; /* NULL: to be divided by `fractions` */
-  const char *path;
-} cvy_prepare_input;
-
 typedef struct cvy_prepare_config {
   const cvy_reader *reader;
   const void *reader_config;

@@ -16,12 +16,19 @@ typedef struct cvy_source {
   const char *const *class_names;
   int64_t h, w, c;       /* of every image; h = w = 0 if sizes vary and nothing scales them */
   bool may_stay_encoded; /* read can deliver JPEG or PNG bytes */
+  int64_t encoded_bytes; /* of all records together, if may_stay_encoded */
 } cvy_source;
+
+/* One input of the command line, or one that a reader found. */
+typedef struct cvy_prepare_input {
+  const char *split; /* NULL: not said, to be divided by fractions */
+  const char *path;
+} cvy_prepare_input;
 
 typedef struct cvy_record {
   int32_t label;
   const char *name; /* for errors: "cats/7.jpg", "record 12"; valid until the next read */
-  cvy_image image;  /* the picture, decoded */
+  cvy_image image;  /* the picture, decoded; the buffer is the reader's */
   /* The file's bytes as they came, if the source may_stay_encoded; valid until the next read. */
   const void *encoded;
   size_t encoded_bytes;
@@ -29,9 +36,13 @@ typedef struct cvy_record {
 
 typedef struct cvy_reader {
   const cvy_kind *kind;
+  /* For public datasets that come in parts: the splits inside the folder `path`, as inputs with a split's
+   * name (MNIST's folder: train and val, two files each). None found: *count = 0. May be NULL: never any. */
+  cvy_err (*find_splits)(cvy_prepare_input **out, int64_t *count, cvy_pool *pool,
+                         const char *path) CVY_MUST_CHECK;
   int64_t default_h, default_w; /* scaled to this if --size is not given; 0: left as they are */
   /* `inputs`: the files or folders of one split (1 or more; "synthetic" takes none). h, w: the size asked
-   * for, 0 if none. On an error nothing stays open. */
+   * for or else the reader's default; 0: as they are. On an error nothing stays open. */
   cvy_err (*open)(cvy_source *out, const void *config, const char *const *inputs, int64_t input_count,
                   int64_t h, int64_t w, uint64_t seed) CVY_MUST_CHECK;
   /* Any index, any order. The record's image buffer is reused from call to call. */

@@ -55,8 +55,8 @@ static const glyph_text persian[] = {
     {1, "38,0 46,44 60,100"},
     {2, "80,0 74,24 48,32 26,6 26,6 32,50 40,100"},
     {2, "84,2 60,24 36,24 20,2 20,2 34,50 48,100"},
-    {3, "94,0 88,24 68,26 60,6 60,6 54,26 34,28 18,4 18,4 26,50 36,100"},
-    {3, "92,0 90,26 66,30 58,10 58,10 52,30 36,32 14,12 14,12 30,50 52,100"},
+    {3, "96,0 92,28 68,30 60,6 60,6 54,32 34,32 16,4 16,4 26,50 36,100"},
+    {3, "94,0 94,30 68,34 58,8 58,8 52,34 36,34 12,8 12,8 28,50 50,100"},
     {4, "16,10 34,40 46,100; 86,0 54,10 38,38 38,38 62,40 90,38"},
     {4, "24,8 34,36 40,100; 80,2 60,4 52,22 36,38 36,38 86,36"},
     {4, "72,0 42,4 38,26 62,36 62,36 26,58 22,88 52,98 88,93"},
@@ -153,8 +153,8 @@ static double centred(cvy_random *random, double limit) {
 
 static handwriting draw_hand(cvy_random *random, int64_t h, int64_t w) {
   const double unit = (double)(h < w ? h : w) / 32;
-  const double height = unit * uniform(random, 15, 23), width = height * uniform(random, 0.55, 1.0);
-  const double half_turn = centred(random, 0.2), slant = centred(random, 0.35);
+  const double height = unit * uniform(random, 17, 23), width = height * uniform(random, 0.55, 1.0);
+  const double half_turn = centred(random, 0.14), slant = centred(random, 0.27);
   /* cosine and sine as rational functions of the half angle's tangent */
   const double norm = 1 + half_turn * half_turn;
   const double cosine = (1 - half_turn * half_turn) / norm, sine = 2 * half_turn / norm;
@@ -162,13 +162,13 @@ static handwriting draw_hand(cvy_random *random, int64_t h, int64_t w) {
                      .xy = (cosine * slant - sine) * height,
                      .yx = sine * width,
                      .yy = (sine * slant + cosine) * height};
-  out.x0 = (double)w / 2 + unit * centred(random, 4.5);
-  out.y0 = (double)h / 2 + unit * centred(random, 4.5);
+  out.x0 = (double)w / 2 + unit * centred(random, 3);
+  out.y0 = (double)h / 2 + unit * centred(random, 3);
   for (int i = 0; i < LATTICE; i++)
-    for (int j = 0; j < LATTICE; j++) out.field[i][j] = (point){centred(random, 0.3), centred(random, 0.3)};
-  out.radius = unit * uniform(random, 0.7, 1.7);
+    for (int j = 0; j < LATTICE; j++) out.field[i][j] = (point){centred(random, 0.2), centred(random, 0.2)};
+  out.radius = unit * uniform(random, 0.8, 1.6);
   out.pressure = centred(random, 0.5);
-  out.softness = unit * uniform(random, 0.8, 1.6);
+  out.softness = unit * uniform(random, 0.8, 1.4);
   return out;
 }
 
@@ -276,9 +276,9 @@ static void draw_glyph(state *s, const glyph *shape, cvy_random *random) {
 
 /* Paper of an uneven tone, grain on everything, ink on top. */
 static void expose(state *s, cvy_random random) {
-  const double paper = uniform(&random, 0, 40), noise = uniform(&random, 4, 44);
+  const double paper = uniform(&random, 0, 40), noise = uniform(&random, 4, 30);
   const double tilt_x = centred(&random, 40), tilt_y = centred(&random, 40);
-  const double ink = uniform(&random, 130, 255);
+  const double ink = uniform(&random, 160, 255);
   random.layer = 1;
   for (int64_t i = 0; i < s->h * s->w; i++) {
     uint32_t words[4];

@@ -1,0 +1,221 @@
+/* A folder of pictures: one sub-folder of JPEG and PNG files a class.
+ *
+ * Classes are the sub-folders' names in byte order, and so are the files within; hidden files, and files
+ * beside the sub-folders, do not count. A folder whose sub-folders are called train, val (or valid,
+ * validation) and test holds splits, each a folder of classes. */
+#include "files.h"
+#include "reader.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+typedef struct config {
+  int colour;
+} config;
+
+typedef struct picture {
+  const char *path;
+  int32_t label;
+} picture;
+
+typedef struct state {
+  cvy_pool *pool;
+  picture *pictures;
+  int64_t count, capacity;
+  int64_t h, w, c; /* delivered; h = w = 0: as they are */
+  cvy_bytes file;
+  cvy_image decoded, scaled;
+} state;
+
+/* ---- listing ---- */
+
+static int by_name(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static cvy_err read_failed(const char *path) {
+  const cvy_err err = errno == ENOENT || errno == ENOTDIR || errno == EACCES ? CVY_E_INPUT : CVY_E_SYSTEM;
+  return cvy_error(err, "%s: cannot read: %s", path, strerror(errno));
+}
+
+/* The names in a folder, sorted, without hidden ones. */
+static cvy_err list(char ***out, int64_t *count, cvy_pool *pool, const char *path) {
+  DIR *dir = opendir(path);
+  if (!dir) return read_failed(path);
+  char **names = NULL;
+  int64_t n = 0, capacity = 0;
+  errno = 0;
+  for (const struct dirent *entry; (entry = readdir(dir)); errno = 0) {
+    if (entry->d_name[0] == '.') continue;
+    if (n == capacity) {
+      capacity = 2 * capacity + 64;
+      char **more = cvy_pool_new(pool, sizeof *more * (size_t)capacity);
+      if (n > 0) memcpy(more, names, sizeof *more * (size_t)n);
+      names = more;
+    }
+    names[n++] = cvy_pool_format(pool, "%s", entry->d_name);
+  }
+  const cvy_err err = errno ? read_failed(path) : CVY_OK;
+  closedir(dir);
+  if (n > 0) qsort(names, (size_t)n, sizeof *names, by_name);
+  *out = names;
+  *count = n;
+  return err;
+}
+
+/* The sub-folders' names, sorted. */
+static cvy_err list_folders(char ***out, int64_t *count, cvy_pool *pool, const char *path) {
+  char **names;
+  int64_t n, kept = 0;
+  CVY_TRY(list(&names, &n, pool, path));
+  for (int64_t i = 0; i < n; i++)
+    if (cvy_is_folder(cvy_pool_format(pool, "%s/%s", path, names[i]))) names[kept++] = names[i];
+  *out = names;
+  *count = kept;
+  return CVY_OK;
+}
+
+static void add_picture(state *s, const char *path, int32_t label) {
+  if (s->count == s->capacity) {
+    s->capacity = 2 * s->capacity + 1024;
+    picture *more = cvy_pool_new(s->pool, sizeof *more * (size_t)s->capacity);
+    if (s->count > 0) memcpy(more, s->pictures, sizeof *more * (size_t)s->count);
+    s->pictures = more;
+  }
+  s->pictures[s->count++] = (picture){path, label};
+}
+
+static cvy_err add_class(state *s, int64_t *bytes, const char *path, int32_t label) {
+  char **names;
+  int64_t n;
+  CVY_TRY(list(&names, &n, s->pool, path));
+  if (n == 0) return cvy_error(CVY_E_INPUT, "%s: a class without a picture", path);
+  for (int64_t i = 0; i < n; i++) {
+    struct stat info;
+    const char *file = cvy_pool_format(s->pool, "%s/%s", path, names[i]);
+    if (stat(file, &info) != 0) return read_failed(file);
+    if (!S_ISREG(info.st_mode))
+      return cvy_error(CVY_E_INPUT, "%s: %s; a class's folder holds JPEG and PNG files only", file,
+                       S_ISDIR(info.st_mode) ? "a folder" : "not a file");
+    if (info.st_size == 0) return cvy_error(CVY_E_INPUT, "%s: empty (0 bytes)", file);
+    *bytes += info.st_size;
+    add_picture(s, file, label);
+  }
+  return CVY_OK;
+}
+
+/* ---- the reader ---- */
+
+static void close_folder(cvy_source *source) {
+  state *s = source->state;
+  cvy_bytes_free(&s->file);
+  cvy_image_free(&s->decoded);
+  cvy_image_free(&s->scaled);
+  cvy_pool_destroy(s->pool);
+  free(s);
+}
+
+static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t input_count) {
+  state *s = out->state;
+  char **classes;
+  int64_t n;
+  if (input_count != 1)
+    return cvy_error(CVY_E_USAGE, "folder: a split is one folder with a sub-folder a class, not %ld inputs",
+                     input_count);
+  CVY_TRY(list_folders(&classes, &n, s->pool, inputs[0]));
+  if (n == 0)
+    return cvy_error(CVY_E_INPUT, "%s: no sub-folders; expected one a class, with JPEG and PNG files",
+                     inputs[0]);
+  for (int64_t i = 0; i < n; i++)
+    CVY_TRY(add_class(s, &out->encoded_bytes, cvy_pool_format(s->pool, "%s/%s", inputs[0], classes[i]),
+                      (int32_t)i));
+  out->class_count = n;
+  out->class_names = (const char *const *)classes;
+  out->count = s->count;
+  return CVY_OK;
+}
+
+static cvy_err open_folder(cvy_source *out, const void *config_, const char *const *inputs,
+                           int64_t input_count, int64_t h, int64_t w, uint64_t seed) {
+  const config *c = config_;
+  (void)seed;
+  state *s = cvy_new(sizeof *s);
+  s->pool = cvy_pool_create();
+  s->h = h;
+  s->w = w;
+  s->c = c->colour == 0 ? 3 : 1;
+  *out = (cvy_source){.state = s, .h = h, .w = w, .c = s->c, .may_stay_encoded = true};
+  const cvy_err err = open_state(out, inputs, input_count);
+  if (err) {
+    close_folder(out);
+    *out = (cvy_source){0};
+  }
+  return err;
+}
+
+static cvy_err read_folder(cvy_record *out, cvy_source *source, int64_t index) {
+  state *s = source->state;
+  const picture *p = &s->pictures[index];
+  CVY_TRY(cvy_bytes_read(&s->file, p->path));
+  CVY_TRY_IN(cvy_image_decode(&s->decoded, s->file.data, s->file.count, s->c), "%s", p->path);
+  if (s->h > 0) cvy_image_scale(&s->scaled, &s->decoded, s->h, s->w);
+  *out = (cvy_record){.label = p->label,
+                      .name = p->path,
+                      .image = s->h > 0 ? s->scaled : s->decoded,
+                      .encoded = s->file.data,
+                      .encoded_bytes = s->file.count};
+  return CVY_OK;
+}
+
+/* ---- splits ---- */
+
+static const char *split_called(const char *folder) {
+  static const char *const names[][2] = {
+      {"train", "train"}, {"val", "val"}, {"valid", "val"}, {"validation", "val"}, {"test", "test"}};
+  for (int64_t i = 0; i < CVY_COUNT(names); i++)
+    if (strcmp(folder, names[i][0]) == 0) return names[i][1];
+  return NULL;
+}
+
+/* A set of train and test alone measures itself on the test pictures, as MNIST does. */
+static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *path) {
+  char **names;
+  int64_t n;
+  bool has_train = false, has_val = false;
+  *count = 0;
+  CVY_TRY(list_folders(&names, &n, pool, path));
+  for (int64_t i = 0; i < n; i++) {
+    const char *split = split_called(names[i]);
+    if (!split) return CVY_OK;
+    has_train |= strcmp(split, "train") == 0;
+    has_val |= strcmp(split, "val") == 0;
+  }
+  if (!has_train || n < 2) return CVY_OK;
+  *out = cvy_pool_new(pool, sizeof **out * (size_t)n);
+  for (int64_t i = 0; i < n; i++) {
+    const char *split = split_called(names[i]);
+    (*out)[i] = (cvy_prepare_input){has_val || strcmp(split, "test") != 0 ? split : "val",
+                                    cvy_pool_format(pool, "%s/%s", path, names[i])};
+  }
+  *count = n;
+  return CVY_OK;
+}
+
+static const char *const colour_words[] = {"rgb", "grey", NULL};
+static const cvy_option options[] = {
+    {"colour", CVY_CHOICE, offsetof(config, colour), "rgb", .words = colour_words,
+     .help = "channels of the pictures"},
+    {0},
+};
+
+const cvy_reader cvy_reader_folder = {
+    .kind = &(const cvy_kind){"folder", "one sub-folder of JPEG and PNG files a class", options,
+                              sizeof(config)},
+    .find_splits = find_splits,
+    .open = open_folder,
+    .read = read_folder,
+    .close = close_folder,
+};
