@@ -1,0 +1,133 @@
+/* The chain: what the recipe lists, in order. */
+#include "data/augment.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CVY_AUGMENTATION(name) extern const cvy_augmentation cvy_augmentation_##name;
+#include "data/augmentations.def"
+#undef CVY_AUGMENTATION
+
+#define CVY_AUGMENTATION(name) &cvy_augmentation_##name,
+static const cvy_augmentation *const registry[] = {
+#include "data/augmentations.def"
+};
+#undef CVY_AUGMENTATION
+
+typedef struct link {
+  const cvy_augmentation *type;
+  void *config;
+  const cvy_yaml *node; /* a copy of the place it was read from */
+} link;
+
+struct cvy_augment {
+  cvy_pool *pool;
+  int64_t count;
+  link *links;
+};
+
+int64_t cvy_augmentation_count(void) {
+  return CVY_COUNT(registry);
+}
+
+const cvy_augmentation *cvy_augmentation_at(int64_t index) {
+  CVY_CHECK(index >= 0 && index < CVY_COUNT(registry));
+  return registry[index];
+}
+
+/* ---- fill ---- */
+
+cvy_err cvy_fill_parse(cvy_fill *out, const char *text) {
+  char *end;
+  *out = (cvy_fill){.is_mean = strcmp(text, "mean") == 0};
+  if (out->is_mean) return CVY_OK;
+  const double value = strtod(text, &end);
+  if (end == text || *end || !isfinite((float)value))
+    return cvy_error(CVY_E_INPUT, "'fill' must be a number in units of the samples, or mean, not '%s'", text);
+  out->value = (float)value;
+  return CVY_OK;
+}
+
+void cvy_fill_colour(float colour[CVY_MAX_CHANNELS], const cvy_fill *fill, const float mean[],
+                     int64_t channels) {
+  for (int64_t k = 0; k < channels; k++) colour[k] = fill->is_mean ? mean[k] : fill->value;
+}
+
+/* ---- the chain ---- */
+
+/* The recipe's nodes die with the recipe; the place in it is worth keeping for later errors. */
+static const cvy_yaml *keep_place(cvy_pool *pool, const cvy_yaml *node) {
+  cvy_yaml *place = cvy_yaml_new_scalar(pool, cvy_pool_format(pool, "%s", node->file), "");
+  place->line = node->line;
+  place->column = node->column;
+  return place;
+}
+
+static cvy_err read_link(link *out, cvy_pool *pool, const cvy_yaml *node) {
+  const cvy_kind *kinds[CVY_COUNT(registry)];
+  for (int64_t i = 0; i < CVY_COUNT(registry); i++) kinds[i] = &registry[i]->kind;
+  int64_t index;
+  CVY_TRY(cvy_kind_read(&index, &out->config, pool, kinds, CVY_COUNT(registry), node, "augmentation"));
+  out->type = registry[index];
+  out->node = keep_place(pool, node);
+  if (out->type->prepare && out->type->prepare(out->config))
+    return cvy_yaml_error(out->node, "%s: %s", out->type->kind.name, cvy_err_message());
+  return CVY_OK;
+}
+
+static cvy_err read_chain(cvy_augment *augment, const cvy_yaml *list) {
+  const bool nothing = !list || (list->kind == CVY_YAML_SCALAR && !list->text[0]);
+  if (nothing) return CVY_OK;
+  if (list->kind != CVY_YAML_SEQUENCE)
+    return cvy_yaml_error(list, "expected a list of augmentations, as '- crop: {size: 24}', not %s",
+                          cvy_yaml_describe(list));
+  augment->links = cvy_pool_new(augment->pool, sizeof *augment->links * (size_t)list->count);
+  for (; augment->count < list->count; augment->count++)
+    CVY_TRY(read_link(&augment->links[augment->count], augment->pool, list->items[augment->count]));
+  return CVY_OK;
+}
+
+cvy_err cvy_augment_create(cvy_augment **out, const cvy_yaml *list, int64_t in_h, int64_t in_w,
+                           int64_t *out_h, int64_t *out_w) {
+  cvy_augment *augment = cvy_new(sizeof *augment);
+  augment->pool = cvy_pool_create();
+  *out = NULL;
+  cvy_err err = read_chain(augment, list);
+  if (!err) err = cvy_augment_size(out_h, out_w, augment, in_h, in_w);
+  if (err)
+    cvy_augment_destroy(augment);
+  else
+    *out = augment;
+  return err;
+}
+
+void cvy_augment_destroy(cvy_augment *augment) {
+  if (!augment) return;
+  cvy_pool_destroy(augment->pool);
+  free(augment);
+}
+
+cvy_err cvy_augment_size(int64_t *out_h, int64_t *out_w, const cvy_augment *augment, int64_t h, int64_t w) {
+  for (int64_t i = 0; i < augment->count; i++) {
+    const link *l = &augment->links[i];
+    if (l->type->size(&h, &w, l->config, h, w))
+      return cvy_yaml_error(l->node, "%s: %s", l->type->kind.name, cvy_err_message());
+  }
+  *out_h = h;
+  *out_w = w;
+  return CVY_OK;
+}
+
+cvy_err cvy_augment_apply(cvy_picture *picture, const cvy_augment *augment, cvy_augment_call *call) {
+  for (int64_t i = 0; augment && i < augment->count; i++) {
+    const link *l = &augment->links[i];
+    int64_t h, w;
+    CVY_TRY_IN(l->type->size(&h, &w, l->config, picture->h, picture->w), "%s", l->type->kind.name);
+    call->random.purpose = CVY_FOR_AUGMENT;
+    call->random.layer = (uint32_t)i;
+    call->random.unit = 0;
+    l->type->apply(picture, l->config, call);
+  }
+  return CVY_OK;
+}

@@ -1,0 +1,36 @@
+/* Left becomes right, now and then. Never in evaluation. */
+#include "data/augment.h"
+
+typedef struct config {
+  double probability;
+} config;
+
+static const cvy_option options[] = {
+    {.name = "probability",
+     .type = CVY_FLOAT,
+     .offset = offsetof(config, probability),
+     .fallback = "0.5",
+     .min = 0,
+     .max = 1,
+     .help = "how often"},
+    {0},
+};
+
+static cvy_err size(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, int64_t w) {
+  (void)c;
+  *out_h = h;
+  *out_w = w;
+  return CVY_OK;
+}
+
+static void apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {
+  const double probability = ((const config *)c)->probability;
+  if (call->training && cvy_random_next_uniform(&call->random, 0, 1) < probability)
+    cvy_picture_mirror(picture);
+}
+
+const cvy_augmentation cvy_augmentation_mirror = {
+    .kind = {"mirror", "left becomes right, now and then; never in evaluation", options, sizeof(config)},
+    .size = size,
+    .apply = apply,
+};
