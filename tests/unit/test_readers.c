@@ -1,0 +1,522 @@
+/* The readers of datasets/: what they deliver, and what they refuse. */
+#include "scratch.h"
+#include "suite.h"
+#include "sets.h"
+
+static maker m, n;
+static cvy_pool *pool;
+static cvy_source source;
+static cvy_record record;
+
+static bool says(const char *part) {
+  if (strstr(cvy_err_message(), part)) return true;
+  printf("  the message is \"%s\", expected \"%s\" in it\n", cvy_err_message(), part);
+  return false;
+}
+
+static cvy_err open_with(const char *name, const char *option, const char *value, const char *a,
+                         const char *b, int64_t h, int64_t w) {
+  const cvy_reader *reader = reader_named(name);
+  const char *inputs[] = {a, b};
+  return reader->open(&source, configure(reader, pool, option, value), inputs, !!a + !!b, h, w, 1);
+}
+
+static cvy_err open_plain(const char *name, const char *a, const char *b) {
+  const cvy_reader *reader = reader_named(name);
+  return open_with(name, NULL, NULL, a, b, reader->default_h, reader->default_w);
+}
+
+/* Opens, and if that works reads every record; for damaged files, where not to crash is what matters. */
+static cvy_err go_through(const char *name, const char *a, const char *b) {
+  CVY_TRY(open_plain(name, a, b));
+  cvy_err err = CVY_OK;
+  for (int64_t i = 0; i < source.count && !err; i++) err = reader_named(name)->read(&record, &source, i);
+  reader_named(name)->close(&source);
+  return err;
+}
+
+static void begin(void) {
+  scratch_begin();
+  pool = cvy_pool_create();
+}
+
+static void end(void) {
+  cvy_pool_destroy(pool);
+  scratch_end();
+}
+
+static void registry(void) {
+  const char *const names[] = {"synthetic", "hoda", "mnist", "folder"};
+  for (int64_t i = 0; i < CVY_COUNT(names); i++) CU_ASSERT_PTR_NOT_NULL(reader_named(names[i]));
+  for (int64_t i = 0; i < cvy_reader_count(); i++) {
+    const cvy_reader *r = cvy_reader_at(i);
+    CU_ASSERT(r->kind->help && r->open && r->read && r->close && (r->default_h > 0) == (r->default_w > 0));
+  }
+}
+
+/* ---- synthetic ---- */
+
+static uint64_t picture_sum(const cvy_image *image) {
+  uint64_t sum = 0;
+  for (int64_t i = 0; i < image->h * image->w * image->c; i++) sum = sum * 31 + image->px[i];
+  return sum;
+}
+
+static cvy_err open_synthetic(uint64_t seed, int64_t h, int64_t w) {
+  const cvy_reader *reader = reader_named("synthetic");
+  return reader->open(&source, configure(reader, pool, "count", "200"), NULL, 0, h, w, seed);
+}
+
+static void synthetic_is_a_function_of_seed_and_index(void) {
+  begin();
+  const cvy_reader *reader = reader_named("synthetic");
+  uint64_t sums[200];
+  int64_t per_class[10] = {0};
+  CU_ASSERT_EQUAL(open_synthetic(5, 32, 32), CVY_OK);
+  CU_ASSERT(source.count == 200 && source.class_count == 10 && source.h == 32 && source.w == 32 &&
+            source.c == 1);
+  for (int64_t i = 0; i < 200; i++) {
+    CU_ASSERT_EQUAL(reader->read(&record, &source, i), CVY_OK);
+    per_class[record.label]++;
+    sums[i] = picture_sum(&record.image);
+    for (int64_t k = 0; k < i; k++) CU_ASSERT(sums[k] != sums[i]);
+  }
+  for (int i = 0; i < 10; i++) CU_ASSERT_EQUAL(per_class[i], 20);
+  reader->close(&source);
+
+  CU_ASSERT_EQUAL(open_synthetic(5, 32, 32), CVY_OK);
+  for (int64_t i = 199; i >= 0; i -= 7) {
+    CU_ASSERT_EQUAL(reader->read(&record, &source, i), CVY_OK);
+    CU_ASSERT(picture_sum(&record.image) == sums[i]);
+  }
+  reader->close(&source);
+
+  CU_ASSERT_EQUAL(open_synthetic(6, 32, 32), CVY_OK);
+  CU_ASSERT_EQUAL(reader->read(&record, &source, 0), CVY_OK);
+  CU_ASSERT(picture_sum(&record.image) != sums[0]);
+  reader->close(&source);
+  end();
+}
+
+/* The bytes as first drawn: every machine, compiler and optimisation level must draw them again. */
+static void synthetic_draws_the_same_everywhere(void) {
+  begin();
+  cvy_hasher *hasher = cvy_hasher_create();
+  CU_ASSERT_EQUAL(open_synthetic(1, 32, 32), CVY_OK);
+  for (int64_t i = 0; i < 200; i++) {
+    CU_ASSERT_EQUAL(reader_named("synthetic")->read(&record, &source, i), CVY_OK);
+    cvy_hasher_add(hasher, record.image.px, 32 * 32);
+  }
+  const cvy_hash hash = cvy_hasher_result(hasher);
+  CU_ASSERT_STRING_EQUAL(hash.hex, "3c19627cc113368cd9a86c47089546c1");
+  reader_named("synthetic")->close(&source);
+  cvy_hasher_destroy(hasher);
+  end();
+}
+
+/* The ink stands out from the paper, near the middle, whatever the size. */
+static void synthetic_sizes(void) {
+  begin();
+  const int64_t sizes[][2] = {{8, 8}, {28, 28}, {32, 48}, {97, 64}};
+  for (int64_t s = 0; s < CVY_COUNT(sizes); s++) {
+    const int64_t h = sizes[s][0], w = sizes[s][1];
+    CU_ASSERT_EQUAL(open_synthetic(3, h, w), CVY_OK);
+    for (int64_t i = 0; i < 40; i++) {
+      CU_ASSERT_EQUAL(reader_named("synthetic")->read(&record, &source, i), CVY_OK);
+      CU_ASSERT(record.image.h == h && record.image.w == w);
+      int brightest = 0, corner = record.image.px[0];
+      for (int64_t p = 0; p < h * w; p++)
+        if (record.image.px[p] > brightest) brightest = record.image.px[p];
+      CU_ASSERT(brightest > corner + 40);
+    }
+    reader_named("synthetic")->close(&source);
+  }
+  CU_ASSERT_EQUAL(open_synthetic(3, 4, 32), CVY_E_USAGE);
+  CU_ASSERT_EQUAL(open_plain("synthetic", "some-file", NULL), CVY_E_USAGE);
+  CU_ASSERT(says("some-file"));
+  end();
+}
+
+/* ---- hoda ---- */
+
+static void hoda_made_here(void) {
+  begin();
+  for (int fixed_w = 0; fixed_w <= 9; fixed_w += 9)
+    for (int gz = 0; gz < 2; gz++) {
+      make_cdb(&m, 13, fixed_w);
+      CU_ASSERT((gz ? write_gz : write_maker)(scratch("digits"), &m));
+      /* Record 5 is 11 (or 9) wide and 4 high: with the border of 2 it fits 8 x 15 (13) without scaling. */
+      const int64_t w = fixed_w ? fixed_w : 11;
+      CU_ASSERT_EQUAL(open_with("hoda", NULL, NULL, scratch("digits"), NULL, 8, w + 4), CVY_OK);
+      CU_ASSERT(source.count == 13 && source.c == 1 && source.h == 8 && source.w == w + 4);
+      CU_ASSERT_EQUAL(reader_named("hoda")->read(&record, &source, 5), CVY_OK);
+      CU_ASSERT_EQUAL(record.label, 5);
+      for (int64_t y = 0; y < 8; y++)
+        for (int64_t x = 0; x < w + 4; x++) {
+          const bool ink = y >= 2 && y < 6 && x >= 2 + (y - 2) && x < 2 + w;
+          CU_ASSERT_EQUAL(record.image.px[y * (w + 4) + x], ink ? 255 : 0);
+        }
+      reader_named("hoda")->close(&source);
+    }
+  CU_ASSERT_EQUAL(open_plain("hoda", scratch("digits"), scratch("digits")), CVY_OK);
+  CU_ASSERT_EQUAL(source.count, 26);
+  CU_ASSERT_EQUAL(reader_named("hoda")->read(&record, &source, 13 + 4), CVY_OK);
+  CU_ASSERT(record.label == 4 && strstr(record.name, "record 4"));
+  reader_named("hoda")->close(&source);
+  end();
+}
+
+/* The aspect is kept, the long side fills the room within the border, the rest is centred. */
+static void hoda_scales_into_the_frame(void) {
+  begin();
+  make_cdb(&m, 3, 0);
+  write_maker(scratch("digits"), &m);
+  CU_ASSERT_EQUAL(open_plain("hoda", scratch("digits"), NULL), CVY_OK);
+  CU_ASSERT_EQUAL(reader_named("hoda")->read(&record, &source, 2), CVY_OK); /* 8 x 4, to 28 x 14 */
+  const uint8_t *px = record.image.px;
+  for (int64_t y = 0; y < 32; y++)
+    for (int64_t x = 0; x < 32; x++)
+      if (y < 9 || y >= 23 || x < 2 || x >= 30) CU_ASSERT_EQUAL(px[y * 32 + x], 0);
+  CU_ASSERT(px[9 * 32 + 2] == 255 && px[9 * 32 + 29] == 255 && px[22 * 32 + 29] == 255 &&
+            px[22 * 32 + 2] == 0);
+  reader_named("hoda")->close(&source);
+  CU_ASSERT_EQUAL(open_with("hoda", NULL, NULL, scratch("digits"), NULL, 4, 32), CVY_E_USAGE);
+  end();
+}
+
+static void expect_hoda_error(size_t at, int byte, const char *message) {
+  const int held = m.bytes[at];
+  m.bytes[at] = (unsigned char)byte;
+  write_maker(scratch("digits"), &m);
+  CU_ASSERT_EQUAL(open_plain("hoda", scratch("digits"), NULL), CVY_E_INPUT);
+  CU_ASSERT(says("digits") && says(message));
+  m.bytes[at] = (unsigned char)held;
+}
+
+static void hoda_refuses(void) {
+  begin();
+  make_cdb(&m, 5, 0);
+  expect_hoda_error(6, 4, "bytes follow the 4 records");
+  expect_hoda_error(6, 6, "truncated");
+  expect_hoda_error(9, 200, "a count of");
+  expect_hoda_error(10, 7, "7 records of label 0");
+  expect_hoda_error(522, 1, "image type 1");
+  expect_hoda_error(1024, 0xfe, "record 0 at byte 1024: starts with 0xfe");
+  expect_hoda_error(1025, 10, "label 10");
+  expect_hoda_error(1026, 0, "0x4 pixels");
+  expect_hoda_error(1026, 7, "record 0 at byte 1024: its 8 bytes of run lengths do not fill 7x4");
+  expect_hoda_error(1028, 9, "do not fill");
+  CU_ASSERT_EQUAL(open_plain("hoda", scratch("missing.cdb"), NULL), CVY_E_INPUT);
+  CU_ASSERT(says("missing.cdb: cannot open: No such file"));
+  CU_ASSERT_EQUAL(open_plain("hoda", scratch_dir, NULL), CVY_E_INPUT);
+  CU_ASSERT_EQUAL(open_plain("hoda", NULL, NULL), CVY_E_USAGE);
+  end();
+}
+
+static void hoda_damage_never_crashes(void) {
+  begin();
+  make_cdb(&m, 4, 0);
+  maker cut = m;
+  for (cut.count = 0; cut.count < m.count; cut.count += cut.count < 1020 ? 85 : 1) {
+    write_maker(scratch("cut"), &cut);
+    CU_ASSERT_EQUAL(go_through("hoda", scratch("cut"), NULL), CVY_E_INPUT);
+  }
+  for (size_t at = 0; at < m.count; at += at < 60 || at >= 1024 ? 1 : 97)
+    for (int bit = 1; bit < 256; bit *= 4) {
+      m.bytes[at] ^= (unsigned char)bit;
+      write_maker(scratch("flipped"), &m);
+      const cvy_err err = go_through("hoda", scratch("flipped"), NULL);
+      CU_ASSERT(err == CVY_OK || err == CVY_E_INPUT);
+      m.bytes[at] ^= (unsigned char)bit;
+    }
+  end();
+}
+
+static void count_labels(const char *name, int64_t count, int64_t per_class, const int32_t first[8]) {
+  int64_t counts[10] = {0};
+  CU_ASSERT_EQUAL_FATAL(source.count, count);
+  for (int64_t i = 0; i < count; i++) {
+    CU_ASSERT_EQUAL(reader_named(name)->read(&record, &source, i), CVY_OK);
+    counts[record.label]++;
+    if (i < 8) CU_ASSERT_EQUAL(record.label, first[i]);
+  }
+  for (int i = 0; i < 10; i++) CU_ASSERT(per_class ? counts[i] == per_class : counts[i] > count / 12);
+}
+
+static void hoda_itself(void) {
+  const char *data = test_data("Hoda");
+  if (!data) return;
+  begin();
+  char path[4200];
+  snprintf(path, sizeof path, "%s/hoda/Train 60000.cdb.gz", data);
+  /* The first record has 20 x 27 pixels, 176 of them ink: unscaled in 24 x 31. */
+  CU_ASSERT_EQUAL(open_with("hoda", NULL, NULL, path, NULL, 31, 24), CVY_OK);
+  CU_ASSERT_EQUAL(reader_named("hoda")->read(&record, &source, 0), CVY_OK);
+  int64_t ink = 0;
+  for (int64_t i = 0; i < 31 * 24; i++) ink += record.image.px[i] == 255;
+  CU_ASSERT(ink == 176 && record.image.px[2 * 24 + 2 + 4] == 255 && record.image.px[2 * 24 + 2 + 3] == 0);
+  count_labels("hoda", 60000, 6000, (const int32_t[]){6, 5, 0, 2, 7, 0, 7, 5});
+  reader_named("hoda")->close(&source);
+  snprintf(path, sizeof path, "%s/hoda/Test 20000.cdb.gz", data);
+  CU_ASSERT_EQUAL(open_plain("hoda", path, NULL), CVY_OK);
+  count_labels("hoda", 20000, 2000, (const int32_t[8]){0});
+  reader_named("hoda")->close(&source);
+  end();
+}
+
+/* ---- mnist ---- */
+
+static void make_mnist(const char *images, const char *labels, uint32_t count, bool gz) {
+  make_idx_images(&m, count, 6, 5);
+  make_idx_labels(&n, count);
+  CU_ASSERT((gz ? write_gz : write_maker)(scratch(images), &m));
+  CU_ASSERT((gz ? write_gz : write_maker)(scratch(labels), &n));
+}
+
+static void mnist_made_here(void) {
+  begin();
+  for (int gz = 0; gz < 2; gz++)
+    for (int order = 0; order < 2; order++) {
+      make_mnist("i", "l", 23, gz);
+      CU_ASSERT_EQUAL(open_plain("mnist", scratch(order ? "i" : "l"), scratch(order ? "l" : "i")), CVY_OK);
+      CU_ASSERT(source.count == 23 && source.h == 6 && source.w == 5 && source.c == 1);
+      for (int64_t i = 22; i >= 0; i--) {
+        CU_ASSERT_EQUAL(reader_named("mnist")->read(&record, &source, i), CVY_OK);
+        CU_ASSERT_EQUAL(record.label, (i * 3 + 1) % 10);
+        for (int64_t p = 0; p < 30; p++)
+          CU_ASSERT_EQUAL(record.image.px[p], (i * 7 + p / 5 * 3 + p % 5) % 256);
+      }
+      reader_named("mnist")->close(&source);
+    }
+  end();
+}
+
+static void mnist_pads_or_scales(void) {
+  begin();
+  make_mnist("i", "l", 10, false);
+  CU_ASSERT_EQUAL(open_with("mnist", "pad", "true", scratch("i"), scratch("l"), 10, 10), CVY_OK);
+  CU_ASSERT_EQUAL(reader_named("mnist")->read(&record, &source, 4), CVY_OK);
+  for (int64_t y = 0; y < 10; y++)
+    for (int64_t x = 0; x < 10; x++) {
+      const bool inside = y >= 2 && y < 8 && x >= 2 && x < 7;
+      CU_ASSERT_EQUAL(record.image.px[y * 10 + x], inside ? (28 + (y - 2) * 3 + x - 2) % 256 : 0);
+    }
+  reader_named("mnist")->close(&source);
+  CU_ASSERT_EQUAL(open_with("mnist", NULL, NULL, scratch("i"), scratch("l"), 12, 10), CVY_OK);
+  CU_ASSERT_EQUAL(reader_named("mnist")->read(&record, &source, 4), CVY_OK);
+  CU_ASSERT(record.image.px[0] == 28 && record.image.px[119] == 28 + 15 + 4);
+  reader_named("mnist")->close(&source);
+  CU_ASSERT_EQUAL(open_with("mnist", "pad", "true", scratch("i"), scratch("l"), 5, 5), CVY_E_USAGE);
+  CU_ASSERT_EQUAL(open_with("mnist", "names", "fashion", scratch("i"), scratch("l"), 0, 0), CVY_OK);
+  CU_ASSERT_STRING_EQUAL(source.class_names[9], "ankle boot");
+  reader_named("mnist")->close(&source);
+  end();
+}
+
+static void mnist_folders(void) {
+  begin();
+  cvy_prepare_input *found;
+  int64_t count;
+  const cvy_reader *reader = reader_named("mnist");
+  CU_ASSERT_EQUAL(open_plain("mnist", scratch_dir, NULL), CVY_E_INPUT);
+  CU_ASSERT(says("neither train-images-idx3-ubyte nor t10k"));
+  make_mnist("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte", 20, true);
+  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, scratch_dir), CVY_OK);
+  CU_ASSERT_EQUAL(count, 0);
+  CU_ASSERT_EQUAL(open_plain("mnist", scratch_dir, NULL), CVY_OK);
+  CU_ASSERT_EQUAL(source.count, 20);
+  reader->close(&source);
+  make_mnist("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte.gz", 7, true);
+  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, scratch_dir), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(count, 4);
+  for (int64_t i = 0; i < 4; i++) {
+    CU_ASSERT_STRING_EQUAL(found[i].split, i < 2 ? "train" : "val");
+    CU_ASSERT_PTR_NOT_NULL(strstr(found[i].path, i < 2 ? "/train-" : "/t10k-"));
+  }
+  CU_ASSERT_EQUAL(open_plain("mnist", scratch_dir, NULL), CVY_E_INPUT);
+  CU_ASSERT(says("both become splits"));
+  remove(scratch("t10k-images-idx3-ubyte"));
+  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, scratch_dir), CVY_E_INPUT);
+  CU_ASSERT(says("'t10k-labels-idx1-ubyte' is there, but not 't10k-images-idx3-ubyte'"));
+  end();
+}
+
+static void expect_mnist_error(maker *damaged, size_t at, int byte, const char *message) {
+  const int held = damaged->bytes[at];
+  damaged->bytes[at] = (unsigned char)byte;
+  write_maker(scratch("i"), &m);
+  write_maker(scratch("l"), &n);
+  CU_ASSERT_EQUAL(open_plain("mnist", scratch("i"), scratch("l")), CVY_E_INPUT);
+  CU_ASSERT(says(message));
+  damaged->bytes[at] = (unsigned char)held;
+}
+
+static void mnist_refuses(void) {
+  begin();
+  make_mnist("i", "l", 10, false);
+  expect_mnist_error(&m, 2, 9, "/i: no IDX file: starts with 0x00000903");
+  expect_mnist_error(&m, 7, 11,
+                     "/i: truncated: the header promises 11 records of 30 bytes, the file ends in record 10");
+  expect_mnist_error(&m, 4, 200, "/i: truncated");
+  expect_mnist_error(&m, 7, 9, "/i: 30 bytes follow the 9 records");
+  expect_mnist_error(&m, 8, 255, "/i: ");
+  expect_mnist_error(&m, 11, 0, "images of 5x0 pixels");
+  expect_mnist_error(&m, 7, 0, "no records");
+  expect_mnist_error(&n, 7, 9, "/l: 1 bytes follow the 9 records");
+  expect_mnist_error(&n, 10, 17, "/l: record 2: label 17; expected 0 to 9");
+  expect_mnist_error(&n, 3, 3, "/l: ");
+  make_idx_labels(&n, 11);
+  expect_mnist_error(&n, 8, 1, "holds 10 images");
+  CU_ASSERT_EQUAL(open_plain("mnist", scratch("i"), scratch("i")), CVY_E_INPUT);
+  CU_ASSERT(says("both hold images"));
+  CU_ASSERT_EQUAL(open_plain("mnist", scratch("i"), scratch("gone")), CVY_E_INPUT);
+  CU_ASSERT(says("gone: cannot open"));
+  CU_ASSERT_EQUAL(open_plain("mnist", scratch("i"), NULL), CVY_E_INPUT);
+  CU_ASSERT_EQUAL(open_plain("mnist", NULL, NULL), CVY_E_USAGE);
+  end();
+}
+
+static void mnist_damage_never_crashes(void) {
+  begin();
+  make_mnist("i", "l", 10, false);
+  maker cut = m;
+  for (cut.count = 0; cut.count < m.count; cut.count++) {
+    write_maker(scratch("cut"), &cut);
+    CU_ASSERT_EQUAL(go_through("mnist", scratch("cut"), scratch("l")), CVY_E_INPUT);
+  }
+  for (size_t at = 0; at < 40; at++)
+    for (int bit = 1; bit < 256; bit *= 2) {
+      m.bytes[at] ^= (unsigned char)bit;
+      write_maker(scratch("flipped"), &m);
+      const cvy_err err = go_through("mnist", scratch("flipped"), scratch("l"));
+      CU_ASSERT(at < 16 ? err == CVY_E_INPUT : err == CVY_OK);
+      m.bytes[at] ^= (unsigned char)bit;
+    }
+  end();
+}
+
+static void gzip_damage_is_an_error(void) {
+  begin();
+  make_mnist("i.gz", "l", 10, false);
+  write_gz(scratch("i.gz"), &m);
+  const file_bytes whole = read_whole(scratch("i.gz"));
+  for (unsigned long k = 0; k < whole.count; k++) {
+    write_whole(scratch("cut.gz"), whole.bytes, k);
+    CU_ASSERT_EQUAL(go_through("mnist", scratch("cut.gz"), scratch("l")), CVY_E_INPUT);
+  }
+  CU_ASSERT(says("cut.gz: truncated"));
+  for (unsigned long k = 10; k < whole.count; k++) { /* from the compressed data on; its CRC-32 sees all */
+    whole.bytes[k] ^= 0x20;
+    write_whole(scratch("flipped.gz"), whole.bytes, whole.count);
+    CU_ASSERT_EQUAL(go_through("mnist", scratch("flipped.gz"), scratch("l")), CVY_E_INPUT);
+    whole.bytes[k] ^= 0x20;
+  }
+  free(whole.bytes);
+  end();
+}
+
+static void mnist_itself(void) {
+  const char *data = test_data("MNIST");
+  if (!data) return;
+  begin();
+  char a[4200], b[4200];
+  snprintf(a, sizeof a, "%s/mnist/train-labels-idx1-ubyte.gz", data);
+  snprintf(b, sizeof b, "%s/mnist/train-images-idx3-ubyte.gz", data);
+  CU_ASSERT_EQUAL(open_plain("mnist", a, b), CVY_OK);
+  CU_ASSERT(source.h == 28 && source.w == 28);
+  count_labels("mnist", 60000, 0, (const int32_t[]){5, 0, 4, 1, 9, 2, 1, 3});
+  reader_named("mnist")->close(&source);
+  snprintf(a, sizeof a, "%s/mnist/t10k-images-idx3-ubyte.gz", data);
+  snprintf(b, sizeof b, "%s/mnist/t10k-labels-idx1-ubyte.gz", data);
+  CU_ASSERT_EQUAL(open_plain("mnist", a, b), CVY_OK);
+  count_labels("mnist", 10000, 0, (const int32_t[]){7, 2, 1, 0, 4, 1, 4, 9});
+  reader_named("mnist")->close(&source);
+  end();
+}
+
+/* ---- folder ---- */
+
+static void folder_lists_classes_and_files_by_name(void) {
+  begin();
+  make_picture_folder("pets");
+  static const char *const expected[] = {"/cat/a.png", "/cat/b.jpg", "/cat/c.JPEG", "/dog/10.jpg",
+                                         "/dog/2.png"};
+  static const int64_t heights[] = {10, 9, 11, 13, 12};
+  CU_ASSERT_EQUAL(open_plain("folder", scratch("pets"), NULL), CVY_OK);
+  CU_ASSERT(source.count == 5 && source.class_count == 2 && source.h == 0 && source.w == 0 && source.c == 3);
+  CU_ASSERT(strcmp(source.class_names[0], "cat") == 0 && strcmp(source.class_names[1], "dog") == 0);
+  int64_t bytes = 0;
+  for (int64_t i = 0; i < 5; i++) {
+    CU_ASSERT_EQUAL(reader_named("folder")->read(&record, &source, i), CVY_OK);
+    CU_ASSERT_PTR_NOT_NULL(strstr(record.name, expected[i]));
+    CU_ASSERT_EQUAL(record.label, i < 3 ? 0 : 1);
+    CU_ASSERT_EQUAL(record.image.h, heights[i]);
+    CU_ASSERT(abs(record.image.px[0] - (i < 3 ? 220 : 10)) <= 4 &&
+              abs(record.image.px[2] - (i < 3 ? 30 : 200)) <= 4);
+    const file_bytes file = read_whole(record.name);
+    CU_ASSERT(file.count == record.encoded_bytes && memcmp(file.bytes, record.encoded, file.count) == 0);
+    bytes += (int64_t)file.count;
+    free(file.bytes);
+  }
+  CU_ASSERT(source.may_stay_encoded && source.encoded_bytes == bytes);
+  reader_named("folder")->close(&source);
+
+  CU_ASSERT_EQUAL(open_with("folder", "colour", "grey", scratch("pets"), NULL, 6, 7), CVY_OK);
+  CU_ASSERT_EQUAL(reader_named("folder")->read(&record, &source, 3), CVY_OK);
+  CU_ASSERT(source.c == 1 && record.image.c == 1 && record.image.h == 6 && record.image.w == 7);
+  reader_named("folder")->close(&source);
+  end();
+}
+
+static void folder_refuses(void) {
+  begin();
+  CU_ASSERT_EQUAL(open_plain("folder", scratch("nothing"), NULL), CVY_E_INPUT);
+  CU_ASSERT(says("nothing: cannot read: No such file"));
+  CU_ASSERT_EQUAL(open_plain("folder", scratch_dir, NULL), CVY_E_INPUT);
+  CU_ASSERT(says("no sub-folders"));
+  make_picture_folder("pets");
+  mkdir(scratch("pets/emu"), 0777);
+  CU_ASSERT_EQUAL(open_plain("folder", scratch("pets"), NULL), CVY_E_INPUT);
+  CU_ASSERT(says("pets/emu: a class without a picture"));
+  mkdir(scratch("pets/emu/more"), 0777);
+  CU_ASSERT_EQUAL(open_plain("folder", scratch("pets"), NULL), CVY_E_INPUT);
+  CU_ASSERT(says("pets/emu/more: a folder"));
+  remove(scratch("pets/emu/more"));
+  write_whole(scratch("pets/emu/1.jpg"), "", 0);
+  CU_ASSERT_EQUAL(open_plain("folder", scratch("pets"), NULL), CVY_E_INPUT);
+  CU_ASSERT(says("pets/emu/1.jpg: empty (0 bytes)"));
+  write_whole(scratch("pets/emu/1.jpg"), "not a picture", 13);
+  CU_ASSERT_EQUAL(go_through("folder", scratch("pets"), NULL), CVY_E_INPUT);
+  CU_ASSERT(says("pets/emu/1.jpg: neither JPEG nor PNG"));
+  CU_ASSERT_EQUAL(open_plain("folder", scratch("pets"), scratch("pets")), CVY_E_USAGE);
+  end();
+}
+
+static void folder_finds_splits(void) {
+  begin();
+  cvy_prepare_input *found;
+  int64_t count;
+  const cvy_reader *reader = reader_named("folder");
+  mkdir(scratch("set"), 0777);
+  mkdir(scratch("set/train"), 0777);
+  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, scratch("set")), CVY_OK);
+  CU_ASSERT_EQUAL(count, 0);
+  mkdir(scratch("set/test"), 0777);
+  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, scratch("set")), CVY_OK);
+  CU_ASSERT(count == 2 && strcmp(found[0].split, "val") == 0 && strstr(found[0].path, "/test") != NULL);
+  mkdir(scratch("set/validation"), 0777);
+  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, scratch("set")), CVY_OK);
+  CU_ASSERT(count == 3 && strcmp(found[0].split, "test") == 0 && strcmp(found[2].split, "val") == 0);
+  mkdir(scratch("set/cat"), 0777);
+  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, scratch("set")), CVY_OK);
+  CU_ASSERT_EQUAL(count, 0);
+  end();
+}
+
+SUITE("readers", TEST(registry), TEST(synthetic_is_a_function_of_seed_and_index),
+      TEST(synthetic_draws_the_same_everywhere), TEST(synthetic_sizes), TEST(hoda_made_here),
+      TEST(hoda_scales_into_the_frame), TEST(hoda_refuses), TEST(hoda_damage_never_crashes),
+      TEST(hoda_itself), TEST(mnist_made_here), TEST(mnist_pads_or_scales), TEST(mnist_folders),
+      TEST(mnist_refuses), TEST(mnist_damage_never_crashes), TEST(gzip_damage_is_an_error),
+      TEST(mnist_itself), TEST(folder_lists_classes_and_files_by_name), TEST(folder_refuses),
+      TEST(folder_finds_splits))
