@@ -28,11 +28,11 @@ static inline void scratch_end(void) {
   nftw(scratch_dir, scratch_remove, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* scratch_dir/name, in one of eight buffers used in turn. */
+/* scratch_dir/name, in one of 64 buffers used in turn. */
 static inline const char *scratch(const char *name) {
-  static char paths[8][512];
+  static char paths[64][512];
   static int next;
-  char *path = paths[next++ % 8];
+  char *path = paths[next++ % 64];
   snprintf(path, sizeof paths[0], "%s/%s", scratch_dir, name);
   return path;
 }
