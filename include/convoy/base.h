@@ -159,8 +159,10 @@ int64_t cvy_random_permute(const cvy_random *where, int64_t index, int64_t count
 /* Threads that compute on this rank; 1 until set. */
 void cvy_threads_set(int count);
 int cvy_threads(void);
-/* Cores this process may run on (its affinity mask). */
-int cvy_cores_allowed(void);
+/* Cores this process may run on, as a bit mask (cores beyond 1,023 are left out). */
+enum { CVY_CORE_WORDS = 16 };
+void cvy_cores_allowed(uint64_t mask[CVY_CORE_WORDS]);
+int cvy_cores_count(const uint64_t mask[CVY_CORE_WORDS]);
 
 /* Calls task(context, i, thread) for i = 0 ... tasks-1, each once, `thread` < cvy_threads(). Which thread
  * runs which task is open, so a task must write only what belongs to it, or to the scratch of its thread. */

@@ -309,9 +309,9 @@ static cvy_yaml *dump_value(const void *field, cvy_pool *pool, const cvy_option 
   case CVY_TABLE:
     return cvy_options_dump(field, pool, option->table);
   case CVY_NODE:
-    break;
+    return *(cvy_yaml *const *)field;
   }
-  return *(cvy_yaml *const *)field;
+  return NULL;
 }
 
 cvy_yaml *cvy_options_dump(const void *config, cvy_pool *pool, const cvy_option *table) {

@@ -17,9 +17,19 @@ int cvy_threads(void) {
   return thread_count;
 }
 
-int cvy_cores_allowed(void) {
+void cvy_cores_allowed(uint64_t mask[CVY_CORE_WORDS]) {
   cpu_set_t cores;
-  return sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
+  CPU_ZERO(&cores);
+  for (int i = 0; i < CVY_CORE_WORDS; i++) mask[i] = 0;
+  if (sched_getaffinity(0, sizeof cores, &cores)) CPU_SET(0, &cores);
+  for (size_t core = 0; core < 64 * CVY_CORE_WORDS; core++)
+    if (CPU_ISSET(core, &cores)) mask[core / 64] |= (uint64_t)1 << core % 64;
+}
+
+int cvy_cores_count(const uint64_t mask[CVY_CORE_WORDS]) {
+  int count = 0;
+  for (int i = 0; i < CVY_CORE_WORDS; i++) count += __builtin_popcountll(mask[i]);
+  return count;
 }
 
 void cvy_parallel(int64_t tasks, cvy_task task, const void *context) {

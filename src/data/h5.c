@@ -448,8 +448,8 @@ static cvy_err select_rows(call *c, hid_t dataset, int64_t first, int64_t count,
   extent e;
   CVY_TRY(get_extent(&e, c, dataset));
   if (e.dim_count == 0 || first < 0 || count < 0 || first > (int64_t)e.dims[0] - count)
-    return cvy_error(CVY_E_INPUT, "%s: dataset '%s' has no rows %lld to %lld", c->file->path, c->name,
-                     (long long)first, (long long)(first + count - 1));
+    return cvy_error(CVY_E_INPUT, "%s: dataset '%s' does not have %lld rows from row %lld on", c->file->path,
+                     c->name, (long long)count, (long long)first);
   hsize_t start[CVY_H5_MAX_DIMS] = {(hsize_t)first};
   e.dims[0] = (hsize_t)count;
   *in_file = e.space;

@@ -1,3 +1,4 @@
+/* Chooses among the compiled kernel sets by what the processor runs. */
 #include "math/kernels.h"
 
 #include <stdlib.h>
@@ -8,22 +9,37 @@ extern const cvy_kernels cvy_kernels_portable;
 extern const cvy_kernels cvy_kernels_avx2, cvy_kernels_avx512;
 #endif
 
-static const cvy_kernels *choose(void) {
+/* Best first; the sets that this processor lacks are NULL. */
+static const cvy_kernels *set_at(int index) {
 #ifdef CVY_X86_KERNELS
-  const char *forced = getenv("CONVOY_KERNELS");
-  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") &&
-                          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-                          __builtin_cpu_supports("avx512vl");
-  if (forced && strcmp(forced, "portable") == 0) return &cvy_kernels_portable;
-  if (has_avx512 && !(forced && strcmp(forced, "avx2") == 0)) return &cvy_kernels_avx512;
-  if (has_avx2) return &cvy_kernels_avx2;
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+  if (index == 0) return avx512 ? &cvy_kernels_avx512 : NULL;
+  if (index == 1) return avx2 ? &cvy_kernels_avx2 : NULL;
 #endif
-  return &cvy_kernels_portable;
+  return index == 2 ? &cvy_kernels_portable : NULL;
+}
+
+const cvy_kernels *cvy_kernels_named(const char *name) {
+  for (int i = 0; i < 3; i++) {
+    const cvy_kernels *set = set_at(i);
+    if (set && strcmp(set->name, name) == 0) return set;
+  }
+  return NULL;
+}
+
+static const cvy_kernels *choose(void) {
+  const char *forced = getenv("CONVOY_KERNELS");
+  const cvy_kernels *set = forced ? cvy_kernels_named(forced) : NULL;
+  for (int i = 0; !set; i++) set = set_at(i);
+  return set;
 }
 
 const cvy_kernels *cvy_kernels_get(void) {
-  static const cvy_kernels *chosen;
-  if (!chosen) chosen = choose();
-  return chosen;
+  /* Every thread that comes first finds the same answer, so the race is only about who writes it. */
+  static _Atomic(const cvy_kernels *) chosen;
+  const cvy_kernels *set = chosen;
+  if (!set) chosen = set = choose();
+  return set;
 }

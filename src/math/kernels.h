@@ -1,18 +1,85 @@
 /* Loops over channels and elements, compiled once for each instruction set (src/math/kernels.c) and chosen
- * when the program runs. Elementwise results do not depend on the instruction set: no reassociation, no
- * contraction. Outputs come first; `y` may be the same array as an input unless said otherwise. */
+ * when the program runs. Results do not depend on the instruction set, to the last bit: sums keep the order
+ * that is written here, nothing is contracted to fused multiply-adds. Outputs come first. In the elementwise
+ * kernels (those with `count`) an output may be the same array as an input; other overlaps are not allowed.
+ * Nothing here is parallel or allocates.
+ */
 #ifndef CVY_MATH_KERNELS_H
 #define CVY_MATH_KERNELS_H
 
 #include <convoy/base.h>
 
+/* A window that slides over one image x [h][w][c] and makes y [oh][ow][...]: output (i, j) sees the input
+ * rows i*stride_h - top ... +r-1 and columns j*stride_w - left ... +s-1. What lies outside the image is
+ * padding; `bottom` and `right` say how far it reaches there. */
+typedef struct cvy_window {
+  int64_t h, w, c;
+  int64_t r, s;
+  int64_t stride_h, stride_w;
+  int64_t top, left, bottom, right;
+  int64_t oh, ow;
+} cvy_window;
+
+/* Local response normalisation; see lrn_forward. */
+typedef struct cvy_lrn {
+  int64_t size;               /* channels summed over, odd */
+  float k, alpha_share, beta; /* alpha_share: alpha / size */
+} cvy_lrn;
+
+/* Floats that the lrn kernels need as scratch. */
+static inline int64_t cvy_lrn_scratch_count(int64_t channels, const cvy_lrn *lrn) {
+  return 4 * channels + lrn->size;
+}
+
 typedef struct cvy_kernels {
   const char *name; /* "portable", "avx2", "avx512" */
-  /* y += x */
-  void (*add)(float *y, const float *x, int64_t count);
+
+  void (*add)(float *y, const float *x, int64_t count);                /* y += x */
+  void (*scale)(float *y, float factor, int64_t count);                /* y *= factor */
+  void (*axpy)(float *y, float factor, const float *x, int64_t count); /* y += factor * x */
+
+  /* x, y: [rows][channels]. y[r][c] += bias[c]; sum[c] += sum over r of x[r][c], in an order that depends on
+   * the sizes only (rows in order; up to 32 channels, rows that are 64/channels apart first). */
+  void (*add_rows)(float *y, const float *bias, int64_t rows, int64_t channels);
+  void (*sum_rows)(float *sum, const float *x, int64_t rows, int64_t channels);
+
+  /* max(x, 0), NaN stays NaN; dx = dy where y > 0, else 0. */
+  void (*relu_forward)(float *y, const float *x, int64_t count);
+  void (*relu_backward)(float *dx, const float *y, const float *dy, int64_t count);
+  /* Within 3 ulp of the exact value over all floats, also of denormal ones; dx = dy * (1 - y * y). */
+  void (*tanh_forward)(float *y, const float *x, int64_t count);
+  void (*tanh_backward)(float *dx, const float *y, const float *dy, int64_t count);
+  /* exp(x - shift), within 2 ulp of the exact value at the rounded difference, gradual underflow included. */
+  void (*exp)(float *y, const float *x, float shift, int64_t count);
+
+  /* y = x / (1 - rate) where kept, else 0, with rate = drop_below / 2^32: element i is kept if its random
+   * word is at least drop_below. Element 64g + 16w + b takes word w of the block at unit 16g + b. */
+  void (*dropout)(float *y, const float *x, const cvy_random *where, uint32_t drop_below, float kept_scale,
+                  int64_t count);
+
+  /* One image: x, dx [h][w][c]; y, dy [oh][ow][c]. `winner` [oh][ow][c] is the place i*s + j in the window
+   * of the (first) largest value; a NaN wins over all. The backward kernels overwrite dx. */
+  void (*max_pool_forward)(float *y, uint16_t *winner, const float *x, const cvy_window *window);
+  void (*max_pool_backward)(float *dx, const uint16_t *winner, const float *dy, const cvy_window *window);
+  /* The mean over the window; with count_padding the zeros of the padding count too. */
+  void (*average_pool_forward)(float *y, const float *x, const cvy_window *window, bool count_padding);
+  void (*average_pool_backward)(float *dx, const float *dy, const cvy_window *window, bool count_padding);
+
+  /* x, y, dx, dy: [pixels][channels], all distinct. y_c = x_c * S_c^-beta with
+   * S_c = k + alpha/size * (sum of x_j^2 over the `size` channels around c). */
+  void (*lrn_forward)(float *y, const float *x, float *scratch, int64_t pixels, int64_t channels,
+                      const cvy_lrn *lrn);
+  void (*lrn_backward)(float *dx, const float *x, const float *dy, float *scratch, int64_t pixels,
+                       int64_t channels, const cvy_lrn *lrn);
+
+  /* One pass over the memory: v = momentum * v + (g + decay * w); w -= lr * v (PyTorch's convention). */
+  void (*sgd_momentum)(float *w, float *v, const float *g, int64_t count, float lr, float momentum,
+                       float decay);
 } cvy_kernels;
 
 /* The best set that this processor runs; CONVOY_KERNELS=portable|avx2|avx512 forces one (for tests). */
 const cvy_kernels *cvy_kernels_get(void);
+/* The set of this name; NULL if this processor or this build lacks it. */
+const cvy_kernels *cvy_kernels_named(const char *name);
 
 #endif

@@ -1,40 +1,73 @@
-/* A folder of its own for a test, gone afterwards. Include it first: it asks for more of POSIX. */
+/* A folder for the files of one test program, removed when it ends; and a disk so small that it fills up. */
 #ifndef CVY_TESTS_SCRATCH_H
 #define CVY_TESTS_SCRATCH_H
 
-#define _XOPEN_SOURCE 700
-#include <ftw.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char scratch_dir[64];
+static char scratch_path[256], scratch_disk_path[300];
 
-static inline const char *scratch_begin(void) {
-  snprintf(scratch_dir, sizeof scratch_dir, "/tmp/convoy-test-XXXXXX");
-  return mkdtemp(scratch_dir);
+static void scratch_remove(void) {
+  char command[320];
+  if (scratch_disk_path[0]) umount(scratch_disk_path);
+  snprintf(command, sizeof command, "rm -rf '%s'", scratch_path);
+  if (system(command) != 0) fprintf(stderr, "cannot remove %s\n", scratch_path);
 }
 
-static inline int scratch_remove(const char *path, const struct stat *status, int kind, struct FTW *ftw) {
-  (void)status;
-  (void)kind;
-  (void)ftw;
-  return remove(path);
+static inline const char *scratch_folder(void) {
+  if (scratch_path[0]) return scratch_path;
+  const char *base = getenv("TMPDIR");
+  snprintf(scratch_path, sizeof scratch_path, "%s/convoy-test-XXXXXX", base ? base : "/tmp");
+  if (!mkdtemp(scratch_path)) {
+    perror(scratch_path);
+    exit(1);
+  }
+  atexit(scratch_remove);
+  return scratch_path;
 }
 
-static inline void scratch_end(void) {
-  nftw(scratch_dir, scratch_remove, 16, FTW_DEPTH | FTW_PHYS);
+/* A mounted tmpfs of 1 MiB; NULL, with a line that says so, where that is not allowed. */
+static inline const char *scratch_small_disk(const char *skipped_test) {
+  if (scratch_disk_path[0]) return scratch_disk_path;
+  char path[300];
+  snprintf(path, sizeof path, "%s/disk", scratch_folder());
+  if (mkdir(path, 0755) != 0 || mount("none", path, "tmpfs", 0, "size=1m") != 0) {
+    printf("skipped: %s (cannot mount a small disk)\n", skipped_test);
+    return NULL;
+  }
+  return strcpy(scratch_disk_path, path);
 }
 
-/* scratch_dir/name, in one of 64 buffers used in turn. */
-static inline const char *scratch(const char *name) {
-  static char paths[64][512];
-  static int next;
-  char *path = paths[next++ % 64];
-  snprintf(path, sizeof paths[0], "%s/%s", scratch_dir, name);
-  return path;
+static inline bool scratch_exists(const char *path) {
+  return access(path, F_OK) == 0;
+}
+
+static inline void scratch_write(const char *path, const void *bytes, size_t count) {
+  FILE *file = fopen(path, "wb");
+  if (!file || fwrite(bytes, 1, count, file) != count || fclose(file) != 0) {
+    perror(path);
+    exit(1);
+  }
+}
+
+/* free() */
+static inline char *scratch_read(const char *path, size_t *count) {
+  FILE *file = fopen(path, "rb");
+  struct stat info;
+  if (!file || fstat(fileno(file), &info) != 0) {
+    perror(path);
+    exit(1);
+  }
+  *count = (size_t)info.st_size;
+  char *bytes = malloc(*count + 1);
+  if (fread(bytes, 1, *count, file) != *count) exit(1);
+  fclose(file);
+  return bytes;
 }
 
 #endif

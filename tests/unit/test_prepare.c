@@ -1,11 +1,9 @@
 /* From inputs to shards: sizes, order, statistics, repeatability, and what is left behind after an error. */
-#include "scratch.h"
 #include "suite.h"
 #include "sets.h"
 #include "data/h5.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <math.h>
 #include <sys/resource.h>
 #include <signal.h>
@@ -20,14 +18,13 @@ static bool says(const char *part) {
 }
 
 static void begin(void) {
-  scratch_begin();
+  fresh_folder();
   pool = cvy_pool_create();
   cvy_log_enable(false);
 }
 
 static void end(void) {
   cvy_pool_destroy(pool);
-  scratch_end();
 }
 
 /* The call's variable parts; zero is the default. */
@@ -47,7 +44,8 @@ static cvy_err prepare(const call *c) {
                                      .reader_config = configure(reader, pool, c->option, c->value),
                                      .inputs = c->inputs,
                                      .input_count = inputs,
-                                     .dir = scratch(c->dir ? c->dir : "out"),
+                                     .dir = c->dir && c->dir[0] == '/' ? c->dir
+                                                                       : fresh(c->dir ? c->dir : "out"),
                                      .fractions = c->fractions,
                                      .shards = c->shards,
                                      .h = c->h,
@@ -59,7 +57,7 @@ static cvy_err prepare(const call *c) {
 
 static int64_t entries(const char *name) {
   int64_t count = 0;
-  DIR *dir = opendir(scratch(name));
+  DIR *dir = opendir(fresh(name));
   if (!dir) return -1;
   for (const struct dirent *e; (e = readdir(dir));)
     count += strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
@@ -76,7 +74,7 @@ static int64_t read_split(const char *dir, const char *split, int shards, int32_
     int64_t dims[CVY_H5_MAX_DIMS];
     int dim_count;
     snprintf(name, sizeof name, "%s/%s-%05d-of-%05d.h5", dir, split, k, shards);
-    if (cvy_h5_open(&file, scratch(name))) return -1;
+    if (cvy_h5_open(&file, fresh(name))) return -1;
     if (cvy_h5_shape(file, "labels", dims, &dim_count)) return -1;
     const int64_t count = dims[0];
     if (cvy_h5_read(file, "labels", CVY_H5_I32, labels + total, count)) return -1;
@@ -94,9 +92,9 @@ static int64_t read_split(const char *dir, const char *split, int shards, int32_
 static void make_idx(uint32_t count) {
   static maker m;
   make_idx_images(&m, count, 6, 5);
-  write_maker(scratch("images"), &m);
+  write_maker(fresh("images"), &m);
   make_idx_labels(&m, count);
-  write_maker(scratch("labels"), &m);
+  write_maker(fresh("labels"), &m);
 }
 
 /* Every record lands in exactly one split, with its own label, and the splits have the exact sizes. */
@@ -105,7 +103,7 @@ static void splits_are_exact_and_complete(void) {
   enum { N = 203 };
   make_idx(N);
   CU_ASSERT_EQUAL(prepare(&(call){.source = "mnist",
-                                  .inputs = {{NULL, scratch("labels")}, {NULL, scratch("images")}},
+                                  .inputs = {{NULL, fresh("labels")}, {NULL, fresh("images")}},
                                   .fractions = "train=0.7,val=0.2,test=0.1",
                                   .shards = 3}),
                   CVY_OK);
@@ -137,7 +135,7 @@ static void splits_are_exact_and_complete(void) {
 }
 
 static bool same_files(const char *a, const char *b) {
-  const file_bytes x = read_whole(scratch(a)), y = read_whole(scratch(b));
+  const file_bytes x = read_whole(fresh(a)), y = read_whole(fresh(b));
   const bool same = x.count > 0 && x.count == y.count && memcmp(x.bytes, y.bytes, x.count) == 0;
   free(x.bytes);
   free(y.bytes);
@@ -166,7 +164,7 @@ static void the_same_arguments_give_the_same_bytes(void) {
 
 static void read_statistics(const char *name, float mean[3], float deviation[3], int64_t c) {
   cvy_h5 *file;
-  CU_ASSERT_EQUAL_FATAL(cvy_h5_open(&file, scratch(name)), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_h5_open(&file, fresh(name)), CVY_OK);
   CU_ASSERT_EQUAL(cvy_h5_read(file, "mean", CVY_H5_F32, mean, c), CVY_OK);
   CU_ASSERT_EQUAL(cvy_h5_read(file, "deviation", CVY_H5_F32, deviation, c), CVY_OK);
   cvy_h5_discard(file);
@@ -177,7 +175,7 @@ static void statistics_are_those_of_the_training_split(void) {
   enum { N = 100 };
   make_idx(N);
   CU_ASSERT_EQUAL(prepare(&(call){.source = "mnist",
-                                  .inputs = {{NULL, scratch("images")}, {NULL, scratch("labels")}},
+                                  .inputs = {{NULL, fresh("images")}, {NULL, fresh("labels")}},
                                   .fractions = "val=0.4,train=0.6"}),
                   CVY_OK);
   int32_t labels[N];
@@ -202,13 +200,13 @@ static void named_splits_stay_apart(void) {
   begin();
   static maker m;
   make_cdb(&m, 30, 0);
-  write_maker(scratch("a.cdb"), &m);
+  write_maker(fresh("a.cdb"), &m);
   make_cdb(&m, 12, 0);
-  write_maker(scratch("b.cdb"), &m);
+  write_maker(fresh("b.cdb"), &m);
   CU_ASSERT_EQUAL(
-      prepare(&(call){
-          .source = "hoda",
-          .inputs = {{"train", scratch("a.cdb")}, {"val", scratch("b.cdb")}, {"train", scratch("b.cdb")}}}),
+      prepare(
+          &(call){.source = "hoda",
+                  .inputs = {{"train", fresh("a.cdb")}, {"val", fresh("b.cdb")}, {"train", fresh("b.cdb")}}}),
       CVY_OK);
   CU_ASSERT(result.split_count == 2 && result.splits[0].images == 42 && result.splits[1].images == 12);
   int32_t labels[42];
@@ -217,7 +215,7 @@ static void named_splits_stay_apart(void) {
   for (int i = 0; i < 12; i++) ones += labels[i] == 1;
   CU_ASSERT_EQUAL(ones, 2);
   CU_ASSERT_EQUAL(
-      prepare(&(call){.source = "hoda", .inputs = {{"train", scratch("a.cdb")}, {NULL, scratch("b.cdb")}}}),
+      prepare(&(call){.source = "hoda", .inputs = {{"train", fresh("a.cdb")}, {NULL, fresh("b.cdb")}}}),
       CVY_E_USAGE);
   CU_ASSERT(says("for all of them or for none"));
   end();
@@ -231,12 +229,12 @@ static void a_source_may_know_its_splits(void) {
     char name[64];
     make_idx_images(&m, i ? 10 : 30, 6, 5);
     snprintf(name, sizeof name, "%s-images-idx3-ubyte", parts[i]);
-    write_maker(scratch(name), &m);
+    write_maker(fresh(name), &m);
     make_idx_labels(&m, i ? 10 : 30);
     snprintf(name, sizeof name, "%s-labels-idx1-ubyte", parts[i]);
-    write_maker(scratch(name), &m);
+    write_maker(fresh(name), &m);
   }
-  CU_ASSERT_EQUAL(prepare(&(call){.source = "mnist", .inputs = {{NULL, scratch_dir}}}), CVY_OK);
+  CU_ASSERT_EQUAL(prepare(&(call){.source = "mnist", .inputs = {{NULL, fresh_dir}}}), CVY_OK);
   CU_ASSERT(result.split_count == 2 && result.splits[0].images == 30 && result.splits[1].images == 10);
   CU_ASSERT(strcmp(result.splits[0].split, "train") == 0 && strcmp(result.splits[1].split, "val") == 0);
   end();
@@ -246,7 +244,7 @@ static void pictures_scaled_or_kept(void) {
   begin();
   make_picture_folder("pets");
   const call scaled = {
-      .source = "folder", .inputs = {{NULL, scratch("pets")}}, .fractions = "train=1", .h = 8, .w = 9};
+      .source = "folder", .inputs = {{NULL, fresh("pets")}}, .fractions = "train=1", .h = 8, .w = 9};
   CU_ASSERT_EQUAL(prepare(&scaled), CVY_OK);
   int32_t labels[5];
   uint8_t images[5 * 8 * 9 * 3];
@@ -256,7 +254,7 @@ static void pictures_scaled_or_kept(void) {
   for (int asked = 0; asked < 2; asked++) {
     const call kept = {.source = "folder",
                        .dir = "kept",
-                       .inputs = {{NULL, scratch("pets")}},
+                       .inputs = {{NULL, fresh("pets")}},
                        .fractions = "train=0.6,val=0.4",
                        .encoded = asked};
     CU_ASSERT_EQUAL(prepare(&kept), CVY_OK);
@@ -264,7 +262,7 @@ static void pictures_scaled_or_kept(void) {
     uint64_t offsets[4];
     uint8_t bytes[8192];
     cvy_image image = {0};
-    CU_ASSERT_EQUAL_FATAL(cvy_h5_open(&file, scratch("kept/train-00000-of-00001.h5")), CVY_OK);
+    CU_ASSERT_EQUAL_FATAL(cvy_h5_open(&file, fresh("kept/train-00000-of-00001.h5")), CVY_OK);
     CU_ASSERT_EQUAL(cvy_h5_read(file, "offsets", CVY_H5_U64, offsets, 4), CVY_OK);
     CU_ASSERT_FATAL(offsets[0] == 0 && offsets[3] < sizeof bytes);
     CU_ASSERT_EQUAL(cvy_h5_read(file, "bytes", CVY_H5_U8, bytes, (int64_t)offsets[3]), CVY_OK);
@@ -291,8 +289,8 @@ static void an_earlier_run_is_replaced(void) {
   second.shards = 2;
   second.fractions = "train=0.8,val=0.2";
   CU_ASSERT_EQUAL(prepare(&first), CVY_OK);
-  write_whole(scratch("out/train-notes.h5"), "mine", 4);
-  write_whole(scratch("out/train-00000-of-00005.h5.bak"), "mine", 4);
+  scratch_write(fresh("out/train-notes.h5"), "mine", 4);
+  scratch_write(fresh("out/train-00000-of-00005.h5.bak"), "mine", 4);
   CU_ASSERT_EQUAL(entries("out"), 12);
   CU_ASSERT_EQUAL(prepare(&second), CVY_OK);
   /* 2 of train, 2 of val, the 5 of the split that this run does not have, and the two files that are not ours
@@ -345,7 +343,7 @@ static void the_folder_is_made_with_its_parents(void) {
   call c = {.source = "synthetic", .option = "count", .value = "20", .dir = "deep/down/here"};
   CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
   CU_ASSERT_EQUAL(entries("deep/down/here"), 2);
-  write_whole(scratch("file"), "x", 1);
+  scratch_write(fresh("file"), "x", 1);
   c.dir = "file";
   CU_ASSERT_EQUAL(prepare(&c), CVY_E_INPUT);
   CU_ASSERT(says("file: not a folder"));
@@ -359,20 +357,20 @@ static void an_error_leaves_nothing(void) {
   begin();
   make_picture_folder("pets");
   call c = {.source = "folder",
-            .inputs = {{NULL, scratch("pets")}},
+            .inputs = {{NULL, fresh("pets")}},
             .fractions = "train=0.6,val=0.4",
             .h = 8,
             .w = 8};
-  write_whole(scratch("pets/dog/3.jpg"), "\xff\xd8\xff broken", 10);
+  scratch_write(fresh("pets/dog/3.jpg"), "\xff\xd8\xff broken", 10);
   CU_ASSERT_EQUAL(prepare(&c), CVY_E_INPUT);
   CU_ASSERT(says("pets/dog/3.jpg: "));
   CU_ASSERT_EQUAL(entries("out"), -1);
-  remove(scratch("pets/dog/3.jpg"));
+  remove(fresh("pets/dog/3.jpg"));
   CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
-  const file_bytes before = read_whole(scratch("out/train-00000-of-00001.h5"));
-  write_whole(scratch("pets/dog/3.jpg"), "\xff\xd8\xff broken", 10);
+  const file_bytes before = read_whole(fresh("out/train-00000-of-00001.h5"));
+  scratch_write(fresh("pets/dog/3.jpg"), "\xff\xd8\xff broken", 10);
   CU_ASSERT_EQUAL(prepare(&c), CVY_E_INPUT);
-  const file_bytes after = read_whole(scratch("out/train-00000-of-00001.h5"));
+  const file_bytes after = read_whole(fresh("out/train-00000-of-00001.h5"));
   CU_ASSERT(before.count == after.count && memcmp(before.bytes, after.bytes, before.count) == 0);
   CU_ASSERT_EQUAL(entries("out"), 2);
   free(before.bytes);
@@ -396,18 +394,40 @@ static void a_full_disk(void) {
   end();
 }
 
+static void a_really_full_disk(void) {
+  const char *disk = scratch_small_disk("prepare on a full disk");
+  if (!disk) return;
+  begin();
+  char dir[400];
+  snprintf(dir, sizeof dir, "%s/out", disk);
+  CU_ASSERT_EQUAL(prepare(&(call){.source = "synthetic", .option = "count", .value = "5000", .dir = dir}),
+                  CVY_E_SYSTEM);
+  CU_ASSERT(says("No space left"));
+  CU_ASSERT_FALSE(scratch_exists(dir));
+  make_picture_folder("pets");
+  const call c = {.source = "folder",
+                  .inputs = {{NULL, fresh("pets")}},
+                  .fractions = "train=1",
+                  .h = 800,
+                  .w = 800,
+                  .dir = dir};
+  CU_ASSERT_EQUAL(prepare(&c), CVY_E_SYSTEM);
+  CU_ASSERT_FALSE(scratch_exists(dir));
+  end();
+}
+
 static void splits_must_agree(void) {
   begin();
   make_picture_folder("a");
   make_picture_folder("b");
-  call c = {.source = "folder", .inputs = {{"train", scratch("a")}, {"val", scratch("b")}}, .h = 8, .w = 8};
+  call c = {.source = "folder", .inputs = {{"train", fresh("a")}, {"val", fresh("b")}}, .h = 8, .w = 8};
   CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
-  rename(scratch("b/dog"), scratch("b/fox"));
+  rename(fresh("b/dog"), fresh("b/fox"));
   CU_ASSERT_EQUAL(prepare(&c), CVY_E_INPUT);
   CU_ASSERT(says("class 1 is 'dog' in 'train', but 'fox' in 'val'"));
-  mkdir(scratch("b/gnu"), 0777);
+  mkdir(fresh("b/gnu"), 0777);
   const uint8_t red[3] = {255, 0, 0};
-  write_picture(scratch("b/gnu/1.png"), false, 3, 3, red);
+  write_picture(fresh("b/gnu/1.png"), false, 3, 3, red);
   CU_ASSERT_EQUAL(prepare(&c), CVY_E_INPUT);
   CU_ASSERT(says("'train' has 2 classes, 'val' has 3"));
   end();
@@ -446,4 +466,4 @@ SUITE("prepare", TEST(splits_are_exact_and_complete), TEST(the_same_arguments_gi
       TEST(statistics_are_those_of_the_training_split), TEST(named_splits_stay_apart),
       TEST(a_source_may_know_its_splits), TEST(pictures_scaled_or_kept), TEST(an_earlier_run_is_replaced),
       TEST(wrong_arguments), TEST(the_folder_is_made_with_its_parents), TEST(an_error_leaves_nothing),
-      TEST(a_full_disk), TEST(splits_must_agree), TEST(real_sets))
+      TEST(a_full_disk), TEST(a_really_full_disk), TEST(splits_must_agree), TEST(real_sets))

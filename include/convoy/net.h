@@ -1,0 +1,102 @@
+/* A network: its description (YAML), the memory plan, and the walk forward and backward.
+ *
+ * Planned once for a microbatch of fixed size, then it allocates nothing. Parameters lie in one arena,
+ * activations and their gradients in another where buffers whose lives do not overlap share memory, scratch
+ * in a third. Nothing here knows about MPI or files of data.
+ */
+#ifndef CONVOY_NET_H
+#define CONVOY_NET_H
+
+#include <convoy/layer.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct cvy_yaml; /* base/yaml.h */
+
+typedef struct cvy_net cvy_net;
+
+typedef struct cvy_net_param {
+  const char *name; /* "conv1/weights" */
+  const cvy_param_spec *spec;
+  int64_t offset; /* floats from the start of the arena */
+  int64_t count;
+} cvy_net_param;
+
+typedef struct cvy_net_layer {
+  const char *name, *type;
+  char kernel[48]; /* "5x5/1 same", "" */
+  cvy_shape y;     /* n: the microbatch */
+  int64_t param_count;
+  int64_t multiply_adds; /* an image */
+} cvy_net_layer;
+
+typedef struct cvy_net_info {
+  const char *name;
+  cvy_shape input; /* n: the microbatch */
+  int64_t class_count;
+  int64_t layer_count;
+  const cvy_net_layer *layers;
+  int64_t param_tensors;
+  const cvy_net_param *params;
+  int64_t param_count;     /* values */
+  int64_t arena_count;     /* floats of the parameter arena: the values and their alignment */
+  int64_t multiply_adds;   /* an image, forward */
+  size_t activation_bytes; /* what the plan needs for activations, their gradients and the layers' state */
+  size_t activation_bytes_unshared; /* the same if no two buffers shared memory */
+  size_t scratch_bytes;
+} cvy_net_info;
+
+/* The same description with every layer's name and options written out, in `pool`. Checks all but shapes. */
+cvy_err cvy_net_resolve(struct cvy_yaml **out, cvy_pool *pool,
+                        const struct cvy_yaml *description) CVY_MUST_CHECK;
+
+/* Plans `description` for `microbatch` images and cvy_threads() threads, and takes the memory (which the
+ * system hands out on first touch). Errors point at the line of the description. The description must outlive
+ * the net. */
+cvy_err cvy_net_create(cvy_net **out, const struct cvy_yaml *description, int64_t microbatch) CVY_MUST_CHECK;
+void cvy_net_destroy(cvy_net *net);
+const cvy_net_info *cvy_net_describe(const cvy_net *net);
+
+/* The parameter arena; gradients and optimiser state use the same offsets. */
+float *cvy_net_params(cvy_net *net);
+/* Every parameter's first values, from counted random numbers. */
+void cvy_net_init(cvy_net *net, uint64_t seed);
+/* Hash of all parameter values, in order, without names or alignment; of another arena laid out alike if
+ * given. */
+cvy_hash cvy_net_hash(const cvy_net *net, const float *arena);
+cvy_hash cvy_net_param_hash(const cvy_net *net, const float *arena, int64_t index);
+
+/* One microbatch forward. images: [n][h][w][c]; labels: [n], -1 for rows that do not count. */
+void cvy_net_forward(cvy_net *net, const float *images, const int32_t *labels, const cvy_pass *pass);
+/* After forward: each image's loss [n], and the inputs of the loss layer [n][classes]. Valid until backward.
+ */
+const double *cvy_net_losses(const cvy_net *net);
+const float *cvy_net_logits(const cvy_net *net);
+/* Gradients of the microbatch that forward saw last, overwriting `grads` (laid out as the parameter arena).
+ */
+void cvy_net_backward(cvy_net *net, float *grads, const float *images, const int32_t *labels,
+                      const cvy_pass *pass);
+
+/* The table of a textbook: a line a layer, then the totals. */
+void cvy_net_print(FILE *out, const cvy_net *net);
+void cvy_net_print_json(FILE *out, const cvy_net *net);
+
+/* ---- the memory planner, by itself -------------------------------------------------------------------- */
+
+/* A buffer that must keep its contents from moment `first` to moment `last`, both included. */
+typedef struct cvy_lifetime {
+  size_t bytes;
+  int64_t first, last;
+  size_t offset; /* out */
+} cvy_lifetime;
+
+/* Gives every buffer an offset such that no two that live at the same moment overlap; returns the bytes
+ * needed. Greedy by size, largest first, each in the smallest gap that holds it (Pisarchyk & Lee 2020). */
+size_t cvy_memory_plan(cvy_lifetime *buffers, int64_t count);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,66 @@
+/* Training and evaluation: the recipe, the step loop, checkpoints. */
+#ifndef CONVOY_TRAIN_H
+#define CONVOY_TRAIN_H
+
+#include <convoy/comm.h>
+#include <convoy/data.h>
+#include <convoy/net.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The files that come with Convoy: `name` itself if it is a path (holds '/' or ends in .yaml; then relative
+ * to `beside`, a file or NULL, unless absolute), else NAME.yaml in the `folder` ("networks", "recipes")
+ * beside the program or installed with it. The result is in `pool`. */
+cvy_err cvy_find_yaml(const char **out, cvy_pool *pool, const char *name, const char *folder,
+                      const char *beside) CVY_MUST_CHECK;
+/* Loads and checks nothing but the YAML of a network given by name or path. */
+cvy_err cvy_network_load(struct cvy_yaml **out, cvy_pool *pool, const char *name,
+                         const char *beside) CVY_MUST_CHECK;
+
+typedef struct cvy_recipe cvy_recipe;
+/* `name`: a file or a recipe that comes with Convoy; `overrides`: "key.key=value". Reads the network too. */
+cvy_err cvy_recipe_load(cvy_recipe **out, const char *name, const char *const *overrides,
+                        int64_t override_count) CVY_MUST_CHECK;
+/* From the text of a resolved recipe, as checkpoints hold it. */
+cvy_err cvy_recipe_parse(cvy_recipe **out, const char *text, const char *name) CVY_MUST_CHECK;
+void cvy_recipe_destroy(cvy_recipe *recipe);
+
+typedef struct cvy_score {
+  int64_t images;
+  double loss;       /* mean over the images */
+  double top1, top5; /* shares, 0 ... 1 */
+} cvy_score;
+
+typedef struct cvy_train_options {
+  bool resume;        /* go on from the run folder's last.h5 */
+  bool overwrite;     /* a run that stands in the folder is replaced */
+  int64_t stop_after; /* stop as if asked to after this many steps; 0: never (for tests of resuming) */
+} cvy_train_options;
+
+typedef struct cvy_train_result {
+  int64_t steps;
+  double epochs;
+  double train_loss; /* mean over the last epoch's steps */
+  cvy_score val;     /* images 0 if the recipe has no validation data */
+  double best_top1;
+  int64_t best_step;
+  cvy_hash weights;
+  double seconds, images_per_s, waited_s; /* of this process's own steps */
+  int64_t batch;
+} cvy_train_result;
+
+/* Collective. Errors before the first step are returned, the same on all ranks; later ones end the job.
+ * CVY_E_STOPPED: SIGTERM, SIGINT or SIGUSR1 came and a checkpoint is written. */
+cvy_err cvy_train(cvy_train_result *out, cvy_comm *comm, const cvy_recipe *recipe,
+                  const cvy_train_options *options) CVY_MUST_CHECK;
+
+/* Collective. The score of a checkpoint's network on `data` (its val split if a folder), every image counted
+ * once, the same bits for any number of ranks. `data` NULL: the recipe's validation data. */
+cvy_err cvy_eval(cvy_score *out, cvy_comm *comm, const char *checkpoint, const char *data) CVY_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,21 @@
+/* JSON written straight to a stream: no tree, no allocation. Commas and quoting are taken care of; numbers
+ * that JSON has no word for (NaN, infinities) become null. */
+#ifndef CVY_BASE_JSON_H
+#define CVY_BASE_JSON_H
+
+#include <convoy/base.h>
+
+typedef struct cvy_json {
+  FILE *out;
+  bool comma; /* something stands before the next item of the open object or array */
+} cvy_json;
+
+/* A `key` of NULL is for the root and for items of arrays. */
+void cvy_json_open(cvy_json *json, const char *key, char bracket); /* '{' or '[' */
+void cvy_json_close(cvy_json *json, char bracket);                 /* '}' or ']' */
+void cvy_json_text(cvy_json *json, const char *key, const char *value);
+void cvy_json_int(cvy_json *json, const char *key, int64_t value);
+void cvy_json_number(cvy_json *json, const char *key, double value, int significant_digits);
+void cvy_json_bool(cvy_json *json, const char *key, bool value);
+
+#endif

@@ -1,0 +1,124 @@
+/* Ranks and what they agree on. */
+#include "comm/mpi.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void cvy_mpi_check(int code, const char *call) {
+  if (code == MPI_SUCCESS) return;
+  char text[MPI_MAX_ERROR_STRING];
+  int length = 0;
+  MPI_Error_string(code, text, &length);
+  cvy_fatal("%.80s: %.*s", call, length, text);
+}
+
+static void abort_all_ranks(int exit_code) {
+  MPI_Abort(MPI_COMM_WORLD, exit_code);
+}
+
+static int share_cores(const cvy_comm *comm) {
+  MPI_Comm node;
+  int ranks;
+  uint64_t mine[CVY_CORE_WORDS], all[CVY_CORE_WORDS];
+  CVY_MPI(MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &node));
+  CVY_MPI(MPI_Comm_size(node, &ranks));
+  cvy_cores_allowed(mine);
+  CVY_MPI(MPI_Allreduce(mine, all, CVY_CORE_WORDS, MPI_UINT64_T, MPI_BOR, node));
+  CVY_MPI(MPI_Comm_free(&node));
+  const int own = cvy_cores_count(mine), share = cvy_cores_count(all) / ranks;
+  return share < 1 ? 1 : share < own ? share : own;
+}
+
+cvy_comm *cvy_comm_start(void) {
+  int initialized = 0;
+  CVY_MPI(MPI_Initialized(&initialized));
+  CVY_CHECK(!initialized, "MPI was started elsewhere");
+  int provided;
+  CVY_MPI(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided));
+  cvy_set_fatal_hook(abort_all_ranks);
+  CVY_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
+  if (provided < MPI_THREAD_FUNNELED) cvy_fatal("this MPI library cannot be used by a program with threads");
+
+  cvy_comm *comm = cvy_new(sizeof *comm);
+  CVY_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &comm->mpi));
+  CVY_MPI(MPI_Comm_set_errhandler(comm->mpi, MPI_ERRORS_RETURN));
+  CVY_MPI(MPI_Comm_rank(comm->mpi, &comm->rank));
+  CVY_MPI(MPI_Comm_size(comm->mpi, &comm->size));
+  comm->fair_threads = share_cores(comm);
+  cvy_log_enable(comm->rank == 0);
+  return comm;
+}
+
+void cvy_comm_finish(cvy_comm *comm) {
+  if (!comm) return;
+  CVY_MPI(MPI_Comm_free(&comm->mpi));
+  cvy_set_fatal_hook(NULL);
+  MPI_Finalize();
+  free(comm);
+}
+
+int cvy_comm_rank(const cvy_comm *comm) {
+  return comm->rank;
+}
+
+int cvy_comm_size(const cvy_comm *comm) {
+  return comm->size;
+}
+
+int cvy_comm_fair_threads(const cvy_comm *comm) {
+  return comm->fair_threads;
+}
+
+const char *cvy_comm_library_version(void) {
+  static char text[MPI_MAX_LIBRARY_VERSION_STRING];
+  int length = 0;
+  if (MPI_Get_library_version(text, &length) != MPI_SUCCESS) return "unknown MPI";
+  text[strcspn(text, ",\n")] = '\0';
+  return text;
+}
+
+cvy_err cvy_comm_agree(cvy_comm *comm, cvy_err mine) {
+  const int me = mine ? comm->rank : comm->size;
+  int first, failed = mine != CVY_OK, failures;
+  CVY_MPI(MPI_Allreduce(&me, &first, 1, MPI_INT, MPI_MIN, comm->mpi));
+  if (first == comm->size) return CVY_OK;
+  CVY_MPI(MPI_Allreduce(&failed, &failures, 1, MPI_INT, MPI_SUM, comm->mpi));
+
+  struct {
+    int code;
+    char host[MPI_MAX_PROCESSOR_NAME], text[4096];
+  } news = {.code = (int)mine};
+  if (comm->rank == first) {
+    int length;
+    CVY_MPI(MPI_Get_processor_name(news.host, &length));
+    snprintf(news.text, sizeof news.text, "%s", cvy_err_message());
+  }
+  CVY_MPI(MPI_Bcast(&news, (int)sizeof news, MPI_BYTE, first, comm->mpi));
+  if (failures == comm->size) return cvy_error((cvy_err)news.code, "%s", news.text);
+  return cvy_error((cvy_err)news.code, "rank %d of %d (on %s): %s", first, comm->size, news.host, news.text);
+}
+
+void cvy_comm_broadcast(cvy_comm *comm, void *data, size_t bytes) {
+  const size_t most = (size_t)1 << 30;
+  for (char *at = data; bytes > 0;) {
+    const size_t now = bytes < most ? bytes : most;
+    CVY_MPI(MPI_Bcast(at, (int)now, MPI_BYTE, 0, comm->mpi));
+    at += now;
+    bytes -= now;
+  }
+}
+
+void cvy_comm_sum(cvy_comm *comm, int64_t *values, int64_t count) {
+  CVY_MPI(MPI_Allreduce(MPI_IN_PLACE, values, cvy_int(count), MPI_INT64_T, MPI_SUM, comm->mpi));
+}
+
+int cvy_comm_first_different(cvy_comm *comm, const char *text) {
+  char mine[256] = "", first[256];
+  snprintf(mine, sizeof mine, "%s", text);
+  memcpy(first, mine, sizeof first);
+  cvy_comm_broadcast(comm, first, sizeof first);
+  const int me = memcmp(mine, first, sizeof first) ? comm->rank : comm->size;
+  int lowest;
+  CVY_MPI(MPI_Allreduce(&me, &lowest, 1, MPI_INT, MPI_MIN, comm->mpi));
+  return lowest == comm->size ? -1 : lowest;
+}

@@ -1,0 +1,177 @@
+/* The fixed tree: its shape, which rank counts it has, and the sum over one rank's own leaves. */
+#include <convoy/comm.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ADD_BLOCK = 1 << 16 }; /* floats a task */
+
+/* ---- shape ---- */
+
+static cvy_err create_from_list(cvy_tree *out, int64_t leaves, const int64_t *radices, int64_t count) {
+  int64_t product = 1;
+  if (count > CVY_COUNT(out->radix)) return cvy_error(CVY_E_INPUT, "the tree has more than 64 levels");
+  for (int64_t i = 0; i < count; i++) {
+    if (radices[i] < 2)
+      return cvy_error(CVY_E_INPUT, "a radix of the tree is %lld; each must be at least 2",
+                       (long long)radices[i]);
+    if (radices[i] > leaves / product)
+      product = leaves; /* keeps the product from overflowing; it is wrong anyway */
+    product *= radices[i];
+    out->radix[count - 1 - i] = radices[i];
+  }
+  if (product != leaves)
+    return cvy_error(CVY_E_INPUT,
+                     "the radices of the tree do not multiply to the %lld microbatches of a step",
+                     (long long)leaves);
+  out->level_count = (int)count;
+  return CVY_OK;
+}
+
+cvy_err cvy_tree_create(cvy_tree *out, int64_t leaves, const int64_t *radices, int64_t radix_count) {
+  CVY_CHECK(leaves >= 1);
+  *out = (cvy_tree){.leaves = leaves};
+  if (radix_count > 0) return create_from_list(out, leaves, radices, radix_count);
+  for (; leaves % 2 == 0; leaves /= 2) out->radix[out->level_count++] = 2;
+  for (int64_t factor = 3; leaves > 1; factor += 2) {
+    if (factor > leaves / factor) factor = leaves; /* what is left is prime */
+    for (; leaves % factor == 0; leaves /= factor) out->radix[out->level_count++] = factor;
+  }
+  return CVY_OK;
+}
+
+/* The rank counts are the products of the top radices: the leaves divided by a product of bottom ones. */
+static int64_t rank_count_above(const cvy_tree *tree, int level) {
+  int64_t below = 1;
+  for (int i = 0; i < level; i++) below *= tree->radix[i];
+  return tree->leaves / below;
+}
+
+bool cvy_tree_allows(const cvy_tree *tree, int64_t ranks) {
+  for (int level = 0; level <= tree->level_count; level++)
+    if (rank_count_above(tree, level) == ranks) return true;
+  return false;
+}
+
+static bool default_tree_allows(int64_t leaves, int64_t ranks) {
+  cvy_tree tree;
+  return leaves >= 1 && !cvy_tree_create(&tree, leaves, NULL, 0) && cvy_tree_allows(&tree, ranks);
+}
+
+cvy_err cvy_tree_check_ranks(const cvy_tree *tree, int64_t ranks, int64_t microbatch) {
+  if (cvy_tree_allows(tree, ranks)) return CVY_OK;
+  char counts[512] = "";
+  for (int level = tree->level_count; level >= 0; level--) {
+    const size_t used = strlen(counts);
+    snprintf(counts + used, sizeof counts - used, "%s%lld", used ? ", " : "",
+             (long long)rank_count_above(tree, level));
+  }
+  int64_t smaller = tree->leaves, larger = tree->leaves;
+  while (smaller >= 1 && !default_tree_allows(smaller, ranks)) smaller--;
+  while (!default_tree_allows(larger, ranks)) larger++;
+  char nearest[160];
+  snprintf(nearest, sizeof nearest, smaller >= 1 ? "%2$lld or %1$lld" : "%1$lld",
+           (long long)(larger * microbatch), (long long)(smaller * microbatch));
+  return cvy_error(
+      CVY_E_INPUT,
+      "%lld ranks cannot share the %lld microbatches of a step: this recipe runs on %s ranks; the nearest "
+      "batch sizes for %lld ranks are %s images (microbatch %lld)",
+      (long long)ranks, (long long)tree->leaves, counts, (long long)ranks, nearest, (long long)microbatch);
+}
+
+/* ---- the sum over a rank's own leaves ---- */
+
+struct cvy_accumulator {
+  const cvy_tree *tree;
+  int level_count; /* levels that lie within the rank */
+  int64_t count;
+  int64_t children[64]; /* how many children the open node of each level has so far */
+  float *partial[65];   /* the sum of those children; the last one is where a later child is written */
+  void *memory;
+};
+
+static int levels_within_rank(const cvy_tree *tree, int64_t ranks) {
+  int level = 0;
+  while (rank_count_above(tree, level) != ranks) level++;
+  return level;
+}
+
+static size_t buffer_bytes(int64_t count) {
+  return cvy_aligned(sizeof(float) * (size_t)count);
+}
+
+size_t cvy_accumulator_bytes(const cvy_tree *tree, int64_t ranks, int64_t count) {
+  return (size_t)(levels_within_rank(tree, ranks) + 1) * buffer_bytes(count);
+}
+
+cvy_err cvy_accumulator_create(cvy_accumulator **out, const cvy_tree *tree, int64_t ranks, int64_t count) {
+  *out = NULL;
+  void *memory;
+  CVY_TRY(cvy_buffer_create(&memory, cvy_accumulator_bytes(tree, ranks, count), "the gradients"));
+  cvy_accumulator *a = cvy_new(sizeof *a);
+  a->tree = tree;
+  a->level_count = levels_within_rank(tree, ranks);
+  a->count = count;
+  a->memory = memory;
+  for (int i = 0; i <= a->level_count; i++)
+    a->partial[i] = (float *)((char *)memory + (size_t)i * buffer_bytes(count));
+  *out = a;
+  return CVY_OK;
+}
+
+void cvy_accumulator_destroy(cvy_accumulator *accumulator) {
+  if (!accumulator) return;
+  cvy_buffer_destroy(accumulator->memory);
+  free(accumulator);
+}
+
+/* A node's first child becomes its partial sum without being copied or added to zero. */
+float *cvy_accumulator_leaf(cvy_accumulator *a) {
+  const bool first_child = a->level_count == 0 || a->children[0] == 0;
+  return first_child ? a->partial[0] : a->partial[a->level_count];
+}
+
+typedef struct addition {
+  float *to;
+  const float *from;
+  int64_t count;
+} addition;
+
+static void add_block(const void *context, int64_t index, int thread) {
+  (void)thread;
+  const addition *add = context;
+  const int64_t first = index * ADD_BLOCK;
+  const int64_t end = first + ADD_BLOCK < add->count ? first + ADD_BLOCK : add->count;
+  float *restrict to = add->to;
+  const float *restrict from = add->from;
+  for (int64_t i = first; i < end; i++) to[i] += from[i];
+}
+
+static void add_into(float *to, const float *from, int64_t count) {
+  const addition add = {to, from, count};
+  cvy_parallel((count + ADD_BLOCK - 1) / ADD_BLOCK, add_block, &add);
+}
+
+void cvy_accumulator_add(cvy_accumulator *a) {
+  if (a->level_count == 0) return;
+  if (a->children[0] > 0) add_into(a->partial[0], a->partial[a->level_count], a->count);
+  a->children[0]++;
+  for (int level = 0; level + 1 < a->level_count && a->children[level] == a->tree->radix[level]; level++) {
+    a->children[level] = 0;
+    if (a->children[level + 1]++ > 0) {
+      add_into(a->partial[level + 1], a->partial[level], a->count);
+    } else {
+      float *swap = a->partial[level + 1];
+      a->partial[level + 1] = a->partial[level];
+      a->partial[level] = swap;
+    }
+  }
+}
+
+float *cvy_accumulator_sum(cvy_accumulator *a) {
+  if (a->level_count == 0) return a->partial[0];
+  const int top = a->level_count - 1;
+  CVY_CHECK(a->children[top] == a->tree->radix[top], "the sum was asked for before its last leaf");
+  a->children[top] = 0;
+  return a->partial[top];
+}

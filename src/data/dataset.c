@@ -1,0 +1,193 @@
+/* A set of shards that agree, read record by record.
+ *
+ * HDF5 is asked once, at opening, where the records lie; then they are read with pread, which any thread may
+ * do at any time. Compressed and otherwise arranged files go through HDF5 for each record. */
+#include "data/dataset.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- opening ---- */
+
+/* Keeps the file open one way or the other; `h5` belongs to the dataset from here on. */
+static cvy_err open_for_reading(const cvy_dataset *dataset, cvy_dataset_file *file) {
+  const cvy_h5_type type = dataset->is_float ? CVY_H5_F32 : CVY_H5_U8;
+  const int64_t at = cvy_h5_file_offset(file->h5, file->name, type);
+  if (at < 0) return CVY_OK;
+  file->bytes_at = at;
+  file->fd = open(file->path, O_RDONLY | O_CLOEXEC);
+  if (file->fd < 0) return cvy_error(CVY_E_SYSTEM, "%s: %s", file->path, strerror(errno));
+  cvy_h5_discard(file->h5);
+  file->h5 = NULL;
+  return CVY_OK;
+}
+
+static cvy_err open_file(cvy_dataset *dataset, int64_t index, cvy_hasher *hasher) {
+  cvy_dataset_file *file = &dataset->files[index];
+  CVY_TRY(cvy_h5_open(&file->h5, file->path));
+  if (cvy_h5_has_attr(file->h5, "", "format"))
+    CVY_TRY(cvy_dataset_add_shard(dataset, index, file->h5));
+  else if (dataset->is_set)
+    return cvy_error(CVY_E_INPUT, "%s: has the name of a shard but is not one (no attribute 'format')",
+                     file->path);
+  else
+    CVY_TRY(cvy_dataset_add_foreign(dataset, file->h5, hasher));
+  file->first = dataset->info.count;
+  dataset->info.count += file->count;
+  return open_for_reading(dataset, file);
+}
+
+static void hash_description(cvy_hasher *hasher, const cvy_dataset *dataset) {
+  const cvy_dataset_info *info = &dataset->info;
+  const int64_t numbers[] = {info->count, info->h, info->w, info->c, info->class_count, dataset->encoding};
+  cvy_hasher_add(hasher, numbers, sizeof numbers);
+  cvy_hasher_add(hasher, info->mean, sizeof info->mean);
+  cvy_hasher_add(hasher, info->deviation, sizeof info->deviation);
+  for (int64_t k = 0; k < info->class_count; k++)
+    cvy_hasher_add(hasher, info->class_names[k], strlen(info->class_names[k]) + 1);
+  for (int64_t i = 0; i < info->shard_count; i++) {
+    const cvy_dataset_file *file = &dataset->files[i];
+    cvy_hasher_add(hasher, file->labels, sizeof *file->labels * (size_t)file->count);
+    if (file->checksums)
+      cvy_hasher_add(hasher, file->checksums, sizeof *file->checksums * (size_t)file->count);
+  }
+}
+
+static cvy_err open_all(cvy_dataset *dataset, const char *path, const char *split, cvy_hasher *hasher) {
+  CVY_TRY(cvy_dataset_find(dataset, path, split));
+  for (int64_t i = 0; i < dataset->info.shard_count; i++) CVY_TRY(open_file(dataset, i, hasher));
+  hash_description(hasher, dataset);
+  dataset->fingerprint = cvy_hasher_result(hasher);
+  return CVY_OK;
+}
+
+cvy_err cvy_dataset_open(cvy_dataset **out, const char *path, const char *split) {
+  cvy_dataset *dataset = cvy_new(sizeof *dataset);
+  dataset->pool = cvy_pool_create();
+  cvy_hasher *hasher = cvy_hasher_create();
+  const cvy_err err = open_all(dataset, path, split, hasher);
+  cvy_hasher_destroy(hasher);
+  *out = err ? NULL : dataset;
+  if (err) cvy_dataset_close(dataset);
+  return err;
+}
+
+void cvy_dataset_close(cvy_dataset *dataset) {
+  if (!dataset) return;
+  for (int64_t i = 0; i < dataset->info.shard_count; i++) {
+    cvy_dataset_file *file = &dataset->files[i];
+    cvy_h5_discard(file->h5);
+    if (file->fd >= 0) close(file->fd);
+    cvy_buffer_destroy(file->labels);
+    cvy_buffer_destroy(file->checksums);
+    cvy_buffer_destroy(file->offsets);
+  }
+  cvy_pool_destroy(dataset->pool);
+  free(dataset);
+}
+
+const cvy_dataset_info *cvy_dataset_describe(const cvy_dataset *dataset) {
+  return &dataset->info;
+}
+
+cvy_hash cvy_dataset_fingerprint(const cvy_dataset *dataset) {
+  return dataset->fingerprint;
+}
+
+/* ---- reading ---- */
+
+cvy_err cvy_read_buffer_create(cvy_read_buffer *out, const cvy_dataset *dataset) {
+  *out = (cvy_read_buffer){0};
+  return cvy_buffer_create(&out->bytes, dataset->record_bytes, "the largest record");
+}
+
+void cvy_read_buffer_free(cvy_read_buffer *buffer) {
+  cvy_buffer_destroy(buffer->bytes);
+  cvy_image_free(&buffer->image);
+  *buffer = (cvy_read_buffer){0};
+}
+
+/* The file whose records hold `index`. */
+static const cvy_dataset_file *file_of(const cvy_dataset *dataset, int64_t index) {
+  CVY_CHECK(index >= 0 && index < dataset->info.count);
+  int64_t low = 0, high = dataset->info.shard_count - 1;
+  while (low < high) {
+    const int64_t middle = (low + high + 1) / 2;
+    if (dataset->files[middle].first <= index)
+      low = middle;
+    else
+      high = middle - 1;
+  }
+  return &dataset->files[low];
+}
+
+cvy_err cvy_dataset_error_in(cvy_err err, const cvy_dataset *dataset, int64_t index) {
+  const cvy_dataset_file *file = file_of(dataset, index);
+  return cvy_error_in(err, "%s: record %lld", file->path, (long long)(index - file->first));
+}
+
+static cvy_err read_bytes(int fd, char *out, size_t count, int64_t at) {
+  while (count > 0) {
+    const ssize_t got = pread(fd, out, count, (off_t)at);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return cvy_error(CVY_E_SYSTEM, "cannot read: %s", strerror(errno));
+    if (got == 0)
+      return cvy_error(CVY_E_SYSTEM, "the file has become shorter than it was when it was opened");
+    out += got;
+    at += got;
+    count -= (size_t)got;
+  }
+  return CVY_OK;
+}
+
+/* The stored bytes of record `row`, verified. */
+static cvy_err fetch(size_t *byte_count, const cvy_dataset *dataset, const cvy_dataset_file *file,
+                     void *bytes, int64_t row) {
+  const bool encoded = dataset->encoding == CVY_ENCODED;
+  const int64_t start = encoded ? (int64_t)file->offsets[row] : row * (int64_t)dataset->record_bytes;
+  *byte_count = encoded ? (size_t)(file->offsets[row + 1] - file->offsets[row]) : dataset->record_bytes;
+  if (file->fd >= 0)
+    CVY_TRY(read_bytes(file->fd, bytes, *byte_count, file->bytes_at + start));
+  else if (encoded)
+    CVY_TRY(cvy_h5_read_rows(file->h5, file->name, CVY_H5_U8, bytes, start, (int64_t)*byte_count));
+  else
+    CVY_TRY(
+        cvy_h5_read_rows(file->h5, file->name, dataset->is_float ? CVY_H5_F32 : CVY_H5_U8, bytes, row, 1));
+  if (!file->checksums) return CVY_OK;
+  const uint32_t found = cvy_shard_checksum(bytes, *byte_count);
+  if (found != file->checksums[row])
+    return cvy_error(CVY_E_INPUT, "checksum %08x does not match %08x; the file is damaged", found,
+                     file->checksums[row]);
+  return CVY_OK;
+}
+
+static cvy_picture picture_of_record(const cvy_dataset *dataset, const void *bytes) {
+  const cvy_dataset_info *info = &dataset->info;
+  cvy_picture picture = cvy_picture_of(bytes, dataset->is_float, info->h, info->w, info->c);
+  if (dataset->channels_first) {
+    picture.row_step = info->w;
+    picture.column_step = 1;
+    picture.channel_step = info->h * info->w;
+  }
+  return picture;
+}
+
+cvy_err cvy_dataset_read(cvy_picture *out, int32_t *label, const cvy_dataset *dataset,
+                         cvy_read_buffer *buffer, int64_t index, int64_t channels) {
+  const cvy_dataset_file *file = file_of(dataset, index);
+  const int64_t row = index - file->first;
+  size_t byte_count;
+  cvy_err err = fetch(&byte_count, dataset, file, buffer->bytes, row);
+  if (!err && dataset->encoding == CVY_ENCODED)
+    err = cvy_image_decode(&buffer->image, buffer->bytes, byte_count, channels);
+  if (err) return cvy_dataset_error_in(err, dataset, index);
+  const cvy_image *image = &buffer->image;
+  *out = dataset->encoding == CVY_ENCODED ? cvy_picture_of(image->px, false, image->h, image->w, image->c)
+                                          : picture_of_record(dataset, buffer->bytes);
+  *label = file->labels[row];
+  return CVY_OK;
+}

@@ -1,0 +1,190 @@
+/* Opening one shard: everything in it but the samples is read, verified, and held against the first shard. */
+#include "data/dataset.h"
+
+#include <math.h>
+#include <string.h>
+
+/* What all shards of a set have in common. */
+typedef struct header {
+  cvy_encoding encoding;
+  int64_t h, w, c;
+  int64_t class_count;
+  char **class_names;
+  float mean[CVY_MAX_CHANNELS], deviation[CVY_MAX_CHANNELS];
+} header;
+
+static cvy_err check_format(cvy_h5 *h5, cvy_pool *pool) {
+  char *format;
+  int64_t version;
+  CVY_TRY(cvy_h5_read_attr_text(h5, "", "format", &format, pool));
+  if (strcmp(format, CVY_SHARD_FORMAT) != 0)
+    return cvy_error(CVY_E_INPUT, "%s: a %s; expected a shard of images", cvy_h5_path(h5), format);
+  CVY_TRY(cvy_h5_read_attr_i64(h5, "", "version", &version));
+  if (version < 1 || version > CVY_SHARD_VERSION)
+    return cvy_error(CVY_E_INPUT, "%s: shard format %lld; this Convoy reads %d%s", cvy_h5_path(h5),
+                     (long long)version, CVY_SHARD_VERSION,
+                     version > CVY_SHARD_VERSION ? " (the file was made by a newer Convoy)" : "");
+  return CVY_OK;
+}
+
+/* The file's name may have been changed; what is inside counts. */
+static cvy_err check_place(const cvy_dataset *dataset, int64_t index, cvy_h5 *h5) {
+  int64_t shard, shards, first;
+  CVY_TRY(cvy_h5_read_attr_i64(h5, "", "shard", &shard));
+  CVY_TRY(cvy_h5_read_attr_i64(h5, "", "shards", &shards));
+  CVY_TRY(cvy_h5_read_attr_i64(h5, "", "first_record", &first));
+  if (!dataset->is_set) {
+    if (shards > 1)
+      cvy_log("%s: shard %lld of %lld; only its own images are used", cvy_h5_path(h5), (long long)shard,
+              (long long)shards);
+    return CVY_OK;
+  }
+  if (shard != index || shards != dataset->info.shard_count)
+    return cvy_error(CVY_E_INPUT, "%s: holds shard %lld of %lld; its name says %lld of %lld", cvy_h5_path(h5),
+                     (long long)shard, (long long)shards, (long long)index,
+                     (long long)dataset->info.shard_count);
+  if (first != dataset->info.count)
+    return cvy_error(CVY_E_INPUT,
+                     "%s: begins with record %lld of its split, but the shards before it hold %lld",
+                     cvy_h5_path(h5), (long long)first, (long long)dataset->info.count);
+  return CVY_OK;
+}
+
+static cvy_err read_statistics(float out[CVY_MAX_CHANNELS], cvy_h5 *h5, const char *name, int64_t channels) {
+  void *values;
+  CVY_TRY(cvy_shard_read_checked(&values, h5, name, CVY_H5_F32, channels));
+  memcpy(out, values, sizeof *out * (size_t)channels);
+  cvy_buffer_destroy(values);
+  for (int64_t k = 0; k < channels; k++)
+    if (!isfinite(out[k]))
+      return cvy_error(CVY_E_INPUT, "%s: dataset '%s': not a number for channel %lld", cvy_h5_path(h5), name,
+                       (long long)k);
+  return CVY_OK;
+}
+
+static cvy_err read_image_shape(header *out, cvy_h5 *h5) {
+  int64_t dims[CVY_H5_MAX_DIMS];
+  int dim_count;
+  const bool raw = out->encoding == CVY_RAW;
+  const char *name = raw ? "images" : "bytes";
+  CVY_TRY(cvy_h5_shape(h5, name, dims, &dim_count));
+  if (dim_count != (raw ? 4 : 1))
+    return cvy_error(CVY_E_INPUT, "%s: dataset '%s' has %d dimensions; expected %s", cvy_h5_path(h5), name,
+                     dim_count, raw ? "[record][height][width][channel]" : "one");
+  if (raw) {
+    out->h = dims[1];
+    out->w = dims[2];
+  }
+  if (raw && (dims[1] < 1 || dims[2] < 1 || dims[3] != out->c))
+    return cvy_error(CVY_E_INPUT, "%s: images of %lldx%lldx%lld; expected %lld channels", cvy_h5_path(h5),
+                     (long long)dims[1], (long long)dims[2], (long long)dims[3], (long long)out->c);
+  return CVY_OK;
+}
+
+static cvy_err read_header(header *out, cvy_h5 *h5, cvy_pool *pool) {
+  char *encoding;
+  CVY_TRY(cvy_h5_read_attr_text(h5, "", "encoding", &encoding, pool));
+  out->encoding = strcmp(encoding, "raw") == 0 ? CVY_RAW : CVY_ENCODED;
+  if (out->encoding == CVY_ENCODED && strcmp(encoding, "encoded") != 0)
+    return cvy_error(CVY_E_INPUT, "%s: encoding '%s'; expected raw or encoded", cvy_h5_path(h5), encoding);
+  CVY_TRY(cvy_h5_read_attr_i64(h5, "", "channels", &out->c));
+  if (out->c < 1 || out->c > CVY_MAX_CHANNELS)
+    return cvy_error(CVY_E_INPUT, "%s: %lld channels; expected 1 to %d", cvy_h5_path(h5), (long long)out->c,
+                     CVY_MAX_CHANNELS);
+  CVY_TRY(read_image_shape(out, h5));
+  CVY_TRY(cvy_h5_read_texts(h5, "class_names", &out->class_names, &out->class_count, pool));
+  CVY_TRY(read_statistics(out->mean, h5, "mean", out->c));
+  return read_statistics(out->deviation, h5, "deviation", out->c);
+}
+
+static void take(cvy_dataset *dataset, const header *head) {
+  cvy_dataset_info *info = &dataset->info;
+  dataset->encoding = head->encoding;
+  info->h = head->h;
+  info->w = head->w;
+  info->c = head->c;
+  info->class_count = head->class_count;
+  info->class_names = (const char *const *)head->class_names;
+  memcpy(info->mean, head->mean, sizeof info->mean);
+  memcpy(info->deviation, head->deviation, sizeof info->deviation);
+}
+
+static cvy_err check_agreement(const cvy_dataset *dataset, const header *head, cvy_h5 *h5) {
+  const cvy_dataset_info *info = &dataset->info;
+  const char *here = cvy_h5_path(h5), *first = dataset->files[0].path;
+  if (head->encoding != dataset->encoding)
+    return cvy_error(CVY_E_INPUT, "%s: %s images, but those of %s are not", here,
+                     head->encoding == CVY_RAW ? "raw" : "encoded", first);
+  if (head->h != info->h || head->w != info->w || head->c != info->c)
+    return cvy_error(CVY_E_INPUT, "%s: images of %lldx%lldx%lld, but those of %s are %lldx%lldx%lld", here,
+                     (long long)head->h, (long long)head->w, (long long)head->c, first, (long long)info->h,
+                     (long long)info->w, (long long)info->c);
+  if (head->class_count != info->class_count)
+    return cvy_error(CVY_E_INPUT, "%s: %lld classes, but %s has %lld", here, (long long)head->class_count,
+                     first, (long long)info->class_count);
+  for (int64_t k = 0; k < info->class_count; k++)
+    if (strcmp(head->class_names[k], info->class_names[k]) != 0)
+      return cvy_error(CVY_E_INPUT, "%s: class %lld is '%s', but in %s it is '%s'", here, (long long)k,
+                       head->class_names[k], first, info->class_names[k]);
+  if (memcmp(head->mean, info->mean, sizeof info->mean) != 0 ||
+      memcmp(head->deviation, info->deviation, sizeof info->deviation) != 0)
+    return cvy_error(CVY_E_INPUT, "%s: mean or deviation differ from those of %s", here, first);
+  return CVY_OK;
+}
+
+static cvy_err check_labels(const cvy_dataset_file *file, int64_t class_count) {
+  for (int64_t i = 0; i < file->count; i++)
+    if (file->labels[i] < 0 || file->labels[i] >= class_count)
+      return cvy_error(CVY_E_INPUT, "%s: record %lld: label %d; expected 0 to %lld", file->path, (long long)i,
+                       file->labels[i], (long long)class_count - 1);
+  return CVY_OK;
+}
+
+/* Records lie one behind the other from the first byte to the last. Finds the largest. */
+static cvy_err check_offsets(cvy_dataset *dataset, const cvy_dataset_file *file, int64_t total) {
+  const uint64_t *at = file->offsets;
+  bool sound = at[0] == 0 && at[file->count] == (uint64_t)total;
+  for (int64_t i = 0; i < file->count && sound; i++) {
+    sound = at[i] <= at[i + 1];
+    if (sound && at[i + 1] - at[i] > dataset->record_bytes) dataset->record_bytes = at[i + 1] - at[i];
+  }
+  return sound ? CVY_OK
+               : cvy_error(CVY_E_INPUT, "%s: dataset 'offsets' does not divide the %lld bytes in 'bytes'",
+                           file->path, (long long)total);
+}
+
+static cvy_err read_records(cvy_dataset *dataset, cvy_dataset_file *file, cvy_h5 *h5) {
+  const bool raw = dataset->encoding == CVY_RAW;
+  int64_t dims[CVY_H5_MAX_DIMS], bytes[CVY_H5_MAX_DIMS];
+  int dim_count;
+  file->name = raw ? "images" : "bytes";
+  CVY_TRY(cvy_h5_shape(h5, file->name, bytes, &dim_count));
+  CVY_TRY(cvy_h5_shape(h5, "labels", dims, &dim_count));
+  if (dim_count != 1 || dims[0] < 1)
+    return cvy_error(CVY_E_INPUT, "%s: dataset 'labels' must be a list, not empty", file->path);
+  file->count = dims[0];
+  if (raw && bytes[0] != file->count)
+    return cvy_error(CVY_E_INPUT, "%s: %lld images but %lld labels", file->path, (long long)bytes[0],
+                     (long long)file->count);
+  CVY_TRY(cvy_shard_read_checked((void **)&file->labels, h5, "labels", CVY_H5_I32, file->count));
+  CVY_TRY(cvy_shard_read_checked((void **)&file->checksums, h5, "checksums", CVY_H5_U32, file->count));
+  CVY_TRY(check_labels(file, dataset->info.class_count));
+  if (raw) {
+    dataset->record_bytes = (size_t)(dataset->info.h * dataset->info.w * dataset->info.c);
+    return CVY_OK;
+  }
+  CVY_TRY(cvy_shard_read_checked((void **)&file->offsets, h5, "offsets", CVY_H5_U64, file->count + 1));
+  return check_offsets(dataset, file, bytes[0]);
+}
+
+cvy_err cvy_dataset_add_shard(cvy_dataset *dataset, int64_t index, cvy_h5 *h5) {
+  header head = {0};
+  CVY_TRY(check_format(h5, dataset->pool));
+  CVY_TRY(check_place(dataset, index, h5));
+  CVY_TRY(read_header(&head, h5, dataset->pool));
+  if (index == 0)
+    take(dataset, &head);
+  else
+    CVY_TRY(check_agreement(dataset, &head, h5));
+  return read_records(dataset, &dataset->files[index], h5);
+}

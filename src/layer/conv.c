@@ -1,0 +1,129 @@
+/* Convolution; the arithmetic is behind math/conv.h. */
+#include "layer/init.h"
+#include "layer/shapes.h"
+#include "math/conv.h"
+
+typedef struct conv {
+  int64_t filters;
+  cvy_sliding sliding;
+  cvy_init_options init;
+  bool bias;
+  double bias_value;
+  cvy_conv_plan plan; /* made by plan */
+} conv;
+
+static const cvy_option options[] = {
+    {.name = "filters",
+     .type = CVY_INT,
+     .offset = offsetof(conv, filters),
+     .min = 1,
+     .max = 1e6,
+     .help = "channels of the output"},
+    {.name = "kernel",
+     .type = CVY_PAIR,
+     .offset = offsetof(conv, sliding.kernel),
+     .min = 1,
+     .max = 65535,
+     .help = "size of a filter in pixels"},
+    {.name = "stride",
+     .type = CVY_PAIR,
+     .offset = offsetof(conv, sliding.stride),
+     .fallback = "1",
+     .min = 1,
+     .max = 65535,
+     .help = "pixels from one window to the next"},
+    {.name = "padding",
+     .type = CVY_PAIR,
+     .offset = offsetof(conv, sliding.padding),
+     .fallback = "valid",
+     .min = 0,
+     .max = 65535,
+     .words = cvy_padding_words,
+     .help = "zeros around the image, in pixels on each side; valid: none; same: as many as make the output "
+             "ceil(input / stride), an odd one at the bottom or right (as in Keras)"},
+    {.name = "bias",
+     .type = CVY_BOOL,
+     .offset = offsetof(conv, bias),
+     .fallback = "true",
+     .help = "add a learnt number to each channel"},
+    CVY_INIT_OPTIONS(conv, init),
+    {.name = "bias_value",
+     .type = CVY_FLOAT,
+     .offset = offsetof(conv, bias_value),
+     .fallback = "0",
+     .min = -CVY_NO_LIMIT,
+     .max = CVY_NO_LIMIT,
+     .help = "first value of the biases"},
+    {0},
+};
+
+static cvy_err check_filters(const cvy_window *g, int64_t filters) {
+  const double patch = (double)g->r * (double)g->s * (double)g->c;
+  if (patch <= INT_MAX && patch * (double)filters <= 0x1p40) return CVY_OK;
+  return cvy_error(CVY_E_INPUT,
+                   "%lld filters of %lldx%lldx%lld are too large: one filter may hold %d numbers",
+                   (long long)filters, (long long)g->r, (long long)g->s, (long long)g->c, INT_MAX);
+}
+
+static void declare_params(cvy_layer_plan *plan, const conv *self, const cvy_window *g) {
+  const int64_t area = g->r * g->s;
+  plan->params[0] = (cvy_param_spec){.name = "weights",
+                                     .dim_count = 4,
+                                     .dims = {g->r, g->s, g->c, self->filters},
+                                     .init = cvy_init_chosen(&self->init, area * g->c, area * self->filters),
+                                     .decays = true};
+  plan->params[1] = (cvy_param_spec){.name = "bias",
+                                     .dim_count = 1,
+                                     .dims = {self->filters},
+                                     .init = {.method = CVY_INIT_CONSTANT, .value = self->bias_value}};
+  plan->param_count = self->bias ? 2 : 1;
+}
+
+static cvy_err plan(cvy_layer_plan *plan, void *config) {
+  conv *self = config;
+  cvy_conv_shape shape = {.n = plan->x[0].n, .k = self->filters};
+  const cvy_window *g = &shape.window;
+  CVY_TRY(cvy_layer_check_input(plan));
+  CVY_TRY(cvy_sliding_place(&shape.window, &self->sliding, plan->x[0]));
+  plan->y = (cvy_shape){shape.n, g->oh, g->ow, self->filters};
+  CVY_TRY(cvy_layer_check_shape(plan->y, "the output"));
+  CVY_TRY(check_filters(g, self->filters));
+  declare_params(plan, self, g);
+  cvy_conv_plan_make(&self->plan, &shape);
+  const double multiply_adds = (double)cvy_shape_count(plan->y) * (double)(g->r * g->s * g->c);
+  if (multiply_adds > 0x1p62)
+    return cvy_error(CVY_E_INPUT, "one forward pass would take %.3g multiplications", multiply_adds);
+  plan->multiply_adds = cvy_shape_count(plan->y) * g->r * g->s * g->c;
+  plan->backward_reads_x = true;
+  plan->scratch_bytes = self->plan.scratch_bytes;
+  plan->scratch_bytes_per_thread = self->plan.scratch_bytes_per_thread;
+  return CVY_OK;
+}
+
+static void forward(const cvy_layer_call *call) {
+  const conv *self = call->config;
+  cvy_conv_forward(&self->plan, call->y, call->x[0], call->params[0], self->bias ? call->params[1] : NULL,
+                   call->scratch);
+}
+
+static void backward(const cvy_layer_call *call) {
+  const conv *self = call->config;
+  cvy_conv_backward_filters(&self->plan, call->grads[0], self->bias ? call->grads[1] : NULL, call->x[0],
+                            call->dy, call->scratch);
+  if (call->dx[0]) cvy_conv_backward_data(&self->plan, call->dx[0], call->dy, call->params[0], call->scratch);
+}
+
+static void describe(char *out, size_t bytes, const void *config) {
+  const conv *self = config;
+  cvy_sliding_describe(out, bytes, &self->sliding);
+}
+
+extern const cvy_layer_type cvy_layer_conv;
+const cvy_layer_type cvy_layer_conv = {
+    .kind = &(const cvy_kind){"conv", "convolution with learnt filters", options, sizeof(conv)},
+    .short_name = "conv",
+    .plan = plan,
+    .forward = forward,
+    .backward = backward,
+    .describe = describe,
+};

@@ -1,0 +1,103 @@
+/* Fully connected: y [n][outputs] = x [n][features] W [features][outputs] + bias; the features are the
+ * image's h*w*c numbers in memory order. */
+#include "layer/init.h"
+#include "layer/shapes.h"
+#include "math/gemm.h"
+
+#include <string.h>
+
+typedef struct fc {
+  int64_t outputs;
+  cvy_init_options init;
+  bool bias;
+  double bias_value;
+} fc;
+
+static const cvy_option options[] = {
+    {.name = "outputs",
+     .type = CVY_INT,
+     .offset = offsetof(fc, outputs),
+     .min = 1,
+     .max = 1e6,
+     .help = "numbers that come out for each image"},
+    {.name = "bias",
+     .type = CVY_BOOL,
+     .offset = offsetof(fc, bias),
+     .fallback = "true",
+     .help = "add a learnt number to each output"},
+    CVY_INIT_OPTIONS(fc, init),
+    {.name = "bias_value",
+     .type = CVY_FLOAT,
+     .offset = offsetof(fc, bias_value),
+     .fallback = "0",
+     .min = -CVY_NO_LIMIT,
+     .max = CVY_NO_LIMIT,
+     .help = "first value of the biases"},
+    {0},
+};
+
+static cvy_err plan(cvy_layer_plan *plan, void *config) {
+  const fc *self = config;
+  CVY_TRY(cvy_layer_check_input(plan));
+  const int64_t n = plan->x[0].n, features = cvy_shape_per_image(plan->x[0]);
+  if (features > INT_MAX)
+    return cvy_error(CVY_E_INPUT, "an input of %lld numbers an image is too large for it; at most %d fit",
+                     (long long)features, INT_MAX);
+  CVY_TRY(cvy_layer_check_shape((cvy_shape){features, 1, 1, self->outputs}, "the matrix of weights"));
+  plan->y = (cvy_shape){n, 1, 1, self->outputs};
+  CVY_TRY(cvy_layer_check_shape(plan->y, "the output"));
+  plan->params[0] = (cvy_param_spec){.name = "weights",
+                                     .dim_count = 2,
+                                     .dims = {features, self->outputs},
+                                     .init = cvy_init_chosen(&self->init, features, self->outputs),
+                                     .decays = true};
+  plan->params[1] = (cvy_param_spec){.name = "bias",
+                                     .dim_count = 1,
+                                     .dims = {self->outputs},
+                                     .init = {.method = CVY_INIT_CONSTANT, .value = self->bias_value}};
+  plan->param_count = self->bias ? 2 : 1;
+  plan->multiply_adds = n * features * self->outputs;
+  plan->backward_reads_x = true;
+  return CVY_OK;
+}
+
+static cvy_factor rows_of(const float *at, int64_t stride) {
+  return (cvy_factor){.at = at, .stride = stride};
+}
+
+static cvy_factor columns_of(const float *at, int64_t stride) {
+  return (cvy_factor){.at = at, .stride = stride, .transposed = true};
+}
+
+static void forward(const cvy_layer_call *call) {
+  const fc *self = call->config;
+  const int64_t n = call->plan->y.n, outputs = self->outputs,
+                features = cvy_shape_per_image(call->plan->x[0]);
+  cvy_gemm_parallel(call->y, outputs, rows_of(call->x[0], features), rows_of(call->params[0], outputs), n,
+                    outputs, features, 1, 0);
+  if (self->bias) cvy_kernels_get()->add_rows(call->y, call->params[1], n, outputs);
+}
+
+static void backward(const cvy_layer_call *call) {
+  const fc *self = call->config;
+  const int64_t n = call->plan->y.n, outputs = self->outputs,
+                features = cvy_shape_per_image(call->plan->x[0]);
+  cvy_gemm_parallel(call->grads[0], outputs, columns_of(call->x[0], features), rows_of(call->dy, outputs),
+                    features, outputs, n, 1, 0);
+  if (self->bias) {
+    memset(call->grads[1], 0, sizeof(float) * (size_t)outputs);
+    cvy_kernels_get()->sum_rows(call->grads[1], call->dy, n, outputs);
+  }
+  if (call->dx[0])
+    cvy_gemm_parallel(call->dx[0], features, rows_of(call->dy, outputs), columns_of(call->params[0], outputs),
+                      n, features, outputs, 1, 0);
+}
+
+extern const cvy_layer_type cvy_layer_fc;
+const cvy_layer_type cvy_layer_fc = {
+    .kind = &(const cvy_kind){"fc", "fully connected: every output sees every input", options, sizeof(fc)},
+    .short_name = "fc",
+    .plan = plan,
+    .forward = forward,
+    .backward = backward,
+};

@@ -1,0 +1,52 @@
+/* Max pooling. Forward notes which place of each window won, two bytes an output, so that backward needs
+ * neither x nor y. Windows may overlap, so a task owns a whole image. */
+#include "layer/pooling.h"
+
+static const cvy_option options[] = {CVY_POOLING_OPTIONS, {0}};
+
+static cvy_err plan(cvy_layer_plan *plan, void *config) {
+  const cvy_pooling *pooling = config;
+  CVY_TRY(cvy_pooling_plan(plan, config));
+  if (pooling->window.r * pooling->window.s > UINT16_MAX)
+    return cvy_error(CVY_E_INPUT, "a window of %lldx%lld is too large: it may hold %d pixels",
+                     (long long)pooling->window.r, (long long)pooling->window.s, UINT16_MAX);
+  plan->state_bytes = sizeof(uint16_t) * (size_t)cvy_shape_count(plan->y);
+  return CVY_OK;
+}
+
+static void forward_image(const void *context, int64_t n, int thread) {
+  (void)thread;
+  const cvy_layer_call *call = context;
+  const cvy_pooling *pooling = call->config;
+  const int64_t out = n * cvy_shape_per_image(call->plan->y);
+  cvy_kernels_get()->max_pool_forward(call->y + out, (uint16_t *)call->state + out,
+                                      call->x[0] + n * cvy_shape_per_image(call->plan->x[0]),
+                                      &pooling->window);
+}
+
+static void backward_image(const void *context, int64_t n, int thread) {
+  (void)thread;
+  const cvy_layer_call *call = context;
+  const cvy_pooling *pooling = call->config;
+  const int64_t out = n * cvy_shape_per_image(call->plan->y);
+  cvy_kernels_get()->max_pool_backward(call->dx[0] + n * cvy_shape_per_image(call->plan->x[0]),
+                                       (const uint16_t *)call->state + out, call->dy + out, &pooling->window);
+}
+
+static void forward(const cvy_layer_call *call) {
+  cvy_parallel(call->plan->y.n, forward_image, call);
+}
+
+static void backward(const cvy_layer_call *call) {
+  if (call->dx[0]) cvy_parallel(call->plan->y.n, backward_image, call);
+}
+
+extern const cvy_layer_type cvy_layer_max_pool;
+const cvy_layer_type cvy_layer_max_pool = {
+    .kind = &(const cvy_kind){"max_pool", "the largest number of each window", options, sizeof(cvy_pooling)},
+    .short_name = "pool",
+    .plan = plan,
+    .forward = forward,
+    .backward = backward,
+    .describe = cvy_pooling_describe,
+};

@@ -1,0 +1,98 @@
+#include "layer/shapes.h"
+
+const char *const cvy_padding_words[] = {"same", "valid", NULL};
+
+/* More than this is a slip of the pen; below it, sizes multiply without overflow. */
+static const double most_elements = 0x1p40;
+
+cvy_err cvy_layer_check_shape(cvy_shape s, const char *what) {
+  if (s.n < 1 || s.h < 1 || s.w < 1 || s.c < 1)
+    return cvy_error(CVY_E_INPUT, "%s would be empty: %lldx%lldx%lld for each of %lld images", what,
+                     (long long)s.h, (long long)s.w, (long long)s.c, (long long)s.n);
+  const double count = (double)s.n * (double)s.h * (double)s.w * (double)s.c;
+  if (count <= most_elements) return CVY_OK;
+  return cvy_error(
+      CVY_E_INPUT, "%s would hold %.3g numbers (%lldx%lldx%lld for each of %lld images); at most %.3g fit",
+      what, count, (long long)s.h, (long long)s.w, (long long)s.c, (long long)s.n, most_elements);
+}
+
+cvy_err cvy_layer_check_input(const cvy_layer_plan *plan) {
+  if (plan->input_count != 1)
+    return cvy_error(CVY_E_INPUT, "it takes one input, not %lld", (long long)plan->input_count);
+  return cvy_layer_check_shape(plan->x[0], "the input");
+}
+
+/* One dimension of the window: height or width. */
+typedef struct axis {
+  const char *name;
+  int64_t in, kernel, stride, padding;
+  int64_t before, after, out;
+} axis;
+
+static void place_same(axis *a) {
+  a->out = (a->in + a->stride - 1) / a->stride;
+  const int64_t needed = (a->out - 1) * a->stride + a->kernel - a->in;
+  const int64_t padding = needed > 0 ? needed : 0;
+  a->before = padding / 2;
+  a->after = padding - a->before;
+}
+
+static cvy_err place(axis *a, bool round_up) {
+  if (a->padding == CVY_PADDING_SAME) {
+    place_same(a);
+    return CVY_OK;
+  }
+  a->before = a->after = a->padding == CVY_PADDING_VALID ? 0 : a->padding;
+  const int64_t room = a->in + a->before + a->after - a->kernel;
+  if (room < 0)
+    return cvy_error(
+        CVY_E_INPUT,
+        "the kernel's %s is %lld, but the input's is %lld with %lld of padding on each side: the "
+        "kernel may be at most %lld, or the padding must be at least %lld",
+        a->name, (long long)a->kernel, (long long)a->in, (long long)a->before, (long long)(a->kernel + room),
+        (long long)((a->kernel - a->in + 1) / 2));
+  a->out = (room + (round_up ? a->stride - 1 : 0)) / a->stride + 1;
+  if (round_up && (a->out - 1) * a->stride >= a->in + a->before) a->out--;
+  return CVY_OK;
+}
+
+cvy_err cvy_sliding_place(cvy_window *window, const cvy_sliding *sliding, cvy_shape x) {
+  axis v = {.name = "height", .in = x.h}, h = {.name = "width", .in = x.w};
+  v.kernel = sliding->kernel[0], v.stride = sliding->stride[0], v.padding = sliding->padding[0];
+  h.kernel = sliding->kernel[1], h.stride = sliding->stride[1], h.padding = sliding->padding[1];
+  CVY_TRY(place(&v, sliding->round_up));
+  CVY_TRY(place(&h, sliding->round_up));
+  *window = (cvy_window){.h = x.h,
+                         .w = x.w,
+                         .c = x.c,
+                         .r = v.kernel,
+                         .s = h.kernel,
+                         .stride_h = v.stride,
+                         .stride_w = h.stride,
+                         .top = v.before,
+                         .left = h.before,
+                         .bottom = v.after,
+                         .right = h.after,
+                         .oh = v.out,
+                         .ow = h.out};
+  return CVY_OK;
+}
+
+/* "2" or "2x1" */
+static const char *pair_text(char out[48], const int64_t pair[2]) {
+  if (pair[0] == pair[1])
+    snprintf(out, 48, "%lld", (long long)pair[0]);
+  else
+    snprintf(out, 48, "%lldx%lld", (long long)pair[0], (long long)pair[1]);
+  return out;
+}
+
+void cvy_sliding_describe(char *out, size_t bytes, const cvy_sliding *sliding) {
+  char stride[48], amount[48], padding[64] = "";
+  if (sliding->padding[0] == CVY_PADDING_SAME)
+    snprintf(padding, sizeof padding, " same");
+  else if (sliding->padding[0] > 0 || sliding->padding[1] > 0)
+    snprintf(padding, sizeof padding, " pad %s", pair_text(amount, sliding->padding));
+  snprintf(out, bytes, "%lldx%lld/%s%s", (long long)sliding->kernel[0], (long long)sliding->kernel[1],
+           pair_text(stride, sliding->stride), padding);
+}

@@ -1,0 +1,77 @@
+/* Convolution (as the field uses the word: cross-correlation) of NHWC images, and its two gradients.
+ *
+ *   y[n,i,j,k] = bias[k] + sum over a,b,c of x[n, i*stride_h - top + a, j*stride_w - left + b, c] f[a,b,c,k]
+ *
+ * x [n][h][w][c], filters [r][s][c][k], y [n][oh][ow][k]; outside the image x is zero. This header is the
+ * seam behind which algorithms change: a plan holds, for each of the three passes, the algorithm that serves
+ * its shape and how the work is cut into tasks. All of that follows from the shape alone, so the bits do not
+ * depend on threads or on timing. A new algorithm is one file and one line of the table in conv.c.
+ */
+#ifndef CVY_MATH_CONV_H
+#define CVY_MATH_CONV_H
+
+#include "math/kernels.h"
+
+typedef struct cvy_conv_shape {
+  int64_t n, k; /* images, filters */
+  cvy_window window;
+} cvy_conv_shape;
+
+typedef enum cvy_conv_pass {
+  CVY_CONV_FORWARD,
+  CVY_CONV_BACKWARD_DATA,
+  CVY_CONV_BACKWARD_FILTERS,
+  CVY_CONV_PASSES
+} cvy_conv_pass;
+
+struct cvy_conv_algorithm;
+
+/* How one pass is run. The numbers mean what the algorithm wants them to mean. */
+typedef struct cvy_conv_way {
+  const struct cvy_conv_algorithm *algorithm;
+  int64_t tasks, block; /* tasks for cvy_parallel; size of the block that a task works on at a time */
+  size_t scratch_bytes, scratch_bytes_per_thread;
+} cvy_conv_way;
+
+typedef struct cvy_conv_plan {
+  cvy_conv_shape shape;
+  cvy_conv_way ways[CVY_CONV_PASSES];
+  /* The largest over the passes. `scratch` of the calls below is cvy_aligned(scratch_bytes) and after it
+   * cvy_aligned(scratch_bytes_per_thread) for each thread, 64-byte aligned. */
+  size_t scratch_bytes, scratch_bytes_per_thread;
+} cvy_conv_plan;
+
+/* The arrays of a call; each pass uses those it is named for. */
+typedef struct cvy_conv_arrays {
+  const float *x, *filters, *bias, *dy;
+  float *y, *dx, *dfilters, *dbias;
+  void *scratch;
+} cvy_conv_arrays;
+
+typedef struct cvy_conv_algorithm {
+  const char *name;
+  /* Fills the way's numbers; false if this algorithm does not serve the shape in this pass. */
+  bool (*plan)(cvy_conv_way *way, const cvy_conv_shape *shape, cvy_conv_pass pass);
+  void (*run[CVY_CONV_PASSES])(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays);
+} cvy_conv_algorithm;
+
+/* The shape has been checked: window->oh, ow >= 1, sizes that multiply without overflow. */
+void cvy_conv_plan_make(cvy_conv_plan *plan, const cvy_conv_shape *shape);
+size_t cvy_conv_scratch_bytes(const cvy_conv_plan *plan, int threads);
+
+/* bias [k] may be NULL. All outputs are overwritten. */
+void cvy_conv_forward(const cvy_conv_plan *plan, float *y, const float *x, const float *filters,
+                      const float *bias, void *scratch);
+void cvy_conv_backward_data(const cvy_conv_plan *plan, float *dx, const float *dy, const float *filters,
+                            void *scratch);
+/* dbias [k] may be NULL. */
+void cvy_conv_backward_filters(const cvy_conv_plan *plan, float *dfilters, float *dbias, const float *x,
+                               const float *dy, void *scratch);
+
+/* For algorithms: this thread's own part of the scratch. */
+static inline void *cvy_conv_thread_scratch(const cvy_conv_plan *plan, void *scratch, int thread) {
+  return (char *)scratch + cvy_aligned(plan->scratch_bytes) +
+         (size_t)thread * cvy_aligned(plan->scratch_bytes_per_thread);
+}
+
+#endif

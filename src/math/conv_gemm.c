@@ -1,0 +1,204 @@
+/* Convolution as im2col and a matrix product, for every shape.
+ *
+ * With P patches of D = r*s*c floats as the rows of a matrix:  y = patches filters;  dpatches = dy filters^T,
+ * added back into dx;  dfilters = patches^T dy. The matrix is never whole: a task works on a block of lines
+ * (rows of output pixels) whose patches fit its thread's scratch. A 1x1 filter at stride 1 without padding
+ * sees its input as the matrix, and nothing is copied.
+ */
+#include "math/conv.h"
+#include "math/gemm.h"
+#include "math/im2col.h"
+
+#include <string.h>
+
+/* A block's patches should stay in the second-level cache, but a product of few rows pays too much for
+ * packing the filters again. */
+enum { BLOCK_BYTES = 512 * 1024, LEAST_ROWS = 192, MOST_ROWS = 4096, LEAST_TASKS = 8 };
+/* The gradient of the filters is summed by this many tasks, each into a copy of its own. */
+enum { MOST_COPIES = 16, LEAST_ROWS_OF_COPY = 512, COPIES_BYTES = 32 * 1024 * 1024 };
+enum { CHUNK = 16384 };
+
+static int64_t pieces(int64_t whole, int64_t piece) {
+  return (whole + piece - 1) / piece;
+}
+
+static int64_t clamp(int64_t value, int64_t low, int64_t high) {
+  return value < low ? low : value > high ? high : value;
+}
+
+static int64_t smaller(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+static bool is_pointwise(const cvy_window *g) {
+  return g->r == 1 && g->s == 1 && g->stride_h == 1 && g->stride_w == 1 && g->oh == g->h && g->ow == g->w;
+}
+
+/* Lines of a block. */
+static int64_t block_lines(const cvy_conv_shape *shape) {
+  const cvy_window *g = &shape->window;
+  const int64_t all = shape->n * g->oh;
+  const int64_t row_bytes = (int64_t)sizeof(float) * cvy_patch_size(g);
+  const int64_t rows = clamp(BLOCK_BYTES / row_bytes, LEAST_ROWS, MOST_ROWS);
+  const int64_t lines = clamp(rows / g->ow, 1, all);
+  const int64_t fewest = clamp(LEAST_ROWS / g->ow, 1, all);
+  return clamp(pieces(all, LEAST_TASKS), fewest, lines > fewest ? lines : fewest);
+}
+
+static int64_t copy_size(const cvy_conv_shape *shape) {
+  return (int64_t)cvy_aligned(sizeof(float) * (size_t)((cvy_patch_size(&shape->window) + 1) * shape->k)) /
+         (int64_t)sizeof(float);
+}
+
+static int64_t copies(const cvy_conv_shape *shape) {
+  const int64_t rows = shape->n * shape->window.oh * shape->window.ow;
+  const int64_t affordable = COPIES_BYTES / ((int64_t)sizeof(float) * copy_size(shape));
+  const int64_t lines = shape->n * shape->window.oh;
+  return clamp(smaller(rows / LEAST_ROWS_OF_COPY, affordable), 1, smaller(MOST_COPIES, lines));
+}
+
+static bool plan(cvy_conv_way *way, const cvy_conv_shape *shape, cvy_conv_pass pass) {
+  const cvy_window *g = &shape->window;
+  const int64_t lines = shape->n * g->oh;
+  way->block = block_lines(shape);
+  if (!is_pointwise(g))
+    way->scratch_bytes_per_thread = sizeof(float) * (size_t)(way->block * g->ow * cvy_patch_size(g));
+  switch (pass) {
+  case CVY_CONV_FORWARD:
+    way->tasks = pieces(lines, way->block);
+    break;
+  case CVY_CONV_BACKWARD_DATA: /* patches overlap, so a task owns whole images */
+    way->tasks = pieces(shape->n, clamp(way->block / g->oh, 1, shape->n));
+    break;
+  default:
+    way->tasks = copies(shape);
+    if (way->tasks > 1) way->scratch_bytes = sizeof(float) * (size_t)(way->tasks * copy_size(shape));
+  }
+  return true;
+}
+
+typedef struct job {
+  const cvy_conv_plan *plan;
+  const cvy_conv_arrays *arrays;
+  const cvy_conv_way *way;
+} job;
+
+/* The patches of some lines, [count*ow][D]: gathered in the thread's scratch, or x itself. */
+static const float *patches_of(const job *j, int64_t first, int64_t count, int thread) {
+  const cvy_window *g = &j->plan->shape.window;
+  const float *x = j->arrays->x;
+  if (is_pointwise(g)) return x + first * g->ow * g->c;
+  float *patches = cvy_conv_thread_scratch(j->plan, j->arrays->scratch, thread);
+  cvy_im2col(patches, x, g, first, count);
+  return patches;
+}
+
+static void forward_task(const void *context, int64_t index, int thread) {
+  const job *j = context;
+  const cvy_conv_shape *shape = &j->plan->shape;
+  const cvy_window *g = &shape->window;
+  const int64_t first = index * j->way->block;
+  const int64_t count = smaller(j->way->block, shape->n * g->oh - first);
+  const int64_t rows = count * g->ow, depth = cvy_patch_size(g);
+  const float *patches = patches_of(j, first, count, thread);
+  float *y = j->arrays->y + first * g->ow * shape->k;
+  cvy_gemm(y, shape->k, (cvy_factor){.at = patches, .stride = depth},
+           (cvy_factor){.at = j->arrays->filters, .stride = shape->k}, rows, shape->k, depth, 1, 0);
+  if (j->arrays->bias) cvy_kernels_get()->add_rows(y, j->arrays->bias, rows, shape->k);
+}
+
+/* dx or the patches' gradient of some lines. */
+static void multiply_back(float *out, const job *j, int64_t first, int64_t count) {
+  const cvy_conv_shape *shape = &j->plan->shape;
+  const int64_t ow = shape->window.ow, depth = cvy_patch_size(&shape->window);
+  cvy_gemm(out, depth, (cvy_factor){.at = j->arrays->dy + first * ow * shape->k, .stride = shape->k},
+           (cvy_factor){.at = j->arrays->filters, .stride = shape->k, .transposed = true}, count * ow, depth,
+           shape->k, 1, 0);
+}
+
+static void backward_data_task(const void *context, int64_t index, int thread) {
+  const job *j = context;
+  const cvy_conv_shape *shape = &j->plan->shape;
+  const cvy_window *g = &shape->window;
+  const int64_t image_size = g->h * g->w * g->c;
+  const int64_t from = index * shape->n / j->way->tasks, to = (index + 1) * shape->n / j->way->tasks;
+  float *dx = j->arrays->dx, *patches = cvy_conv_thread_scratch(j->plan, j->arrays->scratch, thread);
+  if (!is_pointwise(g)) memset(dx + from * image_size, 0, sizeof *dx * (size_t)((to - from) * image_size));
+  for (int64_t first = from * g->oh; first < to * g->oh; first += j->way->block) {
+    const int64_t count = smaller(j->way->block, to * g->oh - first);
+    if (is_pointwise(g)) {
+      multiply_back(dx + first * g->ow * g->c, j, first, count);
+    } else {
+      multiply_back(patches, j, first, count);
+      cvy_col2im(dx, patches, g, first, count);
+    }
+  }
+}
+
+/* The gradients of one share of the lines, into `dfilters` and `dbias`. */
+static void backward_filters_task(const void *context, int64_t index, int thread) {
+  const job *j = context;
+  const cvy_conv_shape *shape = &j->plan->shape;
+  const cvy_window *g = &shape->window;
+  const int64_t lines = shape->n * g->oh, depth = cvy_patch_size(g), tasks = j->way->tasks;
+  const int64_t begin = index * lines / tasks, end = (index + 1) * lines / tasks;
+  float *copy = (float *)j->arrays->scratch + index * copy_size(shape);
+  float *dfilters = tasks > 1 ? copy : j->arrays->dfilters;
+  float *dbias = tasks > 1 ? copy + depth * shape->k : j->arrays->dbias;
+  if (dbias) memset(dbias, 0, sizeof *dbias * (size_t)shape->k);
+  for (int64_t first = begin; first < end; first += j->way->block) {
+    const int64_t count = smaller(j->way->block, end - first), rows = count * g->ow;
+    const float *dy = j->arrays->dy + first * g->ow * shape->k;
+    const float *patches = patches_of(j, first, count, thread);
+    cvy_gemm(dfilters, shape->k, (cvy_factor){.at = patches, .stride = depth, .transposed = true},
+             (cvy_factor){.at = dy, .stride = shape->k}, depth, shape->k, rows, 1, first == begin ? 0 : 1);
+    if (dbias) cvy_kernels_get()->sum_rows(dbias, dy, rows, shape->k);
+  }
+}
+
+/* Adds up a piece of all copies, in the order of the copies. */
+static void add_copies_task(const void *context, int64_t index, int thread) {
+  (void)thread;
+  const job *j = context;
+  const cvy_conv_shape *shape = &j->plan->shape;
+  const int64_t size = cvy_patch_size(&shape->window) * shape->k, first = index * CHUNK;
+  const int64_t count = smaller(CHUNK, size - first);
+  const float *copy = (const float *)j->arrays->scratch + first;
+  float *sum = j->arrays->dfilters + first;
+  memcpy(sum, copy, sizeof *sum * (size_t)count);
+  for (int64_t i = 1; i < j->way->tasks; i++) cvy_kernels_get()->add(sum, copy + i * copy_size(shape), count);
+}
+
+static void add_bias_copies(const job *j) {
+  const cvy_conv_shape *shape = &j->plan->shape;
+  const float *copy = (const float *)j->arrays->scratch + cvy_patch_size(&shape->window) * shape->k;
+  float *sum = j->arrays->dbias;
+  memcpy(sum, copy, sizeof *sum * (size_t)shape->k);
+  for (int64_t i = 1; i < j->way->tasks; i++)
+    cvy_kernels_get()->add(sum, copy + i * copy_size(shape), shape->k);
+}
+
+static void forward(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays) {
+  const job j = {plan, arrays, &plan->ways[CVY_CONV_FORWARD]};
+  cvy_parallel(j.way->tasks, forward_task, &j);
+}
+
+static void backward_data(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays) {
+  const job j = {plan, arrays, &plan->ways[CVY_CONV_BACKWARD_DATA]};
+  cvy_parallel(j.way->tasks, backward_data_task, &j);
+}
+
+static void backward_filters(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays) {
+  const job j = {plan, arrays, &plan->ways[CVY_CONV_BACKWARD_FILTERS]};
+  cvy_parallel(j.way->tasks, backward_filters_task, &j);
+  if (j.way->tasks == 1) return;
+  cvy_parallel(pieces(cvy_patch_size(&plan->shape.window) * plan->shape.k, CHUNK), add_copies_task, &j);
+  if (arrays->dbias) add_bias_copies(&j);
+}
+
+extern const cvy_conv_algorithm cvy_conv_gemm;
+const cvy_conv_algorithm cvy_conv_gemm = {
+    .name = "gemm",
+    .plan = plan,
+    .run = {forward, backward_data, backward_filters},
+};

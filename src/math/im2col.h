@@ -1,0 +1,21 @@
+/* Convolution as a matrix product: the patches of NHWC images as rows of a matrix, and back.
+ *
+ * A line is one row of output pixels; the lines of a batch are counted through, line l being row l % oh of
+ * image l / oh. A line has ow patches, a patch r*s*c floats in the order of the filters, [r][s][c]. */
+#ifndef CVY_MATH_IM2COL_H
+#define CVY_MATH_IM2COL_H
+
+#include "math/kernels.h"
+
+static inline int64_t cvy_patch_size(const cvy_window *window) {
+  return window->r * window->s * window->c;
+}
+
+/* patches [count*ow][r*s*c] of the lines first ... first+count-1; x [n][h][w][c] is the whole batch. Padding
+ * becomes zeros. */
+void cvy_im2col(float *patches, const float *x, const cvy_window *window, int64_t first, int64_t count);
+
+/* dx += each patch where it came from, in the order of the lines; dx [n][h][w][c] is the whole batch. */
+void cvy_col2im(float *dx, const float *patches, const cvy_window *window, int64_t first, int64_t count);
+
+#endif

@@ -1,0 +1,131 @@
+/* The walk: forward over the layers, backward the other way. */
+#include "net/net.h"
+
+#include <stdlib.h>
+
+static void fill_info(cvy_net *net) {
+  cvy_net_info *info = &net->info;
+  cvy_net_layer *layers = cvy_pool_new(net->pool, sizeof *layers * (size_t)net->node_count);
+  for (int64_t i = 0; i < net->node_count; i++) {
+    const node *n = &net->nodes[i];
+    layers[i] = (cvy_net_layer){.name = n->name, .type = n->type->kind->name, .y = n->plan.y};
+    layers[i].multiply_adds = n->plan.multiply_adds / net->input.n;
+    for (int64_t k = 0; k < n->plan.param_count; k++)
+      layers[i].param_count += cvy_param_count(&n->plan.params[k]);
+    if (n->type->describe) n->type->describe(layers[i].kernel, sizeof layers[i].kernel, n->config);
+    info->multiply_adds += layers[i].multiply_adds;
+  }
+  info->name = net->name;
+  info->input = net->input;
+  info->layer_count = net->node_count;
+  info->layers = layers;
+  info->class_count = net->nodes[net->node_count - 1].plan.x[0].c;
+}
+
+cvy_err cvy_net_create(cvy_net **out, const cvy_yaml *description, int64_t microbatch) {
+  CVY_CHECK(microbatch >= 1);
+  cvy_net *net = cvy_new(sizeof *net);
+  *out = NULL;
+  net->hasher = cvy_hasher_create();
+  cvy_err err = cvy_net_read(net, description, microbatch);
+  if (!err) err = cvy_net_place(net);
+  if (err) {
+    cvy_net_destroy(net);
+    return err;
+  }
+  fill_info(net);
+  *out = net;
+  return CVY_OK;
+}
+
+void cvy_net_destroy(cvy_net *net) {
+  if (!net) return;
+  cvy_buffer_destroy(net->param_arena);
+  cvy_buffer_destroy(net->activations);
+  cvy_buffer_destroy(net->scratch);
+  cvy_hasher_destroy(net->hasher);
+  cvy_pool_destroy(net->pool);
+  free(net);
+}
+
+const cvy_net_info *cvy_net_describe(const cvy_net *net) {
+  return &net->info;
+}
+
+float *cvy_net_params(cvy_net *net) {
+  return net->param_arena;
+}
+
+void cvy_net_init(cvy_net *net, uint64_t seed) {
+  for (int64_t i = 0; i < net->node_count; i++) {
+    const node *n = &net->nodes[i];
+    for (int64_t k = 0; k < n->plan.param_count; k++)
+      cvy_param_fill(net->param_arena + net->params[n->first_param + k].offset, &n->plan.params[k], seed, i,
+                     k);
+  }
+}
+
+static void add_to_hash(const cvy_net *net, const float *arena, const cvy_net_param *param) {
+  const float *from = arena ? arena : net->param_arena;
+  cvy_hasher_add(net->hasher, from + param->offset, sizeof(float) * (size_t)param->count);
+}
+
+cvy_hash cvy_net_hash(const cvy_net *net, const float *arena) {
+  cvy_hasher_reset(net->hasher);
+  for (int64_t i = 0; i < net->info.param_tensors; i++) add_to_hash(net, arena, &net->params[i]);
+  return cvy_hasher_result(net->hasher);
+}
+
+cvy_hash cvy_net_param_hash(const cvy_net *net, const float *arena, int64_t index) {
+  cvy_hasher_reset(net->hasher);
+  add_to_hash(net, arena, &net->params[index]);
+  return cvy_hasher_result(net->hasher);
+}
+
+static cvy_layer_call make_call(cvy_net *net, int64_t index, const float *images, const int32_t *labels,
+                                const cvy_pass *pass) {
+  const node *n = &net->nodes[index];
+  cvy_layer_call call = {.config = n->config,
+                         .plan = &n->plan,
+                         .layer_index = index,
+                         .pass = pass,
+                         .y = n->y,
+                         .dy = n->dy,
+                         .state = n->state,
+                         .scratch = net->scratch,
+                         .labels = labels,
+                         .losses = net->losses};
+  for (int64_t k = 0; k < n->plan.input_count; k++)
+    call.x[k] = n->inputs[k] == CVY_NET_INPUT ? images : net->nodes[n->inputs[k]].y;
+  for (int64_t k = 0; k < n->plan.param_count; k++)
+    call.params[k] = net->param_arena + net->params[n->first_param + k].offset;
+  return call;
+}
+
+void cvy_net_forward(cvy_net *net, const float *images, const int32_t *labels, const cvy_pass *pass) {
+  for (int64_t i = 0; i < net->node_count; i++) {
+    const cvy_layer_call call = make_call(net, i, images, labels, pass);
+    net->nodes[i].type->forward(&call);
+  }
+}
+
+const double *cvy_net_losses(const cvy_net *net) {
+  return net->losses;
+}
+
+const float *cvy_net_logits(const cvy_net *net) {
+  return net->nodes[net->nodes[net->node_count - 1].inputs[0]].y;
+}
+
+void cvy_net_backward(cvy_net *net, float *grads, const float *images, const int32_t *labels,
+                      const cvy_pass *pass) {
+  for (int64_t i = net->node_count - 1; i >= 0; i--) {
+    const node *n = &net->nodes[i];
+    cvy_layer_call call = make_call(net, i, images, labels, pass);
+    for (int64_t k = 0; k < n->plan.input_count; k++)
+      call.dx[k] = n->inputs[k] == CVY_NET_INPUT ? NULL : net->nodes[n->inputs[k]].dy;
+    for (int64_t k = 0; k < n->plan.param_count; k++)
+      call.grads[k] = grads + net->params[n->first_param + k].offset;
+    n->type->backward(&call);
+  }
+}

@@ -1,0 +1,44 @@
+/* What the files of this room share. */
+#ifndef CVY_NET_NET_H
+#define CVY_NET_NET_H
+
+#include "base/options.h"
+#include <convoy/net.h>
+
+/* A layer of the network, as described and planned. Values are numbered as the layers that make them; the
+ * network's input is CVY_NET_INPUT. */
+enum { CVY_NET_INPUT = -1 };
+
+typedef struct node {
+  const cvy_layer_type *type;
+  const char *name;
+  const cvy_yaml *at; /* where it stands in the description */
+  void *config;
+  int64_t inputs[CVY_MAX_INPUTS]; /* layers, or CVY_NET_INPUT */
+  cvy_layer_plan plan;
+  int64_t first_param; /* index into net->params */
+  /* Where its value, that value's gradient, and its state lie in the activation memory. */
+  float *y, *dy;
+  void *state;
+} node;
+
+struct cvy_net {
+  cvy_pool *pool;
+  const char *name;
+  cvy_shape input;
+  int64_t node_count;
+  node *nodes;
+  cvy_net_param *params;
+  cvy_net_info info;
+  float *param_arena;
+  void *activations, *scratch;
+  double *losses;
+  cvy_hasher *hasher;
+};
+
+/* describe.c: YAML to nodes with their shapes; fills pool, name, input, nodes. */
+cvy_err cvy_net_read(cvy_net *net, const cvy_yaml *description, int64_t microbatch) CVY_MUST_CHECK;
+/* place.c: lifetimes and memory; fills params, the arenas, the nodes' pointers and the info's sizes. */
+cvy_err cvy_net_place(cvy_net *net) CVY_MUST_CHECK;
+
+#endif

@@ -1,0 +1,121 @@
+/* Where everything lies: the parameter arena, the activation memory by lifetimes, the scratch.
+ *
+ * The clock of the lifetimes: layer i runs forward at moment i and backward at moment 2L-1-i. Layers that
+ * work in place share one value, and one gradient, with the layer before them. */
+#include "net/net.h"
+
+typedef struct places {
+  int64_t *value_of;   /* layer -> the layer whose value buffer it uses */
+  cvy_lifetime *lives; /* three a layer: value, gradient, state; bytes 0 where there is none */
+} places;
+
+enum { VALUE, GRADIENT, STATE, LIVES };
+
+static int64_t backward_moment(const cvy_net *net, int64_t layer) {
+  return 2 * net->node_count - 1 - layer;
+}
+
+/* In place is possible when nobody else reads the input's value, neither forward nor backward. */
+static bool can_share(const cvy_net *net, int64_t layer) {
+  const node *n = &net->nodes[layer];
+  const int64_t input = n->inputs[0];
+  if (!n->plan.in_place || input == CVY_NET_INPUT || net->nodes[input].plan.backward_reads_y) return false;
+  for (int64_t other = 0; other < net->node_count; other++)
+    for (int64_t k = 0; k < net->nodes[other].plan.input_count; k++)
+      if (other != layer && net->nodes[other].inputs[k] == input) return false;
+  return true;
+}
+
+static void live(cvy_lifetime *life, size_t bytes, int64_t first, int64_t last) {
+  const bool born = life->bytes > 0;
+  if (bytes > life->bytes) life->bytes = bytes;
+  if (!born || first < life->first) life->first = first;
+  if (!born || last > life->last) life->last = last;
+}
+
+static void collect_lifetimes(places *p, const cvy_net *net) {
+  const int64_t turn = net->node_count; /* the first moment of backward: results are read just before it */
+  for (int64_t i = 0; i < net->node_count; i++) {
+    const node *n = &net->nodes[i];
+    const int64_t forward = i, backward = backward_moment(net, i);
+    p->value_of[i] = can_share(net, i) ? p->value_of[n->inputs[0]] : i;
+    const size_t bytes = sizeof(float) * (size_t)cvy_shape_count(n->plan.y);
+    cvy_lifetime *value = &p->lives[p->value_of[i] * LIVES + VALUE];
+    live(value, bytes, forward, n->plan.backward_reads_y ? backward : forward);
+    if (!n->plan.needs_labels) live(&p->lives[p->value_of[i] * LIVES + GRADIENT], bytes, backward, backward);
+    if (n->plan.state_bytes) live(&p->lives[i * LIVES + STATE], n->plan.state_bytes, forward, backward);
+    for (int64_t k = 0; k < n->plan.input_count; k++) {
+      if (n->inputs[k] == CVY_NET_INPUT) continue;
+      const int64_t from = p->value_of[n->inputs[k]];
+      const int64_t read_until = n->plan.backward_reads_x ? backward : n->plan.needs_labels ? turn : forward;
+      live(&p->lives[from * LIVES + VALUE], 1, forward, read_until);
+      live(&p->lives[from * LIVES + GRADIENT], 1, backward, backward);
+    }
+  }
+}
+
+static cvy_err place_activations(cvy_net *net) {
+  const size_t count = (size_t)net->node_count;
+  places p = {.value_of = cvy_pool_new(net->pool, sizeof *p.value_of * count),
+              .lives = cvy_pool_new(net->pool, sizeof *p.lives * count * LIVES)};
+  collect_lifetimes(&p, net);
+  for (int64_t i = 0; i < net->node_count * LIVES; i++)
+    net->info.activation_bytes_unshared += cvy_aligned(p.lives[i].bytes);
+  net->info.activation_bytes = cvy_memory_plan(p.lives, net->node_count * LIVES);
+  CVY_TRY(cvy_buffer_create(&net->activations, net->info.activation_bytes, "the activations"));
+  for (int64_t i = 0; i < net->node_count; i++) {
+    node *n = &net->nodes[i];
+    char *memory = net->activations;
+    n->y = (float *)(memory + p.lives[p.value_of[i] * LIVES + VALUE].offset);
+    n->dy = n->plan.needs_labels ? NULL
+                                 : (float *)(memory + p.lives[p.value_of[i] * LIVES + GRADIENT].offset);
+    n->state = memory + p.lives[i * LIVES + STATE].offset;
+  }
+  return CVY_OK;
+}
+
+static cvy_err place_params(cvy_net *net) {
+  int64_t tensors = 0;
+  for (int64_t i = 0; i < net->node_count; i++) tensors += net->nodes[i].plan.param_count;
+  net->params = cvy_pool_new(net->pool, sizeof *net->params * (size_t)tensors);
+  const int64_t line = (int64_t)(cvy_aligned(1) / sizeof(float));
+  int64_t index = 0, offset = 0;
+  for (int64_t i = 0; i < net->node_count; i++) {
+    node *n = &net->nodes[i];
+    n->first_param = index;
+    for (int64_t k = 0; k < n->plan.param_count; k++) {
+      cvy_net_param *param = &net->params[index++];
+      const cvy_param_spec *spec = &n->plan.params[k];
+      *param = (cvy_net_param){cvy_pool_format(net->pool, "%s/%s", n->name, spec->name), spec, offset,
+                               cvy_param_count(spec)};
+      offset += (param->count + line - 1) / line * line;
+      net->info.param_count += param->count;
+    }
+  }
+  net->info.param_tensors = tensors;
+  net->info.params = net->params;
+  net->info.arena_count = offset;
+  void *arena;
+  CVY_TRY(cvy_buffer_create(&arena, sizeof(float) * (size_t)offset, "the parameters"));
+  net->param_arena = arena;
+  return CVY_OK;
+}
+
+static cvy_err place_scratch(cvy_net *net) {
+  size_t most = 0;
+  for (int64_t i = 0; i < net->node_count; i++) {
+    const cvy_layer_plan *plan = &net->nodes[i].plan;
+    const size_t bytes = cvy_aligned(plan->scratch_bytes) +
+                         (size_t)cvy_threads() * cvy_aligned(plan->scratch_bytes_per_thread);
+    if (bytes > most) most = bytes;
+  }
+  net->info.scratch_bytes = most;
+  return cvy_buffer_create(&net->scratch, most, "the layers' scratch");
+}
+
+cvy_err cvy_net_place(cvy_net *net) {
+  CVY_TRY(place_params(net));
+  CVY_TRY(place_activations(net));
+  net->losses = cvy_pool_new(net->pool, sizeof *net->losses * (size_t)net->input.n);
+  return place_scratch(net);
+}

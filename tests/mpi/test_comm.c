@@ -1,0 +1,177 @@
+/* ranks: 1 2 3 4 6 */
+/* Ranks: agreement, exact sums, and the tree whose bits do not depend on the number of ranks. */
+#include "unit/suite.h"
+
+#include <convoy/comm.h>
+
+static cvy_comm *comm;
+
+/* ---- the tree's shape ---- */
+
+static void default_trees(void) {
+  const struct {
+    int64_t leaves, radix[6];
+    int levels;
+  } known[] = {{1, {0}, 0},        {2, {2}, 1},        {8, {2, 2, 2}, 3}, {48, {2, 2, 2, 2, 3}, 5},
+               {12, {2, 2, 3}, 3}, {45, {3, 3, 5}, 3}, {7, {7}, 1},       {30, {2, 3, 5}, 3},
+               {1009, {1009}, 1},  {50, {2, 5, 5}, 3}};
+  for (int64_t i = 0; i < CVY_COUNT(known); i++) {
+    cvy_tree tree;
+    CU_ASSERT_EQUAL(cvy_tree_create(&tree, known[i].leaves, NULL, 0), CVY_OK);
+    CU_ASSERT_EQUAL(tree.level_count, known[i].levels);
+    for (int k = 0; k < known[i].levels; k++) CU_ASSERT_EQUAL(tree.radix[k], known[i].radix[k]);
+  }
+}
+
+static void rank_counts_of_a_tree(void) {
+  cvy_tree tree;
+  CU_ASSERT_EQUAL(cvy_tree_create(&tree, 48, NULL, 0), CVY_OK);
+  int64_t allowed[8], count = 0;
+  for (int64_t ranks = 1; ranks <= 100 && count < 8; ranks++)
+    if (cvy_tree_allows(&tree, ranks)) allowed[count++] = ranks;
+  const int64_t expected[] = {1, 3, 6, 12, 24, 48};
+  CU_ASSERT_EQUAL_FATAL(count, 6);
+  CU_ASSERT(memcmp(allowed, expected, sizeof expected) == 0);
+
+  CU_ASSERT_EQUAL(cvy_tree_create(&tree, 8, NULL, 0), CVY_OK);
+  CU_ASSERT_EQUAL(cvy_tree_check_ranks(&tree, 4, 16), CVY_OK);
+  CU_ASSERT_EQUAL(cvy_tree_check_ranks(&tree, 3, 16), CVY_E_INPUT);
+  CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "runs on 1, 2, 4, 8 ranks"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "for 3 ranks are 96 or 144 images"));
+  CU_ASSERT_EQUAL(cvy_tree_check_ranks(&tree, 16, 16), CVY_E_INPUT);
+  CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "for 16 ranks are 256 images"));
+
+  const int64_t custom[] = {4, 2, 3}, wrong[] = {4, 3}, one[] = {24, 1};
+  CU_ASSERT_EQUAL(cvy_tree_create(&tree, 24, custom, 3), CVY_OK);
+  CU_ASSERT(cvy_tree_allows(&tree, 4) && cvy_tree_allows(&tree, 8));
+  CU_ASSERT(!cvy_tree_allows(&tree, 2) && !cvy_tree_allows(&tree, 12));
+  CU_ASSERT_EQUAL(cvy_tree_create(&tree, 24, wrong, 2), CVY_E_INPUT);
+  CU_ASSERT_EQUAL(cvy_tree_create(&tree, 24, one, 2), CVY_E_INPUT);
+}
+
+/* ---- sums ---- */
+
+/* Sizes so different that every order of adding rounds differently. */
+static float leaf_value(int64_t leaf, int64_t i) {
+  const cvy_random where = {
+      .seed = 1, .purpose = CVY_FOR_TEST, .step = (uint32_t)leaf, .sample = (uint32_t)i};
+  uint32_t words[4];
+  cvy_random_block(words, &where, 0);
+  return ((float)words[0] - 0x1p31f) * (words[1] % 5 ? 1e-9f : 1e-3f);
+}
+
+/* The definition: a node is the sum of its children in order. */
+static float node_value(const cvy_tree *tree, int level, int64_t node, int64_t i) {
+  if (level == 0) return leaf_value(node, i);
+  const int64_t radix = tree->radix[level - 1];
+  float sum = node_value(tree, level - 1, node * radix, i);
+  for (int64_t child = 1; child < radix; child++) sum += node_value(tree, level - 1, node * radix + child, i);
+  return sum;
+}
+
+static void sum_along(const cvy_tree *tree, int64_t count) {
+  if (!cvy_tree_allows(tree, cvy_comm_size(comm))) return;
+  cvy_accumulator *accumulator;
+  cvy_reducer *reducer;
+  CU_ASSERT_EQUAL_FATAL(cvy_accumulator_create(&accumulator, tree, cvy_comm_size(comm), count), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_reducer_create(&reducer, comm, tree), CVY_OK);
+  const int64_t own = tree->leaves / cvy_comm_size(comm);
+  for (int round = 0; round < 2; round++) { /* the second one starts with used buffers */
+    for (int64_t m = 0; m < own; m++) {
+      float *leaf = cvy_accumulator_leaf(accumulator);
+      for (int64_t i = 0; i < count; i++) leaf[i] = leaf_value(cvy_comm_rank(comm) * own + m, i);
+      cvy_accumulator_add(accumulator);
+    }
+    float *sum = cvy_accumulator_sum(accumulator);
+    cvy_reducer_sum(reducer, sum, count);
+    bool same = true;
+    for (int64_t i = 0; i < count; i++) {
+      const float expected = node_value(tree, tree->level_count, 0, i);
+      same = same && memcmp(&expected, &sum[i], sizeof expected) == 0;
+    }
+    CU_ASSERT(same);
+  }
+  cvy_reducer_destroy(reducer);
+  cvy_accumulator_destroy(accumulator);
+}
+
+static void sums_follow_the_tree_to_the_bit(void) {
+  const int64_t leaves[] = {1, 2, 4, 8, 16, 12, 24, 3, 6, 9, 18};
+  const int64_t counts[] = {1, 2, 5, 16, 1001};
+  for (int64_t l = 0; l < CVY_COUNT(leaves); l++) {
+    cvy_tree tree;
+    CU_ASSERT_EQUAL(cvy_tree_create(&tree, leaves[l], NULL, 0), CVY_OK);
+    for (int64_t c = 0; c < CVY_COUNT(counts); c++) sum_along(&tree, counts[c]);
+  }
+  const int64_t custom[][3] = {{4, 3, 2}, {2, 3, 4}, {6, 2, 2}, {3, 2, 5}};
+  for (int64_t k = 0; k < CVY_COUNT(custom); k++) {
+    cvy_tree tree;
+    CU_ASSERT_EQUAL(cvy_tree_create(&tree, custom[k][0] * custom[k][1] * custom[k][2], custom[k], 3), CVY_OK);
+    sum_along(&tree, 333);
+  }
+}
+
+/* Longer than one block of the reducer (4 Mi floats). */
+static void long_vectors(void) {
+  cvy_tree tree;
+  const int64_t ranks = cvy_comm_size(comm), count = (1 << 22) + 4099;
+  CU_ASSERT_EQUAL(cvy_tree_create(&tree, ranks, NULL, 0), CVY_OK);
+  cvy_reducer *reducer;
+  CU_ASSERT_EQUAL_FATAL(cvy_reducer_create(&reducer, comm, &tree), CVY_OK);
+  float *data = malloc(sizeof *data * (size_t)count);
+  for (int64_t i = 0; i < count; i++) data[i] = (float)((i + cvy_comm_rank(comm)) % 1000);
+  cvy_reducer_sum(reducer, data, count);
+  bool same = true;
+  for (int64_t i = 0; i < count; i++) {
+    float expected = 0;
+    for (int64_t r = 0; r < ranks; r++) expected += (float)((i + r) % 1000);
+    same = same && data[i] == expected;
+  }
+  CU_ASSERT(same);
+  free(data);
+  cvy_reducer_destroy(reducer);
+}
+
+/* ---- agreement ---- */
+
+static void errors_are_agreed_on(void) {
+  const int rank = cvy_comm_rank(comm), size = cvy_comm_size(comm);
+  CU_ASSERT_EQUAL(cvy_comm_agree(comm, CVY_OK), CVY_OK);
+  const int failing = size - 1;
+  cvy_err mine = CVY_OK;
+  if (rank == failing) mine = cvy_error(CVY_E_INPUT, "no such file");
+  CU_ASSERT_EQUAL(cvy_comm_agree(comm, mine), CVY_E_INPUT);
+  CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "no such file"));
+  char who[32];
+  snprintf(who, sizeof who, "rank %d of %d", failing, size);
+  CU_ASSERT(size == 1 || strstr(cvy_err_message(), who));
+  mine = cvy_error(CVY_E_SYSTEM, "everywhere");
+  CU_ASSERT_EQUAL(cvy_comm_agree(comm, mine), CVY_E_SYSTEM);
+  CU_ASSERT_STRING_EQUAL(cvy_err_message(), "everywhere");
+}
+
+static void small_collectives(void) {
+  const int rank = cvy_comm_rank(comm), size = cvy_comm_size(comm);
+  int64_t values[2] = {rank + 1, (int64_t)1 << 60};
+  cvy_comm_sum(comm, values, 2);
+  CU_ASSERT_EQUAL(values[0], (int64_t)size * (size + 1) / 2);
+  CU_ASSERT_EQUAL(values[1], size * ((int64_t)1 << 60));
+  double pi = rank == 0 ? 3.14 : 0;
+  cvy_comm_broadcast(comm, &pi, sizeof pi);
+  CU_ASSERT_EQUAL(pi, 3.14);
+  const int other = size > 1 ? size - 1 : -1;
+  CU_ASSERT_EQUAL(cvy_comm_first_different(comm, "same"), -1);
+  CU_ASSERT_EQUAL(cvy_comm_first_different(comm, rank == other ? "other" : "same"), other);
+  CU_ASSERT(cvy_comm_fair_threads(comm) >= 1);
+}
+
+int main(void) {
+  comm = cvy_comm_start();
+  CU_TestInfo tests[] = {
+      TEST(default_trees), TEST(rank_counts_of_a_tree), TEST(sums_follow_the_tree_to_the_bit),
+      TEST(long_vectors),  TEST(errors_are_agreed_on),  TEST(small_collectives),
+      CU_TEST_INFO_NULL};
+  const int failed = run_suite("comm", tests);
+  cvy_comm_finish(comm);
+  return failed;
+}
