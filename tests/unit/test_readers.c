@@ -473,6 +473,11 @@ static void folder_refuses(void) {
   CU_ASSERT_EQUAL(open_plain("folder", fresh_dir, NULL), CVY_E_INPUT);
   CU_ASSERT(says("no sub-folders"));
   make_picture_folder("pets");
+  mkdir(fresh("all"), 0777);
+  rename(fresh("pets"), fresh("all/pets"));
+  CU_ASSERT_EQUAL(open_plain("folder", fresh("all"), NULL), CVY_E_INPUT);
+  CU_ASSERT(says("'pets' is its only sub-folder"));
+  rename(fresh("all/pets"), fresh("pets"));
   mkdir(fresh("pets/emu"), 0777);
   CU_ASSERT_EQUAL(open_plain("folder", fresh("pets"), NULL), CVY_E_INPUT);
   CU_ASSERT(says("pets/emu: a class without a picture"));
@@ -501,10 +506,11 @@ static void folder_finds_splits(void) {
   CU_ASSERT_EQUAL(count, 0);
   mkdir(fresh("set/test"), 0777);
   CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, fresh("set")), CVY_OK);
-  CU_ASSERT(count == 2 && strcmp(found[0].split, "val") == 0 && strstr(found[0].path, "/test") != NULL);
+  CU_ASSERT(count == 2 && strcmp(found[1].split, "val") == 0 && strstr(found[1].path, "/test") != NULL);
   mkdir(fresh("set/validation"), 0777);
   CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, fresh("set")), CVY_OK);
-  CU_ASSERT(count == 3 && strcmp(found[0].split, "test") == 0 && strcmp(found[2].split, "val") == 0);
+  CU_ASSERT(count == 3 && strcmp(found[0].split, "train") == 0 && strcmp(found[1].split, "test") == 0 &&
+            strcmp(found[2].split, "val") == 0);
   mkdir(fresh("set/cat"), 0777);
   CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, fresh("set")), CVY_OK);
   CU_ASSERT_EQUAL(count, 0);
