@@ -82,7 +82,7 @@ void cvy_augment_destroy(cvy_augment *augment);
  * first ... first+own-1, for the steps first_step ... end_step-1, in order. Without shuffling, position p is
  * image p, and positions past the last image deliver zeros with label -1 (evaluation). */
 typedef struct cvy_loader_config {
-  cvy_dataset *dataset;       /* the loader is its only user while it lives */
+  cvy_dataset *dataset;       /* outlives the loader; several loaders may read it */
   const cvy_augment *augment; /* NULL: none */
   bool training; /* shuffle, and random augmentation; else the augmentation's deterministic form */
   uint64_t seed;

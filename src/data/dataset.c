@@ -49,12 +49,12 @@ static void hash_description(cvy_hasher *hasher, const cvy_dataset *dataset) {
   cvy_hasher_add(hasher, info->deviation, sizeof info->deviation);
   for (int64_t k = 0; k < info->class_count; k++)
     cvy_hasher_add(hasher, info->class_names[k], strlen(info->class_names[k]) + 1);
-  for (int64_t i = 0; i < info->shard_count; i++) {
-    const cvy_dataset_file *file = &dataset->files[i];
-    cvy_hasher_add(hasher, file->labels, sizeof *file->labels * (size_t)file->count);
-    if (file->checksums)
-      cvy_hasher_add(hasher, file->checksums, sizeof *file->checksums * (size_t)file->count);
-  }
+  /* How the records are divided into shards is no part of the contents. */
+  for (int64_t i = 0; i < info->shard_count; i++)
+    cvy_hasher_add(hasher, dataset->files[i].labels, sizeof(int32_t) * (size_t)dataset->files[i].count);
+  for (int64_t i = 0; i < info->shard_count; i++)
+    if (dataset->files[i].checksums)
+      cvy_hasher_add(hasher, dataset->files[i].checksums, sizeof(uint32_t) * (size_t)dataset->files[i].count);
 }
 
 static cvy_err open_all(cvy_dataset *dataset, const char *path, const char *split, cvy_hasher *hasher) {

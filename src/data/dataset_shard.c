@@ -62,6 +62,17 @@ static cvy_err read_statistics(float out[CVY_MAX_CHANNELS], cvy_h5 *h5, const ch
   return CVY_OK;
 }
 
+static cvy_err read_class_names(header *out, cvy_h5 *h5, cvy_pool *pool) {
+  int64_t expected;
+  CVY_TRY(cvy_h5_read_texts(h5, "class_names", &out->class_names, &out->class_count, pool));
+  CVY_TRY(cvy_h5_read_attr_i64(h5, "class_names", "checksum", &expected));
+  if (cvy_shard_checksum_of_texts((const char *const *)out->class_names, out->class_count) != expected)
+    return cvy_error(CVY_E_INPUT,
+                     "%s: dataset 'class_names': its checksum does not match; the file is damaged",
+                     cvy_h5_path(h5));
+  return CVY_OK;
+}
+
 static cvy_err read_image_shape(header *out, cvy_h5 *h5) {
   int64_t dims[CVY_H5_MAX_DIMS];
   int dim_count;
@@ -92,7 +103,7 @@ static cvy_err read_header(header *out, cvy_h5 *h5, cvy_pool *pool) {
     return cvy_error(CVY_E_INPUT, "%s: %lld channels; expected 1 to %d", cvy_h5_path(h5), (long long)out->c,
                      CVY_MAX_CHANNELS);
   CVY_TRY(read_image_shape(out, h5));
-  CVY_TRY(cvy_h5_read_texts(h5, "class_names", &out->class_names, &out->class_count, pool));
+  CVY_TRY(read_class_names(out, h5, pool));
   CVY_TRY(read_statistics(out->mean, h5, "mean", out->c));
   return read_statistics(out->deviation, h5, "deviation", out->c);
 }

@@ -33,6 +33,13 @@ uint32_t cvy_shard_checksum(const void *bytes, size_t byte_count) {
   return (uint32_t)crc32_z(0, bytes, byte_count);
 }
 
+uint32_t cvy_shard_checksum_of_texts(const char *const *texts, int64_t count) {
+  uLong checksum = 0;
+  for (int64_t i = 0; i < count; i++)
+    checksum = crc32_z(checksum, (const Bytef *)texts[i], strlen(texts[i]) + 1);
+  return (uint32_t)checksum;
+}
+
 cvy_err cvy_shard_write_checked(cvy_h5 *file, const char *name, cvy_h5_type type, const void *values,
                                 int64_t count) {
   CVY_TRY(cvy_h5_write(file, name, type, values, 1, &count));
@@ -119,7 +126,9 @@ static cvy_err write_attributes(cvy_shards *s, int64_t shard) {
   CVY_TRY(cvy_h5_write_attr_i64(s->file, "", "shards", config->shard_count));
   CVY_TRY(cvy_h5_write_attr_i64(s->file, "", "first_record", s->first));
   CVY_TRY(cvy_h5_write_attr_i64(s->file, "", "channels", config->c));
-  return cvy_h5_write_texts(s->file, "class_names", config->class_names, config->class_count);
+  CVY_TRY(cvy_h5_write_texts(s->file, "class_names", config->class_names, config->class_count));
+  return cvy_h5_write_attr_i64(s->file, "class_names", "checksum",
+                               cvy_shard_checksum_of_texts(config->class_names, config->class_count));
 }
 
 static cvy_err begin_shard(cvy_shards *s) {

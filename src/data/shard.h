@@ -27,6 +27,8 @@ cvy_err cvy_shard_read_checked(void **out, cvy_h5 *file, const char *name, cvy_h
                                int64_t count) CVY_MUST_CHECK;
 /* CRC-32 of zlib, as Python's zlib.crc32. */
 uint32_t cvy_shard_checksum(const void *bytes, size_t byte_count);
+/* Of all texts in a row, each with its terminating zero. */
+uint32_t cvy_shard_checksum_of_texts(const char *const *texts, int64_t count);
 
 /* Exact per-channel sums, so that mean and deviation do not depend on any order. */
 typedef struct cvy_pixel_sums {

@@ -44,7 +44,7 @@ static void round_trip_of_every_type(void) {
     CU_ASSERT_EQUAL(cvy_h5_read(file, name, (cvy_h5_type)t, back, 3), CVY_OK);
     CU_ASSERT_EQUAL(memcmp(back, values[t], 3 * cvy_h5_type_bytes((cvy_h5_type)t)), 0);
     CU_ASSERT_EQUAL(cvy_h5_element(file, name, &element), CVY_OK);
-    CU_ASSERT_EQUAL(element, t);
+    CU_ASSERT_EQUAL(element, (cvy_h5_type)t);
   }
   double converted[3];
   CU_ASSERT_EQUAL(cvy_h5_read(file, "group/of/type1", CVY_H5_F64, converted, 3), CVY_OK);

@@ -1,0 +1,447 @@
+/* The sampler, and the loader: the stream does not know about ranks, every image of an evaluation is counted
+ * once, errors come out with their names, and it stops when told to. */
+#include "pictures.h"
+#include "shards.h"
+
+#include "base/yaml.h"
+#include "data/dataset.h"
+#include "data/sampler.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <time.h>
+
+/* ---- the sampler ---- */
+
+static void each_epoch_is_a_permutation(void) {
+  static const int64_t counts[] = {1, 2, 3, 7, 64, 100, 1000, 4097};
+  int *seen = malloc(sizeof *seen * 4097);
+  for (int i = 0; i < CVY_COUNT(counts); i++)
+    for (int64_t epoch = 0; epoch < 3; epoch++) {
+      const int64_t count = counts[i];
+      memset(seen, 0, sizeof *seen * 4097);
+      int moved = 0, as_before = 0;
+      for (int64_t place = 0; place < count; place++) {
+        const cvy_sample s = cvy_sample_at(9, count, true, epoch * count + place);
+        const cvy_sample next = cvy_sample_at(9, count, true, (epoch + 1) * count + place);
+        CU_ASSERT_TRUE_FATAL(s.epoch == epoch && s.index >= 0 && s.index < count);
+        seen[s.index]++;
+        moved += s.index != place;
+        as_before += s.index == next.index;
+      }
+      for (int64_t k = 0; k < count; k++) CU_ASSERT_EQUAL(seen[k], 1);
+      if (count >= 64) CU_ASSERT(moved > count * 9 / 10 && as_before < count / 10);
+    }
+  free(seen);
+  int other_seed = 0;
+  for (int64_t p = 0; p < 1000; p++)
+    other_seed += cvy_sample_at(9, 1000, true, p).index != cvy_sample_at(10, 1000, true, p).index;
+  CU_ASSERT(other_seed > 950);
+  const cvy_sample plain = cvy_sample_at(9, 10, false, 47);
+  CU_ASSERT_TRUE(plain.epoch == 4 && plain.index == 7);
+}
+
+/* ---- the loader ---- */
+
+typedef struct rig {
+  char *dir;
+  cvy_pool *pool;
+  cvy_dataset *dataset;
+  cvy_augment *augment;
+  cvy_loader_config config;
+} rig;
+
+static const char *const everything_on =
+    "[{pad: {by: 1, fill: 7}}, {crop: {size: [7, 6]}}, mirror, {translate: {by: 2}}]";
+
+/* Raw images of 8 x 7 x c, that end as 7 x 6 if `yaml` is everything_on. */
+static rig make_rig(const char *name, int64_t count, int64_t c, const char *yaml) {
+  rig r = {.pool = cvy_pool_create()};
+  cvy_yaml *list = NULL;
+  int64_t h, w;
+  r.dir = raw_dataset(name, count >= 3 ? 3 : 1, count, 8, 7, c);
+  CU_ASSERT_EQUAL_FATAL(cvy_dataset_open(&r.dataset, r.dir, "train"), CVY_OK);
+  if (yaml) CU_ASSERT_EQUAL_FATAL(cvy_yaml_parse(&list, r.pool, yaml, "recipe.yaml"), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_augment_create(&r.augment, list, 8, 7, &h, &w), CVY_OK);
+  r.config = (cvy_loader_config){.dataset = r.dataset,
+                                 .augment = r.augment,
+                                 .training = true,
+                                 .seed = 11,
+                                 .h = h,
+                                 .w = w,
+                                 .c = c,
+                                 .microbatch = 4,
+                                 .per_step = 8,
+                                 .own = 8,
+                                 .end_step = 5,
+                                 .depth = 3};
+  memcpy(r.config.mean, some_mean, sizeof some_mean);
+  memcpy(r.config.deviation, some_deviation, sizeof some_deviation);
+  return r;
+}
+
+static void drop_rig(rig *r) {
+  cvy_augment_destroy(r->augment);
+  cvy_dataset_close(r->dataset);
+  cvy_pool_destroy(r->pool);
+  free(r->dir);
+}
+
+static cvy_loader *start(const cvy_loader_config *config) {
+  cvy_loader *loader;
+  const cvy_err err = cvy_loader_create(&loader, config);
+  if (err) printf("\n    %s", cvy_err_message());
+  CU_ASSERT_EQUAL_FATAL(err, CVY_OK);
+  return loader;
+}
+
+/* Takes the next `count` microbatches and puts them at images, labels. */
+static void take(float *images, int32_t *labels, cvy_loader *loader, const cvy_loader_config *config,
+                 int64_t count) {
+  const size_t floats = (size_t)(config->microbatch * config->h * config->w * config->c);
+  for (int64_t i = 0; i < count; i++) {
+    cvy_microbatch got;
+    CU_ASSERT_EQUAL_FATAL(cvy_loader_next(&got, loader), CVY_OK);
+    CU_ASSERT_EQUAL((uintptr_t)got.images % 64, 0);
+    memcpy(images + (size_t)i * floats, got.images, floats * sizeof *images);
+    memcpy(labels + i * config->microbatch, got.labels, (size_t)config->microbatch * sizeof *labels);
+    cvy_loader_release(loader);
+  }
+}
+
+enum { ROWS = 5 * 8 * 4, FLOATS = 7 * 6 * 3 };
+
+/* The whole stream of five steps of 32 images as `ranks` loaders with microbatches of `microbatch` deliver
+ * it. */
+static void stream(float *images, int32_t *labels, const rig *r, int64_t ranks, int64_t microbatch,
+                   int64_t depth) {
+  cvy_loader *loaders[4];
+  cvy_loader_config config = r->config;
+  config.microbatch = microbatch;
+  config.per_step = 32 / microbatch;
+  config.own = config.per_step / ranks;
+  config.depth = depth;
+  for (int64_t rank = 0; rank < ranks; rank++) {
+    config.first = rank * config.own;
+    loaders[rank] = start(&config);
+  }
+  for (int64_t step = 0; step < 5; step++)
+    for (int64_t rank = 0; rank < ranks; rank++) {
+      const int64_t row = step * 32 + rank * config.own * microbatch;
+      take(images + row * FLOATS, labels + row, loaders[rank], &config, config.own);
+    }
+  for (int64_t rank = 0; rank < ranks; rank++) cvy_loader_destroy(loaders[rank]);
+}
+
+static void the_stream_knows_no_ranks(void) {
+  static float one[ROWS * FLOATS], many[ROWS * FLOATS];
+  static int32_t labels_of_one[ROWS], labels[ROWS];
+  static const int64_t splits[][3] = {{1, 4, 2}, {2, 8, 2}, {2, 2, 7}, {4, 8, 3}, {4, 1, 2}, {1, 32, 2}};
+  rig r = make_rig("stream", 50, 3, everything_on);
+  stream(one, labels_of_one, &r, 1, 8, 4);
+  for (int i = 0; i < CVY_COUNT(splits); i++) {
+    memset(many, 0, sizeof many);
+    stream(many, labels, &r, splits[i][0], splits[i][1], splits[i][2]);
+    CU_ASSERT_EQUAL(memcmp(many, one, sizeof one), 0);
+    CU_ASSERT_EQUAL(memcmp(labels, labels_of_one, sizeof labels), 0);
+  }
+  int32_t expected;
+  for (int64_t p = 0; p < ROWS; p++) {
+    expected = label_of_record(cvy_sample_at(11, 50, true, p).index);
+    CU_ASSERT_EQUAL(labels_of_one[p], expected);
+  }
+  r.config.seed = 12;
+  stream(many, labels, &r, 1, 8, 4);
+  CU_ASSERT_NOT_EQUAL(memcmp(many, one, sizeof one), 0);
+  drop_rig(&r);
+}
+
+static void a_resumed_stream_goes_on(void) {
+  static float whole[ROWS * FLOATS], rest[ROWS * FLOATS];
+  static int32_t labels[ROWS], labels_of_rest[ROWS];
+  rig r = make_rig("resume", 50, 3, everything_on);
+  stream(whole, labels, &r, 1, 4, 3);
+  r.config.first_step = 3;
+  cvy_loader *loader = start(&r.config);
+  take(rest, labels_of_rest, loader, &r.config, 2 * 8);
+  cvy_loader_destroy(loader);
+  CU_ASSERT_EQUAL(memcmp(rest, whole + 3 * 32 * FLOATS, sizeof(float) * 2 * 32 * FLOATS), 0);
+  CU_ASSERT_EQUAL(memcmp(labels_of_rest, labels + 3 * 32, sizeof(int32_t) * 64), 0);
+  drop_rig(&r);
+}
+
+static void normalised_samples(void) {
+  rig r = make_rig("samples", 13, 3, NULL);
+  r.config.training = false;
+  cvy_loader *loader = start(&r.config);
+  float images[4 * 8 * 7 * 3];
+  int32_t labels[4];
+  take(images, labels, loader, &r.config, 1);
+  for (int64_t i = 0, at = 0; i < 4; i++)
+    for (int64_t y = 0; y < 8; y++)
+      for (int64_t x = 0; x < 7; x++)
+        for (int64_t k = 0; k < 3; k++, at++)
+          CU_ASSERT_EQUAL(images[at], ((float)sample_of(i, y, x, k) - some_mean[k]) / some_deviation[k]);
+  cvy_loader_destroy(loader);
+  drop_rig(&r);
+}
+
+/* 26 images in batches of 12 at 1, 2 and 3 ranks: each once, in three steps, ten rows of padding. */
+static void evaluation_counts_every_image_once(void) {
+  enum { COUNT = 26, FLOATS_OF_ONE = 7 * 6 };
+  static float images[12 * FLOATS_OF_ONE], first_seen[COUNT][FLOATS_OF_ONE];
+  rig r = make_rig("evaluation", COUNT, 1, everything_on);
+  r.config.training = false;
+  r.config.per_step = 3;
+  r.config.end_step = 3;
+  for (int64_t ranks = 1; ranks <= 3; ranks += 2) {
+    int seen[COUNT] = {0}, padding = 0;
+    r.config.own = 3 / ranks;
+    for (int64_t rank = 0; rank < ranks; rank++) {
+      r.config.first = rank * r.config.own;
+      cvy_loader *loader = start(&r.config);
+      for (int64_t step = 0; step < 3; step++) {
+        int32_t labels[12];
+        take(images, labels, loader, &r.config, r.config.own);
+        for (int64_t i = 0; i < r.config.own * 4; i++) {
+          const int64_t index = step * 12 + r.config.first * 4 + i;
+          const float *image = images + i * FLOATS_OF_ONE;
+          float largest = 0;
+          for (int p = 0; p < FLOATS_OF_ONE; p++) largest = fmaxf(largest, fabsf(image[p]));
+          if (labels[i] < 0) {
+            padding++;
+            CU_ASSERT_TRUE(labels[i] == -1 && largest == 0 && index >= COUNT);
+            continue;
+          }
+          CU_ASSERT_TRUE_FATAL(index < COUNT && labels[i] == label_of_record(index) && largest > 0);
+          seen[index]++;
+          if (ranks == 1) memcpy(first_seen[index], image, sizeof first_seen[0]);
+          CU_ASSERT_EQUAL(memcmp(first_seen[index], image, sizeof first_seen[0]), 0);
+        }
+      }
+      cvy_loader_destroy(loader);
+    }
+    for (int i = 0; i < COUNT; i++) CU_ASSERT_EQUAL(seen[i], 1);
+    CU_ASSERT_EQUAL(padding, 36 - COUNT);
+  }
+  drop_rig(&r);
+}
+
+static void float_images_keep_their_values(void) {
+  enum { N = 6, H = 4, W = 5, C = 3 };
+  static float samples[N * C * H * W];
+  int64_t labels[N], dims[] = {N, C, H, W}, count = N, h, w;
+  for (int i = 0; i < N * C * H * W; i++) samples[i] = (float)i * 0.37f - 20;
+  for (int i = 0; i < N; i++) labels[i] = i;
+  char *path = cvy_format("%s/floats.h5", scratch_folder());
+  cvy_h5 *h5;
+  CU_ASSERT_EQUAL_FATAL(cvy_h5_create(&h5, path), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_h5_write(h5, "images", CVY_H5_F32, samples, 4, dims), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_h5_write(h5, "labels", CVY_H5_I64, labels, 1, &count), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_h5_close(h5), CVY_OK);
+  rig r = {.pool = cvy_pool_create(), .dir = path};
+  cvy_yaml *list;
+  cvy_log_enable(false);
+  CU_ASSERT_EQUAL_FATAL(cvy_dataset_open(&r.dataset, path, "train"), CVY_OK);
+  cvy_log_enable(true);
+  CU_ASSERT_EQUAL_FATAL(
+      cvy_yaml_parse(&list, r.pool, "[{pad: {by: 1, fill: mean}}, {crop: {size: [4, 5]}}]", "r"), 0);
+  CU_ASSERT_EQUAL_FATAL(cvy_augment_create(&r.augment, list, H, W, &h, &w), CVY_OK);
+  r.config = (cvy_loader_config){.dataset = r.dataset,
+                                 .augment = r.augment,
+                                 .h = H,
+                                 .w = W,
+                                 .c = C,
+                                 .microbatch = N,
+                                 .per_step = 1,
+                                 .own = 1,
+                                 .end_step = 1,
+                                 .depth = 2,
+                                 .mean = {1.5f, -2, 3},
+                                 .deviation = {2, 3, 0.7f}};
+  static float images[N * H * W * C];
+  int32_t got_labels[N];
+  cvy_loader *loader = start(&r.config);
+  take(images, got_labels, loader, &r.config, 1);
+  bool same = true;
+  for (int64_t i = 0, at = 0; i < N; i++)
+    for (int64_t y = 0; y < H; y++)
+      for (int64_t x = 0; x < W; x++)
+        for (int64_t k = 0; k < C; k++, at++)
+          same = same && images[at] == (samples[((i * C + k) * H + y) * W + x] - r.config.mean[k]) /
+                                           r.config.deviation[k];
+  CU_ASSERT_TRUE(same);
+  CU_ASSERT_EQUAL(got_labels[5], 5);
+  cvy_loader_destroy(loader);
+  drop_rig(&r);
+}
+
+/* ---- errors ---- */
+
+static void refused_at_creation(void) {
+  rig r = make_rig("refused", 20, 1, NULL);
+  cvy_loader *loader;
+  cvy_loader_config config = r.config;
+  config.h = 9;
+  CU_ASSERT_EQUAL(cvy_loader_create(&loader, &config), CVY_E_INPUT);
+  CU_ASSERT_PTR_NULL(loader);
+  CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "images that end as 8x7; the network takes 9x7"));
+  config = r.config;
+  config.c = 3;
+  config.deviation[1] = config.deviation[2] = 1;
+  CU_ASSERT_EQUAL(cvy_loader_create(&loader, &config), CVY_E_INPUT);
+  CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "images of 1 channels; the network takes 3"));
+  config = r.config;
+  config.deviation[0] = 0;
+  CU_ASSERT_EQUAL(cvy_loader_create(&loader, &config), CVY_E_INPUT);
+  CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "expected a deviation above 0"));
+  config = r.config;
+  config.end_step = config.first_step;
+  loader = start(&config); /* nothing to do is allowed */
+  cvy_loader_destroy(loader);
+  drop_rig(&r);
+}
+
+/* Microbatches before the damaged one arrive; then the error, again and again. */
+static void a_damaged_record(void) {
+  enum { COUNT = 30, BAD = 22 };
+  char *dir = raw_dataset("damaged", 1, COUNT, 8, 7, 1),
+       *path = cvy_format("%s/train-00000-of-00001.h5", dir);
+  uint8_t record[56];
+  size_t bytes;
+  char *whole = scratch_read(path, &bytes);
+  fill_record(record, BAD, 8, 7, 1);
+  for (size_t i = 0; i + 56 <= bytes; i++)
+    if (memcmp(whole + i, record, 56) == 0) whole[i + 3] ^= 16;
+  scratch_write(path, whole, bytes);
+  rig r = make_rig("damaged-rig", 20, 1, NULL);
+  cvy_dataset *good = r.config.dataset;
+  CU_ASSERT_EQUAL_FATAL(cvy_dataset_open(&r.config.dataset, path, "train"), CVY_OK);
+  r.config.training = false;
+  cvy_loader *loader = start(&r.config);
+  float images[5 * 4 * 56];
+  int32_t labels[20];
+  cvy_microbatch got;
+  take(images, labels, loader, &r.config, BAD / 4);
+  for (int i = 0; i < 3; i++) {
+    CU_ASSERT_EQUAL(cvy_loader_next(&got, loader), CVY_E_INPUT);
+    CU_ASSERT_PTR_NULL(got.images);
+    CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "damaged/train-00000-of-00001.h5: record 22: checksum"));
+    (void)!cvy_error(CVY_E_RUN, "something else");
+  }
+  cvy_loader_destroy(loader);
+  cvy_dataset_close(r.config.dataset);
+  r.config.dataset = good;
+  drop_rig(&r);
+  free(whole);
+  free(path);
+  free(dir);
+}
+
+static cvy_dataset *jpegs_of_two_sizes(void) {
+  char *dir = cvy_format("%s/jpegs", scratch_folder());
+  cvy_shards_config config = raw_config(dir, "train", 1, 6, 0, 0, 3);
+  config.encoding = CVY_ENCODED;
+  cvy_shards *shards;
+  cvy_image image = {0};
+  int64_t bytes;
+  CU_ASSERT_EQUAL_FATAL(cvy_shards_create(&shards, &config), CVY_OK);
+  for (int i = 0; i < 6; i++) {
+    paint(&image, i == 5 ? 20 : 16, 24, i % 2 ? 1 : 3);
+    const file_bytes file = make_jpeg(&image, 90, false);
+    CU_ASSERT_EQUAL_FATAL(cvy_shards_add(shards, file.bytes, file.count, 1), CVY_OK);
+    free(file.bytes);
+  }
+  CU_ASSERT_EQUAL_FATAL(cvy_shards_finish(shards, &bytes, some_mean, some_deviation), CVY_OK);
+  cvy_dataset *dataset;
+  CU_ASSERT_EQUAL_FATAL(cvy_dataset_open(&dataset, dir, "train"), CVY_OK);
+  cvy_image_free(&image);
+  free(dir);
+  return dataset;
+}
+
+static void encoded_images(void) {
+  cvy_dataset *dataset = jpegs_of_two_sizes();
+  cvy_loader_config config = {.dataset = dataset,
+                              .h = 16,
+                              .w = 24,
+                              .c = 3,
+                              .microbatch = 2,
+                              .per_step = 1,
+                              .own = 1,
+                              .end_step = 3,
+                              .depth = 2,
+                              .deviation = {1, 1, 1}};
+  static float images[2 * 2 * 16 * 24 * 3];
+  int32_t labels[4];
+  cvy_microbatch got;
+  cvy_loader *loader = start(&config);
+  take(images, labels, loader, &config, 2);
+  const float *grey = images + 16 * 24 * 3;
+  for (int i = 0; i < 16 * 24; i++)
+    CU_ASSERT_TRUE(grey[3 * i] == grey[3 * i + 1] && grey[3 * i] == grey[3 * i + 2]);
+  CU_ASSERT_EQUAL(cvy_loader_next(&got, loader), CVY_E_INPUT);
+  CU_ASSERT_PTR_NOT_NULL(strstr(
+      cvy_err_message(), "00001.h5: record 5: an image that ends as 20x24x3; the network takes 16x24x3"));
+  cvy_loader_destroy(loader);
+  config.c = 1;
+  loader = start(&config);
+  take(images, labels, loader, &config, 2);
+  cvy_loader_destroy(loader);
+  config.c = 2;
+  CU_ASSERT_EQUAL(cvy_loader_create(&loader, &config), CVY_E_INPUT);
+  CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "can be decoded to 1 or 3 channels"));
+  cvy_dataset_close(dataset);
+}
+
+/* ---- the thread ---- */
+
+static void sleep_ms(long ms) {
+  nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
+}
+
+static void stopped_at_any_moment(void) {
+  rig r = make_rig("stopped", 50, 3, everything_on);
+  static float images[8 * 4 * FLOATS];
+  int32_t labels[32];
+  r.config.end_step = 1000000;
+  for (int i = 0; i < 40; i++) {
+    r.config.depth = 2 + i % 5;
+    cvy_loader *loader = start(&r.config);
+    if (i % 4 == 1) sleep_ms(1);
+    take(images, labels, loader, &r.config, i % 7);
+    const double start_s = cvy_now_s();
+    cvy_loader_destroy(loader);
+    CU_ASSERT(cvy_now_s() - start_s < 2.0);
+  }
+  cvy_loader_destroy(NULL);
+  drop_rig(&r);
+}
+
+/* What was handed out is not touched before it is given back, however far ahead the loader would like to be.
+ */
+static void back_pressure(void) {
+  rig r = make_rig("pressure", 50, 3, everything_on);
+  cvy_microbatch held[3], one_more;
+  static float copies[3][4 * FLOATS];
+  cvy_loader *loader = start(&r.config);
+  for (int i = 0; i < 3; i++) {
+    CU_ASSERT_EQUAL_FATAL(cvy_loader_next(&held[i], loader), CVY_OK);
+    memcpy(copies[i], held[i].images, sizeof copies[i]);
+  }
+  sleep_ms(20);
+  for (int i = 0; i < 3; i++) CU_ASSERT_EQUAL(memcmp(copies[i], held[i].images, sizeof copies[i]), 0);
+  cvy_loader_release(loader);
+  CU_ASSERT_EQUAL_FATAL(cvy_loader_next(&one_more, loader), CVY_OK);
+  CU_ASSERT_PTR_EQUAL(one_more.images, held[0].images);
+  CU_ASSERT_NOT_EQUAL(memcmp(copies[0], one_more.images, sizeof copies[0]), 0);
+  for (int i = 1; i < 3; i++) CU_ASSERT_EQUAL(memcmp(copies[i], held[i].images, sizeof copies[i]), 0);
+  CU_ASSERT(cvy_loader_waited_s(loader) >= 0 && cvy_loader_waited_s(loader) < 10);
+  cvy_loader_destroy(loader);
+  drop_rig(&r);
+}
+
+SUITE("loader", TEST(each_epoch_is_a_permutation), TEST(the_stream_knows_no_ranks),
+      TEST(a_resumed_stream_goes_on), TEST(normalised_samples), TEST(evaluation_counts_every_image_once),
+      TEST(float_images_keep_their_values), TEST(refused_at_creation), TEST(a_damaged_record),
+      TEST(encoded_images), TEST(stopped_at_any_moment), TEST(back_pressure))

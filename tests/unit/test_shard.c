@@ -1,0 +1,241 @@
+/* The shard writer: what stands in the files, byte for byte, and what does not stand there after an error. */
+#include "shards.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <zlib.h>
+
+static int files_in(const char *dir) {
+  int count = 0;
+  DIR *d = opendir(dir);
+  for (struct dirent *entry; d && (entry = readdir(d));) count += entry->d_name[0] != '.';
+  if (d) closedir(d);
+  return count;
+}
+
+static int64_t attribute(cvy_h5 *h5, const char *name) {
+  int64_t value = -1;
+  CU_ASSERT_EQUAL(cvy_h5_read_attr_i64(h5, "", name, &value), CVY_OK);
+  return value;
+}
+
+static void check_raw_shard(const char *dir, int64_t shard, int64_t first, int64_t count) {
+  char *path = cvy_format("%s/train-%05d-of-00003.h5", dir, (int)shard);
+  uint8_t images[64 * 12], expected[12];
+  int32_t labels[64];
+  uint32_t checksums[64];
+  float mean[2], deviation[2];
+  char **names, *text;
+  int64_t name_count;
+  cvy_pool *pool = cvy_pool_create();
+  cvy_h5 *h5;
+  CU_ASSERT_EQUAL_FATAL(cvy_h5_open(&h5, path), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_h5_read(h5, "images", CVY_H5_U8, images, count * 12), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_h5_read(h5, "labels", CVY_H5_I32, labels, count), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_h5_read(h5, "checksums", CVY_H5_U32, checksums, count), CVY_OK);
+  for (int64_t i = 0; i < count; i++) {
+    fill_record(expected, first + i, 2, 3, 2);
+    CU_ASSERT_EQUAL(memcmp(images + 12 * i, expected, 12), 0);
+    CU_ASSERT_EQUAL(labels[i], label_of_record(first + i));
+    CU_ASSERT_EQUAL(checksums[i], crc32(0, expected, 12));
+  }
+  CU_ASSERT_EQUAL(attribute(h5, "version"), 1);
+  CU_ASSERT_EQUAL(attribute(h5, "shard"), shard);
+  CU_ASSERT_EQUAL(attribute(h5, "shards"), 3);
+  CU_ASSERT_EQUAL(attribute(h5, "first_record"), first);
+  CU_ASSERT_EQUAL(attribute(h5, "channels"), 2);
+  CU_ASSERT_EQUAL_FATAL(cvy_h5_read_attr_text(h5, "", "encoding", &text, pool), CVY_OK);
+  CU_ASSERT_STRING_EQUAL(text, "raw");
+  CU_ASSERT_EQUAL_FATAL(cvy_h5_read_attr_text(h5, "", "split", &text, pool), CVY_OK);
+  CU_ASSERT_STRING_EQUAL(text, "train");
+  CU_ASSERT_EQUAL_FATAL(cvy_h5_read_texts(h5, "class_names", &names, &name_count, pool), CVY_OK);
+  CU_ASSERT_EQUAL(name_count, CLASSES);
+  CU_ASSERT_STRING_EQUAL(names[3], class_names[3]);
+  CU_ASSERT_EQUAL(cvy_h5_read(h5, "mean", CVY_H5_F32, mean, 2), CVY_OK);
+  CU_ASSERT_EQUAL(cvy_h5_read(h5, "deviation", CVY_H5_F32, deviation, 2), CVY_OK);
+  CU_ASSERT_EQUAL(mean[1], some_mean[1]);
+  CU_ASSERT_EQUAL(deviation[0], some_deviation[0]);
+  CU_ASSERT(cvy_h5_file_offset(h5, "images", CVY_H5_U8) > 0);
+  cvy_h5_discard(h5);
+  cvy_pool_destroy(pool);
+  free(path);
+}
+
+static void raw_shards(void) {
+  char *dir = cvy_format("%s/raw", scratch_folder());
+  const cvy_shards_config config = raw_config(dir, "train", 3, 20, 2, 3, 2);
+  int64_t bytes = 0;
+  CU_ASSERT_EQUAL_FATAL(write_raw(&config, &bytes), CVY_OK);
+  CU_ASSERT_EQUAL(files_in(dir), 3);
+  CU_ASSERT(bytes > 20 * 12 && bytes < 100000);
+  check_raw_shard(dir, 0, 0, 6);
+  check_raw_shard(dir, 1, 6, 7);
+  check_raw_shard(dir, 2, 13, 7);
+  free(dir);
+}
+
+static void encoded_shards(void) {
+  enum { N = 9 };
+  char *dir = cvy_format("%s/encoded", scratch_folder());
+  cvy_shards_config config = raw_config(dir, "val", 2, N, 0, 0, 3);
+  config.encoding = CVY_ENCODED;
+  cvy_shards *shards;
+  char *big = malloc(3 << 20);
+  for (int i = 0; i < 3 << 20; i++) big[i] = (char)((int64_t)i * i >> 7);
+  int64_t bytes;
+  CU_ASSERT_EQUAL_FATAL(cvy_shards_create(&shards, &config), CVY_OK);
+  for (int64_t i = 0; i < N; i++) /* lengths 1, 393217, ... */
+    CU_ASSERT_EQUAL_FATAL(
+        cvy_shards_add(shards, big + i, (size_t)(i * ((3 << 20) / N - 100) + 1), label_of_record(i)), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_shards_finish(shards, &bytes, some_mean, some_deviation), CVY_OK);
+  CU_ASSERT_EQUAL(files_in(dir), 2);
+  uint64_t offsets[6];
+  uint32_t checksums[5];
+  char *path = cvy_format("%s/val-00001-of-00002.h5", dir);
+  cvy_h5 *h5;
+  CU_ASSERT_EQUAL_FATAL(cvy_h5_open(&h5, path), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_h5_read(h5, "offsets", CVY_H5_U64, offsets, 6), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_h5_read(h5, "checksums", CVY_H5_U32, checksums, 5), CVY_OK);
+  uint8_t *stored = malloc(offsets[5]);
+  CU_ASSERT_EQUAL_FATAL(cvy_h5_read(h5, "bytes", CVY_H5_U8, stored, (int64_t)offsets[5]), CVY_OK);
+  CU_ASSERT_EQUAL(offsets[0], 0);
+  for (int64_t i = 0; i < 5; i++) {
+    const size_t length = offsets[i + 1] - offsets[i];
+    CU_ASSERT_EQUAL(length, (size_t)((i + 4) * ((3 << 20) / N - 100) + 1));
+    CU_ASSERT_EQUAL(memcmp(stored + offsets[i], big + i + 4, length), 0);
+    CU_ASSERT_EQUAL(checksums[i], crc32(0, stored + offsets[i], (unsigned)length));
+  }
+  CU_ASSERT(cvy_h5_file_offset(h5, "bytes", CVY_H5_U8) > 0);
+  cvy_h5_discard(h5);
+  free(stored);
+  free(path);
+  free(big);
+  free(dir);
+}
+
+static void the_same_bytes_twice(void) {
+  char *a = raw_dataset("twice-a", 2, 11, 4, 4, 1), *b = raw_dataset("twice-b", 2, 11, 4, 4, 1);
+  for (int k = 0; k < 2; k++) {
+    char *path_a = cvy_format("%s/train-%05d-of-00002.h5", a, k);
+    char *path_b = cvy_format("%s/train-%05d-of-00002.h5", b, k);
+    size_t bytes_a, bytes_b;
+    char *file_a = scratch_read(path_a, &bytes_a), *file_b = scratch_read(path_b, &bytes_b);
+    CU_ASSERT_EQUAL_FATAL(bytes_a, bytes_b);
+    CU_ASSERT_EQUAL(memcmp(file_a, file_b, bytes_a), 0);
+    free(file_a);
+    free(file_b);
+    free(path_a);
+    free(path_b);
+  }
+  free(a);
+  free(b);
+}
+
+static void nothing_left_after_an_error(void) {
+  char *dir = cvy_format("%s/errors", scratch_folder());
+  cvy_shards_config config = raw_config(dir, "train", 3, 2, 2, 2, 1);
+  const uint8_t record[4] = {0};
+  cvy_shards *shards;
+  CU_ASSERT_EQUAL(cvy_shards_create(&shards, &config), CVY_E_INPUT);
+  CU_ASSERT_PTR_NULL(shards);
+  config.record_count = 6;
+  CU_ASSERT_EQUAL_FATAL(cvy_shards_create(&shards, &config), CVY_OK);
+  for (int i = 0; i < 5; i++) CU_ASSERT_EQUAL(cvy_shards_add(shards, record, 4, 0), CVY_OK);
+  CU_ASSERT_EQUAL(files_in(dir), 3);
+  CU_ASSERT_EQUAL(cvy_shards_add(shards, record, 4, CLASSES), CVY_E_INPUT);
+  CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "record 5: label 5; expected 0 to 4"));
+  cvy_shards_abandon(shards);
+  CU_ASSERT_EQUAL(files_in(dir), 0);
+  config.dir = "/nowhere/at/all";
+  CU_ASSERT_EQUAL(cvy_shards_create(&shards, &config), CVY_E_SYSTEM);
+  free(dir);
+}
+
+static cvy_err write_encoded(const char *dir, int64_t records, size_t record_bytes) {
+  cvy_shards_config config = raw_config(dir, "train", 2, records, 0, 0, 1);
+  config.encoding = CVY_ENCODED;
+  char *record = calloc(1, record_bytes);
+  cvy_shards *shards;
+  int64_t bytes;
+  cvy_err err = cvy_shards_create(&shards, &config);
+  for (int64_t i = 0; i < records && !err; i++) err = cvy_shards_add(shards, record, record_bytes, 0);
+  free(record);
+  if (!err) return cvy_shards_finish(shards, &bytes, some_mean, some_deviation);
+  cvy_shards_abandon(shards);
+  return err;
+}
+
+static void full_disk(void) {
+  const char *disk = scratch_small_disk("full_disk");
+  int64_t bytes;
+  if (!disk) return;
+  for (int64_t records = 4; records < 40; records += 5) { /* 0.25 MB and more */
+    const cvy_shards_config config = raw_config(disk, "train", 4, records, 256, 256, 1);
+    const cvy_err err = write_raw(&config, &bytes);
+    CU_ASSERT_EQUAL(err, records * 65536 < 1000000 ? CVY_OK : CVY_E_SYSTEM);
+    CU_ASSERT_EQUAL(files_in(disk), err ? 0 : 4);
+    if (err) CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "No space left on device"));
+    for (int k = 0; k < 4 && !err; k++) {
+      char *path = cvy_format("%s/train-%05d-of-00004.h5", disk, k);
+      CU_ASSERT_EQUAL(unlink(path), 0);
+      free(path);
+    }
+  }
+  CU_ASSERT_EQUAL(write_encoded(disk, 30, 100000), CVY_E_SYSTEM);
+  CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "No space left on device"));
+  CU_ASSERT_EQUAL(write_encoded(disk, 80, 9000), CVY_E_SYSTEM); /* fits, but not beside its spool */
+  CU_ASSERT_EQUAL(files_in(disk), 0);
+}
+
+static void pixel_sums(void) {
+  cvy_pixel_sums sums = {0}, backwards = {0};
+  float mean[3], deviation[3], mean_2[3], deviation_2[3];
+  enum { N = 50, H = 3, W = 5 };
+  double sum = 0, squares = 0;
+  cvy_image images[N] = {0};
+  for (int64_t i = 0; i < N; i++) {
+    cvy_image_resize_buffer(&images[i], H, W, 3);
+    fill_record(images[i].px, i, H, W, 3);
+    for (int64_t p = 0; p < H * W; p++) {
+      images[i].px[3 * p + 2] = 77;
+      sum += images[i].px[3 * p + 1];
+    }
+  }
+  const double average = sum / (N * H * W);
+  for (int64_t i = 0; i < N; i++)
+    for (int64_t p = 0; p < H * W; p++) squares += pow(images[i].px[3 * p + 1] - average, 2);
+  for (int64_t i = 0; i < N; i++) cvy_pixel_sums_add(&sums, &images[i]);
+  for (int64_t i = N - 1; i >= 0; i--) cvy_pixel_sums_add(&backwards, &images[i]);
+  cvy_pixel_sums_result(mean, deviation, &sums);
+  cvy_pixel_sums_result(mean_2, deviation_2, &backwards);
+  CU_ASSERT_EQUAL(memcmp(&sums, &backwards, sizeof sums), 0);
+  CU_ASSERT_EQUAL(memcmp(mean, mean_2, sizeof mean), 0);
+  CU_ASSERT_DOUBLE_EQUAL(mean[1], average, 1e-5);
+  CU_ASSERT_DOUBLE_EQUAL(deviation[1], sqrt(squares / (N * H * W)), 1e-5);
+  CU_ASSERT_EQUAL(mean[2], 77.0f);
+  CU_ASSERT_EQUAL(deviation[2], 1.0f);
+  for (int64_t i = 0; i < N; i++) cvy_image_free(&images[i]);
+}
+
+static void python_reads_it(void) {
+  if (system("/usr/bin/python3 -c 'import h5py' 2>/dev/null") != 0) {
+    printf("skipped: python_reads_it (no h5py)\n");
+    return;
+  }
+  char *dir = raw_dataset("python", 1, 10, 5, 4, 3);
+  char *script = cvy_format(
+      "/usr/bin/python3 -c \"\nimport h5py, zlib\nf = h5py.File('%s/train-00000-of-00001.h5', 'r')\n"
+      "assert 'convoy-shard' in str(f.attrs['format'])\n"
+      "assert f['images'].shape == (10, 5, 4, 3) and f['images'].chunks is None\n"
+      "assert all(zlib.crc32(f['images'][i].tobytes()) == f['checksums'][i] for i in range(10))\n"
+      "assert f['class_names'][3].decode() == '\xd8\xb3\xd9\x87'\n"
+      "assert f['labels'].attrs['checksum'] == zlib.crc32(f['labels'][:].tobytes())\n"
+      "assert f['mean'][0] == 33.25 and list(f['labels'][:3]) == [0, 3, 1]\n\"",
+      dir);
+  CU_ASSERT_EQUAL(system(script), 0);
+  free(script);
+  free(dir);
+}
+
+SUITE("shard", TEST(raw_shards), TEST(encoded_shards), TEST(the_same_bytes_twice),
+      TEST(nothing_left_after_an_error), TEST(full_disk), TEST(pixel_sums), TEST(python_reads_it))
