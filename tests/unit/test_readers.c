@@ -164,20 +164,36 @@ static void hoda_made_here(void) {
   end();
 }
 
-/* The aspect is kept, the long side fills the room within the border, the rest is centred. */
+/* Record 2, 8 x 4, in targets where it fits, must shrink, or is enlarged as all digits are; its first row and
+ * its last column are ink, so the ink's bounds are the image's. */
 static void hoda_scales_into_the_frame(void) {
   begin();
   make_cdb(&m, 3, 0);
   write_maker(fresh("digits"), &m);
-  CU_ASSERT_EQUAL(open_plain("hoda", fresh("digits"), NULL), CVY_OK);
-  CU_ASSERT_EQUAL(reader_named("hoda")->read(&record, &source, 2), CVY_OK); /* 8 x 4, to 28 x 14 */
-  const uint8_t *px = record.image.px;
-  for (int64_t y = 0; y < 32; y++)
-    for (int64_t x = 0; x < 32; x++)
-      if (y < 9 || y >= 23 || x < 2 || x >= 30) CU_ASSERT_EQUAL(px[y * 32 + x], 0);
-  CU_ASSERT(px[9 * 32 + 2] == 255 && px[9 * 32 + 29] == 255 && px[22 * 32 + 29] == 255 &&
-            px[22 * 32 + 2] == 0);
-  reader_named("hoda")->close(&source);
+  const int64_t cases[][4] = {/* target, image in it */ {32, 32, 4, 8},
+                              {8, 8, 2, 4},
+                              {60, 60, 8, 16},
+                              {60, 32, 4, 8},
+                              {32, 10, 3, 6},
+                              {5, 32, 1, 2}};
+  for (int64_t n_case = 0; n_case < CVY_COUNT(cases); n_case++) {
+    const int64_t *c = cases[n_case];
+    CU_ASSERT_EQUAL(open_with("hoda", NULL, NULL, fresh("digits"), NULL, c[0], c[1]), CVY_OK);
+    CU_ASSERT_EQUAL(reader_named("hoda")->read(&record, &source, 2), CVY_OK);
+    CU_ASSERT(record.image.h == c[0] && record.image.w == c[1]);
+    int64_t top = 99, left = 99, bottom = -1, right = -1;
+    for (int64_t y = 0; y < c[0]; y++)
+      for (int64_t x = 0; x < c[1]; x++)
+        if (record.image.px[y * c[1] + x]) {
+          top = y < top ? y : top;
+          left = x < left ? x : left;
+          bottom = y > bottom ? y : bottom;
+          right = x > right ? x : right;
+        }
+    CU_ASSERT(top == (c[0] - c[2]) / 2 && bottom == top + c[2] - 1);
+    CU_ASSERT(left == (c[1] - c[3]) / 2 && right == left + c[3] - 1);
+    reader_named("hoda")->close(&source);
+  }
   CU_ASSERT_EQUAL(open_with("hoda", NULL, NULL, fresh("digits"), NULL, 4, 32), CVY_E_USAGE);
   end();
 }
