@@ -129,6 +129,9 @@ static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t in
   if (n == 0)
     return cvy_error(CVY_E_INPUT, "%s: no sub-folders; expected one a class, with JPEG and PNG files",
                      inputs[0]);
+  if (n == 1)
+    return cvy_error(CVY_E_INPUT, "%s: '%s' is its only sub-folder; a set has two classes or more", inputs[0],
+                     classes[0]);
   for (int64_t i = 0; i < n; i++)
     CVY_TRY(add_class(s, &out->encoded_bytes, cvy_pool_format(s->pool, "%s/%s", inputs[0], classes[i]),
                       (int32_t)i));
@@ -195,12 +198,13 @@ static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *po
   }
   if (!has_train || n < 2) return CVY_OK;
   *out = cvy_pool_new(pool, sizeof **out * (size_t)n);
-  for (int64_t i = 0; i < n; i++) {
-    const char *split = split_called(names[i]);
-    (*out)[i] = (cvy_prepare_input){has_val || strcmp(split, "test") != 0 ? split : "val",
-                                    cvy_pool_format(pool, "%s/%s", path, names[i])};
-  }
-  *count = n;
+  for (int training = 1; training >= 0; training--) /* train first */
+    for (int64_t i = 0; i < n; i++) {
+      const char *split = split_called(names[i]);
+      if ((strcmp(split, "train") == 0) != training) continue;
+      if (!has_val && !training) split = "val";
+      (*out)[(*count)++] = (cvy_prepare_input){split, cvy_pool_format(pool, "%s/%s", path, names[i])};
+    }
   return CVY_OK;
 }
 

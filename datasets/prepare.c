@@ -219,7 +219,8 @@ static cvy_err make_folder(job *j) {
     *slash = '\0';
     j->made_dir = mkdir(path, 0777) == 0;
     if (!j->made_dir && errno != EEXIST)
-      return cvy_error(CVY_E_SYSTEM, "%s: cannot make the folder: %s", path, strerror(errno));
+      return cvy_error(errno == ENOTDIR || errno == ENOENT ? CVY_E_INPUT : CVY_E_SYSTEM,
+                       "%s: cannot make the folder: %s", path, strerror(errno));
     *slash = held;
     if (!held) break;
   }

@@ -152,8 +152,10 @@ static cvy_err open_existing(call *c) {
 static cvy_err create_new(call *c) {
   cvy_h5 *file = c->file;
   const hid_t fapl = access_properties(c);
-  H5_TRY(c, fapl >= 0, "cannot create");
-  file->id = H5Fcreate(file->disk_path, H5F_ACC_TRUNC, H5P_DEFAULT, fapl);
+  const hid_t fcpl = keep(c, H5Pcreate(H5P_FILE_CREATE));
+  /* No times, so that the same contents are the same bytes. */
+  H5_TRY(c, fapl >= 0 && fcpl >= 0 && H5Pset_obj_track_times(fcpl, false) >= 0, "cannot create");
+  file->id = H5Fcreate(file->disk_path, H5F_ACC_TRUNC, fcpl, fapl);
   H5_TRY(c, file->id >= 0, "cannot create");
   return CVY_OK;
 }
@@ -414,6 +416,7 @@ static cvy_err create_dataset(hid_t *out, call *c, hid_t type, int dim_count, co
   /* Room on the disk at once, so that the offset is known; and no zeros written under what follows. */
   const bool good = space >= 0 && links >= 0 && layout >= 0 &&
                     H5Pset_create_intermediate_group(links, 1) >= 0 &&
+                    H5Pset_obj_track_times(layout, false) >= 0 &&
                     H5Pset_alloc_time(layout, H5D_ALLOC_TIME_EARLY) >= 0 &&
                     H5Pset_fill_time(layout, H5D_FILL_TIME_NEVER) >= 0;
   H5_TRY(c, good, "cannot create");

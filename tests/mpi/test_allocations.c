@@ -93,6 +93,7 @@ static void train(long *all, long *own, const char *folder, int64_t steps) {
   cvy_train_result result;
   const long all_before = all_calls, own_before = own_calls;
   CU_ASSERT_EQUAL(cvy_train(&result, comm, recipe, &options), CVY_E_STOPPED);
+  printf("%s ", cvy_err_message());
   *all = all_calls - all_before;
   *own = own_calls - own_before;
   cvy_recipe_destroy(recipe);

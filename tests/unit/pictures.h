@@ -26,13 +26,6 @@ static inline file_bytes read_whole(const char *path) {
   return out;
 }
 
-static inline bool write_whole(const char *path, const void *bytes, size_t count) {
-  FILE *file = fopen(path, "wb");
-  if (!file) return false;
-  const bool written = fwrite(bytes, 1, count, file) == count;
-  return fclose(file) == 0 && written;
-}
-
 /* An image of 1, 3 or 4 channels (4: CMYK as it is, with Adobe's marker or without any). */
 static inline file_bytes make_jpeg(const cvy_image *image, int quality, bool adobe_marker) {
   struct jpeg_compress_struct info;

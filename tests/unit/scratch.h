@@ -43,27 +43,6 @@ static inline const char *scratch_small_disk(const char *skipped_test) {
   return strcpy(scratch_disk_path, path);
 }
 
-/* A fresh folder below it for one test, and the path of a file in that, in one of eight buffers used in turn.
- */
-static char scratch_dir[300];
-
-static inline void scratch_begin(void) {
-  static int tests;
-  snprintf(scratch_dir, sizeof scratch_dir, "%.250s/test%d", scratch_folder(), tests++);
-  if (mkdir(scratch_dir, 0755) != 0) {
-    perror(scratch_dir);
-    exit(1);
-  }
-}
-
-static inline const char *scratch(const char *name) {
-  static char paths[8][700];
-  static int next;
-  char *path = paths[next++ % 8];
-  snprintf(path, sizeof paths[0], "%s/%s", scratch_dir, name);
-  return path;
-}
-
 static inline bool scratch_exists(const char *path) {
   return access(path, F_OK) == 0;
 }

@@ -8,6 +8,24 @@
 
 #include <zlib.h>
 
+/* A folder of its own for each test: fresh_folder() begins one, fresh(name) is a path in it, in one of 64
+ * buffers used in turn. */
+static char fresh_dir[300];
+
+static inline void fresh_folder(void) {
+  static int count;
+  snprintf(fresh_dir, sizeof fresh_dir, "%s/%d", scratch_folder(), ++count);
+  mkdir(fresh_dir, 0777);
+}
+
+static inline const char *fresh(const char *name) {
+  static char paths[64][1024];
+  static int next;
+  char *path = paths[next++ % 64];
+  snprintf(path, sizeof paths[0], "%s/%s", fresh_dir, name);
+  return path;
+}
+
 typedef struct maker {
   unsigned char bytes[1 << 16];
   size_t count;
@@ -65,28 +83,27 @@ static inline void make_cdb(maker *m, uint32_t count, int fixed_w) {
   }
 }
 
-static inline bool write_maker(const char *path, const maker *m) {
-  return write_whole(path, m->bytes, m->count);
+static inline void write_maker(const char *path, const maker *m) {
+  scratch_write(path, m->bytes, m->count);
 }
 
-static inline bool write_gz(const char *path, const maker *m) {
+static inline void write_gz(const char *path, const maker *m) {
   gzFile file = gzopen(path, "wb");
   const bool written = file && gzwrite(file, m->bytes, (unsigned)m->count) == (int)m->count;
-  return file && gzclose(file) == Z_OK && written;
+  if (!written || gzclose(file) != Z_OK) exit(1);
 }
 
 /* A picture file of one colour, JPEG or PNG. */
-static inline bool write_picture(const char *path, bool jpeg, int64_t h, int64_t w, const uint8_t rgb[3]) {
+static inline void write_picture(const char *path, bool jpeg, int64_t h, int64_t w, const uint8_t rgb[3]) {
   cvy_image image = {0};
   cvy_image_resize_buffer(&image, h, w, 3);
   for (int64_t i = 0; i < h * w * 3; i++) image.px[i] = rgb[i % 3];
   const file_bytes file = jpeg ? make_jpeg(&image, 95, true)
                                : make_png(image.px, (size_t)(h * w * 3), h, w, SPNG_COLOR_TYPE_TRUECOLOR, 8,
                                           NULL);
-  const bool written = write_whole(path, file.bytes, file.count);
+  scratch_write(path, file.bytes, file.count);
   free(file.bytes);
   cvy_image_free(&image);
-  return written;
 }
 
 /* A folder of the classes cat and dog: three cats, two dogs, of varying size, and what is to be overlooked.
@@ -97,17 +114,17 @@ static inline void make_picture_folder(const char *name) {
   const char *const dirs[] = {"", "/dog", "/cat"};
   for (int i = 0; i < 3; i++) {
     snprintf(path, sizeof path, "%s%s", name, dirs[i]);
-    mkdir(scratch(path), 0777);
+    mkdir(fresh(path), 0777);
   }
   const char *const files[] = {"/cat/b.jpg", "/cat/a.png", "/cat/c.JPEG", "/dog/2.png", "/dog/10.jpg"};
   for (int i = 0; i < 5; i++) {
     snprintf(path, sizeof path, "%s%s", name, files[i]);
-    write_picture(scratch(path), !strstr(path, ".png"), 9 + i, 14 - i, i < 3 ? red : blue);
+    write_picture(fresh(path), !strstr(path, ".png"), 9 + i, 14 - i, i < 3 ? red : blue);
   }
   snprintf(path, sizeof path, "%s/cat/.hidden", name);
-  write_whole(scratch(path), "x", 1);
+  scratch_write(fresh(path), "x", 1);
   snprintf(path, sizeof path, "%s/LICENSE.txt", name);
-  write_whole(scratch(path), "x", 1);
+  scratch_write(fresh(path), "x", 1);
 }
 
 /* ---- readers ---- */

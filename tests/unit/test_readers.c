@@ -1,5 +1,4 @@
 /* The readers of datasets/: what they deliver, and what they refuse. */
-#include "scratch.h"
 #include "suite.h"
 #include "sets.h"
 
@@ -36,7 +35,7 @@ static cvy_err go_through(const char *name, const char *a, const char *b) {
 }
 
 static void begin(void) {
-  scratch_begin();
+  fresh_folder();
   pool = cvy_pool_create();
 }
 
@@ -143,10 +142,10 @@ static void hoda_made_here(void) {
   for (int fixed_w = 0; fixed_w <= 9; fixed_w += 9)
     for (int gz = 0; gz < 2; gz++) {
       make_cdb(&m, 13, fixed_w);
-      CU_ASSERT((gz ? write_gz : write_maker)(scratch("digits"), &m));
+      (gz ? write_gz : write_maker)(fresh("digits"), &m);
       /* Record 5 is 11 (or 9) wide and 4 high: with the border of 2 it fits 8 x 15 (13) without scaling. */
       const int64_t w = fixed_w ? fixed_w : 11;
-      CU_ASSERT_EQUAL(open_with("hoda", NULL, NULL, scratch("digits"), NULL, 8, w + 4), CVY_OK);
+      CU_ASSERT_EQUAL(open_with("hoda", NULL, NULL, fresh("digits"), NULL, 8, w + 4), CVY_OK);
       CU_ASSERT(source.count == 13 && source.c == 1 && source.h == 8 && source.w == w + 4);
       CU_ASSERT_EQUAL(reader_named("hoda")->read(&record, &source, 5), CVY_OK);
       CU_ASSERT_EQUAL(record.label, 5);
@@ -157,7 +156,7 @@ static void hoda_made_here(void) {
         }
       reader_named("hoda")->close(&source);
     }
-  CU_ASSERT_EQUAL(open_plain("hoda", scratch("digits"), scratch("digits")), CVY_OK);
+  CU_ASSERT_EQUAL(open_plain("hoda", fresh("digits"), fresh("digits")), CVY_OK);
   CU_ASSERT_EQUAL(source.count, 26);
   CU_ASSERT_EQUAL(reader_named("hoda")->read(&record, &source, 13 + 4), CVY_OK);
   CU_ASSERT(record.label == 4 && strstr(record.name, "record 4"));
@@ -165,29 +164,45 @@ static void hoda_made_here(void) {
   end();
 }
 
-/* The aspect is kept, the long side fills the room within the border, the rest is centred. */
+/* Record 2, 8 x 4, in targets where it fits, must shrink, or is enlarged as all digits are; its first row and
+ * its last column are ink, so the ink's bounds are the image's. */
 static void hoda_scales_into_the_frame(void) {
   begin();
   make_cdb(&m, 3, 0);
-  write_maker(scratch("digits"), &m);
-  CU_ASSERT_EQUAL(open_plain("hoda", scratch("digits"), NULL), CVY_OK);
-  CU_ASSERT_EQUAL(reader_named("hoda")->read(&record, &source, 2), CVY_OK); /* 8 x 4, to 28 x 14 */
-  const uint8_t *px = record.image.px;
-  for (int64_t y = 0; y < 32; y++)
-    for (int64_t x = 0; x < 32; x++)
-      if (y < 9 || y >= 23 || x < 2 || x >= 30) CU_ASSERT_EQUAL(px[y * 32 + x], 0);
-  CU_ASSERT(px[9 * 32 + 2] == 255 && px[9 * 32 + 29] == 255 && px[22 * 32 + 29] == 255 &&
-            px[22 * 32 + 2] == 0);
-  reader_named("hoda")->close(&source);
-  CU_ASSERT_EQUAL(open_with("hoda", NULL, NULL, scratch("digits"), NULL, 4, 32), CVY_E_USAGE);
+  write_maker(fresh("digits"), &m);
+  const int64_t cases[][4] = {/* target, image in it */ {32, 32, 4, 8},
+                              {8, 8, 2, 4},
+                              {60, 60, 8, 16},
+                              {60, 32, 4, 8},
+                              {32, 10, 3, 6},
+                              {5, 32, 1, 2}};
+  for (int64_t n_case = 0; n_case < CVY_COUNT(cases); n_case++) {
+    const int64_t *c = cases[n_case];
+    CU_ASSERT_EQUAL(open_with("hoda", NULL, NULL, fresh("digits"), NULL, c[0], c[1]), CVY_OK);
+    CU_ASSERT_EQUAL(reader_named("hoda")->read(&record, &source, 2), CVY_OK);
+    CU_ASSERT(record.image.h == c[0] && record.image.w == c[1]);
+    int64_t top = 99, left = 99, bottom = -1, right = -1;
+    for (int64_t y = 0; y < c[0]; y++)
+      for (int64_t x = 0; x < c[1]; x++)
+        if (record.image.px[y * c[1] + x]) {
+          top = y < top ? y : top;
+          left = x < left ? x : left;
+          bottom = y > bottom ? y : bottom;
+          right = x > right ? x : right;
+        }
+    CU_ASSERT(top == (c[0] - c[2]) / 2 && bottom == top + c[2] - 1);
+    CU_ASSERT(left == (c[1] - c[3]) / 2 && right == left + c[3] - 1);
+    reader_named("hoda")->close(&source);
+  }
+  CU_ASSERT_EQUAL(open_with("hoda", NULL, NULL, fresh("digits"), NULL, 4, 32), CVY_E_USAGE);
   end();
 }
 
 static void expect_hoda_error(size_t at, int byte, const char *message) {
   const int held = m.bytes[at];
   m.bytes[at] = (unsigned char)byte;
-  write_maker(scratch("digits"), &m);
-  CU_ASSERT_EQUAL(open_plain("hoda", scratch("digits"), NULL), CVY_E_INPUT);
+  write_maker(fresh("digits"), &m);
+  CU_ASSERT_EQUAL(open_plain("hoda", fresh("digits"), NULL), CVY_E_INPUT);
   CU_ASSERT(says("digits") && says(message));
   m.bytes[at] = (unsigned char)held;
 }
@@ -205,9 +220,9 @@ static void hoda_refuses(void) {
   expect_hoda_error(1026, 0, "0x4 pixels");
   expect_hoda_error(1026, 7, "record 0 at byte 1024: its 8 bytes of run lengths do not fill 7x4");
   expect_hoda_error(1028, 9, "do not fill");
-  CU_ASSERT_EQUAL(open_plain("hoda", scratch("missing.cdb"), NULL), CVY_E_INPUT);
+  CU_ASSERT_EQUAL(open_plain("hoda", fresh("missing.cdb"), NULL), CVY_E_INPUT);
   CU_ASSERT(says("missing.cdb: cannot open: No such file"));
-  CU_ASSERT_EQUAL(open_plain("hoda", scratch_dir, NULL), CVY_E_INPUT);
+  CU_ASSERT_EQUAL(open_plain("hoda", fresh_dir, NULL), CVY_E_INPUT);
   CU_ASSERT_EQUAL(open_plain("hoda", NULL, NULL), CVY_E_USAGE);
   end();
 }
@@ -217,14 +232,14 @@ static void hoda_damage_never_crashes(void) {
   make_cdb(&m, 4, 0);
   maker cut = m;
   for (cut.count = 0; cut.count < m.count; cut.count += cut.count < 1020 ? 85 : 1) {
-    write_maker(scratch("cut"), &cut);
-    CU_ASSERT_EQUAL(go_through("hoda", scratch("cut"), NULL), CVY_E_INPUT);
+    write_maker(fresh("cut"), &cut);
+    CU_ASSERT_EQUAL(go_through("hoda", fresh("cut"), NULL), CVY_E_INPUT);
   }
   for (size_t at = 0; at < m.count; at += at < 60 || at >= 1024 ? 1 : 97)
     for (int bit = 1; bit < 256; bit *= 4) {
       m.bytes[at] ^= (unsigned char)bit;
-      write_maker(scratch("flipped"), &m);
-      const cvy_err err = go_through("hoda", scratch("flipped"), NULL);
+      write_maker(fresh("flipped"), &m);
+      const cvy_err err = go_through("hoda", fresh("flipped"), NULL);
       CU_ASSERT(err == CVY_OK || err == CVY_E_INPUT);
       m.bytes[at] ^= (unsigned char)bit;
     }
@@ -268,8 +283,8 @@ static void hoda_itself(void) {
 static void make_mnist(const char *images, const char *labels, uint32_t count, bool gz) {
   make_idx_images(&m, count, 6, 5);
   make_idx_labels(&n, count);
-  CU_ASSERT((gz ? write_gz : write_maker)(scratch(images), &m));
-  CU_ASSERT((gz ? write_gz : write_maker)(scratch(labels), &n));
+  (gz ? write_gz : write_maker)(fresh(images), &m);
+  (gz ? write_gz : write_maker)(fresh(labels), &n);
 }
 
 static void mnist_made_here(void) {
@@ -277,7 +292,7 @@ static void mnist_made_here(void) {
   for (int gz = 0; gz < 2; gz++)
     for (int order = 0; order < 2; order++) {
       make_mnist("i", "l", 23, gz);
-      CU_ASSERT_EQUAL(open_plain("mnist", scratch(order ? "i" : "l"), scratch(order ? "l" : "i")), CVY_OK);
+      CU_ASSERT_EQUAL(open_plain("mnist", fresh(order ? "i" : "l"), fresh(order ? "l" : "i")), CVY_OK);
       CU_ASSERT(source.count == 23 && source.h == 6 && source.w == 5 && source.c == 1);
       for (int64_t i = 22; i >= 0; i--) {
         CU_ASSERT_EQUAL(reader_named("mnist")->read(&record, &source, i), CVY_OK);
@@ -293,7 +308,7 @@ static void mnist_made_here(void) {
 static void mnist_pads_or_scales(void) {
   begin();
   make_mnist("i", "l", 10, false);
-  CU_ASSERT_EQUAL(open_with("mnist", "pad", "true", scratch("i"), scratch("l"), 10, 10), CVY_OK);
+  CU_ASSERT_EQUAL(open_with("mnist", "pad", "true", fresh("i"), fresh("l"), 10, 10), CVY_OK);
   CU_ASSERT_EQUAL(reader_named("mnist")->read(&record, &source, 4), CVY_OK);
   for (int64_t y = 0; y < 10; y++)
     for (int64_t x = 0; x < 10; x++) {
@@ -301,12 +316,12 @@ static void mnist_pads_or_scales(void) {
       CU_ASSERT_EQUAL(record.image.px[y * 10 + x], inside ? (28 + (y - 2) * 3 + x - 2) % 256 : 0);
     }
   reader_named("mnist")->close(&source);
-  CU_ASSERT_EQUAL(open_with("mnist", NULL, NULL, scratch("i"), scratch("l"), 12, 10), CVY_OK);
+  CU_ASSERT_EQUAL(open_with("mnist", NULL, NULL, fresh("i"), fresh("l"), 12, 10), CVY_OK);
   CU_ASSERT_EQUAL(reader_named("mnist")->read(&record, &source, 4), CVY_OK);
   CU_ASSERT(record.image.px[0] == 28 && record.image.px[119] == 28 + 15 + 4);
   reader_named("mnist")->close(&source);
-  CU_ASSERT_EQUAL(open_with("mnist", "pad", "true", scratch("i"), scratch("l"), 5, 5), CVY_E_USAGE);
-  CU_ASSERT_EQUAL(open_with("mnist", "names", "fashion", scratch("i"), scratch("l"), 0, 0), CVY_OK);
+  CU_ASSERT_EQUAL(open_with("mnist", "pad", "true", fresh("i"), fresh("l"), 5, 5), CVY_E_USAGE);
+  CU_ASSERT_EQUAL(open_with("mnist", "names", "fashion", fresh("i"), fresh("l"), 0, 0), CVY_OK);
   CU_ASSERT_STRING_EQUAL(source.class_names[9], "ankle boot");
   reader_named("mnist")->close(&source);
   end();
@@ -317,25 +332,25 @@ static void mnist_folders(void) {
   cvy_prepare_input *found;
   int64_t count;
   const cvy_reader *reader = reader_named("mnist");
-  CU_ASSERT_EQUAL(open_plain("mnist", scratch_dir, NULL), CVY_E_INPUT);
+  CU_ASSERT_EQUAL(open_plain("mnist", fresh_dir, NULL), CVY_E_INPUT);
   CU_ASSERT(says("neither train-images-idx3-ubyte nor t10k"));
   make_mnist("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte", 20, true);
-  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, scratch_dir), CVY_OK);
+  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, fresh_dir), CVY_OK);
   CU_ASSERT_EQUAL(count, 0);
-  CU_ASSERT_EQUAL(open_plain("mnist", scratch_dir, NULL), CVY_OK);
+  CU_ASSERT_EQUAL(open_plain("mnist", fresh_dir, NULL), CVY_OK);
   CU_ASSERT_EQUAL(source.count, 20);
   reader->close(&source);
   make_mnist("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte.gz", 7, true);
-  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, scratch_dir), CVY_OK);
+  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, fresh_dir), CVY_OK);
   CU_ASSERT_EQUAL_FATAL(count, 4);
   for (int64_t i = 0; i < 4; i++) {
     CU_ASSERT_STRING_EQUAL(found[i].split, i < 2 ? "train" : "val");
     CU_ASSERT_PTR_NOT_NULL(strstr(found[i].path, i < 2 ? "/train-" : "/t10k-"));
   }
-  CU_ASSERT_EQUAL(open_plain("mnist", scratch_dir, NULL), CVY_E_INPUT);
+  CU_ASSERT_EQUAL(open_plain("mnist", fresh_dir, NULL), CVY_E_INPUT);
   CU_ASSERT(says("both become splits"));
-  remove(scratch("t10k-images-idx3-ubyte"));
-  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, scratch_dir), CVY_E_INPUT);
+  remove(fresh("t10k-images-idx3-ubyte"));
+  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, fresh_dir), CVY_E_INPUT);
   CU_ASSERT(says("'t10k-labels-idx1-ubyte' is there, but not 't10k-images-idx3-ubyte'"));
   end();
 }
@@ -343,9 +358,9 @@ static void mnist_folders(void) {
 static void expect_mnist_error(maker *damaged, size_t at, int byte, const char *message) {
   const int held = damaged->bytes[at];
   damaged->bytes[at] = (unsigned char)byte;
-  write_maker(scratch("i"), &m);
-  write_maker(scratch("l"), &n);
-  CU_ASSERT_EQUAL(open_plain("mnist", scratch("i"), scratch("l")), CVY_E_INPUT);
+  write_maker(fresh("i"), &m);
+  write_maker(fresh("l"), &n);
+  CU_ASSERT_EQUAL(open_plain("mnist", fresh("i"), fresh("l")), CVY_E_INPUT);
   CU_ASSERT(says(message));
   damaged->bytes[at] = (unsigned char)held;
 }
@@ -366,11 +381,11 @@ static void mnist_refuses(void) {
   expect_mnist_error(&n, 3, 3, "/l: ");
   make_idx_labels(&n, 11);
   expect_mnist_error(&n, 8, 1, "holds 10 images");
-  CU_ASSERT_EQUAL(open_plain("mnist", scratch("i"), scratch("i")), CVY_E_INPUT);
+  CU_ASSERT_EQUAL(open_plain("mnist", fresh("i"), fresh("i")), CVY_E_INPUT);
   CU_ASSERT(says("both hold images"));
-  CU_ASSERT_EQUAL(open_plain("mnist", scratch("i"), scratch("gone")), CVY_E_INPUT);
+  CU_ASSERT_EQUAL(open_plain("mnist", fresh("i"), fresh("gone")), CVY_E_INPUT);
   CU_ASSERT(says("gone: cannot open"));
-  CU_ASSERT_EQUAL(open_plain("mnist", scratch("i"), NULL), CVY_E_INPUT);
+  CU_ASSERT_EQUAL(open_plain("mnist", fresh("i"), NULL), CVY_E_INPUT);
   CU_ASSERT_EQUAL(open_plain("mnist", NULL, NULL), CVY_E_USAGE);
   end();
 }
@@ -380,14 +395,14 @@ static void mnist_damage_never_crashes(void) {
   make_mnist("i", "l", 10, false);
   maker cut = m;
   for (cut.count = 0; cut.count < m.count; cut.count++) {
-    write_maker(scratch("cut"), &cut);
-    CU_ASSERT_EQUAL(go_through("mnist", scratch("cut"), scratch("l")), CVY_E_INPUT);
+    write_maker(fresh("cut"), &cut);
+    CU_ASSERT_EQUAL(go_through("mnist", fresh("cut"), fresh("l")), CVY_E_INPUT);
   }
   for (size_t at = 0; at < 40; at++)
     for (int bit = 1; bit < 256; bit *= 2) {
       m.bytes[at] ^= (unsigned char)bit;
-      write_maker(scratch("flipped"), &m);
-      const cvy_err err = go_through("mnist", scratch("flipped"), scratch("l"));
+      write_maker(fresh("flipped"), &m);
+      const cvy_err err = go_through("mnist", fresh("flipped"), fresh("l"));
       CU_ASSERT(at < 16 ? err == CVY_E_INPUT : err == CVY_OK);
       m.bytes[at] ^= (unsigned char)bit;
     }
@@ -397,17 +412,17 @@ static void mnist_damage_never_crashes(void) {
 static void gzip_damage_is_an_error(void) {
   begin();
   make_mnist("i.gz", "l", 10, false);
-  write_gz(scratch("i.gz"), &m);
-  const file_bytes whole = read_whole(scratch("i.gz"));
+  write_gz(fresh("i.gz"), &m);
+  const file_bytes whole = read_whole(fresh("i.gz"));
   for (unsigned long k = 0; k < whole.count; k++) {
-    write_whole(scratch("cut.gz"), whole.bytes, k);
-    CU_ASSERT_EQUAL(go_through("mnist", scratch("cut.gz"), scratch("l")), CVY_E_INPUT);
+    scratch_write(fresh("cut.gz"), whole.bytes, k);
+    CU_ASSERT_EQUAL(go_through("mnist", fresh("cut.gz"), fresh("l")), CVY_E_INPUT);
   }
   CU_ASSERT(says("cut.gz: truncated"));
   for (unsigned long k = 10; k < whole.count; k++) { /* from the compressed data on; its CRC-32 sees all */
     whole.bytes[k] ^= 0x20;
-    write_whole(scratch("flipped.gz"), whole.bytes, whole.count);
-    CU_ASSERT_EQUAL(go_through("mnist", scratch("flipped.gz"), scratch("l")), CVY_E_INPUT);
+    scratch_write(fresh("flipped.gz"), whole.bytes, whole.count);
+    CU_ASSERT_EQUAL(go_through("mnist", fresh("flipped.gz"), fresh("l")), CVY_E_INPUT);
     whole.bytes[k] ^= 0x20;
   }
   free(whole.bytes);
@@ -441,7 +456,7 @@ static void folder_lists_classes_and_files_by_name(void) {
   static const char *const expected[] = {"/cat/a.png", "/cat/b.jpg", "/cat/c.JPEG", "/dog/10.jpg",
                                          "/dog/2.png"};
   static const int64_t heights[] = {10, 9, 11, 13, 12};
-  CU_ASSERT_EQUAL(open_plain("folder", scratch("pets"), NULL), CVY_OK);
+  CU_ASSERT_EQUAL(open_plain("folder", fresh("pets"), NULL), CVY_OK);
   CU_ASSERT(source.count == 5 && source.class_count == 2 && source.h == 0 && source.w == 0 && source.c == 3);
   CU_ASSERT(strcmp(source.class_names[0], "cat") == 0 && strcmp(source.class_names[1], "dog") == 0);
   int64_t bytes = 0;
@@ -460,7 +475,7 @@ static void folder_lists_classes_and_files_by_name(void) {
   CU_ASSERT(source.may_stay_encoded && source.encoded_bytes == bytes);
   reader_named("folder")->close(&source);
 
-  CU_ASSERT_EQUAL(open_with("folder", "colour", "grey", scratch("pets"), NULL, 6, 7), CVY_OK);
+  CU_ASSERT_EQUAL(open_with("folder", "colour", "grey", fresh("pets"), NULL, 6, 7), CVY_OK);
   CU_ASSERT_EQUAL(reader_named("folder")->read(&record, &source, 3), CVY_OK);
   CU_ASSERT(source.c == 1 && record.image.c == 1 && record.image.h == 6 && record.image.w == 7);
   reader_named("folder")->close(&source);
@@ -469,25 +484,30 @@ static void folder_lists_classes_and_files_by_name(void) {
 
 static void folder_refuses(void) {
   begin();
-  CU_ASSERT_EQUAL(open_plain("folder", scratch("nothing"), NULL), CVY_E_INPUT);
+  CU_ASSERT_EQUAL(open_plain("folder", fresh("nothing"), NULL), CVY_E_INPUT);
   CU_ASSERT(says("nothing: cannot read: No such file"));
-  CU_ASSERT_EQUAL(open_plain("folder", scratch_dir, NULL), CVY_E_INPUT);
+  CU_ASSERT_EQUAL(open_plain("folder", fresh_dir, NULL), CVY_E_INPUT);
   CU_ASSERT(says("no sub-folders"));
   make_picture_folder("pets");
-  mkdir(scratch("pets/emu"), 0777);
-  CU_ASSERT_EQUAL(open_plain("folder", scratch("pets"), NULL), CVY_E_INPUT);
+  mkdir(fresh("all"), 0777);
+  rename(fresh("pets"), fresh("all/pets"));
+  CU_ASSERT_EQUAL(open_plain("folder", fresh("all"), NULL), CVY_E_INPUT);
+  CU_ASSERT(says("'pets' is its only sub-folder"));
+  rename(fresh("all/pets"), fresh("pets"));
+  mkdir(fresh("pets/emu"), 0777);
+  CU_ASSERT_EQUAL(open_plain("folder", fresh("pets"), NULL), CVY_E_INPUT);
   CU_ASSERT(says("pets/emu: a class without a picture"));
-  mkdir(scratch("pets/emu/more"), 0777);
-  CU_ASSERT_EQUAL(open_plain("folder", scratch("pets"), NULL), CVY_E_INPUT);
+  mkdir(fresh("pets/emu/more"), 0777);
+  CU_ASSERT_EQUAL(open_plain("folder", fresh("pets"), NULL), CVY_E_INPUT);
   CU_ASSERT(says("pets/emu/more: a folder"));
-  remove(scratch("pets/emu/more"));
-  write_whole(scratch("pets/emu/1.jpg"), "", 0);
-  CU_ASSERT_EQUAL(open_plain("folder", scratch("pets"), NULL), CVY_E_INPUT);
+  remove(fresh("pets/emu/more"));
+  scratch_write(fresh("pets/emu/1.jpg"), "", 0);
+  CU_ASSERT_EQUAL(open_plain("folder", fresh("pets"), NULL), CVY_E_INPUT);
   CU_ASSERT(says("pets/emu/1.jpg: empty (0 bytes)"));
-  write_whole(scratch("pets/emu/1.jpg"), "not a picture", 13);
-  CU_ASSERT_EQUAL(go_through("folder", scratch("pets"), NULL), CVY_E_INPUT);
+  scratch_write(fresh("pets/emu/1.jpg"), "not a picture", 13);
+  CU_ASSERT_EQUAL(go_through("folder", fresh("pets"), NULL), CVY_E_INPUT);
   CU_ASSERT(says("pets/emu/1.jpg: neither JPEG nor PNG"));
-  CU_ASSERT_EQUAL(open_plain("folder", scratch("pets"), scratch("pets")), CVY_E_USAGE);
+  CU_ASSERT_EQUAL(open_plain("folder", fresh("pets"), fresh("pets")), CVY_E_USAGE);
   end();
 }
 
@@ -496,18 +516,19 @@ static void folder_finds_splits(void) {
   cvy_prepare_input *found;
   int64_t count;
   const cvy_reader *reader = reader_named("folder");
-  mkdir(scratch("set"), 0777);
-  mkdir(scratch("set/train"), 0777);
-  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, scratch("set")), CVY_OK);
+  mkdir(fresh("set"), 0777);
+  mkdir(fresh("set/train"), 0777);
+  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, fresh("set")), CVY_OK);
   CU_ASSERT_EQUAL(count, 0);
-  mkdir(scratch("set/test"), 0777);
-  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, scratch("set")), CVY_OK);
-  CU_ASSERT(count == 2 && strcmp(found[0].split, "val") == 0 && strstr(found[0].path, "/test") != NULL);
-  mkdir(scratch("set/validation"), 0777);
-  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, scratch("set")), CVY_OK);
-  CU_ASSERT(count == 3 && strcmp(found[0].split, "test") == 0 && strcmp(found[2].split, "val") == 0);
-  mkdir(scratch("set/cat"), 0777);
-  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, scratch("set")), CVY_OK);
+  mkdir(fresh("set/test"), 0777);
+  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, fresh("set")), CVY_OK);
+  CU_ASSERT(count == 2 && strcmp(found[1].split, "val") == 0 && strstr(found[1].path, "/test") != NULL);
+  mkdir(fresh("set/validation"), 0777);
+  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, fresh("set")), CVY_OK);
+  CU_ASSERT(count == 3 && strcmp(found[0].split, "train") == 0 && strcmp(found[1].split, "test") == 0 &&
+            strcmp(found[2].split, "val") == 0);
+  mkdir(fresh("set/cat"), 0777);
+  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, fresh("set")), CVY_OK);
   CU_ASSERT_EQUAL(count, 0);
   end();
 }
