@@ -25,6 +25,7 @@ extern "C" {
 #define CVY_VERSION "0.1.0"
 
 #define CVY_MUST_CHECK      __attribute__((warn_unused_result))
+#define CVY_NORETURN        __attribute__((noreturn))
 #define CVY_PRINTF(fmt, va) __attribute__((format(printf, fmt, va)))
 #define CVY_COUNT(array)    ((int64_t)(sizeof(array) / sizeof((array)[0])))
 
@@ -68,7 +69,7 @@ int cvy_err_exit_code(cvy_err code);
   } while (0)
 
 /* Ends the job: prints the message and calls the hook (by default _Exit(1)). Never returns. */
-_Noreturn void cvy_fatal(const char *format, ...) CVY_PRINTF(1, 2);
+CVY_NORETURN void cvy_fatal(const char *format, ...) CVY_PRINTF(1, 2);
 /* What cvy_fatal calls after its message; it must not return. The comm room sets MPI_Abort here. */
 void cvy_set_fatal_hook(void (*hook)(int exit_code));
 
@@ -76,7 +77,7 @@ void cvy_set_fatal_hook(void (*hook)(int exit_code));
   do {                                                                                                       \
     if (!(condition)) cvy_check_failed(__FILE__, __LINE__, #condition, " " __VA_ARGS__);                     \
   } while (0)
-_Noreturn void cvy_check_failed(const char *file, int line, const char *condition, const char *format, ...)
+CVY_NORETURN void cvy_check_failed(const char *file, int line, const char *condition, const char *format, ...)
     CVY_PRINTF(4, 5);
 
 /* ---- log ---------------------------------------------------------------------------------------------- */

@@ -53,7 +53,7 @@ void cvy_set_fatal_hook(void (*hook)(int exit_code)) {
   fatal_hook = hook;
 }
 
-_Noreturn static void end_job(void) {
+CVY_NORETURN static void end_job(void) {
   fflush(NULL);
   if (fatal_hook) fatal_hook(1);
   _Exit(1);

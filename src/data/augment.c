@@ -88,6 +88,18 @@ static cvy_err read_chain(cvy_augment *augment, const cvy_yaml *list) {
   return CVY_OK;
 }
 
+cvy_err cvy_augment_resolve(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *list) {
+  cvy_augment chain = {.pool = pool};
+  *out = NULL;
+  CVY_TRY(read_chain(&chain, list));
+  cvy_yaml *resolved = cvy_yaml_new_sequence(pool, list ? list->file : "resolved");
+  for (int64_t i = 0; i < chain.count; i++)
+    cvy_yaml_add(pool, resolved, NULL,
+                 cvy_kind_dump(&chain.links[i].type->kind, chain.links[i].config, pool));
+  *out = resolved;
+  return CVY_OK;
+}
+
 cvy_err cvy_augment_create(cvy_augment **out, const cvy_yaml *list, int64_t in_h, int64_t in_w,
                            int64_t *out_h, int64_t *out_w) {
   cvy_augment *augment = cvy_new(sizeof *augment);

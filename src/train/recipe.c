@@ -77,6 +77,7 @@ static void resolve(cvy_recipe *r) {
   r->learning_rate = cvy_kind_dump(r->schedule->kind, r->schedule_config, r->pool);
   cvy_recipe copy = *r;
   copy.network = r->network_resolved;
+  copy.data.augment = r->augment_resolved;
   r->resolved = cvy_options_dump(&copy, r->pool, cvy_recipe_options);
   r->text = cvy_yaml_text(r->resolved);
 }
@@ -102,6 +103,9 @@ static cvy_err read_recipe(cvy_recipe *r) {
   if (!r->network)
     return cvy_yaml_error(r->root, "the recipe needs 'network' (a name such as lenet5, or a file)");
   CVY_TRY(read_network(r));
+  cvy_yaml *augment;
+  CVY_TRY(cvy_augment_resolve(&augment, r->pool, r->data.augment));
+  r->augment_resolved = augment;
   CVY_TRY(read_rule(r));
   CVY_TRY(read_schedule(r));
   CVY_TRY(read_tree(r));

@@ -11,9 +11,9 @@
 
 struct cvy_recipe {
   cvy_pool *pool;
-  const cvy_yaml *root;             /* the recipe as it stands in its file, with the overrides */
-  const cvy_yaml *network;          /* the network's description, a mapping, as its author wrote it */
-  const cvy_yaml *network_resolved; /* the same with every option */
+  const cvy_yaml *root;    /* the recipe as it stands in its file, with the overrides */
+  const cvy_yaml *network; /* the network's description, a mapping, as its author wrote it */
+  const cvy_yaml *network_resolved, *augment_resolved; /* with every option written out */
   struct {
     const char *train, *val;
     const cvy_yaml *augment;

@@ -1,0 +1,67 @@
+# The house rules that a program can check: which room may include which, and who alone may touch a library.
+cd "$(dirname "$0")/../.." || exit 1
+failures=0
+fail() {
+  echo "FAILED: $*"
+  failures=$((failures + 1))
+}
+
+# room: what it may include besides itself. Nothing points upward; siblings do not know each other.
+may_include() {
+  case $1 in
+    base) echo "" ;;
+    math | comm | data) echo "base" ;;
+    layer | optim) echo "base math" ;;
+    net) echo "base layer" ;;
+    train) echo "base math layer net optim comm data" ;;
+    report) echo "base net data" ;;
+    datasets) echo "base data" ;;
+    cmd) echo "base math layer net optim comm data train report datasets" ;;
+  esac
+}
+
+for room in base math layer net optim comm data train report cmd datasets; do
+  folder=src/$room
+  [ $room != datasets ] || folder=datasets
+  for file in "$folder"/*.c "$folder"/*.h; do
+    [ -e "$file" ] || continue
+    # "room/file.h" and <convoy/room.h>; a file beside it ("reader.h" in datasets) is the same room.
+    for included in $(sed -n 's/^#include "\([a-z]*\)\/.*/\1/p; s/^#include <convoy\/\([a-z]*\)\.h>.*/\1/p' "$file" | sort -u); do
+      case " $room $(may_include $room) " in
+        *" $included "*) ;;
+        *) fail "$file includes $included, which $room may not" ;;
+      esac
+    done
+  done
+done
+
+only_in() { # only_in HEADER FILES...
+  local header=$1 found
+  shift
+  found=$(grep -rlE "#include [<\"]$header" src datasets include | grep -vE "$1")
+  [ -z "$found" ] || fail "$header is included by $found"
+}
+only_in 'mpi\.h' '^src/comm/'
+only_in 'hdf5' '^src/data/h5\.c$'
+only_in 'cblas' '^src/math/gemm\.c$'
+only_in 'yaml\.h>' '^src/base/yaml\.c$'
+only_in 'pthread\.h' '^src/(base/threads|math/gemm|data/(loader|h5))\.c$'
+
+library=$(ls src/*/*.c datasets/*.c | grep -v '^src/cmd/')
+# shellcheck disable=SC2086
+hits=$(grep -nE '\b(exit|abort|assert)\(' $library | grep -vE 'static_assert|_Static_assert|pthread_exit')
+[ -z "$hits" ] || fail "exit, abort or assert in the library: $hits"
+
+# Public headers compile by themselves, in C and in C++.
+for header in include/convoy/*.h; do
+  echo "#include <convoy/$(basename "$header")>" >"${TMPDIR:-/tmp}/house-$$.c"
+  cc -std=c17 -Wall -Wextra -Werror -Iinclude -fsyntax-only "${TMPDIR:-/tmp}/house-$$.c" || fail "$header does not stand alone"
+  ! command -v c++ >/dev/null || c++ -x c++ -Iinclude -fsyntax-only "${TMPDIR:-/tmp}/house-$$.c" || fail "$header is not C++"
+done
+rm -f "${TMPDIR:-/tmp}/house-$$.c"
+
+# Every network and recipe that comes with Convoy is whole.
+for network in launch/networks/*.yaml; do "$1" summary "$network" >/dev/null || fail "$network"; done
+
+[ "$failures" = 0 ] || exit 1
+echo "the house is in order"
