@@ -150,7 +150,7 @@ static cvy_err open_folder(cvy_source *out, const void *config_, const char *con
   s->h = h;
   s->w = w;
   s->c = c->colour == 0 ? 3 : 1;
-  *out = (cvy_source){.state = s, .h = h, .w = w, .c = s->c, .may_stay_encoded = true};
+  *out = (cvy_source){.state = s, .h = h, .w = w, .c = s->c};
   const cvy_err err = open_state(out, inputs, input_count);
   if (err) {
     close_folder(out);
@@ -218,6 +218,7 @@ static const cvy_option options[] = {
 const cvy_reader cvy_reader_folder = {
     .kind = &(const cvy_kind){"folder", "one sub-folder of JPEG and PNG files a class", options,
                               sizeof(config)},
+    .keeps_files = true,
     .find_splits = find_splits,
     .open = open_folder,
     .read = read_folder,

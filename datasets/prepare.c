@@ -134,8 +134,6 @@ static cvy_err open_groups(job *j) {
 static cvy_err choose_encoding(job *j) {
   const cvy_prepare_config *c = j->config;
   const cvy_source *s = &j->groups[0].source;
-  if (c->encoded && !s->may_stay_encoded)
-    return cvy_error(CVY_E_USAGE, "--encoded: %s has no JPEG or PNG files to keep", c->reader->kind->name);
   j->encoded = c->encoded || s->h == 0;
   if (j->encoded && !c->encoded)
     cvy_log("the pictures vary in size and no --size is given: they stay encoded");
@@ -304,6 +302,7 @@ static void remove_stale(const job *j, const part *p) {
 static cvy_err finish_parts(job *j, cvy_prepare_result *out) {
   float mean[CVY_MAX_CHANNELS], deviation[CVY_MAX_CHANNELS];
   cvy_pixel_sums_result(mean, deviation, &j->sums);
+  for (int64_t i = 0; i < j->part_count; i++) CVY_TRY(cvy_shards_seal(j->parts[i].writer, mean, deviation));
   for (int64_t i = 0; i < j->part_count; i++) {
     part *p = &j->parts[i];
     cvy_shards *writer = p->writer;
@@ -328,9 +327,14 @@ static cvy_err finish_parts(job *j, cvy_prepare_result *out) {
 /* ---- the whole ---- */
 
 static cvy_err check_config(const cvy_prepare_config *c) {
+  if (c->encoded && !c->reader->keeps_files)
+    return cvy_error(CVY_E_USAGE, "--encoded: %s has no JPEG or PNG files to keep", c->reader->kind->name);
   if (c->encoded && c->h > 0)
     return cvy_error(CVY_E_USAGE, "--encoded keeps the files as they are; it does not go with --size");
-  CVY_CHECK((c->h > 0) == (c->w > 0) && c->shards >= 0);
+  if ((c->h > 0) != (c->w > 0))
+    return cvy_error(CVY_E_USAGE, "--size %ldx%ld: width and height must both be at least 1, or both 0", c->w,
+                     c->h);
+  CVY_CHECK(c->shards >= 0);
   return CVY_OK;
 }
 
@@ -349,7 +353,7 @@ static cvy_err write_all(job *j, cvy_prepare_result *out) {
   for (int64_t i = 0; i < j->part_count; i++) {
     const cvy_err err = write_part(j, &j->parts[i]);
     if (err || i == j->part_count - 1) cvy_progress_end();
-    if (err) return err;
+    if (err) return err == CVY_E_INPUT ? CVY_E_RUN : err; /* found too late to say that nothing was started */
   }
   return finish_parts(j, out);
 }

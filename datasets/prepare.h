@@ -34,9 +34,9 @@ typedef struct cvy_prepare_result {
  * another number of shards; other splits' shards stay. The same arguments give the same bytes. Shows
  * progress.
  *
- * Wrong arguments are CVY_E_USAGE; missing, empty and malformed inputs CVY_E_INPUT, nearly all found before
- * the folder is touched; a full disk CVY_E_SYSTEM. On any error no shard of this run stands under its final
- * name. */
+ * Wrong arguments are CVY_E_USAGE; missing, empty and malformed inputs that are found before the folder is
+ * touched CVY_E_INPUT; a damaged picture that is found when its turn comes CVY_E_RUN; a full disk
+ * CVY_E_SYSTEM. On any error no shard of this run stands under its final name. */
 cvy_err cvy_prepare(cvy_prepare_result *out, const cvy_prepare_config *config) CVY_MUST_CHECK;
 
 #endif

@@ -15,8 +15,7 @@ typedef struct cvy_source {
   int64_t class_count;
   const char *const *class_names;
   int64_t h, w, c;       /* of every image; h = w = 0 if sizes vary and nothing scales them */
-  bool may_stay_encoded; /* read can deliver JPEG or PNG bytes */
-  int64_t encoded_bytes; /* of all records together, if may_stay_encoded */
+  int64_t encoded_bytes; /* of all records together, if the reader keeps_files */
 } cvy_source;
 
 /* One input of the command line, or one that a reader found. */
@@ -29,7 +28,7 @@ typedef struct cvy_record {
   int32_t label;
   const char *name; /* for errors: "cats/7.jpg", "record 12"; valid until the next read */
   cvy_image image;  /* the picture, decoded; the buffer is the reader's */
-  /* The file's bytes as they came, if the source may_stay_encoded; valid until the next read. */
+  /* The file's bytes as they came, if the reader keeps_files; valid until the next read. */
   const void *encoded;
   size_t encoded_bytes;
 } cvy_record;
@@ -40,6 +39,7 @@ typedef struct cvy_reader {
    * name (MNIST's folder: train and val, two files each). None found: *count = 0. May be NULL: never any. */
   cvy_err (*find_splits)(cvy_prepare_input **out, int64_t *count, cvy_pool *pool,
                          const char *path) CVY_MUST_CHECK;
+  bool keeps_files;             /* read can deliver JPEG or PNG bytes as they came */
   int64_t default_h, default_w; /* scaled to this if --size is not given; 0: left as they are */
   /* `inputs`: the files or folders of one split (1 or more; "synthetic" takes none). h, w: the size asked
    * for or else the reader's default; 0: as they are. On an error nothing stays open. */

@@ -28,6 +28,7 @@ if [ "$before" = "$after" ]; then
   echo "the weights have the same bits as last time: $after"
 fi
 
+[ "$(id -u)" != 0 ] || echo "As root, first: export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"
 cat <<END
 
 What to try next:

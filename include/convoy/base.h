@@ -36,7 +36,8 @@ typedef enum cvy_err {
   CVY_E_USAGE,  /* the command line is wrong */
   CVY_E_INPUT,  /* a recipe, network, image or data file is missing or wrong */
   CVY_E_SYSTEM, /* the system refused: disk full, out of memory, a read or write failed */
-  CVY_E_RUN,    /* the computation failed: a loss that is not finite, replicas that differ */
+  CVY_E_RUN, /* failed after it had begun: a damaged picture, a loss that is not finite, replicas that differ
+              */
   CVY_E_STOPPED /* stopped on request with a checkpoint written */
 } cvy_err;
 

@@ -65,7 +65,6 @@ typedef struct cvy_accumulator cvy_accumulator;
 cvy_err cvy_accumulator_create(cvy_accumulator **out, const cvy_tree *tree, int64_t ranks,
                                int64_t count) CVY_MUST_CHECK;
 void cvy_accumulator_destroy(cvy_accumulator *accumulator);
-size_t cvy_accumulator_bytes(const cvy_tree *tree, int64_t ranks, int64_t count);
 float *cvy_accumulator_leaf(cvy_accumulator *accumulator);
 void cvy_accumulator_add(cvy_accumulator *accumulator);
 float *cvy_accumulator_sum(cvy_accumulator *accumulator);

@@ -1,16 +1,16 @@
 /* What a layer type is, and what it may rely on.
  *
- * A layer type is one file in src/layer and one line in src/layer/layers.def. The file holds the
- * configuration struct, its option table and one exported constant `cvy_layer_<name>`. The net calls plan
- * once: from the input shapes it works out the output shape, declares the parameters, and says what backward
- * will read and how much scratch is needed. It may store derived values in its config. forward   y from x,
- * for one microbatch. backward  dx and the parameters' gradients from dy, for the microbatch that forward saw
- * last.
+ * A layer type is one file in src/layer and one line in src/layer/layers.def. The file holds the configuration struct,
+ * its option table and one exported constant `cvy_layer_<name>`. The net calls
  *
- * Layout: activations are N H W C, contiguous, float; filters [kh][kw][cin][cout]. All shapes of a call are
- * those of the plan. forward and backward overwrite their outputs (gradients of parameters too), allocate
- * nothing, cannot fail, and compute the same bits for any number of threads (cvy_parallel over tasks of fixed
- * shape).
+ *   plan      once: from the input shapes it works out the output shape, declares the parameters, and says what
+ *             backward will read and how much scratch is needed. It may store derived values in its config.
+ *   forward   y from x, for one microbatch.
+ *   backward  dx and the parameters' gradients from dy, for the microbatch that forward saw last.
+ *
+ * Layout: activations are N H W C, contiguous, float; filters [kh][kw][cin][cout]. All shapes of a call are those of the
+ * plan. forward and backward overwrite their outputs (gradients of parameters too), allocate nothing, cannot fail, and
+ * compute the same bits for any number of threads (cvy_parallel over tasks of fixed shape).
  */
 #ifndef CONVOY_LAYER_H
 #define CONVOY_LAYER_H

@@ -48,11 +48,11 @@ typedef struct cvy_train_result {
   int64_t best_step;
   cvy_hash weights;
   double seconds, images_per_s, waited_s; /* of this process's own steps */
-  int64_t batch;
 } cvy_train_result;
 
-/* Collective. Errors before the first step are returned, the same on all ranks; later ones end the job.
- * CVY_E_STOPPED: SIGTERM, SIGINT or SIGUSR1 came and a checkpoint is written. */
+/* Collective. Errors are returned, the same on all ranks: those met before the first step as what they are,
+ * later ones as CVY_E_RUN or CVY_E_SYSTEM; what one rank alone meets in mid-step (a damaged record, a full
+ * disk) ends the job. CVY_E_STOPPED: SIGTERM, SIGINT or SIGUSR1 came and a checkpoint is written. */
 cvy_err cvy_train(cvy_train_result *out, cvy_comm *comm, const cvy_recipe *recipe,
                   const cvy_train_options *options) CVY_MUST_CHECK;
 

@@ -51,8 +51,3 @@ void cvy_json_number(cvy_json *json, const char *key, double value, int signific
   else
     fputs("null", json->out);
 }
-
-void cvy_json_bool(cvy_json *json, const char *key, bool value) {
-  begin_item(json, key);
-  fputs(value ? "true" : "false", json->out);
-}

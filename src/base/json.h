@@ -16,6 +16,5 @@ void cvy_json_close(cvy_json *json, char bracket);                 /* '}' or ']'
 void cvy_json_text(cvy_json *json, const char *key, const char *value);
 void cvy_json_int(cvy_json *json, const char *key, int64_t value);
 void cvy_json_number(cvy_json *json, const char *key, double value, int significant_digits);
-void cvy_json_bool(cvy_json *json, const char *key, bool value);
 
 #endif

@@ -13,7 +13,7 @@ enum { MAX_WORD = 32 };
 static int edit_distance(const char *a, const char *b) {
   const size_t n = strlen(a), m = strlen(b);
   int row[MAX_WORD + 1];
-  if (n > MAX_WORD || m > MAX_WORD) return MAX_WORD;
+  if (n > MAX_WORD || m > MAX_WORD) return INT_MAX;
   for (size_t j = 0; j <= m; j++) row[j] = (int)j;
   for (size_t i = 1; i <= n; i++) {
     int diagonal = row[0];
@@ -325,7 +325,7 @@ cvy_yaml *cvy_options_dump(const void *config, cvy_pool *pool, const cvy_option 
 
 /* ---- help ---- */
 
-static const char *type_text(const cvy_option *option) {
+static const char *type_text(const cvy_option *option, bool on_command_line) {
   static _Thread_local char text[160];
   switch (option->type) {
   case CVY_INT:
@@ -337,7 +337,7 @@ static const char *type_text(const cvy_option *option) {
   case CVY_STRING:
     return "TEXT";
   case CVY_PAIR:
-    if (!option->words) return "N|[H,W]";
+    if (!option->words) return on_command_line ? "N|WxH" : "N|[H,W]";
     /* fall through */
   case CVY_CHOICE: {
     text[0] = '\0';
@@ -360,7 +360,7 @@ static const char *type_text(const cvy_option *option) {
 void cvy_options_help(FILE *out, const cvy_option *table, const char *prefix) {
   for (const cvy_option *option = table; option && option->name; option++) {
     char left[200];
-    snprintf(left, sizeof left, "%s%s %s", prefix, option->name, type_text(option));
+    snprintf(left, sizeof left, "%s%s %s", prefix, option->name, type_text(option, prefix[0] == '-'));
     fprintf(out, "  %-26s %s", left, option->help);
     const bool numeric = option->type == CVY_INT || option->type == CVY_FLOAT || option->type == CVY_PAIR;
     const bool shown_default = option->fallback && option->fallback[0] && option->type != CVY_BOOL;

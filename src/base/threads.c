@@ -15,8 +15,8 @@
 enum { MAX_THREADS = 1024, SPINS = 2000 }; /* about 20 microseconds */
 
 static struct pool {
-  int count;  /* threads, the caller's included */
-  bool spins; /* cores are to spare, so waiting threads may look around before they sleep */
+  int count;         /* threads, the caller's included */
+  atomic_bool spins; /* cores are to spare, so waiting threads may look around before they sleep */
   pthread_t workers[MAX_THREADS];
   pthread_mutex_t lock;
   pthread_cond_t work, done;
@@ -93,9 +93,7 @@ void cvy_threads_set(int count) {
 }
 
 void cvy_threads_share_cores(void) {
-  pthread_mutex_lock(&pool.lock);
   pool.spins = false;
-  pthread_mutex_unlock(&pool.lock);
 }
 
 int cvy_threads(void) {

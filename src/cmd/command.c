@@ -16,14 +16,6 @@ static const cvy_command *const commands[] = {
 #undef CVY_COMMAND
 };
 
-int64_t cvy_command_count(void) {
-  return CVY_COUNT(commands);
-}
-
-const cvy_command *cvy_command_at(int64_t index) {
-  return commands[index];
-}
-
 /* ---- help ---- */
 
 static void print_help(FILE *out) {
@@ -126,10 +118,22 @@ static bool asks_for_help(int argc, const char *const *argv) {
   return false;
 }
 
+/* The first word that is neither an option of the command's own nor such an option's value. */
+static const char *first_word(const cvy_command *command, int argc, const char *const *argv) {
+  for (int i = 2; i < argc; i++) {
+    if (argv[i][0] != '-') return argv[i];
+    void *config;
+    const target own = {command->kind, NULL};
+    const char *name = strcmp(argv[i], "-o") == 0 ? "output" : argv[i][1] == '-' ? argv[i] + 2 : "";
+    const cvy_option *option = find_option(&own, 1, name, strlen(name), &config);
+    if (option && option->type != CVY_BOOL) i++;
+  }
+  return NULL;
+}
+
 static cvy_err run(const cvy_command *command, cvy_pool *pool, int argc, const char *const *argv) {
-  const cvy_kind *further = NULL;
-  for (int i = 2; i < argc && command->further && !further; i++)
-    if (argv[i][0] != '-') further = command->further(argv[i]);
+  const char *first = first_word(command, argc, argv);
+  const cvy_kind *further = first && command->further ? command->further(first) : NULL;
   if (asks_for_help(argc, argv)) {
     print_command_help(stdout, command, further);
     return CVY_OK;
@@ -138,6 +142,8 @@ static cvy_err run(const cvy_command *command, cvy_pool *pool, int argc, const c
   if (further) targets[1] = (target){further, cvy_pool_new(pool, further->config_bytes)};
   cvy_arguments arguments = {.pool = pool};
   CVY_TRY(parse(&arguments, targets, further ? 2 : 1, argc, argv));
+  if (further && strcmp(arguments.words[0], first) != 0)
+    return cvy_error(CVY_E_USAGE, "name '%s' before its options", further->name);
   return command->run(&arguments, targets[0].config, targets[1].config);
 }
 

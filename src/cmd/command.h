@@ -23,9 +23,6 @@ typedef struct cvy_command {
   cvy_err (*run)(const cvy_arguments *arguments, const void *config, const void *further_config);
 } cvy_command;
 
-int64_t cvy_command_count(void);
-const cvy_command *cvy_command_at(int64_t index);
-
 /* Runs `convoy argv[1] ...`; returns the exit code. */
 int cvy_command_main(int argc, const char *const *argv);
 

@@ -15,6 +15,17 @@ static const cvy_option table[] = {
     {"json", CVY_BOOL, offsetof(options, json), "false", .help = "print one JSON object"},
     {0}};
 
+static void explain_layers(FILE *out) {
+  fputs("\nA network has a name, the shape of its input, [height, width, channels], and a list of layers; "
+        "each may have a name.\n",
+        out);
+  for (int64_t i = 0; i < cvy_layer_type_count(); i++) {
+    const cvy_kind *layer = cvy_layer_type_at(i)->kind;
+    fprintf(out, "\nlayer %s: %s\n", layer->name, layer->help);
+    cvy_options_help(out, layer->options, "  ");
+  }
+}
+
 static cvy_err run(const cvy_arguments *arguments, const void *config, const void *further) {
   (void)further;
   const options *o = config;
@@ -43,4 +54,5 @@ const cvy_command cvy_command_summary = {
                    "the memory plan. NETWORK is a YAML file or the name of one that comes with convoy "
                    "(lenet, lenet5).\n\n"
                    "  convoy summary lenet5 --batch 64",
+    .more_help = explain_layers,
     .run = run};

@@ -1,6 +1,8 @@
 #include "base/json.h"
 #include "cmd/command.h"
 #include "cmd/ranks.h"
+#include "data/augment.h"
+#include "train/recipe.h"
 #include <convoy/train.h>
 
 typedef struct options {
@@ -19,6 +21,20 @@ static const cvy_option table[] = {
     {"json", CVY_BOOL, offsetof(options, json), "false",
      .help = "the last line on stdout is one JSON object"},
     {0}};
+
+static void explain(FILE *out, const char *what, const cvy_kind *kind) {
+  fprintf(out, "\n%s %s: %s\n", what, kind->name, kind->help);
+  cvy_options_help(out, kind->options, "  ");
+}
+
+static void explain_recipes(FILE *out) {
+  fputs("\nkeys of a recipe:\n", out);
+  cvy_options_help(out, cvy_recipe_options, "");
+  for (int64_t i = 0; i < cvy_rule_count(); i++) explain(out, "solver", cvy_rule_at(i)->kind);
+  for (int64_t i = 0; i < cvy_schedule_count(); i++) explain(out, "learning_rate", cvy_schedule_at(i)->kind);
+  for (int64_t i = 0; i < cvy_augmentation_count(); i++)
+    explain(out, "augmentation", &cvy_augmentation_at(i)->kind);
+}
 
 static void print_json(const cvy_train_result *r, const cvy_comm *comm) {
   cvy_json json = {.out = stdout};
@@ -92,4 +108,5 @@ const cvy_command cvy_command_train = {
                    "(exit 75).\n\n"
                    "  mpirun -n 2 convoy train lenet5-hoda\n"
                    "  mpirun -n 4 convoy train my.yaml epochs=20 run=runs/longer --resume",
+    .more_help = explain_recipes,
     .run = run};

@@ -66,6 +66,15 @@ cvy_err cvy_tree_check_ranks(const cvy_tree *tree, int64_t ranks, int64_t microb
     snprintf(counts + used, sizeof counts - used, "%s%lld", used ? ", " : "",
              (long long)rank_count_above(tree, level));
   }
+  cvy_tree usual;
+  const bool custom = cvy_tree_create(&usual, tree->leaves, NULL, 0) ||
+                      memcmp(&usual, tree, sizeof usual) != 0;
+  if (custom)
+    return cvy_error(CVY_E_INPUT,
+                     "%lld ranks cannot share the %lld microbatches of a step along the recipe's own 'tree', "
+                     "which runs on "
+                     "%s ranks: these are the products of its first radices",
+                     (long long)ranks, (long long)tree->leaves, counts);
   int64_t smaller = tree->leaves, larger = tree->leaves;
   while (smaller >= 1 && !default_tree_allows(smaller, ranks)) smaller--;
   while (!default_tree_allows(larger, ranks)) larger++;
@@ -100,14 +109,14 @@ static size_t buffer_bytes(int64_t count) {
   return cvy_aligned(sizeof(float) * (size_t)count);
 }
 
-size_t cvy_accumulator_bytes(const cvy_tree *tree, int64_t ranks, int64_t count) {
+static size_t accumulator_bytes(const cvy_tree *tree, int64_t ranks, int64_t count) {
   return (size_t)(levels_within_rank(tree, ranks) + 1) * buffer_bytes(count);
 }
 
 cvy_err cvy_accumulator_create(cvy_accumulator **out, const cvy_tree *tree, int64_t ranks, int64_t count) {
   *out = NULL;
   void *memory;
-  CVY_TRY(cvy_buffer_create(&memory, cvy_accumulator_bytes(tree, ranks, count), "the gradients"));
+  CVY_TRY(cvy_buffer_create(&memory, accumulator_bytes(tree, ranks, count), "the gradients"));
   cvy_accumulator *a = cvy_new(sizeof *a);
   a->tree = tree;
   a->level_count = levels_within_rank(tree, ranks);

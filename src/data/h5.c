@@ -181,7 +181,9 @@ cvy_err cvy_h5_create(cvy_h5 **out, const char *path) {
 }
 
 cvy_err cvy_h5_begin(cvy_h5 **out, const char *path) {
-  return open_with(out, new_file(path, true, true), create_new);
+  const cvy_err err = open_with(out, new_file(path, true, true), create_new);
+  if (err) cvy_h5_withdraw(path); /* an empty file may have come to stand there */
+  return err;
 }
 
 cvy_err cvy_h5_resume(cvy_h5 **out, const char *path) {

@@ -25,6 +25,7 @@ struct cvy_shards {
   uint64_t *offsets;
   FILE *spool; /* encoded bytes */
   void *copy;
+  bool sealed; /* statistics are written, all is on the disk */
 };
 
 /* ---- checked arrays ---- */
@@ -259,7 +260,8 @@ static cvy_err write_statistics(cvy_h5 *file, const float mean[], const float de
   return cvy_shard_write_checked(file, "deviation", CVY_H5_F32, deviation, channels);
 }
 
-static cvy_err complete(cvy_shards *s, int64_t *bytes, const float mean[], const float deviation[]) {
+cvy_err cvy_shards_seal(cvy_shards *s, const float mean[], const float deviation[]) {
+  CVY_CHECK(s->next == s->config.record_count && !s->sealed);
   for (int64_t k = 0; k < s->config.shard_count; k++) {
     CVY_TRY(cvy_h5_resume(&s->file, s->paths[k]));
     CVY_TRY(write_statistics(s->file, mean, deviation, s->config.c));
@@ -267,6 +269,11 @@ static cvy_err complete(cvy_shards *s, int64_t *bytes, const float mean[], const
     s->file = NULL;
     CVY_TRY(cvy_h5_close(file));
   }
+  s->sealed = true;
+  return CVY_OK;
+}
+
+static cvy_err publish(cvy_shards *s, int64_t *bytes) {
   *bytes = 0;
   for (int64_t k = 0; k < s->config.shard_count; k++) {
     struct stat info;
@@ -277,8 +284,8 @@ static cvy_err complete(cvy_shards *s, int64_t *bytes, const float mean[], const
 }
 
 cvy_err cvy_shards_finish(cvy_shards *s, int64_t *bytes, const float mean[], const float deviation[]) {
-  CVY_CHECK(s->next == s->config.record_count);
-  const cvy_err err = complete(s, bytes, mean, deviation);
+  cvy_err err = s->sealed ? CVY_OK : cvy_shards_seal(s, mean, deviation);
+  if (!err) err = publish(s, bytes);
   cvy_shards_abandon(s); /* what is published has no temporary file any more */
   return err;
 }

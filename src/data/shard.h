@@ -55,8 +55,9 @@ cvy_err cvy_shards_create(cvy_shards **out, const cvy_shards_config *config) CVY
  * is allowed. */
 cvy_err cvy_shards_add(cvy_shards *shards, const void *bytes, size_t byte_count,
                        int32_t label) CVY_MUST_CHECK;
-/* mean, deviation: of the training split. *bytes receives the size of the finished files. Frees the writer.
- */
+/* Writes the statistics (mean, deviation: of the training split) and syncs; after this only renaming can fail. */
+cvy_err cvy_shards_seal(cvy_shards *shards, const float mean[], const float deviation[]) CVY_MUST_CHECK;
+/* Seals, if that is not yet done, and renames. *bytes receives the size of the finished files. Frees the writer. */
 cvy_err cvy_shards_finish(cvy_shards *shards, int64_t *bytes, const float mean[],
                           const float deviation[]) CVY_MUST_CHECK;
 void cvy_shards_abandon(cvy_shards *shards); /* NULL is allowed */

@@ -32,6 +32,8 @@ const cvy_kernels *cvy_kernels_named(const char *name) {
 static const cvy_kernels *choose(void) {
   const char *forced = getenv("CONVOY_KERNELS");
   const cvy_kernels *set = forced ? cvy_kernels_named(forced) : NULL;
+  if (forced && !set)
+    cvy_warn("CONVOY_KERNELS=%s: this machine has no such set of kernels; the best one is used", forced);
   for (int i = 0; !set; i++) set = set_at(i);
   return set;
 }

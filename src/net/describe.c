@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { MAX_NAME = 100 };
+
 typedef struct description {
   const char *name;
   cvy_ints input;
@@ -58,6 +60,8 @@ static cvy_err read_name(node *n, cvy_net *net, const cvy_yaml *item) {
   if (given && (given->kind != CVY_YAML_SCALAR || !given->text[0] || strchr(given->text, '/')))
     return cvy_yaml_error(given, "a layer's name must be a word without '/', not %s",
                           cvy_yaml_describe(given));
+  if (given && strlen(given->text) > MAX_NAME)
+    return cvy_yaml_error(given, "a layer's name may have at most %d letters", MAX_NAME);
   n->name = given ? given->text
                   : cvy_pool_format(net->pool, "%s%lld", n->type->short_name, (long long)same_type);
   for (const node *before = net->nodes; before < n; before++)

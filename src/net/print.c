@@ -46,9 +46,10 @@ void cvy_net_print(FILE *out, const cvy_net *net) {
   fprintf(out, "total: %s parameters, %s multiply-adds an image\n", grouped(a, info->param_count),
           grouped(b, info->multiply_adds));
   fprintf(out,
-          "memory for microbatches of %lld: parameters %.2f MB, and as much for gradients and for momentum; "
-          "activations "
-          "%.2f MB (%.2f MB if nothing were shared); scratch %.2f MB\n",
+          "memory for microbatches of %lld: parameters %.2f MB; as much for momentum, for gradients, and "
+          "once more for each "
+          "level of the summation tree within a rank; activations %.2f MB (%.2f MB if nothing were shared); "
+          "scratch %.2f MB\n",
           (long long)info->input.n, params_mb, mb * (double)info->activation_bytes,
           mb * (double)info->activation_bytes_unshared, mb * (double)info->scratch_bytes);
 }

@@ -24,6 +24,7 @@ int64_t cvy_rule_count(void) {
 }
 
 const cvy_rule *cvy_rule_at(int64_t index) {
+  CVY_CHECK(index >= 0 && index < CVY_COUNT(rules));
   return rules[index];
 }
 
@@ -32,5 +33,6 @@ int64_t cvy_schedule_count(void) {
 }
 
 const cvy_schedule *cvy_schedule_at(int64_t index) {
+  CVY_CHECK(index >= 0 && index < CVY_COUNT(schedules));
   return schedules[index];
 }

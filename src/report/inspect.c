@@ -72,7 +72,13 @@ static cvy_err hash_numbers(inspection *in, const char *name, cvy_h5_type type, 
   int64_t per_row = 1;
   for (int i = 1; i < dim_count; i++) per_row *= dims[i];
   const size_t row_bytes = cvy_h5_type_bytes(type) * (size_t)per_row;
-  if (dim_count == 0 || row_bytes == 0) return CVY_OK;
+  if (dim_count == 0) {
+    double scalar = 0; /* room for any of the types */
+    CVY_TRY(cvy_h5_read(in->file, name, type, &scalar, 1));
+    cvy_hasher_add(in->hasher, &scalar, cvy_h5_type_bytes(type));
+    return CVY_OK;
+  }
+  if (row_bytes == 0) return CVY_OK;
   const int64_t rows_at_once = row_bytes < ROWS_BYTES ? (int64_t)(ROWS_BYTES / row_bytes) : 1;
   void *rows;
   CVY_TRY(cvy_buffer_create(&rows, row_bytes * (size_t)rows_at_once, name));
@@ -86,6 +92,7 @@ static cvy_err hash_numbers(inspection *in, const char *name, cvy_h5_type type, 
   return err;
 }
 
+/* Texts in lists; what else there may be (single texts, structs) counts with its name and shape only. */
 static cvy_err hash_texts(inspection *in, const char *name, int64_t *count) {
   char **texts;
   CVY_TRY(cvy_h5_read_texts(in->file, name, &texts, count, in->pool));
@@ -124,8 +131,8 @@ static cvy_err visit(inspection *in, const char *name) {
   cvy_hasher_add(in->hasher, name, strlen(name) + 1);
   cvy_hasher_add(in->hasher, dims, sizeof *dims * (size_t)dim_count);
   if (cvy_h5_element(in->file, name, &type)) {
-    CVY_TRY(hash_texts(in, name, &dims[0]));
-    show_dataset(in, name, "text", dims, 1);
+    const bool is_list = dim_count == 1 && hash_texts(in, name, &dims[0]) == CVY_OK;
+    show_dataset(in, name, is_list ? "text" : "other", dims, dim_count);
     return CVY_OK;
   }
   CVY_TRY(hash_numbers(in, name, type, dims, dim_count));

@@ -1,13 +1,15 @@
 /* Checkpoints: HDF5 that h5py reads without Convoy.
  *
- *   attributes of /   format "convoy-checkpoint", version 1, step, weights (hash), state (hash), data
- * (fingerprint), and the progress fields below /recipe           the resolved recipe's YAML, one string
+ *   attributes of /   format "convoy-checkpoint", version 1, data (the training set's fingerprint), weights (hash),
+ *                     momentum (hash; under the update rule's name for its state), step, best_step, best_top1,
+ *                     train_loss, and the tallies of the epoch and of the metrics' interval so far
+ *   /recipe           the resolved recipe's YAML, one string
  *   /class_names, /mean, /deviation
  *   /parameters/<layer>/<tensor>   float32, in the tensor's shape
- *   /momentum/<layer>/<tensor>     the update rule's state, likewise, under the rule's name for it
+ *   /momentum/<layer>/<tensor>     the update rule's state, likewise
  *
- * A file stands under its name only when it is whole and on the disk. Both hashes are checked when it is
- * read. */
+ * Texts, mean and deviation carry a `checksum` (CRC-32); both hashes and the checksums are checked when the file is
+ * read. A file stands under its name only when it is whole and on the disk. */
 #ifndef CVY_TRAIN_CHECKPOINT_H
 #define CVY_TRAIN_CHECKPOINT_H
 
@@ -22,7 +24,8 @@ typedef struct cvy_run_state {
   int64_t step; /* steps done */
   double best_top1;
   int64_t best_step;
-  cvy_tally epoch; /* of the epoch's steps so far */
+  cvy_tally epoch;    /* of the epoch's steps so far */
+  cvy_tally interval; /* of the steps since the last line of metrics */
   double train_loss;
 } cvy_run_state;
 

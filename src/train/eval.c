@@ -20,13 +20,22 @@ static cvy_err open_everything(evaluation *e, const char *path, const char *data
   const char *from = data ? data : e->recipe->data.val;
   if (!from[0])
     return cvy_error(CVY_E_USAGE, "%s: its recipe has no validation data; name some with --data", path);
-  return cvy_open_data(&e->data, &e->augment, from, "val", e->recipe->data.augment, cvy_net_describe(e->net));
+  return cvy_open_data(&e->data, &e->augment, from, "val", e->recipe->data.augment, cvy_net_describe(e->net),
+                       cvy_checkpoint_data_info(e->checkpoint));
+}
+
+static cvy_err compare_ranks(const evaluation *e, cvy_comm *comm) {
+  char orders[128];
+  snprintf(orders, sizeof orders, "%s %s", cvy_recipe_hash(e->recipe).hex, cvy_net_hash(e->net, NULL).hex);
+  CVY_TRY(cvy_same_on_all_ranks(comm, orders, "another checkpoint"));
+  return cvy_same_on_all_ranks(comm, cvy_dataset_fingerprint(e->data).hex, "other data");
 }
 
 cvy_err cvy_eval(cvy_score *out, cvy_comm *comm, const char *checkpoint, const char *data) {
   evaluation e = {0};
   *out = (cvy_score){0};
   cvy_err err = cvy_comm_agree(comm, open_everything(&e, checkpoint, data));
+  if (!err) err = compare_ranks(&e, comm);
   if (!err)
     err = cvy_evaluate(out, comm, e.net, e.data, e.augment, cvy_checkpoint_data_info(e.checkpoint),
                        e.recipe->data.prefetch);

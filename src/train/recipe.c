@@ -25,9 +25,8 @@ const cvy_option cvy_recipe_options[] = {
      .help = "radices of the summation tree, top first; none: odd factors of batch / microbatch, then twos"},
     {"epochs", CVY_INT, RECIPE(epochs), NULL, 1, 1e9, .help = "passes over the training images"},
     {"seed", CVY_INT, RECIPE(seed), "1", 0, CVY_NO_LIMIT, .help = "of every random number of the run"},
-    {"solver", CVY_NODE, RECIPE(solver), .help = "update rule: sgd: {momentum, weight_decay, decay_biases}"},
-    {"learning_rate", CVY_NODE, RECIPE(learning_rate),
-     .help = "schedule: constant: {rate} or step: {rate, factor, every}"},
+    {"solver", CVY_NODE, RECIPE(solver), .help = "the update rule: 'name' or 'name: {options}'"},
+    {"learning_rate", CVY_NODE, RECIPE(learning_rate), .help = "the schedule, likewise"},
     {"run", CVY_STRING, RECIPE(run), NULL, .help = "the folder for checkpoints and metrics"},
     {"log_every", CVY_INT, RECIPE(log_every), "50", 1, CVY_NO_LIMIT,
      .help = "steps from one line of metrics to the next"},
@@ -60,11 +59,14 @@ static cvy_err read_schedule(cvy_recipe *r) {
 
 static cvy_err read_tree(cvy_recipe *r) {
   const cvy_yaml *batch = cvy_yaml_get(r->root, "batch"), *tree = cvy_yaml_get(r->root, "tree");
-  if (r->batch % r->microbatch)
+  const int64_t below = r->batch / r->microbatch * r->microbatch;
+  if (below == 0)
+    return cvy_yaml_error(batch, "batch %lld is smaller than microbatch %lld", (long long)r->batch,
+                          (long long)r->microbatch);
+  if (below < r->batch)
     return cvy_yaml_error(batch, "batch %lld is not a multiple of microbatch %lld; %lld or %lld would be",
-                          (long long)r->batch, (long long)r->microbatch,
-                          (long long)(r->batch / r->microbatch * r->microbatch),
-                          (long long)((r->batch / r->microbatch + 1) * r->microbatch));
+                          (long long)r->batch, (long long)r->microbatch, (long long)below,
+                          (long long)(below + r->microbatch));
   if (cvy_tree_create(&r->tree, r->batch / r->microbatch, r->radices.values, r->radices.count))
     return cvy_yaml_error(tree ? tree : batch, "%s", cvy_err_message());
   return CVY_OK;
@@ -85,8 +87,10 @@ static void resolve(cvy_recipe *r) {
 /* A name or a file is replaced by what stands there, so that the resolved recipe needs no other file. */
 static cvy_err read_network(cvy_recipe *r) {
   if (r->network->kind == CVY_YAML_SCALAR) {
-    const char *path;
-    if (cvy_find_yaml(&path, r->pool, r->network->text, "networks", r->root->file))
+    const char *path, *recipe = r->root->file;
+    const char *beside = strcmp(r->network->file, recipe) == 0 ? recipe
+                                                               : NULL; /* else from the command line */
+    if (cvy_find_yaml(&path, r->pool, r->network->text, "networks", beside))
       return cvy_yaml_error(r->network, "%s", cvy_err_message());
     cvy_yaml *loaded;
     CVY_TRY(cvy_yaml_load(&loaded, r->pool, path));
@@ -150,6 +154,23 @@ void cvy_recipe_destroy(cvy_recipe *recipe) {
 }
 
 /* ---- comparing ---- */
+
+cvy_hash cvy_recipe_hash(const cvy_recipe *recipe) {
+  cvy_recipe copy = *recipe;
+  copy.network = recipe->network_resolved;
+  copy.data.augment = recipe->augment_resolved;
+  copy.data.train = copy.run = "";
+  copy.data.val = recipe->data.val[0] ? "some" : "";
+  cvy_pool *pool = cvy_pool_create();
+  cvy_hasher *hasher = cvy_hasher_create();
+  char *text = cvy_yaml_text(cvy_options_dump(&copy, pool, cvy_recipe_options));
+  cvy_hasher_add(hasher, text, strlen(text));
+  const cvy_hash hash = cvy_hasher_result(hasher);
+  free(text);
+  cvy_hasher_destroy(hasher);
+  cvy_pool_destroy(pool);
+  return hash;
+}
 
 static bool changes_no_bit(const char *path) {
   static const char *const paths[] = {"epochs",     "run",      "log_every",     "check_every",

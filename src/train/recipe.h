@@ -38,6 +38,9 @@ struct cvy_recipe {
 
 extern const cvy_option cvy_recipe_options[];
 
+/* Of everything that the ranks of a job must have in common: all but where each finds its data and its run folder. */
+cvy_hash cvy_recipe_hash(const cvy_recipe *recipe);
+
 /* CVY_E_INPUT, naming the key and both values, if two resolved recipes would train differently. Keys that
  * change no bit (run, log_every, data paths, ...) and `epochs` may differ. */
 cvy_err cvy_recipe_compare(const cvy_yaml *stored, const cvy_yaml *wanted,

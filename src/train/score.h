@@ -14,6 +14,7 @@ typedef struct cvy_tally {
 } cvy_tally;
 
 enum { CVY_TALLY_FIELDS = 5 };
+_Static_assert(sizeof(cvy_tally) == CVY_TALLY_FIELDS * sizeof(int64_t), "a tally is summed as an array");
 
 /* Adds the microbatch that the net saw last. Of classes with equal logits the lower index ranks first. */
 void cvy_tally_add_microbatch(cvy_tally *tally, const cvy_net *net, const int32_t *labels);

@@ -8,8 +8,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Files of other makers name no classes; theirs are numbers. */
+static bool has_names(const cvy_dataset_info *data) {
+  for (int64_t k = 0; k < data->class_count; k++) {
+    char number[32];
+    snprintf(number, sizeof number, "%lld", (long long)k);
+    if (strcmp(data->class_names[k], number) != 0) return true;
+  }
+  return false;
+}
+
+static cvy_err check_classes(const char *path, const cvy_dataset_info *data, const cvy_dataset_info *known) {
+  if (!known || !has_names(data) || !has_names(known)) return CVY_OK;
+  for (int64_t k = 0; k < data->class_count; k++) {
+    const char *expected = k < known->class_count ? known->class_names[k] : "no class";
+    if (strcmp(data->class_names[k], expected) != 0)
+      return cvy_error(CVY_E_INPUT,
+                       "%s: class %lld is '%s'; where the network learns it is '%s' (prepare both together)",
+                       path, (long long)k, data->class_names[k], expected);
+  }
+  return CVY_OK;
+}
+
 cvy_err cvy_open_data(cvy_dataset **data, cvy_augment **augment, const char *path, const char *split,
-                      const cvy_yaml *chain, const cvy_net_info *net) {
+                      const cvy_yaml *chain, const cvy_net_info *net, const cvy_dataset_info *known) {
   CVY_TRY(cvy_dataset_open(data, path, split));
   const cvy_dataset_info *info = cvy_dataset_describe(*data);
   int64_t h = 0, w = 0;
@@ -23,7 +45,7 @@ cvy_err cvy_open_data(cvy_dataset **data, cvy_augment **augment, const char *pat
   if (info->class_count > net->class_count)
     return cvy_error(CVY_E_INPUT, "%s: has %lld classes; network '%s' tells apart %lld", path,
                      (long long)info->class_count, net->name, (long long)net->class_count);
-  return CVY_OK;
+  return check_classes(path, info, known);
 }
 
 static cvy_err open_everything(trainer *t, const cvy_train_options *options) {
@@ -31,10 +53,12 @@ static cvy_err open_everything(trainer *t, const cvy_train_options *options) {
   CVY_TRY(cvy_tree_check_ranks(&r->tree, cvy_comm_size(t->comm), r->microbatch));
   CVY_TRY(cvy_net_create(&t->net, r->network, r->microbatch));
   const cvy_net_info *net = cvy_net_describe(t->net);
-  CVY_TRY_IN(cvy_open_data(&t->train, &t->train_augment, r->data.train, "train", r->data.augment, net),
+  CVY_TRY_IN(cvy_open_data(&t->train, &t->train_augment, r->data.train, "train", r->data.augment, net, NULL),
              "data.train");
   if (r->data.val[0])
-    CVY_TRY_IN(cvy_open_data(&t->val, &t->val_augment, r->data.val, "val", r->data.augment, net), "data.val");
+    CVY_TRY_IN(cvy_open_data(&t->val, &t->val_augment, r->data.val, "val", r->data.augment, net,
+                             cvy_dataset_describe(t->train)),
+               "data.val");
   if (cvy_comm_rank(t->comm) == 0) CVY_TRY(cvy_folder_create(&t->folder, r, options));
   CVY_TRY(cvy_accumulator_create(&t->accumulator, &r->tree, cvy_comm_size(t->comm), net->arena_count));
   CVY_TRY(cvy_reducer_create(&t->reducer, t->comm, &r->tree));
@@ -49,12 +73,26 @@ static cvy_err open_everything(trainer *t, const cvy_train_options *options) {
   return CVY_OK;
 }
 
+cvy_err cvy_same_on_all_ranks(cvy_comm *comm, const char *text, const char *what) {
+  const int other = cvy_comm_first_different(comm, text);
+  if (other < 0) return CVY_OK;
+  return cvy_error(CVY_E_INPUT, "rank %d has %s than rank 0; does each node see the same files?", other,
+                   what);
+}
+
+/* Whatever decides how many steps and collectives there are must be the same everywhere, or the ranks would wait for
+ * each other for ever. */
+static cvy_err compare_orders(trainer *t, const cvy_train_options *options) {
+  char orders[128];
+  snprintf(orders, sizeof orders, "%s %d %d %lld", cvy_recipe_hash(t->recipe).hex, options->resume,
+           options->overwrite, (long long)options->stop_after);
+  return cvy_same_on_all_ranks(t->comm, orders, "another recipe, or other options,");
+}
+
 static cvy_err compare_ranks(trainer *t) {
-  const int other_data = cvy_comm_first_different(t->comm, t->fingerprint.hex);
-  if (other_data >= 0)
-    return cvy_error(CVY_E_INPUT,
-                     "rank %d sees other training data at %s than rank 0; are its files the same?",
-                     other_data, t->recipe->data.train);
+  CVY_TRY(cvy_same_on_all_ranks(t->comm, t->fingerprint.hex, "other training data"));
+  if (t->val)
+    CVY_TRY(cvy_same_on_all_ranks(t->comm, cvy_dataset_fingerprint(t->val).hex, "other validation data"));
   char arithmetic[200];
   snprintf(arithmetic, sizeof arithmetic, "%s, %s", cvy_blas_core(), cvy_kernels_get()->name);
   const int other_cpu = cvy_comm_first_different(t->comm, arithmetic);
@@ -96,7 +134,6 @@ static cvy_err begin_run(trainer *t, const cvy_train_options *options) {
   if (t->folder) {
     cvy_net_init(t->net, (uint64_t)t->recipe->seed);
     if (options->resume) err = load_last(t);
-    if (!err && t->state.step < t->total_steps) err = cvy_folder_begin(t->folder, t->recipe, t->state.step);
   }
   CVY_TRY(cvy_comm_agree(t->comm, err));
   cvy_comm_broadcast(t->comm, &t->state, sizeof t->state);
@@ -134,14 +171,16 @@ static cvy_err start_loader(trainer *t) {
 static cvy_err create(trainer *t, const cvy_train_options *options) {
   const cvy_recipe *r = t->recipe;
   const int rank = cvy_comm_rank(t->comm), size = cvy_comm_size(t->comm);
+  CVY_TRY(compare_orders(t, options));
   CVY_TRY(cvy_comm_agree(t->comm, open_everything(t, options)));
   CVY_TRY(compare_ranks(t));
   t->own_microbatches = r->tree.leaves / size;
   t->first_microbatch = rank * t->own_microbatches;
   t->total_steps = (r->epochs * t->images + r->batch - 1) / r->batch;
   CVY_TRY(begin_run(t, options));
-  if (t->state.step < t->total_steps) CVY_TRY(cvy_comm_agree(t->comm, start_loader(t)));
-  return CVY_OK;
+  if (t->state.step >= t->total_steps) return CVY_OK;
+  CVY_TRY(cvy_comm_agree(t->comm, start_loader(t)));
+  return cvy_comm_agree(t->comm, t->folder ? cvy_folder_begin(t->folder, t->recipe, t->state.step) : CVY_OK);
 }
 
 cvy_err cvy_trainer_create(trainer *t, cvy_comm *comm, const cvy_recipe *recipe,

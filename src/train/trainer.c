@@ -4,14 +4,15 @@
 #include "base/json.h"
 #include "train/stop.h"
 
+#include <math.h>
 #include <string.h>
 
 /* What one run of the program sees go by, for people. */
 typedef struct run_meter {
   double started_s, evaluating_s;
   int64_t first_step;
+  int64_t interval_first_step;
   double interval_started_s, interval_waited_s;
-  cvy_tally interval; /* since the last line of metrics */
 } run_meter;
 
 /* ---- one step ---- */
@@ -44,7 +45,7 @@ static double learning_rate(const trainer *t) {
   return t->recipe->schedule->rate(t->recipe->schedule_config, epochs_at(t, t->state.step));
 }
 
-static void update_weights(trainer *t, const float *gradients) {
+static void update_weights(trainer *t, const float *gradients, double rate) {
   const cvy_net_info *net = cvy_net_describe(t->net);
   const cvy_rule *rule = t->recipe->rule;
   for (int64_t i = 0; i < net->param_tensors; i++) {
@@ -52,7 +53,7 @@ static void update_weights(trainer *t, const float *gradients) {
     cvy_update update = {.weights = t->arenas.params + p->offset,
                          .gradient = gradients + p->offset,
                          .count = p->count,
-                         .rate = (float)learning_rate(t),
+                         .rate = (float)rate,
                          .decays = p->spec->decays};
     for (int64_t k = 0; k < rule->state_count; k++) update.state[k] = t->arenas.state[k] + p->offset;
     rule->apply(&update, t->recipe->rule_config);
@@ -61,19 +62,20 @@ static void update_weights(trainer *t, const float *gradients) {
 
 /* ---- telling ---- */
 
-static void log_interval(trainer *t, run_meter *meter) {
+static void log_interval(trainer *t, run_meter *meter, double rate) {
   if (!t->folder) return;
-  const cvy_score score = cvy_tally_score(&meter->interval);
+  const cvy_score score = cvy_tally_score(&t->state.interval);
   const double now_s = cvy_now_s(), elapsed_s = now_s - meter->interval_started_s;
   const double waited_s = cvy_loader_waited_s(t->loader);
-  const double images_per_s = (double)score.images / elapsed_s;
+  const int64_t steps = t->state.step - meter->interval_first_step;
+  const double images_per_s = (double)(steps * t->recipe->batch) / elapsed_s;
   cvy_json json = {.out = t->folder->metrics};
   cvy_json_open(&json, NULL, '{');
   cvy_json_int(&json, "step", t->state.step);
   cvy_json_number(&json, "epoch", epochs_at(t, t->state.step), 6);
   cvy_json_number(&json, "loss", score.loss, 9);
   cvy_json_number(&json, "top1", score.top1, 9);
-  cvy_json_number(&json, "rate", learning_rate(t), 9);
+  cvy_json_number(&json, "rate", rate, 9);
   cvy_json_number(&json, "img_s", images_per_s, 5);
   cvy_json_number(&json, "waited_s", waited_s - meter->interval_waited_s, 4);
   cvy_json_close(&json, '}');
@@ -85,16 +87,13 @@ static void log_interval(trainer *t, run_meter *meter) {
                (long long)(epochs_at(t, t->state.step - 1) + 1), (long long)t->recipe->epochs,
                (long long)t->state.step, (long long)t->total_steps, score.loss, 100 * score.top1,
                images_per_s, (long long)(left_s / 60), (long long)(left_s % 60));
+  meter->interval_first_step = t->state.step;
+  meter->interval_started_s = now_s;
   meter->interval_waited_s = waited_s;
 }
 
-static void begin_interval(run_meter *meter) {
-  meter->interval = (cvy_tally){0};
-  meter->interval_started_s = cvy_now_s();
-}
-
 /* Sums the step's tally over the ranks. Returns in *stop whether any rank was asked to stop. */
-static cvy_err count_step(trainer *t, run_meter *meter, cvy_tally tally, bool *stop) {
+static cvy_err count_step(trainer *t, run_meter *meter, cvy_tally tally, double rate, bool *stop) {
   int64_t sums[CVY_TALLY_FIELDS + 1];
   memcpy(sums, &tally, sizeof tally);
   sums[CVY_TALLY_FIELDS] = cvy_stop_requested();
@@ -103,7 +102,7 @@ static cvy_err count_step(trainer *t, run_meter *meter, cvy_tally tally, bool *s
   *stop = sums[CVY_TALLY_FIELDS] > 0;
   t->state.step++;
   cvy_tally_add(&t->state.epoch, &tally);
-  cvy_tally_add(&meter->interval, &tally);
+  cvy_tally_add(&t->state.interval, &tally);
   if (tally.diverged > 0)
     return cvy_error(CVY_E_RUN,
                      "step %lld: the loss of %lld of %lld images is not a finite number; training diverged "
@@ -111,22 +110,38 @@ static cvy_err count_step(trainer *t, run_meter *meter, cvy_tally tally, bool *s
                      (long long)t->state.step, (long long)tally.diverged, (long long)tally.images,
                      learning_rate(t));
   if (t->state.step % t->recipe->log_every == 0 || t->state.step == t->total_steps) {
-    log_interval(t, meter);
-    begin_interval(meter);
+    log_interval(t, meter, rate);
+    t->state.interval = (cvy_tally){0};
   }
   return CVY_OK;
 }
 
 /* ---- now and then ---- */
 
+/* Best goes first: a run that ends between the two is resumed from the older last, and comes by here again. */
 static void save(trainer *t, bool is_best) {
   if (!t->folder) return;
   const cvy_checkpoint_data about = {.recipe_text = t->recipe->text,
                                      .data_fingerprint = t->fingerprint.hex,
                                      .data = cvy_dataset_describe(t->train)};
-  if (cvy_checkpoint_write(t->folder->last, &t->arenas, &t->state, &about) ||
-      (is_best && cvy_checkpoint_write(t->folder->best, &t->arenas, &t->state, &about)))
+  if ((is_best && cvy_checkpoint_write(t->folder->best, &t->arenas, &t->state, &about)) ||
+      cvy_checkpoint_write(t->folder->last, &t->arenas, &t->state, &about))
     cvy_fatal("%s", cvy_err_message());
+}
+
+/* A step that makes the weights infinite shows in the loss of the next one; it must not reach a checkpoint before. */
+static cvy_err check_finite(const trainer *t) {
+  const cvy_net_info *net = cvy_net_describe(t->net);
+  for (int64_t i = 0; i < net->param_tensors; i++) {
+    const cvy_net_param *p = &net->params[i];
+    for (int64_t k = 0; k < p->count; k++)
+      if (!isfinite(t->arenas.params[p->offset + k]))
+        return cvy_error(
+            CVY_E_RUN,
+            "step %lld: %s is no longer finite; training diverged (a smaller learning rate may help)",
+            (long long)t->state.step, p->name);
+  }
+  return CVY_OK;
 }
 
 static void log_validation(trainer *t, const cvy_score *score, bool is_best) {
@@ -157,6 +172,11 @@ static cvy_err finish_epoch(trainer *t, run_meter *meter, cvy_score *val) {
   const double started_s = cvy_now_s();
   if (t->val) {
     CVY_TRY(validate(t, val));
+    if (!isfinite(val->loss))
+      return cvy_error(CVY_E_RUN,
+                       "step %lld: the validation loss is not finite; training diverged (a smaller learning "
+                       "rate may help)",
+                       (long long)t->state.step);
     is_best = t->state.best_step == 0 || val->top1 > t->state.best_top1;
     if (is_best) {
       t->state.best_top1 = val->top1;
@@ -185,16 +205,18 @@ static cvy_err run_steps(trainer *t, run_meter *meter, cvy_score *val, int64_t s
     const cvy_tally tally = compute_gradients(t);
     float *gradients = cvy_accumulator_sum(t->accumulator);
     cvy_reducer_sum(t->reducer, gradients, count);
-    update_weights(t, gradients);
+    const double rate = learning_rate(t);
+    update_weights(t, gradients, rate);
     bool stop;
-    CVY_TRY(count_step(t, meter, tally, &stop));
+    CVY_TRY(count_step(t, meter, tally, rate, &stop));
 
     const int64_t step = t->state.step;
     const bool epoch_ends = ends_epoch(t), last = step == t->total_steps;
     stop = stop || step == stop_after;
     if (step % r->check_every == 0 || last) CVY_TRY(cvy_check_replicas(t->comm, t->net, step));
-    if (epoch_ends) CVY_TRY(finish_epoch(t, meter, val));
     const bool due = r->checkpoint_every > 0 && step % r->checkpoint_every == 0;
+    if (epoch_ends || due || stop) CVY_TRY(check_finite(t));
+    if (epoch_ends) CVY_TRY(finish_epoch(t, meter, val));
     if (!epoch_ends && (due || stop)) save(t, false);
     if (stop && !last)
       return cvy_error(CVY_E_STOPPED, "stopped after step %lld of %lld on request; --resume goes on",
@@ -216,8 +238,7 @@ static void fill_result(cvy_train_result *out, const trainer *t, const run_meter
                             .weights = cvy_net_hash(t->net, NULL),
                             .seconds = seconds,
                             .images_per_s = images > 0 ? images / seconds : 0,
-                            .waited_s = t->loader ? cvy_loader_waited_s(t->loader) : 0,
-                            .batch = t->recipe->batch};
+                            .waited_s = t->loader ? cvy_loader_waited_s(t->loader) : 0};
 }
 
 static void announce(const trainer *t) {
@@ -234,14 +255,21 @@ static void announce(const trainer *t) {
 
 static cvy_err train(cvy_train_result *out, trainer *t, const cvy_train_options *options) {
   cvy_score val = {0};
-  run_meter meter = {.started_s = cvy_now_s(), .first_step = t->state.step};
-  begin_interval(&meter);
+  run_meter meter = {
+      .started_s = cvy_now_s(), .first_step = t->state.step, .interval_first_step = t->state.step};
+  meter.interval_started_s = meter.started_s;
   announce(t);
   const bool already_done = t->state.step >= t->total_steps;
   cvy_err err = already_done && t->val ? validate(t, &val) : CVY_OK;
   if (!err) err = run_steps(t, &meter, &val, options->stop_after);
+  if (err == CVY_E_INPUT) err = CVY_E_RUN; /* found too late to say that nothing was started */
   cvy_progress_end();
-  if (!err && t->folder && !already_done) err = cvy_folder_end(t->folder);
+  if ((!err || err == CVY_E_STOPPED) && t->folder && !already_done) {
+    char reason[256];
+    snprintf(reason, sizeof reason, "%s", cvy_err_message());
+    const cvy_err lost = cvy_folder_end(t->folder);
+    err = lost ? lost : err ? cvy_error(err, "%s", reason) : CVY_OK;
+  }
   fill_result(out, t, &meter, &val);
   return cvy_comm_agree(t->comm, err);
 }

@@ -30,10 +30,14 @@ cvy_err cvy_trainer_create(trainer *t, cvy_comm *comm, const cvy_recipe *recipe,
                            const cvy_train_options *options) CVY_MUST_CHECK;
 void cvy_trainer_destroy(trainer *t);
 
-/* Opens a split and its augmentation chain, and checks that what leaves the chain is what the network wants.
- */
+/* Opens a split and its augmentation chain, and checks that what leaves the chain is what the network wants, and that
+ * the classes are those of `known`, what the network was trained on (NULL: not yet known). What was opened before an
+ * error is the caller's to close. */
 cvy_err cvy_open_data(cvy_dataset **data, cvy_augment **augment, const char *path, const char *split,
-                      const cvy_yaml *chain, const cvy_net_info *net) CVY_MUST_CHECK;
+                      const cvy_yaml *chain, const cvy_net_info *net,
+                      const cvy_dataset_info *known) CVY_MUST_CHECK;
+/* CVY_E_INPUT, naming the rank, unless all ranks have the same text. Collective. `what` is said to differ. */
+cvy_err cvy_same_on_all_ranks(cvy_comm *comm, const char *text, const char *what) CVY_MUST_CHECK;
 
 /* CVY_E_RUN, naming the first tensor and rank that differ, unless all ranks hold the same weights.
  * Collective. */

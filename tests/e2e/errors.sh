@@ -53,6 +53,10 @@ mkdir -p pictures/a pictures/b
 expect 2 "pictures" "$convoy" prepare folder pictures -o out
 [ -z "$(ls out 2>/dev/null)" ] || fail "an empty folder made shards"
 
+printf '\377\330\377 and no more' | tee pictures/a/1.jpg >pictures/b/2.png
+expect 1 "pictures/" "$convoy" prepare folder pictures -o out --size 8x8 --split train=1
+[ ! -e out ] || fail "a broken picture left something behind"
+
 # A file that is missing on one rank only ends the job on all, once, saying which rank.
 output=$(timeout 60 mpirun --oversubscribe -n 1 $train : -n 1 $train data.train=nowhere 2>&1)
 [ $? = 2 ] || fail "missing on one rank: exit code"
@@ -75,7 +79,37 @@ printf '\377\000\377\000\377' | dd of="damaged/$(basename "$shard")" bs=1 seek=$
 expect 1 "checksum" ranks 2 $train data.train=damaged
 expect 1 "damaged/train-00000-of-00001.h5: record" ranks 1 $train data.train=damaged
 
-# Training that diverges says so.
+# Orders that differ between ranks would make them wait for each other.
+expect 2 "rank 1 has another recipe" timeout 60 mpirun --oversubscribe -n 1 $train : -n 1 $train epochs=3
+expect 2 "rank 1 has another recipe" timeout 60 mpirun --oversubscribe -n 1 $train : -n 1 $train seed=7
+expect 2 "rank 1 has other validation data" timeout 60 mpirun --oversubscribe -n 1 $train : -n 1 $train data.val=other
+expect 0 "done: " $train run=good
+expect 2 "rank 1 has other data" timeout 60 mpirun --oversubscribe -n 1 "$convoy" eval good/best.h5 : -n 1 "$convoy" eval good/best.h5 --data other
+
+# Classes of the same number are not the same classes.
+cp -r pictures renamed && mv renamed/a renamed/c
+for folder in pictures renamed; do
+  for file in $folder/*/*; do cp "$CONVOY_SOURCE/tests/e2e/dot.png" "$file"; done
+  "$convoy" prepare folder $folder -o shards-$folder --size 32x32 --colour grey --split train=1 >/dev/null 2>&1 || fail "preparing $folder"
+done
+mv shards-renamed/train-00000-of-00001.h5 shards-renamed/val-00000-of-00001.h5
+expect 2 "class 0 is 'b'; where the network learns it is 'a'" $train data.train=shards-pictures data.val=shards-renamed batch=8
+
+# The source is the first word, not an option's value that looks like one.
+expect 0 "train: 18 images" "$convoy" prepare -o hoda synthetic --count 20
+expect 2 "--size 28x0: width and height" "$convoy" prepare synthetic --size 28x0 -o x
+expect 2 "--encoded: synthetic has no JPEG or PNG files" "$convoy" prepare synthetic --encoded -o x
+
+# A checkpoint's mean decides what eval sees.
+cp good/best.h5 mean.h5
+at=$(/usr/bin/python3 -c 'import h5py; print(h5py.File("mean.h5")["mean"].id.get_offset())' 2>/dev/null) &&
+  printf '\001\002\003\103' | dd of=mean.h5 bs=1 seek="$at" conv=notrunc 2>/dev/null &&
+  expect 2 "checksum" "$convoy" eval mean.h5
+
+# Training that diverges says so, and never saves what it has ruined.
+expect 1 "diverged" $train run=ruined batch=320 microbatch=32 epochs=9 learning_rate.constant.rate=1e6
+! grep -q nan ruined/metrics.jsonl || fail "a diverged run wrote metrics"
+[ ! -e ruined/best.h5 ] || "$convoy" eval ruined/best.h5 >ruined.log 2>&1 || fail "a diverged run saved its ruins"
 expect 1 "training diverged" ranks 2 $train learning_rate.constant.rate=1e6
 
 # A full disk: no checkpoint, or a whole one; never a half one.

@@ -360,11 +360,9 @@ static void json_is_json(void) {
   cvy_json_number(&json, NULL, 0.5, 9);
   cvy_json_number(&json, NULL, NAN, 9);
   cvy_json_close(&json, ']');
-  cvy_json_bool(&json, "d", true);
   cvy_json_close(&json, '}');
   fclose(stream);
-  CU_ASSERT_STRING_EQUAL(
-      text, "{\"a\": \"say \\\"hi\\\"\\u000a\\\\\", \"b\": -3, \"c\": [0.5, null], \"d\": true}");
+  CU_ASSERT_STRING_EQUAL(text, "{\"a\": \"say \\\"hi\\\"\\u000a\\\\\", \"b\": -3, \"c\": [0.5, null]}");
   free(text);
 }
 

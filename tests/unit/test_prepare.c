@@ -366,14 +366,14 @@ static void an_error_leaves_nothing(void) {
             .h = 8,
             .w = 8};
   scratch_write(fresh("pets/dog/3.jpg"), "\xff\xd8\xff broken", 10);
-  CU_ASSERT_EQUAL(prepare(&c), CVY_E_INPUT);
+  CU_ASSERT_EQUAL(prepare(&c), CVY_E_RUN);
   CU_ASSERT(says("pets/dog/3.jpg: "));
   CU_ASSERT_EQUAL(entries("out"), -1);
   remove(fresh("pets/dog/3.jpg"));
   CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
   const file_bytes before = read_whole(fresh("out/train-00000-of-00001.h5"));
   scratch_write(fresh("pets/dog/3.jpg"), "\xff\xd8\xff broken", 10);
-  CU_ASSERT_EQUAL(prepare(&c), CVY_E_INPUT);
+  CU_ASSERT_EQUAL(prepare(&c), CVY_E_RUN);
   const file_bytes after = read_whole(fresh("out/train-00000-of-00001.h5"));
   CU_ASSERT(before.count == after.count && memcmp(before.bytes, after.bytes, before.count) == 0);
   CU_ASSERT_EQUAL(entries("out"), 2);
