@@ -6,6 +6,8 @@
  * sizes are exact, and the same arguments give the same bytes. Everything that can be refused is refused
  * before the output folder is touched. */
 #include "prepare.h"
+
+#include "base/files.h"
 #include "data/shard.h"
 
 #include <dirent.h>
@@ -209,25 +211,6 @@ static cvy_err check_parts(job *j) {
 
 /* ---- writing ---- */
 
-static cvy_err make_folder(job *j) {
-  char *path = cvy_pool_format(j->pool, "%s", j->config->dir);
-  for (char *slash = path + 1;; slash++) {
-    const char held = *slash;
-    if (held && held != '/') continue;
-    *slash = '\0';
-    j->made_dir = mkdir(path, 0777) == 0;
-    if (!j->made_dir && errno != EEXIST)
-      return cvy_error(errno == ENOTDIR || errno == ENOENT ? CVY_E_INPUT : CVY_E_SYSTEM,
-                       "%s: cannot make the folder: %s", path, strerror(errno));
-    *slash = held;
-    if (!held) break;
-  }
-  struct stat info;
-  if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode))
-    return cvy_error(CVY_E_INPUT, "%s: not a folder; -o takes the folder for the shards", path);
-  return CVY_OK;
-}
-
 static void show_progress(const job *j, const part *p) {
   const double elapsed_s = cvy_now_s() - j->start_s,
                rate = (double)j->done / (elapsed_s > 0 ? elapsed_s : 1e-9);
@@ -241,9 +224,11 @@ static cvy_err write_record(job *j, part *p, int64_t index) {
   cvy_record record;
   CVY_TRY(j->config->reader->read(&record, source, index));
   if (p == &j->parts[j->measured]) cvy_pixel_sums_add(&j->sums, &record.image);
-  if (j->encoded) return cvy_shards_add(p->writer, record.encoded, record.encoded_bytes, record.label);
   const cvy_image *image = &record.image;
-  return cvy_shards_add(p->writer, image->px, (size_t)(image->h * image->w * image->c), record.label);
+  const void *bytes = j->encoded ? record.encoded : image->px;
+  const size_t count = j->encoded ? record.encoded_bytes : (size_t)(image->h * image->w * image->c);
+  CVY_TRY_IN(cvy_shards_add(p->writer, bytes, count, record.label), "%s", record.name);
+  return CVY_OK;
 }
 
 static cvy_err write_part(job *j, part *p) {
@@ -348,7 +333,7 @@ static cvy_err plan(job *j) {
 }
 
 static cvy_err write_all(job *j, cvy_prepare_result *out) {
-  CVY_TRY(make_folder(j));
+  CVY_TRY(cvy_make_folder(&j->made_dir, j->config->dir));
   j->start_s = cvy_now_s();
   for (int64_t i = 0; i < j->part_count; i++) {
     const cvy_err err = write_part(j, &j->parts[i]);

@@ -3,7 +3,8 @@
  *     released <= taken <= filled <= released + depth
  *
  * The slots released ... taken-1 are in use by the caller, taken ... filled-1 wait for it, and the thread
- * fills the next one as soon as one of `depth` is free. All memory is allocated at creation. */
+ * fills the next one as soon as one of `depth` is free. All memory is allocated at creation, but for the canvas, which
+ * grows with the first pictures that are drawn on it. */
 #include "data/augment.h"
 #include "data/dataset.h"
 #include "data/sampler.h"

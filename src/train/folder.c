@@ -1,36 +1,18 @@
 #include "train/folder.h"
 
+#include "base/files.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-static cvy_err make_folders(const char *path) {
-  char *partial = cvy_format("%s", path);
-  cvy_err err = CVY_OK;
-  for (char *at = partial + 1; !err; at++) {
-    const char kept = *at;
-    if (kept != '/' && kept != '\0') continue;
-    *at = '\0';
-    if (mkdir(partial, 0777) && errno != EEXIST)
-      err = cvy_error(CVY_E_INPUT, "%s: cannot make the run folder: %s", partial, strerror(errno));
-    *at = kept;
-    if (!kept) break;
-  }
-  struct stat info;
-  if (!err && (stat(path, &info) || !S_ISDIR(info.st_mode)))
-    err = cvy_error(CVY_E_INPUT, "%s: the run folder's place is taken by a file", path);
-  if (!err && access(path, W_OK))
-    err = cvy_error(CVY_E_INPUT, "%s: cannot write into the run folder: %s", path, strerror(errno));
-  free(partial);
-  return err;
-}
 
 cvy_err cvy_folder_create(cvy_folder **out, const cvy_recipe *recipe, const cvy_train_options *options) {
   *out = NULL;
   if (!recipe->run[0]) return cvy_yaml_error(cvy_yaml_get(recipe->root, "run"), "'run' must name a folder");
-  CVY_TRY(make_folders(recipe->run));
+  CVY_TRY_IN(cvy_make_folder(NULL, recipe->run), "the run folder");
+  if (access(recipe->run, W_OK))
+    return cvy_error(CVY_E_INPUT, "%s: cannot write into the run folder: %s", recipe->run, strerror(errno));
   cvy_folder *folder = cvy_new(sizeof *folder);
   folder->last = cvy_format("%s/last.h5", recipe->run);
   folder->best = cvy_format("%s/best.h5", recipe->run);
