@@ -75,7 +75,7 @@ static const char *range_text(const cvy_option *option) {
   const bool low = option->min > -CVY_NO_LIMIT, high = option->max < CVY_NO_LIMIT;
   text[0] = '\0';
   if (low && high)
-    snprintf(text, sizeof text, " from %.10g to %.10g", option->min, option->max);
+    snprintf(text, sizeof text, " from %.16g to %.16g", option->min, option->max);
   else if (low)
     snprintf(text, sizeof text, " of at least %.10g", option->min);
   else if (high)

@@ -219,7 +219,6 @@ cvy_err cvy_yaml_load(cvy_yaml **out, cvy_pool *pool, const char *path) {
 }
 
 cvy_err cvy_yaml_override(cvy_yaml *root, cvy_pool *pool, const char *assignment) {
-  const char *place = "command line";
   const char *equals = strchr(assignment, '=');
   if (!equals || equals == assignment)
     return cvy_error(CVY_E_USAGE, "'%s': expected key=value, as epochs=3 or solver.momentum=0.9", assignment);
@@ -227,7 +226,7 @@ cvy_err cvy_yaml_override(cvy_yaml *root, cvy_pool *pool, const char *assignment
   if (equals[1])
     CVY_TRY_IN(cvy_yaml_parse(&value, pool, equals + 1, assignment), "command line");
   else
-    value = cvy_yaml_new_scalar(pool, place, "");
+    value = cvy_yaml_new_scalar(pool, assignment, "");
   char *path = cvy_pool_format(pool, "%.*s", (int)(equals - assignment), assignment);
   cvy_yaml *at = root;
   for (char *key = path, *dot; key; key = dot ? dot + 1 : NULL) {

@@ -54,8 +54,9 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
 const cvy_command cvy_command_eval = {
     .kind = &kind,
     .usage = "CHECKPOINT [--data SHARDS] [options]",
-    .description = "Every image is counted once, and the numbers are the same at any number of ranks. The "
-                   "network, its input\n"
-                   "normalisation and its evaluation chain come from the checkpoint.\n\n"
-                   "  mpirun -n 2 convoy eval runs/lenet5-hoda/best.h5 --data data/hoda",
+    .description =
+        "Every image is counted once, and the numbers are the same at any number of ranks. The network, its input\n"
+        "normalisation and its evaluation chain come from the checkpoint.\n"
+        "\n"
+        "  mpirun -n 2 convoy eval runs/lenet5-hoda/best.h5 --data data/hoda",
     .run = run};

@@ -20,9 +20,10 @@ static const cvy_kind kind = {"inspect", "what a shard or checkpoint holds, with
 const cvy_command cvy_command_inspect = {
     .kind = &kind,
     .usage = "FILE.h5 [--json]",
-    .description = "Attributes, datasets with type and shape, images of each class, and a hash over names, "
-                   "shapes and values\n"
-                   "that does not depend on how HDF5 laid them out. Reads all of the file.\n\n"
-                   "  convoy inspect runs/lenet5-hoda/best.h5\n"
-                   "  convoy inspect data/hoda/train-00000-of-00001.h5",
+    .description =
+        "Attributes, datasets with type and shape, images of each class, and a hash over names, shapes and values\n"
+        "that does not depend on how HDF5 laid them out. Reads all of the file.\n"
+        "\n"
+        "  convoy inspect runs/lenet5-hoda/best.h5\n"
+        "  convoy inspect data/hoda/train-00000-of-00001.h5",
     .run = run};

@@ -20,7 +20,7 @@ static const cvy_option table[] = {
      .help = "WIDTHxHEIGHT to scale images to; 0: as the source has them"},
     {"encoded", CVY_BOOL, offsetof(options, encoded), "false",
      .help = "keep JPEG and PNG files' bytes instead of pixels"},
-    {"seed", CVY_INT, offsetof(options, seed), "1", 0, CVY_NO_LIMIT, .help = "of the split and the order"},
+    {"seed", CVY_INT, offsetof(options, seed), "1", 0, 1e15, .help = "of the split and the order"},
     {0}};
 
 static const cvy_reader *find_reader(const char *name) {
@@ -97,9 +97,9 @@ const cvy_command cvy_command_prepare = {
     .kind = &kind,
     .usage = "SOURCE INPUT... -o DIR [options]",
     .description =
-        "Reads a dataset and writes its shards, DIR/train-00000-of-00004.h5 and so on: plain HDF5, see "
-        "datasets/README.md.\n"
-        "An input may name its split: train=FILE val=FILE.\n\n"
+        "Reads a dataset and writes its shards, DIR/train-00000-of-00004.h5 and so on: plain HDF5, see datasets/README.md.\n"
+        "An input may name its split: train=FILE val=FILE.\n"
+        "\n"
         "  convoy prepare synthetic -o data/digits\n"
         "  convoy prepare hoda train='Train 60000.cdb.gz' val='Test 20000.cdb.gz' -o data/hoda\n"
         "  convoy prepare mnist mnist/ -o data/mnist\n"

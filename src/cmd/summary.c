@@ -49,10 +49,10 @@ static const cvy_kind kind = {"summary", "a network's layers, sizes, parameters 
 const cvy_command cvy_command_summary = {
     .kind = &kind,
     .usage = "NETWORK [options]",
-    .description = "A line a layer: output shape, values of an image's activation, parameters, "
-                   "multiply-adds; then the totals of\n"
-                   "the memory plan. NETWORK is a YAML file or the name of one that comes with convoy "
-                   "(lenet, lenet5).\n\n"
-                   "  convoy summary lenet5 --batch 64",
+    .description =
+        "A line a layer: output shape, values of an image's activation, parameters, multiply-adds; then the totals of\n"
+        "the memory plan. NETWORK is a YAML file or the name of one that comes with convoy (lenet, lenet5).\n"
+        "\n"
+        "  convoy summary lenet5 --batch 64",
     .more_help = explain_layers,
     .run = run};

@@ -98,15 +98,14 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
 const cvy_command cvy_command_train = {
     .kind = &kind,
     .usage = "RECIPE [key=value ...] [options]",
-    .description = "Trains on all ranks that mpirun starts; without mpirun on one. RECIPE is a YAML file or "
-                   "the name of one that comes\n"
-                   "with convoy (lenet5-digits, lenet5-hoda, lenet-mnist). key=value sets a key of the "
-                   "recipe: epochs=3,\n"
-                   "learning_rate.step.rate=0.02. The run folder receives recipe.yaml (all options written "
-                   "out), metrics.jsonl,\n"
-                   "last.h5 and best.h5. SIGTERM, SIGINT and SIGUSR1 end it after the step with a checkpoint "
-                   "(exit 75).\n\n"
-                   "  mpirun -n 2 convoy train lenet5-hoda\n"
-                   "  mpirun -n 4 convoy train my.yaml epochs=20 run=runs/longer --resume",
+    .description =
+        "Trains on all ranks that mpirun starts; without mpirun on one. RECIPE is a YAML file or the name of one that comes\n"
+        "with convoy (lenet5-digits, lenet5-hoda, lenet-mnist). key=value sets a key of the recipe: epochs=3,\n"
+        "learning_rate.step.rate=0.02. The run folder receives recipe.yaml (all options written out), metrics.jsonl,\n"
+        "last.h5 and best.h5. SIGUSR1, SIGTERM and SIGINT to a rank end all of them after the step with a checkpoint\n"
+        "(exit 75). Send mpirun SIGUSR1, which it passes on; on SIGTERM and Ctrl-C it kills the ranks after two seconds.\n"
+        "\n"
+        "  mpirun -n 2 convoy train lenet5-hoda\n"
+        "  mpirun -n 4 convoy train my.yaml epochs=20 run=runs/longer --resume",
     .more_help = explain_recipes,
     .run = run};

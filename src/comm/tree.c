@@ -83,9 +83,9 @@ cvy_err cvy_tree_check_ranks(const cvy_tree *tree, int64_t ranks, int64_t microb
            (long long)(larger * microbatch), (long long)(smaller * microbatch));
   return cvy_error(
       CVY_E_INPUT,
-      "%lld ranks cannot share the %lld microbatches of a step: this recipe runs on %s ranks; the nearest "
-      "batch sizes for %lld ranks are %s images (microbatch %lld)",
-      (long long)ranks, (long long)tree->leaves, counts, (long long)ranks, nearest, (long long)microbatch);
+      "%lld ranks cannot share the %lld microbatches of a step: this recipe runs on %s ranks; batches of %s "
+      "images (microbatch %lld) are the nearest that %lld ranks can share",
+      (long long)ranks, (long long)tree->leaves, counts, nearest, (long long)microbatch, (long long)ranks);
 }
 
 /* ---- the sum over a rank's own leaves ---- */

@@ -7,12 +7,15 @@
 #include <string.h>
 #include <unistd.h>
 
+static cvy_err make_run_folder(const char *path) {
+  CVY_TRY_IN(cvy_make_folder(NULL, path), "the run folder");
+  if (access(path, W_OK) == 0) return CVY_OK;
+  return cvy_error(CVY_E_INPUT, "%s: cannot write into the run folder: %s", path, strerror(errno));
+}
+
 cvy_err cvy_folder_create(cvy_folder **out, const cvy_recipe *recipe, const cvy_train_options *options) {
   *out = NULL;
   if (!recipe->run[0]) return cvy_yaml_error(cvy_yaml_get(recipe->root, "run"), "'run' must name a folder");
-  CVY_TRY_IN(cvy_make_folder(NULL, recipe->run), "the run folder");
-  if (access(recipe->run, W_OK))
-    return cvy_error(CVY_E_INPUT, "%s: cannot write into the run folder: %s", recipe->run, strerror(errno));
   cvy_folder *folder = cvy_new(sizeof *folder);
   folder->last = cvy_format("%s/last.h5", recipe->run);
   folder->best = cvy_format("%s/best.h5", recipe->run);
@@ -26,6 +29,7 @@ cvy_err cvy_folder_create(cvy_folder **out, const cvy_recipe *recipe, const cvy_
   if (!stands && options->resume)
     err = cvy_error(CVY_E_INPUT, "%s: nothing to resume: no such file; without --resume a new run begins",
                     folder->last);
+  if (!err) err = make_run_folder(recipe->run);
   if (err)
     cvy_folder_destroy(folder);
   else

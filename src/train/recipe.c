@@ -24,7 +24,7 @@ const cvy_option cvy_recipe_options[] = {
     {"tree", CVY_INTS, RECIPE(radices), "[]", 2, 1 << 24,
      .help = "radices of the summation tree, top first; none: odd factors of batch / microbatch, then twos"},
     {"epochs", CVY_INT, RECIPE(epochs), NULL, 1, 1e9, .help = "passes over the training images"},
-    {"seed", CVY_INT, RECIPE(seed), "1", 0, CVY_NO_LIMIT, .help = "of every random number of the run"},
+    {"seed", CVY_INT, RECIPE(seed), "1", 0, 1e15, .help = "of every random number of the run"},
     {"solver", CVY_NODE, RECIPE(solver), .help = "the update rule: 'name' or 'name: {options}'"},
     {"learning_rate", CVY_NODE, RECIPE(learning_rate), .help = "the schedule, likewise"},
     {"run", CVY_STRING, RECIPE(run), NULL, .help = "the folder for checkpoints and metrics"},
@@ -80,6 +80,9 @@ static void resolve(cvy_recipe *r) {
   cvy_recipe copy = *r;
   copy.network = r->network_resolved;
   copy.data.augment = r->augment_resolved;
+  int64_t *radices = cvy_pool_new(r->pool, sizeof r->tree.radix);
+  for (int i = 0; i < r->tree.level_count; i++) radices[i] = r->tree.radix[r->tree.level_count - 1 - i];
+  copy.radices = (cvy_ints){r->tree.level_count, radices};
   r->resolved = cvy_options_dump(&copy, r->pool, cvy_recipe_options);
   r->text = cvy_yaml_text(r->resolved);
 }
@@ -180,14 +183,28 @@ static bool changes_no_bit(const char *path) {
   return false;
 }
 
+/* On one line: "'0.05'", "[2, 2]", "not set". */
+static void describe(char out[200], const cvy_yaml *node) {
+  if (!node || node->kind == CVY_YAML_SCALAR) {
+    snprintf(out, 200, "%s", node ? cvy_yaml_describe(node) : "not set");
+    return;
+  }
+  char *text = cvy_yaml_text(node);
+  snprintf(out, 200, "%s", text);
+  for (char *c = out; *c; c++)
+    if (*c == '\n') *c = c[1] ? ' ' : '\0';
+  free(text);
+}
+
 static cvy_err differ(const char *path, const cvy_yaml *stored, const cvy_yaml *wanted,
                       const char *stored_in) {
-  char was[200];
-  snprintf(was, sizeof was, "%s", stored ? cvy_yaml_describe(stored) : "not set");
+  char was[200], is[200];
+  describe(was, stored);
+  describe(is, wanted);
   return cvy_error(CVY_E_INPUT,
                    "%s was trained with another recipe: '%s' was %s and is now %s; resume with the same "
                    "recipe, or begin another run",
-                   stored_in, path, was, wanted ? cvy_yaml_describe(wanted) : "not set");
+                   stored_in, path, was, is);
 }
 
 static cvy_err compare(const char *path, const cvy_yaml *stored, const cvy_yaml *wanted,

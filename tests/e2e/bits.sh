@@ -82,6 +82,6 @@ done
 rm -rf run
 expect 2 "runs on 1, 2, 4, 8 ranks" ranks 3 "$convoy" train ./recipe.yaml
 expect 2 "runs on 1, 2, 4, 8 ranks" ranks 16 "$convoy" train ./recipe.yaml
-expect 2 "nearest batch sizes for 3 ranks are 48 or 72 images" ranks 3 "$convoy" train ./recipe.yaml
+expect 2 "batches of 48 or 72 images (microbatch 8) are the nearest that 3 ranks can share" ranks 3 "$convoy" train ./recipe.yaml
 [ ! -e run/last.h5 ] || fail "a refused run wrote a checkpoint"
 finish

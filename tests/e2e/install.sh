@@ -19,6 +19,6 @@ pc=$(find prefix -name convoy.pc)
 export PKG_CONFIG_PATH=$work/$(dirname "$pc")
 sanitize=$(grep -o '^CONVOY_SANITIZE:STRING=.*' "$build/CMakeCache.txt" | cut -d= -f2)
 # shellcheck disable=SC2046
-cc ${sanitize:+-fsanitize=$sanitize} use.c -o use $(pkg-config --define-variable=prefix="$work/prefix" --cflags --libs --static convoy) || fail "linking against the library"
+cc ${sanitize:+-fsanitize=$sanitize} use.c -o use $(pkg-config --cflags --libs --static convoy) || fail "linking against the library"
 expect 0 "0.1.0" ./use
 finish

@@ -37,9 +37,11 @@ static void rank_counts_of_a_tree(void) {
   CU_ASSERT_EQUAL(cvy_tree_check_ranks(&tree, 4, 16), CVY_OK);
   CU_ASSERT_EQUAL(cvy_tree_check_ranks(&tree, 3, 16), CVY_E_INPUT);
   CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "runs on 1, 2, 4, 8 ranks"));
-  CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "for 3 ranks are 96 or 144 images"));
+  CU_ASSERT_PTR_NOT_NULL(
+      strstr(cvy_err_message(),
+             "batches of 96 or 144 images (microbatch 16) are the nearest that 3 ranks can share"));
   CU_ASSERT_EQUAL(cvy_tree_check_ranks(&tree, 16, 16), CVY_E_INPUT);
-  CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "for 16 ranks are 256 images"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "batches of 256 images (microbatch 16) are the nearest"));
 
   const int64_t custom[] = {4, 2, 3}, wrong[] = {4, 3}, one[] = {24, 1};
   CU_ASSERT_EQUAL(cvy_tree_create(&tree, 24, custom, 3), CVY_OK);
