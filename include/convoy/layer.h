@@ -124,6 +124,9 @@ typedef struct cvy_layer_type {
 int64_t cvy_layer_type_count(void);
 const cvy_layer_type *cvy_layer_type_at(int64_t index);
 
+/* to += from, in parallel. */
+void cvy_add_into(float *to, const float *from, int64_t count);
+
 /* Fills `values` (the product of spec->dims floats) by spec->init, from counted random numbers. */
 void cvy_param_fill(float *values, const cvy_param_spec *spec, uint64_t seed, int64_t layer_index,
                     int64_t param_index);

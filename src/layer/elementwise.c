@@ -28,3 +28,21 @@ void cvy_elementwise_run(const cvy_layer_call *call, cvy_range range) {
   const job j = {call, range, cvy_shape_count(call->plan->y)};
   cvy_parallel((j.count + RANGE - 1) / RANGE, run_range, &j);
 }
+
+typedef struct addition {
+  float *to;
+  const float *from;
+  int64_t count;
+} addition;
+
+static void add_range(const void *context, int64_t index, int thread) {
+  (void)thread;
+  const addition *a = context;
+  const int64_t first = index * RANGE, left = a->count - first;
+  cvy_kernels_get()->add(a->to + first, a->from + first, left < RANGE ? left : RANGE);
+}
+
+void cvy_add_into(float *to, const float *from, int64_t count) {
+  const addition a = {to, from, count};
+  cvy_parallel((count + RANGE - 1) / RANGE, add_range, &a);
+}

@@ -26,7 +26,8 @@ static cvy_yaml *own_options(cvy_pool *pool, const cvy_yaml *mapping) {
   own->keys = cvy_pool_new(pool, sizeof *own->keys * (size_t)mapping->count);
   own->items = cvy_pool_new(pool, sizeof *own->items * (size_t)mapping->count);
   for (int64_t i = 0; i < mapping->count; i++) {
-    if (strcmp(mapping->keys[i]->text, "name") == 0) continue;
+    if (strcmp(mapping->keys[i]->text, "name") == 0 || strcmp(mapping->keys[i]->text, "inputs") == 0)
+      continue;
     own->keys[own->count] = mapping->keys[i];
     own->items[own->count++] = mapping->items[i];
   }
@@ -62,6 +63,8 @@ static cvy_err read_name(node *n, cvy_net *net, const cvy_yaml *item) {
                           cvy_yaml_describe(given));
   if (given && strlen(given->text) > MAX_NAME)
     return cvy_yaml_error(given, "a layer's name may have at most %d letters", MAX_NAME);
+  if (given && strcmp(given->text, "input") == 0)
+    return cvy_yaml_error(given, "'input' is the name of the network's image; call the layer something else");
   n->name = given ? given->text
                   : cvy_pool_format(net->pool, "%s%lld", n->type->short_name, (long long)same_type);
   for (const node *before = net->nodes; before < n; before++)
@@ -72,10 +75,68 @@ static cvy_err read_name(node *n, cvy_net *net, const cvy_yaml *item) {
   return CVY_OK;
 }
 
-static cvy_err plan_node(node *n, const cvy_net *net, int64_t index) {
-  n->inputs[0] = index - 1;
+static int64_t find_layer(const cvy_net *net, const char *name) {
+  for (int64_t i = 0; i < net->node_count; i++)
+    if (strcmp(net->nodes[i].name, name) == 0) return i;
+  return -1;
+}
+
+static cvy_err unknown_input(const cvy_net *net, int64_t index, const cvy_yaml *word) {
+  const char *known[256];
+  int64_t count = 0;
+  for (int64_t i = 0; i < index && count < CVY_COUNT(known); i++) known[count++] = net->nodes[i].name;
+  const char *nearest = cvy_nearest_word(word->text, known, count);
+  return cvy_yaml_error(
+      word, "no layer is named '%s'%s%s%s; inputs are names of layers above, or 'input', the image",
+      word->text, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+}
+
+static cvy_err read_input(int64_t *out, const cvy_net *net, int64_t index, const cvy_yaml *word) {
+  if (word->kind != CVY_YAML_SCALAR)
+    return cvy_yaml_error(word, "an input must be a layer's name, not %s", cvy_yaml_describe(word));
+  *out = CVY_NET_INPUT;
+  if (strcmp(word->text, "input") == 0) return CVY_OK;
+  *out = find_layer(net, word->text);
+  if (*out < 0) return unknown_input(net, index, word);
+  if (*out >= index)
+    return cvy_yaml_error(
+        word, "'%s' stands on line %d; a layer's inputs must stand above it, so that there is no cycle",
+        word->text, net->nodes[*out].at->line);
+  return CVY_OK;
+}
+
+/* "inputs: name" or "inputs: [name, name]"; without them the layer before, or the image. */
+static cvy_err read_inputs(node *n, const cvy_net *net, int64_t index, const cvy_yaml *item) {
+  const cvy_yaml *given = item->kind == CVY_YAML_MAPPING ? cvy_yaml_get(item->items[0], "inputs") : NULL;
   n->plan.input_count = 1;
-  n->plan.x[0] = index == 0 ? net->input : net->nodes[index - 1].plan.y;
+  n->inputs[0] = index - 1; /* CVY_NET_INPUT for the first */
+  if (!given) return CVY_OK;
+  if (given->kind != CVY_YAML_SEQUENCE) return read_input(&n->inputs[0], net, index, given);
+  if (given->count < 1 || given->count > CVY_MAX_INPUTS)
+    return cvy_yaml_error(given, "a layer has 1 to %d inputs, not %lld", CVY_MAX_INPUTS,
+                          (long long)given->count);
+  n->plan.input_count = given->count;
+  for (int64_t k = 0; k < given->count; k++) CVY_TRY(read_input(&n->inputs[k], net, index, given->items[k]));
+  return CVY_OK;
+}
+
+static cvy_err check_all_are_used(const cvy_net *net) {
+  for (int64_t i = 0; i < net->node_count - 1; i++) {
+    bool used = false;
+    for (int64_t j = i + 1; j < net->node_count; j++)
+      for (int64_t k = 0; k < net->nodes[j].plan.input_count; k++)
+        used = used || net->nodes[j].inputs[k] == i;
+    if (!used)
+      return cvy_yaml_error(net->nodes[i].at,
+                            "nobody uses layer '%s': no layer below has it among its inputs",
+                            net->nodes[i].name);
+  }
+  return CVY_OK;
+}
+
+static cvy_err plan_node(node *n, const cvy_net *net) {
+  for (int64_t k = 0; k < n->plan.input_count; k++)
+    n->plan.x[k] = n->inputs[k] == CVY_NET_INPUT ? net->input : net->nodes[n->inputs[k]].plan.y;
   if (n->type->plan(&n->plan, n->config))
     return cvy_yaml_error(n->at, "layer '%s': %s", n->name, cvy_err_message());
   CVY_CHECK(!(n->plan.in_place && n->plan.backward_reads_x));
@@ -114,14 +175,29 @@ static cvy_err read_nodes(cvy_net *net, const cvy_yaml *root, int64_t microbatch
     CVY_TRY(read_name(&net->nodes[i], net, d.layers->items[i]));
     net->node_count++;
   }
+  for (int64_t i = 0; i < net->node_count; i++)
+    CVY_TRY(read_inputs(&net->nodes[i], net, i, d.layers->items[i]));
   return CVY_OK;
 }
 
 cvy_err cvy_net_read(cvy_net *net, const cvy_yaml *root, int64_t microbatch) {
   net->pool = cvy_pool_create();
   CVY_TRY(read_nodes(net, root, microbatch));
-  for (int64_t i = 0; i < net->node_count; i++) CVY_TRY(plan_node(&net->nodes[i], net, i));
-  return check_loss_is_last(net);
+  for (int64_t i = 0; i < net->node_count; i++) CVY_TRY(plan_node(&net->nodes[i], net));
+  CVY_TRY(check_loss_is_last(net));
+  return check_all_are_used(net);
+}
+
+/* Only where they are not the default. */
+static void add_inputs(cvy_yaml *layer, cvy_pool *pool, const cvy_net *net, int64_t index) {
+  const node *n = &net->nodes[index];
+  if (n->plan.input_count == 1 && n->inputs[0] == index - 1) return;
+  cvy_yaml *inputs = cvy_yaml_new_sequence(pool, layer->file);
+  for (int64_t k = 0; k < n->plan.input_count; k++) {
+    const char *name = n->inputs[k] == CVY_NET_INPUT ? "input" : net->nodes[n->inputs[k]].name;
+    cvy_yaml_add(pool, inputs, NULL, cvy_yaml_new_scalar(pool, layer->file, name));
+  }
+  cvy_yaml_add(pool, layer, "inputs", inputs);
 }
 
 cvy_err cvy_net_resolve(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *root) {
@@ -135,6 +211,7 @@ cvy_err cvy_net_resolve(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *root) {
     const node *n = &net.nodes[i];
     cvy_yaml *layer = cvy_kind_dump(n->type->kind, n->config, pool);
     cvy_yaml_add(pool, layer->items[0], "name", cvy_yaml_new_scalar(pool, root->file, n->name));
+    add_inputs(layer->items[0], pool, &net, i);
     cvy_yaml_add(pool, layers, NULL, layer);
   }
   cvy_yaml_add(pool, resolved, "name", cvy_yaml_new_scalar(pool, root->file, net.name));

@@ -36,7 +36,12 @@ static size_t find_gap(size_t bytes, cvy_lifetime *const *neighbours, int64_t co
 size_t cvy_memory_plan(cvy_lifetime *buffers, int64_t count) {
   const size_t table_bytes = sizeof(cvy_lifetime *) * (size_t)count;
   cvy_lifetime **by_size = cvy_new(table_bytes), **neighbours = cvy_new(table_bytes);
-  for (int64_t i = 0; i < count; i++) by_size[i] = &buffers[i];
+  int64_t sized = 0;
+  for (int64_t i = 0; i < count; i++) {
+    buffers[i].offset = 0;
+    if (buffers[i].bytes > 0) by_size[sized++] = &buffers[i];
+  }
+  count = sized;
   qsort(by_size, (size_t)count, sizeof *by_size, larger_first);
   size_t total = 0;
   for (int64_t i = 0; i < count; i++) {

@@ -123,9 +123,14 @@ void cvy_net_backward(cvy_net *net, float *grads, const float *images, const int
     const node *n = &net->nodes[i];
     cvy_layer_call call = make_call(net, i, images, labels, pass);
     for (int64_t k = 0; k < n->plan.input_count; k++)
-      call.dx[k] = n->inputs[k] == CVY_NET_INPUT ? NULL : net->nodes[n->inputs[k]].dy;
+      call.dx[k] = n->inputs[k] == CVY_NET_INPUT ? NULL
+                   : n->added_dx[k]              ? n->added_dx[k]
+                                                 : net->nodes[n->inputs[k]].dy;
     for (int64_t k = 0; k < n->plan.param_count; k++)
       call.grads[k] = grads + net->params[n->first_param + k].offset;
     n->type->backward(&call);
+    for (int64_t k = 0; k < n->plan.input_count; k++)
+      if (n->added_dx[k])
+        cvy_add_into(net->nodes[n->inputs[k]].dy, n->added_dx[k], cvy_shape_count(n->plan.x[k]));
   }
 }

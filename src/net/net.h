@@ -14,12 +14,14 @@ typedef struct node {
   const char *name;
   const cvy_yaml *at; /* where it stands in the description */
   void *config;
-  int64_t inputs[CVY_MAX_INPUTS]; /* layers, or CVY_NET_INPUT */
+  int64_t inputs[CVY_MAX_INPUTS]; /* layers above this one, or CVY_NET_INPUT */
   cvy_layer_plan plan;
   int64_t first_param; /* index into net->params */
   /* Where its value, that value's gradient, and its state lie in the activation memory. */
   float *y, *dy;
   void *state;
+  /* For each input: NULL, or where backward puts its gradient before it is added to what other readers gave. */
+  float *added_dx[CVY_MAX_INPUTS];
 } node;
 
 struct cvy_net {

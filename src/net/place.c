@@ -6,10 +6,11 @@
 
 typedef struct places {
   int64_t *value_of;   /* layer -> the layer whose value buffer it uses */
-  cvy_lifetime *lives; /* three a layer: value, gradient, state; bytes 0 where there is none */
+  cvy_lifetime *lives; /* LIVES a layer; bytes 0 where there is none */
 } places;
 
-enum { VALUE, GRADIENT, STATE, LIVES };
+/* From ADDED on: a place for the gradient of each input that has other readers too. */
+enum { VALUE, GRADIENT, STATE, ADDED, LIVES = ADDED + CVY_MAX_INPUTS };
 
 static int64_t backward_moment(const cvy_net *net, int64_t layer) {
   return 2 * net->node_count - 1 - layer;
@@ -22,7 +23,7 @@ static bool can_share(const cvy_net *net, int64_t layer) {
   if (!n->plan.in_place || input == CVY_NET_INPUT || net->nodes[input].plan.backward_reads_y) return false;
   for (int64_t other = 0; other < net->node_count; other++)
     for (int64_t k = 0; k < net->nodes[other].plan.input_count; k++)
-      if (other != layer && net->nodes[other].inputs[k] == input) return false;
+      if ((other != layer || k > 0) && net->nodes[other].inputs[k] == input) return false;
   return true;
 }
 
@@ -31,6 +32,22 @@ static void live(cvy_lifetime *life, size_t bytes, int64_t first, int64_t last) 
   if (bytes > life->bytes) life->bytes = bytes;
   if (!born || first < life->first) life->first = first;
   if (!born || last > life->last) life->last = last;
+}
+
+/* Backward goes from the last layer up. The first reader that it meets writes the gradient of a value; what the others
+ * find is written beside it and added, always in this order. */
+static void collect_additions(places *p, const cvy_net *net) {
+  bool *written = cvy_pool_new(net->pool, sizeof *written * (size_t)net->node_count);
+  for (int64_t i = net->node_count - 1; i >= 0; i--) {
+    const node *n = &net->nodes[i];
+    for (int64_t k = 0; k < n->plan.input_count; k++) {
+      const int64_t input = n->inputs[k], backward = backward_moment(net, i);
+      if (input == CVY_NET_INPUT) continue;
+      const size_t bytes = sizeof(float) * (size_t)cvy_shape_count(n->plan.x[k]);
+      if (written[input]) live(&p->lives[i * LIVES + ADDED + k], bytes, backward, backward);
+      written[input] = true;
+    }
+  }
 }
 
 static void collect_lifetimes(places *p, const cvy_net *net) {
@@ -59,6 +76,7 @@ static cvy_err place_activations(cvy_net *net) {
   places p = {.value_of = cvy_pool_new(net->pool, sizeof *p.value_of * count),
               .lives = cvy_pool_new(net->pool, sizeof *p.lives * count * LIVES)};
   collect_lifetimes(&p, net);
+  collect_additions(&p, net);
   for (int64_t i = 0; i < net->node_count * LIVES; i++)
     net->info.activation_bytes_unshared += cvy_aligned(p.lives[i].bytes);
   net->info.activation_bytes = cvy_memory_plan(p.lives, net->node_count * LIVES);
@@ -70,6 +88,10 @@ static cvy_err place_activations(cvy_net *net) {
     n->dy = n->plan.needs_labels ? NULL
                                  : (float *)(memory + p.lives[p.value_of[i] * LIVES + GRADIENT].offset);
     n->state = memory + p.lives[i * LIVES + STATE].offset;
+    for (int64_t k = 0; k < n->plan.input_count; k++) {
+      const cvy_lifetime *added = &p.lives[i * LIVES + ADDED + k];
+      if (added->bytes > 0) n->added_dx[k] = (float *)(memory + added->offset);
+    }
   }
   return CVY_OK;
 }

@@ -18,7 +18,9 @@ typedef struct rig {
   cvy_layer_plan plan;
   cvy_pass pass;
   int64_t x_count, y_count;
-  float *x;      /* the input; never overwritten */
+  int64_t x2_count; /* 0: the layer has one input */
+  float *x;         /* the input; never overwritten */
+  float *x2, *dx2;
   float *y, *dx; /* results; in place y and dx are where x and dy were for the layer */
   float *dy;     /* never overwritten; none for a loss */
   float *params[CVY_MAX_PARAMS], *grads[CVY_MAX_PARAMS];
@@ -34,7 +36,7 @@ static inline int64_t find_type(const char *name) {
 }
 
 /* Reads the layer and plans it. On an error the message is cvy_err_message, and rig_close is still due. */
-static inline cvy_err rig_plan(rig *r, const char *yaml, cvy_shape x) {
+static inline cvy_err rig_plan_two(rig *r, const char *yaml, cvy_shape x, cvy_shape x2) {
   const cvy_kind *kinds[64];
   cvy_yaml *node;
   *r = (rig){.pool = cvy_pool_create(), .type_index = -1};
@@ -42,9 +44,14 @@ static inline cvy_err rig_plan(rig *r, const char *yaml, cvy_shape x) {
   CVY_TRY(cvy_yaml_parse(&node, r->pool, yaml, "test"));
   CVY_TRY(cvy_kind_read(&r->type_index, &r->config, r->pool, kinds, cvy_layer_type_count(), node, "layer"));
   r->type = cvy_layer_type_at(r->type_index);
-  r->plan.input_count = 1;
+  r->plan.input_count = x2.n > 0 ? 2 : 1;
   r->plan.x[0] = x;
+  r->plan.x[1] = x2;
   return r->type->plan(&r->plan, r->config);
+}
+
+static inline cvy_err rig_plan(rig *r, const char *yaml, cvy_shape x) {
+  return rig_plan_two(r, yaml, x, (cvy_shape){0});
 }
 
 static inline void rig_allocate(rig *r) {
@@ -53,6 +60,9 @@ static inline void rig_allocate(rig *r) {
   r->y_count = cvy_shape_count(plan->y);
   r->x = random_array(r->x_count, 1);
   r->y = array(r->y_count);
+  r->x2_count = cvy_shape_count(plan->x[1]);
+  r->x2 = random_array(r->x2_count, 4);
+  r->dx2 = array(r->x2_count);
   r->dx = array(r->x_count);
   r->dy = random_array(r->y_count, 2);
   for (int64_t i = 0; i < plan->param_count; i++) {
@@ -67,16 +77,21 @@ static inline void rig_allocate(rig *r) {
   r->pass = (cvy_pass){.training = true, .seed = 11, .step = 3, .first_sample = 0, .loss_scale = 0.25f};
 }
 
-static inline void rig_open(rig *r, const char *yaml, cvy_shape x) {
-  const cvy_err err = rig_plan(r, yaml, x);
+static inline void rig_open_two(rig *r, const char *yaml, cvy_shape x, cvy_shape x2) {
+  const cvy_err err = rig_plan_two(r, yaml, x, x2);
   if (err) printf("\n    %s: %s\n", yaml, cvy_err_message());
   CU_ASSERT_FATAL(!err);
   rig_allocate(r);
 }
 
+static inline void rig_open(rig *r, const char *yaml, cvy_shape x) {
+  rig_open_two(r, yaml, x, (cvy_shape){0});
+}
+
 static inline void rig_close(rig *r) {
   for (int64_t i = 0; i < r->plan.param_count; i++) free(r->params[i]), free(r->grads[i]);
-  free(r->x), free(r->y), free(r->dx), free(r->dy), free(r->state), free(r->scratch);
+  free(r->x2), free(r->dx2), free(r->x), free(r->y), free(r->dx), free(r->dy), free(r->state),
+      free(r->scratch);
   free(r->labels), free(r->losses);
   cvy_pool_destroy(r->pool);
 }
@@ -86,7 +101,7 @@ static inline cvy_layer_call rig_call(rig *r) {
                          .plan = &r->plan,
                          .layer_index = 5,
                          .pass = &r->pass,
-                         .x = {r->x},
+                         .x = {r->x, r->x2_count ? r->x2 : NULL},
                          .y = r->y,
                          .state = r->state,
                          .scratch = r->scratch,
@@ -118,6 +133,10 @@ static inline void rig_backward(rig *r) {
   call.y = r->plan.backward_reads_y ? r->y : NULL;
   call.dy = r->plan.needs_labels ? NULL : r->dy;
   call.dx[0] = r->dx;
+  if (r->x2_count) {
+    call.x[1] = r->plan.backward_reads_x ? r->x2 : NULL;
+    call.dx[1] = r->dx2;
+  }
   call.losses = NULL;
   if (r->plan.in_place) {
     memcpy(r->dx, r->dy, sizeof *r->dx * (size_t)r->x_count);

@@ -45,6 +45,16 @@ static const gradient_case cases[] = {
     {"softmax_loss", {1, 1, 1, 2}, PLAIN, 0.01},
 };
 
+/* Layers of two inputs. */
+static const struct {
+  gradient_case first;
+  cvy_shape x2;
+} pairs[] = {
+    {{"add", {2, 3, 4, 5}, PLAIN, 0.5}, {2, 3, 4, 5}},
+    {{"concat", {2, 3, 2, 3}, PLAIN, 0.5}, {2, 3, 2, 4}},
+    {{"concat", {1, 1, 1, 1}, PLAIN, 0.5}, {1, 1, 1, 2}},
+};
+
 static void prepare(rig *r, input_kind inputs) {
   for (int64_t i = 0; i < r->x_count; i++) {
     if (inputs == AWAY_ZERO) r->x[i] += r->x[i] < 0 ? -0.1f : 0.1f;
@@ -87,15 +97,16 @@ static void check_gradient(rig *r, const char *what, float *values, const float 
   CU_PASS("gradient");
 }
 
-static void check_case(const gradient_case *c, bool *covered) {
+static void check_case(const gradient_case *c, cvy_shape x2, bool *covered) {
   rig r;
-  rig_open(&r, c->yaml, c->x);
+  rig_open_two(&r, c->yaml, c->x, x2);
   prepare(&r, c->inputs);
   covered[r.type_index] = true;
   rig_forward(&r);
   rig_backward(&r);
   float *dx = copy_of(r.dx, r.x_count);
   check_gradient(&r, "x", r.x, dx, r.x_count, c);
+  check_gradient(&r, "x2", r.x2, r.dx2, r.x2_count, c);
   for (int64_t i = 0; i < r.plan.param_count; i++)
     check_gradient(&r, r.plan.params[i].name, r.params[i], r.grads[i], cvy_param_count(&r.plan.params[i]), c);
   free(dx);
@@ -104,7 +115,8 @@ static void check_case(const gradient_case *c, bool *covered) {
 
 static void every_layer_type(void) {
   bool covered[64] = {false};
-  for (int64_t i = 0; i < CVY_COUNT(cases); i++) check_case(&cases[i], covered);
+  for (int64_t i = 0; i < CVY_COUNT(cases); i++) check_case(&cases[i], (cvy_shape){0}, covered);
+  for (int64_t i = 0; i < CVY_COUNT(pairs); i++) check_case(&pairs[i].first, pairs[i].x2, covered);
   for (int64_t i = 0; i < cvy_layer_type_count(); i++) {
     if (!covered[i]) printf("\n    layer type %s has no gradient case\n", cvy_layer_type_at(i)->kind->name);
     CU_ASSERT(covered[i]);

@@ -507,7 +507,43 @@ static void bits_do_not_know_threads(void) {
     covered[r.type_index] = true;
     rig_close(&r);
   }
+  const char *const of_two[] = {"add", "concat"};
+  for (int64_t i = 0; i < CVY_COUNT(of_two); i++) {
+    rig r;
+    rig_open_two(&r, of_two[i], (cvy_shape){5, 21, 33, 8}, (cvy_shape){5, 21, 33, 8});
+    check_threads(&r);
+    covered[r.type_index] = true;
+    rig_close(&r);
+  }
   for (int64_t i = 0; i < cvy_layer_type_count(); i++) CU_ASSERT(covered[i]);
+}
+
+/* Against their definitions, with an input that nobody wants the gradient of. */
+static void add_and_concat(void) {
+  const cvy_shape x = {3, 2, 5, 4}, x2 = {3, 2, 5, 7};
+  rig r;
+  rig_open_two(&r, "add", x, x);
+  rig_forward(&r);
+  for (int64_t i = 0; i < r.y_count; i++) CU_ASSERT_EQUAL(r.y[i], r.x[i] + r.x2[i]);
+  rig_backward(&r);
+  CU_ASSERT(same_bits(r.dx, r.dy, r.x_count) && same_bits(r.dx2, r.dy, r.x_count));
+  rig_close(&r);
+
+  rig_open_two(&r, "concat", x, x2);
+  rig_forward(&r);
+  rig_backward(&r);
+  for (int64_t pixel = 0; pixel < 3 * 2 * 5; pixel++)
+    for (int64_t c = 0; c < 11; c++) {
+      const float from = c < 4 ? r.x[pixel * 4 + c] : r.x2[pixel * 7 + c - 4];
+      const float back = c < 4 ? r.dx[pixel * 4 + c] : r.dx2[pixel * 7 + c - 4];
+      CU_ASSERT_EQUAL(r.y[pixel * 11 + c], from);
+      CU_ASSERT_EQUAL(r.dy[pixel * 11 + c], back);
+    }
+  cvy_layer_call call = rig_call(&r);
+  call.dy = r.dy;
+  call.dx[1] = r.dx2; /* dx[0] is NULL */
+  r.type->backward(&call);
+  rig_close(&r);
 }
 
 /* Counts the allocations that Convoy's code asks for. Not its libraries': OpenBLAS's kernels for small
@@ -680,5 +716,6 @@ SUITE("layers", TEST(conv_same_is_as_in_keras), TEST(conv_declares_its_parameter
       TEST(dropout_masks_differ), TEST(dropout_rests_in_evaluation),
       TEST(softmax_loss_matches_the_definition), TEST(softmax_loss_of_nan_is_nan),
       TEST(first_values_are_distributed_as_said), TEST(first_values_do_not_know_threads),
-      TEST(bits_do_not_know_threads), NO_ALLOCATION_TEST TEST(impossible_shapes_are_refused),
-      TEST(one_input_only), TEST(layers_describe_themselves), TEST(the_registry_is_sound))
+      TEST(bits_do_not_know_threads), TEST(add_and_concat),
+      NO_ALLOCATION_TEST TEST(impossible_shapes_are_refused), TEST(one_input_only),
+      TEST(layers_describe_themselves), TEST(the_registry_is_sound))

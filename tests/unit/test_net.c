@@ -79,6 +79,19 @@ static void wrong_descriptions_are_refused(void) {
       {"  - fc: 3\n", "n.yaml:4:9: fc takes key: value options"},
       {"  - {fc: {outputs: 3}, relu: }\n", "n.yaml:4:5: expected one layer"},
       {"  - [relu]\n", "n.yaml:4:5: expected one layer"},
+      {"  - fc: {name: a, outputs: 3, inputs: b}\n  - fc: {name: b, outputs: 3}\n  - softmax_loss\n",
+       "n.yaml:4:39: 'b' stands on line 5; a layer's inputs must stand above it"},
+      {"  - fc: {name: a, outputs: 3, inputs: a}\n  - softmax_loss\n", "n.yaml:4:39: 'a' stands on line 4"},
+      {"  - fc: {name: first, outputs: 3}\n  - softmax_loss: {inputs: frist}\n",
+       "n.yaml:5:28: no layer is named 'frist'; did you mean 'first'?"},
+      {"  - fc: {name: a, outputs: 3}\n  - fc: {inputs: input, outputs: 3}\n  - softmax_loss\n",
+       "n.yaml:4:5: nobody uses layer 'a'"},
+      {"  - fc: {name: a, outputs: 3}\n  - fc: {inputs: [a, input], outputs: 3}\n  - softmax_loss\n",
+       "n.yaml:5:5: layer 'fc2': it takes one input, not 2"},
+      {"  - fc: {name: a, outputs: 3}\n  - add: {inputs: [a, input]}\n  - softmax_loss\n",
+       "n.yaml:5:5: layer 'add1': its inputs must have one shape"},
+      {"  - add\n  - softmax_loss\n", "n.yaml:4:5: layer 'add1': it adds two inputs or more"},
+      {"  - fc: {name: input, outputs: 3}\n", "n.yaml:4:16: 'input' is the name of the network's image"},
       {"  - relu: {slope: 2}\n", "n.yaml:4:12: unknown key 'slope': relu has no options"},
       {"  - fc: {outputs: 3, name: [x]}\n", "a layer's name must be a word"},
       {"  - conv: {filters: 65536, kernel: 8, padding: 60000}\n  - softmax_loss\n", "n.yaml:4:"},
@@ -187,6 +200,17 @@ static const char tiny[] =
     "  - conv: {filters: 4, kernel: 3, padding: 1, init: xavier}\n  - tanh\n"
     "  - average_pool: {kernel: 2}\n  - conv: {filters: 3, kernel: 2, init: xavier}\n  - relu\n"
     "  - dropout: {rate: 0.3}\n  - fc: {outputs: 5, init: xavier}\n  - softmax_loss\n";
+/* Values with several readers, one read twice by the same layer, in-place layers after a branch, the image read twice. */
+static const char branching[] =
+    "name: branching\ninput: [6, 5, 2]\nlayers:\n"
+    "  - conv: {name: a, filters: 3, kernel: 3, padding: 1, init: xavier}\n  - tanh: {name: b}\n"
+    "  - conv: {name: c, filters: 3, kernel: 3, padding: 1, init: xavier}\n"
+    "  - add: {name: d, inputs: [c, b]}\n  - tanh: {name: e}\n"
+    "  - conv: {name: f, inputs: b, filters: 2, kernel: 1, init: xavier}\n"
+    "  - add: {name: g, inputs: [e, e, b]}\n"
+    "  - conv: {name: h, inputs: input, filters: 2, kernel: 1, init: xavier}\n"
+    "  - concat: {name: i, inputs: [g, f, h, e]}\n  - tanh\n"
+    "  - fc: {outputs: 5, init: xavier}\n  - softmax_loss\n";
 enum { N = 3, IMAGE = 6 * 5 * 2 };
 
 static double total_loss(cvy_net *net, const float *images, const int32_t *labels, const cvy_pass *pass) {
@@ -196,10 +220,12 @@ static double total_loss(cvy_net *net, const float *images, const int32_t *label
   return sum * (double)pass->loss_scale;
 }
 
-static void gradients_of_a_whole_net(void) {
+static void check_gradients(const char *text) {
   cvy_pool *pool = cvy_pool_create();
   cvy_net *net;
-  CU_ASSERT_EQUAL_FATAL(create(&net, pool, tiny, N), CVY_OK);
+  const cvy_err err = create(&net, pool, text, N);
+  if (err) printf("\n  %s\n", cvy_err_message());
+  CU_ASSERT_EQUAL_FATAL(err, CVY_OK);
   cvy_net_init(net, 11);
   const cvy_net_info *info = cvy_net_describe(net);
   float images[N * IMAGE], *grads = calloc((size_t)info->arena_count, sizeof *grads);
@@ -225,6 +251,14 @@ static void gradients_of_a_whole_net(void) {
   free(grads);
   cvy_net_destroy(net);
   cvy_pool_destroy(pool);
+}
+
+static void gradients_of_a_whole_net(void) {
+  check_gradients(tiny);
+}
+
+static void gradients_of_a_net_that_branches(void) {
+  check_gradients(branching);
 }
 
 /* Logits and losses do not depend on what an earlier backward left in the shared memory, and threads change
@@ -272,5 +306,5 @@ static void memory_is_shared(void) {
 
 SUITE("net", TEST(parameter_counts_are_exact), TEST(lenet5_has_its_shapes),
       TEST(wrong_descriptions_are_refused), TEST(wrong_heads_are_refused), TEST(resolving_keeps_the_meaning),
-      TEST(live_buffers_never_overlap), TEST(gradients_of_a_whole_net), TEST(walks_repeat_to_the_bit),
-      TEST(memory_is_shared))
+      TEST(live_buffers_never_overlap), TEST(gradients_of_a_whole_net),
+      TEST(gradients_of_a_net_that_branches), TEST(walks_repeat_to_the_bit), TEST(memory_is_shared))
