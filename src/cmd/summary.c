@@ -16,9 +16,10 @@ static const cvy_option table[] = {
     {0}};
 
 static void explain_layers(FILE *out) {
-  fputs("\nA network has a name, the shape of its input, [height, width, channels], and a list of layers. Each layer may\n"
-        "have a `name`, and `inputs`: what it reads, layers above it by name, or input, the image; else the layer before.\n",
-        out);
+  fputs(
+      "\nA network has a name, the shape of its input, [height, width, channels], and a list of layers. Each layer may\n"
+      "have a `name`, and `inputs`: what it reads, layers above it by name, or input, the image; else the layer before.\n",
+      out);
   for (int64_t i = 0; i < cvy_layer_type_count(); i++) {
     const cvy_kind *layer = cvy_layer_type_at(i)->kind;
     fprintf(out, "\nlayer %s: %s\n", layer->name, layer->help);

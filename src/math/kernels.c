@@ -111,6 +111,16 @@ static void relu_backward(float *dx, const float *y, const float *dy, int64_t co
   for (int64_t i = 0; i < count; i++) dx[i] = y[i] > 0 ? dy[i] : 0;
 }
 
+static void leaky_relu_forward(float *y, const float *x, float slope, int64_t count) {
+  VECTOR
+  for (int64_t i = 0; i < count; i++) y[i] = x[i] > 0 ? x[i] : slope * x[i];
+}
+
+static void leaky_relu_backward(float *dx, const float *y, const float *dy, float slope, int64_t count) {
+  VECTOR
+  for (int64_t i = 0; i < count; i++) dx[i] = y[i] > 0 ? dy[i] : slope * dy[i];
+}
+
 /* x = n ln 2 + r with |r| <= ln(2)/2 (Cody & Waite 1980). ln 2 is split so that n times its 14-bit head is
  * exact. Adding and subtracting 1.5 * 2^23 rounds to the nearest integer, and leaves n in the low bits. */
 typedef struct reduced {
@@ -172,6 +182,17 @@ static void tanh_forward(float *y, const float *x, int64_t count) {
 static void tanh_backward(float *dx, const float *y, const float *dy, int64_t count) {
   VECTOR
   for (int64_t i = 0; i < count; i++) dx[i] = dy[i] * (1 - y[i] * y[i]);
+}
+
+/* Far to the left exp overflows to infinity, and the result is 0. */
+static void sigmoid_forward(float *y, const float *x, int64_t count) {
+  VECTOR
+  for (int64_t i = 0; i < count; i++) y[i] = 1 / (1 + exp_one(-x[i]));
+}
+
+static void sigmoid_backward(float *dx, const float *y, const float *dy, int64_t count) {
+  VECTOR
+  for (int64_t i = 0; i < count; i++) dx[i] = dy[i] * y[i] * (1 - y[i]);
 }
 
 /* ---- dropout ------------------------------------------------------------------------------------------ */
@@ -441,6 +462,10 @@ const cvy_kernels CVY_KERNELS = {
     .sum_rows = sum_rows,
     .relu_forward = relu_forward,
     .relu_backward = relu_backward,
+    .leaky_relu_forward = leaky_relu_forward,
+    .leaky_relu_backward = leaky_relu_backward,
+    .sigmoid_forward = sigmoid_forward,
+    .sigmoid_backward = sigmoid_backward,
     .tanh_forward = tanh_forward,
     .tanh_backward = tanh_backward,
     .exp = exp_all,

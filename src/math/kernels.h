@@ -49,6 +49,12 @@ typedef struct cvy_kernels {
   /* Within 3 ulp of the exact value over all floats, also of denormal ones; dx = dy * (1 - y * y). */
   void (*tanh_forward)(float *y, const float *x, int64_t count);
   void (*tanh_backward)(float *dx, const float *y, const float *dy, int64_t count);
+  /* y = x where x > 0, else slope * x; dx = dy where y > 0, else slope * dy; slope > 0. */
+  void (*leaky_relu_forward)(float *y, const float *x, float slope, int64_t count);
+  void (*leaky_relu_backward)(float *dx, const float *y, const float *dy, float slope, int64_t count);
+  /* 1 / (1 + exp(-x)), within 4 ulp where it is not denormal; dx = dy * y * (1 - y). */
+  void (*sigmoid_forward)(float *y, const float *x, int64_t count);
+  void (*sigmoid_backward)(float *dx, const float *y, const float *dy, int64_t count);
   /* exp(x - shift), within 2 ulp of the exact value at the rounded difference, gradual underflow included. */
   void (*exp)(float *y, const float *x, float shift, int64_t count);
 

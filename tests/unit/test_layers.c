@@ -230,6 +230,22 @@ static void lrn_matches_the_definition(void) {
 
 /* ---- activations ---- */
 
+static void sigmoid_and_leaky_relu(void) {
+  rig r;
+  double want[330];
+  rig_open(&r, "sigmoid", (cvy_shape){2, 3, 5, 11});
+  for (int i = 0; i < 330; i++) r.x[i] *= 6;
+  rig_forward(&r);
+  for (int i = 0; i < 330; i++) want[i] = 1 / (1 + exp(-(double)r.x[i]));
+  check_y(&r, "sigmoid", want, 4 * EPS);
+  rig_close(&r);
+  rig_open(&r, "leaky_relu: {slope: 0.125}", (cvy_shape){2, 3, 5, 11});
+  rig_forward(&r);
+  for (int i = 0; i < 330; i++) want[i] = r.x[i] > 0 ? (double)r.x[i] : 0.125 * (double)r.x[i];
+  check_y(&r, "leaky_relu", want, 0);
+  rig_close(&r);
+}
+
 static void relu_and_tanh(void) {
   rig r;
   double want[330];
@@ -443,6 +459,8 @@ static const struct {
     {"average_pool: {kernel: 2}", {16, 28, 28, 6}},
     {"relu", {16, 24, 24, 20}},
     {"tanh", {16, 28, 28, 6}},
+    {"sigmoid", {16, 28, 28, 6}},
+    {"leaky_relu", {16, 28, 28, 6}},
     {"dropout", {16, 24, 24, 20}},
     {"lrn", {16, 13, 13, 33}},
     {"softmax_loss", {130, 1, 1, 10}},
@@ -712,8 +730,8 @@ static void the_registry_is_sound(void) {
 SUITE("layers", TEST(conv_same_is_as_in_keras), TEST(conv_declares_its_parameters),
       TEST(fc_matches_double_precision), TEST(pooling_matches_the_definition), TEST(pooling_by_hand),
       TEST(max_pool_ties_go_to_the_first), TEST(max_pool_lets_nan_through), TEST(lrn_matches_the_definition),
-      TEST(relu_and_tanh), TEST(dropout_keeps_its_share), TEST(dropout_does_not_know_microbatches),
-      TEST(dropout_masks_differ), TEST(dropout_rests_in_evaluation),
+      TEST(relu_and_tanh), TEST(sigmoid_and_leaky_relu), TEST(dropout_keeps_its_share),
+      TEST(dropout_does_not_know_microbatches), TEST(dropout_masks_differ), TEST(dropout_rests_in_evaluation),
       TEST(softmax_loss_matches_the_definition), TEST(softmax_loss_of_nan_is_nan),
       TEST(first_values_are_distributed_as_said), TEST(first_values_do_not_know_threads),
       TEST(bits_do_not_know_threads), TEST(add_and_concat),

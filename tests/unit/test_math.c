@@ -67,6 +67,36 @@ static double want_tanh_backward(double a, double b, double c) {
   (void)a;
   return c * (1 - b * b);
 }
+static void run_leaky(const cvy_kernels *k, float *a, float *b, const float *c, int64_t count) {
+  (void)b;
+  k->leaky_relu_forward(a, c, 0.25f, count);
+}
+static double want_leaky(double a, double b, double c) {
+  (void)a, (void)b;
+  return c > 0 ? c : 0.25 * c;
+}
+static void run_leaky_backward(const cvy_kernels *k, float *a, float *b, const float *c, int64_t count) {
+  k->leaky_relu_backward(a, b, c, 0.25f, count);
+}
+static double want_leaky_backward(double a, double b, double c) {
+  (void)a;
+  return b > 0 ? c : 0.25 * c;
+}
+static void run_sigmoid(const cvy_kernels *k, float *a, float *b, const float *c, int64_t count) {
+  (void)b;
+  k->sigmoid_forward(a, c, count);
+}
+static double want_sigmoid(double a, double b, double c) {
+  (void)a, (void)b;
+  return 1 / (1 + exp(-c));
+}
+static void run_sigmoid_backward(const cvy_kernels *k, float *a, float *b, const float *c, int64_t count) {
+  k->sigmoid_backward(a, b, c, count);
+}
+static double want_sigmoid_backward(double a, double b, double c) {
+  (void)a;
+  return c * b * (1 - b);
+}
 static void run_exp(const cvy_kernels *k, float *a, float *b, const float *c, int64_t count) {
   (void)b;
   k->exp(a, c, 0.5f, count);
@@ -94,6 +124,10 @@ static const struct {
     {"relu_backward", run_relu_backward, want_relu_backward},
     {"tanh_forward", run_tanh, want_tanh},
     {"tanh_backward", run_tanh_backward, want_tanh_backward},
+    {"leaky_relu_forward", run_leaky, want_leaky},
+    {"leaky_relu_backward", run_leaky_backward, want_leaky_backward},
+    {"sigmoid_forward", run_sigmoid, want_sigmoid},
+    {"sigmoid_backward", run_sigmoid_backward, want_sigmoid_backward},
     {"exp", run_exp, want_exp},
     {"sgd_momentum", run_sgd, want_sgd},
 };
@@ -132,6 +166,14 @@ static void sgd_keeps_the_velocity(void) {
   cvy_kernels_get()->sgd_momentum(&w, &v, &g, 1, 0.5f, 0.25f, 0.125f);
   CU_ASSERT_EQUAL(v, 0.25f * 3 + (5 + 0.125f * 2));
   CU_ASSERT_EQUAL(w, 2 - 0.5f * v);
+}
+
+static void sigmoid_at_the_edges(void) {
+  const float x[] = {0, 100, -100, INFINITY, -INFINITY, NAN, -80};
+  float y[7];
+  cvy_kernels_get()->sigmoid_forward(y, x, 7);
+  CU_ASSERT(y[0] == 0.5f && y[1] == 1 && y[2] >= 0 && y[2] < 1e-37f && y[3] == 1 && y[4] == 0 && isnan(y[5]));
+  CU_ASSERT_DOUBLE_EQUAL((double)y[6] / (1 / (1 + exp(80))), 1, 4 * EPS);
 }
 
 static void nan_goes_through(void) {
@@ -515,8 +557,8 @@ static void im2col_gathers_patches(void) {
 }
 
 SUITE("math", TEST(elementwise_kernels), TEST(sgd_keeps_the_velocity), TEST(nan_goes_through),
-      TEST(exp_is_accurate), TEST(tanh_is_accurate), TEST(exp_and_tanh_at_the_edges),
-      TEST(exp_and_tanh_have_the_same_bits), TEST(rows_kernels), TEST(dropout_draws_philox_words),
-      TEST(spatial_kernels_have_the_same_bits), TEST(kernels_are_found_by_name),
-      TEST(gemm_matches_double_precision), TEST(gemm_can_be_called_by_many_threads),
-      TEST(blas_says_what_it_is), TEST(im2col_gathers_patches))
+      TEST(sigmoid_at_the_edges), TEST(exp_is_accurate), TEST(tanh_is_accurate),
+      TEST(exp_and_tanh_at_the_edges), TEST(exp_and_tanh_have_the_same_bits), TEST(rows_kernels),
+      TEST(dropout_draws_philox_words), TEST(spatial_kernels_have_the_same_bits),
+      TEST(kernels_are_found_by_name), TEST(gemm_matches_double_precision),
+      TEST(gemm_can_be_called_by_many_threads), TEST(blas_says_what_it_is), TEST(im2col_gathers_patches))
