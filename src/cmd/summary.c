@@ -15,18 +15,6 @@ static const cvy_option table[] = {
     {"json", CVY_BOOL, offsetof(options, json), "false", .help = "print one JSON object"},
     {0}};
 
-static void explain_layers(FILE *out) {
-  fputs(
-      "\nA network has a name, the shape of its input, [height, width, channels], and a list of layers. Each layer may\n"
-      "have a `name`, and `inputs`: what it reads, layers above it by name, or input, the image; else the layer before.\n",
-      out);
-  for (int64_t i = 0; i < cvy_layer_type_count(); i++) {
-    const cvy_kind *layer = cvy_layer_type_at(i)->kind;
-    fprintf(out, "\nlayer %s: %s\n", layer->name, layer->help);
-    cvy_options_help(out, layer->options, "  ");
-  }
-}
-
 static cvy_err run(const cvy_arguments *arguments, const void *config, const void *further) {
   (void)further;
   const options *o = config;
@@ -52,8 +40,8 @@ const cvy_command cvy_command_summary = {
     .usage = "NETWORK [options]",
     .description =
         "A line a layer: output shape, values of an image's activation, parameters, multiply-adds; then the totals of\n"
-        "the memory plan. NETWORK is a YAML file or the name of one that comes with convoy (lenet, lenet5).\n"
+        "the memory plan. NETWORK is a YAML file or the name of one that comes with convoy (lenet, lenet5, alexnet,\n"
+        "hoda-cnn); convoy layers tells how to write one.\n"
         "\n"
         "  convoy summary lenet5 --batch 64",
-    .more_help = explain_layers,
     .run = run};

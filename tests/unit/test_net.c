@@ -30,13 +30,15 @@ static void parameter_counts_are_exact(void) {
     const char *name;
     int64_t params, multiply_adds;
   } known[] = {{"lenet5", 61706, 416520 /* 117600 + 240000 + 48000 + 10080 + 840 */},
+               {"hoda-cnn", 93322, 2794240 /* 194688 + 2230272 + 331776 + 36864 + 640 */},
+               {"alexnet", 62378344, 1135256096},
                {"lenet", 431080, 2293000 /* 288000 + 1600000 + 400000 + 5000 */}};
   for (int64_t i = 0; i < CVY_COUNT(known); i++) {
     cvy_pool *pool = cvy_pool_create();
-    cvy_net *net = load(pool, known[i].name, 4);
+    cvy_net *net = load(pool, known[i].name, 1);
     CU_ASSERT_EQUAL(cvy_net_describe(net)->param_count, known[i].params);
     CU_ASSERT_EQUAL(cvy_net_describe(net)->multiply_adds, known[i].multiply_adds);
-    CU_ASSERT_EQUAL(cvy_net_describe(net)->class_count, 10);
+    CU_ASSERT_EQUAL(cvy_net_describe(net)->class_count, strcmp(known[i].name, "alexnet") == 0 ? 1000 : 10);
     cvy_net_destroy(net);
     cvy_pool_destroy(pool);
   }
@@ -57,6 +59,25 @@ static void lenet5_has_its_shapes(void) {
   }
   CU_ASSERT_STRING_EQUAL(info->params[0].name, "c1/weights");
   CU_ASSERT_STRING_EQUAL(info->layers[1].name, "tanh1");
+  cvy_net_destroy(net);
+  cvy_pool_destroy(pool);
+}
+
+static void alexnet_has_its_sizes(void) {
+  cvy_pool *pool = cvy_pool_create();
+  cvy_net *net = load(pool, "alexnet", 1);
+  const cvy_net_info *info = cvy_net_describe(net);
+  const int64_t expected[] = {55, 27, 27, 13, 13, 13, 13, 6}; /* convolutions and pools, in order */
+  int64_t found = 0;
+  for (int64_t i = 0; i < info->layer_count; i++) {
+    const bool counts = strcmp(info->layers[i].type, "conv") == 0 ||
+                        strcmp(info->layers[i].type, "max_pool") == 0;
+    if (!counts) continue;
+    CU_ASSERT_FATAL(found < CVY_COUNT(expected));
+    CU_ASSERT_EQUAL(info->layers[i].y.h, expected[found]);
+    CU_ASSERT_EQUAL(info->layers[i].y.w, expected[found++]);
+  }
+  CU_ASSERT_EQUAL(found, CVY_COUNT(expected));
   cvy_net_destroy(net);
   cvy_pool_destroy(pool);
 }
@@ -304,7 +325,7 @@ static void memory_is_shared(void) {
   cvy_pool_destroy(pool);
 }
 
-SUITE("net", TEST(parameter_counts_are_exact), TEST(lenet5_has_its_shapes),
+SUITE("net", TEST(parameter_counts_are_exact), TEST(lenet5_has_its_shapes), TEST(alexnet_has_its_sizes),
       TEST(wrong_descriptions_are_refused), TEST(wrong_heads_are_refused), TEST(resolving_keeps_the_meaning),
       TEST(live_buffers_never_overlap), TEST(gradients_of_a_whole_net),
       TEST(gradients_of_a_net_that_branches), TEST(walks_repeat_to_the_bit), TEST(memory_is_shared))
