@@ -10,8 +10,9 @@ packages="gcc libc6-dev cmake make pkg-config
   librandom123-dev
   libxxhash-dev
   libjpeg62-turbo-dev libspng-dev zlib1g-dev"
-# openmpi-bin's ranks, libopenblas: BLAS, libhdf5: shards and checkpoints, libyaml: recipes, librandom123: counted random
+# Open MPI: ranks, OpenBLAS: matrix products, libhdf5: shards and checkpoints, libyaml: recipes, librandom123: counted random
 # numbers, libxxhash: hashes of weights, libjpeg-turbo and libspng: pictures, zlib: gzipped datasets and CRC-32.
+# For the tests: CUnit, h5py as an independent reader of shards, pkill and pgrep.
 [ "${1:-}" = tests ] && packages="$packages libcunit1-dev python3-h5py procps"
 
 missing=

@@ -4,11 +4,11 @@ set -eu
 cd "$(dirname "$0")/.."
 sh launch/packages.sh || exit 2
 
-cmake --preset release >build-quickstart.log 2>&1 && cmake --build --preset release --target convoy -j "$(nproc)" >>build-quickstart.log 2>&1 || {
-  cat build-quickstart.log >&2
+mkdir -p build
+cmake --preset release >build/quickstart.log 2>&1 && cmake --build --preset release --target convoy -j "$(nproc)" >>build/quickstart.log 2>&1 || {
+  cat build/quickstart.log >&2
   exit 1
 }
-rm -f build-quickstart.log
 convoy=build/release/convoy
 $convoy --version
 

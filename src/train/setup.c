@@ -97,10 +97,10 @@ static cvy_err compare_ranks(trainer *t) {
   snprintf(arithmetic, sizeof arithmetic, "%s, %s", cvy_blas_core(), cvy_kernels_get()->name);
   const int other_cpu = cvy_comm_first_different(t->comm, arithmetic);
   if (other_cpu >= 0)
-    cvy_warn("rank %d has another processor type than rank 0 (%s): all replicas stay equal, but the run can "
-             "be replayed "
-             "to the bit only on the same mix of processors",
-             other_cpu, arithmetic);
+    cvy_warn(
+        "rank %d has another processor type than rank 0 (%s): all replicas stay equal, but the run can be replayed "
+        "to the bit only on the same mix of processors",
+        other_cpu, arithmetic);
   return CVY_OK;
 }
 

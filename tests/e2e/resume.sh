@@ -61,6 +61,14 @@ wait $job 2>/dev/null
 train 2 run=killed checkpoint_every=3 --resume >killed.json 2>killed.log || fail "resuming after a kill: $(cat killed.log)"
 same_as_straight killed
 
+# best.h5 comes before last.h5: a run that cannot write the one does not claim in the other that it did.
+mkdir -p blocked/best.h5.tmp
+expect 1 "best.h5" train 1 run=blocked
+[ ! -e blocked/last.h5 ] || fail "last.h5 claims a best.h5 that was never written"
+rmdir blocked/best.h5.tmp
+train 1 run=blocked >blocked.json 2>&1 || fail "the run once blocked"
+same_as_straight blocked
+
 # More epochs may follow; the first ones were the same.
 train 1 run=stopped --resume epochs=4 >/dev/null 2>&1 || fail "going on for more epochs"
 losses stopped | head -n 5 >head.1
