@@ -56,6 +56,9 @@ typedef struct cvy_param_spec {
   int64_t dims[CVY_MAX_DIMS];
   cvy_init init;
   bool decays; /* weight decay applies (weights yes, biases no) */
+  /* 0: learnt. Else a running average: backward writes this microbatch's value where a gradient would go, and a step
+   * moves the parameter this share of the way to the mean over its microbatches. It does not depend on loss_scale. */
+  double averaging;
 } cvy_param_spec;
 
 /* Filled by plan. The net has set the inputs; everything else starts at zero. */
@@ -70,7 +73,10 @@ typedef struct cvy_layer_plan {
   bool in_place;                   /* y may be the same memory as x[0], and dx[0] the same as dy */
   bool backward_reads_x;           /* x must still be there in backward; with in_place it must not be set */
   bool backward_reads_y;           /* y must still be there in backward */
-  bool needs_labels;               /* the layer is a loss */
+  bool signs_of_y_suffice;         /* of y backward reads the signs alone, and only where dy is not zero */
+  bool keeps_signs;                /* y has the sign of x[0] wherever dx[0] is not zero */
+  bool needs_labels;               /* the layer is a loss; nobody reads its y */
+  int64_t class_count;             /* a loss: labels are -1 ... class_count - 1 */
   size_t state_bytes;              /* written by forward, read by backward */
   size_t scratch_bytes;            /* once a call, free afterwards; shared by all threads */
   size_t scratch_bytes_per_thread; /* cvy_layer_thread_scratch() gives a thread its own */
@@ -100,7 +106,7 @@ typedef struct cvy_layer_call {
   void *state;
   void *scratch;         /* 64-byte aligned, as each thread's part is */
   const int32_t *labels; /* loss: [n], -1 for a row that does not count */
-  double *losses;        /* loss, forward: [n], each image's loss, 0 where the label is -1 */
+  double *losses;        /* loss, forward: [n], each image's weighted loss, 0 where the label is -1 */
 } cvy_layer_call;
 
 /* This thread's own scratch of plan->scratch_bytes_per_thread. */

@@ -26,9 +26,9 @@ typedef struct cvy_net_param {
 
 typedef struct cvy_net_layer {
   const char *name, *type;
-  char kernel[48]; /* "5x5/1 same", "" */
-  cvy_shape y;     /* n: the microbatch */
-  int64_t param_count;
+  char kernel[48];       /* "5x5/1 same", "" */
+  cvy_shape y;           /* n: the microbatch */
+  int64_t param_count;   /* learnt ones */
   int64_t multiply_adds; /* an image */
 } cvy_net_layer;
 
@@ -36,11 +36,13 @@ typedef struct cvy_net_info {
   const char *name;
   cvy_shape input; /* n: the microbatch */
   int64_t class_count;
+  int64_t score_count; /* numbers an image that the last layer reads: class_count, or 1 for two classes */
   int64_t layer_count;
   const cvy_net_layer *layers;
   int64_t param_tensors;
   const cvy_net_param *params;
-  int64_t param_count;     /* values */
+  int64_t param_count;     /* learnt values */
+  int64_t average_count;   /* running averages, such as those of batch normalisation */
   int64_t arena_count;     /* floats of the parameter arena: the values and their alignment */
   int64_t multiply_adds;   /* an image, forward */
   size_t activation_bytes; /* what the plan needs for activations, their gradients and the layers' state */
@@ -70,14 +72,17 @@ cvy_hash cvy_net_param_hash(const cvy_net *net, const float *arena, int64_t inde
 
 /* One microbatch forward. images: [n][h][w][c]; labels: [n], -1 for rows that do not count. */
 void cvy_net_forward(cvy_net *net, const float *images, const int32_t *labels, const cvy_pass *pass);
-/* After forward: each image's loss [n], and the inputs of the loss layer [n][classes]. Valid until backward.
- */
+/* After forward: each image's loss [n], and what the last layer has read [n][score_count]. Valid until backward. Losses
+ * further up are auxiliary: in training they add to an image's loss, in evaluation they and what only they read are left
+ * out. */
 const double *cvy_net_losses(const cvy_net *net);
 const float *cvy_net_logits(const cvy_net *net);
 /* Gradients of the microbatch that forward saw last, overwriting `grads` (laid out as the parameter arena).
  */
 void cvy_net_backward(cvy_net *net, float *grads, const float *images, const int32_t *labels,
                       const cvy_pass *pass);
+/* Moves the running averages towards what backward has left of them in `sums`, summed over `microbatches`. */
+void cvy_net_update_averages(cvy_net *net, const float *sums, int64_t microbatches);
 
 /* The table of a textbook: a line a layer, then the totals. */
 void cvy_net_print(FILE *out, const cvy_net *net);

@@ -20,6 +20,11 @@ static const cvy_option options[] = {
     {0},
 };
 
+static cvy_err plan(cvy_layer_plan *plan, void *config) {
+  plan->keeps_signs = true;
+  return cvy_elementwise_plan(plan, config);
+}
+
 static void mask_image(float *out, const float *in, const cvy_layer_call *call, int64_t n) {
   const dropout *self = call->config;
   const int64_t count = cvy_shape_per_image(call->plan->y);
@@ -73,7 +78,7 @@ const cvy_layer_type cvy_layer_dropout = {
     .kind = &(const cvy_kind){"dropout", "sets numbers to zero by chance in training", options,
                               sizeof(dropout)},
     .short_name = "drop",
-    .plan = cvy_elementwise_plan,
+    .plan = plan,
     .forward = forward,
     .backward = backward,
     .describe = describe,

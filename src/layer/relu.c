@@ -2,7 +2,7 @@
 #include "layer/elementwise.h"
 
 static cvy_err plan(cvy_layer_plan *plan, void *config) {
-  plan->backward_reads_y = true;
+  plan->backward_reads_y = plan->signs_of_y_suffice = plan->keeps_signs = true;
   return cvy_elementwise_plan(plan, config);
 }
 

@@ -21,6 +21,7 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
   plan->y = x;
   plan->backward_reads_y = true;
   plan->needs_labels = true;
+  plan->class_count = x.c;
   return CVY_OK;
 }
 

@@ -121,8 +121,8 @@ static cvy_err read_inputs(node *n, const cvy_net *net, int64_t index, const cvy
 }
 
 static cvy_err check_all_are_used(const cvy_net *net) {
-  for (int64_t i = 0; i < net->node_count - 1; i++) {
-    bool used = false;
+  for (int64_t i = 0; i < net->node_count; i++) {
+    bool used = net->nodes[i].plan.needs_labels;
     for (int64_t j = i + 1; j < net->node_count; j++)
       for (int64_t k = 0; k < net->nodes[j].plan.input_count; k++)
         used = used || net->nodes[j].inputs[k] == i;
@@ -137,23 +137,38 @@ static cvy_err check_all_are_used(const cvy_net *net) {
 static cvy_err plan_node(node *n, const cvy_net *net) {
   for (int64_t k = 0; k < n->plan.input_count; k++)
     n->plan.x[k] = n->inputs[k] == CVY_NET_INPUT ? net->input : net->nodes[n->inputs[k]].plan.y;
+  for (int64_t k = 0; k < n->plan.input_count; k++)
+    if (n->inputs[k] != CVY_NET_INPUT && net->nodes[n->inputs[k]].plan.needs_labels)
+      return cvy_yaml_error(n->at,
+                            "layer '%s' reads '%s', which is a loss; nobody can: name another with inputs",
+                            n->name, net->nodes[n->inputs[k]].name);
   if (n->type->plan(&n->plan, n->config))
     return cvy_yaml_error(n->at, "layer '%s': %s", n->name, cvy_err_message());
   CVY_CHECK(!(n->plan.in_place && n->plan.backward_reads_x));
   return CVY_OK;
 }
 
-static cvy_err check_loss_is_last(const cvy_net *net) {
-  for (int64_t i = 0; i < net->node_count; i++) {
-    const node *n = &net->nodes[i];
-    const bool last = i == net->node_count - 1;
-    if (n->plan.needs_labels && !last)
-      return cvy_yaml_error(n->at, "layer '%s' is a loss, and a loss must be the last layer", n->name);
-    if (!n->plan.needs_labels && last)
-      return cvy_yaml_error(n->at, "the last layer, '%s', is not a loss; end the network with softmax_loss",
-                            n->name);
-  }
+/* The last layer is the network's loss; others, further up, are auxiliary. */
+static cvy_err check_losses(const cvy_net *net) {
+  const node *last = &net->nodes[net->node_count - 1];
+  if (!last->plan.needs_labels)
+    return cvy_yaml_error(last->at, "the last layer, '%s', is not a loss; end the network with softmax_loss",
+                          last->name);
+  for (const node *n = net->nodes; n < last; n++)
+    if (n->plan.needs_labels && n->plan.class_count != last->plan.class_count)
+      return cvy_yaml_error(n->at, "layer '%s' tells apart %lld classes, but the last layer %lld", n->name,
+                            (long long)n->plan.class_count, (long long)last->plan.class_count);
   return CVY_OK;
+}
+
+/* Evaluation needs what leads to the last layer, and nothing else. */
+static void find_auxiliary(cvy_net *net) {
+  for (int64_t i = 0; i < net->node_count - 1; i++) net->nodes[i].only_in_training = true;
+  for (int64_t i = net->node_count - 1; i >= 0; i--) {
+    const node *n = &net->nodes[i];
+    for (int64_t k = 0; k < n->plan.input_count && !n->only_in_training; k++)
+      if (n->inputs[k] != CVY_NET_INPUT) net->nodes[n->inputs[k]].only_in_training = false;
+  }
 }
 
 /* Everything but shapes. */
@@ -184,8 +199,10 @@ cvy_err cvy_net_read(cvy_net *net, const cvy_yaml *root, int64_t microbatch) {
   net->pool = cvy_pool_create();
   CVY_TRY(read_nodes(net, root, microbatch));
   for (int64_t i = 0; i < net->node_count; i++) CVY_TRY(plan_node(&net->nodes[i], net));
-  CVY_TRY(check_loss_is_last(net));
-  return check_all_are_used(net);
+  CVY_TRY(check_losses(net));
+  CVY_TRY(check_all_are_used(net));
+  find_auxiliary(net);
+  return CVY_OK;
 }
 
 /* Only where they are not the default. */

@@ -2,6 +2,7 @@
 #include "net/net.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void fill_info(cvy_net *net) {
   cvy_net_info *info = &net->info;
@@ -11,7 +12,7 @@ static void fill_info(cvy_net *net) {
     layers[i] = (cvy_net_layer){.name = n->name, .type = n->type->kind->name, .y = n->plan.y};
     layers[i].multiply_adds = n->plan.multiply_adds / net->input.n;
     for (int64_t k = 0; k < n->plan.param_count; k++)
-      layers[i].param_count += cvy_param_count(&n->plan.params[k]);
+      if (n->plan.params[k].averaging == 0) layers[i].param_count += cvy_param_count(&n->plan.params[k]);
     if (n->type->describe) n->type->describe(layers[i].kernel, sizeof layers[i].kernel, n->config);
     info->multiply_adds += layers[i].multiply_adds;
   }
@@ -19,7 +20,9 @@ static void fill_info(cvy_net *net) {
   info->input = net->input;
   info->layer_count = net->node_count;
   info->layers = layers;
-  info->class_count = net->nodes[net->node_count - 1].plan.x[0].c;
+  const cvy_layer_plan *last = &net->nodes[net->node_count - 1].plan;
+  info->class_count = last->class_count;
+  info->score_count = last->x[0].c;
 }
 
 cvy_err cvy_net_create(cvy_net **out, const cvy_yaml *description, int64_t microbatch) {
@@ -94,7 +97,7 @@ static cvy_layer_call make_call(cvy_net *net, int64_t index, const float *images
                          .state = n->state,
                          .scratch = net->scratch,
                          .labels = labels,
-                         .losses = net->losses};
+                         .losses = n->losses};
   for (int64_t k = 0; k < n->plan.input_count; k++)
     call.x[k] = n->inputs[k] == CVY_NET_INPUT ? images : net->nodes[n->inputs[k]].y;
   for (int64_t k = 0; k < n->plan.param_count; k++)
@@ -102,11 +105,22 @@ static cvy_layer_call make_call(cvy_net *net, int64_t index, const float *images
   return call;
 }
 
+static void add_losses(cvy_net *net, bool training) {
+  memset(net->losses, 0, sizeof *net->losses * (size_t)net->input.n);
+  for (int64_t i = 0; i < net->node_count; i++) {
+    const node *n = &net->nodes[i];
+    if (!n->plan.needs_labels || (n->only_in_training && !training)) continue;
+    for (int64_t k = 0; k < net->input.n; k++) net->losses[k] += n->losses[k];
+  }
+}
+
 void cvy_net_forward(cvy_net *net, const float *images, const int32_t *labels, const cvy_pass *pass) {
   for (int64_t i = 0; i < net->node_count; i++) {
+    if (net->nodes[i].only_in_training && !pass->training) continue;
     const cvy_layer_call call = make_call(net, i, images, labels, pass);
     net->nodes[i].type->forward(&call);
   }
+  add_losses(net, pass->training);
 }
 
 const double *cvy_net_losses(const cvy_net *net) {
@@ -132,5 +146,16 @@ void cvy_net_backward(cvy_net *net, float *grads, const float *images, const int
     for (int64_t k = 0; k < n->plan.input_count; k++)
       if (n->added_dx[k])
         cvy_add_into(net->nodes[n->inputs[k]].dy, n->added_dx[k], cvy_shape_count(n->plan.x[k]));
+  }
+}
+
+void cvy_net_update_averages(cvy_net *net, const float *sums, int64_t microbatches) {
+  for (int64_t i = 0; i < net->info.param_tensors; i++) {
+    const cvy_net_param *p = &net->params[i];
+    if (p->spec->averaging == 0) continue;
+    float *average = net->param_arena + p->offset;
+    const float *sum = sums + p->offset;
+    const float share = (float)p->spec->averaging, scale = (float)(1.0 / (double)microbatches);
+    for (int64_t k = 0; k < p->count; k++) average[k] += share * (sum[k] * scale - average[k]);
   }
 }

@@ -20,6 +20,8 @@ typedef struct node {
   /* Where its value, that value's gradient, and its state lie in the activation memory. */
   float *y, *dy;
   void *state;
+  double *losses;        /* of a loss: [n] */
+  bool only_in_training; /* an auxiliary loss, or read by nobody else */
   /* For each input: NULL, or where backward puts its gradient before it is added to what other readers gave. */
   float *added_dx[CVY_MAX_INPUTS];
 } node;

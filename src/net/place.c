@@ -16,15 +16,24 @@ static int64_t backward_moment(const cvy_net *net, int64_t layer) {
   return 2 * net->node_count - 1 - layer;
 }
 
-/* In place is possible when nobody else reads the input's value, neither forward nor backward. */
-static bool can_share(const cvy_net *net, int64_t layer) {
-  const node *n = &net->nodes[layer];
-  const int64_t input = n->inputs[0];
-  if (!n->plan.in_place || input == CVY_NET_INPUT || net->nodes[input].plan.backward_reads_y) return false;
+static bool is_read_by_others(const cvy_net *net, int64_t value, int64_t reader) {
   for (int64_t other = 0; other < net->node_count; other++)
     for (int64_t k = 0; k < net->nodes[other].plan.input_count; k++)
-      if ((other != layer || k > 0) && net->nodes[other].inputs[k] == input) return false;
-  return true;
+      if ((other != reader || k > 0) && net->nodes[other].inputs[k] == value) return true;
+  return false;
+}
+
+/* In place is possible when nobody else reads the input's value, neither forward nor backward: not the layer that made
+ * it, nor one that handed it on in place, unless its sign is all that is read. */
+static bool can_share(const places *p, const cvy_net *net, int64_t layer) {
+  const node *n = &net->nodes[layer];
+  const int64_t input = n->inputs[0];
+  if (!n->plan.in_place || input == CVY_NET_INPUT || is_read_by_others(net, input, layer)) return false;
+  for (int64_t maker = input;; maker = net->nodes[maker].inputs[0]) {
+    const cvy_layer_plan *plan = &net->nodes[maker].plan;
+    if (plan->backward_reads_y && !(plan->signs_of_y_suffice && n->plan.keeps_signs)) return false;
+    if (p->value_of[maker] == maker) return true;
+  }
 }
 
 static void live(cvy_lifetime *life, size_t bytes, int64_t first, int64_t last) {
@@ -55,7 +64,7 @@ static void collect_lifetimes(places *p, const cvy_net *net) {
   for (int64_t i = 0; i < net->node_count; i++) {
     const node *n = &net->nodes[i];
     const int64_t forward = i, backward = backward_moment(net, i);
-    p->value_of[i] = can_share(net, i) ? p->value_of[n->inputs[0]] : i;
+    p->value_of[i] = can_share(p, net, i) ? p->value_of[n->inputs[0]] : i;
     const size_t bytes = sizeof(float) * (size_t)cvy_shape_count(n->plan.y);
     cvy_lifetime *value = &p->lives[p->value_of[i] * LIVES + VALUE];
     live(value, bytes, forward, n->plan.backward_reads_y ? backward : forward);
@@ -111,7 +120,10 @@ static cvy_err place_params(cvy_net *net) {
       *param = (cvy_net_param){cvy_pool_format(net->pool, "%s/%s", n->name, spec->name), spec, offset,
                                cvy_param_count(spec)};
       offset += (param->count + line - 1) / line * line;
-      net->info.param_count += param->count;
+      if (spec->averaging > 0)
+        net->info.average_count += param->count;
+      else
+        net->info.param_count += param->count;
     }
   }
   net->info.param_tensors = tensors;
@@ -138,6 +150,9 @@ static cvy_err place_scratch(cvy_net *net) {
 cvy_err cvy_net_place(cvy_net *net) {
   CVY_TRY(place_params(net));
   CVY_TRY(place_activations(net));
-  net->losses = cvy_pool_new(net->pool, sizeof *net->losses * (size_t)net->input.n);
+  const size_t losses_bytes = sizeof *net->losses * (size_t)net->input.n;
+  net->losses = cvy_pool_new(net->pool, losses_bytes);
+  for (int64_t i = 0; i < net->node_count; i++)
+    if (net->nodes[i].plan.needs_labels) net->nodes[i].losses = cvy_pool_new(net->pool, losses_bytes);
   return place_scratch(net);
 }

@@ -4,10 +4,12 @@
 
 static const double loss_unit = 0x1p-24, loss_limit = 1e6;
 
-static int64_t rank_of_label(const float *logits, int64_t classes, int32_t label) {
+/* One score for two classes says how much more likely the second is. */
+static int64_t rank_of_label(const float *logits, int64_t scores, int32_t label) {
+  if (scores == 1) return (logits[0] > 0) != (label == 1);
   const float own = logits[label];
   int64_t better = 0;
-  for (int64_t k = 0; k < classes; k++) better += logits[k] > own || (logits[k] == own && k < label);
+  for (int64_t k = 0; k < scores; k++) better += logits[k] > own || (logits[k] == own && k < label);
   return better;
 }
 
@@ -22,7 +24,7 @@ void cvy_tally_add_microbatch(cvy_tally *tally, const cvy_net *net, const int32_
       tally->diverged++;
       continue;
     }
-    const int64_t rank = rank_of_label(logits + i * info->class_count, info->class_count, labels[i]);
+    const int64_t rank = rank_of_label(logits + i * info->score_count, info->score_count, labels[i]);
     tally->loss += llrint(losses[i] / loss_unit);
     tally->top1 += rank < 1;
     tally->top5 += rank < 5;

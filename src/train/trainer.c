@@ -50,6 +50,7 @@ static void update_weights(trainer *t, const float *gradients, double rate) {
   const cvy_rule *rule = t->recipe->rule;
   for (int64_t i = 0; i < net->param_tensors; i++) {
     const cvy_net_param *p = &net->params[i];
+    if (p->spec->averaging > 0) continue;
     cvy_update update = {.weights = t->arenas.params + p->offset,
                          .gradient = gradients + p->offset,
                          .count = p->count,
@@ -58,6 +59,7 @@ static void update_weights(trainer *t, const float *gradients, double rate) {
     for (int64_t k = 0; k < rule->state_count; k++) update.state[k] = t->arenas.state[k] + p->offset;
     rule->apply(&update, t->recipe->rule_config);
   }
+  cvy_net_update_averages(t->net, gradients, t->recipe->tree.leaves);
 }
 
 /* ---- telling ---- */

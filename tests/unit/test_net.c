@@ -96,7 +96,7 @@ static void wrong_descriptions_are_refused(void) {
       {"  - convv: {filters: 3, kernel: 3}\n", "n.yaml:4:5: unknown layer 'convv'; did you mean 'conv'?"},
       {"  - fc: {outputs: 3}\n", "n.yaml:4:5: the last layer, 'fc1', is not a loss"},
       {"  - fc: {outputs: 3}\n  - softmax_loss\n  - fc: {outputs: 3}\n  - softmax_loss\n",
-       "n.yaml:5:5: layer 'loss1' is a loss"},
+       "n.yaml:6:5: layer 'fc2' reads 'loss1'"},
       {"  - fc: 3\n", "n.yaml:4:9: fc takes key: value options"},
       {"  - {fc: {outputs: 3}, relu: }\n", "n.yaml:4:5: expected one layer"},
       {"  - [relu]\n", "n.yaml:4:5: expected one layer"},
