@@ -15,9 +15,9 @@ extern "C" {
  * beside the program or installed with it. The result is in `pool`. */
 cvy_err cvy_find_yaml(const char **out, cvy_pool *pool, const char *name, const char *folder,
                       const char *beside) CVY_MUST_CHECK;
-/* Loads and checks nothing but the YAML of a network given by name or path. */
-cvy_err cvy_network_load(struct cvy_yaml **out, cvy_pool *pool, const char *name,
-                         const char *beside) CVY_MUST_CHECK;
+/* Loads and checks nothing but the YAML of a network given by name or path, and sets its parameters ("classes=10"). */
+cvy_err cvy_network_load(struct cvy_yaml **out, cvy_pool *pool, const char *name, const char *const *settings,
+                         int64_t setting_count) CVY_MUST_CHECK;
 
 typedef struct cvy_recipe cvy_recipe;
 /* `name`: a file or a recipe that comes with Convoy; `overrides`: "key.key=value". Reads the network too. */

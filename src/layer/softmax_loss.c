@@ -81,6 +81,7 @@ extern const cvy_layer_type cvy_layer_softmax_loss;
 const cvy_layer_type cvy_layer_softmax_loss = {
     .kind = &(const cvy_kind){.name = "softmax_loss", .help = "class probabilities and their cross-entropy"},
     .short_name = "loss",
+    .is_loss = true,
     .plan = plan,
     .forward = forward,
     .backward = backward,

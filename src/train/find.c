@@ -1,6 +1,7 @@
 /* Networks and recipes that come with Convoy are found by name: beside the program in a build tree, or
  * installed. */
 #include "base/yaml.h"
+#include <convoy/net.h>
 #include <convoy/train.h>
 
 #include <stdlib.h>
@@ -51,9 +52,15 @@ cvy_err cvy_find_yaml(const char **out, cvy_pool *pool, const char *name, const 
                    letters, folder, name, folder);
 }
 
-cvy_err cvy_network_load(cvy_yaml **out, cvy_pool *pool, const char *name, const char *beside) {
+cvy_err cvy_network_load(cvy_yaml **out, cvy_pool *pool, const char *name, const char *const *settings,
+                         int64_t setting_count) {
   const char *path;
   *out = NULL;
-  CVY_TRY(cvy_find_yaml(&path, pool, name, "networks", beside));
-  return cvy_yaml_load(out, pool, path);
+  CVY_TRY(cvy_find_yaml(&path, pool, name, "networks", NULL));
+  cvy_yaml *root, *values = cvy_yaml_new_mapping(pool, "command line");
+  CVY_TRY(cvy_yaml_load(&root, pool, path));
+  for (int64_t i = 0; i < setting_count; i++) CVY_TRY(cvy_yaml_override(values, pool, settings[i]));
+  if (setting_count > 0) CVY_TRY(cvy_net_configure(&root, pool, root, values));
+  *out = root;
+  return CVY_OK;
 }
