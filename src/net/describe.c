@@ -147,15 +147,11 @@ cvy_err cvy_net_resolve(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *root) {
 
 /* ---- parameters ---- */
 
-static cvy_err set_parameter(cvy_yaml *parameters, const cvy_yaml *key, cvy_yaml *value,
-                             const char *network) {
+static cvy_err check_is_parameter(const cvy_yaml *parameters, const cvy_yaml *key, const char *network) {
   const char *known[64] = {NULL};
   int64_t count = 0;
   for (int64_t i = 0; i < parameters->count; i++) {
-    if (strcmp(parameters->keys[i]->text, key->text) == 0) {
-      parameters->items[i] = value;
-      return CVY_OK;
-    }
+    if (strcmp(parameters->keys[i]->text, key->text) == 0) return CVY_OK;
     if (count < CVY_COUNT(known)) known[count++] = parameters->keys[i]->text;
   }
   const char *nearest = cvy_nearest_word(key->text, known, count);
@@ -166,26 +162,42 @@ static cvy_err set_parameter(cvy_yaml *parameters, const cvy_yaml *key, cvy_yaml
       network, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
+/* A copy of the mapping in which `key` has another value. */
+static cvy_yaml *with_value(cvy_pool *pool, const cvy_yaml *mapping, const char *key, cvy_yaml *value) {
+  cvy_yaml *copy = cvy_yaml_new_mapping(pool, mapping->file);
+  bool found = false;
+  for (int64_t i = 0; i < mapping->count; i++) {
+    const bool this = strcmp(mapping->keys[i]->text, key) == 0;
+    cvy_yaml_add(pool, copy, mapping->keys[i]->text, this ? value : mapping->items[i]);
+    *copy->keys[i] = *mapping->keys[i];
+    found = found || this;
+  }
+  if (!found) cvy_yaml_add(pool, copy, key, value);
+  copy->line = mapping->line;
+  copy->column = mapping->column;
+  return copy;
+}
+
 cvy_err cvy_net_configure(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *root, const cvy_yaml *settings) {
-  const cvy_yaml *old = cvy_yaml_get(root, "parameters"), *name = cvy_yaml_get(root, "name");
-  cvy_yaml *parameters = cvy_yaml_new_mapping(pool, root->file),
-           *configured = cvy_yaml_new_mapping(pool, root->file);
-  *out = NULL;
+  const cvy_yaml *name = cvy_yaml_get(root, "name");
+  const char *network = name && name->kind == CVY_YAML_SCALAR ? name->text : root->file;
+  cvy_yaml *parameters = cvy_yaml_get(root, "parameters");
   if (settings->kind != CVY_YAML_MAPPING)
     return cvy_yaml_error(settings, "a network's parameters must be given as {name: value}, not as %s",
                           cvy_yaml_describe(settings));
-  *configured = *root;
-  if (old && old->kind == CVY_YAML_MAPPING) {
-    *parameters = *old;
-    parameters->items = cvy_pool_new(pool, sizeof *old->items * (size_t)old->count);
-    memcpy(parameters->items, old->items, sizeof *old->items * (size_t)old->count);
+  if (root->kind != CVY_YAML_MAPPING) return cvy_yaml_error(root, "a network must be a mapping");
+  if (!parameters || parameters->kind != CVY_YAML_MAPPING)
+    parameters = cvy_yaml_new_mapping(pool, root->file);
+  for (int64_t i = 0; i < settings->count; i++) {
+    CVY_TRY(check_is_parameter(parameters, settings->keys[i], network));
+    parameters = with_value(pool, parameters, settings->keys[i]->text, settings->items[i]);
   }
-  for (int64_t i = 0; i < settings->count; i++)
-    CVY_TRY(set_parameter(parameters, settings->keys[i], settings->items[i],
-                          name && name->kind == CVY_YAML_SCALAR ? name->text : root->file));
-  configured->items = cvy_pool_new(pool, sizeof *root->items * (size_t)root->count);
-  for (int64_t i = 0; i < root->count; i++)
-    configured->items[i] = root->items[i] == old ? parameters : root->items[i];
-  *out = configured;
+  *out = with_value(pool, root, "parameters", parameters);
+  return CVY_OK;
+}
+
+cvy_err cvy_net_rename(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *root, const char *name) {
+  if (root->kind != CVY_YAML_MAPPING) return cvy_yaml_error(root, "a network must be a mapping");
+  *out = with_value(pool, root, "name", cvy_yaml_new_scalar(pool, root->file, name));
   return CVY_OK;
 }

@@ -421,7 +421,6 @@ static cvy_err expand_block(int64_t *value, expander *e, const scope *outer, con
                             const inputs *in) {
   block *b = &e->blocks[u->kind - e->type_count];
   const char *what = cvy_pool_format(e->net->pool, "block '%s'", b->at->text);
-  b->used = true;
   if (in->count != 1)
     return cvy_yaml_error(u->common.inputs, "a block has one input, not %lld", (long long)in->count);
   CVY_TRY(fill_defaults(u->config, b->parameters, u->at, what));
@@ -459,8 +458,9 @@ static cvy_err expand_item(int64_t *value, expander *e, scope *s, const cvy_yaml
   cvy_yaml *filled;
   CVY_TRY(substitute(&filled, e->net->pool, item, s));
   CVY_TRY(read_use(&u, e, s, filled));
-  if (!u.common.when) return CVY_OK;
   const bool is_layer = u.kind < e->type_count;
+  if (!is_layer) e->blocks[u.kind - e->type_count].used = true;
+  if (!u.common.when) return CVY_OK;
   const char *kind = is_layer ? cvy_layer_type_at(u.kind)->short_name : e->kinds[u.kind]->name;
   CVY_TRY(choose_name(&name, e, s, u.common.name, kind, u.at));
   CVY_TRY(read_inputs(&in, s, u.common.inputs));

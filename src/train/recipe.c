@@ -95,8 +95,7 @@ static cvy_err load_network(cvy_recipe *r, const cvy_yaml *name, const cvy_yaml 
   if (cvy_find_yaml(&path, r->pool, name->text, "networks", beside))
     return cvy_yaml_error(name, "%s", cvy_err_message());
   cvy_yaml *loaded;
-  CVY_TRY(cvy_yaml_load(&loaded, r->pool, path));
-  if (settings) CVY_TRY(cvy_net_configure(&loaded, r->pool, loaded, settings));
+  CVY_TRY(cvy_network_load(&loaded, r->pool, path, settings));
   r->network = loaded;
   return CVY_OK;
 }

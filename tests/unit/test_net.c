@@ -1,9 +1,12 @@
 /* Networks: descriptions and their errors, parameter counts, the memory planner, the walk. */
+#include "scratch.h"
 #include "suite.h"
 
 #include "base/yaml.h"
 #include <convoy/net.h>
+#include <convoy/train.h>
 
+#include <dirent.h>
 #include <math.h>
 
 static cvy_err create(cvy_net **net, cvy_pool *pool, const char *text, int64_t microbatch) {
@@ -18,30 +21,80 @@ static cvy_net *load(cvy_pool *pool, const char *name, int64_t microbatch) {
   snprintf(path, sizeof path, "%s/launch/networks/%s.yaml", getenv("CONVOY_SOURCE"), name);
   cvy_yaml *root;
   cvy_net *net;
-  CU_ASSERT_EQUAL_FATAL(cvy_yaml_load(&root, pool, path), CVY_OK);
-  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, root, microbatch), CVY_OK);
+  if (cvy_network_load(&root, pool, path, NULL) || cvy_net_create(&net, root, microbatch)) {
+    printf("\n  %s\n", cvy_err_message());
+    CU_FAIL_FATAL("a network that comes with Convoy");
+  }
   return net;
 }
 
 /* ---- descriptions ---- */
 
+/* From the papers, or from torchvision where they give none. */
+static const struct {
+  const char *name;
+  int64_t params, multiply_adds, classes;
+} known[] = {
+    {"lenet5", 61706, 416520 /* 117600 + 240000 + 48000 + 10080 + 840 */, 10},
+    {"lenet", 431080, 2293000 /* 288000 + 1600000 + 400000 + 5000 */, 10},
+    {"hoda-cnn", 93322, 2794240 /* 194688 + 2230272 + 331776 + 36864 + 640 */, 10},
+    {"catdog-cnn", 3453121, 0, 2},
+    {"alexnet", 62378344, 1135256096, 1000},
+    {"alexnet-grouped", 60965224, 0, 1000},
+    {"alexnet-bn", 62379720, 0, 1000}, /* AlexNet, with two numbers a filter for the convolutions' one bias */
+    {"zfnet", 107627624, 0, 1000},
+    {"vgg-a", 132863336, 0, 1000},
+    {"vgg-a-lrn", 132863336, 0, 1000},
+    {"vgg-b", 133047848, 0, 1000},
+    {"vgg-c", 133638952, 0, 1000},
+    {"vgg-d", 138357544, 15470264320, 1000},
+    {"vgg-e", 143667240, 19632062464, 1000},
+    {"vgg16", 138357544, 15470264320, 1000},
+    {"vgg19", 143667240, 19632062464, 1000},
+    {"resnet18", 11689512, 1814073344, 1000},
+    {"resnet34", 21797672, 3663761408, 1000},
+    {"resnet50", 25557032, 4089184256, 1000},
+    {"resnet101", 44549160, 7801405440, 1000},
+    {"resnet152", 60192808, 11513626624, 1000},
+    {"googlenet", 6998552, 0, 1000},
+    {"inception-v3", 23834568, 0, 1000}};
+
 static void parameter_counts_are_exact(void) {
-  const struct {
-    const char *name;
-    int64_t params, multiply_adds;
-  } known[] = {{"lenet5", 61706, 416520 /* 117600 + 240000 + 48000 + 10080 + 840 */},
-               {"hoda-cnn", 93322, 2794240 /* 194688 + 2230272 + 331776 + 36864 + 640 */},
-               {"alexnet", 62378344, 1135256096},
-               {"lenet", 431080, 2293000 /* 288000 + 1600000 + 400000 + 5000 */}};
   for (int64_t i = 0; i < CVY_COUNT(known); i++) {
     cvy_pool *pool = cvy_pool_create();
     cvy_net *net = load(pool, known[i].name, 1);
-    CU_ASSERT_EQUAL(cvy_net_describe(net)->param_count, known[i].params);
-    CU_ASSERT_EQUAL(cvy_net_describe(net)->multiply_adds, known[i].multiply_adds);
-    CU_ASSERT_EQUAL(cvy_net_describe(net)->class_count, strcmp(known[i].name, "alexnet") == 0 ? 1000 : 10);
+    const cvy_net_info *info = cvy_net_describe(net);
+    CU_ASSERT_STRING_EQUAL(info->name, known[i].name);
+    CU_ASSERT_EQUAL(info->param_count, known[i].params);
+    if (known[i].multiply_adds) CU_ASSERT_EQUAL(info->multiply_adds, known[i].multiply_adds);
+    CU_ASSERT_EQUAL(info->class_count, known[i].classes);
     cvy_net_destroy(net);
     cvy_pool_destroy(pool);
   }
+}
+
+static bool is_known(const char *file) {
+  for (int64_t i = 0; i < CVY_COUNT(known); i++) {
+    const size_t length = strlen(known[i].name);
+    if (strncmp(known[i].name, file, length) == 0 && strcmp(file + length, ".yaml") == 0) return true;
+  }
+  return false;
+}
+
+static void every_network_has_a_known_count(void) {
+  char path[4096];
+  snprintf(path, sizeof path, "%s/launch/networks", getenv("CONVOY_SOURCE"));
+  DIR *folder = opendir(path);
+  CU_ASSERT_PTR_NOT_NULL_FATAL(folder);
+  int64_t found = 0;
+  for (const struct dirent *file; (file = readdir(folder));) {
+    if (!strstr(file->d_name, ".yaml")) continue;
+    found++;
+    if (!is_known(file->d_name)) printf("\n  %s has no line in the table above\n", file->d_name);
+    CU_ASSERT(is_known(file->d_name));
+  }
+  CU_ASSERT_EQUAL(found, CVY_COUNT(known));
+  closedir(folder);
 }
 
 static void lenet5_has_its_shapes(void) {
@@ -63,23 +116,76 @@ static void lenet5_has_its_shapes(void) {
   cvy_pool_destroy(pool);
 }
 
-static void alexnet_has_its_sizes(void) {
+/* Heights and widths after each convolution and pooling, in order. */
+static void check_sizes(const char *name, const int64_t *expected, int64_t count) {
   cvy_pool *pool = cvy_pool_create();
-  cvy_net *net = load(pool, "alexnet", 1);
+  cvy_net *net = load(pool, name, 1);
   const cvy_net_info *info = cvy_net_describe(net);
-  const int64_t expected[] = {55, 27, 27, 13, 13, 13, 13, 6}; /* convolutions and pools, in order */
   int64_t found = 0;
   for (int64_t i = 0; i < info->layer_count; i++) {
     const bool counts = strcmp(info->layers[i].type, "conv") == 0 ||
                         strcmp(info->layers[i].type, "max_pool") == 0;
     if (!counts) continue;
-    CU_ASSERT_FATAL(found < CVY_COUNT(expected));
+    CU_ASSERT_FATAL(found < count);
     CU_ASSERT_EQUAL(info->layers[i].y.h, expected[found]);
     CU_ASSERT_EQUAL(info->layers[i].y.w, expected[found++]);
   }
-  CU_ASSERT_EQUAL(found, CVY_COUNT(expected));
+  CU_ASSERT_EQUAL(found, count);
   cvy_net_destroy(net);
   cvy_pool_destroy(pool);
+}
+
+static void sizes_on_the_way_are_exact(void) {
+  const int64_t alexnet[] = {55, 27, 27, 13, 13, 13, 13, 6}, zfnet[] = {110, 55, 26, 13, 13, 13, 13, 6},
+                vgg16[] = {224, 224, 112, 112, 112, 56, 56, 56, 56, 28, 28, 28, 28, 14, 14, 14, 14, 7};
+  check_sizes("alexnet", alexnet, CVY_COUNT(alexnet));
+  check_sizes("alexnet-grouped", alexnet, CVY_COUNT(alexnet));
+  check_sizes("alexnet-bn", alexnet, CVY_COUNT(alexnet));
+  check_sizes("zfnet", zfnet, CVY_COUNT(zfnet));
+  check_sizes("vgg16", vgg16, CVY_COUNT(vgg16));
+}
+
+/* ---- networks made from others ---- */
+
+static cvy_err load_text(cvy_yaml **root, cvy_pool *pool, const char *text) {
+  const char *path = cvy_pool_format(pool, "%s/mine.yaml", scratch_folder());
+  scratch_write(path, text, strlen(text));
+  return cvy_network_load(root, pool, path, NULL);
+}
+
+static void networks_are_made_from_others(void) {
+  cvy_pool *pool = cvy_pool_create();
+  char *base = cvy_pool_format(pool, "%s/launch/networks/vgg-e.yaml", getenv("CONVOY_SOURCE"));
+  cvy_yaml *root;
+  cvy_net *net;
+  const char *text = cvy_pool_format(pool, "name: mine\nnetwork:\n  %s: {size: 32, stage5: 1, classes: 3}\n",
+                                     base);
+  CU_ASSERT_EQUAL_FATAL(load_text(&root, pool, text), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, root, 1), CVY_OK);
+  const cvy_net_info *info = cvy_net_describe(net);
+  CU_ASSERT_STRING_EQUAL(info->name, "mine");
+  CU_ASSERT_EQUAL(info->class_count, 3);
+  CU_ASSERT_EQUAL(info->layer_count, 2 * (2 + 2 + 4 + 4 + 1) + 5 + 8);
+  cvy_net_destroy(net);
+  cvy_pool_destroy(pool);
+}
+
+static void wrong_variants_are_refused(void) {
+  const char *const wrong[][2] = {
+      {"name: mine\nnetwork: x.yaml\n", ":2:10: no network stands at"},
+      {"name: mine\nnetwork: [a]\n", ":2:10: 'network' must be a name or"},
+      {"name: mine\nnetwork: x.yaml\nlayers: [relu]\n",
+       ":3:1: unknown key 'layers' in a network made from another"},
+      {"name: mine\nnetwork: mine.yaml\n", ":2:10: networks are made from each other without end"},
+  };
+  for (int64_t i = 0; i < CVY_COUNT(wrong); i++) {
+    cvy_pool *pool = cvy_pool_create();
+    cvy_yaml *root;
+    CU_ASSERT_EQUAL(load_text(&root, pool, wrong[i][0]), CVY_E_INPUT);
+    if (!strstr(cvy_err_message(), wrong[i][1])) printf("\n  %s  gave: %s\n", wrong[i][0], cvy_err_message());
+    CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), wrong[i][1]));
+    cvy_pool_destroy(pool);
+  }
 }
 
 static void wrong_descriptions_are_refused(void) {
@@ -520,7 +626,9 @@ static void memory_is_shared(void) {
   cvy_pool_destroy(pool);
 }
 
-SUITE("net", TEST(parameter_counts_are_exact), TEST(lenet5_has_its_shapes), TEST(alexnet_has_its_sizes),
+SUITE("net", TEST(parameter_counts_are_exact), TEST(lenet5_has_its_shapes),
+      TEST(every_network_has_a_known_count), TEST(sizes_on_the_way_are_exact),
+      TEST(networks_are_made_from_others), TEST(wrong_variants_are_refused),
       TEST(wrong_descriptions_are_refused), TEST(wrong_heads_are_refused),
       TEST(blocks_unfold_to_named_layers), TEST(parameters_reach_their_layers),
       TEST(wrong_parameters_are_refused), TEST(wrong_blocks_are_refused), TEST(unfolding_has_an_end),
