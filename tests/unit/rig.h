@@ -66,8 +66,11 @@ static inline void rig_allocate(rig *r) {
   r->dx = array(r->x_count);
   r->dy = random_array(r->y_count, 2);
   for (int64_t i = 0; i < plan->param_count; i++) {
-    r->params[i] = random_array(cvy_param_count(&plan->params[i]), (uint32_t)(10 + i));
-    r->grads[i] = array(cvy_param_count(&plan->params[i]));
+    const int64_t count = cvy_param_count(&plan->params[i]);
+    r->params[i] = random_array(count, (uint32_t)(10 + i));
+    r->grads[i] = array(count);
+    /* A running average may be that of a variance, which is positive. */
+    for (int64_t k = 0; plan->params[i].averaging > 0 && k < count; k++) r->params[i][k] += 1.5f;
   }
   r->state = array_of_bytes(plan->state_bytes);
   r->scratch = array_of_bytes(cvy_aligned(plan->scratch_bytes) +

@@ -43,6 +43,12 @@ static const gradient_case cases[] = {
     {"lrn: {size: 3, alpha: 1.5, k: 1}", {2, 2, 1, 7}, PLAIN, 0.01},
     {"lrn: {size: 5, alpha: 2, beta: 0.6, k: 2}", {1, 1, 2, 4}, PLAIN, 0.01},
     {"lrn: {size: 9, alpha: 3, beta: 0.75, k: 0.5}", {1, 1, 3, 3}, PLAIN, 0.01},
+    {"batch_norm", {3, 2, 3, 5}, PLAIN, 0.01},
+    {"batch_norm: {epsilon: 0.1}", {2, 2, 2, 70}, PLAIN, 0.01},
+    {"batch_norm: {scale: false}", {5, 1, 1, 3}, PLAIN, 0.01},
+    {"batch_norm: {bias: false}", {1, 3, 3, 1}, PLAIN, 0.01},
+    {"batch_norm: {scale: false, bias: false}", {2, 2, 2, 33}, PLAIN, 0.01},
+    {"batch_norm", {1, 1, 1, 4}, PLAIN, 0.01},
     {"softmax_loss", {4, 1, 1, 5}, PLAIN, 0.01},
     {"softmax_loss", {1, 1, 1, 2}, PLAIN, 0.01},
 };
@@ -99,9 +105,10 @@ static void check_gradient(rig *r, const char *what, float *values, const float 
   CU_PASS("gradient");
 }
 
-static void check_case(const gradient_case *c, cvy_shape x2, bool *covered) {
+static void check_case(const gradient_case *c, cvy_shape x2, bool training, bool *covered) {
   rig r;
   rig_open_two(&r, c->yaml, c->x, x2);
+  r.pass.training = training;
   prepare(&r, c->inputs);
   covered[r.type_index] = true;
   rig_forward(&r);
@@ -109,7 +116,7 @@ static void check_case(const gradient_case *c, cvy_shape x2, bool *covered) {
   float *dx = copy_of(r.dx, r.x_count);
   check_gradient(&r, "x", r.x, dx, r.x_count, c);
   check_gradient(&r, "x2", r.x2, r.dx2, r.x2_count, c);
-  for (int64_t i = 0; i < r.plan.param_count; i++)
+  for (int64_t i = 0; i < r.plan.param_count && r.plan.params[i].averaging == 0; i++)
     check_gradient(&r, r.plan.params[i].name, r.params[i], r.grads[i], cvy_param_count(&r.plan.params[i]), c);
   free(dx);
   rig_close(&r);
@@ -117,12 +124,23 @@ static void check_case(const gradient_case *c, cvy_shape x2, bool *covered) {
 
 static void every_layer_type(void) {
   bool covered[64] = {false};
-  for (int64_t i = 0; i < CVY_COUNT(cases); i++) check_case(&cases[i], (cvy_shape){0}, covered);
-  for (int64_t i = 0; i < CVY_COUNT(pairs); i++) check_case(&pairs[i].first, pairs[i].x2, covered);
+  for (int64_t i = 0; i < CVY_COUNT(cases); i++) check_case(&cases[i], (cvy_shape){0}, true, covered);
+  for (int64_t i = 0; i < CVY_COUNT(pairs); i++) check_case(&pairs[i].first, pairs[i].x2, true, covered);
   for (int64_t i = 0; i < cvy_layer_type_count(); i++) {
     if (!covered[i]) printf("\n    layer type %s has no gradient case\n", cvy_layer_type_at(i)->kind->name);
     CU_ASSERT(covered[i]);
   }
 }
 
-SUITE("gradients", TEST(every_layer_type))
+/* The layers that do something else in evaluation. */
+static void in_evaluation(void) {
+  static const gradient_case both[] = {
+      {"dropout", {2, 2, 3, 4}, PLAIN, 0.5},
+      {"batch_norm", {2, 3, 2, 5}, PLAIN, 0.5},
+      {"batch_norm: {bias: false}", {2, 1, 2, 40}, PLAIN, 0.5},
+  };
+  bool covered[64] = {false};
+  for (int64_t i = 0; i < CVY_COUNT(both); i++) check_case(&both[i], (cvy_shape){0}, false, covered);
+}
+
+SUITE("gradients", TEST(every_layer_type), TEST(in_evaluation))

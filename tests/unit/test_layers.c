@@ -463,6 +463,8 @@ static const struct {
     {"leaky_relu", {16, 28, 28, 6}},
     {"dropout", {16, 24, 24, 20}},
     {"lrn", {16, 13, 13, 33}},
+    {"batch_norm", {16, 13, 13, 33}},
+    {"batch_norm", {16, 28, 28, 6}},
     {"softmax_loss", {130, 1, 1, 10}},
 };
 
