@@ -4,7 +4,7 @@
 #include "math/conv.h"
 
 typedef struct conv {
-  int64_t filters;
+  int64_t filters, groups;
   cvy_sliding sliding;
   cvy_init_options init;
   bool bias;
@@ -41,6 +41,15 @@ static const cvy_option options[] = {
      .words = cvy_padding_words,
      .help = "zeros around the image, in pixels on each side; valid: none; same: as many as make the output "
              "ceil(input / stride), an odd one at the bottom or right (as in Keras)"},
+    {.name = "groups",
+     .type = CVY_INT,
+     .offset = offsetof(conv, groups),
+     .fallback = "1",
+     .min = 1,
+     .max = 1e6,
+     .help =
+         "equal parts into which channels and filters are cut, each part of the filters seeing its own part "
+         "of the channels; as many as channels: depthwise"},
     {.name = "bias",
      .type = CVY_BOOL,
      .offset = offsetof(conv, bias),
@@ -57,24 +66,43 @@ static const cvy_option options[] = {
     {0},
 };
 
-static cvy_err check_work(const cvy_window *g, int64_t filters, cvy_shape y) {
-  const double patch = (double)g->r * (double)g->s * (double)g->c;
+static bool divides(int64_t groups, int64_t channels, int64_t filters) {
+  return channels % groups == 0 && filters % groups == 0;
+}
+
+static cvy_err check_groups(int64_t groups, int64_t channels, int64_t filters) {
+  if (divides(groups, channels, filters)) return CVY_OK;
+  const int64_t most = channels < filters ? channels : filters;
+  int64_t below = groups < most ? groups : most, above = groups;
+  while (!divides(below, channels, filters)) below--;
+  while (above <= most && !divides(above, channels, filters)) above++;
+  char also[32] = "";
+  if (above <= most) snprintf(also, sizeof also, " or %lld", (long long)above);
+  return cvy_error(
+      CVY_E_INPUT,
+      "the input's %lld channels and the %lld filters cannot both be cut into %lld equal groups, "
+      "but into %lld%s they can",
+      (long long)channels, (long long)filters, (long long)groups, (long long)below, also);
+}
+
+static cvy_err check_work(const cvy_window *g, int64_t channels, int64_t filters, cvy_shape y) {
+  const double patch = (double)g->r * (double)g->s * (double)channels;
   if (patch > INT_MAX || patch * (double)filters > 0x1p40)
     return cvy_error(CVY_E_INPUT,
                      "%lld filters of %lldx%lldx%lld are too large: one filter may hold %d numbers",
-                     (long long)filters, (long long)g->r, (long long)g->s, (long long)g->c, INT_MAX);
+                     (long long)filters, (long long)g->r, (long long)g->s, (long long)channels, INT_MAX);
   const double multiply_adds = patch * (double)y.n * (double)y.h * (double)y.w * (double)y.c;
   if (multiply_adds > 0x1p62)
     return cvy_error(CVY_E_INPUT, "one forward pass would take %.3g multiplications", multiply_adds);
   return CVY_OK;
 }
 
-static void declare_params(cvy_layer_plan *plan, const conv *self, const cvy_window *g) {
-  const int64_t area = g->r * g->s;
+static void declare_params(cvy_layer_plan *plan, const conv *self, const cvy_window *g, int64_t channels) {
+  const int64_t fan_in = g->r * g->s * channels, fan_out = g->r * g->s * (self->filters / self->groups);
   plan->params[0] = (cvy_param_spec){.name = "weights",
                                      .dim_count = 4,
-                                     .dims = {g->r, g->s, g->c, self->filters},
-                                     .init = cvy_init_chosen(&self->init, area * g->c, area * self->filters),
+                                     .dims = {g->r, g->s, channels, self->filters},
+                                     .init = cvy_init_chosen(&self->init, fan_in, fan_out),
                                      .decays = true};
   plan->params[1] = (cvy_param_spec){.name = "bias",
                                      .dim_count = 1,
@@ -85,16 +113,18 @@ static void declare_params(cvy_layer_plan *plan, const conv *self, const cvy_win
 
 static cvy_err plan(cvy_layer_plan *plan, void *config) {
   conv *self = config;
-  cvy_conv_shape shape = {.n = plan->x[0].n, .k = self->filters};
+  cvy_conv_shape shape = {.n = plan->x[0].n, .k = self->filters, .groups = self->groups};
   const cvy_window *g = &shape.window;
   CVY_TRY(cvy_layer_check_input(plan));
+  CVY_TRY(check_groups(self->groups, plan->x[0].c, self->filters));
+  const int64_t channels = plan->x[0].c / self->groups; /* that a filter sees */
   CVY_TRY(cvy_sliding_place(&shape.window, &self->sliding, plan->x[0]));
   plan->y = (cvy_shape){shape.n, g->oh, g->ow, self->filters};
   CVY_TRY(cvy_layer_check_shape(plan->y, "the output"));
-  CVY_TRY(check_work(g, self->filters, plan->y));
-  declare_params(plan, self, g);
+  CVY_TRY(check_work(g, channels, self->filters, plan->y));
+  declare_params(plan, self, g, channels);
   cvy_conv_plan_make(&self->plan, &shape);
-  plan->multiply_adds = cvy_shape_count(plan->y) * g->r * g->s * g->c;
+  plan->multiply_adds = cvy_shape_count(plan->y) * g->r * g->s * channels;
   plan->backward_reads_x = true;
   plan->scratch_bytes = self->plan.scratch_bytes;
   plan->scratch_bytes_per_thread = self->plan.scratch_bytes_per_thread;
@@ -116,7 +146,12 @@ static void backward(const cvy_layer_call *call) {
 
 static void describe(char *out, size_t bytes, const void *config) {
   const conv *self = config;
-  cvy_sliding_describe(out, bytes, &self->sliding);
+  char where[48];
+  cvy_sliding_describe(where, sizeof where, &self->sliding);
+  if (self->groups == 1)
+    snprintf(out, bytes, "%s", where);
+  else
+    snprintf(out, bytes, "%s, %lld groups", where, (long long)self->groups);
 }
 
 extern const cvy_layer_type cvy_layer_conv;

@@ -11,6 +11,8 @@ static size_t larger(size_t a, size_t b) {
 }
 
 void cvy_conv_plan_make(cvy_conv_plan *plan, const cvy_conv_shape *shape) {
+  const int64_t groups = shape->groups;
+  CVY_CHECK(groups >= 1 && shape->k % groups == 0 && shape->window.c % groups == 0);
   *plan = (cvy_conv_plan){.shape = *shape};
   for (cvy_conv_pass pass = 0; pass < CVY_CONV_PASSES; pass++) {
     cvy_conv_way *way = &plan->ways[pass];

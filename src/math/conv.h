@@ -2,10 +2,14 @@
  *
  *   y[n,i,j,k] = bias[k] + sum over a,b,c of x[n, i*stride_h - top + a, j*stride_w - left + b, c] f[a,b,c,k]
  *
- * x [n][h][w][c], filters [r][s][c][k], y [n][oh][ow][k]; outside the image x is zero. This header is the
- * seam behind which algorithms change: a plan holds, for each of the three passes, the algorithm that serves
- * its shape and how the work is cut into tasks. All of that follows from the shape alone, so the bits do not
- * depend on threads or on timing. A new algorithm is one file and one line of the table in conv.c.
+ * x [n][h][w][c], filters [r][s][c][k], y [n][oh][ow][k]; outside the image x is zero. In groups, channels and
+ * filters are cut into as many equal runs, and the filters of a run see the channels of its number only
+ * (Krizhevsky et al. 2012, the two towers; as many groups as channels: depthwise): filters [r][s][c/groups][k].
+ *
+ * This header is the seam behind which algorithms change: a plan holds, for each of the three passes, the
+ * algorithm that serves its shape and how the work is cut into tasks. All of that follows from the shape
+ * alone, so the bits do not depend on threads or on timing. A new algorithm is one file and one line of the
+ * table in conv.c.
  */
 #ifndef CVY_MATH_CONV_H
 #define CVY_MATH_CONV_H
@@ -13,7 +17,8 @@
 #include "math/kernels.h"
 
 typedef struct cvy_conv_shape {
-  int64_t n, k; /* images, filters */
+  int64_t n, k;   /* images, filters */
+  int64_t groups; /* divides k and the window's c, which is that of x */
   cvy_window window;
 } cvy_conv_shape;
 
@@ -55,7 +60,8 @@ typedef struct cvy_conv_algorithm {
   void (*run[CVY_CONV_PASSES])(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays);
 } cvy_conv_algorithm;
 
-/* The shape has been checked: window->oh, ow >= 1, sizes that multiply without overflow. */
+/* The shape has been checked: window->oh, ow >= 1, sizes that multiply without overflow. Fatal if the groups
+ * are not equal. */
 void cvy_conv_plan_make(cvy_conv_plan *plan, const cvy_conv_shape *shape);
 size_t cvy_conv_scratch_bytes(const cvy_conv_plan *plan, int threads);
 

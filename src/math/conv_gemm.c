@@ -3,7 +3,8 @@
  * With P patches of D = r*s*c floats as the rows of a matrix:  y = patches filters;  dpatches = dy filters^T,
  * added back into dx;  dfilters = patches^T dy. The matrix is never whole: a task works on a block of lines
  * (rows of output pixels) whose patches fit its thread's scratch. A 1x1 filter at stride 1 without padding
- * sees its input as the matrix, and nothing is copied.
+ * sees its input as the matrix, and nothing is copied. Groups take turns within a block: each has patches of
+ * its own channels, and its own columns of y, dy and the filters.
  */
 #include "math/conv.h"
 #include "math/gemm.h"
@@ -30,13 +31,19 @@ static int64_t smaller(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
+/* The window over the channels of one group. */
+static cvy_window group_window(const cvy_conv_shape *shape) {
+  cvy_window window = shape->window;
+  window.c /= shape->groups;
+  return window;
+}
+
 static bool is_pointwise(const cvy_window *g) {
   return g->r == 1 && g->s == 1 && g->stride_h == 1 && g->stride_w == 1 && g->oh == g->h && g->ow == g->w;
 }
 
-/* Lines of a block. */
-static int64_t block_lines(const cvy_conv_shape *shape) {
-  const cvy_window *g = &shape->window;
+/* Lines of a block; `g` is the window of a group. */
+static int64_t block_lines(const cvy_conv_shape *shape, const cvy_window *g) {
   const int64_t all = shape->n * g->oh;
   const int64_t row_bytes = (int64_t)sizeof(float) * cvy_patch_size(g);
   const int64_t rows = clamp(BLOCK_BYTES / row_bytes, LEAST_ROWS, MOST_ROWS);
@@ -45,8 +52,12 @@ static int64_t block_lines(const cvy_conv_shape *shape) {
   return clamp(pieces(all, LEAST_TASKS), fewest, lines > fewest ? lines : fewest);
 }
 
+static int64_t filters_size(const cvy_conv_shape *shape) {
+  return cvy_patch_size(&shape->window) / shape->groups * shape->k;
+}
+
 static int64_t copy_size(const cvy_conv_shape *shape) {
-  return (int64_t)cvy_aligned(sizeof(float) * (size_t)((cvy_patch_size(&shape->window) + 1) * shape->k)) /
+  return (int64_t)cvy_aligned(sizeof(float) * (size_t)(filters_size(shape) + shape->k)) /
          (int64_t)sizeof(float);
 }
 
@@ -58,17 +69,17 @@ static int64_t copies(const cvy_conv_shape *shape) {
 }
 
 static bool plan(cvy_conv_way *way, const cvy_conv_shape *shape, cvy_conv_pass pass) {
-  const cvy_window *g = &shape->window;
-  const int64_t lines = shape->n * g->oh;
-  way->block = block_lines(shape);
-  if (!is_pointwise(g))
-    way->scratch_bytes_per_thread = sizeof(float) * (size_t)(way->block * g->ow * cvy_patch_size(g));
+  const cvy_window g = group_window(shape);
+  const int64_t lines = shape->n * g.oh;
+  way->block = block_lines(shape, &g);
+  if (!is_pointwise(&g))
+    way->scratch_bytes_per_thread = sizeof(float) * (size_t)(way->block * g.ow * cvy_patch_size(&g));
   switch (pass) {
   case CVY_CONV_FORWARD:
     way->tasks = pieces(lines, way->block);
     break;
   case CVY_CONV_BACKWARD_DATA: /* patches overlap, so a task owns whole images */
-    way->tasks = pieces(shape->n, clamp(way->block / g->oh, 1, shape->n));
+    way->tasks = pieces(shape->n, clamp(way->block / g.oh, 1, shape->n));
     break;
   default:
     way->tasks = copies(shape);
@@ -81,78 +92,98 @@ typedef struct job {
   const cvy_conv_plan *plan;
   const cvy_conv_arrays *arrays;
   const cvy_conv_way *way;
+  const cvy_conv_shape *shape;
+  cvy_window window; /* of a group, as are depth and filters */
+  int64_t depth, filters;
 } job;
 
+static job job_of(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays, cvy_conv_pass pass) {
+  job j = {plan, arrays, &plan->ways[pass], &plan->shape, group_window(&plan->shape), 0, 0};
+  j.depth = cvy_patch_size(&j.window);
+  j.filters = plan->shape.k / plan->shape.groups;
+  return j;
+}
+
 /* The patches of some lines, [count*ow][D]: gathered in the thread's scratch, or x itself. */
-static const float *patches_of(const job *j, int64_t first, int64_t count, int thread) {
-  const cvy_window *g = &j->plan->shape.window;
-  const float *x = j->arrays->x;
-  if (is_pointwise(g)) return x + first * g->ow * g->c;
+static cvy_factor patches_of(const job *j, int64_t group, int64_t first, int64_t count, int thread) {
+  const cvy_window *g = &j->window;
+  const int64_t channels = j->shape->window.c;
+  const float *x = j->arrays->x + group * g->c;
+  if (is_pointwise(g)) return (cvy_factor){.at = x + first * g->ow * channels, .stride = channels};
   float *patches = cvy_conv_thread_scratch(j->plan, j->arrays->scratch, thread);
-  cvy_im2col(patches, x, g, first, count);
-  return patches;
+  cvy_im2col(patches, x, channels, g, first, count);
+  return (cvy_factor){.at = patches, .stride = j->depth};
+}
+
+/* A group's columns of y or dy, from line `first` on, and of the filters. */
+static int64_t output_at(const job *j, int64_t group, int64_t first) {
+  return first * j->window.ow * j->shape->k + group * j->filters;
+}
+
+static cvy_factor filters_of(const job *j, int64_t group, bool transposed) {
+  return (cvy_factor){j->arrays->filters + group * j->filters, j->shape->k, transposed};
+}
+
+static cvy_factor dy_of(const job *j, int64_t group, int64_t first) {
+  return (cvy_factor){.at = j->arrays->dy + output_at(j, group, first), .stride = j->shape->k};
 }
 
 static void forward_task(const void *context, int64_t index, int thread) {
   const job *j = context;
-  const cvy_conv_shape *shape = &j->plan->shape;
-  const cvy_window *g = &shape->window;
+  const cvy_conv_shape *shape = j->shape;
   const int64_t first = index * j->way->block;
-  const int64_t count = smaller(j->way->block, shape->n * g->oh - first);
-  const int64_t rows = count * g->ow, depth = cvy_patch_size(g);
-  const float *patches = patches_of(j, first, count, thread);
-  float *y = j->arrays->y + first * g->ow * shape->k;
-  cvy_gemm(y, shape->k, (cvy_factor){.at = patches, .stride = depth},
-           (cvy_factor){.at = j->arrays->filters, .stride = shape->k}, rows, shape->k, depth, 1, 0);
-  if (j->arrays->bias) cvy_kernels_get()->add_rows(y, j->arrays->bias, rows, shape->k);
+  const int64_t count = smaller(j->way->block, shape->n * j->window.oh - first);
+  const int64_t rows = count * j->window.ow;
+  for (int64_t group = 0; group < shape->groups; group++)
+    cvy_gemm(j->arrays->y + output_at(j, group, first), shape->k, patches_of(j, group, first, count, thread),
+             filters_of(j, group, false), rows, j->filters, j->depth, 1, 0);
+  if (j->arrays->bias)
+    cvy_kernels_get()->add_rows(j->arrays->y + output_at(j, 0, first), j->arrays->bias, rows, shape->k);
 }
 
-/* dx or the patches' gradient of some lines. */
-static void multiply_back(float *out, const job *j, int64_t first, int64_t count) {
-  const cvy_conv_shape *shape = &j->plan->shape;
-  const int64_t ow = shape->window.ow, depth = cvy_patch_size(&shape->window);
-  cvy_gemm(out, depth, (cvy_factor){.at = j->arrays->dy + first * ow * shape->k, .stride = shape->k},
-           (cvy_factor){.at = j->arrays->filters, .stride = shape->k, .transposed = true}, count * ow, depth,
-           shape->k, 1, 0);
+/* Some lines' gradient, of a group's channels: straight into dx, or through the patches. */
+static void backward_data_of(const job *j, int64_t group, int64_t first, int64_t count, float *patches) {
+  const cvy_window *g = &j->window;
+  const int64_t channels = j->shape->window.c;
+  const bool direct = is_pointwise(g);
+  float *dx = j->arrays->dx + group * g->c;
+  cvy_gemm(direct ? dx + first * g->ow * channels : patches, direct ? channels : j->depth,
+           dy_of(j, group, first), filters_of(j, group, true), count * g->ow, j->depth, j->filters, 1, 0);
+  if (!direct) cvy_col2im(dx, channels, patches, g, first, count);
 }
 
 static void backward_data_task(const void *context, int64_t index, int thread) {
   const job *j = context;
-  const cvy_conv_shape *shape = &j->plan->shape;
+  const cvy_conv_shape *shape = j->shape;
   const cvy_window *g = &shape->window;
   const int64_t image_size = g->h * g->w * g->c;
   const int64_t from = index * shape->n / j->way->tasks, to = (index + 1) * shape->n / j->way->tasks;
   float *dx = j->arrays->dx, *patches = cvy_conv_thread_scratch(j->plan, j->arrays->scratch, thread);
   if (!is_pointwise(g)) memset(dx + from * image_size, 0, sizeof *dx * (size_t)((to - from) * image_size));
-  for (int64_t first = from * g->oh; first < to * g->oh; first += j->way->block) {
-    const int64_t count = smaller(j->way->block, to * g->oh - first);
-    if (is_pointwise(g)) {
-      multiply_back(dx + first * g->ow * g->c, j, first, count);
-    } else {
-      multiply_back(patches, j, first, count);
-      cvy_col2im(dx, patches, g, first, count);
-    }
-  }
+  for (int64_t first = from * g->oh; first < to * g->oh; first += j->way->block)
+    for (int64_t group = 0; group < shape->groups; group++)
+      backward_data_of(j, group, first, smaller(j->way->block, to * g->oh - first), patches);
 }
 
 /* The gradients of one share of the lines, into `dfilters` and `dbias`. */
 static void backward_filters_task(const void *context, int64_t index, int thread) {
   const job *j = context;
-  const cvy_conv_shape *shape = &j->plan->shape;
-  const cvy_window *g = &shape->window;
-  const int64_t lines = shape->n * g->oh, depth = cvy_patch_size(g), tasks = j->way->tasks;
+  const cvy_conv_shape *shape = j->shape;
+  const int64_t lines = shape->n * j->window.oh, tasks = j->way->tasks;
   const int64_t begin = index * lines / tasks, end = (index + 1) * lines / tasks;
   float *copy = (float *)j->arrays->scratch + index * copy_size(shape);
   float *dfilters = tasks > 1 ? copy : j->arrays->dfilters;
-  float *dbias = tasks > 1 ? copy + depth * shape->k : j->arrays->dbias;
+  float *dbias = tasks > 1 ? copy + filters_size(shape) : j->arrays->dbias;
   if (dbias) memset(dbias, 0, sizeof *dbias * (size_t)shape->k);
   for (int64_t first = begin; first < end; first += j->way->block) {
-    const int64_t count = smaller(j->way->block, end - first), rows = count * g->ow;
-    const float *dy = j->arrays->dy + first * g->ow * shape->k;
-    const float *patches = patches_of(j, first, count, thread);
-    cvy_gemm(dfilters, shape->k, (cvy_factor){.at = patches, .stride = depth, .transposed = true},
-             (cvy_factor){.at = dy, .stride = shape->k}, depth, shape->k, rows, 1, first == begin ? 0 : 1);
-    if (dbias) cvy_kernels_get()->sum_rows(dbias, dy, rows, shape->k);
+    const int64_t count = smaller(j->way->block, end - first), rows = count * j->window.ow;
+    for (int64_t group = 0; group < shape->groups; group++) {
+      cvy_factor patches = patches_of(j, group, first, count, thread);
+      patches.transposed = true;
+      cvy_gemm(dfilters + group * j->filters, shape->k, patches, dy_of(j, group, first), j->depth, j->filters,
+               rows, 1, first == begin ? 0 : 1);
+    }
+    if (dbias) cvy_kernels_get()->sum_rows(dbias, dy_of(j, 0, first).at, rows, shape->k);
   }
 }
 
@@ -160,18 +191,18 @@ static void backward_filters_task(const void *context, int64_t index, int thread
 static void add_copies_task(const void *context, int64_t index, int thread) {
   (void)thread;
   const job *j = context;
-  const cvy_conv_shape *shape = &j->plan->shape;
-  const int64_t size = cvy_patch_size(&shape->window) * shape->k, first = index * CHUNK;
+  const int64_t size = filters_size(j->shape), first = index * CHUNK;
   const int64_t count = smaller(CHUNK, size - first);
   const float *copy = (const float *)j->arrays->scratch + first;
   float *sum = j->arrays->dfilters + first;
   memcpy(sum, copy, sizeof *sum * (size_t)count);
-  for (int64_t i = 1; i < j->way->tasks; i++) cvy_kernels_get()->add(sum, copy + i * copy_size(shape), count);
+  for (int64_t i = 1; i < j->way->tasks; i++)
+    cvy_kernels_get()->add(sum, copy + i * copy_size(j->shape), count);
 }
 
 static void add_bias_copies(const job *j) {
-  const cvy_conv_shape *shape = &j->plan->shape;
-  const float *copy = (const float *)j->arrays->scratch + cvy_patch_size(&shape->window) * shape->k;
+  const cvy_conv_shape *shape = j->shape;
+  const float *copy = (const float *)j->arrays->scratch + filters_size(shape);
   float *sum = j->arrays->dbias;
   memcpy(sum, copy, sizeof *sum * (size_t)shape->k);
   for (int64_t i = 1; i < j->way->tasks; i++)
@@ -179,20 +210,20 @@ static void add_bias_copies(const job *j) {
 }
 
 static void forward(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays) {
-  const job j = {plan, arrays, &plan->ways[CVY_CONV_FORWARD]};
+  const job j = job_of(plan, arrays, CVY_CONV_FORWARD);
   cvy_parallel(j.way->tasks, forward_task, &j);
 }
 
 static void backward_data(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays) {
-  const job j = {plan, arrays, &plan->ways[CVY_CONV_BACKWARD_DATA]};
+  const job j = job_of(plan, arrays, CVY_CONV_BACKWARD_DATA);
   cvy_parallel(j.way->tasks, backward_data_task, &j);
 }
 
 static void backward_filters(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays) {
-  const job j = {plan, arrays, &plan->ways[CVY_CONV_BACKWARD_FILTERS]};
+  const job j = job_of(plan, arrays, CVY_CONV_BACKWARD_FILTERS);
   cvy_parallel(j.way->tasks, backward_filters_task, &j);
   if (j.way->tasks == 1) return;
-  cvy_parallel(pieces(cvy_patch_size(&plan->shape.window) * plan->shape.k, CHUNK), add_copies_task, &j);
+  cvy_parallel(pieces(filters_size(&plan->shape), CHUNK), add_copies_task, &j);
   if (arrays->dbias) add_bias_copies(&j);
 }
 

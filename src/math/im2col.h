@@ -11,11 +11,13 @@ static inline int64_t cvy_patch_size(const cvy_window *window) {
   return window->r * window->s * window->c;
 }
 
-/* patches [count*ow][r*s*c] of the lines first ... first+count-1; x [n][h][w][c] is the whole batch. Padding
- * becomes zeros. */
-void cvy_im2col(float *patches, const float *x, const cvy_window *window, int64_t first, int64_t count);
+/* patches [count*ow][r*s*c] of the lines first ... first+count-1. The whole batch is [n][h][w][x_pitch], of
+ * which the patches take c neighbouring channels; x points at the first of them. Padding becomes zeros. */
+void cvy_im2col(float *patches, const float *x, int64_t x_pitch, const cvy_window *window, int64_t first,
+                int64_t count);
 
-/* dx += each patch where it came from, in the order of the lines; dx [n][h][w][c] is the whole batch. */
-void cvy_col2im(float *dx, const float *patches, const cvy_window *window, int64_t first, int64_t count);
+/* dx += each patch where it came from, in the order of the lines; dx lies as x does above. */
+void cvy_col2im(float *dx, int64_t dx_pitch, const float *patches, const cvy_window *window, int64_t first,
+                int64_t count);
 
 #endif

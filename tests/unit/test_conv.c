@@ -21,8 +21,21 @@ static const test_shape shapes[] = {
     {40, 1, 1, 30, 12, 1, 1, 1, 1, 0, 0, 0, 0},   {2, 3, 3, 2, 3, 2, 2, 5, 5, 4, 4, 4, 4},
 };
 
-static cvy_conv_shape shape_of(const test_shape *t) {
-  cvy_conv_shape shape = {.n = t->n, .k = t->k};
+/* Groups, pointwise ones among them (1x1), and depthwise ones: as many as channels. */
+static const struct {
+  test_shape shape;
+  int64_t groups;
+} grouped[] = {
+    {{2, 5, 7, 6, 4, 3, 3, 1, 1, 1, 1, 1, 1}, 2},     {{3, 9, 8, 6, 9, 3, 2, 2, 3, 0, 1, 1, 0}, 3},
+    {{5, 6, 5, 12, 9, 1, 1, 1, 1, 0, 0, 0, 0}, 3},    {{2, 6, 5, 14, 8, 1, 1, 2, 2, 0, 0, 0, 0}, 2},
+    {{2, 8, 9, 7, 7, 3, 3, 1, 1, 1, 1, 1, 1}, 7},     {{3, 5, 4, 5, 15, 3, 3, 2, 1, 1, 0, 1, 2}, 5},
+    {{5, 6, 5, 13, 13, 1, 1, 1, 1, 0, 0, 0, 0}, 13},  {{2, 7, 7, 4, 3, 7, 7, 1, 1, 0, 0, 0, 0}, 1},
+    {{2, 27, 27, 48, 64, 5, 5, 1, 1, 2, 2, 2, 2}, 2}, {{33, 28, 28, 4, 20, 5, 5, 1, 1, 0, 0, 0, 0}, 4},
+    {{2, 3, 3, 4, 6, 2, 2, 5, 5, 4, 4, 4, 4}, 2},     {{1, 1, 1, 3, 3, 1, 1, 1, 1, 0, 0, 0, 0}, 3},
+};
+
+static cvy_conv_shape shape_of(const test_shape *t, int64_t groups) {
+  cvy_conv_shape shape = {.n = t->n, .k = t->k, .groups = groups};
   shape.window = (cvy_window){t->h,    t->w,      t->c,     t->r, t->s, t->stride_h, t->stride_w, t->top,
                               t->left, t->bottom, t->right, 0,    0};
   shape.window.oh = (t->h + t->top + t->bottom - t->r) / t->stride_h + 1;
@@ -50,9 +63,11 @@ typedef struct inputs {
 /* All filters at one output pixel and one place of the window. */
 static void reference_place(passes *p, const inputs *in, const cvy_conv_shape *shape, int64_t out, int64_t at,
                             int64_t tap) {
-  for (int64_t c = 0; c < shape->window.c; c++)
-    for (int64_t k = 0; k < shape->k; k++) {
-      const int64_t xi = at * shape->window.c + c, fi = (tap * shape->window.c + c) * shape->k + k;
+  const int64_t seen = shape->window.c / shape->groups; /* channels, by each filter */
+  for (int64_t k = 0; k < shape->k; k++)
+    for (int64_t c = 0; c < seen; c++) {
+      const int64_t group = k / (shape->k / shape->groups);
+      const int64_t xi = at * shape->window.c + group * seen + c, fi = (tap * seen + c) * shape->k + k;
       const int64_t yi = out * shape->k + k;
       const double x = (double)in->x[xi], f = (double)in->f[fi], dy = (double)in->dy[yi];
       add_term(&p->y[yi], &p->y_size[yi], x * f);
@@ -105,7 +120,7 @@ typedef struct outputs {
 static inputs make_inputs(const cvy_conv_shape *shape) {
   const cvy_window *g = &shape->window;
   inputs in = {.x_count = shape->n * g->h * g->w * g->c,
-               .f_count = g->r * g->s * g->c * shape->k,
+               .f_count = g->r * g->s * g->c / shape->groups * shape->k,
                .y_count = shape->n * g->oh * g->ow * shape->k};
   in.x = random_array(in.x_count, 1);
   in.f = random_array(in.f_count, 2);
@@ -141,8 +156,8 @@ static bool near_reference(const char *what, const float *got, const double *wan
   return all_near(what, got, want, size, count);
 }
 
-static void check_shape(const test_shape *t) {
-  const cvy_conv_shape shape = shape_of(t);
+static void check_shape(const test_shape *t, int64_t groups) {
+  const cvy_conv_shape shape = shape_of(t, groups);
   cvy_conv_plan plan;
   cvy_conv_plan_make(&plan, &shape);
   inputs in = make_inputs(&shape);
@@ -163,15 +178,21 @@ static void check_shape(const test_shape *t) {
 }
 
 static void all_passes_match_double_precision(void) {
-  for (int64_t i = 0; i < CVY_COUNT(shapes); i++) check_shape(&shapes[i]);
+  for (int64_t i = 0; i < CVY_COUNT(shapes); i++) check_shape(&shapes[i], 1);
+}
+
+static void groups_match_double_precision(void) {
+  for (int64_t i = 0; i < CVY_COUNT(grouped); i++) check_shape(&grouped[i].shape, grouped[i].groups);
 }
 
 /* The task counts below are what makes the check of threads above mean something. */
 static void large_shapes_are_cut_in_tasks(void) {
-  const cvy_conv_shape shape = shape_of(&shapes[13]);
-  cvy_conv_plan plan;
-  cvy_conv_plan_make(&plan, &shape);
-  for (int pass = 0; pass < CVY_CONV_PASSES; pass++) CU_ASSERT(plan.ways[pass].tasks >= 4);
+  const cvy_conv_shape large[] = {shape_of(&shapes[13], 1), shape_of(&grouped[9].shape, grouped[9].groups)};
+  for (int64_t i = 0; i < CVY_COUNT(large); i++) {
+    cvy_conv_plan plan;
+    cvy_conv_plan_make(&plan, &large[i]);
+    for (int pass = 0; pass < CVY_CONV_PASSES; pass++) CU_ASSERT(plan.ways[pass].tasks >= 4);
+  }
 }
 
 static void the_known_example(void) {
@@ -179,7 +200,7 @@ static void the_known_example(void) {
                      0, 1, 3, 1, 7, 8, 4, 2, 1, 6, 2, 8, 2, 4, 5, 2, 3, 9};
   const float f[] = {1, 0, -1, 1, 0, -1, 1, 0, -1};
   const float want[] = {-5, -4, 0, 8, -10, -2, 2, 3, 0, -2, -4, -7, -3, -2, -3, -16};
-  const cvy_conv_shape shape = shape_of(&shapes[1]);
+  const cvy_conv_shape shape = shape_of(&shapes[1], 1);
   float y[16];
   cvy_conv_plan plan;
   cvy_conv_plan_make(&plan, &shape);
@@ -189,8 +210,8 @@ static void the_known_example(void) {
   free(scratch);
 }
 
-static void without_a_bias(void) {
-  const cvy_conv_shape shape = shape_of(&shapes[13]);
+static void check_without_a_bias(const test_shape *t, int64_t groups) {
+  const cvy_conv_shape shape = shape_of(t, groups);
   cvy_conv_plan plan;
   cvy_conv_plan_make(&plan, &shape);
   inputs in = make_inputs(&shape);
@@ -206,5 +227,10 @@ static void without_a_bias(void) {
   free(df), free(y), free(scratch), free_outputs(&with), free_inputs(&in);
 }
 
-SUITE("conv", TEST(all_passes_match_double_precision), TEST(large_shapes_are_cut_in_tasks),
-      TEST(the_known_example), TEST(without_a_bias))
+static void without_a_bias(void) {
+  check_without_a_bias(&shapes[13], 1);
+  check_without_a_bias(&grouped[9].shape, grouped[9].groups);
+}
+
+SUITE("conv", TEST(all_passes_match_double_precision), TEST(groups_match_double_precision),
+      TEST(large_shapes_are_cut_in_tasks), TEST(the_known_example), TEST(without_a_bias))

@@ -72,6 +72,19 @@ static void conv_declares_its_parameters(void) {
   rig_close(&r);
 }
 
+/* AlexNet's second convolution in its two towers: conv2 of the paper has 5x5x48 filters. */
+static void groups_declare_their_parameters(void) {
+  rig r;
+  rig_open(&r, "conv: {filters: 256, kernel: 5, padding: same, groups: 2}", (cvy_shape){3, 27, 27, 96});
+  const cvy_param_spec *w = &r.plan.params[0];
+  CU_ASSERT(r.plan.y.h == 27 && r.plan.y.w == 27 && r.plan.y.c == 256);
+  CU_ASSERT(w->dims[0] == 5 && w->dims[1] == 5 && w->dims[2] == 48 && w->dims[3] == 256);
+  CU_ASSERT(w->init.fan_in == 25 * 48 && w->init.fan_out == 25 * 128);
+  CU_ASSERT_EQUAL(r.plan.params[1].dims[0], 256);
+  CU_ASSERT_EQUAL(r.plan.multiply_adds, (int64_t)3 * 27 * 27 * 256 * 25 * 48);
+  rig_close(&r);
+}
+
 /* ---- fully connected ---- */
 
 static void fc_matches_double_precision(void) {
@@ -454,6 +467,7 @@ static const struct {
 } samples[] = {
     {"conv: {filters: 20, kernel: 5}", {16, 28, 28, 1}},
     {"conv: {filters: 50, kernel: 5, padding: same}", {16, 12, 12, 20}},
+    {"conv: {filters: 20, kernel: 5, padding: same, groups: 2}", {16, 12, 12, 10}},
     {"fc: {outputs: 500}", {16, 4, 4, 50}},
     {"max_pool: {kernel: 2}", {16, 24, 24, 20}},
     {"average_pool: {kernel: 2}", {16, 28, 28, 6}},
@@ -661,6 +675,12 @@ static const struct {
     {"conv: {filters: 0, kernel: 3}", {1, 5, 5, 1}, "'filters' must be a whole number from 1"},
     {"conv: {kernel: 3}", {1, 5, 5, 1}, "needs 'filters'"},
     {"conv: {filters: 3, kernel: 3, padding: sane}", {1, 5, 5, 1}, "did you mean 'same'"},
+    {"conv: {filters: 24, kernel: 3, groups: 3}",
+     {1, 5, 5, 16},
+     "the input's 16 channels and the 24 filters cannot both be cut into 3 equal groups, but into 2 or 4"},
+    {"conv: {filters: 10, kernel: 3, groups: 4}", {1, 5, 5, 20}, "into 2 or 5 they can"},
+    {"conv: {filters: 9, kernel: 3, groups: 100}", {1, 5, 5, 6}, "into 3 they can"},
+    {"conv: {filters: 8, kernel: 3, groups: 0}", {1, 5, 5, 8}, "'groups' must be a whole number from 1"},
     {"max_pool: {kernel: 3}", {1, 2, 2, 1}, "kernel may be at most 2"},
     {"max_pool: {kernel: 2, padding: 2}", {1, 5, 5, 1}, "less than the kernel"},
     {"max_pool: {kernel: 300}", {1, 300, 300, 1}, "may hold 65535 pixels"},
@@ -708,6 +728,7 @@ static void layers_describe_themselves(void) {
        {1, 9, 9, 1},
        "3x1/2x1 pad 1x0"},
       {"conv: {filters: 2, kernel: 11, stride: 4}", {1, 19, 19, 1}, "11x11/4"},
+      {"conv: {filters: 6, kernel: 5, padding: same, groups: 2}", {1, 9, 9, 4}, "5x5/1 same, 2 groups"},
       {"max_pool: {kernel: 2}", {1, 4, 4, 1}, "2x2/2"},
       {"average_pool: {kernel: global}", {1, 7, 6, 1}, "7x6/7x6"},
       {"dropout: {rate: 0.25}", {1, 7, 6, 1}, "25 %"},
@@ -733,10 +754,11 @@ static void the_registry_is_sound(void) {
 }
 
 SUITE("layers", TEST(conv_same_is_as_in_keras), TEST(conv_declares_its_parameters),
-      TEST(fc_matches_double_precision), TEST(pooling_matches_the_definition), TEST(pooling_by_hand),
-      TEST(max_pool_ties_go_to_the_first), TEST(max_pool_lets_nan_through), TEST(lrn_matches_the_definition),
-      TEST(relu_and_tanh), TEST(sigmoid_and_leaky_relu), TEST(dropout_keeps_its_share),
-      TEST(dropout_does_not_know_microbatches), TEST(dropout_masks_differ), TEST(dropout_rests_in_evaluation),
+      TEST(groups_declare_their_parameters), TEST(fc_matches_double_precision),
+      TEST(pooling_matches_the_definition), TEST(pooling_by_hand), TEST(max_pool_ties_go_to_the_first),
+      TEST(max_pool_lets_nan_through), TEST(lrn_matches_the_definition), TEST(relu_and_tanh),
+      TEST(sigmoid_and_leaky_relu), TEST(dropout_keeps_its_share), TEST(dropout_does_not_know_microbatches),
+      TEST(dropout_masks_differ), TEST(dropout_rests_in_evaluation),
       TEST(softmax_loss_matches_the_definition), TEST(softmax_loss_of_nan_is_nan),
       TEST(first_values_are_distributed_as_said), TEST(first_values_do_not_know_threads),
       TEST(bits_do_not_know_threads), TEST(add_and_concat),

@@ -546,11 +546,12 @@ static void blas_says_what_it_is(void) {
 
 /* ---- im2col ---- */
 
-static float patch_value(const float *x, const cvy_window *g, int64_t line, int64_t column, int64_t place) {
+static float patch_value(const float *x, int64_t pitch, const cvy_window *g, int64_t line, int64_t column,
+                         int64_t place) {
   const int64_t c = place % g->c, b = place / g->c % g->s, a = place / g->c / g->s;
   const int64_t row = line % g->oh * g->stride_h - g->top + a, col = column * g->stride_w - g->left + b;
   if (row < 0 || row >= g->h || col < 0 || col >= g->w) return 0;
-  return x[((line / g->oh * g->h + row) * g->w + col) * g->c + c];
+  return x[((line / g->oh * g->h + row) * g->w + col) * pitch + c];
 }
 
 static const cvy_window windows[] = {
@@ -598,18 +599,24 @@ static const cvy_window windows[] = {
     {.h = 4, .w = 4, .c = 150, .r = 2, .s = 2, .stride_h = 2, .stride_w = 2, .oh = 2, .ow = 2},
 };
 
-static void check_im2col(const cvy_window *g, int64_t first, int64_t count) {
-  const int64_t n = 3, size = cvy_patch_size(g), all = count * g->ow * size, pixels = n * g->h * g->w * g->c;
+/* The window's channels are the last of `pitch`. */
+static void check_im2col(const cvy_window *g, int64_t pitch, int64_t first, int64_t count) {
+  const int64_t n = 3, size = cvy_patch_size(g), all = count * g->ow * size, pixels = n * g->h * g->w * pitch;
+  const int64_t skip = pitch - g->c;
   float *x = random_array(pixels, 1), *patches = array(all);
   bool right = true;
-  cvy_im2col(patches, x, g, first, count);
+  cvy_im2col(patches, x + skip, pitch, g, first, count);
   for (int64_t i = 0; i < all; i++)
-    right &= patches[i] == patch_value(x, g, first + i / size / g->ow, i / size % g->ow, i % size);
+    right &= patches[i] ==
+             patch_value(x + skip, pitch, g, first + i / size / g->ow, i / size % g->ow, i % size);
   CU_ASSERT(right);
 
   /* col2im is its adjoint: the sum of x * col2im(p) is that of im2col(x) * p, for every x. */
   float *p = random_array(all, 2), *dx = copy_of(x, pixels);
-  cvy_col2im(dx, p, g, first, count);
+  cvy_col2im(dx + skip, pitch, p, g, first, count);
+  bool others_left_alone = true;
+  for (int64_t i = 0; i < pixels; i++) others_left_alone &= i % pitch >= skip || dx[i] == x[i];
+  CU_ASSERT(others_left_alone);
   double left = 0, other = 0;
   for (int64_t i = 0; i < pixels; i++) left += (double)x[i] * ((double)dx[i] - (double)x[i]);
   for (int64_t i = 0; i < all; i++) other += (double)patches[i] * (double)p[i];
@@ -618,12 +625,14 @@ static void check_im2col(const cvy_window *g, int64_t first, int64_t count) {
 }
 
 static void im2col_gathers_patches(void) {
-  for (int64_t i = 0; i < CVY_COUNT(windows); i++) {
-    check_im2col(&windows[i], 0, 3 * windows[i].oh);
-    check_im2col(&windows[i], 1, 2 * windows[i].oh);
-    check_im2col(&windows[i], 3 * windows[i].oh - 1, 1);
-    check_im2col(&windows[i], 0, 0);
-  }
+  for (int64_t i = 0; i < CVY_COUNT(windows); i++)
+    for (int64_t more = 0; more < 8; more += 3) {
+      const int64_t pitch = windows[i].c + more;
+      check_im2col(&windows[i], pitch, 0, 3 * windows[i].oh);
+      check_im2col(&windows[i], pitch, 1, 2 * windows[i].oh);
+      check_im2col(&windows[i], pitch, 3 * windows[i].oh - 1, 1);
+      check_im2col(&windows[i], pitch, 0, 0);
+    }
 }
 
 SUITE("math", TEST(elementwise_kernels), TEST(sgd_keeps_the_velocity), TEST(nan_goes_through),
