@@ -55,6 +55,10 @@ static const gradient_case cases[] = {
     {"batch_norm", {1, 1, 1, 4}, PLAIN, 0.01},
     {"softmax_loss", {4, 1, 1, 5}, PLAIN, 0.01},
     {"softmax_loss", {1, 1, 1, 2}, PLAIN, 0.01},
+    {"softmax_loss: {weight: 2.5}", {3, 1, 1, 3}, PLAIN, 0.01},
+    {"sigmoid_loss", {5, 1, 1, 1}, PLAIN, 0.01},
+    {"sigmoid_loss", {4, 1, 1, 5}, PLAIN, 0.01},
+    {"sigmoid_loss: {weight: 0.3}", {4, 1, 1, 2}, PLAIN, 0.01},
 };
 
 /* Layers of two inputs. */
@@ -74,7 +78,7 @@ static void prepare(rig *r, input_kind inputs) {
     if (inputs == DISTINCT) r->x[i] = 0.05f * (float)cvy_random_permute(&where, i, r->x_count) - 1;
   }
   for (int64_t n = 0; r->plan.needs_labels && n < r->plan.y.n; n++)
-    r->labels[n] = n == 1 ? -1 : (int32_t)(n * 3 % r->plan.y.c);
+    r->labels[n] = n == 1 ? -1 : (int32_t)(n * 3 % r->plan.class_count);
 }
 
 /* The function whose gradient is taken: a random linear functional of y, or the scaled loss. */

@@ -395,6 +395,83 @@ static void softmax_loss_of_nan_is_nan(void) {
   }
 }
 
+/* The textbook's formula, in double; it needs no care where no score is beyond 30. */
+static void check_sigmoid_row(const rig *r, int64_t n) {
+  const int64_t scores = r->plan.y.c;
+  const int32_t label = r->labels[n];
+  double loss = 0;
+  for (int64_t c = 0; c < scores; c++) {
+    const int64_t i = n * scores + c;
+    const double p = 1 / (1 + exp(-(double)r->x[i])), t = scores == 1 ? label : c == label;
+    loss -= t * log(p) + (1 - t) * log(1 - p);
+    CU_ASSERT_DOUBLE_EQUAL((double)r->y[i], p, 4 * EPS * p);
+    CU_ASSERT_DOUBLE_EQUAL((double)r->dx[i], label < 0 ? 0 : 0.25 * (p - t), 4 * EPS);
+  }
+  /* 1 - p has lost all but 13 bits of 53 at p = 1 - exp(-30). */
+  CU_ASSERT_DOUBLE_EQUAL(r->losses[n], label < 0 ? 0 : loss, 1e-3 * loss);
+}
+
+static void sigmoid_loss_matches_the_definition(void) {
+  for (int64_t scores = 1; scores <= 3; scores += 2) {
+    rig r;
+    rig_open(&r, "sigmoid_loss", (cvy_shape){70, 1, 1, scores});
+    CU_ASSERT_EQUAL(r.plan.class_count, scores == 1 ? 2 : scores);
+    for (int64_t i = 0; i < r.x_count; i++) r.x[i] *= i < 140 ? 4.0f : 30.0f;
+    for (int64_t n = 0; n < 70; n++) r.labels[n] = n % 7 == 3 ? -1 : (int32_t)(n * 5 % r.plan.class_count);
+    rig_forward(&r), rig_backward(&r);
+    for (int64_t n = 0; n < 70; n++) check_sigmoid_row(&r, n);
+    rig_close(&r);
+  }
+}
+
+/* Where the textbook's formula fails. */
+static void sigmoid_loss_at_the_edges(void) {
+  const struct {
+    float x;
+    int32_t label;
+    double loss;
+  } edges[] = {
+      {1000, 0, 1000},   {1000, 1, 0},   {-1000, 1, 1000}, {-1000, 0, 0},    {-40, 0, exp(-40)},
+      {40, 1, exp(-40)}, {0, 0, log(2)}, {0, 1, log(2)},   {INFINITY, 1, 0}, {-INFINITY, 0, 0},
+  };
+  rig r;
+  rig_open(&r, "sigmoid_loss", (cvy_shape){CVY_COUNT(edges), 1, 1, 1});
+  for (int64_t n = 0; n < CVY_COUNT(edges); n++) r.x[n] = edges[n].x, r.labels[n] = edges[n].label;
+  rig_forward(&r);
+  for (int64_t n = 0; n < CVY_COUNT(edges); n++)
+    CU_ASSERT_DOUBLE_EQUAL(r.losses[n], edges[n].loss, 1e-15 * edges[n].loss);
+  r.x[0] = NAN;
+  rig_forward(&r);
+  CU_ASSERT(isnan(r.losses[0]));
+  r.labels[0] = -1;
+  rig_forward(&r);
+  CU_ASSERT_EQUAL(r.losses[0], 0);
+  rig_close(&r);
+}
+
+/* Weights that are powers of two change nothing but exponents. */
+static void losses_have_weights(void) {
+  const char *const yamls[][3] = {
+      {"softmax_loss", "softmax_loss: {weight: 0.25}", "softmax_loss: {weight: 0}"},
+      {"sigmoid_loss", "sigmoid_loss: {weight: 0.25}", "sigmoid_loss: {weight: 0}"}};
+  for (int64_t i = 0; i < CVY_COUNT(yamls); i++) {
+    rig plain, weighted, nothing;
+    rig *const rigs[] = {&plain, &weighted, &nothing};
+    for (int k = 0; k < 3; k++) {
+      rig_open(rigs[k], yamls[i][k], (cvy_shape){3, 1, 1, 4});
+      rigs[k]->labels[1] = 2;
+      rig_forward(rigs[k]), rig_backward(rigs[k]);
+    }
+    CU_ASSERT(same_bits(plain.y, weighted.y, plain.y_count));
+    for (int n = 0; n < 3; n++)
+      CU_ASSERT(weighted.losses[n] == 0.25 * plain.losses[n] && plain.losses[n] > 0);
+    for (int64_t k = 0; k < plain.x_count; k++) CU_ASSERT_EQUAL(weighted.dx[k], 0.25f * plain.dx[k]);
+    for (int n = 0; n < 3; n++) CU_ASSERT_EQUAL(nothing.losses[n], 0);
+    for (int64_t k = 0; k < plain.x_count; k++) CU_ASSERT_EQUAL(nothing.dx[k], 0);
+    rig_close(&plain), rig_close(&weighted), rig_close(&nothing);
+  }
+}
+
 /* ---- first values ---- */
 
 static cvy_param_spec spec_of(cvy_init_method method, double value) {
@@ -480,6 +557,8 @@ static const struct {
     {"batch_norm", {16, 13, 13, 33}},
     {"batch_norm", {16, 28, 28, 6}},
     {"softmax_loss", {130, 1, 1, 10}},
+    {"sigmoid_loss", {130, 1, 1, 10}},
+    {"sigmoid_loss", {130, 1, 1, 1}},
 };
 
 typedef struct results {
@@ -693,6 +772,8 @@ static const struct {
     {"lrn: {size: 4}", {1, 3, 3, 8}, "must be odd"},
     {"softmax_loss", {1, 7, 7, 10}, "1x1xclasses"},
     {"softmax_loss", {1, 1, 1, 1}, "at least 2"},
+    {"softmax_loss: {weight: -1}", {1, 1, 1, 2}, "'weight' must be a number"},
+    {"sigmoid_loss", {1, 1, 7, 1}, "1x1xclasses"},
 };
 
 static void impossible_shapes_are_refused(void) {
@@ -760,6 +841,7 @@ SUITE("layers", TEST(conv_same_is_as_in_keras), TEST(conv_declares_its_parameter
       TEST(sigmoid_and_leaky_relu), TEST(dropout_keeps_its_share), TEST(dropout_does_not_know_microbatches),
       TEST(dropout_masks_differ), TEST(dropout_rests_in_evaluation),
       TEST(softmax_loss_matches_the_definition), TEST(softmax_loss_of_nan_is_nan),
+      TEST(sigmoid_loss_matches_the_definition), TEST(sigmoid_loss_at_the_edges), TEST(losses_have_weights),
       TEST(first_values_are_distributed_as_said), TEST(first_values_do_not_know_threads),
       TEST(bits_do_not_know_threads), TEST(add_and_concat),
       NO_ALLOCATION_TEST TEST(impossible_shapes_are_refused), TEST(one_input_only),
