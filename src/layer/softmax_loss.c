@@ -2,6 +2,7 @@
  * row's largest score subtracted, so that nothing overflows, and from the sum rather than from y, so that a
  * probability of zero still has a finite loss. */
 #include "layer/loss.h"
+#include "layer/softmax.h"
 
 #include <math.h>
 
@@ -16,15 +17,9 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
   return CVY_OK;
 }
 
-/* A NaN among the scores comes out as a NaN. */
 static double forward_row(float *y, const float *x, int64_t classes, int32_t label) {
-  float largest = x[0];
-  for (int64_t c = 1; c < classes; c++) largest = x[c] > largest ? x[c] : largest;
-  cvy_kernels_get()->exp(y, x, largest, classes);
-  double sum = 0;
-  for (int64_t c = 0; c < classes; c++) sum += (double)y[c];
-  cvy_kernels_get()->scale(y, (float)(1 / sum), classes);
-  return label < 0 ? 0 : log(sum) - ((double)x[label] - (double)largest);
+  const cvy_softmax_sum s = cvy_softmax_row(y, x, classes);
+  return label < 0 ? 0 : log(s.sum) - ((double)x[label] - (double)s.largest);
 }
 
 static void forward(const cvy_layer_call *call) {

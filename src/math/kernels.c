@@ -12,7 +12,7 @@
 
 #define VECTOR _Pragma("omp simd")
 
-enum { BLOCK = 64 };
+enum { BLOCK = 64, LANES = 16 };
 
 static inline int64_t smaller(int64_t a, int64_t b) {
   return a < b ? a : b;
@@ -275,9 +275,28 @@ static void sigmoid_backward(float *dx, const float *y, const float *dy, int64_t
   for (int64_t i = 0; i < count; i++) dx[i] = dy[i] * y[i] * (1 - y[i]);
 }
 
-/* ---- dropout ------------------------------------------------------------------------------------------ */
+/* LANES sums, then the sum of these. */
+static double dot(const float *a, const float *b, int64_t count) {
+  double sums[LANES] = {0}, sum = 0;
+  int64_t i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    VECTOR
+    for (int64_t lane = 0; lane < LANES; lane++) sums[lane] += (double)a[i + lane] * (double)b[i + lane];
+  }
+  for (int64_t lane = 0; i + lane < count; lane++) sums[lane] += (double)a[i + lane] * (double)b[i + lane];
+  for (int64_t lane = 0; lane < LANES; lane++) sum += sums[lane];
+  return sum;
+}
 
-enum { LANES = 16 };
+static void softmax_backward(float *dx, const float *y, const float *dy, int64_t rows, int64_t channels) {
+  for (int64_t r = 0; r < rows; r++, dx += channels, y += channels, dy += channels) {
+    const double mean = dot(dy, y, channels);
+    VECTOR
+    for (int64_t c = 0; c < channels; c++) dx[c] = (float)((double)y[c] * ((double)dy[c] - mean));
+  }
+}
+
+/* ---- dropout ------------------------------------------------------------------------------------------ */
 
 /* LANES blocks of Philox4x32-10 (Salmon et al. 2011) side by side: word w of block first_unit + b goes to
  * words[w][b], the same numbers as cvy_random_block's. */
@@ -551,6 +570,7 @@ const cvy_kernels CVY_KERNELS = {
     .tanh_forward = tanh_forward,
     .tanh_backward = tanh_backward,
     .exp = exp_all,
+    .softmax_backward = softmax_backward,
     .dropout = dropout,
     .max_pool_forward = max_pool_forward,
     .max_pool_backward = max_pool_backward,

@@ -70,6 +70,10 @@ typedef struct cvy_kernels {
   /* exp(x - shift), within 2 ulp of the exact value at the rounded difference, gradual underflow included. */
   void (*exp)(float *y, const float *x, float shift, int64_t count);
 
+  /* y, dx, dy: [rows][channels], y each row's softmax: dx = y * (dy - sum over c of dy * y), in double;
+   * dx may be dy. */
+  void (*softmax_backward)(float *dx, const float *y, const float *dy, int64_t rows, int64_t channels);
+
   /* y = x / (1 - rate) where kept, else 0, with rate = drop_below / 2^32: element i is kept if its random
    * word is at least drop_below. Element 64g + 16w + b takes word w of the block at unit 16g + b. */
   void (*dropout)(float *y, const float *x, const cvy_random *where, uint32_t drop_below, float kept_scale,

@@ -49,7 +49,7 @@ static cvy_err plan_node(node *n, const cvy_net *net) {
 static cvy_err check_losses(const cvy_net *net) {
   const node *last = &net->nodes[net->node_count - 1];
   if (!last->plan.needs_labels)
-    return cvy_yaml_error(last->at, "the last layer, '%s', is not a loss; end the network with softmax_loss",
+    return cvy_yaml_error(last->at, "the last layer, '%s', is not a loss; end the network with softmax_loss or sigmoid_loss",
                           last->name);
   for (const node *n = net->nodes; n < last; n++)
     if (n->plan.needs_labels && n->plan.class_count != last->plan.class_count)

@@ -241,6 +241,70 @@ static void lrn_matches_the_definition(void) {
   check_lrn(11, 0.3, 1.2, 3, 4);
 }
 
+/* The parameters' gradients are sums in double, rounded once. */
+static void check_scale(cvy_shape x, bool bias) {
+  rig r;
+  rig_open(&r, bias ? "scale" : "scale: {bias: false}", x);
+  CU_ASSERT_EQUAL_FATAL(r.plan.param_count, bias ? 2 : 1);
+  rig_forward(&r), rig_backward(&r);
+  double *factors = calloc(2 * (size_t)x.c, sizeof *factors), *biases = factors + x.c;
+  bool right = true;
+  for (int64_t i = 0; i < r.x_count; i++) {
+    const int64_t c = i % x.c;
+    right &= r.y[i] == r.x[i] * r.params[0][c] + (bias ? r.params[1][c] : 0);
+    right &= r.dx[i] == r.dy[i] * r.params[0][c];
+    factors[c] += (double)r.dy[i] * (double)r.x[i];
+    biases[c] += (double)r.dy[i];
+  }
+  const double of_sums = 1e-15 * (double)r.x_count;
+  for (int64_t c = 0; c < x.c; c++) {
+    right &= fabs((double)r.grads[0][c] - factors[c]) <= EPS * fabs(factors[c]) + of_sums;
+    right &= !bias || fabs((double)r.grads[1][c] - biases[c]) <= EPS * fabs(biases[c]) + of_sums;
+  }
+  CU_ASSERT(right);
+  free(factors);
+  rig_close(&r);
+}
+
+static void scale_matches_the_definition(void) {
+  const cvy_shape shapes[] = {{3, 5, 4, 1}, {3, 5, 4, 7}, {2, 30, 30, 32}, {2, 30, 30, 70}, {4, 1, 1, 500}};
+  for (int64_t i = 0; i < CVY_COUNT(shapes); i++) {
+    check_scale(shapes[i], true);
+    check_scale(shapes[i], false);
+  }
+}
+
+static void scale_declares_its_parameters(void) {
+  rig r;
+  rig_open(&r, "scale: {scale_value: 0.5, bias_value: -2}", (cvy_shape){2, 3, 3, 6});
+  const cvy_param_spec *s = &r.plan.params[0], *b = &r.plan.params[1];
+  CU_ASSERT_STRING_EQUAL(s->name, "scale");
+  CU_ASSERT_STRING_EQUAL(b->name, "bias");
+  CU_ASSERT(s->init.method == CVY_INIT_CONSTANT && s->init.value == 0.5 && s->dims[0] == 6 && !s->decays);
+  CU_ASSERT(b->init.method == CVY_INIT_CONSTANT && b->init.value == -2 && b->dims[0] == 6 && !b->decays);
+  rig_close(&r);
+}
+
+/* ---- shape ---- */
+
+static void flatten_changes_nothing_but_the_shape(void) {
+  rig r;
+  rig_open(&r, "flatten", (cvy_shape){3, 5, 4, 7});
+  CU_ASSERT(r.plan.y.n == 3 && r.plan.y.h == 1 && r.plan.y.w == 1 && r.plan.y.c == 140);
+  rig_forward(&r), rig_backward(&r);
+  CU_ASSERT(same_bits(r.y, r.x, r.x_count) && same_bits(r.dx, r.dy, r.x_count));
+  cvy_layer_call call = rig_call(&r);
+  call.x[0] = r.x; /* not in place */
+  call.dy = r.dy;
+  call.dx[0] = r.dx;
+  memset(r.y, 0xff, sizeof *r.y * (size_t)r.y_count);
+  memset(r.dx, 0xff, sizeof *r.dx * (size_t)r.x_count);
+  r.type->forward(&call);
+  r.type->backward(&call);
+  CU_ASSERT(same_bits(r.y, r.x, r.x_count) && same_bits(r.dx, r.dy, r.x_count));
+  rig_close(&r);
+}
+
 /* ---- activations ---- */
 
 static void sigmoid_and_leaky_relu(void) {
@@ -273,6 +337,40 @@ static void relu_and_tanh(void) {
   for (int i = 0; i < 330; i++) want[i] = tanh((double)r.x[i]);
   check_y(&r, "tanh", want, 4 * EPS);
   rig_close(&r);
+}
+
+static void check_softmax_pixel(const rig *r, int64_t pixel) {
+  const int64_t channels = r->plan.y.c, first = pixel * channels;
+  double largest = -INFINITY, sum = 0, mean = 0;
+  for (int64_t c = 0; c < channels; c++) largest = fmax(largest, (double)r->x[first + c]);
+  for (int64_t c = 0; c < channels; c++) sum += exp((double)r->x[first + c] - largest);
+  for (int64_t c = 0; c < channels; c++)
+    mean += exp((double)r->x[first + c] - largest) / sum * (double)r->dy[first + c];
+  for (int64_t i = first; i < first + channels; i++) {
+    const double p = exp((double)r->x[i] - largest) / sum;
+    /* The difference is rounded to a float before exp multiplies its error; all of it is in the mean too. */
+    const double error = 4e-7 + EPS * (largest - (double)r->x[i]);
+    CU_ASSERT_DOUBLE_EQUAL((double)r->y[i], p, p * error + 1e-44);
+    CU_ASSERT_DOUBLE_EQUAL((double)r->dx[i], p * ((double)r->dy[i] - mean), p * 4 * (error + 1e-6) + 1e-44);
+  }
+}
+
+static void softmax_matches_the_definition(void) {
+  const int64_t channels[] = {1, 2, 15, 16, 33, 100};
+  for (int64_t i = 0; i < CVY_COUNT(channels); i++) {
+    rig r;
+    rig_open(&r, "softmax", (cvy_shape){2, 5, 7, channels[i]});
+    for (int64_t k = 0; k < r.x_count; k++) r.x[k] *= k < r.x_count / 2 ? 5.0f : 1000.0f; /* overflows exp */
+    rig_forward(&r), rig_backward(&r);
+    for (int64_t pixel = 0; pixel < 70; pixel++) check_softmax_pixel(&r, pixel);
+    float *in_place = copy_of(r.y, r.y_count);
+    cvy_layer_call call = rig_call(&r);
+    call.x[0] = r.x;
+    r.type->forward(&call);
+    CU_ASSERT(same_bits(r.y, in_place, r.y_count));
+    free(in_place);
+    rig_close(&r);
+  }
 }
 
 /* ---- dropout ---- */
@@ -556,6 +654,10 @@ static const struct {
     {"lrn", {16, 13, 13, 33}},
     {"batch_norm", {16, 13, 13, 33}},
     {"batch_norm", {16, 28, 28, 6}},
+    {"scale", {16, 13, 13, 33}},
+    {"scale", {16, 28, 28, 6}},
+    {"softmax", {5, 13, 11, 21}},
+    {"flatten", {16, 13, 13, 33}},
     {"softmax_loss", {130, 1, 1, 10}},
     {"sigmoid_loss", {130, 1, 1, 10}},
     {"sigmoid_loss", {130, 1, 1, 1}},
@@ -838,6 +940,8 @@ SUITE("layers", TEST(conv_same_is_as_in_keras), TEST(conv_declares_its_parameter
       TEST(groups_declare_their_parameters), TEST(fc_matches_double_precision),
       TEST(pooling_matches_the_definition), TEST(pooling_by_hand), TEST(max_pool_ties_go_to_the_first),
       TEST(max_pool_lets_nan_through), TEST(lrn_matches_the_definition), TEST(relu_and_tanh),
+      TEST(softmax_matches_the_definition), TEST(scale_matches_the_definition),
+      TEST(scale_declares_its_parameters), TEST(flatten_changes_nothing_but_the_shape),
       TEST(sigmoid_and_leaky_relu), TEST(dropout_keeps_its_share), TEST(dropout_does_not_know_microbatches),
       TEST(dropout_masks_differ), TEST(dropout_rests_in_evaluation),
       TEST(softmax_loss_matches_the_definition), TEST(softmax_loss_of_nan_is_nan),

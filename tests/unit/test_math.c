@@ -372,6 +372,33 @@ static void maps_and_moments(void) {
   }
 }
 
+static void softmax_backward_of(int64_t rows, int64_t channels) {
+  const int64_t count = rows * channels;
+  float *y = random_array(count, 1), *dy = random_array(count, 2), *portable = copy_of(dy, count);
+  double *want = malloc(sizeof *want * (size_t)count), *tolerance = malloc(sizeof *want * (size_t)count);
+  for (int64_t i = 0; i < count; i++) {
+    double mean = 0;
+    for (int64_t c = 0; c < channels; c++)
+      mean += (double)y[i / channels * channels + c] * (double)dy[i / channels * channels + c];
+    want[i] = (double)y[i] * ((double)dy[i] - mean);
+    tolerance[i] = 1.001 * EPS * fabs(want[i]) + 1e-13;
+  }
+  cvy_kernels_named("portable")->softmax_backward(portable, y, portable, rows, channels);
+  CU_ASSERT(all_near("softmax_backward", portable, want, tolerance, count));
+  for (int s = 1; s < 3; s++) {
+    const cvy_kernels *set = cvy_kernels_named(kernel_names[s]);
+    float *dx = array(count);
+    if (set) set->softmax_backward(dx, y, dy, rows, channels);
+    CU_ASSERT(!set || same_bits(dx, portable, count));
+    free(dx);
+  }
+  free(y), free(dy), free(portable), free(want), free(tolerance);
+}
+
+static void softmax_backward_kernel(void) {
+  for (int64_t c = 0; c < CVY_COUNT(channel_counts); c++) softmax_backward_of(5, channel_counts[c]);
+}
+
 static void rows_kernels(void) {
   for (int s = 0; s < 3; s++)
     for (int64_t r = 0; r < CVY_COUNT(row_counts); r++)
@@ -638,6 +665,7 @@ static void im2col_gathers_patches(void) {
 SUITE("math", TEST(elementwise_kernels), TEST(sgd_keeps_the_velocity), TEST(nan_goes_through),
       TEST(sigmoid_at_the_edges), TEST(exp_is_accurate), TEST(tanh_is_accurate),
       TEST(exp_and_tanh_at_the_edges), TEST(exp_and_tanh_have_the_same_bits), TEST(rows_kernels),
-      TEST(maps_and_moments), TEST(dropout_draws_philox_words), TEST(spatial_kernels_have_the_same_bits),
-      TEST(kernels_are_found_by_name), TEST(gemm_matches_double_precision),
-      TEST(gemm_can_be_called_by_many_threads), TEST(blas_says_what_it_is), TEST(im2col_gathers_patches))
+      TEST(maps_and_moments), TEST(softmax_backward_kernel), TEST(dropout_draws_philox_words),
+      TEST(spatial_kernels_have_the_same_bits), TEST(kernels_are_found_by_name),
+      TEST(gemm_matches_double_precision), TEST(gemm_can_be_called_by_many_threads),
+      TEST(blas_says_what_it_is), TEST(im2col_gathers_patches))
