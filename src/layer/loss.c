@@ -25,7 +25,6 @@ cvy_err cvy_loss_plan(cvy_layer_plan *plan) {
                      (long long)x.h, (long long)x.w, (long long)x.c);
   plan->y = x;
   plan->backward_reads_y = true;
-  plan->needs_labels = true;
   plan->class_count = x.c;
   return CVY_OK;
 }

@@ -34,6 +34,7 @@ const cvy_layer_type cvy_layer_sigmoid_loss = {
                         "yes or no for each class (one score: class 1 or class 0), and its cross-entropy",
                         cvy_loss_options, sizeof(cvy_loss)},
     .short_name = "loss",
+    .is_loss = true,
     .plan = plan,
     .forward = forward,
     .backward = cvy_loss_backward,

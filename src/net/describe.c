@@ -26,7 +26,7 @@ static bool reads(const node *reader, int64_t value) {
 }
 
 static cvy_err check_is_used(const node *n, const cvy_net *net) {
-  if (n->plan.needs_labels) return CVY_OK;
+  if (n->type->is_loss) return CVY_OK;
   for (int64_t i = n - net->nodes + 1; i < net->node_count; i++)
     if (reads(&net->nodes[i], n - net->nodes)) return CVY_OK;
   return cvy_yaml_error(n->at, "nobody uses layer '%s': no layer below has it among its inputs", n->name);
@@ -36,7 +36,7 @@ static cvy_err plan_node(node *n, const cvy_net *net) {
   for (int64_t k = 0; k < n->plan.input_count; k++)
     n->plan.x[k] = n->inputs[k] == CVY_NET_INPUT ? net->input : net->nodes[n->inputs[k]].plan.y;
   for (int64_t k = 0; k < n->plan.input_count; k++)
-    if (n->inputs[k] != CVY_NET_INPUT && net->nodes[n->inputs[k]].plan.needs_labels)
+    if (n->inputs[k] != CVY_NET_INPUT && net->nodes[n->inputs[k]].type->is_loss)
       return cvy_yaml_error(n->at, "layer '%s' reads '%s', which is a loss; name another layer with 'inputs'",
                             n->name, net->nodes[n->inputs[k]].name);
   if (n->type->plan(&n->plan, n->config))
@@ -48,11 +48,12 @@ static cvy_err plan_node(node *n, const cvy_net *net) {
 /* The last layer is the network's loss; others, further up, are auxiliary. */
 static cvy_err check_losses(const cvy_net *net) {
   const node *last = &net->nodes[net->node_count - 1];
-  if (!last->plan.needs_labels)
-    return cvy_yaml_error(last->at, "the last layer, '%s', is not a loss; end the network with softmax_loss or sigmoid_loss",
-                          last->name);
+  if (!last->type->is_loss)
+    return cvy_yaml_error(
+        last->at, "the last layer, '%s', is not a loss; end the network with softmax_loss or sigmoid_loss",
+        last->name);
   for (const node *n = net->nodes; n < last; n++)
-    if (n->plan.needs_labels && n->plan.class_count != last->plan.class_count)
+    if (n->type->is_loss && n->plan.class_count != last->plan.class_count)
       return cvy_yaml_error(n->at, "layer '%s' tells apart %lld classes, but the last layer %lld", n->name,
                             (long long)n->plan.class_count, (long long)last->plan.class_count);
   return CVY_OK;

@@ -108,8 +108,8 @@ static inline cvy_layer_call rig_call(rig *r) {
                          .y = r->y,
                          .state = r->state,
                          .scratch = r->scratch,
-                         .labels = r->plan.needs_labels ? r->labels : NULL,
-                         .losses = r->plan.needs_labels ? r->losses : NULL};
+                         .labels = r->type->is_loss ? r->labels : NULL,
+                         .losses = r->type->is_loss ? r->losses : NULL};
   for (int64_t i = 0; i < r->plan.param_count; i++) {
     call.params[i] = r->params[i];
     call.grads[i] = r->grads[i];
@@ -134,7 +134,7 @@ static inline void rig_backward(rig *r) {
   free(y);
   call.x[0] = r->plan.backward_reads_x ? r->x : NULL;
   call.y = r->plan.backward_reads_y ? r->y : NULL;
-  call.dy = r->plan.needs_labels ? NULL : r->dy;
+  call.dy = r->type->is_loss ? NULL : r->dy;
   call.dx[0] = r->dx;
   if (r->x2_count) {
     call.x[1] = r->plan.backward_reads_x ? r->x2 : NULL;

@@ -83,7 +83,7 @@ static void prepare(rig *r, input_kind inputs) {
     const cvy_random where = {.seed = 3, .purpose = CVY_FOR_TEST};
     if (inputs == DISTINCT) r->x[i] = 0.05f * (float)cvy_random_permute(&where, i, r->x_count) - 1;
   }
-  for (int64_t n = 0; r->plan.needs_labels && n < r->plan.y.n; n++)
+  for (int64_t n = 0; r->type->is_loss && n < r->plan.y.n; n++)
     r->labels[n] = n == 1 ? -1 : (int32_t)(n * 3 % r->plan.class_count);
 }
 
@@ -91,8 +91,8 @@ static void prepare(rig *r, input_kind inputs) {
 static double functional(rig *r) {
   double sum = 0;
   rig_forward(r);
-  for (int64_t i = 0; !r->plan.needs_labels && i < r->y_count; i++) sum += (double)r->dy[i] * (double)r->y[i];
-  for (int64_t n = 0; r->plan.needs_labels && n < r->plan.y.n; n++)
+  for (int64_t i = 0; !r->type->is_loss && i < r->y_count; i++) sum += (double)r->dy[i] * (double)r->y[i];
+  for (int64_t n = 0; r->type->is_loss && n < r->plan.y.n; n++)
     sum += (double)r->pass.loss_scale * r->losses[n];
   return sum;
 }

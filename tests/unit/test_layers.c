@@ -703,7 +703,7 @@ static void check_without_dx(rig *r) {
   cvy_layer_call call = rig_call(r);
   call.y = with.y;
   call.x[0] = r->x;
-  call.dy = r->plan.needs_labels ? NULL : r->dy;
+  call.dy = r->type->is_loss ? NULL : r->dy;
   for (int64_t i = 0; i < r->plan.param_count; i++)
     memset(r->grads[i], 0xff, sizeof(float) * (size_t)cvy_param_count(&r->plan.params[i]));
   r->type->backward(&call);
@@ -806,7 +806,7 @@ NOINLINE void *realloc(void *memory, size_t bytes) {
 
 static int64_t allocations_of_a_step(rig *r) {
   cvy_layer_call forward = rig_call(r), backward = forward;
-  backward.dy = r->plan.needs_labels ? NULL : r->dy;
+  backward.dy = r->type->is_loss ? NULL : r->dy;
   backward.dx[0] = r->dx;
   for (int warm = 0; warm < 2; warm++) r->type->forward(&forward), r->type->backward(&backward);
   const int64_t before = allocations;
