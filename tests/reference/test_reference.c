@@ -11,11 +11,11 @@
 
 enum { IMAGES = 1000000 };
 
-/* Logits within 1e-4 of the largest, losses within 1e-3, the norms of gradients within 5e-3, and of their sampled elements
- * nineteen of twenty within 1e-3. The last two leave room for what rounding does to a ReLU whose input is almost zero:
- * it may be open here and closed there. README.md has the worst that was seen. */
-static const double logit_bound = 1e-4, loss_bound = 1e-3, norm_bound = 5e-3, sample_bound = 1e-3,
-                    sample_share = 0.05;
+/* Logits within 1e-4 of the largest; losses, and the logits after the steps, within 1e-3; the norms of gradients within
+ * 5e-3, and their sampled elements within 2e-2 in the mean. The last two leave room for what rounding does to a ReLU whose
+ * input is almost zero: it may be open here and closed there, and everything above it sees that. README.md has the worst
+ * that was seen. */
+static const double logit_bound = 1e-4, loss_bound = 1e-3, norm_bound = 5e-3, sample_bound = 2e-2;
 
 typedef struct golden {
   const char *network;
@@ -185,7 +185,7 @@ static void report(double *worst, double error, double bound, const char *what, 
 }
 
 /* The first scores of each image, as many as the golden file has. */
-static double compare_logits(const run *r, const cvy_yaml *want) {
+static double compare_logits(const run *r, const cvy_yaml *want, double bound) {
   const float *logits = cvy_net_logits(r->net);
   const int64_t scores = want->count / r->want.batch;
   double largest = 0, worst = 0;
@@ -194,14 +194,15 @@ static double compare_logits(const run *r, const cvy_yaml *want) {
   for (int64_t i = 0; i < want->count; i++) {
     const double got = (double)logits[i / scores * r->info->score_count + i % scores],
                  w = number(want->items[i]);
-    report(&worst, fabs(got - w) / largest, logit_bound, "a logit", got, w);
+    report(&worst, fabs(got - w) / largest, bound, "a logit", got, w);
   }
   return worst;
 }
 
 typedef struct gradient_errors {
-  double norms, samples;
-  int64_t sample_count, off;
+  double norms;          /* the worst */
+  double sample_squares; /* their sum */
+  int64_t sample_count;
 } gradient_errors;
 
 /* Some tensors' gradients are zero but for rounding (a shift that a later batch normalisation takes away), so a small
@@ -218,10 +219,9 @@ static void compare_gradient(const run *r, const cvy_net_param *p, const cvy_yam
   for (int64_t j = 0; j < samples->count; j++) {
     const int64_t at = (2 * j + 1) * p->count / (2 * samples->count);
     const double w = number(samples->items[j]), size = fmax(fabs(w), norm_size / sqrt((double)p->count));
-    const double error = fabs((double)g[at] - w) / size;
-    e->samples = fmax(e->samples, error);
+    const double error = ((double)g[at] - w) / size;
+    e->sample_squares += error * error;
     e->sample_count++;
-    e->off += !(error <= sample_bound);
   }
 }
 
@@ -246,7 +246,7 @@ static void compare_gradients(const run *r, gradient_errors *e) {
     CU_ASSERT_EQUAL_FATAL(is_average, want->items[t]->kind == CVY_YAML_SCALAR);
     if (!is_average) compare_gradient(r, &r->info->params[t], want->items[t], usual_norm, e);
   }
-  CU_ASSERT((double)e->off <= sample_share * (double)e->sample_count);
+  CU_ASSERT(sqrt(e->sample_squares / (double)e->sample_count) <= sample_bound);
 }
 
 static void the_network_is_pytorchs(void) {
@@ -260,17 +260,16 @@ static void the_network_is_pytorchs(void) {
     const double got = mean_loss(&r), want = number(r.want.losses->items[step]);
     report(&losses, fabs(got - want) / want, loss_bound,
            cvy_pool_format(r.pool, "the loss of step %lld", (long long)step), got, want);
-    if (step == 0) logits = compare_logits(&r, r.want.logits);
+    if (step == 0) logits = compare_logits(&r, r.want.logits, logit_bound);
     cvy_net_backward(r.net, r.gradients, r.images, r.labels, &pass);
     if (step == 0) compare_gradients(&r, &gradients);
     update(&r);
   }
   forward(&r, &(const cvy_pass){.training = false});
-  const double evaluation = compare_logits(&r, r.want.evaluation);
-  printf(
-      "worst: logits %.1e, losses %.1e, gradients' norms %.1e, samples %.1e (%lld of %lld off), evaluation %.1e ... ",
-      logits, losses, gradients.norms, gradients.samples, (long long)gradients.off,
-      (long long)gradients.sample_count, evaluation);
+  const double evaluation = compare_logits(&r, r.want.evaluation, loss_bound);
+  printf("logits %.1e, losses %.1e, gradients' norms %.1e, samples %.1e, evaluation %.1e ... ", logits,
+         losses, gradients.norms, sqrt(gradients.sample_squares / (double)gradients.sample_count),
+         evaluation);
   close_run(&r);
 }
 
