@@ -75,7 +75,6 @@ typedef struct cvy_layer_plan {
   bool backward_reads_y;           /* y must still be there in backward */
   bool signs_of_y_suffice;         /* of y backward reads the signs alone, and only where dy is not zero */
   bool keeps_signs;                /* y has the sign of x[0] wherever dx[0] is not zero */
-  bool needs_labels;               /* the layer is a loss; nobody reads its y */
   int64_t class_count;             /* a loss: labels are -1 ... class_count - 1 */
   size_t state_bytes;              /* written by forward, read by backward */
   size_t scratch_bytes;            /* once a call, free afterwards; shared by all threads */
@@ -118,6 +117,7 @@ static inline void *cvy_layer_thread_scratch(const cvy_layer_call *call, int thr
 typedef struct cvy_layer_type {
   const struct cvy_kind *kind; /* name, help, options, bytes of the config */
   const char *short_name;      /* layers without a name are called short_name1, short_name2, ... */
+  bool is_loss;                /* it reads the labels, and nobody reads its y */
   /* Wrong sizes are an error whose message says what would be right; the net puts file and line in front. */
   cvy_err (*plan)(cvy_layer_plan *plan, void *config) CVY_MUST_CHECK;
   void (*forward)(const cvy_layer_call *call);

@@ -50,7 +50,12 @@ typedef struct cvy_net_info {
   size_t scratch_bytes;
 } cvy_net_info;
 
-/* The same description with every layer's name and options written out, in `pool`. Checks all but shapes. */
+/* The same description with other values for some of its `parameters`: settings is a mapping. In `pool`. */
+cvy_err cvy_net_configure(struct cvy_yaml **out, cvy_pool *pool, const struct cvy_yaml *description,
+                          const struct cvy_yaml *settings) CVY_MUST_CHECK;
+cvy_err cvy_net_rename(struct cvy_yaml **out, cvy_pool *pool, const struct cvy_yaml *description,
+                       const char *name) CVY_MUST_CHECK;
+/* The same description, flat: without parameters and blocks, and with every layer's name and options written out, in `pool`. Checks all but shapes. */
 cvy_err cvy_net_resolve(struct cvy_yaml **out, cvy_pool *pool,
                         const struct cvy_yaml *description) CVY_MUST_CHECK;
 

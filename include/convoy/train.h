@@ -15,9 +15,10 @@ extern "C" {
  * beside the program or installed with it. The result is in `pool`. */
 cvy_err cvy_find_yaml(const char **out, cvy_pool *pool, const char *name, const char *folder,
                       const char *beside) CVY_MUST_CHECK;
-/* Loads and checks nothing but the YAML of a network given by name or path. */
-cvy_err cvy_network_load(struct cvy_yaml **out, cvy_pool *pool, const char *name,
-                         const char *beside) CVY_MUST_CHECK;
+/* Loads the network that stands at `path`, which may be another one with other parameters ("network: {resnet50: {stage3:
+ * 22}}"), and sets its parameters (a mapping, or NULL). Checks no layer yet. */
+cvy_err cvy_network_load(struct cvy_yaml **out, cvy_pool *pool, const char *path,
+                         const struct cvy_yaml *settings) CVY_MUST_CHECK;
 
 typedef struct cvy_recipe cvy_recipe;
 /* `name`: a file or a recipe that comes with Convoy; `overrides`: "key.key=value". Reads the network too. */

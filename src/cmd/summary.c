@@ -15,13 +15,22 @@ static const cvy_option table[] = {
     {"json", CVY_BOOL, offsetof(options, json), "false", .help = "print one JSON object"},
     {0}};
 
+static cvy_err load(cvy_yaml **out, const cvy_arguments *arguments) {
+  const char *path;
+  cvy_yaml *settings = cvy_yaml_new_mapping(arguments->pool, "command line");
+  CVY_TRY(cvy_expect_words(arguments, 1, 64, "one network, and values for its parameters"));
+  CVY_TRY(cvy_find_yaml(&path, arguments->pool, arguments->words[0], "networks", NULL));
+  for (int64_t i = 1; i < arguments->count; i++)
+    CVY_TRY(cvy_yaml_override(settings, arguments->pool, arguments->words[i]));
+  return cvy_network_load(out, arguments->pool, path, settings);
+}
+
 static cvy_err run(const cvy_arguments *arguments, const void *config, const void *further) {
   (void)further;
   const options *o = config;
-  CVY_TRY(cvy_expect_words(arguments, 1, 1, "one network"));
   cvy_yaml *description;
   cvy_net *net;
-  CVY_TRY(cvy_network_load(&description, arguments->pool, arguments->words[0], NULL));
+  CVY_TRY(load(&description, arguments));
   cvy_threads_set(cvy_int(o->threads));
   CVY_TRY(cvy_net_create(&net, description, o->batch));
   if (o->json)
@@ -37,7 +46,7 @@ static const cvy_kind kind = {"summary", "a network's layers, sizes, parameters 
 
 const cvy_command cvy_command_summary = {
     .kind = &kind,
-    .usage = "NETWORK [options]",
+    .usage = "NETWORK [parameter=value ...] [options]",
     .description =
         "A line a layer: output shape, values of an image's activation, parameters, multiply-adds; then the totals of\n"
         "the memory plan. NETWORK is a YAML file or the name of one that comes with convoy (lenet, lenet5, alexnet,\n"

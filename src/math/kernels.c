@@ -12,7 +12,7 @@
 
 #define VECTOR _Pragma("omp simd")
 
-enum { BLOCK = 64 };
+enum { BLOCK = 64, LANES = 16 };
 
 static inline int64_t smaller(int64_t a, int64_t b) {
   return a < b ? a : b;
@@ -66,15 +66,17 @@ static inline int64_t rows_in_block(int64_t channels) {
   return channels * 2 <= BLOCK ? BLOCK / channels : 1;
 }
 
+/* What belongs to the channels of one row, for a whole group of rows. */
+static const float *for_group(float room[BLOCK], const float *values, int64_t group, int64_t channels) {
+  if (group == 1) return values;
+  for (int64_t g = 0; g < group; g++) memcpy(room + g * channels, values, sizeof *values * (size_t)channels);
+  return room;
+}
+
 static void add_rows(float *y, const float *bias, int64_t rows, int64_t channels) {
   const int64_t group = rows_in_block(channels), width = group * channels;
-  float repeated[BLOCK];
-  const float *row = bias;
-  if (group > 1) {
-    for (int64_t g = 0; g < group; g++)
-      memcpy(repeated + g * channels, bias, sizeof *bias * (size_t)channels);
-    row = repeated;
-  }
+  float room[BLOCK];
+  const float *row = for_group(room, bias, group, channels);
   for (int64_t r = 0; r < rows; r += group) add(y + r * channels, row, smaller(width, (rows - r) * channels));
 }
 
@@ -97,6 +99,84 @@ static void sum_rows(float *sum, const float *x, int64_t rows, int64_t channels)
   sum_block(block, x, rows / group, width, width);
   for (int64_t g = 0; g < group; g++) add(sum, block + g * channels, channels);
   for (int64_t r = rows / group * group; r < rows; r++) add(sum, x + r * channels, channels);
+}
+
+static void affine(float *y, const float *dy, const float *x, const cvy_affine *t, int64_t count) {
+  const float *centre = t->centre, *slope = t->slope, *offset = t->offset, *factor = t->factor;
+  if (dy) {
+    VECTOR
+    for (int64_t i = 0; i < count; i++)
+      y[i] = dy[i] * factor[i] + ((x[i] - centre[i]) * slope[i] + offset[i]);
+    return;
+  }
+  VECTOR
+  for (int64_t i = 0; i < count; i++) y[i] = (x[i] - centre[i]) * slope[i] + offset[i];
+}
+
+static void affine_rows(float *y, const float *dy, const float *x, const cvy_affine *t, int64_t rows,
+                        int64_t channels) {
+  const int64_t group = rows_in_block(channels), width = group * channels;
+  float room[4][BLOCK];
+  const cvy_affine wide = {.centre = for_group(room[0], t->centre, group, channels),
+                           .slope = for_group(room[1], t->slope, group, channels),
+                           .offset = for_group(room[2], t->offset, group, channels),
+                           .factor = dy ? for_group(room[3], t->factor, group, channels) : NULL};
+  for (int64_t r = 0; r < rows; r += group) {
+    const int64_t first = r * channels;
+    affine(y + first, dy ? dy + first : NULL, x + first, &wide, smaller(width, (rows - r) * channels));
+  }
+}
+
+static void add_moments(double *sum, double *product, const float *dy, const float *x, const float *shift,
+                        int64_t count) {
+  if (dy) {
+    VECTOR
+    for (int64_t i = 0; i < count; i++) {
+      sum[i] += (double)dy[i];
+      product[i] += (double)dy[i] * ((double)x[i] - (double)shift[i]);
+    }
+    return;
+  }
+  VECTOR
+  for (int64_t i = 0; i < count; i++) {
+    const double d = (double)x[i] - (double)shift[i];
+    sum[i] += d;
+    product[i] += d * d;
+  }
+}
+
+static void sum_moments_of_few(double *sums, const float *dy, const float *x, const float *shift,
+                               int64_t rows, int64_t channels) {
+  const int64_t group = rows_in_block(channels), width = group * channels;
+  double block[2][BLOCK] = {{0}};
+  float room[BLOCK];
+  const float *shifts = for_group(room, shift, group, channels);
+  for (int64_t r = 0; r < rows; r += group) {
+    const int64_t first = r * channels;
+    add_moments(block[0], block[1], dy ? dy + first : NULL, x + first, shifts,
+                smaller(width, (rows - r) * channels));
+  }
+  for (int64_t i = 0; i < width; i++) {
+    sums[i % channels] += block[0][i];
+    sums[channels + i % channels] += block[1][i];
+  }
+}
+
+/* Columns as wide as both sums take 4 KB, which leaves the first-level cache to the rows. */
+static void sum_moments(double *sums, const float *dy, const float *x, const float *shift, int64_t rows,
+                        int64_t channels) {
+  enum { COLUMNS = 256 };
+  memset(sums, 0, 2 * sizeof *sums * (size_t)channels);
+  if (rows_in_block(channels) > 1) {
+    sum_moments_of_few(sums, dy, x, shift, rows, channels);
+    return;
+  }
+  for (int64_t c = 0; c < channels; c += COLUMNS)
+    for (int64_t r = 0; r < rows; r++) {
+      const int64_t first = r * channels + c;
+      add_moments(sums + c, sums + channels + c, dy ? dy + first : NULL, x + first, shift + c,
+                  smaller(COLUMNS, channels - c));
+    }
 }
 
 /* ---- activations -------------------------------------------------------------------------------------- */
@@ -195,9 +275,28 @@ static void sigmoid_backward(float *dx, const float *y, const float *dy, int64_t
   for (int64_t i = 0; i < count; i++) dx[i] = dy[i] * y[i] * (1 - y[i]);
 }
 
-/* ---- dropout ------------------------------------------------------------------------------------------ */
+/* LANES sums, then the sum of these. */
+static double dot(const float *a, const float *b, int64_t count) {
+  double sums[LANES] = {0}, sum = 0;
+  int64_t i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    VECTOR
+    for (int64_t lane = 0; lane < LANES; lane++) sums[lane] += (double)a[i + lane] * (double)b[i + lane];
+  }
+  for (int64_t lane = 0; i + lane < count; lane++) sums[lane] += (double)a[i + lane] * (double)b[i + lane];
+  for (int64_t lane = 0; lane < LANES; lane++) sum += sums[lane];
+  return sum;
+}
 
-enum { LANES = 16 };
+static void softmax_backward(float *dx, const float *y, const float *dy, int64_t rows, int64_t channels) {
+  for (int64_t r = 0; r < rows; r++, dx += channels, y += channels, dy += channels) {
+    const double mean = dot(dy, y, channels);
+    VECTOR
+    for (int64_t c = 0; c < channels; c++) dx[c] = (float)((double)y[c] * ((double)dy[c] - mean));
+  }
+}
+
+/* ---- dropout ------------------------------------------------------------------------------------------ */
 
 /* LANES blocks of Philox4x32-10 (Salmon et al. 2011) side by side: word w of block first_unit + b goes to
  * words[w][b], the same numbers as cvy_random_block's. */
@@ -525,6 +624,8 @@ const cvy_kernels CVY_KERNELS = {
     .axpy = axpy,
     .add_rows = add_rows,
     .sum_rows = sum_rows,
+    .affine_rows = affine_rows,
+    .sum_moments = sum_moments,
     .relu_forward = relu_forward,
     .relu_backward = relu_backward,
     .leaky_relu_forward = leaky_relu_forward,
@@ -534,6 +635,7 @@ const cvy_kernels CVY_KERNELS = {
     .tanh_forward = tanh_forward,
     .tanh_backward = tanh_backward,
     .exp = exp_all,
+    .softmax_backward = softmax_backward,
     .dropout = dropout,
     .max_pool_forward = max_pool_forward,
     .max_pool_backward = max_pool_backward,

@@ -20,6 +20,11 @@ typedef struct cvy_window {
   int64_t oh, ow;
 } cvy_window;
 
+/* A number a channel each; see affine_rows. */
+typedef struct cvy_affine {
+  const float *centre, *slope, *offset, *factor;
+} cvy_affine;
+
 /* Local response normalisation; see lrn_forward. */
 typedef struct cvy_lrn {
   int64_t size;               /* channels summed over, odd */
@@ -47,6 +52,13 @@ typedef struct cvy_kernels {
    * the sizes only (rows in order; up to 32 channels, rows that are 64/channels apart first). */
   void (*add_rows)(float *y, const float *bias, int64_t rows, int64_t channels);
   void (*sum_rows)(float *sum, const float *x, int64_t rows, int64_t channels);
+  /* y = (x - centre) * slope + offset, plus dy * factor unless dy is NULL; y may be x or dy. */
+  void (*affine_rows)(float *y, const float *dy, const float *x, const cvy_affine *by_channel, int64_t rows,
+                      int64_t channels);
+  /* sums [2][channels] in double: over r, of dy and dy * d with d = x - shift[c]; without a dy (NULL), of d
+   * and d * d. Overwrites; the order depends on the sizes only. */
+  void (*sum_moments)(double *sums, const float *dy, const float *x, const float *shift, int64_t rows,
+                      int64_t channels);
 
   /* max(x, 0), NaN stays NaN; dx = dy where y > 0, else 0. */
   void (*relu_forward)(float *y, const float *x, int64_t count);
@@ -62,6 +74,10 @@ typedef struct cvy_kernels {
   void (*sigmoid_backward)(float *dx, const float *y, const float *dy, int64_t count);
   /* exp(x - shift), within 2 ulp of the exact value at the rounded difference, gradual underflow included. */
   void (*exp)(float *y, const float *x, float shift, int64_t count);
+
+  /* y, dx, dy: [rows][channels], y each row's softmax: dx = y * (dy - sum over c of dy * y), in double;
+   * dx may be dy. */
+  void (*softmax_backward)(float *dx, const float *y, const float *dy, int64_t rows, int64_t channels);
 
   /* y = x / (1 - rate) where kept, else 0, with rate = drop_below / 2^32: element i is kept if its random
    * word is at least drop_below. Element 64g + 16w + b takes word w of the block at unit 16g + b. */

@@ -109,7 +109,7 @@ static void add_losses(cvy_net *net, bool training) {
   memset(net->losses, 0, sizeof *net->losses * (size_t)net->input.n);
   for (int64_t i = 0; i < net->node_count; i++) {
     const node *n = &net->nodes[i];
-    if (!n->plan.needs_labels || (n->only_in_training && !training)) continue;
+    if (!n->type->is_loss || (n->only_in_training && !training)) continue;
     for (int64_t k = 0; k < net->input.n; k++) net->losses[k] += n->losses[k];
   }
 }

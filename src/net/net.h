@@ -9,10 +9,18 @@
  * network's input is CVY_NET_INPUT. */
 enum { CVY_NET_INPUT = -1 };
 
+/* A use of a block: where layers come from that do not stand in the network's own list. */
+typedef struct cvy_net_use {
+  const struct cvy_net_use *within; /* the use that this one is part of, or NULL */
+  const char *block;
+  const cvy_yaml *at;
+} cvy_net_use;
+
 typedef struct node {
   const cvy_layer_type *type;
   const char *name;
-  const cvy_yaml *at; /* where it stands in the description */
+  const cvy_yaml *at;        /* where it stands in the description */
+  const cvy_net_use *within; /* NULL: in the network's own list */
   void *config;
   int64_t inputs[CVY_MAX_INPUTS]; /* layers above this one, or CVY_NET_INPUT */
   cvy_layer_plan plan;

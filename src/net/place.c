@@ -68,12 +68,12 @@ static void collect_lifetimes(places *p, const cvy_net *net) {
     const size_t bytes = sizeof(float) * (size_t)cvy_shape_count(n->plan.y);
     cvy_lifetime *value = &p->lives[p->value_of[i] * LIVES + VALUE];
     live(value, bytes, forward, n->plan.backward_reads_y ? backward : forward);
-    if (!n->plan.needs_labels) live(&p->lives[p->value_of[i] * LIVES + GRADIENT], bytes, backward, backward);
+    if (!n->type->is_loss) live(&p->lives[p->value_of[i] * LIVES + GRADIENT], bytes, backward, backward);
     if (n->plan.state_bytes) live(&p->lives[i * LIVES + STATE], n->plan.state_bytes, forward, backward);
     for (int64_t k = 0; k < n->plan.input_count; k++) {
       if (n->inputs[k] == CVY_NET_INPUT) continue;
       const int64_t from = p->value_of[n->inputs[k]];
-      const int64_t read_until = n->plan.backward_reads_x ? backward : n->plan.needs_labels ? turn : forward;
+      const int64_t read_until = n->plan.backward_reads_x ? backward : n->type->is_loss ? turn : forward;
       live(&p->lives[from * LIVES + VALUE], 1, forward, read_until);
       live(&p->lives[from * LIVES + GRADIENT], 1, backward, backward);
     }
@@ -94,8 +94,7 @@ static cvy_err place_activations(cvy_net *net) {
     node *n = &net->nodes[i];
     char *memory = net->activations;
     n->y = (float *)(memory + p.lives[p.value_of[i] * LIVES + VALUE].offset);
-    n->dy = n->plan.needs_labels ? NULL
-                                 : (float *)(memory + p.lives[p.value_of[i] * LIVES + GRADIENT].offset);
+    n->dy = n->type->is_loss ? NULL : (float *)(memory + p.lives[p.value_of[i] * LIVES + GRADIENT].offset);
     n->state = memory + p.lives[i * LIVES + STATE].offset;
     for (int64_t k = 0; k < n->plan.input_count; k++) {
       const cvy_lifetime *added = &p.lives[i * LIVES + ADDED + k];
@@ -153,6 +152,6 @@ cvy_err cvy_net_place(cvy_net *net) {
   const size_t losses_bytes = sizeof *net->losses * (size_t)net->input.n;
   net->losses = cvy_pool_new(net->pool, losses_bytes);
   for (int64_t i = 0; i < net->node_count; i++)
-    if (net->nodes[i].plan.needs_labels) net->nodes[i].losses = cvy_pool_new(net->pool, losses_bytes);
+    if (net->nodes[i].type->is_loss) net->nodes[i].losses = cvy_pool_new(net->pool, losses_bytes);
   return place_scratch(net);
 }

@@ -1,13 +1,14 @@
 /* Networks and recipes that come with Convoy are found by name: beside the program in a build tree, or
  * installed. */
-#include "base/yaml.h"
+#include "base/options.h"
+#include <convoy/net.h>
 #include <convoy/train.h>
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 4096 };
+enum { PATH_BYTES = 4096, MAX_VARIANTS = 8 };
 
 /* From the program's own folder. */
 static const char *const places[] = {"../share/convoy", "../../launch"};
@@ -51,9 +52,55 @@ cvy_err cvy_find_yaml(const char **out, cvy_pool *pool, const char *name, const 
                    letters, folder, name, folder);
 }
 
-cvy_err cvy_network_load(cvy_yaml **out, cvy_pool *pool, const char *name, const char *beside) {
-  const char *path;
+/* ---- networks ---- */
+
+/* A network may be another one with other parameters. */
+typedef struct variant {
+  const char *name;
+  const cvy_yaml *network;
+} variant;
+
+static const cvy_option variant_options[] = {
+    {"name", CVY_STRING, offsetof(variant, name), "network", .help = "what the network is called"},
+    {"network", CVY_NODE, offsetof(variant, network),
+     .help =
+         "another network's name (in the same folder or with convoy) or file, or {name: {its parameters}}"},
+    {0}};
+
+static cvy_err load(cvy_yaml **out, cvy_pool *pool, const char *path, int depth);
+
+static cvy_err load_variant(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *root, int depth) {
+  variant v = {0};
+  CVY_TRY(cvy_options_read(&v, pool, variant_options, root, root, "a network made from another"));
+  const cvy_yaml *name = v.network, *settings = NULL;
+  if (name->kind == CVY_YAML_MAPPING && name->count == 1) {
+    settings = name->items[0];
+    name = name->keys[0];
+  }
+  if (name->kind != CVY_YAML_SCALAR)
+    return cvy_yaml_error(name, "'network' must be a name or {name: {parameters}}, not %s",
+                          cvy_yaml_describe(name));
+  if (depth == MAX_VARIANTS) return cvy_yaml_error(name, "networks are made from each other without end");
+  const char *path = beside_file(pool, cvy_pool_format(pool, "%s.yaml", name->text), root->file);
+  const bool is_neighbour = !is_path(name->text) && access(path, R_OK) == 0;
+  if (!is_neighbour && cvy_find_yaml(&path, pool, name->text, "networks", root->file))
+    return cvy_yaml_error(name, "%s", cvy_err_message());
+  CVY_TRY(load(out, pool, path, depth + 1));
+  if (settings) CVY_TRY(cvy_net_configure(out, pool, *out, settings));
+  return cvy_net_rename(out, pool, *out, v.name);
+}
+
+static cvy_err load(cvy_yaml **out, cvy_pool *pool, const char *path, int depth) {
+  CVY_TRY(cvy_yaml_load(out, pool, path));
+  const cvy_yaml *root = *out;
+  return cvy_yaml_get(root, "network") ? load_variant(out, pool, root, depth) : CVY_OK;
+}
+
+cvy_err cvy_network_load(cvy_yaml **out, cvy_pool *pool, const char *path, const cvy_yaml *settings) {
+  cvy_yaml *root;
   *out = NULL;
-  CVY_TRY(cvy_find_yaml(&path, pool, name, "networks", beside));
-  return cvy_yaml_load(out, pool, path);
+  CVY_TRY(load(&root, pool, path, 0));
+  if (settings) CVY_TRY(cvy_net_configure(&root, pool, root, settings));
+  *out = root;
+  return CVY_OK;
 }

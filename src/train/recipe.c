@@ -16,7 +16,8 @@ static const cvy_option data_options[] = {
     {0}};
 
 const cvy_option cvy_recipe_options[] = {
-    {"network", CVY_NODE, RECIPE(network), .help = "a network's name, file, or description"},
+    {"network", CVY_NODE, RECIPE(network),
+     .help = "a network's name or file, {name: {its parameters}}, or a description"},
     {"data", CVY_TABLE, RECIPE(data), .table = data_options, .help = "where images come from"},
     {"batch", CVY_INT, RECIPE(batch), NULL, 1, 1 << 24, .help = "images a step, over all ranks"},
     {"microbatch", CVY_INT, RECIPE(microbatch), NULL, 1, 1 << 20,
@@ -87,18 +88,24 @@ static void resolve(cvy_recipe *r) {
   r->text = cvy_yaml_text(r->resolved);
 }
 
+/* "name", or "{name: {its parameters}}". */
+static cvy_err load_network(cvy_recipe *r, const cvy_yaml *name, const cvy_yaml *settings) {
+  const char *path, *recipe = r->root->file;
+  const char *beside = strcmp(name->file, recipe) == 0 ? recipe : NULL; /* else from the command line */
+  if (cvy_find_yaml(&path, r->pool, name->text, "networks", beside))
+    return cvy_yaml_error(name, "%s", cvy_err_message());
+  cvy_yaml *loaded;
+  CVY_TRY(cvy_network_load(&loaded, r->pool, path, settings));
+  r->network = loaded;
+  return CVY_OK;
+}
+
 /* A name or a file is replaced by what stands there, so that the resolved recipe needs no other file. */
 static cvy_err read_network(cvy_recipe *r) {
-  if (r->network->kind == CVY_YAML_SCALAR) {
-    const char *path, *recipe = r->root->file;
-    const char *beside = strcmp(r->network->file, recipe) == 0 ? recipe
-                                                               : NULL; /* else from the command line */
-    if (cvy_find_yaml(&path, r->pool, r->network->text, "networks", beside))
-      return cvy_yaml_error(r->network, "%s", cvy_err_message());
-    cvy_yaml *loaded;
-    CVY_TRY(cvy_yaml_load(&loaded, r->pool, path));
-    r->network = loaded;
-  }
+  const cvy_yaml *given = r->network;
+  if (given->kind == CVY_YAML_SCALAR) CVY_TRY(load_network(r, given, NULL));
+  if (given->kind == CVY_YAML_MAPPING && given->count == 1)
+    CVY_TRY(load_network(r, given->keys[0], given->items[0]));
   cvy_yaml *resolved;
   CVY_TRY(cvy_net_resolve(&resolved, r->pool, r->network));
   r->network_resolved = resolved;

@@ -66,8 +66,11 @@ static inline void rig_allocate(rig *r) {
   r->dx = array(r->x_count);
   r->dy = random_array(r->y_count, 2);
   for (int64_t i = 0; i < plan->param_count; i++) {
-    r->params[i] = random_array(cvy_param_count(&plan->params[i]), (uint32_t)(10 + i));
-    r->grads[i] = array(cvy_param_count(&plan->params[i]));
+    const int64_t count = cvy_param_count(&plan->params[i]);
+    r->params[i] = random_array(count, (uint32_t)(10 + i));
+    r->grads[i] = array(count);
+    /* A running average may be that of a variance, which is positive. */
+    for (int64_t k = 0; plan->params[i].averaging > 0 && k < count; k++) r->params[i][k] += 1.5f;
   }
   r->state = array_of_bytes(plan->state_bytes);
   r->scratch = array_of_bytes(cvy_aligned(plan->scratch_bytes) +
@@ -105,8 +108,8 @@ static inline cvy_layer_call rig_call(rig *r) {
                          .y = r->y,
                          .state = r->state,
                          .scratch = r->scratch,
-                         .labels = r->plan.needs_labels ? r->labels : NULL,
-                         .losses = r->plan.needs_labels ? r->losses : NULL};
+                         .labels = r->type->is_loss ? r->labels : NULL,
+                         .losses = r->type->is_loss ? r->losses : NULL};
   for (int64_t i = 0; i < r->plan.param_count; i++) {
     call.params[i] = r->params[i];
     call.grads[i] = r->grads[i];
@@ -131,7 +134,7 @@ static inline void rig_backward(rig *r) {
   free(y);
   call.x[0] = r->plan.backward_reads_x ? r->x : NULL;
   call.y = r->plan.backward_reads_y ? r->y : NULL;
-  call.dy = r->plan.needs_labels ? NULL : r->dy;
+  call.dy = r->type->is_loss ? NULL : r->dy;
   call.dx[0] = r->dx;
   if (r->x2_count) {
     call.x[1] = r->plan.backward_reads_x ? r->x2 : NULL;

@@ -49,8 +49,24 @@ static const gradient_case cases[] = {
     {"lrn: {size: 3, alpha: 1.5, k: 1}", {2, 2, 1, 7}, PLAIN, 0.01},
     {"lrn: {size: 5, alpha: 2, beta: 0.6, k: 2}", {1, 1, 2, 4}, PLAIN, 0.01},
     {"lrn: {size: 9, alpha: 3, beta: 0.75, k: 0.5}", {1, 1, 3, 3}, PLAIN, 0.01},
+    {"batch_norm", {3, 2, 3, 5}, PLAIN, 0.01},
+    {"batch_norm: {epsilon: 0.1}", {2, 2, 2, 70}, PLAIN, 0.01},
+    {"batch_norm: {scale: false}", {5, 1, 1, 3}, PLAIN, 0.01},
+    {"batch_norm: {bias: false}", {1, 3, 3, 1}, PLAIN, 0.01},
+    {"batch_norm: {scale: false, bias: false}", {2, 2, 2, 33}, PLAIN, 0.01},
+    {"batch_norm", {1, 1, 1, 4}, PLAIN, 0.01},
+    {"scale", {3, 2, 3, 5}, PLAIN, 0.5},
+    {"scale: {bias: false}", {2, 1, 2, 70}, PLAIN, 0.5},
+    {"softmax", {2, 2, 3, 5}, PLAIN, 0.01},
+    {"softmax", {1, 1, 1, 40}, PLAIN, 0.01},
+    {"softmax", {3, 1, 2, 1}, PLAIN, 0.01},
+    {"flatten", {2, 3, 2, 4}, PLAIN, 0.5},
     {"softmax_loss", {4, 1, 1, 5}, PLAIN, 0.01},
     {"softmax_loss", {1, 1, 1, 2}, PLAIN, 0.01},
+    {"softmax_loss: {weight: 2.5}", {3, 1, 1, 3}, PLAIN, 0.01},
+    {"sigmoid_loss", {5, 1, 1, 1}, PLAIN, 0.01},
+    {"sigmoid_loss", {4, 1, 1, 5}, PLAIN, 0.01},
+    {"sigmoid_loss: {weight: 0.3}", {4, 1, 1, 2}, PLAIN, 0.01},
 };
 
 /* Layers of two inputs. */
@@ -69,16 +85,16 @@ static void prepare(rig *r, input_kind inputs) {
     const cvy_random where = {.seed = 3, .purpose = CVY_FOR_TEST};
     if (inputs == DISTINCT) r->x[i] = 0.05f * (float)cvy_random_permute(&where, i, r->x_count) - 1;
   }
-  for (int64_t n = 0; r->plan.needs_labels && n < r->plan.y.n; n++)
-    r->labels[n] = n == 1 ? -1 : (int32_t)(n * 3 % r->plan.y.c);
+  for (int64_t n = 0; r->type->is_loss && n < r->plan.y.n; n++)
+    r->labels[n] = n == 1 ? -1 : (int32_t)(n * 3 % r->plan.class_count);
 }
 
 /* The function whose gradient is taken: a random linear functional of y, or the scaled loss. */
 static double functional(rig *r) {
   double sum = 0;
   rig_forward(r);
-  for (int64_t i = 0; !r->plan.needs_labels && i < r->y_count; i++) sum += (double)r->dy[i] * (double)r->y[i];
-  for (int64_t n = 0; r->plan.needs_labels && n < r->plan.y.n; n++)
+  for (int64_t i = 0; !r->type->is_loss && i < r->y_count; i++) sum += (double)r->dy[i] * (double)r->y[i];
+  for (int64_t n = 0; r->type->is_loss && n < r->plan.y.n; n++)
     sum += (double)r->pass.loss_scale * r->losses[n];
   return sum;
 }
@@ -105,9 +121,10 @@ static void check_gradient(rig *r, const char *what, float *values, const float 
   CU_PASS("gradient");
 }
 
-static void check_case(const gradient_case *c, cvy_shape x2, bool *covered) {
+static void check_case(const gradient_case *c, cvy_shape x2, bool training, bool *covered) {
   rig r;
   rig_open_two(&r, c->yaml, c->x, x2);
+  r.pass.training = training;
   prepare(&r, c->inputs);
   covered[r.type_index] = true;
   rig_forward(&r);
@@ -115,7 +132,7 @@ static void check_case(const gradient_case *c, cvy_shape x2, bool *covered) {
   float *dx = copy_of(r.dx, r.x_count);
   check_gradient(&r, "x", r.x, dx, r.x_count, c);
   check_gradient(&r, "x2", r.x2, r.dx2, r.x2_count, c);
-  for (int64_t i = 0; i < r.plan.param_count; i++)
+  for (int64_t i = 0; i < r.plan.param_count && r.plan.params[i].averaging == 0; i++)
     check_gradient(&r, r.plan.params[i].name, r.params[i], r.grads[i], cvy_param_count(&r.plan.params[i]), c);
   free(dx);
   rig_close(&r);
@@ -123,12 +140,23 @@ static void check_case(const gradient_case *c, cvy_shape x2, bool *covered) {
 
 static void every_layer_type(void) {
   bool covered[64] = {false};
-  for (int64_t i = 0; i < CVY_COUNT(cases); i++) check_case(&cases[i], (cvy_shape){0}, covered);
-  for (int64_t i = 0; i < CVY_COUNT(pairs); i++) check_case(&pairs[i].first, pairs[i].x2, covered);
+  for (int64_t i = 0; i < CVY_COUNT(cases); i++) check_case(&cases[i], (cvy_shape){0}, true, covered);
+  for (int64_t i = 0; i < CVY_COUNT(pairs); i++) check_case(&pairs[i].first, pairs[i].x2, true, covered);
   for (int64_t i = 0; i < cvy_layer_type_count(); i++) {
     if (!covered[i]) printf("\n    layer type %s has no gradient case\n", cvy_layer_type_at(i)->kind->name);
     CU_ASSERT(covered[i]);
   }
 }
 
-SUITE("gradients", TEST(every_layer_type))
+/* The layers that do something else in evaluation. */
+static void in_evaluation(void) {
+  static const gradient_case both[] = {
+      {"dropout", {2, 2, 3, 4}, PLAIN, 0.5},
+      {"batch_norm", {2, 3, 2, 5}, PLAIN, 0.5},
+      {"batch_norm: {bias: false}", {2, 1, 2, 40}, PLAIN, 0.5},
+  };
+  bool covered[64] = {false};
+  for (int64_t i = 0; i < CVY_COUNT(both); i++) check_case(&both[i], (cvy_shape){0}, false, covered);
+}
+
+SUITE("gradients", TEST(every_layer_type), TEST(in_evaluation))

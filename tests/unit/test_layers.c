@@ -257,6 +257,70 @@ static void lrn_matches_the_definition(void) {
   check_lrn(11, 0.3, 1.2, 3, 4);
 }
 
+/* The parameters' gradients are sums in double, rounded once. */
+static void check_scale(cvy_shape x, bool bias) {
+  rig r;
+  rig_open(&r, bias ? "scale" : "scale: {bias: false}", x);
+  CU_ASSERT_EQUAL_FATAL(r.plan.param_count, bias ? 2 : 1);
+  rig_forward(&r), rig_backward(&r);
+  double *factors = calloc(2 * (size_t)x.c, sizeof *factors), *biases = factors + x.c;
+  bool right = true;
+  for (int64_t i = 0; i < r.x_count; i++) {
+    const int64_t c = i % x.c;
+    right &= r.y[i] == r.x[i] * r.params[0][c] + (bias ? r.params[1][c] : 0);
+    right &= r.dx[i] == r.dy[i] * r.params[0][c];
+    factors[c] += (double)r.dy[i] * (double)r.x[i];
+    biases[c] += (double)r.dy[i];
+  }
+  const double of_sums = 1e-15 * (double)r.x_count;
+  for (int64_t c = 0; c < x.c; c++) {
+    right &= fabs((double)r.grads[0][c] - factors[c]) <= EPS * fabs(factors[c]) + of_sums;
+    right &= !bias || fabs((double)r.grads[1][c] - biases[c]) <= EPS * fabs(biases[c]) + of_sums;
+  }
+  CU_ASSERT(right);
+  free(factors);
+  rig_close(&r);
+}
+
+static void scale_matches_the_definition(void) {
+  const cvy_shape shapes[] = {{3, 5, 4, 1}, {3, 5, 4, 7}, {2, 30, 30, 32}, {2, 30, 30, 70}, {4, 1, 1, 500}};
+  for (int64_t i = 0; i < CVY_COUNT(shapes); i++) {
+    check_scale(shapes[i], true);
+    check_scale(shapes[i], false);
+  }
+}
+
+static void scale_declares_its_parameters(void) {
+  rig r;
+  rig_open(&r, "scale: {scale_value: 0.5, bias_value: -2}", (cvy_shape){2, 3, 3, 6});
+  const cvy_param_spec *s = &r.plan.params[0], *b = &r.plan.params[1];
+  CU_ASSERT_STRING_EQUAL(s->name, "scale");
+  CU_ASSERT_STRING_EQUAL(b->name, "bias");
+  CU_ASSERT(s->init.method == CVY_INIT_CONSTANT && s->init.value == 0.5 && s->dims[0] == 6 && !s->decays);
+  CU_ASSERT(b->init.method == CVY_INIT_CONSTANT && b->init.value == -2 && b->dims[0] == 6 && !b->decays);
+  rig_close(&r);
+}
+
+/* ---- shape ---- */
+
+static void flatten_changes_nothing_but_the_shape(void) {
+  rig r;
+  rig_open(&r, "flatten", (cvy_shape){3, 5, 4, 7});
+  CU_ASSERT(r.plan.y.n == 3 && r.plan.y.h == 1 && r.plan.y.w == 1 && r.plan.y.c == 140);
+  rig_forward(&r), rig_backward(&r);
+  CU_ASSERT(same_bits(r.y, r.x, r.x_count) && same_bits(r.dx, r.dy, r.x_count));
+  cvy_layer_call call = rig_call(&r);
+  call.x[0] = r.x; /* not in place */
+  call.dy = r.dy;
+  call.dx[0] = r.dx;
+  memset(r.y, 0xff, sizeof *r.y * (size_t)r.y_count);
+  memset(r.dx, 0xff, sizeof *r.dx * (size_t)r.x_count);
+  r.type->forward(&call);
+  r.type->backward(&call);
+  CU_ASSERT(same_bits(r.y, r.x, r.x_count) && same_bits(r.dx, r.dy, r.x_count));
+  rig_close(&r);
+}
+
 /* ---- activations ---- */
 
 static void sigmoid_and_leaky_relu(void) {
@@ -289,6 +353,40 @@ static void relu_and_tanh(void) {
   for (int i = 0; i < 330; i++) want[i] = tanh((double)r.x[i]);
   check_y(&r, "tanh", want, 4 * EPS);
   rig_close(&r);
+}
+
+static void check_softmax_pixel(const rig *r, int64_t pixel) {
+  const int64_t channels = r->plan.y.c, first = pixel * channels;
+  double largest = -INFINITY, sum = 0, mean = 0;
+  for (int64_t c = 0; c < channels; c++) largest = fmax(largest, (double)r->x[first + c]);
+  for (int64_t c = 0; c < channels; c++) sum += exp((double)r->x[first + c] - largest);
+  for (int64_t c = 0; c < channels; c++)
+    mean += exp((double)r->x[first + c] - largest) / sum * (double)r->dy[first + c];
+  for (int64_t i = first; i < first + channels; i++) {
+    const double p = exp((double)r->x[i] - largest) / sum;
+    /* The difference is rounded to a float before exp multiplies its error; all of it is in the mean too. */
+    const double error = 4e-7 + EPS * (largest - (double)r->x[i]);
+    CU_ASSERT_DOUBLE_EQUAL((double)r->y[i], p, p * error + 1e-44);
+    CU_ASSERT_DOUBLE_EQUAL((double)r->dx[i], p * ((double)r->dy[i] - mean), p * 4 * (error + 1e-6) + 1e-44);
+  }
+}
+
+static void softmax_matches_the_definition(void) {
+  const int64_t channels[] = {1, 2, 15, 16, 33, 100};
+  for (int64_t i = 0; i < CVY_COUNT(channels); i++) {
+    rig r;
+    rig_open(&r, "softmax", (cvy_shape){2, 5, 7, channels[i]});
+    for (int64_t k = 0; k < r.x_count; k++) r.x[k] *= k < r.x_count / 2 ? 5.0f : 1000.0f; /* overflows exp */
+    rig_forward(&r), rig_backward(&r);
+    for (int64_t pixel = 0; pixel < 70; pixel++) check_softmax_pixel(&r, pixel);
+    float *in_place = copy_of(r.y, r.y_count);
+    cvy_layer_call call = rig_call(&r);
+    call.x[0] = r.x;
+    r.type->forward(&call);
+    CU_ASSERT(same_bits(r.y, in_place, r.y_count));
+    free(in_place);
+    rig_close(&r);
+  }
 }
 
 /* ---- dropout ---- */
@@ -411,6 +509,83 @@ static void softmax_loss_of_nan_is_nan(void) {
   }
 }
 
+/* The textbook's formula, in double; it needs no care where no score is beyond 30. */
+static void check_sigmoid_row(const rig *r, int64_t n) {
+  const int64_t scores = r->plan.y.c;
+  const int32_t label = r->labels[n];
+  double loss = 0;
+  for (int64_t c = 0; c < scores; c++) {
+    const int64_t i = n * scores + c;
+    const double p = 1 / (1 + exp(-(double)r->x[i])), t = scores == 1 ? label : c == label;
+    loss -= t * log(p) + (1 - t) * log(1 - p);
+    CU_ASSERT_DOUBLE_EQUAL((double)r->y[i], p, 4 * EPS * p);
+    CU_ASSERT_DOUBLE_EQUAL((double)r->dx[i], label < 0 ? 0 : 0.25 * (p - t), 4 * EPS);
+  }
+  /* 1 - p has lost all but 13 bits of 53 at p = 1 - exp(-30). */
+  CU_ASSERT_DOUBLE_EQUAL(r->losses[n], label < 0 ? 0 : loss, 1e-3 * loss);
+}
+
+static void sigmoid_loss_matches_the_definition(void) {
+  for (int64_t scores = 1; scores <= 3; scores += 2) {
+    rig r;
+    rig_open(&r, "sigmoid_loss", (cvy_shape){70, 1, 1, scores});
+    CU_ASSERT_EQUAL(r.plan.class_count, scores == 1 ? 2 : scores);
+    for (int64_t i = 0; i < r.x_count; i++) r.x[i] *= i < 140 ? 4.0f : 30.0f;
+    for (int64_t n = 0; n < 70; n++) r.labels[n] = n % 7 == 3 ? -1 : (int32_t)(n * 5 % r.plan.class_count);
+    rig_forward(&r), rig_backward(&r);
+    for (int64_t n = 0; n < 70; n++) check_sigmoid_row(&r, n);
+    rig_close(&r);
+  }
+}
+
+/* Where the textbook's formula fails. */
+static void sigmoid_loss_at_the_edges(void) {
+  const struct {
+    float x;
+    int32_t label;
+    double loss;
+  } edges[] = {
+      {1000, 0, 1000},   {1000, 1, 0},   {-1000, 1, 1000}, {-1000, 0, 0},    {-40, 0, exp(-40)},
+      {40, 1, exp(-40)}, {0, 0, log(2)}, {0, 1, log(2)},   {INFINITY, 1, 0}, {-INFINITY, 0, 0},
+  };
+  rig r;
+  rig_open(&r, "sigmoid_loss", (cvy_shape){CVY_COUNT(edges), 1, 1, 1});
+  for (int64_t n = 0; n < CVY_COUNT(edges); n++) r.x[n] = edges[n].x, r.labels[n] = edges[n].label;
+  rig_forward(&r);
+  for (int64_t n = 0; n < CVY_COUNT(edges); n++)
+    CU_ASSERT_DOUBLE_EQUAL(r.losses[n], edges[n].loss, 1e-15 * edges[n].loss);
+  r.x[0] = NAN;
+  rig_forward(&r);
+  CU_ASSERT(isnan(r.losses[0]));
+  r.labels[0] = -1;
+  rig_forward(&r);
+  CU_ASSERT_EQUAL(r.losses[0], 0);
+  rig_close(&r);
+}
+
+/* Weights that are powers of two change nothing but exponents. */
+static void losses_have_weights(void) {
+  const char *const yamls[][3] = {
+      {"softmax_loss", "softmax_loss: {weight: 0.25}", "softmax_loss: {weight: 0}"},
+      {"sigmoid_loss", "sigmoid_loss: {weight: 0.25}", "sigmoid_loss: {weight: 0}"}};
+  for (int64_t i = 0; i < CVY_COUNT(yamls); i++) {
+    rig plain, weighted, nothing;
+    rig *const rigs[] = {&plain, &weighted, &nothing};
+    for (int k = 0; k < 3; k++) {
+      rig_open(rigs[k], yamls[i][k], (cvy_shape){3, 1, 1, 4});
+      rigs[k]->labels[1] = 2;
+      rig_forward(rigs[k]), rig_backward(rigs[k]);
+    }
+    CU_ASSERT(same_bits(plain.y, weighted.y, plain.y_count));
+    for (int n = 0; n < 3; n++)
+      CU_ASSERT(weighted.losses[n] == 0.25 * plain.losses[n] && plain.losses[n] > 0);
+    for (int64_t k = 0; k < plain.x_count; k++) CU_ASSERT_EQUAL(weighted.dx[k], 0.25f * plain.dx[k]);
+    for (int n = 0; n < 3; n++) CU_ASSERT_EQUAL(nothing.losses[n], 0);
+    for (int64_t k = 0; k < plain.x_count; k++) CU_ASSERT_EQUAL(nothing.dx[k], 0);
+    rig_close(&plain), rig_close(&weighted), rig_close(&nothing);
+  }
+}
+
 /* ---- first values ---- */
 
 static cvy_param_spec spec_of(cvy_init_method method, double value) {
@@ -493,7 +668,15 @@ static const struct {
     {"leaky_relu", {16, 28, 28, 6}},
     {"dropout", {16, 24, 24, 20}},
     {"lrn", {16, 13, 13, 33}},
+    {"batch_norm", {16, 13, 13, 33}},
+    {"batch_norm", {16, 28, 28, 6}},
+    {"scale", {16, 13, 13, 33}},
+    {"scale", {16, 28, 28, 6}},
+    {"softmax", {5, 13, 11, 21}},
+    {"flatten", {16, 13, 13, 33}},
     {"softmax_loss", {130, 1, 1, 10}},
+    {"sigmoid_loss", {130, 1, 1, 10}},
+    {"sigmoid_loss", {130, 1, 1, 1}},
 };
 
 typedef struct results {
@@ -536,7 +719,7 @@ static void check_without_dx(rig *r) {
   cvy_layer_call call = rig_call(r);
   call.y = with.y;
   call.x[0] = r->x;
-  call.dy = r->plan.needs_labels ? NULL : r->dy;
+  call.dy = r->type->is_loss ? NULL : r->dy;
   for (int64_t i = 0; i < r->plan.param_count; i++)
     memset(r->grads[i], 0xff, sizeof(float) * (size_t)cvy_param_count(&r->plan.params[i]));
   r->type->backward(&call);
@@ -639,7 +822,7 @@ NOINLINE void *realloc(void *memory, size_t bytes) {
 
 static int64_t allocations_of_a_step(rig *r) {
   cvy_layer_call forward = rig_call(r), backward = forward;
-  backward.dy = r->plan.needs_labels ? NULL : r->dy;
+  backward.dy = r->type->is_loss ? NULL : r->dy;
   backward.dx[0] = r->dx;
   for (int warm = 0; warm < 2; warm++) r->type->forward(&forward), r->type->backward(&backward);
   const int64_t before = allocations;
@@ -707,6 +890,8 @@ static const struct {
     {"lrn: {size: 4}", {1, 3, 3, 8}, "must be odd"},
     {"softmax_loss", {1, 7, 7, 10}, "1x1xclasses"},
     {"softmax_loss", {1, 1, 1, 1}, "at least 2"},
+    {"softmax_loss: {weight: -1}", {1, 1, 1, 2}, "'weight' must be a number"},
+    {"sigmoid_loss", {1, 1, 7, 1}, "1x1xclasses"},
 };
 
 static void impossible_shapes_are_refused(void) {
@@ -771,9 +956,12 @@ SUITE("layers", TEST(conv_same_is_as_in_keras), TEST(conv_declares_its_parameter
       TEST(groups_declare_their_parameters), TEST(fc_matches_double_precision),
       TEST(pooling_matches_the_definition), TEST(pooling_by_hand), TEST(max_pool_keeps_a_byte_an_output),
       TEST(max_pool_ties_go_to_the_first), TEST(max_pool_lets_nan_through), TEST(lrn_matches_the_definition),
-      TEST(relu_and_tanh), TEST(sigmoid_and_leaky_relu), TEST(dropout_keeps_its_share),
-      TEST(dropout_does_not_know_microbatches), TEST(dropout_masks_differ), TEST(dropout_rests_in_evaluation),
+      TEST(relu_and_tanh), TEST(softmax_matches_the_definition), TEST(scale_matches_the_definition),
+      TEST(scale_declares_its_parameters), TEST(flatten_changes_nothing_but_the_shape),
+      TEST(sigmoid_and_leaky_relu), TEST(dropout_keeps_its_share), TEST(dropout_does_not_know_microbatches),
+      TEST(dropout_masks_differ), TEST(dropout_rests_in_evaluation),
       TEST(softmax_loss_matches_the_definition), TEST(softmax_loss_of_nan_is_nan),
+      TEST(sigmoid_loss_matches_the_definition), TEST(sigmoid_loss_at_the_edges), TEST(losses_have_weights),
       TEST(first_values_are_distributed_as_said), TEST(first_values_do_not_know_threads),
       TEST(bits_do_not_know_threads), TEST(add_and_concat),
       NO_ALLOCATION_TEST TEST(impossible_shapes_are_refused), TEST(one_input_only),

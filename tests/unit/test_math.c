@@ -302,6 +302,103 @@ static void check_rows(const cvy_kernels *set, int64_t rows, int64_t channels) {
   free(x), free(bias), free(y), free(sum), free(want), free(tolerance), free(portable_sum);
 }
 
+/* What the maps and sums of rows leave: y with and without dy, then both pairs of sums. */
+typedef struct row_results {
+  float *plain, *pair;
+  double *sums;
+} row_results;
+
+static row_results run_rows(const cvy_kernels *set, const float *dy, const float *x, const cvy_affine *t,
+                            int64_t rows, int64_t channels) {
+  row_results out = {.plain = copy_of(x, rows * channels), .pair = copy_of(dy, rows * channels)};
+  out.sums = array_of_bytes(sizeof *out.sums * 4 * (size_t)channels);
+  set->affine_rows(out.plain, NULL, out.plain, t, rows, channels);
+  set->affine_rows(out.pair, out.pair, x, t, rows, channels);
+  set->sum_moments(out.sums, NULL, x, t->centre, rows, channels);
+  set->sum_moments(out.sums + 2 * channels, dy, x, t->centre, rows, channels);
+  return out;
+}
+
+static void free_rows(row_results *out) {
+  free(out->plain), free(out->pair), free(out->sums);
+}
+
+static void check_maps_and_moments(const row_results *got, const float *dy, const float *x,
+                                   const cvy_affine *t, int64_t rows, int64_t channels) {
+  double *want = calloc(4 * (size_t)channels, sizeof *want);
+  bool mapped = true, summed = true;
+  for (int64_t i = 0; i < rows * channels; i++) {
+    const int64_t c = i % channels;
+    const double d = (double)x[i] - (double)t->centre[c], weighted = (double)dy[i] * d;
+    const float y = (x[i] - t->centre[c]) * t->slope[c] + t->offset[c];
+    mapped &= got->plain[i] == y && got->pair[i] == dy[i] * t->factor[c] + y;
+    want[c] += d;
+    want[channels + c] += d * d;
+    want[2 * channels + c] += (double)dy[i];
+    want[3 * channels + c] += weighted;
+  }
+  /* Terms below 4, and twice as many roundings as terms. */
+  for (int64_t i = 0; i < 4 * channels; i++)
+    summed &= fabs(got->sums[i] - want[i]) <= 4 * (double)(rows * rows) * 0x1p-52;
+  CU_ASSERT(mapped);
+  CU_ASSERT(summed);
+  free(want);
+}
+
+static void maps_and_moments_of(int64_t rows, int64_t channels) {
+  float *x = random_array(rows * channels, 1), *dy = random_array(rows * channels, 2);
+  float *terms = random_array(4 * channels, 3);
+  const cvy_affine t = {terms, terms + channels, terms + 2 * channels, terms + 3 * channels};
+  row_results portable = run_rows(cvy_kernels_named("portable"), dy, x, &t, rows, channels);
+  check_maps_and_moments(&portable, dy, x, &t, rows, channels);
+  for (int s = 1; s < 3; s++) {
+    const cvy_kernels *set = cvy_kernels_named(kernel_names[s]);
+    if (!set) continue;
+    row_results got = run_rows(set, dy, x, &t, rows, channels);
+    CU_ASSERT(same_bits(got.plain, portable.plain, rows * channels));
+    CU_ASSERT(same_bits(got.pair, portable.pair, rows * channels));
+    CU_ASSERT(memcmp(got.sums, portable.sums, sizeof *got.sums * 4 * (size_t)channels) == 0);
+    free_rows(&got);
+  }
+  free_rows(&portable);
+  free(x), free(dy), free(terms);
+}
+
+static void maps_and_moments(void) {
+  for (int64_t r = 0; r < CVY_COUNT(row_counts); r++) {
+    for (int64_t c = 0; c < CVY_COUNT(channel_counts); c++)
+      maps_and_moments_of(row_counts[r], channel_counts[c]);
+    maps_and_moments_of(row_counts[r], 300);
+  }
+}
+
+static void softmax_backward_of(int64_t rows, int64_t channels) {
+  const int64_t count = rows * channels;
+  float *y = random_array(count, 1), *dy = random_array(count, 2), *portable = copy_of(dy, count);
+  double *want = malloc(sizeof *want * (size_t)count), *tolerance = malloc(sizeof *want * (size_t)count);
+  for (int64_t i = 0; i < count; i++) {
+    double mean = 0;
+    for (int64_t c = 0; c < channels; c++)
+      mean += (double)y[i / channels * channels + c] * (double)dy[i / channels * channels + c];
+    want[i] = (double)y[i] * ((double)dy[i] - mean);
+    tolerance[i] = 1.001 * EPS * fabs(want[i]) + 1e-13;
+  }
+  cvy_kernels_named("portable")->softmax_backward(portable, y, portable, rows, channels);
+  CU_ASSERT(all_near("softmax_backward", portable, want, tolerance, count));
+  for (int s = 1; s < 3; s++) {
+    const cvy_kernels *set = cvy_kernels_named(kernel_names[s]);
+    float *dx = array(count);
+    if (set) set->softmax_backward(dx, y, dy, rows, channels);
+    CU_ASSERT(!set || same_bits(dx, portable, count));
+    free(dx);
+  }
+  free(y), free(dy), free(portable), free(want), free(tolerance);
+}
+
+static void softmax_backward_kernel(void) {
+  for (int64_t c = 0; c < CVY_COUNT(channel_counts); c++) softmax_backward_of(5, channel_counts[c]);
+}
+
 static void rows_kernels(void) {
   for (int s = 0; s < 3; s++)
     for (int64_t r = 0; r < CVY_COUNT(row_counts); r++)
@@ -631,6 +728,7 @@ static void im2col_gathers_patches(void) {
 SUITE("math", TEST(elementwise_kernels), TEST(sgd_keeps_the_velocity), TEST(nan_goes_through),
       TEST(sigmoid_at_the_edges), TEST(exp_is_accurate), TEST(tanh_is_accurate),
       TEST(exp_and_tanh_at_the_edges), TEST(exp_and_tanh_have_the_same_bits), TEST(rows_kernels),
-      TEST(dropout_draws_philox_words), TEST(spatial_kernels_have_the_same_bits),
-      TEST(max_pool_in_both_widths), TEST(kernels_are_found_by_name), TEST(gemm_matches_double_precision),
+      TEST(maps_and_moments), TEST(softmax_backward_kernel), TEST(dropout_draws_philox_words),
+      TEST(spatial_kernels_have_the_same_bits), TEST(max_pool_in_both_widths),
+      TEST(kernels_are_found_by_name), TEST(gemm_matches_double_precision),
       TEST(gemm_can_be_called_by_many_threads), TEST(blas_says_what_it_is), TEST(im2col_gathers_patches))

@@ -1,9 +1,12 @@
 /* Networks: descriptions and their errors, parameter counts, the memory planner, the walk. */
+#include "scratch.h"
 #include "suite.h"
 
 #include "base/yaml.h"
 #include <convoy/net.h>
+#include <convoy/train.h>
 
+#include <dirent.h>
 #include <math.h>
 
 static cvy_err create(cvy_net **net, cvy_pool *pool, const char *text, int64_t microbatch) {
@@ -18,30 +21,80 @@ static cvy_net *load(cvy_pool *pool, const char *name, int64_t microbatch) {
   snprintf(path, sizeof path, "%s/launch/networks/%s.yaml", getenv("CONVOY_SOURCE"), name);
   cvy_yaml *root;
   cvy_net *net;
-  CU_ASSERT_EQUAL_FATAL(cvy_yaml_load(&root, pool, path), CVY_OK);
-  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, root, microbatch), CVY_OK);
+  if (cvy_network_load(&root, pool, path, NULL) || cvy_net_create(&net, root, microbatch)) {
+    printf("\n  %s\n", cvy_err_message());
+    CU_FAIL_FATAL("a network that comes with Convoy");
+  }
   return net;
 }
 
 /* ---- descriptions ---- */
 
+/* From the papers, or from torchvision where they give none. */
+static const struct {
+  const char *name;
+  int64_t params, multiply_adds, classes;
+} known[] = {
+    {"lenet5", 61706, 416520 /* 117600 + 240000 + 48000 + 10080 + 840 */, 10},
+    {"lenet", 431080, 2293000 /* 288000 + 1600000 + 400000 + 5000 */, 10},
+    {"hoda-cnn", 93322, 2794240 /* 194688 + 2230272 + 331776 + 36864 + 640 */, 10},
+    {"catdog-cnn", 3453121, 0, 2},
+    {"alexnet", 62378344, 1135256096, 1000},
+    {"alexnet-grouped", 60965224, 0, 1000},
+    {"alexnet-bn", 62379720, 0, 1000}, /* AlexNet, with two numbers a filter for the convolutions' one bias */
+    {"zfnet", 107627624, 0, 1000},
+    {"vgg-a", 132863336, 0, 1000},
+    {"vgg-a-lrn", 132863336, 0, 1000},
+    {"vgg-b", 133047848, 0, 1000},
+    {"vgg-c", 133638952, 0, 1000},
+    {"vgg-d", 138357544, 15470264320, 1000},
+    {"vgg-e", 143667240, 19632062464, 1000},
+    {"vgg16", 138357544, 15470264320, 1000},
+    {"vgg19", 143667240, 19632062464, 1000},
+    {"resnet18", 11689512, 1814073344, 1000},
+    {"resnet34", 21797672, 3663761408, 1000},
+    {"resnet50", 25557032, 4089184256, 1000},
+    {"resnet101", 44549160, 7801405440, 1000},
+    {"resnet152", 60192808, 11513626624, 1000},
+    {"googlenet", 6998552, 0, 1000},
+    {"inception-v3", 23834568, 0, 1000}};
+
 static void parameter_counts_are_exact(void) {
-  const struct {
-    const char *name;
-    int64_t params, multiply_adds;
-  } known[] = {{"lenet5", 61706, 416520 /* 117600 + 240000 + 48000 + 10080 + 840 */},
-               {"hoda-cnn", 93322, 2794240 /* 194688 + 2230272 + 331776 + 36864 + 640 */},
-               {"alexnet", 62378344, 1135256096},
-               {"lenet", 431080, 2293000 /* 288000 + 1600000 + 400000 + 5000 */}};
   for (int64_t i = 0; i < CVY_COUNT(known); i++) {
     cvy_pool *pool = cvy_pool_create();
     cvy_net *net = load(pool, known[i].name, 1);
-    CU_ASSERT_EQUAL(cvy_net_describe(net)->param_count, known[i].params);
-    CU_ASSERT_EQUAL(cvy_net_describe(net)->multiply_adds, known[i].multiply_adds);
-    CU_ASSERT_EQUAL(cvy_net_describe(net)->class_count, strcmp(known[i].name, "alexnet") == 0 ? 1000 : 10);
+    const cvy_net_info *info = cvy_net_describe(net);
+    CU_ASSERT_STRING_EQUAL(info->name, known[i].name);
+    CU_ASSERT_EQUAL(info->param_count, known[i].params);
+    if (known[i].multiply_adds) CU_ASSERT_EQUAL(info->multiply_adds, known[i].multiply_adds);
+    CU_ASSERT_EQUAL(info->class_count, known[i].classes);
     cvy_net_destroy(net);
     cvy_pool_destroy(pool);
   }
+}
+
+static bool is_known(const char *file) {
+  for (int64_t i = 0; i < CVY_COUNT(known); i++) {
+    const size_t length = strlen(known[i].name);
+    if (strncmp(known[i].name, file, length) == 0 && strcmp(file + length, ".yaml") == 0) return true;
+  }
+  return false;
+}
+
+static void every_network_has_a_known_count(void) {
+  char path[4096];
+  snprintf(path, sizeof path, "%s/launch/networks", getenv("CONVOY_SOURCE"));
+  DIR *folder = opendir(path);
+  CU_ASSERT_PTR_NOT_NULL_FATAL(folder);
+  int64_t found = 0;
+  for (const struct dirent *file; (file = readdir(folder));) {
+    if (!strstr(file->d_name, ".yaml")) continue;
+    found++;
+    if (!is_known(file->d_name)) printf("\n  %s has no line in the table above\n", file->d_name);
+    CU_ASSERT(is_known(file->d_name));
+  }
+  CU_ASSERT_EQUAL(found, CVY_COUNT(known));
+  closedir(folder);
 }
 
 static void lenet5_has_its_shapes(void) {
@@ -63,23 +116,76 @@ static void lenet5_has_its_shapes(void) {
   cvy_pool_destroy(pool);
 }
 
-static void alexnet_has_its_sizes(void) {
+/* Heights and widths after each convolution and pooling, in order. */
+static void check_sizes(const char *name, const int64_t *expected, int64_t count) {
   cvy_pool *pool = cvy_pool_create();
-  cvy_net *net = load(pool, "alexnet", 1);
+  cvy_net *net = load(pool, name, 1);
   const cvy_net_info *info = cvy_net_describe(net);
-  const int64_t expected[] = {55, 27, 27, 13, 13, 13, 13, 6}; /* convolutions and pools, in order */
   int64_t found = 0;
   for (int64_t i = 0; i < info->layer_count; i++) {
     const bool counts = strcmp(info->layers[i].type, "conv") == 0 ||
                         strcmp(info->layers[i].type, "max_pool") == 0;
     if (!counts) continue;
-    CU_ASSERT_FATAL(found < CVY_COUNT(expected));
+    CU_ASSERT_FATAL(found < count);
     CU_ASSERT_EQUAL(info->layers[i].y.h, expected[found]);
     CU_ASSERT_EQUAL(info->layers[i].y.w, expected[found++]);
   }
-  CU_ASSERT_EQUAL(found, CVY_COUNT(expected));
+  CU_ASSERT_EQUAL(found, count);
   cvy_net_destroy(net);
   cvy_pool_destroy(pool);
+}
+
+static void sizes_on_the_way_are_exact(void) {
+  const int64_t alexnet[] = {55, 27, 27, 13, 13, 13, 13, 6}, zfnet[] = {110, 55, 26, 13, 13, 13, 13, 6},
+                vgg16[] = {224, 224, 112, 112, 112, 56, 56, 56, 56, 28, 28, 28, 28, 14, 14, 14, 14, 7};
+  check_sizes("alexnet", alexnet, CVY_COUNT(alexnet));
+  check_sizes("alexnet-grouped", alexnet, CVY_COUNT(alexnet));
+  check_sizes("alexnet-bn", alexnet, CVY_COUNT(alexnet));
+  check_sizes("zfnet", zfnet, CVY_COUNT(zfnet));
+  check_sizes("vgg16", vgg16, CVY_COUNT(vgg16));
+}
+
+/* ---- networks made from others ---- */
+
+static cvy_err load_text(cvy_yaml **root, cvy_pool *pool, const char *text) {
+  const char *path = cvy_pool_format(pool, "%s/mine.yaml", scratch_folder());
+  scratch_write(path, text, strlen(text));
+  return cvy_network_load(root, pool, path, NULL);
+}
+
+static void networks_are_made_from_others(void) {
+  cvy_pool *pool = cvy_pool_create();
+  char *base = cvy_pool_format(pool, "%s/launch/networks/vgg-e.yaml", getenv("CONVOY_SOURCE"));
+  cvy_yaml *root;
+  cvy_net *net;
+  const char *text = cvy_pool_format(pool, "name: mine\nnetwork:\n  %s: {size: 32, stage5: 1, classes: 3}\n",
+                                     base);
+  CU_ASSERT_EQUAL_FATAL(load_text(&root, pool, text), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, root, 1), CVY_OK);
+  const cvy_net_info *info = cvy_net_describe(net);
+  CU_ASSERT_STRING_EQUAL(info->name, "mine");
+  CU_ASSERT_EQUAL(info->class_count, 3);
+  CU_ASSERT_EQUAL(info->layer_count, 2 * (2 + 2 + 4 + 4 + 1) + 5 + 8);
+  cvy_net_destroy(net);
+  cvy_pool_destroy(pool);
+}
+
+static void wrong_variants_are_refused(void) {
+  const char *const wrong[][2] = {
+      {"name: mine\nnetwork: x.yaml\n", ":2:10: no network stands at"},
+      {"name: mine\nnetwork: [a]\n", ":2:10: 'network' must be a name or"},
+      {"name: mine\nnetwork: x.yaml\nlayers: [relu]\n",
+       ":3:1: unknown key 'layers' in a network made from another"},
+      {"name: mine\nnetwork: mine.yaml\n", ":2:10: networks are made from each other without end"},
+  };
+  for (int64_t i = 0; i < CVY_COUNT(wrong); i++) {
+    cvy_pool *pool = cvy_pool_create();
+    cvy_yaml *root;
+    CU_ASSERT_EQUAL(load_text(&root, pool, wrong[i][0]), CVY_E_INPUT);
+    if (!strstr(cvy_err_message(), wrong[i][1])) printf("\n  %s  gave: %s\n", wrong[i][0], cvy_err_message());
+    CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), wrong[i][1]));
+    cvy_pool_destroy(pool);
+  }
 }
 
 static void wrong_descriptions_are_refused(void) {
@@ -95,8 +201,15 @@ static void wrong_descriptions_are_refused(void) {
       {"  - fc: {outputs: 3, name: a/b}\n", "n.yaml:4:28: a layer's name must be a word"},
       {"  - convv: {filters: 3, kernel: 3}\n", "n.yaml:4:5: unknown layer 'convv'; did you mean 'conv'?"},
       {"  - fc: {outputs: 3}\n", "n.yaml:4:5: the last layer, 'fc1', is not a loss"},
-      {"  - fc: {outputs: 3}\n  - softmax_loss\n  - fc: {outputs: 3}\n  - softmax_loss\n",
-       "n.yaml:6:5: layer 'fc2' reads 'loss1'"},
+      {"  - fc: {outputs: 3}\n  - softmax_loss\n  - fc: {outputs: 3, inputs: loss1}\n  - softmax_loss\n",
+       "n.yaml:6:5: layer 'fc2' reads 'loss1', which is a loss"},
+      {"  - fc: {outputs: 3}\n  - softmax_loss\n  - fc: {outputs: 4}\n  - softmax_loss\n",
+       "n.yaml:5:5: layer 'loss1' tells apart 3 classes, but the last layer 4"},
+      {"  - relu: {input: x}\n", "n.yaml:4:12: unknown key 'input' in relu; did you mean 'inputs'?"},
+      {"  - relu: {repeat: 0}\n", "n.yaml:4:20: 'repeat' must be a whole number from 1 to 1000, not '0'"},
+      {"  - relu: {when: 3}\n", "n.yaml:4:18: 'when' must be true or false, not '3'"},
+      {"  - relu: {when: false}\n", "n.yaml:4:3: the network's layers are all left out"},
+      {"  - fc: {outputs: $n}\n", "n.yaml:4:19: no parameter is named 'n' here"},
       {"  - fc: 3\n", "n.yaml:4:9: fc takes key: value options"},
       {"  - {fc: {outputs: 3}, relu: }\n", "n.yaml:4:5: expected one layer"},
       {"  - [relu]\n", "n.yaml:4:5: expected one layer"},
@@ -112,7 +225,7 @@ static void wrong_descriptions_are_refused(void) {
       {"  - fc: {name: a, outputs: 3}\n  - add: {inputs: [a, input]}\n  - softmax_loss\n",
        "n.yaml:5:5: layer 'add1': its inputs must have one shape"},
       {"  - add\n  - softmax_loss\n", "n.yaml:4:5: layer 'add1': it adds two inputs or more"},
-      {"  - fc: {name: input, outputs: 3}\n", "n.yaml:4:16: 'input' is the name of the network's image"},
+      {"  - fc: {name: input, outputs: 3}\n", "n.yaml:4:16: 'input' is the name of what comes in"},
       {"  - relu: {slope: 2}\n", "n.yaml:4:12: unknown key 'slope': relu has no options"},
       {"  - fc: {outputs: 3, name: [x]}\n", "a layer's name must be a word"},
       {"  - conv: {filters: 65536, kernel: 8, padding: 60000}\n  - softmax_loss\n", "n.yaml:4:"},
@@ -146,6 +259,166 @@ static void wrong_heads_are_refused(void) {
     CU_ASSERT_EQUAL(create(&net, pool, wrong[i][0], 2), CVY_E_INPUT);
     if (!strstr(cvy_err_message(), wrong[i][1])) printf("\n  %s  gave: %s\n", wrong[i][0], cvy_err_message());
     CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), wrong[i][1]));
+    cvy_pool_destroy(pool);
+  }
+}
+
+/* ---- parameters and blocks ---- */
+
+static const char block_net[] =
+    "name: blocks\n"
+    "parameters: {size: 6, classes: 5, auxiliary: false}\n"
+    "input: [$size, $size, 2]\n"
+    "blocks:\n"
+    "  unit:\n"
+    "    parameters: {filters: , kernel: 3}\n"
+    "    layers:\n"
+    "      - conv: {filters: $filters, kernel: $kernel, padding: same, init: xavier}\n"
+    "      - tanh\n"
+    "  residual:\n"
+    "    parameters: {filters: }\n"
+    "    layers:\n"
+    "      - unit: {name: a, filters: $filters, repeat: 2}\n"
+    "      - add: {inputs: [a.1, a, input]}\n"
+    "  head:\n"
+    "    parameters: {classes: }\n"
+    "    layers:\n"
+    "      - fc: {outputs: $classes, init: xavier}\n"
+    "      - softmax_loss\n"
+    "layers:\n"
+    "  - unit: {filters: 3, kernel: [1, 3]}\n"
+    "  - residual: {name: stage, filters: 3, repeat: 2}\n"
+    "  - head: {name: auxiliary, classes: $classes, when: $auxiliary}\n"
+    "  - unit: {filters: 2}\n"
+    "  - head: {classes: $classes}\n";
+
+static cvy_err create_configured(cvy_net **net, cvy_pool *pool, const char *settings) {
+  cvy_yaml *root, *values;
+  *net = NULL;
+  CVY_TRY(cvy_yaml_parse(&root, pool, block_net, "n.yaml"));
+  CVY_TRY(cvy_yaml_parse(&values, pool, settings, "settings"));
+  CVY_TRY(cvy_net_configure(&root, pool, root, values));
+  return cvy_net_create(net, root, 3);
+}
+
+static void check_layers(const char *settings, const char *const *expected, int64_t count) {
+  cvy_pool *pool = cvy_pool_create();
+  cvy_net *net;
+  CU_ASSERT_EQUAL_FATAL(create_configured(&net, pool, settings), CVY_OK);
+  const cvy_net_info *info = cvy_net_describe(net);
+  CU_ASSERT_EQUAL_FATAL(info->layer_count, count);
+  for (int64_t i = 0; i < count; i++) CU_ASSERT_STRING_EQUAL(info->layers[i].name, expected[i]);
+  CU_ASSERT_EQUAL(info->layers[0].param_count, 1 * 3 * 2 * 3 + 3);
+  cvy_net_destroy(net);
+  cvy_pool_destroy(pool);
+}
+
+static void blocks_unfold_to_named_layers(void) {
+  const char *const plain[] = {
+      "unit1.conv1",       "unit1.tanh1",       "stage.1.a.1.conv1", "stage.1.a.1.tanh1",
+      "stage.1.a.2.conv1", "stage.1.a.2.tanh1", "stage.1.add1",      "stage.2.a.1.conv1",
+      "stage.2.a.1.tanh1", "stage.2.a.2.conv1", "stage.2.a.2.tanh1", "stage.2.add1",
+      "unit2.conv1",       "unit2.tanh1",       "head1.fc1",         "head1.loss1"};
+  const char *const with_head[] = {
+      "unit1.conv1",       "unit1.tanh1",  "stage.1.a.1.conv1", "stage.1.a.1.tanh1", "stage.1.a.2.conv1",
+      "stage.1.a.2.tanh1", "stage.1.add1", "stage.2.a.1.conv1", "stage.2.a.1.tanh1", "stage.2.a.2.conv1",
+      "stage.2.a.2.tanh1", "stage.2.add1", "auxiliary.fc1",     "auxiliary.loss1",   "unit2.conv1",
+      "unit2.tanh1",       "head2.fc1",    "head2.loss1"};
+  check_layers("{}", plain, CVY_COUNT(plain));
+  check_layers("{auxiliary: true, size: 5}", with_head, CVY_COUNT(with_head));
+}
+
+static void parameters_reach_their_layers(void) {
+  cvy_pool *pool = cvy_pool_create();
+  cvy_net *net;
+  CU_ASSERT_EQUAL_FATAL(create_configured(&net, pool, "{classes: 7, size: 5}"), CVY_OK);
+  const cvy_net_info *info = cvy_net_describe(net);
+  CU_ASSERT(info->input.h == 5 && info->input.w == 5 && info->input.c == 2);
+  CU_ASSERT_EQUAL(info->class_count, 7);
+  cvy_net_destroy(net);
+  cvy_pool_destroy(pool);
+}
+
+static void wrong_parameters_are_refused(void) {
+  const char *const wrong[][2] = {
+      {"{clases: 3}", "settings:1:2: unknown parameter 'clases' of network blocks; did you mean 'classes'?"},
+      {"{classes: many}", "settings:1:11: 'outputs' must be a whole number"},
+      {"{classes: }", "n.yaml:2:13: the network needs 'classes', a parameter without a default"},
+      {"[1]", "settings:1:1: a network's parameters must be given as {name: value}, not as a list"},
+      {"{size: 0}", "settings:1:8: 'input' must be a whole number from 1"}};
+  for (int64_t i = 0; i < CVY_COUNT(wrong); i++) {
+    cvy_pool *pool = cvy_pool_create();
+    cvy_net *net;
+    CU_ASSERT_EQUAL(create_configured(&net, pool, wrong[i][0]), CVY_E_INPUT);
+    if (!strstr(cvy_err_message(), wrong[i][1])) printf("\n  %s  gave: %s\n", wrong[i][0], cvy_err_message());
+    CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), wrong[i][1]));
+    cvy_pool_destroy(pool);
+  }
+}
+
+/* `from` in the network above replaced by `to`. */
+static void wrong_blocks_are_refused(void) {
+  const char *const wrong[][3] = {
+      {"{filters: 3, kernel: [1, 3]}", "{kernel: 1}",
+       "n.yaml:21:5: block 'unit' needs 'filters', a parameter without"},
+      {"{filters: 3, kernel: [1, 3]}", "{filters: 3, kernal: 1}",
+       "n.yaml:21:24: unknown key 'kernal' in unit; did you mean 'kernel'?"},
+      {"{filters: 3, kernel: [1, 3]}", "{filters: x}",
+       "n.yaml:21:21: 'filters' must be a whole number from 1 to 1000000, not 'x', in block 'unit' used on line 21"},
+      {"name: stage, filters: 3", "name: stage, filters: 5",
+       "n.yaml:14:9: layer 'stage.1.add1': its inputs must have one shape, but input 1 is 6x6x5 and input 3 is 6x6x3, "
+       "in block 'residual' used on line 22"},
+      {"- tanh\n", "- tahn\n", "n.yaml:9:9: unknown layer 'tahn'; did you mean 'tanh'?"},
+      {"- tanh\n", "- residual\n",
+       "n.yaml:9:9: block 'residual' stands on line 10; a block must stand above the blocks that use it"},
+      {"[a.1, a, input]", "[a.1, a, stage]", "n.yaml:14:32: no layer is named 'stage'"},
+      {"kernel: 3}\n", "kernel: 3, stride: 1}\n",
+       "n.yaml:6:40: nobody uses parameter 'stride': $stride stands nowhere in block 'unit'"},
+      {"kernel: $kernel", "kernel: $kernal", "n.yaml:6:29: nobody uses parameter 'kernel'"},
+      {"{outputs: $classes", "{outputs: $clases", "n.yaml:16:18: nobody uses parameter 'classes'"},
+      {"padding: same", "padding: $same", "n.yaml:8:61: no parameter is named 'same' here"},
+      {"  unit:\n", "  conv:\n", "n.yaml:5:3: a block cannot be named 'conv', as a layer type is"},
+      {"  unit:\n", "  u.nit:\n", "n.yaml:5:3: a block's name must be a word"},
+      {"  - head: {classes: $classes}\n", "  - head: {classes: $classes, inputs: [unit1, unit2]}\n",
+       "n.yaml:25:39: a block has one input, not 2"},
+      {"filters: 3, repeat: 2}", "filters: 3, repeat: 2000}",
+       "n.yaml:22:49: 'repeat' must be a whole number"},
+      {"classes: 5, aux", "name: 5, aux", "n.yaml:2:23: a parameter cannot be named 'name'"},
+      {"blocks:\n", "blocks:\n  spare:\n    layers:\n      - relu\n",
+       "n.yaml:5:3: nobody uses block 'spare'"},
+      {"- unit: {filters: 2}\n",
+       "- unit: {name: stage.1.add1, filters: 2}\n  - relu: {name: stage.1.add1.conv1}\n",
+       "two layers are named 'stage.1.add1.conv1'; the first one stands on line 8"},
+  };
+  for (int64_t i = 0; i < CVY_COUNT(wrong); i++) {
+    cvy_pool *pool = cvy_pool_create();
+    cvy_net *net;
+    const char *place = strstr(block_net, wrong[i][0]);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(place);
+    const char *text = cvy_pool_format(pool, "%.*s%s%s", (int)(place - block_net), block_net, wrong[i][1],
+                                       place + strlen(wrong[i][0]));
+    CU_ASSERT_EQUAL(create(&net, pool, text, 2), CVY_E_INPUT);
+    if (!strstr(cvy_err_message(), wrong[i][2])) printf("\n  %s  gave: %s\n", wrong[i][1], cvy_err_message());
+    CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), wrong[i][2]));
+    cvy_pool_destroy(pool);
+  }
+}
+
+/* Blocks of blocks of blocks: refused soon, not after 10^12 layers. */
+static void unfolding_has_an_end(void) {
+  const char *const bombs[][2] = {{"- relu", "the network has more than 10000 layers"},
+                                  {"- relu: {when: false}", "unfold without end"}};
+  for (int64_t i = 0; i < CVY_COUNT(bombs); i++) {
+    cvy_pool *pool = cvy_pool_create();
+    cvy_net *net;
+    const char *text = cvy_pool_format(
+        pool,
+        "input: [4, 4, 1]\nblocks:\n  a:\n    layers:\n      %s\n"
+        "  b:\n    layers: [a: {repeat: 1000}]\n  c:\n    layers: [b: {repeat: 1000}]\n"
+        "  d:\n    layers: [c: {repeat: 1000}]\nlayers:\n  - d\n  - softmax_loss\n",
+        bombs[i][0]);
+    CU_ASSERT_EQUAL(create(&net, pool, text, 1), CVY_E_INPUT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), bombs[i][1]));
     cvy_pool_destroy(pool);
   }
 }
@@ -232,6 +505,15 @@ static const char branching[] =
     "  - conv: {name: h, inputs: input, filters: 2, kernel: 1, init: xavier}\n"
     "  - concat: {name: i, inputs: [g, f, h, e]}\n  - tanh\n"
     "  - fc: {outputs: 5, init: xavier}\n  - softmax_loss\n";
+/* Normalised, with an auxiliary loss, and sizes that only flatten brings together, in place of what relu has made. */
+static const char normalised[] =
+    "name: normalised\ninput: [6, 5, 2]\nlayers:\n"
+    "  - conv: {name: a, filters: 4, kernel: 3, bias: false, init: xavier}\n  - batch_norm\n"
+    "  - scale: {scale_value: 0.5}\n  - relu\n  - flatten: {name: b}\n"
+    "  - conv: {inputs: a, filters: 3, kernel: 2, init: xavier}\n  - softmax: {name: c}\n"
+    "  - fc: {outputs: 5, init: xavier}\n  - sigmoid_loss: {weight: 0.3}\n"
+    "  - flatten: {name: d, inputs: c}\n  - concat: {inputs: [b, d]}\n  - batch_norm: {scale: false}\n"
+    "  - fc: {outputs: 5, init: xavier}\n  - softmax_loss: {weight: 2}\n";
 enum { N = 3, IMAGE = 6 * 5 * 2 };
 
 static double total_loss(cvy_net *net, const float *images, const int32_t *labels, const cvy_pass *pass) {
@@ -249,16 +531,19 @@ static void check_gradients(const char *text) {
   CU_ASSERT_EQUAL_FATAL(err, CVY_OK);
   cvy_net_init(net, 11);
   const cvy_net_info *info = cvy_net_describe(net);
-  float images[N * IMAGE], *grads = calloc((size_t)info->arena_count, sizeof *grads);
+  const int64_t pixels = cvy_shape_count(info->input);
+  float *images = calloc((size_t)pixels, sizeof *images),
+        *grads = calloc((size_t)info->arena_count, sizeof *grads);
   const int32_t labels[N] = {2, 0, 4};
   cvy_random where = {.seed = 2, .purpose = CVY_FOR_TEST};
-  for (int i = 0; i < N * IMAGE; i++) images[i] = (float)cvy_random_next_gaussian(&where);
+  for (int64_t i = 0; i < pixels; i++) images[i] = (float)cvy_random_next_gaussian(&where);
   const cvy_pass pass = {.training = true, .seed = 5, .step = 7, .first_sample = 3, .loss_scale = 0.5f};
   total_loss(net, images, labels, &pass);
   cvy_net_backward(net, grads, images, labels, &pass);
-  const double h = 1e-2;
+  const double h = 2e-3;
   for (int64_t t = 0; t < info->param_tensors; t++)
     for (int64_t i = 0; i < info->params[t].count; i += 1 + info->params[t].count / 7) {
+      if (info->params[t].spec->averaging > 0) continue;
       float *value = cvy_net_params(net) + info->params[t].offset + i;
       const float kept = *value;
       *value = kept + (float)h;
@@ -269,7 +554,7 @@ static void check_gradients(const char *text) {
       const double expected = (above - below) / (2 * h), found = (double)grads[info->params[t].offset + i];
       CU_ASSERT_DOUBLE_EQUAL(found, expected, 2e-3 + 0.02 * fabs(expected));
     }
-  free(grads);
+  free(images), free(grads);
   cvy_net_destroy(net);
   cvy_pool_destroy(pool);
 }
@@ -278,8 +563,38 @@ static void gradients_of_a_whole_net(void) {
   check_gradients(tiny);
 }
 
+static void gradients_of_a_net_of_blocks(void) {
+  check_gradients(block_net);
+}
+
+/* Two losses: both count in training, the last one alone in evaluation. */
+static void auxiliary_losses_count_in_training(void) {
+  const char two[] =
+      "input: [6, 5, 2]\nlayers:\n  - conv: {filters: 3, kernel: 3, init: xavier}\n  - tanh: {name: t}\n"
+      "  - fc: {name: a, outputs: 5, init: xavier}\n  - softmax_loss\n"
+      "  - fc: {name: b, inputs: t, outputs: 5, init: xavier}\n  - softmax_loss\n";
+  check_gradients(two);
+  cvy_pool *pool = cvy_pool_create();
+  cvy_net *net;
+  CU_ASSERT_EQUAL_FATAL(create(&net, pool, two, N), CVY_OK);
+  cvy_net_init(net, 11);
+  float images[N * IMAGE];
+  const int32_t labels[N] = {2, 0, 4};
+  for (int i = 0; i < N * IMAGE; i++) images[i] = (float)(i % 17) / 17;
+  const cvy_pass training = {.training = true, .loss_scale = 1}, evaluation = {.loss_scale = 1};
+  const double both = total_loss(net, images, labels, &training),
+               main = total_loss(net, images, labels, &evaluation);
+  CU_ASSERT(main > 0 && both > 1.2 * main);
+  cvy_net_destroy(net);
+  cvy_pool_destroy(pool);
+}
+
 static void gradients_of_a_net_that_branches(void) {
   check_gradients(branching);
+}
+
+static void gradients_of_a_normalised_net(void) {
+  check_gradients(normalised);
 }
 
 /* Logits and losses do not depend on what an earlier backward left in the shared memory, and threads change
@@ -325,7 +640,13 @@ static void memory_is_shared(void) {
   cvy_pool_destroy(pool);
 }
 
-SUITE("net", TEST(parameter_counts_are_exact), TEST(lenet5_has_its_shapes), TEST(alexnet_has_its_sizes),
-      TEST(wrong_descriptions_are_refused), TEST(wrong_heads_are_refused), TEST(resolving_keeps_the_meaning),
-      TEST(live_buffers_never_overlap), TEST(gradients_of_a_whole_net),
-      TEST(gradients_of_a_net_that_branches), TEST(walks_repeat_to_the_bit), TEST(memory_is_shared))
+SUITE("net", TEST(parameter_counts_are_exact), TEST(lenet5_has_its_shapes),
+      TEST(every_network_has_a_known_count), TEST(sizes_on_the_way_are_exact),
+      TEST(networks_are_made_from_others), TEST(wrong_variants_are_refused),
+      TEST(wrong_descriptions_are_refused), TEST(wrong_heads_are_refused),
+      TEST(blocks_unfold_to_named_layers), TEST(parameters_reach_their_layers),
+      TEST(wrong_parameters_are_refused), TEST(wrong_blocks_are_refused), TEST(unfolding_has_an_end),
+      TEST(resolving_keeps_the_meaning), TEST(live_buffers_never_overlap), TEST(gradients_of_a_whole_net),
+      TEST(gradients_of_a_net_that_branches), TEST(gradients_of_a_normalised_net),
+      TEST(gradients_of_a_net_of_blocks), TEST(auxiliary_losses_count_in_training),
+      TEST(walks_repeat_to_the_bit), TEST(memory_is_shared))

@@ -1,0 +1,83 @@
+#include "layer/loss.h"
+
+#include <string.h>
+
+enum { ROWS = 32 };
+
+const cvy_option cvy_loss_options[] = {
+    {.name = "weight",
+     .type = CVY_FLOAT,
+     .offset = offsetof(cvy_loss, weight),
+     .fallback = "1",
+     .min = 0,
+     .max = CVY_NO_LIMIT,
+     .help = "multiplies the loss and its gradient, where a network has several losses"},
+    {0},
+};
+
+cvy_err cvy_loss_plan(cvy_layer_plan *plan) {
+  CVY_TRY(cvy_layer_check_input(plan));
+  const cvy_shape x = plan->x[0];
+  if (x.h != 1 || x.w != 1)
+    return cvy_error(CVY_E_INPUT,
+                     "it takes one row of class scores for each image (1x1xclasses), but its input is "
+                     "%lldx%lldx%lld: end the network with fc or with average_pool: {kernel: global}",
+                     (long long)x.h, (long long)x.w, (long long)x.c);
+  plan->y = x;
+  plan->backward_reads_y = true;
+  plan->class_count = x.c;
+  return CVY_OK;
+}
+
+static double weight_of(const cvy_layer_call *call) {
+  return ((const cvy_loss *)call->config)->weight;
+}
+
+static int64_t rows_end(const cvy_layer_plan *plan, int64_t index) {
+  return (index + 1) * ROWS < plan->y.n ? (index + 1) * ROWS : plan->y.n;
+}
+
+typedef struct job {
+  const cvy_layer_call *call;
+  cvy_loss_row row;
+} job;
+
+static void forward_rows(const void *context, int64_t index, int thread) {
+  (void)thread;
+  const job *j = context;
+  const cvy_layer_call *call = j->call;
+  const int64_t scores = call->plan->y.c, classes = call->plan->class_count;
+  for (int64_t n = index * ROWS; n < rows_end(call->plan, index); n++) {
+    const int32_t label = call->labels[n];
+    CVY_CHECK(label >= -1 && label < classes, "label %d of %lld classes", label, (long long)classes);
+    const double loss = j->row(call->y + n * scores, call->x[0] + n * scores, scores, label);
+    call->losses[n] = label < 0 ? 0 : weight_of(call) * loss;
+  }
+}
+
+static void backward_rows(const void *context, int64_t index, int thread) {
+  (void)thread;
+  const cvy_layer_call *call = context;
+  const int64_t scores = call->plan->y.c;
+  const float factor = call->pass->loss_scale * (float)weight_of(call);
+  for (int64_t n = index * ROWS; n < rows_end(call->plan, index); n++) {
+    float *dx = call->dx[0] + n * scores;
+    const float *y = call->y + n * scores;
+    const int32_t label = call->labels[n];
+    if (label < 0) {
+      memset(dx, 0, sizeof *dx * (size_t)scores);
+      continue;
+    }
+    for (int64_t c = 0; c < scores; c++)
+      dx[c] = factor * (y[c] - (cvy_loss_expects(c, scores, label) ? 1.0f : 0.0f));
+  }
+}
+
+void cvy_loss_forward(const cvy_layer_call *call, cvy_loss_row row) {
+  const job j = {call, row};
+  cvy_parallel((call->plan->y.n + ROWS - 1) / ROWS, forward_rows, &j);
+}
+
+void cvy_loss_backward(const cvy_layer_call *call) {
+  if (call->dx[0]) cvy_parallel((call->plan->y.n + ROWS - 1) / ROWS, backward_rows, call);
+}

@@ -1,0 +1,16 @@
+/* One row of softmax, for the layer and for softmax_loss. */
+#ifndef CVY_LAYER_SOFTMAX_H
+#define CVY_LAYER_SOFTMAX_H
+
+#include "layer/shapes.h"
+
+/* y = exp(x - largest) / sum, where sum = sum(exp(x - largest)): nothing overflows. y may be x; a NaN makes the
+ * whole row NaN. */
+typedef struct cvy_softmax_sum {
+  float largest;
+  double sum;
+} cvy_softmax_sum;
+
+cvy_softmax_sum cvy_softmax_row(float *y, const float *x, int64_t classes);
+
+#endif
