@@ -104,7 +104,8 @@ typedef struct cvy_lifetime {
 } cvy_lifetime;
 
 /* Gives every buffer an offset such that no two that live at the same moment overlap; returns the bytes
- * needed. Greedy by size, largest first, each in the smallest gap that holds it (Pisarchyk & Lee 2020). */
+ * needed. Greedy, each in the smallest gap that holds it (Pisarchyk & Lee 2020): the better of the plans with
+ * the largest first and with the longest-lived first. */
 size_t cvy_memory_plan(cvy_lifetime *buffers, int64_t count);
 
 #ifdef __cplusplus
