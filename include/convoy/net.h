@@ -47,6 +47,7 @@ typedef struct cvy_net_info {
   int64_t multiply_adds;   /* an image, forward */
   size_t activation_bytes; /* what the plan needs for activations, their gradients and the layers' state */
   size_t activation_bytes_unshared; /* the same if no two buffers shared memory */
+  size_t forward_bytes;             /* what evaluation alone would need for activations and state */
   size_t scratch_bytes;
 } cvy_net_info;
 
@@ -103,7 +104,8 @@ typedef struct cvy_lifetime {
 } cvy_lifetime;
 
 /* Gives every buffer an offset such that no two that live at the same moment overlap; returns the bytes
- * needed. Greedy by size, largest first, each in the smallest gap that holds it (Pisarchyk & Lee 2020). */
+ * needed. Greedy, each in the smallest gap that holds it (Pisarchyk & Lee 2020): the better of the plans with
+ * the largest first and with the longest-lived first. */
 size_t cvy_memory_plan(cvy_lifetime *buffers, int64_t count);
 
 #ifdef __cplusplus

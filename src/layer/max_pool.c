@@ -1,5 +1,6 @@
-/* Max pooling. Forward notes which place of each window won, two bytes an output, so that backward needs
- * neither x nor y. Windows may overlap, so a task owns a whole image. */
+/* Max pooling. Forward notes which place of each window won, one byte an output (two where windows have more
+ * than 256 places), so that backward needs neither x nor y. Windows may overlap, so a task owns a whole
+ * image. */
 #include "layer/pooling.h"
 
 static const cvy_option options[] = {CVY_POOLING_OPTIONS, {0}};
@@ -10,16 +11,21 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
   if (pooling->window.r * pooling->window.s > UINT16_MAX)
     return cvy_error(CVY_E_INPUT, "a window of %lldx%lld is too large: it may hold %d pixels",
                      (long long)pooling->window.r, (long long)pooling->window.s, UINT16_MAX);
-  plan->state_bytes = sizeof(uint16_t) * (size_t)cvy_shape_count(plan->y);
+  plan->state_bytes = cvy_place_bytes(&pooling->window) * (size_t)cvy_shape_count(plan->y);
   return CVY_OK;
+}
+
+static void *winners_of(const cvy_layer_call *call, int64_t n) {
+  const cvy_pooling *pooling = call->config;
+  const size_t bytes = cvy_place_bytes(&pooling->window) * (size_t)cvy_shape_per_image(call->plan->y);
+  return (char *)call->state + (size_t)n * bytes;
 }
 
 static void forward_image(const void *context, int64_t n, int thread) {
   (void)thread;
   const cvy_layer_call *call = context;
   const cvy_pooling *pooling = call->config;
-  const int64_t out = n * cvy_shape_per_image(call->plan->y);
-  cvy_kernels_get()->max_pool_forward(call->y + out, (uint16_t *)call->state + out,
+  cvy_kernels_get()->max_pool_forward(call->y + n * cvy_shape_per_image(call->plan->y), winners_of(call, n),
                                       call->x[0] + n * cvy_shape_per_image(call->plan->x[0]),
                                       &pooling->window);
 }
@@ -28,9 +34,9 @@ static void backward_image(const void *context, int64_t n, int thread) {
   (void)thread;
   const cvy_layer_call *call = context;
   const cvy_pooling *pooling = call->config;
-  const int64_t out = n * cvy_shape_per_image(call->plan->y);
   cvy_kernels_get()->max_pool_backward(call->dx[0] + n * cvy_shape_per_image(call->plan->x[0]),
-                                       (const uint16_t *)call->state + out, call->dy + out, &pooling->window);
+                                       winners_of(call, n), call->dy + n * cvy_shape_per_image(call->plan->y),
+                                       &pooling->window);
 }
 
 static void forward(const cvy_layer_call *call) {

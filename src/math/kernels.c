@@ -358,16 +358,15 @@ static inline int32_t place_in(const view *v, const cvy_window *g, int64_t row, 
   return (int32_t)((row - v->row0) * g->s + column - v->column0);
 }
 
-/* Pooling works on LANES channels at a time, with a loop of constant length: a remainder loop would cost as
- * much as many vectors. So it may look past its channels, at those of the next pixel, and throws away what it
- * has found there; only at the very end of the image there is no next pixel. */
-static inline int64_t lanes_at(int64_t at, int64_t channel, const cvy_window *g) {
-  const int64_t left = g->h * g->w * g->c - at;
-  return left >= LANES ? LANES : smaller(left, g->c - channel);
+/* Pooling works on LANES channels at a time, or on BLOCK, with loops of constant length: a remainder loop
+ * would cost as much as many vectors. So it may look past its pixel's channels, at those of the next pixel,
+ * and throws away what it has found there, and may write past them what the next pixel then overwrites. Only
+ * near the end of the array, `size` floats long, it must keep to the `channels` that the pixel has left. */
+static inline int64_t lanes_at(int64_t at, int64_t size, int64_t channels, int64_t lanes) {
+  return size - at >= lanes ? lanes : channels;
 }
 
-static inline void take_larger(float best[LANES], int32_t winner[LANES], const float *x, int32_t place,
-                               int64_t lanes) {
+static inline void take_larger(float *best, int32_t *winner, const float *x, int32_t place, int64_t lanes) {
   VECTOR
   for (int64_t c = 0; c < lanes; c++) {
     const bool wins = (x[c] > best[c]) | (x[c] != x[c]);
@@ -376,52 +375,117 @@ static inline void take_larger(float best[LANES], int32_t winner[LANES], const f
   }
 }
 
-static void max_at(float *y, uint16_t *winner, const float *x, const cvy_window *g, const view *v,
-                   int64_t channel) {
-  float best[LANES];
-  int32_t where[LANES];
-  for (int64_t c = 0; c < LANES; c++) {
+static inline void store_largest(float *y, void *winner, const float *best, const int32_t *where,
+                                 int64_t lanes, bool in_bytes) {
+  uint8_t *bytes = winner;
+  uint16_t *words = winner;
+  VECTOR
+  for (int64_t c = 0; c < lanes; c++) y[c] = best[c];
+  if (in_bytes) {
+    VECTOR
+    for (int64_t c = 0; c < lanes; c++) bytes[c] = (uint8_t)where[c];
+  } else {
+    VECTOR
+    for (int64_t c = 0; c < lanes; c++) words[c] = (uint16_t)where[c];
+  }
+}
+
+/* An output pixel: the window that it sees, and where its first number lies. */
+typedef struct output {
+  view seen;
+  int64_t at;
+} output;
+
+static inline void max_at(float *y, void *winner, const float *x, const cvy_window *g, const output *o,
+                          int64_t channel, int64_t block) {
+  const view *v = &o->seen;
+  const int64_t in_size = g->h * g->w * g->c, out_size = g->oh * g->ow * g->c, channels = g->c - channel;
+  float best[BLOCK];
+  int32_t where[BLOCK];
+  for (int64_t c = 0; c < block; c++) {
     best[c] = -INFINITY;
     where[c] = place_in(v, g, v->rows.begin, v->columns.begin);
   }
   for (int64_t row = v->rows.begin; row < v->rows.end; row++)
     for (int64_t column = v->columns.begin; column < v->columns.end; column++) {
-      const int64_t at = (row * g->w + column) * g->c + channel, lanes = lanes_at(at, channel, g);
+      const int64_t at = (row * g->w + column) * g->c + channel;
+      const int64_t lanes = lanes_at(at, in_size, channels, block);
       const int32_t place = place_in(v, g, row, column);
-      if (lanes == LANES)
-        take_larger(best, where, x + at, place, LANES);
+      if (lanes == block)
+        take_larger(best, where, x + at, place, block);
       else
         take_larger(best, where, x + at, place, lanes);
     }
-  const int64_t width = smaller(LANES, g->c - channel);
-  for (int64_t c = 0; c < width; c++) {
-    y[channel + c] = best[c];
-    winner[channel + c] = (uint16_t)where[c];
+  const int64_t first = o->at + channel, lanes = lanes_at(first, out_size, channels, block);
+  const size_t place_bytes = cvy_place_bytes(g);
+  char *places = (char *)winner + (size_t)first * place_bytes;
+  if (lanes == block)
+    store_largest(y + first, places, best, where, block, place_bytes == 1);
+  else
+    store_largest(y + first, places, best, where, lanes, place_bytes == 1);
+}
+
+static void max_pool_forward(float *y, void *winner, const float *x, const cvy_window *g) {
+  output o = {.at = 0};
+  for (int64_t i = 0; i < g->oh; i++)
+    for (int64_t j = 0; j < g->ow; j++, o.at += g->c) {
+      o.seen = view_at(g, i, j);
+      int64_t c = 0;
+      for (; c + BLOCK / 2 < g->c; c += BLOCK) max_at(y, winner, x, g, &o, c, BLOCK);
+      for (; c < g->c; c += LANES) max_at(y, winner, x, g, &o, c, LANES);
+    }
+}
+
+/* From the corner of a window to one of its places. */
+static inline int64_t place_offset(const cvy_window *g, int64_t place) {
+  return (place / g->s * g->w + place % g->s) * g->c;
+}
+
+/* The load stands by itself: as a part of the condition it would keep the loop from being vectorised. */
+static void add_where(float *dx, const float *dy, const uint8_t *winner, uint8_t place, int64_t count) {
+  VECTOR
+  for (int64_t c = 0; c < count; c++) {
+    const float gradient = dy[c];
+    dx[c] += winner[c] == place ? gradient : 0;
   }
 }
 
-static void max_pool_forward(float *y, uint16_t *winner, const float *x, const cvy_window *g) {
-  for (int64_t i = 0; i < g->oh; i++)
-    for (int64_t j = 0; j < g->ow; j++, y += g->c, winner += g->c) {
-      const view v = view_at(g, i, j);
-      for (int64_t c = 0; c < g->c; c += LANES) max_at(y, winner, x, g, &v, c);
-    }
-}
+/* One number after the other finds its way faster than vectors do that try all places of the window, unless
+ * the places are few and the channels whole vectors of bytes. Both ways give the same bits: each number of dx
+ * meets the windows in the same order, and is never -0, which adding a zero would change. */
+enum { MOST_TRIED = 12, TRIED_TOGETHER = 32 };
 
-static void add_where(float *dx, const float *dy, const uint16_t *winner, int32_t place, int64_t count) {
-  VECTOR
-  for (int64_t c = 0; c < count; c++) dx[c] += winner[c] == place ? dy[c] : 0;
-}
-
-static void max_pool_backward(float *dx, const uint16_t *winner, const float *dy, const cvy_window *g) {
-  memset(dx, 0, sizeof *dx * (size_t)(g->h * g->w * g->c));
+static void give_back_bytes(float *dx, const uint8_t *winner, const float *dy, const cvy_window *g) {
+  int64_t offsets[UINT8_MAX + 1];
+  for (int64_t place = 0; place < g->r * g->s; place++) offsets[place] = place_offset(g, place);
+  const int64_t tried = g->r * g->s <= MOST_TRIED ? g->c / TRIED_TOGETHER * TRIED_TOGETHER : 0;
   for (int64_t i = 0; i < g->oh; i++)
     for (int64_t j = 0; j < g->ow; j++, dy += g->c, winner += g->c) {
       const view v = view_at(g, i, j);
-      for (int64_t row = v.rows.begin; row < v.rows.end; row++)
+      for (int64_t row = v.rows.begin; row < v.rows.end && tried > 0; row++)
         for (int64_t column = v.columns.begin; column < v.columns.end; column++)
-          add_where(dx + (row * g->w + column) * g->c, dy, winner, place_in(&v, g, row, column), g->c);
+          add_where(dx + (row * g->w + column) * g->c, dy, winner, (uint8_t)place_in(&v, g, row, column),
+                    tried);
+      const int64_t corner = (v.row0 * g->w + v.column0) * g->c;
+      for (int64_t c = tried; c < g->c; c++) dx[corner + offsets[winner[c]] + c] += dy[c];
     }
+}
+
+static void give_back_words(float *dx, const uint16_t *winner, const float *dy, const cvy_window *g) {
+  for (int64_t i = 0; i < g->oh; i++)
+    for (int64_t j = 0; j < g->ow; j++, dy += g->c, winner += g->c) {
+      const view v = view_at(g, i, j);
+      const int64_t corner = (v.row0 * g->w + v.column0) * g->c;
+      for (int64_t c = 0; c < g->c; c++) dx[corner + place_offset(g, winner[c]) + c] += dy[c];
+    }
+}
+
+static void max_pool_backward(float *dx, const void *winner, const float *dy, const cvy_window *g) {
+  memset(dx, 0, sizeof *dx * (size_t)(g->h * g->w * g->c));
+  if (cvy_place_bytes(g) == 1)
+    give_back_bytes(dx, winner, dy, g);
+  else
+    give_back_words(dx, winner, dy, g);
 }
 
 /* A last window that rounding up has pushed over the edge counts only what lies in the image and its padding
@@ -445,7 +509,8 @@ static void average_at(float *y, const float *x, const cvy_window *g, const view
   float sum[LANES] = {0};
   for (int64_t row = v->rows.begin; row < v->rows.end; row++)
     for (int64_t column = v->columns.begin; column < v->columns.end; column++) {
-      const int64_t at = (row * g->w + column) * g->c + channel, lanes = lanes_at(at, channel, g);
+      const int64_t at = (row * g->w + column) * g->c + channel;
+      const int64_t lanes = lanes_at(at, g->h * g->w * g->c, g->c - channel, LANES);
       if (lanes == LANES)
         add_lanes(sum, x + at, LANES);
       else

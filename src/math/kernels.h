@@ -36,6 +36,11 @@ static inline int64_t cvy_lrn_scratch_count(int64_t channels, const cvy_lrn *lrn
   return 4 * channels + lrn->size;
 }
 
+/* Bytes in which max_pool_forward notes a place of the window: one, unless it has more places than that holds. */
+static inline size_t cvy_place_bytes(const cvy_window *window) {
+  return window->r * window->s <= UINT8_MAX + 1 ? sizeof(uint8_t) : sizeof(uint16_t);
+}
+
 typedef struct cvy_kernels {
   const char *name; /* "portable", "avx2", "avx512" */
 
@@ -80,9 +85,10 @@ typedef struct cvy_kernels {
                   int64_t count);
 
   /* One image: x, dx [h][w][c]; y, dy [oh][ow][c]. `winner` [oh][ow][c] is the place i*s + j in the window
-   * of the (first) largest value; a NaN wins over all. The backward kernels overwrite dx. */
-  void (*max_pool_forward)(float *y, uint16_t *winner, const float *x, const cvy_window *window);
-  void (*max_pool_backward)(float *dx, const uint16_t *winner, const float *dy, const cvy_window *window);
+   * of the (first) largest value, in cvy_place_bytes; a NaN wins over all. A window has at most 65536 places.
+   * The backward kernels overwrite dx. */
+  void (*max_pool_forward)(float *y, void *winner, const float *x, const cvy_window *window);
+  void (*max_pool_backward)(float *dx, const void *winner, const float *dy, const cvy_window *window);
   /* The mean over the window; with count_padding the zeros of the padding count too. */
   void (*average_pool_forward)(float *y, const float *x, const cvy_window *window, bool count_padding);
   void (*average_pool_backward)(float *dx, const float *dy, const cvy_window *window, bool count_padding);

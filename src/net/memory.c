@@ -9,6 +9,13 @@ static int larger_first(const void *a, const void *b) {
   return x < y ? -1 : 1;
 }
 
+static int longer_first(const void *a, const void *b) {
+  const cvy_lifetime *x = *(cvy_lifetime *const *)a, *y = *(cvy_lifetime *const *)b;
+  const int64_t x_length = x->last - x->first, y_length = y->last - y->first;
+  if (x_length != y_length) return x_length > y_length ? -1 : 1;
+  return larger_first(a, b);
+}
+
 static int lower_first(const void *a, const void *b) {
   const cvy_lifetime *x = *(cvy_lifetime *const *)a, *y = *(cvy_lifetime *const *)b;
   return (x->offset > y->offset) - (x->offset < y->offset);
@@ -33,27 +40,39 @@ static size_t find_gap(size_t bytes, cvy_lifetime *const *neighbours, int64_t co
   return best == SIZE_MAX ? end : best;
 }
 
-size_t cvy_memory_plan(cvy_lifetime *buffers, int64_t count) {
-  const size_t table_bytes = sizeof(cvy_lifetime *) * (size_t)count;
-  cvy_lifetime **by_size = cvy_new(table_bytes), **neighbours = cvy_new(table_bytes);
-  int64_t sized = 0;
-  for (int64_t i = 0; i < count; i++) {
-    buffers[i].offset = 0;
-    if (buffers[i].bytes > 0) by_size[sized++] = &buffers[i];
-  }
-  count = sized;
-  qsort(by_size, (size_t)count, sizeof *by_size, larger_first);
+/* Places the buffers one after the other; returns the bytes needed. `neighbours` has room for all. */
+static size_t place_all(cvy_lifetime *const *buffers, int64_t count, cvy_lifetime **neighbours) {
   size_t total = 0;
   for (int64_t i = 0; i < count; i++) {
     int64_t neighbour_count = 0;
     for (int64_t j = 0; j < i; j++)
-      if (overlap_in_time(by_size[i], by_size[j])) neighbours[neighbour_count++] = by_size[j];
+      if (overlap_in_time(buffers[i], buffers[j])) neighbours[neighbour_count++] = buffers[j];
     qsort(neighbours, (size_t)neighbour_count, sizeof *neighbours, lower_first);
-    by_size[i]->offset = find_gap(cvy_aligned(by_size[i]->bytes), neighbours, neighbour_count);
-    const size_t end = by_size[i]->offset + cvy_aligned(by_size[i]->bytes);
-    if (end > total) total = end;
+    const size_t bytes = cvy_aligned(buffers[i]->bytes);
+    buffers[i]->offset = find_gap(bytes, neighbours, neighbour_count);
+    if (buffers[i]->offset + bytes > total) total = buffers[i]->offset + bytes;
   }
-  free(by_size);
+  return total;
+}
+
+/* Neither order is always the better one: of the networks in launch/networks, longest first wastes nothing
+ * where largest first loses 19 % (lenet) and 2 % (vgg-a-lrn), and 11 % where that wastes nothing (zfnet). */
+size_t cvy_memory_plan(cvy_lifetime *buffers, int64_t count) {
+  int (*const orders[])(const void *, const void *) = {larger_first, longer_first, larger_first};
+  const size_t table_bytes = sizeof(cvy_lifetime *) * (size_t)count;
+  cvy_lifetime **sized = cvy_new(table_bytes), **neighbours = cvy_new(table_bytes);
+  int64_t sized_count = 0;
+  for (int64_t i = 0; i < count; i++) {
+    buffers[i].offset = 0;
+    if (buffers[i].bytes > 0) sized[sized_count++] = &buffers[i];
+  }
+  size_t least = SIZE_MAX, total = SIZE_MAX;
+  for (int64_t i = 0; i < CVY_COUNT(orders) && (i < 2 || total > least); i++) {
+    qsort(sized, (size_t)sized_count, sizeof *sized, orders[i]);
+    total = place_all(sized, sized_count, neighbours);
+    if (total < least) least = total;
+  }
+  free(sized);
   free(neighbours);
   return total;
 }

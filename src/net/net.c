@@ -25,10 +25,11 @@ static void fill_info(cvy_net *net) {
   info->score_count = last->x[0].c;
 }
 
-cvy_err cvy_net_create(cvy_net **out, const cvy_yaml *description, int64_t microbatch) {
+static cvy_err create(cvy_net **out, const cvy_yaml *description, int64_t microbatch, bool unshared) {
   CVY_CHECK(microbatch >= 1);
   cvy_net *net = cvy_new(sizeof *net);
   *out = NULL;
+  net->unshared = unshared;
   net->hasher = cvy_hasher_create();
   cvy_err err = cvy_net_read(net, description, microbatch);
   if (!err) err = cvy_net_place(net);
@@ -39,6 +40,14 @@ cvy_err cvy_net_create(cvy_net **out, const cvy_yaml *description, int64_t micro
   fill_info(net);
   *out = net;
   return CVY_OK;
+}
+
+cvy_err cvy_net_create(cvy_net **out, const cvy_yaml *description, int64_t microbatch) {
+  return create(out, description, microbatch, false);
+}
+
+cvy_err cvy_net_create_unshared(cvy_net **out, const cvy_yaml *description, int64_t microbatch) {
+  return create(out, description, microbatch, true);
 }
 
 void cvy_net_destroy(cvy_net *net) {

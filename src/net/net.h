@@ -44,13 +44,20 @@ struct cvy_net {
   cvy_net_info info;
   float *param_arena;
   void *activations, *scratch;
+  bool unshared; /* every buffer has memory of its own */
+  cvy_lifetime *lives;
+  int64_t life_count;
   double *losses;
   cvy_hasher *hasher;
 };
 
 /* describe.c: YAML to nodes with their shapes; fills pool, name, input, nodes. */
 cvy_err cvy_net_read(cvy_net *net, const cvy_yaml *description, int64_t microbatch) CVY_MUST_CHECK;
-/* place.c: lifetimes and memory; fills params, the arenas, the nodes' pointers and the info's sizes. */
+/* place.c: lifetimes and memory; fills params, the arenas, lives, the nodes' pointers and the info's sizes. */
 cvy_err cvy_net_place(cvy_net *net) CVY_MUST_CHECK;
+/* cvy_net_create for tests of the memory plan: nothing in place, and every value, gradient and state in memory of
+ * its own. */
+cvy_err cvy_net_create_unshared(cvy_net **out, const cvy_yaml *description,
+                                int64_t microbatch) CVY_MUST_CHECK;
 
 #endif

@@ -64,7 +64,7 @@ static void collect_lifetimes(places *p, const cvy_net *net) {
   for (int64_t i = 0; i < net->node_count; i++) {
     const node *n = &net->nodes[i];
     const int64_t forward = i, backward = backward_moment(net, i);
-    p->value_of[i] = can_share(p, net, i) ? p->value_of[n->inputs[0]] : i;
+    p->value_of[i] = !net->unshared && can_share(p, net, i) ? p->value_of[n->inputs[0]] : i;
     const size_t bytes = sizeof(float) * (size_t)cvy_shape_count(n->plan.y);
     cvy_lifetime *value = &p->lives[p->value_of[i] * LIVES + VALUE];
     live(value, bytes, forward, n->plan.backward_reads_y ? backward : forward);
@@ -80,15 +80,41 @@ static void collect_lifetimes(places *p, const cvy_net *net) {
   }
 }
 
+/* The plan of a net that never runs backward: values and states live as forward alone uses them. */
+static size_t plan_forward(const places *p, const cvy_net *net) {
+  const int64_t turn = net->node_count;
+  cvy_lifetime *values = cvy_pool_new(net->pool, sizeof *values * 2 * (size_t)net->node_count);
+  cvy_lifetime *states = values + net->node_count;
+  for (int64_t i = 0; i < net->node_count; i++) {
+    const node *n = &net->nodes[i];
+    if (n->only_in_training) continue;
+    live(&values[p->value_of[i]], sizeof(float) * (size_t)cvy_shape_count(n->plan.y), i, i);
+    if (n->plan.state_bytes) live(&states[i], n->plan.state_bytes, i, i);
+    for (int64_t k = 0; k < n->plan.input_count; k++)
+      if (n->inputs[k] != CVY_NET_INPUT)
+        live(&values[p->value_of[n->inputs[k]]], 1, i, n->type->is_loss ? turn : i);
+  }
+  return cvy_memory_plan(values, 2 * net->node_count);
+}
+
+static void live_always(places *p, const cvy_net *net) {
+  for (int64_t i = 0; i < net->node_count * LIVES; i++)
+    p->lives[i].first = 0, p->lives[i].last = 2 * net->node_count;
+}
+
 static cvy_err place_activations(cvy_net *net) {
   const size_t count = (size_t)net->node_count;
   places p = {.value_of = cvy_pool_new(net->pool, sizeof *p.value_of * count),
               .lives = cvy_pool_new(net->pool, sizeof *p.lives * count * LIVES)};
   collect_lifetimes(&p, net);
   collect_additions(&p, net);
-  for (int64_t i = 0; i < net->node_count * LIVES; i++)
+  if (net->unshared) live_always(&p, net);
+  net->lives = p.lives;
+  net->life_count = net->node_count * LIVES;
+  for (int64_t i = 0; i < net->life_count; i++)
     net->info.activation_bytes_unshared += cvy_aligned(p.lives[i].bytes);
-  net->info.activation_bytes = cvy_memory_plan(p.lives, net->node_count * LIVES);
+  net->info.activation_bytes = cvy_memory_plan(net->lives, net->life_count);
+  net->info.forward_bytes = plan_forward(&p, net);
   CVY_TRY(cvy_buffer_create(&net->activations, net->info.activation_bytes, "the activations"));
   for (int64_t i = 0; i < net->node_count; i++) {
     node *n = &net->nodes[i];

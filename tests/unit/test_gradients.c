@@ -32,6 +32,8 @@ static const gradient_case cases[] = {
     {"max_pool: {kernel: 3, stride: 2, padding: 1}", {1, 7, 6, 2}, DISTINCT, 0.01},
     {"max_pool: {kernel: 3, stride: 2, rounding: up}", {2, 6, 6, 1}, DISTINCT, 0.01},
     {"max_pool: {kernel: global}", {2, 3, 4, 5}, DISTINCT, 0.01},
+    {"max_pool: {kernel: 2, stride: 1}", {1, 3, 4, 37}, DISTINCT, 0.01},
+    {"max_pool: {kernel: 17, stride: 2}", {2, 19, 18, 1}, DISTINCT, 0.01},
     {"average_pool: {kernel: 2}", {2, 4, 6, 3}, PLAIN, 0.5},
     {"average_pool: {kernel: 3, stride: 2, padding: 1}", {1, 7, 6, 2}, PLAIN, 0.5},
     {"average_pool: {kernel: 3, stride: 2, padding: 1, rounding: up, count_padding: false}",

@@ -111,9 +111,10 @@ typedef struct pool_case {
 } pool_case;
 
 static const pool_case pools[] = {
-    {6, 6, 3, 2, 2, 0, false, true},   {5, 7, 70, 3, 2, 0, false, true},  {6, 5, 6, 3, 2, 0, true, true},
-    {6, 6, 2, 3, 2, 1, true, false},   {6, 6, 2, 3, 2, 1, true, true},    {3, 3, 1, 2, 2, 1, true, true},
-    {4, 9, 20, 4, 1, 3, false, false}, {7, 7, 130, 7, 7, 0, false, true}, {5, 5, 4, 1, 2, 0, true, true},
+    {6, 6, 3, 2, 2, 0, false, true},    {5, 7, 70, 3, 2, 0, false, true},  {6, 5, 6, 3, 2, 0, true, true},
+    {6, 6, 2, 3, 2, 1, true, false},    {6, 6, 2, 3, 2, 1, true, true},    {3, 3, 1, 2, 2, 1, true, true},
+    {4, 9, 20, 4, 1, 3, false, false},  {7, 7, 130, 7, 7, 0, false, true}, {5, 5, 4, 1, 2, 0, true, true},
+    {19, 18, 3, 17, 2, 1, false, true},
 };
 
 /* PyTorch's sizes: a last window may not begin in the padding after the image. */
@@ -184,6 +185,21 @@ static void pooling_by_hand(void) {
     for (int i = 0; i < 9; i++) r.x[i] = (float)(i + 1);
     rig_forward(&r);
     for (int i = 0; i < 4; i++) CU_ASSERT_EQUAL(r.y[i], which ? mean_up[i] : max_up[i]);
+    rig_close(&r);
+  }
+}
+
+static void max_pool_keeps_a_byte_an_output(void) {
+  const struct {
+    const char *yaml;
+    int64_t bytes; /* an output */
+  } known[] = {{"max_pool: {kernel: 3, stride: 2}", 1},
+               {"max_pool: {kernel: 16, stride: 2}", 1},
+               {"max_pool: {kernel: [16, 17], stride: 2}", 2}};
+  for (int64_t i = 0; i < CVY_COUNT(known); i++) {
+    rig r;
+    rig_open(&r, known[i].yaml, (cvy_shape){3, 20, 21, 5});
+    CU_ASSERT_EQUAL((int64_t)r.plan.state_bytes, known[i].bytes * r.y_count);
     rig_close(&r);
   }
 }
@@ -938,9 +954,9 @@ static void the_registry_is_sound(void) {
 
 SUITE("layers", TEST(conv_same_is_as_in_keras), TEST(conv_declares_its_parameters),
       TEST(groups_declare_their_parameters), TEST(fc_matches_double_precision),
-      TEST(pooling_matches_the_definition), TEST(pooling_by_hand), TEST(max_pool_ties_go_to_the_first),
-      TEST(max_pool_lets_nan_through), TEST(lrn_matches_the_definition), TEST(relu_and_tanh),
-      TEST(softmax_matches_the_definition), TEST(scale_matches_the_definition),
+      TEST(pooling_matches_the_definition), TEST(pooling_by_hand), TEST(max_pool_keeps_a_byte_an_output),
+      TEST(max_pool_ties_go_to_the_first), TEST(max_pool_lets_nan_through), TEST(lrn_matches_the_definition),
+      TEST(relu_and_tanh), TEST(softmax_matches_the_definition), TEST(scale_matches_the_definition),
       TEST(scale_declares_its_parameters), TEST(flatten_changes_nothing_but_the_shape),
       TEST(sigmoid_and_leaky_relu), TEST(dropout_keeps_its_share), TEST(dropout_does_not_know_microbatches),
       TEST(dropout_masks_differ), TEST(dropout_rests_in_evaluation),

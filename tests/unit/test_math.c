@@ -452,7 +452,7 @@ static void spatial_kernels_have_the_same_bits(void) {
   for (int s = 0; s < 3; s++) {
     const cvy_kernels *k = cvy_kernels_named(kernel_names[s]);
     if (!k) continue;
-    uint16_t *winner = malloc(sizeof *winner * (size_t)out);
+    void *winner = array_of_bytes(cvy_place_bytes(&g) * (size_t)out);
     float *r = results[s] = array(size), *scratch = array(cvy_lrn_scratch_count(g.c, &lrn));
     k->max_pool_forward(r, winner, x, &g);
     k->average_pool_forward(r + out, x, &g, true);
@@ -465,6 +465,69 @@ static void spatial_kernels_have_the_same_bits(void) {
   }
   for (int s = 0; s < 3; s++) free(results[s]);
   free(x), free(dy);
+}
+
+/* By the definition: each window's first largest number, and all the gradient to its place. */
+static void max_pool_reference(float *y, int64_t *winner, float *dx, const float *x, const float *dy,
+                               const cvy_window *g) {
+  memset(dx, 0, sizeof *dx * (size_t)(g->h * g->w * g->c));
+  for (int64_t o = 0; o < g->oh * g->ow * g->c; o++) {
+    const int64_t c = o % g->c, top = o / g->c / g->ow * g->stride_h - g->top,
+                  left = o / g->c % g->ow * g->stride_w - g->left;
+    int64_t best = -1;
+    for (int64_t place = 0; place < g->r * g->s; place++) {
+      const int64_t row = top + place / g->s, column = left + place % g->s;
+      if (row < 0 || row >= g->h || column < 0 || column >= g->w) continue;
+      const int64_t at = (row * g->w + column) * g->c + c;
+      if (best >= 0 && x[at] <= x[best]) continue;
+      best = at;
+      winner[o] = place;
+    }
+    y[o] = x[best];
+    dx[best] += dy[o];
+  }
+}
+
+static void check_max_pool(const cvy_window *g) {
+  const int64_t in = g->h * g->w * g->c, out = g->oh * g->ow * g->c;
+  const size_t bytes = cvy_place_bytes(g);
+  float *x = random_array(in, 1), *dy = random_array(out, 2), *y = array(out), *dx = array(in);
+  float *want_y = array(out), *want_dx = array(in);
+  int64_t *want = malloc(sizeof *want * (size_t)out);
+  for (int64_t i = 0; i < in; i += 3) x[i] = floorf(4 * x[i]); /* so that some are equal */
+  max_pool_reference(want_y, want, want_dx, x, dy, g);
+  for (int s = 0; s < 3; s++) {
+    const cvy_kernels *k = cvy_kernels_named(kernel_names[s]);
+    if (!k) continue;
+    void *winner = array_of_bytes(bytes * (size_t)out);
+    k->max_pool_forward(y, winner, x, g);
+    k->max_pool_backward(dx, winner, dy, g);
+    bool right = same_bits(y, want_y, out) && same_bits(dx, want_dx, in);
+    for (int64_t o = 0; o < out; o++)
+      right &= want[o] == (bytes == 1 ? ((uint8_t *)winner)[o] : ((uint16_t *)winner)[o]);
+    if (!right)
+      printf("\n    %s: %lld channels, window of %lldx%lld\n", k->name, (long long)g->c, (long long)g->r,
+             (long long)g->s);
+    CU_ASSERT(right);
+    free(winner);
+  }
+  free(x), free(dy), free(y), free(dx), free(want_y), free(want_dx), free(want);
+}
+
+/* Windows of 4, 9, 20, 256 and 272 places: the last is the first width, and the only one, of two bytes. */
+static void max_pool_in_both_widths(void) {
+  const int64_t channels[] = {1, 5, 16, 20, 33, 47, 64, 70, 150},
+                kernels[][3] = {
+                    {2, 2, 2}, {3, 3, 2}, {5, 4, 3}, {16, 16, 1}, {16, 17, 3}}; /* rows, columns, stride */
+  for (int64_t i = 0; i < CVY_COUNT(channels); i++)
+    for (int64_t j = 0; j < CVY_COUNT(kernels); j++) {
+      cvy_window g = {.h = 19, .w = 18, .c = channels[i], .r = kernels[j][0], .s = kernels[j][1]};
+      g.stride_h = g.stride_w = kernels[j][2];
+      g.top = g.bottom = 1, g.left = g.right = j % 2;
+      g.oh = (g.h + 2 * g.top - g.r) / g.stride_h + 1, g.ow = (g.w + 2 * g.left - g.s) / g.stride_w + 1;
+      CU_ASSERT_EQUAL(cvy_place_bytes(&g), g.r * g.s == 272 ? 2 : 1);
+      check_max_pool(&g);
+    }
 }
 
 static void kernels_are_found_by_name(void) {
@@ -666,6 +729,6 @@ SUITE("math", TEST(elementwise_kernels), TEST(sgd_keeps_the_velocity), TEST(nan_
       TEST(sigmoid_at_the_edges), TEST(exp_is_accurate), TEST(tanh_is_accurate),
       TEST(exp_and_tanh_at_the_edges), TEST(exp_and_tanh_have_the_same_bits), TEST(rows_kernels),
       TEST(maps_and_moments), TEST(softmax_backward_kernel), TEST(dropout_draws_philox_words),
-      TEST(spatial_kernels_have_the_same_bits), TEST(kernels_are_found_by_name),
-      TEST(gemm_matches_double_precision), TEST(gemm_can_be_called_by_many_threads),
-      TEST(blas_says_what_it_is), TEST(im2col_gathers_patches))
+      TEST(spatial_kernels_have_the_same_bits), TEST(max_pool_in_both_widths),
+      TEST(kernels_are_found_by_name), TEST(gemm_matches_double_precision),
+      TEST(gemm_can_be_called_by_many_threads), TEST(blas_says_what_it_is), TEST(im2col_gathers_patches))

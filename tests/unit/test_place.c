@@ -1,0 +1,246 @@
+/* The memory plan of every network that comes with Convoy: live buffers do not overlap, by the planner's own
+ * lifetimes; and a training pass gives the bits that it gives where every buffer has memory of its own. */
+#include "arrays.h"
+
+#include "base/yaml.h"
+#include "net/net.h"
+#include <convoy/train.h>
+
+#include <dirent.h>
+
+enum { N = 3, LARGEST = 330 };
+
+static cvy_err load(cvy_yaml **root, cvy_pool *pool, const char *file, const char *settings) {
+  char path[4096];
+  cvy_yaml *set;
+  snprintf(path, sizeof path, "%s/launch/networks/%s", getenv("CONVOY_SOURCE"), file);
+  CVY_TRY(cvy_yaml_parse(&set, pool, settings, "settings"));
+  return cvy_network_load(root, pool, path, set);
+}
+
+static void for_every_network(void (*check)(const char *file)) {
+  char path[4096];
+  snprintf(path, sizeof path, "%s/launch/networks", getenv("CONVOY_SOURCE"));
+  DIR *folder = opendir(path);
+  CU_ASSERT_PTR_NOT_NULL_FATAL(folder);
+  int64_t found = 0;
+  for (const struct dirent *file; (file = readdir(folder));) {
+    if (!strstr(file->d_name, ".yaml")) continue;
+    found++;
+    check(file->d_name);
+  }
+  CU_ASSERT(found >= 4);
+  closedir(folder);
+}
+
+/* ---- by the lifetimes ---- */
+
+static bool overlap(const cvy_lifetime *a, const cvy_lifetime *b) {
+  const bool in_time = a->first <= b->last && b->first <= a->last;
+  const bool in_space = a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes;
+  return in_time && in_space;
+}
+
+/* No plan can do with less. */
+static size_t most_alive(const cvy_net *net) {
+  size_t most = 0;
+  for (int64_t moment = 0; moment <= 2 * net->node_count; moment++) {
+    size_t alive = 0;
+    for (int64_t i = 0; i < net->life_count; i++) {
+      const cvy_lifetime *life = &net->lives[i];
+      if (life->first <= moment && moment <= life->last) alive += cvy_aligned(life->bytes);
+    }
+    if (alive > most) most = alive;
+  }
+  return most;
+}
+
+static void check_lifetimes(const char *file) {
+  cvy_pool *pool = cvy_pool_create();
+  cvy_yaml *root;
+  cvy_net *net;
+  CU_ASSERT_EQUAL_FATAL(load(&root, pool, file, "{}"), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, root, N), CVY_OK);
+  int64_t overlaps = 0;
+  for (int64_t i = 0; i < net->life_count; i++) {
+    const cvy_lifetime *life = &net->lives[i];
+    if (life->bytes == 0) continue;
+    overlaps += life->offset + life->bytes > net->info.activation_bytes;
+    for (int64_t j = 0; j < i; j++) overlaps += net->lives[j].bytes > 0 && overlap(life, &net->lives[j]);
+  }
+  if (overlaps) printf("\n    %s: %lld overlaps\n", file, (long long)overlaps);
+  CU_ASSERT_EQUAL(overlaps, 0);
+  CU_ASSERT(net->info.forward_bytes <= net->info.activation_bytes);
+  CU_ASSERT(net->info.activation_bytes < net->info.activation_bytes_unshared);
+  CU_ASSERT((double)net->info.activation_bytes <= 1.05 * (double)most_alive(net));
+  cvy_net_destroy(net);
+  cvy_pool_destroy(pool);
+}
+
+static void live_buffers_do_not_overlap(void) {
+  for_every_network(check_lifetimes);
+}
+
+/* ---- by what is computed ---- */
+
+/* Results of a pass: the losses and scores of evaluation and training, the gradients. */
+typedef struct results {
+  double losses[2][N];
+  float *scores[2], *grads;
+} results;
+
+/* What a pass reads must have been written in it: the memory is full of NaN before. */
+static results run(cvy_net *net, const float *images) {
+  const cvy_net_info *info = &net->info;
+  const size_t score_bytes = sizeof(float) * N * (size_t)info->score_count;
+  results r = {.grads = array(info->arena_count)};
+  int32_t labels[N];
+  for (int32_t n = 0; n < N; n++) labels[n] = (int32_t)(n % info->class_count);
+  memset(r.grads, 0, sizeof *r.grads * (size_t)info->arena_count);
+  for (int training = 0; training < 2; training++) {
+    const cvy_pass pass = {.training = training, .seed = 5, .step = 7, .loss_scale = 1.0f / N};
+    memset(net->activations, 0xff, info->activation_bytes);
+    memset(net->scratch, 0xff, info->scratch_bytes);
+    cvy_net_forward(net, images, labels, &pass);
+    memcpy(r.losses[training], cvy_net_losses(net), sizeof r.losses[0]);
+    r.scores[training] = array(N * info->score_count);
+    memcpy(r.scores[training], cvy_net_logits(net), score_bytes);
+    if (training) cvy_net_backward(net, r.grads, images, labels, &pass);
+  }
+  return r;
+}
+
+static void free_results(results *r) {
+  free(r->scores[0]), free(r->scores[1]), free(r->grads);
+}
+
+static bool is_finite_and_there(const float *values, int64_t count) {
+  bool finite = true, there = false;
+  for (int64_t i = 0; i < count; i++) {
+    finite &= isfinite(values[i]) != 0;
+    there |= values[i] != 0;
+  }
+  return finite && there;
+}
+
+/* As cvy_net_init, but a tensor's numbers repeat: drawing a hundred million would take longer than the passes. */
+static void init(cvy_net *net) {
+  for (int64_t i = 0; i < net->info.param_tensors; i++) {
+    const cvy_net_param *p = &net->params[i];
+    float *values = net->param_arena + p->offset;
+    cvy_param_spec spec = *p->spec;
+    const int64_t drawn = p->count < 65537 ? p->count : 65537;
+    spec.dim_count = 1;
+    spec.dims[0] = drawn;
+    cvy_param_fill(values, &spec, 3, i, 0);
+    for (int64_t k = drawn; k < p->count; k++) values[k] = values[k - drawn];
+  }
+}
+
+static void compare_passes(cvy_net *shared, cvy_net *unshared) {
+  const cvy_net_info *info = &shared->info;
+  const int64_t scores = N * info->score_count;
+  CU_ASSERT_EQUAL_FATAL(unshared->info.activation_bytes, unshared->info.activation_bytes_unshared);
+  init(shared);
+  memcpy(cvy_net_params(unshared), cvy_net_params(shared), sizeof(float) * (size_t)info->arena_count);
+  float *images = random_array(cvy_shape_count(info->input), 1);
+  results a = run(shared, images), b = run(unshared, images);
+  CU_ASSERT(memcmp(a.losses, b.losses, sizeof a.losses) == 0);
+  CU_ASSERT(same_bits(a.scores[0], b.scores[0], scores) && same_bits(a.scores[1], b.scores[1], scores));
+  for (int64_t i = 0; i < info->param_tensors; i++) {
+    const cvy_net_param *p = &info->params[i];
+    if (!same_bits(a.grads + p->offset, b.grads + p->offset, p->count)) {
+      printf("\n    %s: the gradient of %s is another one where memory is shared\n", info->name, p->name);
+      CU_FAIL("gradient");
+      break;
+    }
+  }
+  CU_ASSERT(is_finite_and_there(b.grads + info->params[0].offset, info->params[0].count));
+  free_results(&a), free_results(&b), free(images);
+}
+
+static void check_pair(const cvy_yaml *root, cvy_net *shared) {
+  cvy_net *unshared;
+  CU_ASSERT_EQUAL_FATAL(cvy_net_create_unshared(&unshared, root, N), CVY_OK);
+  compare_passes(shared, unshared);
+  cvy_net_destroy(unshared);
+}
+
+/* For the smallest images that the network takes; false if it does not know these settings. */
+static bool check_passes(const char *file, const char *settings) {
+  cvy_pool *pool = cvy_pool_create();
+  cvy_yaml *root;
+  cvy_net *net = NULL;
+  char all[100];
+  for (int64_t size = 33; !net && size < LARGEST; size += 14) {
+    snprintf(all, sizeof all, "{size: %lld%s%s}", (long long)size, settings[0] ? ", " : "", settings);
+    if (!load(&root, pool, file, all) && !cvy_net_create(&net, root, N)) check_pair(root, net);
+  }
+  snprintf(all, sizeof all, "{%s}", settings);
+  if (!net && !load(&root, pool, file, all) && !cvy_net_create(&net, root, N)) check_pair(root, net);
+  const bool made = net != NULL;
+  cvy_net_destroy(net);
+  cvy_pool_destroy(pool);
+  return made;
+}
+
+static void check_variants(const char *file) {
+  CU_ASSERT(check_passes(file, ""));
+  const bool has_auxiliary = strcmp(file, "googlenet.yaml") == 0 || strcmp(file, "inception-v3.yaml") == 0;
+  CU_ASSERT(check_passes(file, "aux: true") == has_auxiliary);
+}
+
+static void sharing_changes_no_bit(void) {
+  cvy_threads_set(2);
+  for_every_network(check_variants);
+  cvy_threads_set(1);
+}
+
+/* What no sensible network has: in place after layers whose backward reads what they made, long ways around, one
+ * value read by many, the image read twice, an auxiliary loss in the middle. */
+static const char *const odd[] = {
+    "input: [9, 8, 3]\nlayers:\n  - conv: {filters: 6, kernel: 3}\n  - tanh\n  - dropout\n  - relu\n  - dropout\n"
+    "  - conv: {filters: 5, kernel: 2}\n  - sigmoid\n  - dropout\n  - flatten\n  - tanh\n"
+    "  - fc: {outputs: 12}\n  - leaky_relu\n  - dropout\n  - fc: {outputs: 9}\n  - softmax\n  - tanh\n"
+    "  - fc: {outputs: 4}\n  - softmax_loss\n",
+    "input: [8, 9, 2]\nlayers:\n  - conv: {name: a, filters: 4, kernel: 3, padding: same}\n  - tanh: {name: b}\n"
+    "  - conv: {name: c, filters: 4, kernel: 3, padding: same}\n  - batch_norm: {name: d}\n"
+    "  - add: {name: e, inputs: [d, b]}\n  - relu: {name: f}\n  - dropout: {name: g}\n"
+    "  - fc: {name: h, inputs: f, outputs: 3}\n  - softmax_loss: {weight: 0.5}\n"
+    "  - conv: {name: i, inputs: input, filters: 4, kernel: 1}\n  - add: {name: j, inputs: [g, e, i, e]}\n"
+    "  - sigmoid: {name: k}\n  - max_pool: {name: l, kernel: 2, stride: 1, padding: 1}\n"
+    "  - average_pool: {name: m, inputs: k, kernel: 2, stride: 1, padding: 1}\n"
+    "  - concat: {name: n, inputs: [l, m, l]}\n  - lrn\n  - scale\n  - relu\n  - max_pool: {kernel: 3}\n"
+    "  - dropout\n  - fc: {outputs: 3}\n  - softmax_loss\n"};
+
+static void sharing_changes_no_bit_of_odd_nets(void) {
+  for (int64_t i = 0; i < CVY_COUNT(odd); i++) {
+    cvy_pool *pool = cvy_pool_create();
+    cvy_yaml *root;
+    cvy_net *net;
+    CU_ASSERT_EQUAL_FATAL(cvy_yaml_parse(&root, pool, odd[i], "odd"), CVY_OK);
+    const cvy_err err = cvy_net_create(&net, root, N);
+    if (err) printf("\n    %s\n", cvy_err_message());
+    CU_ASSERT_EQUAL_FATAL(err, CVY_OK);
+    check_pair(root, net);
+    cvy_net_destroy(net);
+    cvy_pool_destroy(pool);
+  }
+}
+
+/* VGG-16 as the papers have it: evaluation needs the two largest values at a time, the outputs of the first two
+ * convolutions; training keeps all of the 15 million numbers that the layers make. */
+static void vgg16_has_its_memory(void) {
+  cvy_pool *pool = cvy_pool_create();
+  cvy_yaml *root;
+  cvy_net *net;
+  CU_ASSERT_EQUAL_FATAL(load(&root, pool, "vgg16.yaml", "{}"), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, root, 8), CVY_OK);
+  CU_ASSERT_EQUAL(net->info.forward_bytes, (size_t)8 * 2 * 224 * 224 * 64 * sizeof(float));
+  CU_ASSERT(net->info.activation_bytes <= (size_t)8 * 65000000);
+  cvy_net_destroy(net);
+  cvy_pool_destroy(pool);
+}
+
+SUITE("place", TEST(live_buffers_do_not_overlap), TEST(sharing_changes_no_bit),
+      TEST(sharing_changes_no_bit_of_odd_nets), TEST(vgg16_has_its_memory))
