@@ -61,6 +61,15 @@ typedef struct cvy_param_spec {
   double averaging;
 } cvy_param_spec;
 
+enum { CVY_PADDING_SAME = -1, CVY_PADDING_VALID = -2 }; /* as an option stores these words */
+
+/* How a window slides, as the user has said it: [height, width]. */
+typedef struct cvy_sliding {
+  int64_t kernel[2], stride[2];
+  int64_t padding[2]; /* pixels on each side, or CVY_PADDING_... */
+  bool round_up;      /* a last window that the image does not fill counts too */
+} cvy_sliding;
+
 /* Filled by plan. The net has set the inputs; everything else starts at zero. */
 typedef struct cvy_layer_plan {
   int64_t input_count;
@@ -69,6 +78,7 @@ typedef struct cvy_layer_plan {
   cvy_shape y;
   int64_t param_count;
   cvy_param_spec params[CVY_MAX_PARAMS];
+  cvy_sliding sliding;             /* a layer without a window leaves the kernel at 0 */
   int64_t multiply_adds;           /* of forward, for the whole microbatch */
   bool in_place;                   /* y may be the same memory as x[0], and dx[0] the same as dy */
   bool backward_reads_x;           /* x must still be there in backward; with in_place it must not be set */
@@ -122,7 +132,7 @@ typedef struct cvy_layer_type {
   cvy_err (*plan)(cvy_layer_plan *plan, void *config) CVY_MUST_CHECK;
   void (*forward)(const cvy_layer_call *call);
   void (*backward)(const cvy_layer_call *call);
-  /* Text for the summary's kernel column, "5x5/1 same"; may be NULL. */
+  /* What the summary says beside the sizes, "2 groups", "50 %"; may be NULL. */
   void (*describe)(char *out, size_t bytes, const void *config);
 } cvy_layer_type;
 

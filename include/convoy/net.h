@@ -26,7 +26,12 @@ typedef struct cvy_net_param {
 
 typedef struct cvy_net_layer {
   const char *name, *type;
-  char kernel[48];       /* "5x5/1 same", "" */
+  cvy_sliding sliding; /* kernel 0: it has no window */
+  char detail[48];     /* "2 groups", "50 %", "" */
+  int64_t input_count;
+  const int64_t *inputs; /* layers above, or -1, the image */
+  bool only_in_training; /* part of an auxiliary head */
+  bool in_place;         /* its output lies where its input lay */
   cvy_shape y;           /* n: the microbatch */
   int64_t param_count;   /* learnt ones */
   int64_t multiply_adds; /* an image */

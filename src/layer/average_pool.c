@@ -44,5 +44,4 @@ const cvy_layer_type cvy_layer_average_pool = {
     .plan = cvy_pooling_plan,
     .forward = forward,
     .backward = backward,
-    .describe = cvy_pooling_describe,
 };

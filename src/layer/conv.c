@@ -126,6 +126,7 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
   cvy_conv_plan_make(&self->plan, &shape);
   plan->multiply_adds = cvy_shape_count(plan->y) * g->r * g->s * channels;
   plan->backward_reads_x = true;
+  plan->sliding = self->sliding;
   plan->scratch_bytes = self->plan.scratch_bytes;
   plan->scratch_bytes_per_thread = self->plan.scratch_bytes_per_thread;
   return CVY_OK;
@@ -146,12 +147,7 @@ static void backward(const cvy_layer_call *call) {
 
 static void describe(char *out, size_t bytes, const void *config) {
   const conv *self = config;
-  char where[48];
-  cvy_sliding_describe(where, sizeof where, &self->sliding);
-  if (self->groups == 1)
-    snprintf(out, bytes, "%s", where);
-  else
-    snprintf(out, bytes, "%s, %lld groups", where, (long long)self->groups);
+  if (self->groups > 1) snprintf(out, bytes, "%lld groups", (long long)self->groups);
 }
 
 extern const cvy_layer_type cvy_layer_conv;

@@ -54,5 +54,4 @@ const cvy_layer_type cvy_layer_max_pool = {
     .plan = plan,
     .forward = forward,
     .backward = backward,
-    .describe = cvy_pooling_describe,
 };

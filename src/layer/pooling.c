@@ -25,11 +25,7 @@ cvy_err cvy_pooling_plan(cvy_layer_plan *plan, void *config) {
         "be less than the kernel",
         (long long)padding[0], (long long)padding[1], (long long)kernel[0], (long long)kernel[1]);
   CVY_TRY(cvy_sliding_place(&pooling->window, &pooling->resolved, plan->x[0]));
+  plan->sliding = pooling->resolved;
   plan->y = (cvy_shape){plan->x[0].n, pooling->window.oh, pooling->window.ow, plan->x[0].c};
   return cvy_layer_check_shape(plan->y, "the output");
-}
-
-void cvy_pooling_describe(char *out, size_t bytes, const void *config) {
-  const cvy_pooling *pooling = config;
-  cvy_sliding_describe(out, bytes, &pooling->resolved);
 }

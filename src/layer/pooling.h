@@ -45,6 +45,5 @@ extern const char *const cvy_global_words[], *const cvy_kernel_words[], *const c
   }
 
 cvy_err cvy_pooling_plan(cvy_layer_plan *plan, void *config) CVY_MUST_CHECK;
-void cvy_pooling_describe(char *out, size_t bytes, const void *config);
 
 #endif

@@ -77,22 +77,3 @@ cvy_err cvy_sliding_place(cvy_window *window, const cvy_sliding *sliding, cvy_sh
                          .ow = h.out};
   return CVY_OK;
 }
-
-/* "2" or "2x1" */
-static const char *pair_text(char out[48], const int64_t pair[2]) {
-  if (pair[0] == pair[1])
-    snprintf(out, 48, "%lld", (long long)pair[0]);
-  else
-    snprintf(out, 48, "%lldx%lld", (long long)pair[0], (long long)pair[1]);
-  return out;
-}
-
-void cvy_sliding_describe(char *out, size_t bytes, const cvy_sliding *sliding) {
-  char stride[48], amount[48], padding[64] = "";
-  if (sliding->padding[0] == CVY_PADDING_SAME)
-    snprintf(padding, sizeof padding, " same");
-  else if (sliding->padding[0] > 0 || sliding->padding[1] > 0)
-    snprintf(padding, sizeof padding, " pad %s", pair_text(amount, sliding->padding));
-  snprintf(out, bytes, "%lldx%lld/%s%s", (long long)sliding->kernel[0], (long long)sliding->kernel[1],
-           pair_text(stride, sliding->stride), padding);
-}

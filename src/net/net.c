@@ -9,11 +9,19 @@ static void fill_info(cvy_net *net) {
   cvy_net_layer *layers = cvy_pool_new(net->pool, sizeof *layers * (size_t)net->node_count);
   for (int64_t i = 0; i < net->node_count; i++) {
     const node *n = &net->nodes[i];
-    layers[i] = (cvy_net_layer){.name = n->name, .type = n->type->kind->name, .y = n->plan.y};
+    layers[i] = (cvy_net_layer){.name = n->name,
+                                .type = n->type->kind->name,
+                                .sliding = n->plan.sliding,
+                                .input_count = n->plan.input_count,
+                                .inputs = n->inputs,
+                                .only_in_training = n->only_in_training,
+                                .in_place = n->inputs[0] != CVY_NET_INPUT &&
+                                            n->y == net->nodes[n->inputs[0]].y,
+                                .y = n->plan.y};
     layers[i].multiply_adds = n->plan.multiply_adds / net->input.n;
     for (int64_t k = 0; k < n->plan.param_count; k++)
       if (n->plan.params[k].averaging == 0) layers[i].param_count += cvy_param_count(&n->plan.params[k]);
-    if (n->type->describe) n->type->describe(layers[i].kernel, sizeof layers[i].kernel, n->config);
+    if (n->type->describe) n->type->describe(layers[i].detail, sizeof layers[i].detail, n->config);
     info->multiply_adds += layers[i].multiply_adds;
   }
   info->name = net->name;

@@ -2,64 +2,204 @@
 #include "base/json.h"
 #include "net/net.h"
 
-static void format_shape(char *out, size_t bytes, cvy_shape s) {
+#include <string.h>
+
+/* ---- texts of a cell ---- */
+
+enum { CELL = 160 };
+
+static void shape_text(char *out, cvy_shape s) {
   if (s.h == 1 && s.w == 1)
-    snprintf(out, bytes, "%lld", (long long)s.c);
+    snprintf(out, CELL, "%lld", (long long)s.c);
   else
-    snprintf(out, bytes, "%lldx%lldx%lld", (long long)s.h, (long long)s.w, (long long)s.c);
+    snprintf(out, CELL, "%lldx%lldx%lld", (long long)s.h, (long long)s.w, (long long)s.c);
+}
+
+/* "3x1"; in short "3" for "3x3" */
+static void pair_text(char *out, const int64_t pair[2], bool in_short) {
+  if (in_short && pair[0] == pair[1])
+    snprintf(out, CELL, "%lld", (long long)pair[0]);
+  else
+    snprintf(out, CELL, "%lldx%lld", (long long)pair[0], (long long)pair[1]);
+}
+
+static void padding_text(char *out, const int64_t padding[2]) {
+  const int64_t none[2] = {0, 0};
+  if (padding[0] == CVY_PADDING_SAME)
+    snprintf(out, CELL, "same");
+  else
+    pair_text(out, padding[0] == CVY_PADDING_VALID ? none : padding, true);
 }
 
 /* 1234567 -> "1,234,567" */
-static const char *grouped(char out[32], int64_t value) {
+static void grouped(char *out, int64_t value) {
   char digits[32];
   const int length = snprintf(digits, sizeof digits, "%lld", (long long)value);
-  int n = 0;
   for (int i = 0; i < length; i++) {
-    if (i > 0 && (length - i) % 3 == 0) out[n++] = ',';
-    out[n++] = digits[i];
+    if (i > 0 && (length - i) % 3 == 0) *out++ = ',';
+    *out++ = digits[i];
   }
-  out[n] = '\0';
-  return out;
+  *out = '\0';
 }
 
-static void print_row(FILE *out, const char *name, const char *type, const char *kernel, cvy_shape y,
-                      int64_t params, int64_t multiply_adds) {
-  char shape[64], a[32], b[32], c[32];
-  format_shape(shape, sizeof shape, y);
-  fprintf(out, "%-12s %-14s %-14s %-14s %12s %14s %16s\n", name, type, kernel, shape,
-          grouped(a, cvy_shape_per_image(y)), grouped(b, params), grouped(c, multiply_adds));
+/* Only where it is not the layer before: "<- a, b". */
+static void note_text(char *out, const cvy_net_info *info, int64_t index) {
+  const cvy_net_layer *l = &info->layers[index];
+  snprintf(out, CELL, "%s%s", l->detail,
+           l->only_in_training ? l->detail[0] ? ", auxiliary" : "auxiliary" : "");
+  if (l->input_count == 1 && l->inputs[0] == index - 1) return;
+  for (int64_t k = 0; k < l->input_count; k++) {
+    const size_t used = strlen(out);
+    snprintf(out + used, CELL - used, "%s%s",
+             k      ? ", "
+             : used ? "  <- "
+                    : "<- ",
+             l->inputs[k] == CVY_NET_INPUT ? "input" : info->layers[l->inputs[k]].name);
+  }
+}
+
+/* ---- the table ---- */
+
+enum { LAYER, TYPE, KERNEL, STRIDE, PAD, OUTPUT, ACTIVATION, PARAMETERS, MULTIPLY_ADDS, NOTE, COLUMNS };
+
+static const char *const headings[COLUMNS] = {"layer",  "type",       "kernel",     "stride",        "pad",
+                                              "output", "activation", "parameters", "multiply-adds", ""};
+
+typedef char row[COLUMNS][CELL];
+
+static void fill_row(row cells, const cvy_net_info *info, int64_t index) {
+  const cvy_net_layer *l = &info->layers[index];
+  memset(cells, 0, sizeof(row));
+  snprintf(cells[LAYER], CELL, "%s", l->name);
+  snprintf(cells[TYPE], CELL, "%s", l->type);
+  if (l->sliding.kernel[0] > 0) {
+    pair_text(cells[KERNEL], l->sliding.kernel, false);
+    pair_text(cells[STRIDE], l->sliding.stride, true);
+    padding_text(cells[PAD], l->sliding.padding);
+  }
+  shape_text(cells[OUTPUT], l->y);
+  grouped(cells[ACTIVATION], cvy_shape_per_image(l->y));
+  if (l->param_count) grouped(cells[PARAMETERS], l->param_count);
+  if (l->multiply_adds) grouped(cells[MULTIPLY_ADDS], l->multiply_adds);
+  note_text(cells[NOTE], info, index);
+}
+
+static void print_row(FILE *out, row cells, const int widths[COLUMNS]) {
+  int last = NOTE;
+  while (last > 0 && !cells[last][0]) last--;
+  for (int i = 0; i < last; i++) fprintf(out, "%*s  ", i >= ACTIVATION ? widths[i] : -widths[i], cells[i]);
+  fprintf(out, "%*s\n", last >= ACTIVATION && last < NOTE ? widths[last] : 0, cells[last]);
+}
+
+static int longest(const char *a, int width) {
+  const int length = (int)strlen(a);
+  return length > width ? length : width;
+}
+
+static void print_table(FILE *out, const cvy_net_info *info) {
+  row cells = {{0}};
+  int widths[COLUMNS] = {0};
+  for (int c = 0; c < COLUMNS; c++) widths[c] = longest(headings[c], 0);
+  for (int64_t i = 0; i < info->layer_count; i++) {
+    fill_row(cells, info, i);
+    for (int c = 0; c < COLUMNS; c++) widths[c] = longest(cells[c], widths[c]);
+  }
+  for (int c = 0; c < COLUMNS; c++) snprintf(cells[c], CELL, "%s", headings[c]);
+  print_row(out, cells, widths);
+  memset(cells, 0, sizeof cells);
+  snprintf(cells[LAYER], CELL, "input");
+  shape_text(cells[OUTPUT], info->input);
+  grouped(cells[ACTIVATION], cvy_shape_per_image(info->input));
+  print_row(out, cells, widths);
+  for (int64_t i = 0; i < info->layer_count; i++) {
+    fill_row(cells, info, i);
+    print_row(out, cells, widths);
+  }
+}
+
+/* ---- the totals ---- */
+
+static double mb(double bytes) {
+  return 1e-6 * bytes;
+}
+
+/* Of the image and of all layers that do not work in place. */
+static int64_t values_of_layers(const cvy_net_info *info) {
+  int64_t sum = cvy_shape_per_image(info->input);
+  for (int64_t i = 0; i < info->layer_count; i++)
+    if (!info->layers[i].in_place) sum += cvy_shape_per_image(info->layers[i].y);
+  return sum;
+}
+
+static void print_totals(FILE *out, const cvy_net_info *info) {
+  char params[CELL], averages[CELL], multiply_adds[CELL], values[CELL];
+  const double images = (double)info->input.n, arena = (double)sizeof(float) * (double)info->arena_count;
+  grouped(params, info->param_count);
+  grouped(averages, info->average_count);
+  grouped(multiply_adds, info->multiply_adds);
+  grouped(values, values_of_layers(info));
+  fprintf(out, "total: %s parameters, %s multiply-adds an image\n", params, multiply_adds);
+  if (info->average_count) fprintf(out, "running averages: %s, which are not learnt by gradient\n", averages);
+  fprintf(out, "activations forward: %s values, %.1f MB an image (layers in place share theirs)\n", values,
+          mb((double)sizeof(float) * (double)values_of_layers(info)));
+  fprintf(out, "memory for microbatches of %lld\n", (long long)info->input.n);
+  fprintf(out, "  evaluation: parameters %.1f MB, activations %.1f MB (%.1f MB an image)\n", mb(arena),
+          mb((double)info->forward_bytes), mb((double)info->forward_bytes) / images);
+  fprintf(
+      out,
+      "  training: parameters, gradients and momentum %.1f MB, and %.1f MB for each level of the summation tree\n"
+      "    within a rank; activations and their gradients %.1f MB (%.1f MB an image; %.1f MB if nothing were\n"
+      "    shared)\n",
+      mb(3 * arena), mb(arena), mb((double)info->activation_bytes),
+      mb((double)info->activation_bytes) / images, mb((double)info->activation_bytes_unshared));
+  fprintf(out, "  scratch: %.1f MB\n", mb((double)info->scratch_bytes));
 }
 
 void cvy_net_print(FILE *out, const cvy_net *net) {
-  const cvy_net_info *info = &net->info;
-  fprintf(out, "%s: sizes of one image, HxWxC\n", info->name);
-  fprintf(out, "%-12s %-14s %-14s %-14s %12s %14s %16s\n", "layer", "type", "kernel", "output", "activation",
-          "parameters", "multiply-adds");
-  print_row(out, "input", "", "", info->input, 0, 0);
-  for (int64_t i = 0; i < info->layer_count; i++) {
-    const cvy_net_layer *l = &info->layers[i];
-    print_row(out, l->name, l->type, l->kernel, l->y, l->param_count, l->multiply_adds);
-  }
-  char a[32], b[32];
-  const double mb = 1e-6;
-  const double params_mb = mb * sizeof(float) * (double)info->arena_count;
-  fprintf(out, "total: %s parameters, %s multiply-adds an image\n", grouped(a, info->param_count),
-          grouped(b, info->multiply_adds));
-  fprintf(out,
-          "memory for microbatches of %lld: parameters %.2f MB; as much for momentum, for gradients, and "
-          "once more for each "
-          "level of the summation tree within a rank; activations %.2f MB (%.2f MB if nothing were shared); "
-          "scratch %.2f MB\n",
-          (long long)info->input.n, params_mb, mb * (double)info->activation_bytes,
-          mb * (double)info->activation_bytes_unshared, mb * (double)info->scratch_bytes);
+  fprintf(out, "%s: sizes of one image, HxWxC\n", net->info.name);
+  print_table(out, &net->info);
+  print_totals(out, &net->info);
+}
+
+/* ---- JSON ---- */
+
+static void json_ints(cvy_json *json, const char *key, const int64_t *values, int64_t count) {
+  cvy_json_open(json, key, '[');
+  for (int64_t i = 0; i < count; i++) cvy_json_int(json, NULL, values[i]);
+  cvy_json_close(json, ']');
 }
 
 static void json_shape(cvy_json *json, const char *key, cvy_shape s) {
-  cvy_json_open(json, key, '[');
-  cvy_json_int(json, NULL, s.h);
-  cvy_json_int(json, NULL, s.w);
-  cvy_json_int(json, NULL, s.c);
+  json_ints(json, key, (const int64_t[]){s.h, s.w, s.c}, 3);
+}
+
+static void json_window(cvy_json *json, const cvy_sliding *s) {
+  const int64_t none[2] = {0, 0};
+  if (s->kernel[0] == 0) return;
+  json_ints(json, "kernel", s->kernel, 2);
+  json_ints(json, "stride", s->stride, 2);
+  if (s->padding[0] == CVY_PADDING_SAME)
+    cvy_json_text(json, "padding", "same");
+  else
+    json_ints(json, "padding", s->padding[0] == CVY_PADDING_VALID ? none : s->padding, 2);
+}
+
+static void json_layer(cvy_json *json, const cvy_net_info *info, const cvy_net_layer *l) {
+  cvy_json_open(json, NULL, '{');
+  cvy_json_text(json, "name", l->name);
+  cvy_json_text(json, "type", l->type);
+  cvy_json_open(json, "inputs", '[');
+  for (int64_t k = 0; k < l->input_count; k++)
+    cvy_json_text(json, NULL, l->inputs[k] == CVY_NET_INPUT ? "input" : info->layers[l->inputs[k]].name);
   cvy_json_close(json, ']');
+  json_window(json, &l->sliding);
+  if (l->detail[0]) cvy_json_text(json, "detail", l->detail);
+  if (l->only_in_training) cvy_json_int(json, "auxiliary", 1);
+  json_shape(json, "output", l->y);
+  cvy_json_int(json, "activation", cvy_shape_per_image(l->y));
+  cvy_json_int(json, "parameters", l->param_count);
+  cvy_json_int(json, "multiply_adds", l->multiply_adds);
+  cvy_json_close(json, '}');
 }
 
 void cvy_net_print_json(FILE *out, const cvy_net *net) {
@@ -68,24 +208,17 @@ void cvy_net_print_json(FILE *out, const cvy_net *net) {
   cvy_json_open(&json, NULL, '{');
   cvy_json_text(&json, "name", info->name);
   cvy_json_int(&json, "microbatch", info->input.n);
+  cvy_json_int(&json, "classes", info->class_count);
   json_shape(&json, "input", info->input);
   cvy_json_open(&json, "layers", '[');
-  for (int64_t i = 0; i < info->layer_count; i++) {
-    const cvy_net_layer *l = &info->layers[i];
-    cvy_json_open(&json, NULL, '{');
-    cvy_json_text(&json, "name", l->name);
-    cvy_json_text(&json, "type", l->type);
-    cvy_json_text(&json, "kernel", l->kernel);
-    json_shape(&json, "output", l->y);
-    cvy_json_int(&json, "activation", cvy_shape_per_image(l->y));
-    cvy_json_int(&json, "parameters", l->param_count);
-    cvy_json_int(&json, "multiply_adds", l->multiply_adds);
-    cvy_json_close(&json, '}');
-  }
+  for (int64_t i = 0; i < info->layer_count; i++) json_layer(&json, info, &info->layers[i]);
   cvy_json_close(&json, ']');
   cvy_json_int(&json, "parameters", info->param_count);
+  cvy_json_int(&json, "averages", info->average_count);
   cvy_json_int(&json, "multiply_adds", info->multiply_adds);
+  cvy_json_int(&json, "values", values_of_layers(info));
   cvy_json_int(&json, "parameter_bytes", (int64_t)sizeof(float) * info->arena_count);
+  cvy_json_int(&json, "evaluation_bytes", (int64_t)info->forward_bytes);
   cvy_json_int(&json, "activation_bytes", (int64_t)info->activation_bytes);
   cvy_json_int(&json, "activation_bytes_unshared", (int64_t)info->activation_bytes_unshared);
   cvy_json_int(&json, "scratch_bytes", (int64_t)info->scratch_bytes);

@@ -38,9 +38,11 @@ CASES = {
 }
 FULL_SIZE = {"lenet5": 32, "lenet": 28, "hoda-cnn": 28, "catdog-cnn": 150, "inception-v3": 299, "zfnet": 224}
 for network in NETWORKS:
+    if network in ("lenet5", "lenet", "hoda-cnn"):  # these have one size
+        continue
     size = FULL_SIZE.get(network, 227 if network.startswith("alexnet") else 224)
-    batch = 2 if "bn" in network or "resnet" in network or "inception" in network else 1
-    CASES[network + "-full"] = (network, {"size": size} if size > 32 else {}, batch, 0.001, 2)
+    rate = 0.0005 if "bn" in network or "resnet" in network or "inception" in network else 0.00001
+    CASES[network + "-full"] = (network, {"size": size}, 2, rate, 3)
 
 
 def formula(tensor, count):

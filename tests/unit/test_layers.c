@@ -922,20 +922,14 @@ static void layers_describe_themselves(void) {
     cvy_shape x;
     const char *text;
   } texts[] = {
-      {"conv: {filters: 2, kernel: 5, padding: same}", {1, 9, 9, 1}, "5x5/1 same"},
-      {"conv: {filters: 2, kernel: [3, 1], stride: [2, 1], padding: [1, 0]}",
-       {1, 9, 9, 1},
-       "3x1/2x1 pad 1x0"},
-      {"conv: {filters: 2, kernel: 11, stride: 4}", {1, 19, 19, 1}, "11x11/4"},
-      {"conv: {filters: 6, kernel: 5, padding: same, groups: 2}", {1, 9, 9, 4}, "5x5/1 same, 2 groups"},
-      {"max_pool: {kernel: 2}", {1, 4, 4, 1}, "2x2/2"},
-      {"average_pool: {kernel: global}", {1, 7, 6, 1}, "7x6/7x6"},
+      {"conv: {filters: 2, kernel: 5, padding: same}", {1, 9, 9, 1}, ""},
+      {"conv: {filters: 6, kernel: 5, padding: same, groups: 2}", {1, 9, 9, 4}, "2 groups"},
       {"dropout: {rate: 0.25}", {1, 7, 6, 1}, "25 %"},
       {"lrn", {1, 7, 6, 1}, "5 channels"},
   };
   for (int64_t i = 0; i < CVY_COUNT(texts); i++) {
     rig r;
-    char text[64];
+    char text[64] = "";
     CU_ASSERT(rig_plan(&r, texts[i].yaml, texts[i].x) == CVY_OK);
     r.type->describe(text, sizeof text, r.config);
     CU_ASSERT_STRING_EQUAL(text, texts[i].text);
