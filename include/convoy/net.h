@@ -31,6 +31,7 @@ typedef struct cvy_net_layer {
   int64_t input_count;
   const int64_t *inputs; /* layers above, or -1, the image */
   bool only_in_training; /* part of an auxiliary head */
+  bool is_loss;
   bool in_place;         /* its output lies where its input lay */
   cvy_shape y;           /* n: the microbatch */
   int64_t param_count;   /* learnt ones */

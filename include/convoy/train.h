@@ -15,6 +15,13 @@ extern "C" {
  * beside the program or installed with it. The result is in `pool`. */
 cvy_err cvy_find_yaml(const char **out, cvy_pool *pool, const char *name, const char *folder,
                       const char *beside) CVY_MUST_CHECK;
+/* The names that cvy_find_yaml finds in `folder`, sorted; none where the folder is not there. In `pool`. */
+typedef struct cvy_names {
+  int64_t count;
+  const char *const *names;
+} cvy_names;
+cvy_names cvy_list_yaml(cvy_pool *pool, const char *folder);
+
 /* Loads the network that stands at `path`, which may be another one with other parameters ("network: {resnet50: {stage3:
  * 22}}"), and sets its parameters (a mapping, or NULL). Checks no layer yet. */
 cvy_err cvy_network_load(struct cvy_yaml **out, cvy_pool *pool, const char *path,

@@ -1,9 +1,11 @@
 #include "cmd/command.h"
+#include "report/graph.h"
 #include <convoy/net.h>
 #include <convoy/train.h>
 
 typedef struct options {
   int64_t batch, threads;
+  const char *graph;
   bool json;
 } options;
 
@@ -12,6 +14,8 @@ static const cvy_option table[] = {
      .help = "images in a microbatch, for the memory plan"},
     {"threads", CVY_INT, offsetof(options, threads), "1", 1, 1024,
      .help = "computing threads, for the scratch they need"},
+    {"graph", CVY_STRING, offsetof(options, graph), "",
+     .help = "draw it to a file that ends in .svg, .pdf, .png (by Graphviz) or .dot"},
     {"json", CVY_BOOL, offsetof(options, json), "false", .help = "print one JSON object"},
     {0}};
 
@@ -33,12 +37,23 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
   CVY_TRY(load(&description, arguments));
   cvy_threads_set(cvy_int(o->threads));
   CVY_TRY(cvy_net_create(&net, description, o->batch));
-  if (o->json)
+  cvy_err err = CVY_OK;
+  if (o->graph[0]) err = cvy_graph_write(cvy_net_describe(net), o->graph);
+  if (!err && o->json)
     cvy_net_print_json(stdout, net);
-  else
+  else if (!err)
     cvy_net_print(stdout, net);
   cvy_net_destroy(net);
-  return CVY_OK;
+  return err;
+}
+
+static void list_networks(FILE *out) {
+  cvy_pool *pool = cvy_pool_create();
+  fputs("\nnetworks that come with convoy:\n ", out);
+  const cvy_names names = cvy_list_yaml(pool, "networks");
+  for (int64_t i = 0; i < names.count; i++) fprintf(out, " %s", names.names[i]);
+  fputc('\n', out);
+  cvy_pool_destroy(pool);
 }
 
 static const cvy_kind kind = {"summary", "a network's layers, sizes, parameters and memory", table,
@@ -48,9 +63,11 @@ const cvy_command cvy_command_summary = {
     .kind = &kind,
     .usage = "NETWORK [parameter=value ...] [options]",
     .description =
-        "A line a layer: output shape, values of an image's activation, parameters, multiply-adds; then the totals of\n"
-        "the memory plan. NETWORK is a YAML file or the name of one that comes with convoy (lenet, lenet5, alexnet,\n"
-        "hoda-cnn); convoy layers tells how to write one.\n"
+        "A line a layer: kernel, stride, padding, output shape, values of an image's activation, parameters,\n"
+        "multiply-adds; then the totals of the memory plan. NETWORK is a YAML file or the name of one that comes with\n"
+        "convoy, and its parameters may be given other values; convoy layers tells how to write one.\n"
         "\n"
-        "  convoy summary lenet5 --batch 64",
+        "  convoy summary vgg16 --batch 8\n"
+        "  convoy summary resnet50 classes=10 --graph resnet50.svg",
+    .more_help = list_networks,
     .run = run};

@@ -15,6 +15,7 @@ static void fill_info(cvy_net *net) {
                                 .input_count = n->plan.input_count,
                                 .inputs = n->inputs,
                                 .only_in_training = n->only_in_training,
+                                .is_loss = n->type->is_loss,
                                 .in_place = n->inputs[0] != CVY_NET_INPUT &&
                                             n->y == net->nodes[n->inputs[0]].y,
                                 .y = n->plan.y};

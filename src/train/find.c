@@ -4,6 +4,7 @@
 #include <convoy/net.h>
 #include <convoy/train.h>
 
+#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,6 +35,31 @@ static const char *beside_file(cvy_pool *pool, const char *name, const char *bes
   return cvy_pool_format(pool, "%.*s/%s", (int)(slash - beside), beside, name);
 }
 
+static int by_name(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int is_yaml(const struct dirent *entry) {
+  return entry->d_name[0] != '.' && is_path(entry->d_name);
+}
+
+cvy_names cvy_list_yaml(cvy_pool *pool, const char *folder) {
+  struct dirent **entries = NULL;
+  int count = -1;
+  for (int64_t i = 0; i < CVY_COUNT(places) && count < 0; i++)
+    count = scandir(cvy_pool_format(pool, "%s/%s/%s", program_folder(pool), places[i], folder), &entries,
+                    is_yaml, NULL);
+  if (count < 0) return (cvy_names){0};
+  const char **names = cvy_pool_new(pool, sizeof *names * (size_t)count);
+  for (int i = 0; i < count; i++) {
+    names[i] = cvy_pool_format(pool, "%.*s", (int)strlen(entries[i]->d_name) - 5, entries[i]->d_name);
+    free(entries[i]);
+  }
+  free(entries);
+  qsort(names, (size_t)count, sizeof *names, by_name);
+  return (cvy_names){count, names};
+}
+
 cvy_err cvy_find_yaml(const char **out, cvy_pool *pool, const char *name, const char *folder,
                       const char *beside) {
   const int letters = (int)strlen(folder) - 1; /* "networks" -> "network" */
@@ -47,9 +73,12 @@ cvy_err cvy_find_yaml(const char **out, cvy_pool *pool, const char *name, const 
     *out = cvy_pool_format(pool, "%s/%s/%s/%s.yaml", program, places[i], folder, name);
     if (access(*out, R_OK) == 0) return CVY_OK;
   }
-  return cvy_error(CVY_E_INPUT,
-                   "no %.*s is named '%s' (neither a file's path nor one of the %s that come with convoy)",
-                   letters, folder, name, folder);
+  const cvy_names names = cvy_list_yaml(pool, folder);
+  const char *nearest = cvy_nearest_word(name, names.names, names.count);
+  return cvy_error(
+      CVY_E_INPUT,
+      "no %.*s is named '%s' (neither a file's path nor one of the %s that come with convoy%s%s%s)", letters,
+      folder, name, folder, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
 /* ---- networks ---- */

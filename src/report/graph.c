@@ -1,0 +1,295 @@
+/* A network as a graph in Graphviz' language: a box a unit, and a frame around those that come from one use of a block.
+ *
+ * A unit is a layer together with what follows it in a chain without changing the shape: a convolution, its batch
+ * normalisation and its ReLU are one box. */
+#define _POSIX_C_SOURCE 200809L
+#include "report/graph.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum { IMAGE = -1, MOST_FRAMES = 2 };
+
+typedef struct graph {
+  FILE *out;
+  const cvy_net_info *net;
+  int64_t *unit_of; /* layer -> the unit's first layer */
+  int64_t *last_of; /* the unit's first layer -> its last */
+} graph;
+
+/* ---- units ---- */
+
+static int64_t count_readers(const cvy_net_info *net, int64_t layer) {
+  int64_t readers = 0;
+  for (int64_t i = layer + 1; i < net->layer_count; i++)
+    for (int64_t k = 0; k < net->layers[i].input_count; k++) readers += net->layers[i].inputs[k] == layer;
+  return readers;
+}
+
+static bool same_shape(cvy_shape a, cvy_shape b) {
+  return a.h == b.h && a.w == b.w && a.c == b.c;
+}
+
+static bool continues(const cvy_net_info *net, int64_t layer) {
+  const cvy_net_layer *l = &net->layers[layer];
+  const int64_t before = l->inputs[0];
+  if (l->input_count != 1 || before == IMAGE || count_readers(net, before) != 1) return false;
+  return l->sliding.kernel[0] == 0 && l->multiply_adds == 0 && !l->is_loss &&
+         same_shape(l->y, net->layers[before].y);
+}
+
+static void find_units(graph *g) {
+  for (int64_t i = 0; i < g->net->layer_count; i++) {
+    g->unit_of[i] = continues(g->net, i) ? g->unit_of[g->net->layers[i].inputs[0]] : i;
+    g->last_of[g->unit_of[i]] = i;
+  }
+}
+
+/* ---- texts ---- */
+
+static void print_escaped(FILE *out, const char *text) {
+  for (; *text; text++) {
+    if (*text == '<')
+      fputs("&lt;", out);
+    else if (*text == '>')
+      fputs("&gt;", out);
+    else if (*text == '&')
+      fputs("&amp;", out);
+    else if (*text == '"')
+      fputs("&quot;", out);
+    else
+      fputc(*text, out);
+  }
+}
+
+static void print_pair(FILE *out, const int64_t pair[2]) {
+  if (pair[0] == pair[1])
+    fprintf(out, "%lld", (long long)pair[0]);
+  else
+    fprintf(out, "%lldx%lld", (long long)pair[0], (long long)pair[1]);
+}
+
+/* "max_pool 3x3/2", "conv 3x3, 64" */
+static void print_layer(FILE *out, const cvy_net_layer *l) {
+  const cvy_sliding *s = &l->sliding;
+  print_escaped(out, l->type);
+  if (s->kernel[0] > 0) fprintf(out, " %lldx%lld", (long long)s->kernel[0], (long long)s->kernel[1]);
+  if (s->kernel[0] > 0 && (s->stride[0] > 1 || s->stride[1] > 1)) {
+    fputc('/', out);
+    print_pair(out, s->stride);
+  }
+  if (l->multiply_adds > 0) fprintf(out, ", %lld", (long long)l->y.c);
+  if (l->detail[0]) {
+    fputs(", ", out);
+    print_escaped(out, l->detail);
+  }
+}
+
+static const char *colour_of(const graph *g, int64_t layer) {
+  const cvy_net_layer *l = &g->net->layers[layer];
+  if (l->is_loss) return "#f6d3c6";
+  if (l->multiply_adds > 0) return l->sliding.kernel[0] > 0 ? "#d3e5f5" : "#fbe3bf";
+  if (l->sliding.kernel[0] > 0) return "#d2ecdf";
+  return "#eeeeee";
+}
+
+static void print_shape(FILE *out, cvy_shape s) {
+  if (s.h == 1 && s.w == 1)
+    fprintf(out, "%lld", (long long)s.c);
+  else
+    fprintf(out, "%lld&#215;%lld&#215;%lld", (long long)s.h, (long long)s.w, (long long)s.c);
+}
+
+/* ---- frames: the dotted parts of a name; a copy's number belongs to what it numbers ---- */
+
+/* Letters of the name's first `depth` parts, without the dot after them; 0 if it has no more than that. */
+static size_t frame_length(const char *name, int depth) {
+  size_t length = 0;
+  for (int part = 0; part < depth; part++) {
+    const char *dot = strchr(name + length + (length > 0), '.');
+    while (dot && dot[1] >= '0' && dot[1] <= '9' && strspn(dot + 1, "0123456789") == strcspn(dot + 1, "."))
+      dot = strchr(dot + 1, '.');
+    if (!dot) return 0;
+    length = (size_t)(dot - name);
+  }
+  return length;
+}
+
+static bool same_frame(const char *a, const char *b, int depth) {
+  const size_t length = frame_length(a, depth);
+  return length > 0 && length == frame_length(b, depth) && strncmp(a, b, length) == 0;
+}
+
+/* `framed`: letters of its name that the frames around it already say. */
+static void print_unit(const graph *g, int64_t unit, size_t framed) {
+  const cvy_net_layer *first = &g->net->layers[unit];
+  const int64_t last = g->last_of[unit];
+  if (first->input_count > 1 && last == unit) {
+    fprintf(g->out, "  n%lld [shape=oval, label=<", (long long)unit);
+    print_layer(g->out, first);
+    fprintf(g->out, ">, fillcolor=\"%s\"];\n", colour_of(g, unit));
+    return;
+  }
+  fprintf(g->out, "  n%lld [label=<<b>", (long long)unit);
+  print_escaped(g->out, first->name + framed);
+  fputs("</b>", g->out);
+  for (int64_t i = unit; i <= last; i++) {
+    if (g->unit_of[i] != unit) continue;
+    fputs("<br/>", g->out);
+    print_layer(g->out, &g->net->layers[i]);
+  }
+  fputs("<br/><font color=\"#666666\">", g->out);
+  print_shape(g->out, g->net->layers[last].y);
+  fprintf(g->out, "</font>>, fillcolor=\"%s\"%s];\n", colour_of(g, unit),
+          first->only_in_training ? ", style=\"filled,rounded,dashed\"" : "");
+}
+
+static int64_t count_units(const graph *g, int64_t begin, int64_t end) {
+  int64_t count = 0;
+  for (int64_t i = begin; i < end; i++) count += g->unit_of[i] == i;
+  return count;
+}
+
+static void print_layers(const graph *g, int64_t begin, int64_t end, int depth, size_t framed);
+
+/* The layers that lie in the same frame as the first one, before `end`; returns the layer after them. A frame around a
+ * single unit would only clutter the picture. */
+static int64_t print_frame(const graph *g, int64_t begin, int64_t end, int depth, size_t framed) {
+  const char *name = g->net->layers[begin].name;
+  const size_t length = frame_length(name, depth);
+  int64_t after = begin + 1;
+  while (after < end && same_frame(name, g->net->layers[after].name, depth)) after++;
+  const bool drawn = count_units(g, begin, after) > 1;
+  if (drawn) {
+    char title[256];
+    snprintf(title, sizeof title, "%.*s", (int)(length - framed), name + framed);
+    fprintf(g->out, "  subgraph \"cluster_%d_%lld\" {\n  label=<", depth, (long long)begin);
+    print_escaped(g->out, title);
+    fputs(">;\n", g->out);
+  }
+  print_layers(g, begin, after, depth + 1, drawn ? length + 1 : framed);
+  if (drawn) fputs("  }\n", g->out);
+  return after;
+}
+
+static void print_layers(const graph *g, int64_t begin, int64_t end, int depth, size_t framed) {
+  for (int64_t i = begin; i < end;) {
+    if (depth <= MOST_FRAMES && frame_length(g->net->layers[i].name, depth) > 0) {
+      i = print_frame(g, i, end, depth, framed);
+      continue;
+    }
+    if (g->unit_of[i] == i) print_unit(g, i, framed);
+    i++;
+  }
+}
+
+/* ---- the whole ---- */
+
+static void print_head(const graph *g) {
+  const cvy_net_info *net = g->net;
+  fputs(
+      "digraph network {\n"
+      "  graph [rankdir=TB, labelloc=t, fontname=\"Helvetica,Arial,sans-serif\", fontsize=14, nodesep=0.25,\n"
+      "    ranksep=0.3, style=rounded, color=\"#bbbbbb\", fontcolor=\"#444444\"];\n"
+      "  node [shape=box, style=\"filled,rounded\", color=\"#888888\", fontname=\"Helvetica,Arial,sans-serif\",\n"
+      "    fontsize=11, margin=\"0.12,0.06\", height=0.2];\n"
+      "  edge [color=\"#666666\", arrowsize=0.6];\n  label=<<b>",
+      g->out);
+  print_escaped(g->out, net->name);
+  fprintf(g->out, "</b><br/>%.4g million parameters, %.4g billion multiply-adds an image<br/> >;\n",
+          1e-6 * (double)net->param_count, 1e-9 * (double)net->multiply_adds);
+  fputs("  image [label=<<b>input</b><br/><font color=\"#666666\">", g->out);
+  print_shape(g->out, net->input);
+  fputs("</font>>, fillcolor=\"#ffffff\"];\n", g->out);
+}
+
+static void print_edges(const graph *g) {
+  for (int64_t i = 0; i < g->net->layer_count; i++) {
+    if (g->unit_of[i] != i) continue;
+    const cvy_net_layer *l = &g->net->layers[i];
+    for (int64_t k = 0; k < l->input_count; k++)
+      if (l->inputs[k] == IMAGE)
+        fprintf(g->out, "  image -> n%lld;\n", (long long)i);
+      else
+        fprintf(g->out, "  n%lld -> n%lld;\n", (long long)g->unit_of[l->inputs[k]], (long long)i);
+  }
+}
+
+static void print_graph(FILE *out, const cvy_net_info *net) {
+  const size_t bytes = sizeof(int64_t) * (size_t)net->layer_count;
+  graph g = {.out = out, .net = net, .unit_of = cvy_new(bytes), .last_of = cvy_new(bytes)};
+  find_units(&g);
+  print_head(&g);
+  print_layers(&g, 0, net->layer_count, 1, 0);
+  print_edges(&g);
+  fputs("}\n", out);
+  free(g.unit_of);
+  free(g.last_of);
+}
+
+/* ---- files ---- */
+
+static cvy_err wait_for(pid_t child) {
+  int status;
+  while (waitpid(child, &status, 0) < 0)
+    if (errno != EINTR) return cvy_error(CVY_E_RUN, "Graphviz' dot was lost: %s", strerror(errno));
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return CVY_OK;
+  return cvy_error(CVY_E_RUN, "Graphviz' dot failed; what it said stands above");
+}
+
+/* dot -Tformat -o path, reading the graph from `input`, a file without a name. */
+static cvy_err run_dot(FILE *input, const char *format, const char *path) {
+  char type[16];
+  snprintf(type, sizeof type, "-T%s", format);
+  char *words[] = {"dot", type, "-o", (char *)path, NULL};
+  posix_spawn_file_actions_t actions;
+  pid_t child;
+  rewind(input);
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, fileno(input), STDIN_FILENO);
+  const int reason = posix_spawnp(&child, words[0], &actions, NULL, words, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (reason == ENOENT)
+    return cvy_error(
+        CVY_E_RUN,
+        "%s: drawing needs Graphviz' program dot, which is not there (apt-get install graphviz); a .dot "
+        "file needs nothing",
+        path);
+  if (reason) return cvy_error(CVY_E_RUN, "%s: cannot run dot: %s", path, strerror(reason));
+  return wait_for(child);
+}
+
+static cvy_err draw(const cvy_net_info *net, const char *format, const char *path) {
+  FILE *file = tmpfile();
+  if (!file) return cvy_error(CVY_E_RUN, "no temporary file can be made: %s", strerror(errno));
+  print_graph(file, net);
+  cvy_err err = fflush(file) ? cvy_error(CVY_E_RUN, "cannot write a temporary file: %s", strerror(errno))
+                             : CVY_OK;
+  if (!err) err = run_dot(file, format, path);
+  fclose(file);
+  return err;
+}
+
+static cvy_err write_dot(const cvy_net_info *net, const char *path) {
+  FILE *file = fopen(path, "w");
+  if (!file) return cvy_error(CVY_E_RUN, "%s: cannot be written: %s", path, strerror(errno));
+  print_graph(file, net);
+  if (fclose(file)) return cvy_error(CVY_E_RUN, "%s: cannot be written: %s", path, strerror(errno));
+  return CVY_OK;
+}
+
+cvy_err cvy_graph_write(const cvy_net_info *net, const char *path) {
+  const char *const formats[] = {"svg", "pdf", "png"}, *dot = strrchr(path, '.');
+  const char *ending = dot && !strchr(dot, '/') ? dot + 1 : "";
+  if (strcmp(ending, "dot") == 0) return write_dot(net, path);
+  for (int64_t i = 0; i < CVY_COUNT(formats); i++)
+    if (strcmp(ending, formats[i]) == 0) return draw(net, formats[i], path);
+  return cvy_error(CVY_E_USAGE, "'%s': a graph is written to a file that ends in .svg, .pdf, .png or .dot",
+                   path);
+}
