@@ -13,7 +13,8 @@
 extern "C" {
 #endif
 
-struct cvy_yaml; /* base/yaml.h */
+struct cvy_yaml;   /* base/yaml.h */
+struct cvy_option; /* base/options.h */
 
 typedef struct cvy_net cvy_net;
 
@@ -65,6 +66,9 @@ cvy_err cvy_net_rename(struct cvy_yaml **out, cvy_pool *pool, const struct cvy_y
 /* The same description, flat: without parameters and blocks, and with every layer's name and options written out, in `pool`. Checks all but shapes. */
 cvy_err cvy_net_resolve(struct cvy_yaml **out, cvy_pool *pool,
                         const struct cvy_yaml *description) CVY_MUST_CHECK;
+
+/* The keys that every layer and block has: name, inputs, ... */
+const struct cvy_option *cvy_net_common_options(void);
 
 /* Plans `description` for `microbatch` images and cvy_threads() threads, and takes the memory (which the
  * system hands out on first touch). Errors point at the line of the description. The description must outlive

@@ -379,6 +379,35 @@ void cvy_options_help(FILE *out, const cvy_option *table, const char *prefix) {
   }
 }
 
+const char *cvy_option_values(const cvy_option *option) {
+  return option->type == CVY_BOOL ? "true|false" : type_text(option, false);
+}
+
+/* A bar would end the cell. */
+static void print_cell(FILE *out, const char *text) {
+  fputs(" ", out);
+  for (; *text; text++) fprintf(out, *text == '|' ? "\\|" : "%c", *text);
+  fputs(" |", out);
+}
+
+void cvy_options_markdown(FILE *out, const cvy_option *table) {
+  if (!table || !table->name) return;
+  fputs("| option | values | default | |\n|---|---|---|---|\n", out);
+  for (const cvy_option *option = table; option->name; option++) {
+    const bool needed = !option->fallback && option->type != CVY_NODE && option->type != CVY_TABLE;
+    char values[300];
+    const char *range = option->type == CVY_INT || option->type == CVY_FLOAT || option->type == CVY_PAIR
+                            ? range_text(option)
+                            : "";
+    snprintf(values, sizeof values, "%s%s%s", cvy_option_values(option), range[0] ? "," : "", range);
+    fprintf(out, "| `%s` |", option->name);
+    print_cell(out, values);
+    print_cell(out, needed ? "required" : option->fallback ? option->fallback : "");
+    print_cell(out, option->help);
+    fputc('\n', out);
+  }
+}
+
 /* ---- kinds ---- */
 
 cvy_err cvy_kind_read(int64_t *index, void **config, cvy_pool *pool, const cvy_kind *const *kinds,

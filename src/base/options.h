@@ -75,6 +75,10 @@ cvy_yaml *cvy_options_dump(const void *config, cvy_pool *pool, const cvy_option 
 
 /* One line an option: prefix (such as "--"), name, default, range, help. */
 void cvy_options_help(FILE *out, const cvy_option *table, const char *prefix);
+/* The same as a table in Markdown. */
+void cvy_options_markdown(FILE *out, const cvy_option *table);
+/* What a value looks like: "N", "N|[H,W]|same|valid", "true|false". In a buffer of this thread. */
+const char *cvy_option_values(const cvy_option *option);
 
 /* Reads "name" or "{name: {options}}" as a choice among `kinds`: its index and its configuration (in the
  * pool). `what` is the word for the errors: "layer". */

@@ -1,23 +1,88 @@
+#include "base/json.h"
 #include "cmd/command.h"
-#include <convoy/layer.h>
+#include <convoy/net.h>
 
-static cvy_err run(const cvy_arguments *arguments, const void *config, const void *further) {
-  (void)config, (void)further;
-  CVY_TRY(cvy_expect_words(arguments, 0, 0, "nothing"));
+typedef struct options {
+  bool markdown, json;
+} options;
+
+static const cvy_option table[] = {
+    {"markdown", CVY_BOOL, offsetof(options, markdown), "false", .help = "print tables in Markdown"},
+    {"json", CVY_BOOL, offsetof(options, json), "false", .help = "print one JSON object"},
+    {0}};
+
+static void print_text(void) {
   puts(
-      "A network has a name, the shape of its input, [height, width, channels], and a list of layers. Each layer may\n"
-      "have a `name`, and `inputs`: what it reads, layers above it by name, or input, the image; else the layer before.");
+      "A network has a name, the shape of its input, [height, width, channels], and a list of layers; it may have\n"
+      "parameters and blocks (launch/networks/README.md tells how to write one). Every layer and block may have:");
+  cvy_options_help(stdout, cvy_net_common_options(), "  ");
   for (int64_t i = 0; i < cvy_layer_type_count(); i++) {
     const cvy_kind *layer = cvy_layer_type_at(i)->kind;
     printf("\n%s: %s\n", layer->name, layer->help);
     cvy_options_help(stdout, layer->options, "  ");
   }
+}
+
+static void print_markdown(void) {
+  puts("Every layer and block:\n");
+  cvy_options_markdown(stdout, cvy_net_common_options());
+  for (int64_t i = 0; i < cvy_layer_type_count(); i++) {
+    const cvy_kind *layer = cvy_layer_type_at(i)->kind;
+    printf("\n**%s**: %s\n\n", layer->name, layer->help);
+    cvy_options_markdown(stdout, layer->options);
+  }
+}
+
+static void json_options(cvy_json *json, const char *key, const cvy_option *option) {
+  cvy_json_open(json, key, '[');
+  for (; option && option->name; option++) {
+    cvy_json_open(json, NULL, '{');
+    cvy_json_text(json, "name", option->name);
+    cvy_json_text(json, "values", cvy_option_values(option));
+    if (option->fallback) cvy_json_text(json, "default", option->fallback);
+    if (option->min < option->max && option->min > -CVY_NO_LIMIT)
+      cvy_json_number(json, "min", option->min, 17);
+    if (option->min < option->max && option->max < CVY_NO_LIMIT)
+      cvy_json_number(json, "max", option->max, 17);
+    cvy_json_text(json, "help", option->help);
+    cvy_json_close(json, '}');
+  }
+  cvy_json_close(json, ']');
+}
+
+static void print_json(void) {
+  cvy_json json = {.out = stdout};
+  cvy_json_open(&json, NULL, '{');
+  json_options(&json, "common", cvy_net_common_options());
+  cvy_json_open(&json, "layers", '[');
+  for (int64_t i = 0; i < cvy_layer_type_count(); i++) {
+    const cvy_kind *layer = cvy_layer_type_at(i)->kind;
+    cvy_json_open(&json, NULL, '{');
+    cvy_json_text(&json, "name", layer->name);
+    cvy_json_text(&json, "help", layer->help);
+    json_options(&json, "options", layer->options);
+    cvy_json_close(&json, '}');
+  }
+  cvy_json_close(&json, ']');
+  cvy_json_close(&json, '}');
+  putchar('\n');
+}
+
+static cvy_err run(const cvy_arguments *arguments, const void *config, const void *further) {
+  (void)further;
+  const options *o = config;
+  CVY_TRY(cvy_expect_words(arguments, 0, 0, "nothing"));
+  if (o->json)
+    print_json();
+  else if (o->markdown)
+    print_markdown();
+  else
+    print_text();
   return CVY_OK;
 }
 
-static const cvy_option no_options[] = {{0}};
-static const cvy_kind kind = {"layers", "every layer type with its options, defaults and ranges", no_options,
-                              1};
+static const cvy_kind kind = {"layers", "every layer type with its options, defaults and ranges", table,
+                              sizeof(options)};
 
 const cvy_command cvy_command_layers = {
     .kind = &kind, .usage = "", .description = "What may stand in a network's list of layers.", .run = run};

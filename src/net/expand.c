@@ -27,6 +27,10 @@ static const cvy_option common_options[] = {
     {0},
 };
 
+const cvy_option *cvy_net_common_options(void) {
+  return common_options;
+}
+
 typedef struct block {
   const cvy_yaml *at; /* its name where it is described */
   const cvy_yaml *parameters, *layers;
