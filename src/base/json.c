@@ -51,3 +51,8 @@ void cvy_json_number(cvy_json *json, const char *key, double value, int signific
   else
     fputs("null", json->out);
 }
+
+void cvy_json_null(cvy_json *json, const char *key) {
+  begin_item(json, key);
+  fputs("null", json->out);
+}

@@ -16,5 +16,6 @@ void cvy_json_close(cvy_json *json, char bracket);                 /* '}' or ']'
 void cvy_json_text(cvy_json *json, const char *key, const char *value);
 void cvy_json_int(cvy_json *json, const char *key, int64_t value);
 void cvy_json_number(cvy_json *json, const char *key, double value, int significant_digits);
+void cvy_json_null(cvy_json *json, const char *key);
 
 #endif

@@ -6,7 +6,7 @@
 
 /* ---- texts of a cell ---- */
 
-enum { CELL = 160 };
+enum { CELL = 4096 }; /* the note may hold CVY_MAX_INPUTS long names */
 
 static void shape_text(char *out, cvy_shape s) {
   if (s.h == 1 && s.w == 1)
@@ -119,8 +119,16 @@ static void print_table(FILE *out, const cvy_net_info *info) {
 
 /* ---- the totals ---- */
 
-static double mb(double bytes) {
-  return 1e-6 * bytes;
+typedef struct size_text {
+  char text[32];
+} size_text;
+
+/* "36.5 kB", "731.6 MB" */
+static size_text in_bytes(double bytes) {
+  size_text size;
+  const bool small = bytes < 99950; /* 0.1 MB, rounded */
+  snprintf(size.text, sizeof size.text, "%.1f %s", bytes * (small ? 1e-3 : 1e-6), small ? "kB" : "MB");
+  return size;
 }
 
 /* Of the image and of all layers that do not work in place. */
@@ -132,27 +140,26 @@ static int64_t values_of_layers(const cvy_net_info *info) {
 }
 
 static void print_totals(FILE *out, const cvy_net_info *info) {
-  char params[CELL], averages[CELL], multiply_adds[CELL], values[CELL];
+  char params[32], averages[32], multiply_adds[32], values[32];
   const double images = (double)info->input.n, arena = (double)sizeof(float) * (double)info->arena_count;
+  const double forward = (double)info->forward_bytes, training = (double)info->activation_bytes;
   grouped(params, info->param_count);
   grouped(averages, info->average_count);
   grouped(multiply_adds, info->multiply_adds);
   grouped(values, values_of_layers(info));
   fprintf(out, "total: %s parameters, %s multiply-adds an image\n", params, multiply_adds);
   if (info->average_count) fprintf(out, "running averages: %s, which are not learnt by gradient\n", averages);
-  fprintf(out, "activations forward: %s values, %.1f MB an image (layers in place share theirs)\n", values,
-          mb((double)sizeof(float) * (double)values_of_layers(info)));
+  fprintf(out, "activations forward: %s values, %s an image (layers in place share theirs)\n", values,
+          in_bytes((double)sizeof(float) * (double)values_of_layers(info)).text);
   fprintf(out, "memory for microbatches of %lld\n", (long long)info->input.n);
-  fprintf(out, "  evaluation: parameters %.1f MB, activations %.1f MB (%.1f MB an image)\n", mb(arena),
-          mb((double)info->forward_bytes), mb((double)info->forward_bytes) / images);
-  fprintf(
-      out,
-      "  training: parameters, gradients and momentum %.1f MB, and %.1f MB for each level of the summation tree\n"
-      "    within a rank; activations and their gradients %.1f MB (%.1f MB an image; %.1f MB if nothing were\n"
-      "    shared)\n",
-      mb(3 * arena), mb(arena), mb((double)info->activation_bytes),
-      mb((double)info->activation_bytes) / images, mb((double)info->activation_bytes_unshared));
-  fprintf(out, "  scratch: %.1f MB\n", mb((double)info->scratch_bytes));
+  fprintf(out, "  evaluation: parameters %s, activations %s (%s an image)\n", in_bytes(arena).text,
+          in_bytes(forward).text, in_bytes(forward / images).text);
+  fprintf(out,
+          "  training: parameters, gradients and momentum %s, and %s for each level of the summation tree\n"
+          "    within a rank; activations and their gradients %s (%s an image; %s if nothing were shared)\n",
+          in_bytes(3 * arena).text, in_bytes(arena).text, in_bytes(training).text,
+          in_bytes(training / images).text, in_bytes((double)info->activation_bytes_unshared).text);
+  fprintf(out, "  scratch: %s\n", in_bytes((double)info->scratch_bytes).text);
 }
 
 void cvy_net_print(FILE *out, const cvy_net *net) {
@@ -173,9 +180,15 @@ static void json_shape(cvy_json *json, const char *key, cvy_shape s) {
   json_ints(json, key, (const int64_t[]){s.h, s.w, s.c}, 3);
 }
 
+/* Every layer has the same keys; those of a window are null where there is none. */
 static void json_window(cvy_json *json, const cvy_sliding *s) {
   const int64_t none[2] = {0, 0};
-  if (s->kernel[0] == 0) return;
+  if (s->kernel[0] == 0) {
+    cvy_json_null(json, "kernel");
+    cvy_json_null(json, "stride");
+    cvy_json_null(json, "padding");
+    return;
+  }
   json_ints(json, "kernel", s->kernel, 2);
   json_ints(json, "stride", s->stride, 2);
   if (s->padding[0] == CVY_PADDING_SAME)
