@@ -53,19 +53,31 @@ static void find_units(graph *g) {
 
 /* ---- texts ---- */
 
-static void print_escaped(FILE *out, const char *text) {
-  for (; *text; text++) {
-    if (*text == '<')
-      fputs("&lt;", out);
-    else if (*text == '>')
-      fputs("&gt;", out);
-    else if (*text == '&')
-      fputs("&amp;", out);
-    else if (*text == '"')
-      fputs("&quot;", out);
+/* In an HTML-like label. Graphviz replaces \N and its like even there; XML knows no control characters. */
+static void print_letters(FILE *out, const char *text, size_t length) {
+  for (size_t i = 0; i < length; i++) {
+    if (text[i] == '\\')
+      fputs("\\\\", out);
+    else if (strchr("<>&\"", text[i]))
+      fprintf(out, "&#%d;", text[i]);
+    else if ((unsigned char)text[i] < ' ')
+      fputs("&#65533;", out);
     else
-      fputc(*text, out);
+      fputc(text[i], out);
   }
+}
+
+static void print_escaped(FILE *out, const char *text) {
+  print_letters(out, text, strlen(text));
+}
+
+/* "61.71 thousand" */
+static void print_rounded(FILE *out, int64_t count) {
+  const char *const words[] = {"", " thousand", " million", " billion"};
+  double value = (double)count;
+  int word = 0;
+  for (; value >= 1000 && word < 3; word++) value *= 1e-3;
+  fprintf(out, "%.4g%s", value, words[word]);
 }
 
 static void print_pair(FILE *out, const int64_t pair[2]) {
@@ -75,12 +87,12 @@ static void print_pair(FILE *out, const int64_t pair[2]) {
     fprintf(out, "%lldx%lld", (long long)pair[0], (long long)pair[1]);
 }
 
-/* "max_pool 3x3/2", "conv 3x3, 64" */
+/* "max_pool 3x3/2", "conv 3x3, 64"; a single window has nowhere to stride. */
 static void print_layer(FILE *out, const cvy_net_layer *l) {
   const cvy_sliding *s = &l->sliding;
   print_escaped(out, l->type);
   if (s->kernel[0] > 0) fprintf(out, " %lldx%lld", (long long)s->kernel[0], (long long)s->kernel[1]);
-  if (s->kernel[0] > 0 && (s->stride[0] > 1 || s->stride[1] > 1)) {
+  if (s->kernel[0] > 0 && l->y.h * l->y.w > 1 && (s->stride[0] > 1 || s->stride[1] > 1)) {
     fputc('/', out);
     print_pair(out, s->stride);
   }
@@ -126,27 +138,37 @@ static bool same_frame(const char *a, const char *b, int depth) {
   return length > 0 && length == frame_length(b, depth) && strncmp(a, b, length) == 0;
 }
 
-/* `framed`: letters of its name that the frames around it already say. */
-static void print_unit(const graph *g, int64_t unit, size_t framed) {
-  const cvy_net_layer *first = &g->net->layers[unit];
-  const int64_t last = g->last_of[unit];
-  if (first->input_count > 1 && last == unit) {
-    fprintf(g->out, "  n%lld [shape=oval, label=<", (long long)unit);
-    print_layer(g->out, first);
-    fprintf(g->out, ">, fillcolor=\"%s\"];\n", colour_of(g, unit));
-    return;
-  }
-  fprintf(g->out, "  n%lld [label=<<b>", (long long)unit);
-  print_escaped(g->out, first->name + framed);
-  fputs("</b>", g->out);
-  for (int64_t i = unit; i <= last; i++) {
+static void print_lines(const graph *g, int64_t unit) {
+  for (int64_t i = unit; i <= g->last_of[unit]; i++) {
     if (g->unit_of[i] != unit) continue;
-    fputs("<br/>", g->out);
+    if (i > unit) fputs("<br/>", g->out);
     print_layer(g->out, &g->net->layers[i]);
   }
-  fputs("<br/><font color=\"#666666\">", g->out);
-  print_shape(g->out, g->net->layers[last].y);
-  fprintf(g->out, "</font>>, fillcolor=\"%s\"%s];\n", colour_of(g, unit),
+}
+
+static bool changes_shape(const graph *g, int64_t layer) {
+  const cvy_net_layer *l = &g->net->layers[layer];
+  return !same_shape(l->y, l->inputs[0] == IMAGE ? g->net->input : g->net->layers[l->inputs[0]].y);
+}
+
+/* Where branches meet stands a small oval without a name. */
+static void print_unit(const graph *g, int64_t unit, const char *name, size_t length) {
+  const cvy_net_layer *first = &g->net->layers[unit];
+  const bool is_meeting = first->input_count > 1;
+  fprintf(g->out, "  n%lld [label=<", (long long)unit);
+  if (!is_meeting) {
+    fputs("<b>", g->out);
+    print_letters(g->out, name, length);
+    fputs("</b><br/>", g->out);
+  }
+  print_lines(g, unit);
+  if (!is_meeting || changes_shape(g, unit)) {
+    fputs("<br/><font color=\"#666666\">", g->out);
+    print_shape(g->out, first->y);
+    fputs("</font>", g->out);
+  }
+  fprintf(g->out, ">, fillcolor=\"%s\"%s%s];\n", colour_of(g, unit),
+          is_meeting ? ", shape=oval, margin=\"0.02,0.02\"" : "",
           first->only_in_training ? ", style=\"filled,rounded,dashed\"" : "");
 }
 
@@ -158,33 +180,41 @@ static int64_t count_units(const graph *g, int64_t begin, int64_t end) {
 
 static void print_layers(const graph *g, int64_t begin, int64_t end, int depth, size_t framed);
 
+static void open_frame(const graph *g, int64_t begin, int depth, const char *title, size_t length) {
+  fprintf(g->out, "  subgraph \"cluster_%d_%lld\" {\n  labeljust=l;\n  label=<", depth, (long long)begin);
+  print_letters(g->out, title, length);
+  fputs(">;\n", g->out);
+}
+
 /* The layers that lie in the same frame as the first one, before `end`; returns the layer after them. A frame around a
- * single unit would only clutter the picture. */
+ * single unit would only clutter the picture: the unit has its name. */
 static int64_t print_frame(const graph *g, int64_t begin, int64_t end, int depth, size_t framed) {
   const char *name = g->net->layers[begin].name;
   const size_t length = frame_length(name, depth);
   int64_t after = begin + 1;
   while (after < end && same_frame(name, g->net->layers[after].name, depth)) after++;
-  const bool drawn = count_units(g, begin, after) > 1;
-  if (drawn) {
-    char title[256];
-    snprintf(title, sizeof title, "%.*s", (int)(length - framed), name + framed);
-    fprintf(g->out, "  subgraph \"cluster_%d_%lld\" {\n  label=<", depth, (long long)begin);
-    print_escaped(g->out, title);
-    fputs(">;\n", g->out);
+  const int64_t units = count_units(g, begin, after);
+  if (units == 1) {
+    for (int64_t i = begin; i < after; i++)
+      if (g->unit_of[i] == i) print_unit(g, i, name + framed, length - framed);
+    return after;
   }
+  const bool drawn = units > 1 && depth <= MOST_FRAMES;
+  if (drawn) open_frame(g, begin, depth, name + framed, length - framed);
   print_layers(g, begin, after, depth + 1, drawn ? length + 1 : framed);
   if (drawn) fputs("  }\n", g->out);
   return after;
 }
 
+/* `framed`: letters of the names that the frames around them already say. */
 static void print_layers(const graph *g, int64_t begin, int64_t end, int depth, size_t framed) {
   for (int64_t i = begin; i < end;) {
-    if (depth <= MOST_FRAMES && frame_length(g->net->layers[i].name, depth) > 0) {
+    const char *name = g->net->layers[i].name;
+    if (frame_length(name, depth) > 0) {
       i = print_frame(g, i, end, depth, framed);
       continue;
     }
-    if (g->unit_of[i] == i) print_unit(g, i, framed);
+    if (g->unit_of[i] == i) print_unit(g, i, name + framed, strlen(name + framed));
     i++;
   }
 }
@@ -202,8 +232,11 @@ static void print_head(const graph *g) {
       "  edge [color=\"#666666\", arrowsize=0.6];\n  label=<<b>",
       g->out);
   print_escaped(g->out, net->name);
-  fprintf(g->out, "</b><br/>%.4g million parameters, %.4g billion multiply-adds an image<br/> >;\n",
-          1e-6 * (double)net->param_count, 1e-9 * (double)net->multiply_adds);
+  fputs("</b><br/>", g->out);
+  print_rounded(g->out, net->param_count);
+  fputs(" parameters, ", g->out);
+  print_rounded(g->out, net->multiply_adds);
+  fputs(" multiply-adds an image<br/> >;\n", g->out);
   fputs("  image [label=<<b>input</b><br/><font color=\"#666666\">", g->out);
   print_shape(g->out, net->input);
   fputs("</font>>, fillcolor=\"#ffffff\"];\n", g->out);

@@ -3,6 +3,7 @@
 #include "suite.h"
 
 #include "base/yaml.h"
+#include "report/graph.h"
 #include <convoy/net.h>
 
 static const char *const small = "name: small\ninput: [8, 8, 3]\nlayers:\n"
@@ -93,5 +94,106 @@ static void windows_are_numbers_or_null(void) {
   free(text);
 }
 
+/* ---- the picture ---- */
+
+static void expect_once(const char *text, const char *part) {
+  const char *found = strstr(text, part);
+  if (!found || strstr(found + 1, part)) printf("\n  not once '%s' in:\n%s\n", part, text);
+  CU_ASSERT(found && !strstr(found + 1, part));
+}
+
+/* The caller frees it. */
+static char *drawn(const char *description) {
+  char path[300], *text = calloc(1, 65536);
+  cvy_pool *pool = cvy_pool_create();
+  cvy_net *net = create(pool, description);
+  snprintf(path, sizeof path, "%s/net.dot", scratch_folder());
+  CU_ASSERT(!cvy_graph_write(cvy_net_describe(net), path));
+  FILE *file = fopen(path, "r");
+  CU_ASSERT_FATAL(file != NULL);
+  CU_ASSERT(fread(text, 1, 65535, file) > 0);
+  fclose(file);
+  cvy_net_destroy(net);
+  cvy_pool_destroy(pool);
+  return text;
+}
+
+static const char *const residual =
+    "name: residual\ninput: [8, 8, 3]\nblocks:\n"
+    "  conv_bn:\n    parameters: {filters: , kernel: }\n    layers:\n"
+    "      - conv: {filters: $filters, kernel: $kernel, padding: same}\n      - batch_norm\n"
+    "  residual:\n    layers:\n"
+    "      - conv_bn: {name: first, filters: 4, kernel: 3}\n      - relu\n"
+    "      - conv_bn: {name: second, filters: 4, kernel: 3}\n"
+    "      - add: {inputs: [second, input]}\n      - relu\n"
+    "layers:\n"
+    "  - conv_bn: {name: stem, filters: 4, kernel: 1}\n"
+    "  - residual: {name: stage, repeat: 2}\n"
+    "  - average_pool: {name: middle, kernel: global}\n  - fc: {name: middle_fc, outputs: 2}\n"
+    "  - softmax_loss: {name: auxiliary}\n"
+    "  - average_pool: {inputs: stage, kernel: global}\n  - fc: {outputs: 2}\n  - softmax_loss\n";
+
+static void chains_are_one_box(void) {
+  char *text = drawn(residual);
+  expect_once(text, "n0 [label=<<b>stem</b><br/>conv 1x1, 4<br/>batch_norm<br/>");
+  expect_once(text, "n2 [label=<<b>first</b><br/>conv 3x3, 4<br/>batch_norm<br/>relu<br/>");
+  expect_once(text, "image -> n0;");
+  expect_once(text, "n0 -> n2;");
+  expect_once(text, "n0 -> n7;");
+  expect_once(text, "n5 -> n7;");
+  CU_ASSERT(strstr(text, "n3 ") == NULL);
+  free(text);
+}
+
+static void branches_meet_in_an_oval(void) {
+  char *text = drawn(residual);
+  expect_once(text, "n7 [label=<add<br/>relu>, fillcolor=\"#eeeeee\", shape=oval");
+  free(text);
+  text = drawn(
+      "name: wide\ninput: [2, 2, 1]\nlayers:\n"
+      "  - conv: {name: a, filters: 2, kernel: 1}\n  - conv: {name: b, inputs: input, filters: 3, kernel: 1}\n"
+      "  - concat: {inputs: [a, b]}\n  - fc: {outputs: 2}\n  - softmax_loss\n");
+  expect_once(text, "n2 [label=<concat<br/><font color=\"#666666\">2&#215;2&#215;5</font>>");
+  free(text);
+}
+
+static void blocks_are_frames(void) {
+  char *text = drawn(residual);
+  expect_once(text, "label=<stage.1>;");
+  expect_once(text, "label=<stage.2>;");
+  CU_ASSERT(strstr(text, "label=<stem>;") == NULL);
+  expect_once(
+      text,
+      "<b>middle</b><br/>average_pool 8x8<br/><font color=\"#666666\">4</font>>, fillcolor=\"#d2ecdf\", style=\"filled,rounded,dashed\"");
+  expect_once(
+      text,
+      "<b>auxiliary</b><br/>softmax_loss<br/><font color=\"#666666\">2</font>>, fillcolor=\"#f6d3c6\", style=\"filled,rounded,dashed\"");
+  expect_once(text,
+              "<b>loss2</b><br/>softmax_loss<br/><font color=\"#666666\">2</font>>, fillcolor=\"#f6d3c6\"];");
+  free(text);
+}
+
+static void names_are_escaped(void) {
+  char *text = drawn("name: \"\\\\G<i>\"\ninput: [2, 2, 1]\nlayers:\n"
+                     "  - fc: {name: \"\\\\N & \\\"q\\\" <b>\\x01\", outputs: 2}\n  - softmax_loss\n");
+  expect_once(text, "label=<<b>\\\\G&#60;i&#62;</b><br/>10 parameters, 8 multiply-adds");
+  expect_once(text, "n0 [label=<<b>\\\\N &#38; &#34;q&#34; &#60;b&#62;&#65533;</b>");
+  free(text);
+}
+
+static void other_endings_are_refused(void) {
+  const char *const wrong[] = {"net.gif", "net", "net.SVG", "dir.svg/net", ".", ""};
+  cvy_pool *pool = cvy_pool_create();
+  cvy_net *net = create(pool, small);
+  for (int64_t i = 0; i < CVY_COUNT(wrong); i++) {
+    CU_ASSERT_EQUAL(cvy_graph_write(cvy_net_describe(net), wrong[i]), CVY_E_USAGE);
+    expect_in(cvy_err_message(), ".svg, .pdf, .png or .dot");
+  }
+  cvy_net_destroy(net);
+  cvy_pool_destroy(pool);
+}
+
 SUITE("summary", TEST(columns_are_aligned), TEST(small_sizes_are_not_nothing),
-      TEST(long_inputs_are_written_out), TEST(windows_are_numbers_or_null))
+      TEST(long_inputs_are_written_out), TEST(windows_are_numbers_or_null), TEST(chains_are_one_box),
+      TEST(branches_meet_in_an_oval), TEST(blocks_are_frames), TEST(names_are_escaped),
+      TEST(other_endings_are_refused))
