@@ -350,8 +350,10 @@ static const char *type_text(const cvy_option *option, bool on_command_line) {
   }
   case CVY_INTS:
     return "[N, ...]";
-  case CVY_TABLE:
   case CVY_NODE:
+    if (option->words) return option->words[0];
+    return "{...}";
+  case CVY_TABLE:
     return "{...}";
   }
   return "";

@@ -43,7 +43,7 @@ typedef struct cvy_option {
   const char
       *fallback;   /* YAML text of the default; NULL: must be given (CVY_NODE, CVY_TABLE: never needed) */
   double min, max; /* CVY_INT, CVY_FLOAT, CVY_PAIR, CVY_INTS */
-  const char *const *words; /* CVY_CHOICE, CVY_PAIR: NULL-terminated */
+  const char *const *words; /* CVY_CHOICE, CVY_PAIR: NULL-terminated; CVY_NODE: how help writes the value */
   const struct cvy_option *table;
   const char *help; /* one line, with the unit */
 } cvy_option;

@@ -28,7 +28,8 @@ static void print_markdown(void) {
   cvy_options_markdown(stdout, cvy_net_common_options());
   for (int64_t i = 0; i < cvy_layer_type_count(); i++) {
     const cvy_kind *layer = cvy_layer_type_at(i)->kind;
-    printf("\n**%s**: %s\n\n", layer->name, layer->help);
+    printf("\n**%s**: %s\n", layer->name, layer->help);
+    if (layer->options) putchar('\n');
     cvy_options_markdown(stdout, layer->options);
   }
 }

@@ -17,9 +17,12 @@ typedef struct common {
   bool when;
 } common;
 
+static const char *const name_words[] = {"NAME", NULL}, *const input_words[] = {"NAME|[NAME, ...]", NULL};
+
 static const cvy_option common_options[] = {
-    {"name", CVY_NODE, offsetof(common, name), .help = "what others call it; else its kind and a number"},
-    {"inputs", CVY_NODE, offsetof(common, inputs),
+    {"name", CVY_NODE, offsetof(common, name), .words = name_words,
+     .help = "what others call it; else its kind and a number"},
+    {"inputs", CVY_NODE, offsetof(common, inputs), .words = input_words,
      .help = "what it reads: names of layers above, or input, the image; else the layer before"},
     {"repeat", CVY_INT, offsetof(common, repeat), "1", 1, MAX_REPEAT,
      .help = "copies in a chain, called name.1, name.2, ...; name itself is the last"},

@@ -1,17 +1,36 @@
-# The generated tables of launch/networks/README.md are those that the program prints.
-# bash tests/e2e/pages.sh PROGRAM --update writes them.
+# launch/networks/README.md: its tables are those that the program prints, its examples work, its errors are what it says.
+# bash tests/e2e/pages.sh PROGRAM --update writes the tables, in the tree that this script stands in.
 export LC_ALL=C
+CONVOY_SOURCE=$(cd "$(dirname "$0")/../.." && pwd)
+export CONVOY_SOURCE
 update=${2:-}
 . "$(dirname "$0")/lib" "$1"
 page=$CONVOY_SOURCE/launch/networks/README.md
 
+paper() {
+  case $1 in
+    alexnet | alexnet-grouped) echo "Krizhevsky, Sutskever & Hinton 2012" ;;
+    alexnet-bn) echo "Krizhevsky et al. 2012, Ioffe & Szegedy 2015" ;;
+    catdog-cnn) echo "Chollet 2018, section 5.2" ;;
+    googlenet) echo "Szegedy et al. 2015" ;;
+    hoda-cnn) echo "the course's" ;;
+    inception-v3) echo "Szegedy et al. 2016" ;;
+    lenet) echo "Caffe's example" ;;
+    lenet5) echo "LeCun et al. 1998" ;;
+    resnet*) echo "He et al. 2016" ;;
+    vgg*) echo "Simonyan & Zisserman 2015" ;;
+    zfnet) echo "Zeiler & Fergus 2014" ;;
+  esac
+}
+
 networks() {
-  echo "| network | input | parameters | multiply-adds |"
-  echo "|---|---|---|---|"
+  echo "| network | paper | input | parameters | multiply-adds |"
+  echo "|---|---|---|---|---|"
   for file in "$CONVOY_SOURCE"/launch/networks/*.yaml; do
     name=$(basename "$file" .yaml)
-    "$convoy" summary "$name" >summary.txt || fail "summary $name"
-    echo "| \`$name\` | $(awk '$1 == "input" {print $2}' summary.txt) |" \
+    "$convoy" summary "$name" >summary.txt || fail "summary $name" >&2
+    [ -n "$(paper "$name")" ] || fail "$name: where it comes from is not said in tests/e2e/pages.sh" >&2
+    echo "| \`$name\` | $(paper "$name") | $(awk '$1 == "input" {print $2}' summary.txt) |" \
       "$(sed -n 's/^total: \(.*\) parameters, \(.*\) multiply-adds an image$/\1 | \2/p' summary.txt) |"
   done
 }
@@ -26,13 +45,37 @@ replace() { # replace MARK FILE
 }
 
 networks >networks.md
-"$convoy" layers --markdown >layers.md
+"$convoy" layers --markdown >layers.md || fail "layers --markdown"
+[ "$failures" = 0 ] || finish
 for part in "networks networks.md" "convoy layers --markdown layers.md"; do
   mark=${part% *} file=${part##* }
   [ "$update" != --update ] || replace "$mark" "$file"
   between "$mark" >there.md
   cmp -s there.md "$file" || fail "launch/networks/README.md, '$mark', is stale: $(diff there.md "$file" | head -5)"
 done
+
+# The page's networks: a piece of one gets the rest.
+awk '/^```yaml$/ {n++; inside = 1; next} /^```$/ {inside = 0} inside {print >("example" n ".yaml")}' "$page"
+for file in example*.yaml; do
+  case $(head -n 1 "$file") in
+    name:*) cp "$file" whole.yaml ;;
+    blocks:*) { printf '%s\n' "name: net" "input: [32, 32, 3]" && cat "$file"; } >whole.yaml ;;
+    *) { printf '%s\n' "name: net" "input: [8, 8, 3]" "layers:" && cat "$file" && printf '%s\n' "  - fc: {outputs: 2}" "  - softmax_loss"; } >whole.yaml ;;
+  esac
+  "$convoy" summary ./whole.yaml >out.txt 2>&1 || fail "an example of the page: $(cat "$file" out.txt)"
+done
+[ -e example5.yaml ] || fail "the page has lost its examples"
+
+# wrong LAYER...: the page shows what the program says of them.
+wrong() {
+  printf '%s\n' "name: net" "input: [32, 32, 3]" "layers:" "$@" "  - fc: {outputs: 10}" "  - softmax_loss" >net.yaml
+  "$convoy" summary ./net.yaml >out.txt 2>&1
+  [ $? = 2 ] && grep -qxF "    $(sed 's/^convoy summary: .\///' out.txt)" "$page" || fail "the page does not show: $(cat out.txt)"
+}
+wrong "  - dropout: {rat: 0.5}"
+wrong "  - conv: {filters: 32, kernel: 40}"
+wrong "  - conv: {filters: 32, kernel: 3}" "  - add: {inputs: [conv1, stem]}"
+wrong "  - conv: {filters: 32, kernel: 3}" "  - relu: {inputs: input}"
 
 # JSON that parses, with every layer type in it.
 if command -v python3 >/dev/null; then
