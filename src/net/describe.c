@@ -187,8 +187,7 @@ cvy_err cvy_net_configure(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *root, 
     return cvy_yaml_error(settings, "a network's parameters must be given as {name: value}, not as %s",
                           cvy_yaml_describe(settings));
   if (root->kind != CVY_YAML_MAPPING) return cvy_yaml_error(root, "a network must be a mapping");
-  if (!parameters || parameters->kind != CVY_YAML_MAPPING)
-    parameters = cvy_yaml_new_mapping(pool, root->file);
+  if (!parameters) parameters = cvy_yaml_new_mapping(pool, root->file);
   for (int64_t i = 0; i < settings->count; i++) {
     CVY_TRY(check_is_parameter(parameters, settings->keys[i], network));
     parameters = with_value(pool, parameters, settings->keys[i]->text, settings->items[i]);

@@ -181,8 +181,10 @@ static const cvy_kind *kind_of_block(cvy_pool *pool, const block *b) {
 }
 
 static cvy_err check_is_list(const cvy_yaml *layers, const cvy_yaml *at, const char *what) {
-  if (!layers || layers->kind != CVY_YAML_SEQUENCE || layers->count == 0)
-    return cvy_yaml_error(layers ? layers : at, "%s needs 'layers', a list of at least one layer", what);
+  if (!layers) return cvy_yaml_error(at, "%s needs 'layers', a list of at least one layer", what);
+  if (layers->kind != CVY_YAML_SEQUENCE || layers->count == 0)
+    return cvy_yaml_error(layers, "the 'layers' of %s must be a list of at least one layer, not %s", what,
+                          layers->kind == CVY_YAML_SEQUENCE ? "an empty one" : cvy_yaml_describe(layers));
   return CVY_OK;
 }
 
@@ -247,6 +249,13 @@ static cvy_err check_name(const cvy_yaml *given) {
   return CVY_OK;
 }
 
+static cvy_err check_is_new(const scope *s, const char *name, const cvy_yaml *at) {
+  const entry *same = find(s, name);
+  if (same)
+    return cvy_yaml_error(at, "two layers are named '%s'; the first one stands on line %d", name, same->line);
+  return CVY_OK;
+}
+
 /* The name given, or the kind and a number: conv1, conv2, ... */
 static cvy_err choose_name(const char **out, expander *e, const scope *s, const cvy_yaml *given,
                            const char *kind, const cvy_yaml *at) {
@@ -255,11 +264,8 @@ static cvy_err choose_name(const char **out, expander *e, const scope *s, const 
   for (const entry *known = s->newest; known; known = known->before)
     number += known->kind && strcmp(known->kind, kind) == 0;
   *out = given ? given->text : cvy_pool_format(e->net->pool, "%s%lld", kind, (long long)number);
-  const entry *same = find(s, *out);
-  if (same)
-    return cvy_yaml_error(given ? given : at, "two layers are named '%s'; the first one stands on line %d",
-                          *out, same->line);
-  return CVY_OK;
+  while (!given && find(s, *out)) *out = cvy_pool_format(e->net->pool, "%s%lld", kind, (long long)++number);
+  return check_is_new(s, *out, given ? given : at);
 }
 
 /* ---- inputs ---- */
@@ -347,6 +353,8 @@ typedef struct use {
 } use;
 
 static cvy_err check_block_stands_above(const expander *e, const scope *s, const cvy_yaml *name) {
+  if (s->use && name->kind == CVY_YAML_SCALAR && strcmp(s->use->block, name->text) == 0)
+    return cvy_yaml_error(name, "block '%s' uses itself, which would have no end", name->text);
   for (int64_t i = s->kind_count; i < e->type_count + e->block_count; i++)
     if (name->kind == CVY_YAML_SCALAR && strcmp(e->kinds[i]->name, name->text) == 0)
       return cvy_yaml_error(name,
@@ -471,6 +479,7 @@ static cvy_err expand_item(int64_t *value, expander *e, scope *s, const cvy_yaml
   if (!u.repeats) CVY_TRY(place(value, e, s, &u, name, &in));
   for (int64_t i = 1; u.repeats && i <= u.common.repeat; i++) {
     const char *copy = cvy_pool_format(e->net->pool, "%s.%lld", name, (long long)i);
+    CVY_TRY(check_is_new(s, copy, u.at));
     CVY_TRY(place(value, e, s, &u, copy, &in));
     define(e, s, copy, NULL, *value, u.at->line);
     in = (inputs){.count = 1, .values = {*value}};

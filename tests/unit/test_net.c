@@ -212,6 +212,7 @@ static void wrong_descriptions_are_refused(void) {
       {"  - fc: {outputs: $n}\n", "n.yaml:4:19: no parameter is named 'n' here"},
       {"  - fc: 3\n", "n.yaml:4:9: fc takes key: value options"},
       {"  - {fc: {outputs: 3}, relu: }\n", "n.yaml:4:5: expected one layer"},
+      {"  - fc:\n    outputs: 3\n", "n.yaml:5:5: 'outputs' stands beside 'fc'; if it is one of its options"},
       {"  - [relu]\n", "n.yaml:4:5: expected one layer"},
       {"  - fc: {name: a, outputs: 3, inputs: b}\n  - fc: {name: b, outputs: 3}\n  - softmax_loss\n",
        "n.yaml:4:39: 'b' stands on line 5; a layer's inputs must stand above it"},
@@ -249,8 +250,13 @@ static void wrong_heads_are_refused(void) {
       {"input: [8, 8]\nlayers: [softmax_loss]\n", "n.yaml:1:8: 'input' must be [height, width, channels]"},
       {"input: [8, 8, 0]\nlayers: [softmax_loss]\n", "n.yaml:1:15: 'input' must be a whole number"},
       {"input: [8, 8, 1]\n", "n.yaml:1:1: the network needs 'layers'"},
-      {"input: [8, 8, 1]\nlayers: []\n", "n.yaml:2:9: the network needs 'layers'"},
-      {"input: [8, 8, 1]\nlayers: {relu: }\n", "n.yaml:2:9: the network needs 'layers'"},
+      {"input: [8, 8, 1]\nlayers: []\n",
+       "n.yaml:2:9: the 'layers' of the network must be a list of at least one layer"},
+      {"input: [8, 8, 1]\nlayers: {relu: }\n",
+       "n.yaml:2:9: the 'layers' of the network must be a list of at least one "
+       "layer, not a mapping"},
+      {"input: [8, 8, 1]\nparameters: [x]\nlayers: [softmax_loss]\n",
+       "n.yaml:2:13: 'parameters' must be names"},
       {"input: [8, 8, 1]\nlayer: [relu]\n",
        "n.yaml:2:1: unknown key 'layer' in the network; did you mean 'layers'?"}};
   for (int64_t i = 0; i < CVY_COUNT(wrong); i++) {
@@ -371,6 +377,9 @@ static void wrong_blocks_are_refused(void) {
       {"- tanh\n", "- tahn\n", "n.yaml:9:9: unknown layer 'tahn'; did you mean 'tanh'?"},
       {"- tanh\n", "- residual\n",
        "n.yaml:9:9: block 'residual' stands on line 10; a block must stand above the blocks that use it"},
+      {"- tanh\n", "- unit\n", "n.yaml:9:9: block 'unit' uses itself"},
+      {"- unit: {filters: 2}\n", "- relu: {name: c.2}\n  - relu: {name: c, repeat: 2}\n",
+       "n.yaml:25:5: two layers are named 'c.2'"},
       {"[a.1, a, input]", "[a.1, a, stage]", "n.yaml:14:32: no layer is named 'stage'"},
       {"kernel: 3}\n", "kernel: 3, stride: 1}\n",
        "n.yaml:6:40: nobody uses parameter 'stride': $stride stands nowhere in block 'unit'"},
