@@ -33,10 +33,11 @@ typedef struct cvy_net_layer {
   const int64_t *inputs; /* layers above, or -1, the image */
   bool only_in_training; /* part of an auxiliary head */
   bool is_loss;
-  bool in_place;         /* its output lies where its input lay */
-  cvy_shape y;           /* n: the microbatch */
-  int64_t param_count;   /* learnt ones */
-  int64_t multiply_adds; /* an image */
+  const char *untrainable; /* NULL, or why it cannot learn */
+  bool in_place;           /* its output lies where its input lay */
+  cvy_shape y;             /* n: the microbatch */
+  int64_t param_count;     /* learnt ones */
+  int64_t multiply_adds;   /* an image */
 } cvy_net_layer;
 
 typedef struct cvy_net_info {

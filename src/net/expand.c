@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { MAX_NAME = 100, MAX_LAYERS = 10000, MAX_USES = 100000, MAX_REPEAT = 1000, MAX_KINDS = 256 };
+enum { MAX_NAME = 200, MAX_LAYERS = 10000, MAX_USES = 100000, MAX_REPEAT = 1000, MAX_KINDS = 256 };
 
 /* The keys that every layer and block has, beside its own options. */
 typedef struct common {
@@ -141,7 +141,7 @@ static cvy_err check_parameters(const cvy_yaml *parameters, const cvy_yaml *body
     if (is_common_key(key->text))
       return cvy_yaml_error(key, "a parameter cannot be named '%s', as every layer has that key", key->text);
     if (is_parameter(parameters->items[i]))
-      return cvy_yaml_error(parameters->items[i], "a default must be a value, not another parameter");
+      return cvy_yaml_error(parameters->items[i], "a parameter must be a value, not another parameter");
     if (!mentions(body, key->text))
       return cvy_yaml_error(key, "nobody uses parameter '%s': $%s stands nowhere in %s", key->text, key->text,
                             of);
@@ -163,6 +163,19 @@ static cvy_err fill_defaults(const cvy_yaml **values, const cvy_yaml *parameters
                             parameters->keys[i]->text);
   }
   return CVY_OK;
+}
+
+/* ---- names ---- */
+
+/* Names become parts of other names, of paths in HDF5 files, and of pictures. Letters of any alphabet are letters. */
+static bool is_word(const char *text) {
+  for (const char *c = text; *c; c++) {
+    const bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
+                        (unsigned char)*c >= 0x80;
+    const bool dot = *c == '.' && c > text && c[-1] != '.' && c[1];
+    if (!letter && !dot && *c != '_' && *c != '-') return false;
+  }
+  return text[0] != '\0';
 }
 
 /* ---- blocks ---- */
@@ -192,8 +205,9 @@ static cvy_err read_block(expander *e, const cvy_yaml *name, const cvy_yaml *bod
   cvy_pool *pool = e->net->pool;
   block *b = &e->blocks[e->block_count];
   const char *what = cvy_pool_format(pool, "block '%s'", name->text);
-  if (!name->text[0] || strpbrk(name->text, "/.$") || strcmp(name->text, "input") == 0)
-    return cvy_yaml_error(name, "a block's name must be a word without '/', '.' or '$', and not 'input'");
+  if (!is_word(name->text) || strchr(name->text, '.') || strcmp(name->text, "input") == 0)
+    return cvy_yaml_error(name,
+                          "a block's name must be a word of letters, digits, '_' and '-', and not 'input'");
   for (int64_t i = 0; i < e->type_count; i++)
     if (strcmp(e->kinds[i]->name, name->text) == 0)
       return cvy_yaml_error(name, "a block cannot be named '%s', as a layer type is", name->text);
@@ -224,7 +238,7 @@ static cvy_err check_blocks_are_used(const expander *e) {
   return CVY_OK;
 }
 
-/* ---- names ---- */
+/* ---- what names mean ---- */
 
 static void define(expander *e, scope *s, const char *name, const char *kind, int64_t value, int line) {
   entry *new = cvy_pool_new(e->net->pool, sizeof *new);
@@ -239,11 +253,10 @@ static const entry *find(const scope *s, const char *name) {
 }
 
 static cvy_err check_name(const cvy_yaml *given) {
-  if (given->kind != CVY_YAML_SCALAR || !given->text[0] || strchr(given->text, '/'))
-    return cvy_yaml_error(given, "a layer's name must be a word without '/', not %s",
+  if (given->kind != CVY_YAML_SCALAR || !is_word(given->text))
+    return cvy_yaml_error(given,
+                          "a layer's name must be a word of letters, digits, '_', '-' and '.' within, not %s",
                           cvy_yaml_describe(given));
-  if (strlen(given->text) > MAX_NAME)
-    return cvy_yaml_error(given, "a layer's name may have at most %d letters", MAX_NAME);
   if (strcmp(given->text, "input") == 0)
     return cvy_yaml_error(given, "'input' is the name of what comes in; call the layer something else");
   return CVY_OK;
@@ -403,6 +416,10 @@ static cvy_err read_use(use *u, expander *e, const scope *s, const cvy_yaml *ite
 static cvy_err add_node(int64_t *value, expander *e, const scope *s, const use *u, const char *name,
                         const inputs *in) {
   cvy_net *net = e->net;
+  if (strlen(name) > MAX_NAME)
+    return cvy_yaml_error(
+        u->at, "with the blocks around it the layer is called '%s'; a name may have at most %d letters", name,
+        MAX_NAME);
   if (net->node_count == MAX_LAYERS)
     return cvy_yaml_error(u->at, "the network has more than %d layers", MAX_LAYERS);
   if (net->node_count == e->node_room) {

@@ -16,6 +16,7 @@ static void fill_info(cvy_net *net) {
                                 .inputs = n->inputs,
                                 .only_in_training = n->only_in_training,
                                 .is_loss = n->type->is_loss,
+                                .untrainable = n->plan.untrainable,
                                 .in_place = n->inputs[0] != CVY_NET_INPUT &&
                                             n->y == net->nodes[n->inputs[0]].y,
                                 .y = n->plan.y};

@@ -48,11 +48,20 @@ cvy_err cvy_open_data(cvy_dataset **data, cvy_augment **augment, const char *pat
   return check_classes(path, info, known);
 }
 
+static cvy_err check_trainable(const cvy_net_info *net) {
+  for (int64_t i = 0; i < net->layer_count; i++)
+    if (net->layers[i].untrainable)
+      return cvy_error(CVY_E_INPUT, "network '%s', layer '%s': %s", net->name, net->layers[i].name,
+                       net->layers[i].untrainable);
+  return CVY_OK;
+}
+
 static cvy_err open_everything(trainer *t, const cvy_train_options *options) {
   const cvy_recipe *r = t->recipe;
   CVY_TRY(cvy_tree_check_ranks(&r->tree, cvy_comm_size(t->comm), r->microbatch));
   CVY_TRY(cvy_net_create(&t->net, r->network, r->microbatch));
   const cvy_net_info *net = cvy_net_describe(t->net);
+  CVY_TRY(check_trainable(net));
   CVY_TRY_IN(cvy_open_data(&t->train, &t->train_augment, r->data.train, "train", r->data.augment, net, NULL),
              "data.train");
   if (r->data.val[0])

@@ -199,6 +199,9 @@ static void wrong_descriptions_are_refused(void) {
       {"  - fc: {outputs: 3, name: a}\n  - fc: {outputs: 3, name: a}\n  - softmax_loss\n",
        "n.yaml:5:28: two layers are named 'a'; the first one stands on line 4"},
       {"  - fc: {outputs: 3, name: a/b}\n", "n.yaml:4:28: a layer's name must be a word"},
+      {"  - fc: {outputs: 3, name: '$x'}\n", "n.yaml:4:28: a layer's name must be a word"},
+      {"  - fc: {outputs: 3, name: a.}\n", "n.yaml:4:28: a layer's name must be a word"},
+      {"  - fc: {outputs: 3, name: \"a\\nb\"}\n", "n.yaml:4:28: a layer's name must be a word"},
       {"  - convv: {filters: 3, kernel: 3}\n", "n.yaml:4:5: unknown layer 'convv'; did you mean 'conv'?"},
       {"  - fc: {outputs: 3}\n", "n.yaml:4:5: the last layer, 'fc1', is not a loss"},
       {"  - fc: {outputs: 3}\n  - softmax_loss\n  - fc: {outputs: 3, inputs: loss1}\n  - softmax_loss\n",
@@ -257,6 +260,9 @@ static void wrong_heads_are_refused(void) {
        "layer, not a mapping"},
       {"input: [8, 8, 1]\nparameters: [x]\nlayers: [softmax_loss]\n",
        "n.yaml:2:13: 'parameters' must be names"},
+      {"input: [1, 1, 3]\nlayers: [softmax_loss]\n", "n.yaml:2:10: loss 'loss1' reads the image"},
+      {"name: \"a\\nb\"\ninput: [8, 8, 1]\nlayers: [relu]\n",
+       "n.yaml:1:7: the network's name must be on one line"},
       {"input: [8, 8, 1]\nlayer: [relu]\n",
        "n.yaml:2:1: unknown key 'layer' in the network; did you mean 'layers'?"}};
   for (int64_t i = 0; i < CVY_COUNT(wrong); i++) {
@@ -377,6 +383,10 @@ static void wrong_blocks_are_refused(void) {
       {"- tanh\n", "- tahn\n", "n.yaml:9:9: unknown layer 'tahn'; did you mean 'tanh'?"},
       {"- tanh\n", "- residual\n",
        "n.yaml:9:9: block 'residual' stands on line 10; a block must stand above the blocks that use it"},
+      {"name: stage, filters: 3",
+       "name: x123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345"
+       "678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567, filters: 3",
+       "a name may have at most 200 letters"},
       {"- tanh\n", "- unit\n", "n.yaml:9:9: block 'unit' uses itself"},
       {"- unit: {filters: 2}\n", "- relu: {name: c.2}\n  - relu: {name: c, repeat: 2}\n",
        "n.yaml:25:5: two layers are named 'c.2'"},
