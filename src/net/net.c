@@ -124,6 +124,14 @@ static cvy_layer_call make_call(cvy_net *net, int64_t index, const float *images
   return call;
 }
 
+void cvy_net_observe(cvy_net *net, const cvy_net_observer *observer) {
+  net->observer = observer;
+}
+
+static void tell(const cvy_net *net, int64_t index, bool backward) {
+  if (net->observer) net->observer->done(net->observer->context, index, backward);
+}
+
 static void add_losses(cvy_net *net, bool training) {
   memset(net->losses, 0, sizeof *net->losses * (size_t)net->input.n);
   for (int64_t i = 0; i < net->node_count; i++) {
@@ -138,6 +146,7 @@ void cvy_net_forward(cvy_net *net, const float *images, const int32_t *labels, c
     if (net->nodes[i].only_in_training && !pass->training) continue;
     const cvy_layer_call call = make_call(net, i, images, labels, pass);
     net->nodes[i].type->forward(&call);
+    tell(net, i, false);
   }
   add_losses(net, pass->training);
 }
@@ -165,6 +174,7 @@ void cvy_net_backward(cvy_net *net, float *grads, const float *images, const int
     for (int64_t k = 0; k < n->plan.input_count; k++)
       if (n->added_dx[k])
         cvy_add_into(net->nodes[n->inputs[k]].dy, n->added_dx[k], cvy_shape_count(n->plan.x[k]));
+    tell(net, i, true);
   }
 }
 

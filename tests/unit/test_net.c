@@ -608,6 +608,50 @@ static void auxiliary_losses_count_in_training(void) {
   cvy_pool_destroy(pool);
 }
 
+typedef struct watch {
+  int64_t count, seen[16]; /* layers; backward: -1 - layer */
+} watch;
+
+static void note(void *context, int64_t layer_index, bool backward) {
+  watch *w = context;
+  CU_ASSERT_FATAL(w->count < CVY_COUNT(w->seen));
+  w->seen[w->count++] = backward ? -1 - layer_index : layer_index;
+}
+
+static void check_seen(watch *w, const int64_t *expected, int64_t count) {
+  CU_ASSERT_EQUAL(w->count, count);
+  for (int64_t i = 0; i < count; i++) CU_ASSERT_EQUAL(w->seen[i], expected[i]);
+  w->count = 0;
+}
+
+static void observers_see_every_layer_once(void) {
+  const char text[] =
+      "input: [6, 5, 2]\nlayers:\n  - conv: {filters: 3, kernel: 3, init: xavier}\n  - tanh: {name: t}\n"
+      "  - fc: {name: a, outputs: 5, init: xavier}\n  - softmax_loss\n"
+      "  - fc: {name: b, inputs: t, outputs: 5, init: xavier}\n  - softmax_loss\n";
+  cvy_pool *pool = cvy_pool_create();
+  cvy_net *net;
+  CU_ASSERT_EQUAL_FATAL(create(&net, pool, text, N), CVY_OK);
+  cvy_net_init(net, 11);
+  float images[N * IMAGE] = {0}, *grads = calloc((size_t)cvy_net_describe(net)->arena_count, sizeof *grads);
+  const int32_t labels[N] = {2, 0, 4};
+  const cvy_pass training = {.training = true, .loss_scale = 1}, evaluation = {.loss_scale = 1};
+  watch w = {0};
+  cvy_net_observe(net, &(cvy_net_observer){note, &w});
+  cvy_net_forward(net, images, labels, &training);
+  check_seen(&w, (const int64_t[]){0, 1, 2, 3, 4, 5}, 6);
+  cvy_net_backward(net, grads, images, labels, &training);
+  check_seen(&w, (const int64_t[]){-6, -5, -4, -3, -2, -1}, 6);
+  cvy_net_forward(net, images, labels, &evaluation);
+  check_seen(&w, (const int64_t[]){0, 1, 4, 5}, 4);
+  cvy_net_observe(net, NULL);
+  cvy_net_forward(net, images, labels, &training);
+  check_seen(&w, NULL, 0);
+  free(grads);
+  cvy_net_destroy(net);
+  cvy_pool_destroy(pool);
+}
+
 static void gradients_of_a_net_that_branches(void) {
   check_gradients(branching);
 }
@@ -668,4 +712,4 @@ SUITE("net", TEST(parameter_counts_are_exact), TEST(lenet5_has_its_shapes),
       TEST(resolving_keeps_the_meaning), TEST(live_buffers_never_overlap), TEST(gradients_of_a_whole_net),
       TEST(gradients_of_a_net_that_branches), TEST(gradients_of_a_normalised_net),
       TEST(gradients_of_a_net_of_blocks), TEST(auxiliary_losses_count_in_training),
-      TEST(walks_repeat_to_the_bit), TEST(memory_is_shared))
+      TEST(observers_see_every_layer_once), TEST(walks_repeat_to_the_bit), TEST(memory_is_shared))
