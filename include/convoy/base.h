@@ -113,6 +113,8 @@ cvy_err cvy_buffer_create(void **out, size_t bytes, const char *what) CVY_MUST_C
 void cvy_buffer_destroy(void *buffer);
 /* `bytes` rounded up to whole cache lines, so that neighbours in an arena never share one. */
 size_t cvy_aligned(size_t bytes);
+/* The most memory that this process has had resident so far; 0 if the system does not say. */
+size_t cvy_peak_bytes(void);
 
 /* MPI's and BLAS's int from our int64_t; fatal if it does not fit. */
 static inline int cvy_int(int64_t value) {

@@ -86,6 +86,7 @@ typedef struct cvy_layer_plan {
   bool signs_of_y_suffice;         /* of y backward reads the signs alone, and only where dy is not zero */
   bool keeps_signs;                /* y has the sign of x[0] wherever dx[0] is not zero */
   int64_t class_count;             /* a loss: labels are -1 ... class_count - 1 */
+  const char *untrainable;         /* NULL, or why it could learn nothing from microbatches of this size */
   size_t state_bytes;              /* written by forward, read by backward */
   size_t scratch_bytes;            /* once a call, free afterwards; shared by all threads */
   size_t scratch_bytes_per_thread; /* cvy_layer_thread_scratch() gives a thread its own */

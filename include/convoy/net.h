@@ -33,10 +33,11 @@ typedef struct cvy_net_layer {
   const int64_t *inputs; /* layers above, or -1, the image */
   bool only_in_training; /* part of an auxiliary head */
   bool is_loss;
-  bool in_place;         /* its output lies where its input lay */
-  cvy_shape y;           /* n: the microbatch */
-  int64_t param_count;   /* learnt ones */
-  int64_t multiply_adds; /* an image */
+  const char *untrainable; /* NULL, or why it cannot learn */
+  bool in_place;           /* its output lies where its input lay */
+  cvy_shape y;             /* n: the microbatch */
+  int64_t param_count;     /* learnt ones */
+  int64_t multiply_adds;   /* an image */
 } cvy_net_layer;
 
 typedef struct cvy_net_info {
@@ -99,6 +100,16 @@ void cvy_net_backward(cvy_net *net, float *grads, const float *images, const int
                       const cvy_pass *pass);
 /* Moves the running averages towards what backward has left of them in `sums`, summed over `microbatches`. */
 void cvy_net_update_averages(cvy_net *net, const float *sums, int64_t microbatches);
+
+/* Who wants to know how far a walk has come. The net calls `done` in the walk's own thread when a layer's part
+ * of a pass is over: its output is ready, or its parameters' gradients and those that it passes on are. Layers
+ * that a pass leaves out are not reported. */
+typedef struct cvy_net_observer {
+  void (*done)(void *context, int64_t layer_index, bool backward);
+  void *context;
+} cvy_net_observer;
+/* The observer must outlive its use; NULL: nobody watches, as at first. */
+void cvy_net_observe(cvy_net *net, const cvy_net_observer *observer);
 
 /* The table of a textbook: a line a layer, then the totals. */
 void cvy_net_print(FILE *out, const cvy_net *net);

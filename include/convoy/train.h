@@ -68,6 +68,50 @@ cvy_err cvy_train(cvy_train_result *out, cvy_comm *comm, const cvy_recipe *recip
  * once, the same bits for any number of ranks. `data` NULL: the recipe's validation data. */
 cvy_err cvy_eval(cvy_score *out, cvy_comm *comm, const char *checkpoint, const char *data) CVY_MUST_CHECK;
 
+/* ---- measuring ---------------------------------------------------------------------------------------- */
+
+typedef struct cvy_bench_options {
+  int64_t steps; /* measured, after one that warms up */
+  bool layers;   /* measure each layer too */
+} cvy_bench_options;
+
+typedef struct cvy_spread {
+  double median, lowest, highest;
+} cvy_spread;
+
+/* Operations are those of a direct convolution, two a multiply-add, whatever the algorithm: forward once, and
+ * backward once for the parameters and once for the input, unless that is the image. */
+typedef struct cvy_bench_work {
+  double forward_s, backward_s; /* medians */
+  double forward_flop, backward_flop;
+} cvy_bench_work;
+
+typedef struct cvy_bench_type {
+  const char *name;
+  int64_t layers;
+  cvy_bench_work work; /* sums over them */
+} cvy_bench_type;
+
+typedef struct cvy_bench_result {
+  cvy_spread step_s, forward_s, backward_s, update_s;
+  double flop;       /* of a step */
+  double loss;       /* of the last step: that it is finite says that the step was a real one */
+  size_t peak_bytes; /* of the process so far, cvy_peak_bytes() */
+  /* Only if asked for, in the caller's pool. `parts_s` is the sum of everything: layers, losses_s and update. */
+  const cvy_bench_work *layers; /* as the net lists them */
+  int64_t type_count;
+  const cvy_bench_type *types; /* in the order in which the net has them */
+  double losses_s;             /* adding up the losses, counting the hits */
+  double else_s;               /* what is neither a convolution nor fully connected, the update too */
+  double parts_s;
+} cvy_bench_result;
+
+/* What a training step of the net's microbatch costs on cvy_threads() threads: forward, backward and SGD with momentum and
+ * weight decay, by the trainer's own functions, on random images made once; without reading data, and without the sums
+ * over microbatches and ranks. Initialises and changes the net's weights. Not collective. */
+cvy_err cvy_bench(cvy_bench_result *out, cvy_pool *pool, cvy_net *net,
+                  const cvy_bench_options *options) CVY_MUST_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

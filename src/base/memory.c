@@ -85,11 +85,23 @@ size_t cvy_aligned(size_t bytes) {
   return (bytes + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
 }
 
+/* getrusage's ru_maxrss will not do: it begins with the size of the program that started this one. */
+size_t cvy_peak_bytes(void) {
+  FILE *status = fopen("/proc/self/status", "r");
+  if (!status) return 0;
+  char line[256];
+  size_t kib = 0;
+  while (fgets(line, sizeof line, status))
+    if (sscanf(line, "VmHWM: %zu kB", &kib) == 1) break;
+  fclose(status);
+  return kib * 1024;
+}
+
 cvy_err cvy_buffer_create(void **out, size_t bytes, const char *what) {
   /* calloc's large blocks are fresh pages of the system: zero without being touched. */
   char *block = calloc(1, bytes + 2 * CACHE_LINE_BYTES);
   *out = NULL;
-  if (!block) return cvy_error(CVY_E_SYSTEM, "out of memory: %s needs %.1f MB", what, (double)bytes / 1e6);
+  if (!block) return cvy_error(CVY_E_SYSTEM, "out of memory: there are no %.1f MB for %s", (double)bytes / 1e6, what);
   char *buffer = block + CACHE_LINE_BYTES + (CACHE_LINE_BYTES - (uintptr_t)block % CACHE_LINE_BYTES);
   memcpy(buffer - sizeof block, &block, sizeof block);
   *out = buffer;

@@ -418,6 +418,13 @@ cvy_err cvy_kind_read(int64_t *index, void **config, cvy_pool *pool, const cvy_k
   if (node->kind == CVY_YAML_MAPPING && node->count == 1) {
     name = node->keys[0];
     options = node->items[0];
+  } else if (node->kind == CVY_YAML_MAPPING && node->count > 1 && node->items[0]->kind == CVY_YAML_SCALAR &&
+             !node->items[0]->text[0]) {
+    return cvy_yaml_error(
+        node->keys[1],
+        "'%s' stands beside '%s'; if it is one of its options, it must be indented more, by four spaces "
+        "from the dash",
+        node->keys[1]->text, node->keys[0]->text);
   } else if (node->kind != CVY_YAML_SCALAR) {
     return cvy_yaml_error(node, "expected one %s as 'name' or 'name: {options}', not %s", what,
                           cvy_yaml_describe(node));

@@ -42,9 +42,9 @@ static void json_options(cvy_json *json, const char *key, const cvy_option *opti
     cvy_json_text(json, "values", cvy_option_values(option));
     if (option->fallback) cvy_json_text(json, "default", option->fallback);
     if (option->min < option->max && option->min > -CVY_NO_LIMIT)
-      cvy_json_number(json, "min", option->min, 17);
+      cvy_json_number(json, "min", option->min, 10);
     if (option->min < option->max && option->max < CVY_NO_LIMIT)
-      cvy_json_number(json, "max", option->max, 17);
+      cvy_json_number(json, "max", option->max, 10);
     cvy_json_text(json, "help", option->help);
     cvy_json_close(json, '}');
   }

@@ -1,7 +1,6 @@
-#include "cmd/command.h"
+#include "cmd/network.h"
 #include "report/graph.h"
 #include <convoy/net.h>
-#include <convoy/train.h>
 
 typedef struct options {
   int64_t batch, threads;
@@ -19,22 +18,12 @@ static const cvy_option table[] = {
     {"json", CVY_BOOL, offsetof(options, json), "false", .help = "print one JSON object"},
     {0}};
 
-static cvy_err load(cvy_yaml **out, const cvy_arguments *arguments) {
-  const char *path;
-  cvy_yaml *settings = cvy_yaml_new_mapping(arguments->pool, "command line");
-  CVY_TRY(cvy_expect_words(arguments, 1, 64, "one network, and values for its parameters"));
-  CVY_TRY(cvy_find_yaml(&path, arguments->pool, arguments->words[0], "networks", NULL));
-  for (int64_t i = 1; i < arguments->count; i++)
-    CVY_TRY(cvy_yaml_override(settings, arguments->pool, arguments->words[i]));
-  return cvy_network_load(out, arguments->pool, path, settings);
-}
-
 static cvy_err run(const cvy_arguments *arguments, const void *config, const void *further) {
   (void)further;
   const options *o = config;
   cvy_yaml *description;
   cvy_net *net;
-  CVY_TRY(load(&description, arguments));
+  CVY_TRY(cvy_network_from_words(&description, arguments, 0));
   cvy_threads_set(cvy_int(o->threads));
   CVY_TRY(cvy_net_create(&net, description, o->batch));
   cvy_err err = CVY_OK;
@@ -45,15 +34,6 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
     cvy_net_print(stdout, net);
   cvy_net_destroy(net);
   return err;
-}
-
-static void list_networks(FILE *out) {
-  cvy_pool *pool = cvy_pool_create();
-  fputs("\nnetworks that come with convoy:\n ", out);
-  const cvy_names names = cvy_list_yaml(pool, "networks");
-  for (int64_t i = 0; i < names.count; i++) fprintf(out, " %s", names.names[i]);
-  fputc('\n', out);
-  cvy_pool_destroy(pool);
 }
 
 static const cvy_kind kind = {"summary", "a network's layers, sizes, parameters and memory", table,
@@ -69,5 +49,5 @@ const cvy_command cvy_command_summary = {
         "\n"
         "  convoy summary vgg16 --batch 8\n"
         "  convoy summary resnet50 classes=10 --graph resnet50.svg",
-    .more_help = list_networks,
+    .more_help = cvy_print_networks,
     .run = run};

@@ -78,6 +78,10 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
   plan->params[variance_at(self)] = spec_of("variance", x.c, 1, self->momentum);
   plan->param_count = variance_at(self) + 1;
   plan->backward_reads_x = true;
+  if (x.n * x.h * x.w == 1)
+    plan->untrainable =
+        "a microbatch of one image with one pixel has one value a channel, which is its own mean: "
+        "microbatches must have at least 2 images";
   plan->state_bytes = sizeof(double) * 2 * (size_t)x.c;
   plan->scratch_bytes = cvy_channels_sum_bytes(x) + sizeof(float) * 4 * (size_t)x.c;
   return CVY_OK;

@@ -35,6 +35,8 @@ static cvy_err check_is_used(const node *n, const cvy_net *net) {
 static cvy_err plan_node(node *n, const cvy_net *net) {
   for (int64_t k = 0; k < n->plan.input_count; k++)
     n->plan.x[k] = n->inputs[k] == CVY_NET_INPUT ? net->input : net->nodes[n->inputs[k]].plan.y;
+  if (n->type->is_loss && n->inputs[0] == CVY_NET_INPUT)
+    return cvy_yaml_error(n->at, "loss '%s' reads the image; there is nothing to learn before it", n->name);
   for (int64_t k = 0; k < n->plan.input_count; k++)
     if (n->inputs[k] != CVY_NET_INPUT && net->nodes[n->inputs[k]].type->is_loss)
       return cvy_yaml_error(n->at, "layer '%s' reads '%s', which is a loss; name another layer with 'inputs'",
@@ -90,7 +92,11 @@ static cvy_err read_nodes(cvy_net *net, const cvy_yaml *root, int64_t microbatch
     return cvy_yaml_error(cvy_yaml_get(&filled, "input"),
                           "'input' must be [height, width, channels], not %lld numbers",
                           (long long)d.input.count);
-  net->name = d.name;
+  for (const char *c = d.name; *c; c++)
+    if ((unsigned char)*c < ' ' || *c == 0x7f)
+      return cvy_yaml_error(cvy_yaml_get(&filled, "name"),
+                            "the network's name must be on one line of printable letters");
+  net->name = d.name[0] ? d.name : "network";
   net->input = (cvy_shape){microbatch, d.input.values[0], d.input.values[1], d.input.values[2]};
   return cvy_net_expand(net, d.parameters, d.blocks, d.layers, root);
 }
@@ -155,12 +161,16 @@ static cvy_err check_is_parameter(const cvy_yaml *parameters, const cvy_yaml *ke
     if (strcmp(parameters->keys[i]->text, key->text) == 0) return CVY_OK;
     if (count < CVY_COUNT(known)) known[count++] = parameters->keys[i]->text;
   }
-  const char *nearest = cvy_nearest_word(key->text, known, count);
   if (count == 0)
     return cvy_yaml_error(key, "unknown parameter '%s': network %s has none", key->text, network);
-  return cvy_yaml_error(
-      key, "unknown parameter '%s' of network %s%s%s%s; its file lists them under 'parameters'", key->text,
-      network, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+  char list[512] = "";
+  for (int64_t i = 0; i < count; i++) {
+    const size_t used = strlen(list);
+    snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", known[i]);
+  }
+  const char *nearest = cvy_nearest_word(key->text, known, count);
+  return cvy_yaml_error(key, "unknown parameter '%s' of network %s%s%s%s (known: %s)", key->text, network,
+                        nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", list);
 }
 
 /* A copy of the mapping in which `key` has another value. */
@@ -187,8 +197,7 @@ cvy_err cvy_net_configure(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *root, 
     return cvy_yaml_error(settings, "a network's parameters must be given as {name: value}, not as %s",
                           cvy_yaml_describe(settings));
   if (root->kind != CVY_YAML_MAPPING) return cvy_yaml_error(root, "a network must be a mapping");
-  if (!parameters || parameters->kind != CVY_YAML_MAPPING)
-    parameters = cvy_yaml_new_mapping(pool, root->file);
+  if (!parameters) parameters = cvy_yaml_new_mapping(pool, root->file);
   for (int64_t i = 0; i < settings->count; i++) {
     CVY_TRY(check_is_parameter(parameters, settings->keys[i], network));
     parameters = with_value(pool, parameters, settings->keys[i]->text, settings->items[i]);

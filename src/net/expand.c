@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { MAX_NAME = 100, MAX_LAYERS = 10000, MAX_USES = 100000, MAX_REPEAT = 1000, MAX_KINDS = 256 };
+enum { MAX_NAME = 200, MAX_LAYERS = 10000, MAX_USES = 100000, MAX_REPEAT = 1000, MAX_KINDS = 256 };
 
 /* The keys that every layer and block has, beside its own options. */
 typedef struct common {
@@ -144,7 +144,7 @@ static cvy_err check_parameters(const cvy_yaml *parameters, const cvy_yaml *body
     if (is_common_key(key->text))
       return cvy_yaml_error(key, "a parameter cannot be named '%s', as every layer has that key", key->text);
     if (is_parameter(parameters->items[i]))
-      return cvy_yaml_error(parameters->items[i], "a default must be a value, not another parameter");
+      return cvy_yaml_error(parameters->items[i], "a parameter must be a value, not another parameter");
     if (!mentions(body, key->text))
       return cvy_yaml_error(key, "nobody uses parameter '%s': $%s stands nowhere in %s", key->text, key->text,
                             of);
@@ -168,6 +168,19 @@ static cvy_err fill_defaults(const cvy_yaml **values, const cvy_yaml *parameters
   return CVY_OK;
 }
 
+/* ---- names ---- */
+
+/* Names become parts of other names, of paths in HDF5 files, and of pictures. Letters of any alphabet are letters. */
+static bool is_word(const char *text) {
+  for (const char *c = text; *c; c++) {
+    const bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
+                        (unsigned char)*c >= 0x80;
+    const bool dot = *c == '.' && c > text && c[-1] != '.' && c[1];
+    if (!letter && !dot && *c != '_' && *c != '-') return false;
+  }
+  return text[0] != '\0';
+}
+
 /* ---- blocks ---- */
 
 /* A block's parameters are its options. */
@@ -184,8 +197,10 @@ static const cvy_kind *kind_of_block(cvy_pool *pool, const block *b) {
 }
 
 static cvy_err check_is_list(const cvy_yaml *layers, const cvy_yaml *at, const char *what) {
-  if (!layers || layers->kind != CVY_YAML_SEQUENCE || layers->count == 0)
-    return cvy_yaml_error(layers ? layers : at, "%s needs 'layers', a list of at least one layer", what);
+  if (!layers) return cvy_yaml_error(at, "%s needs 'layers', a list of at least one layer", what);
+  if (layers->kind != CVY_YAML_SEQUENCE || layers->count == 0)
+    return cvy_yaml_error(layers, "the 'layers' of %s must be a list of at least one layer, not %s", what,
+                          layers->kind == CVY_YAML_SEQUENCE ? "an empty one" : cvy_yaml_describe(layers));
   return CVY_OK;
 }
 
@@ -193,8 +208,9 @@ static cvy_err read_block(expander *e, const cvy_yaml *name, const cvy_yaml *bod
   cvy_pool *pool = e->net->pool;
   block *b = &e->blocks[e->block_count];
   const char *what = cvy_pool_format(pool, "block '%s'", name->text);
-  if (!name->text[0] || strpbrk(name->text, "/.$") || strcmp(name->text, "input") == 0)
-    return cvy_yaml_error(name, "a block's name must be a word without '/', '.' or '$', and not 'input'");
+  if (!is_word(name->text) || strchr(name->text, '.') || strcmp(name->text, "input") == 0)
+    return cvy_yaml_error(name,
+                          "a block's name must be a word of letters, digits, '_' and '-', and not 'input'");
   for (int64_t i = 0; i < e->type_count; i++)
     if (strcmp(e->kinds[i]->name, name->text) == 0)
       return cvy_yaml_error(name, "a block cannot be named '%s', as a layer type is", name->text);
@@ -225,7 +241,7 @@ static cvy_err check_blocks_are_used(const expander *e) {
   return CVY_OK;
 }
 
-/* ---- names ---- */
+/* ---- what names mean ---- */
 
 static void define(expander *e, scope *s, const char *name, const char *kind, int64_t value, int line) {
   entry *new = cvy_pool_new(e->net->pool, sizeof *new);
@@ -240,13 +256,19 @@ static const entry *find(const scope *s, const char *name) {
 }
 
 static cvy_err check_name(const cvy_yaml *given) {
-  if (given->kind != CVY_YAML_SCALAR || !given->text[0] || strchr(given->text, '/'))
-    return cvy_yaml_error(given, "a layer's name must be a word without '/', not %s",
+  if (given->kind != CVY_YAML_SCALAR || !is_word(given->text))
+    return cvy_yaml_error(given,
+                          "a layer's name must be a word of letters, digits, '_', '-' and '.' within, not %s",
                           cvy_yaml_describe(given));
-  if (strlen(given->text) > MAX_NAME)
-    return cvy_yaml_error(given, "a layer's name may have at most %d letters", MAX_NAME);
   if (strcmp(given->text, "input") == 0)
     return cvy_yaml_error(given, "'input' is the name of what comes in; call the layer something else");
+  return CVY_OK;
+}
+
+static cvy_err check_is_new(const scope *s, const char *name, const cvy_yaml *at) {
+  const entry *same = find(s, name);
+  if (same)
+    return cvy_yaml_error(at, "two layers are named '%s'; the first one stands on line %d", name, same->line);
   return CVY_OK;
 }
 
@@ -258,11 +280,8 @@ static cvy_err choose_name(const char **out, expander *e, const scope *s, const 
   for (const entry *known = s->newest; known; known = known->before)
     number += known->kind && strcmp(known->kind, kind) == 0;
   *out = given ? given->text : cvy_pool_format(e->net->pool, "%s%lld", kind, (long long)number);
-  const entry *same = find(s, *out);
-  if (same)
-    return cvy_yaml_error(given ? given : at, "two layers are named '%s'; the first one stands on line %d",
-                          *out, same->line);
-  return CVY_OK;
+  while (!given && find(s, *out)) *out = cvy_pool_format(e->net->pool, "%s%lld", kind, (long long)++number);
+  return check_is_new(s, *out, given ? given : at);
 }
 
 /* ---- inputs ---- */
@@ -350,6 +369,8 @@ typedef struct use {
 } use;
 
 static cvy_err check_block_stands_above(const expander *e, const scope *s, const cvy_yaml *name) {
+  if (s->use && name->kind == CVY_YAML_SCALAR && strcmp(s->use->block, name->text) == 0)
+    return cvy_yaml_error(name, "block '%s' uses itself, which would have no end", name->text);
   for (int64_t i = s->kind_count; i < e->type_count + e->block_count; i++)
     if (name->kind == CVY_YAML_SCALAR && strcmp(e->kinds[i]->name, name->text) == 0)
       return cvy_yaml_error(name,
@@ -398,6 +419,10 @@ static cvy_err read_use(use *u, expander *e, const scope *s, const cvy_yaml *ite
 static cvy_err add_node(int64_t *value, expander *e, const scope *s, const use *u, const char *name,
                         const inputs *in) {
   cvy_net *net = e->net;
+  if (strlen(name) > MAX_NAME)
+    return cvy_yaml_error(
+        u->at, "with the blocks around it the layer is called '%s'; a name may have at most %d letters", name,
+        MAX_NAME);
   if (net->node_count == MAX_LAYERS)
     return cvy_yaml_error(u->at, "the network has more than %d layers", MAX_LAYERS);
   if (net->node_count == e->node_room) {
@@ -474,6 +499,7 @@ static cvy_err expand_item(int64_t *value, expander *e, scope *s, const cvy_yaml
   if (!u.repeats) CVY_TRY(place(value, e, s, &u, name, &in));
   for (int64_t i = 1; u.repeats && i <= u.common.repeat; i++) {
     const char *copy = cvy_pool_format(e->net->pool, "%s.%lld", name, (long long)i);
+    CVY_TRY(check_is_new(s, copy, u.at));
     CVY_TRY(place(value, e, s, &u, copy, &in));
     define(e, s, copy, NULL, *value, u.at->line);
     in = (inputs){.count = 1, .values = {*value}};

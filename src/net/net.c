@@ -16,6 +16,7 @@ static void fill_info(cvy_net *net) {
                                 .inputs = n->inputs,
                                 .only_in_training = n->only_in_training,
                                 .is_loss = n->type->is_loss,
+                                .untrainable = n->plan.untrainable,
                                 .in_place = n->inputs[0] != CVY_NET_INPUT &&
                                             n->y == net->nodes[n->inputs[0]].y,
                                 .y = n->plan.y};
@@ -123,6 +124,14 @@ static cvy_layer_call make_call(cvy_net *net, int64_t index, const float *images
   return call;
 }
 
+void cvy_net_observe(cvy_net *net, const cvy_net_observer *observer) {
+  net->observer = observer;
+}
+
+static void tell(const cvy_net *net, int64_t index, bool backward) {
+  if (net->observer) net->observer->done(net->observer->context, index, backward);
+}
+
 static void add_losses(cvy_net *net, bool training) {
   memset(net->losses, 0, sizeof *net->losses * (size_t)net->input.n);
   for (int64_t i = 0; i < net->node_count; i++) {
@@ -137,6 +146,7 @@ void cvy_net_forward(cvy_net *net, const float *images, const int32_t *labels, c
     if (net->nodes[i].only_in_training && !pass->training) continue;
     const cvy_layer_call call = make_call(net, i, images, labels, pass);
     net->nodes[i].type->forward(&call);
+    tell(net, i, false);
   }
   add_losses(net, pass->training);
 }
@@ -164,6 +174,7 @@ void cvy_net_backward(cvy_net *net, float *grads, const float *images, const int
     for (int64_t k = 0; k < n->plan.input_count; k++)
       if (n->added_dx[k])
         cvy_add_into(net->nodes[n->inputs[k]].dy, n->added_dx[k], cvy_shape_count(n->plan.x[k]));
+    tell(net, i, true);
   }
 }
 

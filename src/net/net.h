@@ -48,6 +48,7 @@ struct cvy_net {
   cvy_lifetime *lives;
   int64_t life_count;
   double *losses;
+  const cvy_net_observer *observer; /* NULL: nobody watches */
   cvy_hasher *hasher;
 };
 

@@ -84,15 +84,27 @@ static void fill_row(row cells, const cvy_net_info *info, int64_t index) {
   note_text(cells[NOTE], info, index);
 }
 
+/* Letters in UTF-8: bytes that do not go on with one. */
+static int columns_of(const char *text) {
+  int columns = 0;
+  for (; *text; text++) columns += ((unsigned char)*text & 0xc0) != 0x80;
+  return columns;
+}
+
 static void print_row(FILE *out, row cells, const int widths[COLUMNS]) {
   int last = NOTE;
   while (last > 0 && !cells[last][0]) last--;
-  for (int i = 0; i < last; i++) fprintf(out, "%*s  ", i >= ACTIVATION ? widths[i] : -widths[i], cells[i]);
-  fprintf(out, "%*s\n", last >= ACTIVATION && last < NOTE ? widths[last] : 0, cells[last]);
+  for (int i = 0; i <= last; i++) {
+    const int room = widths[i] - columns_of(cells[i]);
+    const bool is_number = i >= ACTIVATION && i < NOTE;
+    fprintf(out, "%*s%s", is_number ? room : 0, "", cells[i]);
+    if (i < last) fprintf(out, "%*s  ", is_number ? 0 : room, "");
+  }
+  fputc('\n', out);
 }
 
 static int longest(const char *a, int width) {
-  const int length = (int)strlen(a);
+  const int length = columns_of(a);
   return length > width ? length : width;
 }
 

@@ -53,15 +53,13 @@ static void find_units(graph *g) {
 
 /* ---- texts ---- */
 
-/* In an HTML-like label. Graphviz replaces \N and its like even there; XML knows no control characters. */
+/* In an HTML-like label. Graphviz replaces \N and its like even there. */
 static void print_letters(FILE *out, const char *text, size_t length) {
   for (size_t i = 0; i < length; i++) {
     if (text[i] == '\\')
       fputs("\\\\", out);
     else if (strchr("<>&\"", text[i]))
       fprintf(out, "&#%d;", text[i]);
-    else if ((unsigned char)text[i] < ' ')
-      fputs("&#65533;", out);
     else
       fputc(text[i], out);
   }

@@ -14,9 +14,8 @@
 #define CVY_TRAIN_CHECKPOINT_H
 
 #include "train/score.h"
+#include "train/update.h"
 #include <convoy/data.h>
-#include <convoy/net.h>
-#include <convoy/optim.h>
 #include <convoy/train.h>
 
 /* What a resumed run must know besides weights and state. */
@@ -28,13 +27,6 @@ typedef struct cvy_run_state {
   cvy_tally interval; /* of the steps since the last line of metrics */
   double train_loss;
 } cvy_run_state;
-
-/* The arenas that a checkpoint holds, laid out as the net's parameters. */
-typedef struct cvy_arenas {
-  const cvy_net *net;
-  const cvy_rule *rule;
-  float *params, *state[2];
-} cvy_arenas;
 
 typedef struct cvy_checkpoint_data {
   const char *recipe_text, *data_fingerprint;

@@ -122,6 +122,8 @@ static cvy_err load_variant(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *root
 static cvy_err load(cvy_yaml **out, cvy_pool *pool, const char *path, int depth) {
   CVY_TRY(cvy_yaml_load(out, pool, path));
   const cvy_yaml *root = *out;
+  if (cvy_yaml_get(root, "batch") || cvy_yaml_get(root, "data"))
+    return cvy_yaml_error(root, "this is a recipe, not a network: a network has an input and layers");
   return cvy_yaml_get(root, "network") ? load_variant(out, pool, root, depth) : CVY_OK;
 }
 

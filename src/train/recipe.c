@@ -37,13 +37,12 @@ const cvy_option cvy_recipe_options[] = {
      .help = "steps between checkpoints; 0: one an epoch"},
     {0}};
 
-static cvy_err read_rule(cvy_recipe *r) {
+cvy_err cvy_read_rule(const cvy_rule **rule, void **config, cvy_pool *pool, const cvy_yaml *node) {
   const cvy_kind *kinds[64];
   for (int64_t i = 0; i < cvy_rule_count(); i++) kinds[i] = cvy_rule_at(i)->kind;
   int64_t index;
-  if (!r->solver) r->solver = cvy_yaml_new_scalar(r->pool, r->root->file, "sgd");
-  CVY_TRY(cvy_kind_read(&index, &r->rule_config, r->pool, kinds, cvy_rule_count(), r->solver, "solver"));
-  r->rule = cvy_rule_at(index);
+  CVY_TRY(cvy_kind_read(&index, config, pool, kinds, cvy_rule_count(), node, "solver"));
+  *rule = cvy_rule_at(index);
   return CVY_OK;
 }
 
@@ -120,7 +119,8 @@ static cvy_err read_recipe(cvy_recipe *r) {
   cvy_yaml *augment;
   CVY_TRY(cvy_augment_resolve(&augment, r->pool, r->data.augment));
   r->augment_resolved = augment;
-  CVY_TRY(read_rule(r));
+  if (!r->solver) r->solver = cvy_yaml_new_scalar(r->pool, r->root->file, "sgd");
+  CVY_TRY(cvy_read_rule(&r->rule, &r->rule_config, r->pool, r->solver));
   CVY_TRY(read_schedule(r));
   CVY_TRY(read_tree(r));
   resolve(r);

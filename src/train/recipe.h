@@ -38,6 +38,10 @@ struct cvy_recipe {
 
 extern const cvy_option cvy_recipe_options[];
 
+/* "name" or "name: {options}": an update rule, and its configuration in `pool`. */
+cvy_err cvy_read_rule(const cvy_rule **rule, void **config, cvy_pool *pool,
+                      const cvy_yaml *node) CVY_MUST_CHECK;
+
 /* Of everything that the ranks of a job must have in common: all but where each finds its data and its run folder. */
 cvy_hash cvy_recipe_hash(const cvy_recipe *recipe);
 

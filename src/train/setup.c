@@ -48,11 +48,20 @@ cvy_err cvy_open_data(cvy_dataset **data, cvy_augment **augment, const char *pat
   return check_classes(path, info, known);
 }
 
+static cvy_err check_trainable(const cvy_net_info *net) {
+  for (int64_t i = 0; i < net->layer_count; i++)
+    if (net->layers[i].untrainable)
+      return cvy_error(CVY_E_INPUT, "network '%s', layer '%s': %s", net->name, net->layers[i].name,
+                       net->layers[i].untrainable);
+  return CVY_OK;
+}
+
 static cvy_err open_everything(trainer *t, const cvy_train_options *options) {
   const cvy_recipe *r = t->recipe;
   CVY_TRY(cvy_tree_check_ranks(&r->tree, cvy_comm_size(t->comm), r->microbatch));
   CVY_TRY(cvy_net_create(&t->net, r->network, r->microbatch));
   const cvy_net_info *net = cvy_net_describe(t->net);
+  CVY_TRY(check_trainable(net));
   CVY_TRY_IN(cvy_open_data(&t->train, &t->train_augment, r->data.train, "train", r->data.augment, net, NULL),
              "data.train");
   if (r->data.val[0])
@@ -62,12 +71,7 @@ static cvy_err open_everything(trainer *t, const cvy_train_options *options) {
   if (cvy_comm_rank(t->comm) == 0) CVY_TRY(cvy_folder_create(&t->folder, r, options));
   CVY_TRY(cvy_accumulator_create(&t->accumulator, &r->tree, cvy_comm_size(t->comm), net->arena_count));
   CVY_TRY(cvy_reducer_create(&t->reducer, t->comm, &r->tree));
-  t->arenas = (cvy_arenas){.net = t->net, .rule = r->rule, .params = cvy_net_params(t->net)};
-  for (int64_t k = 0; k < r->rule->state_count; k++) {
-    void *memory;
-    CVY_TRY(cvy_buffer_create(&memory, sizeof(float) * (size_t)net->arena_count, "the optimiser's state"));
-    t->arenas.state[k] = memory;
-  }
+  CVY_TRY(cvy_arenas_create(&t->arenas, t->net, r->rule));
   t->fingerprint = cvy_dataset_fingerprint(t->train);
   t->images = cvy_dataset_describe(t->train)->count;
   return CVY_OK;
@@ -199,7 +203,7 @@ void cvy_trainer_destroy(trainer *t) {
   cvy_dataset_close(t->val);
   cvy_reducer_destroy(t->reducer);
   cvy_accumulator_destroy(t->accumulator);
-  for (int k = 0; k < 2; k++) cvy_buffer_destroy(t->arenas.state[k]);
+  cvy_arenas_destroy(&t->arenas);
   cvy_net_destroy(t->net);
   cvy_folder_destroy(t->folder);
 }

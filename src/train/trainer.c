@@ -45,23 +45,6 @@ static double learning_rate(const trainer *t) {
   return t->recipe->schedule->rate(t->recipe->schedule_config, epochs_at(t, t->state.step));
 }
 
-static void update_weights(trainer *t, const float *gradients, double rate) {
-  const cvy_net_info *net = cvy_net_describe(t->net);
-  const cvy_rule *rule = t->recipe->rule;
-  for (int64_t i = 0; i < net->param_tensors; i++) {
-    const cvy_net_param *p = &net->params[i];
-    if (p->spec->averaging > 0) continue;
-    cvy_update update = {.weights = t->arenas.params + p->offset,
-                         .gradient = gradients + p->offset,
-                         .count = p->count,
-                         .rate = (float)rate,
-                         .decays = p->spec->decays};
-    for (int64_t k = 0; k < rule->state_count; k++) update.state[k] = t->arenas.state[k] + p->offset;
-    rule->apply(&update, t->recipe->rule_config);
-  }
-  cvy_net_update_averages(t->net, gradients, t->recipe->tree.leaves);
-}
-
 /* ---- telling ---- */
 
 static void log_interval(trainer *t, run_meter *meter, double rate) {
@@ -207,7 +190,7 @@ static cvy_err run_steps(trainer *t, run_meter *meter, cvy_score *val, int64_t s
     float *gradients = cvy_accumulator_sum(t->accumulator);
     cvy_reducer_sum(t->reducer, gradients, count);
     const double rate = learning_rate(t);
-    update_weights(t, gradients, rate);
+    cvy_update_weights(&t->arenas, gradients, rate, r->rule_config, r->tree.leaves);
     bool stop;
     CVY_TRY(count_step(t, meter, tally, rate, &stop));
 

@@ -38,6 +38,11 @@ expect 2 "./typo.yaml:2:21: unknown key 'vol' in data; did you mean 'val'?" "$co
 printf 'name: n\ninput: [32, 32, 1]\nlayers:\n  - conv: {filters: 2, kernel: 40}\n  - softmax_loss\n' >big.yaml
 expect 2 "big.yaml:4:5: layer 'conv1': " "$convoy" summary ./big.yaml
 expect 2 "big.yaml:4:5: layer 'conv1': " $train network=./big.yaml
+expect 2 "this is a recipe, not a network" "$convoy" summary ./recipe.yaml
+expect 2 "unknown parameter 'sise' of network lenet5 (known: classes)" "$convoy" summary lenet5 sise=3
+expect 2 "did you mean 'classes'" $train 'network={lenet5: {clases: 3}}'
+printf 'input: [32, 32, 1]\nlayers:\n  - fc: {outputs: 10}\n  - batch_norm\n  - softmax_loss\n' >norm.yaml
+expect 2 "layer 'bn1': a microbatch of one image" $train network=./norm.yaml microbatch=1 batch=4
 
 # ---- data: everything is found before anything starts ----
 expect 2 "data.train: " $train data.train=nowhere

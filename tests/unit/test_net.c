@@ -199,6 +199,9 @@ static void wrong_descriptions_are_refused(void) {
       {"  - fc: {outputs: 3, name: a}\n  - fc: {outputs: 3, name: a}\n  - softmax_loss\n",
        "n.yaml:5:28: two layers are named 'a'; the first one stands on line 4"},
       {"  - fc: {outputs: 3, name: a/b}\n", "n.yaml:4:28: a layer's name must be a word"},
+      {"  - fc: {outputs: 3, name: '$x'}\n", "n.yaml:4:28: a layer's name must be a word"},
+      {"  - fc: {outputs: 3, name: a.}\n", "n.yaml:4:28: a layer's name must be a word"},
+      {"  - fc: {outputs: 3, name: \"a\\nb\"}\n", "n.yaml:4:28: a layer's name must be a word"},
       {"  - convv: {filters: 3, kernel: 3}\n", "n.yaml:4:5: unknown layer 'convv'; did you mean 'conv'?"},
       {"  - fc: {outputs: 3}\n", "n.yaml:4:5: the last layer, 'fc1', is not a loss"},
       {"  - fc: {outputs: 3}\n  - softmax_loss\n  - fc: {outputs: 3, inputs: loss1}\n  - softmax_loss\n",
@@ -212,6 +215,7 @@ static void wrong_descriptions_are_refused(void) {
       {"  - fc: {outputs: $n}\n", "n.yaml:4:19: no parameter is named 'n' here"},
       {"  - fc: 3\n", "n.yaml:4:9: fc takes key: value options"},
       {"  - {fc: {outputs: 3}, relu: }\n", "n.yaml:4:5: expected one layer"},
+      {"  - fc:\n    outputs: 3\n", "n.yaml:5:5: 'outputs' stands beside 'fc'; if it is one of its options"},
       {"  - [relu]\n", "n.yaml:4:5: expected one layer"},
       {"  - fc: {name: a, outputs: 3, inputs: b}\n  - fc: {name: b, outputs: 3}\n  - softmax_loss\n",
        "n.yaml:4:39: 'b' stands on line 5; a layer's inputs must stand above it"},
@@ -249,8 +253,16 @@ static void wrong_heads_are_refused(void) {
       {"input: [8, 8]\nlayers: [softmax_loss]\n", "n.yaml:1:8: 'input' must be [height, width, channels]"},
       {"input: [8, 8, 0]\nlayers: [softmax_loss]\n", "n.yaml:1:15: 'input' must be a whole number"},
       {"input: [8, 8, 1]\n", "n.yaml:1:1: the network needs 'layers'"},
-      {"input: [8, 8, 1]\nlayers: []\n", "n.yaml:2:9: the network needs 'layers'"},
-      {"input: [8, 8, 1]\nlayers: {relu: }\n", "n.yaml:2:9: the network needs 'layers'"},
+      {"input: [8, 8, 1]\nlayers: []\n",
+       "n.yaml:2:9: the 'layers' of the network must be a list of at least one layer"},
+      {"input: [8, 8, 1]\nlayers: {relu: }\n",
+       "n.yaml:2:9: the 'layers' of the network must be a list of at least one "
+       "layer, not a mapping"},
+      {"input: [8, 8, 1]\nparameters: [x]\nlayers: [softmax_loss]\n",
+       "n.yaml:2:13: 'parameters' must be names"},
+      {"input: [1, 1, 3]\nlayers: [softmax_loss]\n", "n.yaml:2:10: loss 'loss1' reads the image"},
+      {"name: \"a\\nb\"\ninput: [8, 8, 1]\nlayers: [relu]\n",
+       "n.yaml:1:7: the network's name must be on one line"},
       {"input: [8, 8, 1]\nlayer: [relu]\n",
        "n.yaml:2:1: unknown key 'layer' in the network; did you mean 'layers'?"}};
   for (int64_t i = 0; i < CVY_COUNT(wrong); i++) {
@@ -371,6 +383,13 @@ static void wrong_blocks_are_refused(void) {
       {"- tanh\n", "- tahn\n", "n.yaml:9:9: unknown layer 'tahn'; did you mean 'tanh'?"},
       {"- tanh\n", "- residual\n",
        "n.yaml:9:9: block 'residual' stands on line 10; a block must stand above the blocks that use it"},
+      {"name: stage, filters: 3",
+       "name: x123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345"
+       "678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567, filters: 3",
+       "a name may have at most 200 letters"},
+      {"- tanh\n", "- unit\n", "n.yaml:9:9: block 'unit' uses itself"},
+      {"- unit: {filters: 2}\n", "- relu: {name: c.2}\n  - relu: {name: c, repeat: 2}\n",
+       "n.yaml:25:5: two layers are named 'c.2'"},
       {"[a.1, a, input]", "[a.1, a, stage]", "n.yaml:14:32: no layer is named 'stage'"},
       {"kernel: 3}\n", "kernel: 3, stride: 1}\n",
        "n.yaml:6:40: nobody uses parameter 'stride': $stride stands nowhere in block 'unit'"},
@@ -589,6 +608,50 @@ static void auxiliary_losses_count_in_training(void) {
   cvy_pool_destroy(pool);
 }
 
+typedef struct watch {
+  int64_t count, seen[16]; /* layers; backward: -1 - layer */
+} watch;
+
+static void note(void *context, int64_t layer_index, bool backward) {
+  watch *w = context;
+  CU_ASSERT_FATAL(w->count < CVY_COUNT(w->seen));
+  w->seen[w->count++] = backward ? -1 - layer_index : layer_index;
+}
+
+static void check_seen(watch *w, const int64_t *expected, int64_t count) {
+  CU_ASSERT_EQUAL(w->count, count);
+  for (int64_t i = 0; i < count; i++) CU_ASSERT_EQUAL(w->seen[i], expected[i]);
+  w->count = 0;
+}
+
+static void observers_see_every_layer_once(void) {
+  const char text[] =
+      "input: [6, 5, 2]\nlayers:\n  - conv: {filters: 3, kernel: 3, init: xavier}\n  - tanh: {name: t}\n"
+      "  - fc: {name: a, outputs: 5, init: xavier}\n  - softmax_loss\n"
+      "  - fc: {name: b, inputs: t, outputs: 5, init: xavier}\n  - softmax_loss\n";
+  cvy_pool *pool = cvy_pool_create();
+  cvy_net *net;
+  CU_ASSERT_EQUAL_FATAL(create(&net, pool, text, N), CVY_OK);
+  cvy_net_init(net, 11);
+  float images[N * IMAGE] = {0}, *grads = calloc((size_t)cvy_net_describe(net)->arena_count, sizeof *grads);
+  const int32_t labels[N] = {2, 0, 4};
+  const cvy_pass training = {.training = true, .loss_scale = 1}, evaluation = {.loss_scale = 1};
+  watch w = {0};
+  cvy_net_observe(net, &(cvy_net_observer){note, &w});
+  cvy_net_forward(net, images, labels, &training);
+  check_seen(&w, (const int64_t[]){0, 1, 2, 3, 4, 5}, 6);
+  cvy_net_backward(net, grads, images, labels, &training);
+  check_seen(&w, (const int64_t[]){-6, -5, -4, -3, -2, -1}, 6);
+  cvy_net_forward(net, images, labels, &evaluation);
+  check_seen(&w, (const int64_t[]){0, 1, 4, 5}, 4);
+  cvy_net_observe(net, NULL);
+  cvy_net_forward(net, images, labels, &training);
+  check_seen(&w, NULL, 0);
+  free(grads);
+  cvy_net_destroy(net);
+  cvy_pool_destroy(pool);
+}
+
 static void gradients_of_a_net_that_branches(void) {
   check_gradients(branching);
 }
@@ -649,4 +712,4 @@ SUITE("net", TEST(parameter_counts_are_exact), TEST(lenet5_has_its_shapes),
       TEST(resolving_keeps_the_meaning), TEST(live_buffers_never_overlap), TEST(gradients_of_a_whole_net),
       TEST(gradients_of_a_net_that_branches), TEST(gradients_of_a_normalised_net),
       TEST(gradients_of_a_net_of_blocks), TEST(auxiliary_losses_count_in_training),
-      TEST(walks_repeat_to_the_bit), TEST(memory_is_shared))
+      TEST(observers_see_every_layer_once), TEST(walks_repeat_to_the_bit), TEST(memory_is_shared))

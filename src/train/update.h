@@ -1,0 +1,24 @@
+/* What training changes: the weights and the update rule's state, and the one place where a step changes them. */
+#ifndef CVY_TRAIN_UPDATE_H
+#define CVY_TRAIN_UPDATE_H
+
+#include <convoy/net.h>
+#include <convoy/optim.h>
+
+/* All laid out as the net's parameters. */
+typedef struct cvy_arenas {
+  cvy_net *net;
+  const cvy_rule *rule;
+  float *params, *state[2]; /* params: the net's own */
+} cvy_arenas;
+
+/* On an error everything is given back. */
+cvy_err cvy_arenas_create(cvy_arenas *out, cvy_net *net, const cvy_rule *rule) CVY_MUST_CHECK;
+void cvy_arenas_destroy(cvy_arenas *arenas);
+
+/* One step of the rule with its configuration: `gradients` are summed over `microbatches`, as are the values
+ * to which it moves the running averages. */
+void cvy_update_weights(const cvy_arenas *arenas, const float *gradients, double rate,
+                        const void *rule_config, int64_t microbatches);
+
+#endif

@@ -1,0 +1,118 @@
+#!/usr/bin/python3
+"""Convoy and PyTorch in turn on the same training steps: images/s of both, their ratio, and the memory of both.
+
+    side-by-side.py                        all seven networks, three rounds: an hour or more
+    side-by-side.py resnet18 googlenet     some of them
+    side-by-side.py --quick                LeNet and ResNet-18, one round: a minute or two
+
+Prints a table in Markdown; what each run gave goes to stderr. README.md beside this file says what is compared.
+"""
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+# name: images of the batch, steps of one run
+NETWORKS = {
+    "vgg16": (8, 2),
+    "alexnet": (64, 2),
+    "zfnet": (16, 2),
+    "resnet18": (16, 3),
+    "resnet50": (16, 2),
+    "googlenet": (16, 3),
+    "lenet": (64, 40),
+}
+LAYOUTS = {"NCHW": [], "NHWC": ["--channels-last"]}
+
+
+def run(label, command, options):
+    """One program on its cores: its JSON, and how much of their time it got from those it shares them with."""
+    cores = ",".join(map(str, sorted(os.sched_getaffinity(0))[-options.threads:]))
+    environment = dict(os.environ, OMP_NUM_THREADS=str(options.threads))
+    start = time.perf_counter()
+    with subprocess.Popen(["taskset", "-c", cores, *command], env=environment, stdout=subprocess.PIPE) as program:
+        output = program.stdout.read()
+        _, status, used = os.wait4(program.pid, 0)
+        program.returncode = os.waitstatus_to_exitcode(status)
+    share = (used.ru_utime + used.ru_stime) / (time.perf_counter() - start) / options.threads
+    if program.returncode:
+        sys.exit(f"side-by-side: this ended with {program.returncode}: {' '.join(command)}")
+    result = json.loads(output)
+    speed = result["img_s"]
+    print(f"{result['network']:10} {label:13} {speed['median']:9.2f} img/s ({speed['lowest']:.2f} ... "
+          f"{speed['highest']:.2f}), {1e-6 * result['peak_bytes']:.0f} MB, {100 * share:.0f} % of the cores' time",
+          file=sys.stderr, flush=True)
+    return dict(result, share=share)
+
+
+def measure(name, options):
+    """The results of all rounds: {"Convoy": [...], "NCHW": [...], "NHWC": [...]}."""
+    batch, steps = NETWORKS[name]
+    work = ["--batch", str(batch), "--steps", str(options.steps or steps), "--threads", str(options.threads)]
+    commands = {"Convoy": [options.convoy, "bench", "step", name, *work, "--json"]}
+    for layout in LAYOUTS if options.layout == "both" else [options.layout]:
+        commands[layout] = [options.python, str(HERE / "torch_step.py"), name, *work, *LAYOUTS[layout]]
+    results = {who: [] for who in commands}
+    for index in range(options.rounds):
+        # The other way round every second time, so that nobody always comes after the same neighbour.
+        for who in list(commands)[::-1 if index % 2 else 1]:
+            label = who if who == "Convoy" else f"PyTorch {who}"
+            results[who].append(run(label, commands[who], options))
+    return results
+
+
+def median_speed(results):
+    return statistics.median(r["img_s"]["median"] for r in results)
+
+
+def row(name, results):
+    ours = results.pop("Convoy")
+    layout = max(results, key=lambda who: median_speed(results[who]))
+    theirs = results[layout]
+    if ours[0]["parameters"] != theirs[0]["parameters"]:
+        sys.exit(f"side-by-side: {name} has {ours[0]['parameters']} parameters here and {theirs[0]['parameters']} in PyTorch")
+    ratios = sorted(a["img_s"]["median"] / b["img_s"]["median"] for a, b in zip(ours, theirs))
+    peak = [1e-6 * max(r["peak_bytes"] for r in them) for them in (ours, theirs)]
+    share = [100 * min(r["share"] for r in them) for them in (ours, theirs)]
+    return [name, NETWORKS[name][0], f"{median_speed(ours):.2f}", f"{median_speed(theirs):.2f} {layout}",
+            f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} ... {ratios[-1]:.2f})", f"{peak[0]:.0f}", f"{peak[1]:.0f}", f"{share[0]:.0f}, {share[1]:.0f} %"]
+
+
+def print_table(rows):
+    headings = ["network", "batch", "Convoy img/s", "PyTorch img/s", "ratio (lowest ... highest)", "Convoy MB", "PyTorch MB",
+                "share of the cores"]
+    rows = [headings, ["---"] + ["---:"] * (len(headings) - 1), *rows]
+    widths = [max(len(str(r[i])) for r in rows) for i in range(len(headings))]
+    for r in rows:
+        print("| " + " | ".join(str(cell).ljust(w) if i == 0 else str(cell).rjust(w)
+                                for i, (cell, w) in enumerate(zip(r, widths))) + " |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("networks", nargs="*", metavar="NETWORK", help=f"some of {' '.join(NETWORKS)} [all]")
+    parser.add_argument("--quick", action="store_true", help="LeNet and ResNet-18 (unless others are named), one round")
+    parser.add_argument("--rounds", type=int, help="times that each program runs [3]")
+    parser.add_argument("--steps", type=int, help="measured steps of a run [as long as a network needs]")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each, on as many cores [1]")
+    parser.add_argument("--layout", choices=["both", *LAYOUTS], default="both", help="PyTorch's; the faster counts [both]")
+    parser.add_argument("--convoy", default=str(HERE.parents[1] / "build/release/convoy"), help="the program")
+    parser.add_argument("--python", default="/usr/bin/python3", help="one that has torch and torchvision")
+    options = parser.parse_args()
+    unknown = [name for name in options.networks if name not in NETWORKS]
+    if unknown:
+        parser.error(f"no network here is named '{unknown[0]}'; there are {' '.join(NETWORKS)}")
+    if options.threads > len(os.sched_getaffinity(0)):
+        parser.error(f"{options.threads} threads need as many cores; this process may use {len(os.sched_getaffinity(0))}")
+    options.rounds = options.rounds or (1 if options.quick else 3)
+    names = options.networks or (["lenet", "resnet18"] if options.quick else list(NETWORKS))
+    print_table([row(name, measure(name, options)) for name in names])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+# convoy bench: what it prints parses, lists every layer, and counts the summary's operations. No speed decides anything.
+. "$(dirname "$0")/lib" "$1"
+
+cat >check.py <<'END_OF_CHECK'
+import json, math
+step, layers, summary = (json.load(open(name)) for name in ("step.json", "layers.json", "summary.json"))
+
+def check(holds, what):
+    if not holds: raise SystemExit(what)
+
+def near(a, b): return abs(a - b) <= 1e-4 * abs(b)
+
+batch = 3
+for key, name in ("network", "name"), ("parameters", "parameters"):
+    check(step[key] == layers[key] == summary[name], key)
+for bench, steps in (step, 2), (layers, 1):
+    check((bench["batch"], bench["threads"], bench["steps"]) == (batch, 2, steps), "the options")
+    check(math.isfinite(bench["loss"]) and bench["peak_bytes"] > 1e6, "loss or memory")
+    for spread in "img_s", "step_s", "forward_s", "backward_s", "update_s":
+        s = bench[spread]
+        check(0 < s["lowest"] <= s["median"] <= s["highest"], spread)
+    check(near(bench["img_s"]["lowest"] * bench["step_s"]["highest"], batch), "images/s")
+    check(near(bench["gflop_s"] * bench["step_s"]["median"], bench["gflop"]), "GFLOP/s")
+check("layers" not in step, "'step' lists layers")
+
+# Forward once, backward twice, but for the layers that read the image, which need no gradient of it.
+of_image = sum(l["multiply_adds"] for l in summary["layers"] if l["inputs"] == ["input"])
+expected = 2e-9 * batch * (3 * summary["multiply_adds"] - of_image)
+check(near(step["gflop"], expected) and near(layers["gflop"], expected), f"{step['gflop']} GFLOP, not {expected}")
+
+rows = layers["layers"]
+check([(r["name"], r["type"]) for r in rows] == [(l["name"], l["type"]) for l in summary["layers"]], "the layers")
+check(all(r["forward_s"] > 0 and r["backward_s"] > 0 for r in rows), "a layer's time")
+check(near(sum(r.get("forward_gflop", 0) + r.get("backward_gflop", 0) for r in rows), expected), "the layers' GFLOP")
+types = layers["types"]
+check(sum(t["layers"] for t in types) == len(rows), "the types' layers")
+for way in "forward_s", "backward_s", "share":
+    check(near(sum(t[way] for t in types), sum(r[way] for r in rows)), "the types' " + way)
+rest = layers["losses_s"] + layers["update_s"]["median"]
+check(near(sum(r["forward_s"] + r["backward_s"] for r in rows) + rest, layers["parts_s"]), "the parts' sum")
+# Of one step the parts are exactly what was timed: nothing is counted twice.
+check(layers["parts_s"] <= 1.0001 * layers["step_s"]["median"], "the parts are more than the step")
+products = sum(t["share"] for t in types if t["type"] in ("conv", "fc"))
+check(abs(products + layers["else_share"] - 1) < 1e-4, "the share of everything else")
+END_OF_CHECK
+
+for network in "lenet" "resnet18 size=64 classes=10" "googlenet size=96 classes=10 aux=false"; do
+  # shellcheck disable=SC2086
+  {
+    "$convoy" summary $network --json >summary.json || fail "summary $network"
+    "$convoy" bench step $network --batch 3 --threads 2 --steps 2 --json >step.json || fail "bench step $network"
+    "$convoy" bench layers $network --batch 3 --threads 2 --steps 1 --json >layers.json || fail "bench layers $network"
+    expect 0 "images/s" "$convoy" bench step $network --batch 1 --steps 1
+    expect 0 "all but conv, fc" "$convoy" bench layers $network --batch 1 --steps 1
+  }
+  wrong=$(/usr/bin/python3 check.py 2>&1) || fail "$network: $wrong"
+done
+
+expect 2 "something is missing: expected 'layers' or 'step'" "$convoy" bench
+expect 2 "there is no measurement 'layer'; did you mean 'layers'?; there are" "$convoy" bench layer lenet
+expect 2 "there is no measurement 'lenet'; there are 'layers' and 'step'" "$convoy" bench lenet
+expect 2 "expected one network" "$convoy" bench step
+expect 2 "no network is named 'lenot'" "$convoy" bench step lenot
+expect 2 "unknown parameter 'sise' of network resnet18; did you mean 'size'?" "$convoy" bench layers resnet18 sise=64
+expect 2 "'steps' must be a whole number from 1" "$convoy" bench step lenet --steps 0
+expect 2 "unknown option --step; did you mean --steps?" "$convoy" bench step lenet --step 3
+expect 0 "usage: convoy bench step|layers NETWORK" "$convoy" bench --help
+finish
