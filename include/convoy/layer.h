@@ -79,6 +79,7 @@ typedef struct cvy_layer_plan {
   int64_t param_count;
   cvy_param_spec params[CVY_MAX_PARAMS];
   cvy_sliding sliding;             /* a layer without a window leaves the kernel at 0 */
+  const char *algorithm;           /* NULL, or which of several it has chosen: "winograd" */
   int64_t multiply_adds;           /* of forward, for the whole microbatch */
   bool in_place;                   /* y may be the same memory as x[0], and dx[0] the same as dy */
   bool backward_reads_x;           /* x must still be there in backward; with in_place it must not be set */

@@ -27,8 +27,9 @@ typedef struct cvy_net_param {
 
 typedef struct cvy_net_layer {
   const char *name, *type;
-  cvy_sliding sliding; /* kernel 0: it has no window */
-  char detail[48];     /* "2 groups", "50 %", "" */
+  cvy_sliding sliding;   /* kernel 0: it has no window */
+  char detail[48];       /* "2 groups", "50 %", "" */
+  const char *algorithm; /* "winograd", "" */
   int64_t input_count;
   const int64_t *inputs; /* layers above, or -1, the image */
   bool only_in_training; /* part of an auxiliary head */

@@ -1,5 +1,6 @@
 #include "base/json.h"
 #include "cmd/network.h"
+#include "math/conv.h"
 #include "math/gemm.h"
 #include "math/kernels.h"
 #include <convoy/train.h>
@@ -8,6 +9,7 @@
 
 typedef struct options {
   int64_t batch, threads, steps;
+  int conv;
   bool json;
 } options;
 
@@ -16,6 +18,8 @@ static const cvy_option table[] = {
     {"threads", CVY_INT, offsetof(options, threads), "1", 1, 1024, .help = "computing threads"},
     {"steps", CVY_INT, offsetof(options, steps), "5", 1, 10000,
      .help = "steps that are measured, after one that warms up"},
+    {"conv", CVY_CHOICE, offsetof(options, conv), "auto", .words = cvy_conv_words,
+     .help = "algorithms of convolutions: the fastest for each shape, or the plain way for all"},
     {"json", CVY_BOOL, offsetof(options, json), "false", .help = "print one JSON object"},
     {0}};
 
@@ -227,6 +231,7 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
   CVY_TRY(read_kind(&bench_options.layers, arguments));
   CVY_TRY(cvy_network_from_words(&description, arguments, 1));
   cvy_threads_set(cvy_int(o->threads));
+  cvy_conv_use((cvy_conv_choice)o->conv);
   CVY_TRY(cvy_net_create(&net, description, o->batch));
   cvy_bench_result result;
   const cvy_err err = cvy_bench(&result, arguments->pool, net, &bench_options);

@@ -1,10 +1,12 @@
 #include "cmd/network.h"
+#include "math/conv.h"
 #include "report/graph.h"
 #include <convoy/net.h>
 
 typedef struct options {
   int64_t batch, threads;
   const char *graph;
+  int conv;
   bool json;
 } options;
 
@@ -15,6 +17,8 @@ static const cvy_option table[] = {
      .help = "computing threads, for the scratch they need"},
     {"graph", CVY_STRING, offsetof(options, graph), "",
      .help = "draw it to a file that ends in .svg, .pdf, .png (by Graphviz) or .dot"},
+    {"conv", CVY_CHOICE, offsetof(options, conv), "auto", .words = cvy_conv_words,
+     .help = "algorithms of convolutions: the fastest for each shape, or the plain way for all"},
     {"json", CVY_BOOL, offsetof(options, json), "false", .help = "print one JSON object"},
     {0}};
 
@@ -25,6 +29,7 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
   cvy_net *net;
   CVY_TRY(cvy_network_from_words(&description, arguments, 0));
   cvy_threads_set(cvy_int(o->threads));
+  cvy_conv_use((cvy_conv_choice)o->conv);
   CVY_TRY(cvy_net_create(&net, description, o->batch));
   cvy_err err = CVY_OK;
   if (o->graph[0]) err = cvy_graph_write(cvy_net_describe(net), o->graph);

@@ -124,6 +124,7 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
   CVY_TRY(check_work(g, channels, self->filters, plan->y));
   declare_params(plan, self, g, channels);
   cvy_conv_plan_make(&self->plan, &shape);
+  plan->algorithm = cvy_conv_describe(&self->plan);
   plan->multiply_adds = cvy_shape_count(plan->y) * g->r * g->s * channels;
   plan->backward_reads_x = true;
   plan->sliding = self->sliding;

@@ -1,13 +1,23 @@
 /* The choice of algorithm: the first in the table that serves the shape. */
 #include "math/conv.h"
 
-extern const cvy_conv_algorithm cvy_conv_gemm;
+#include <string.h>
+
+extern const cvy_conv_algorithm cvy_conv_winograd, cvy_conv_gemm;
 
 /* Fastest first. The last one serves every shape. */
-static const cvy_conv_algorithm *const algorithms[] = {&cvy_conv_gemm};
+static const cvy_conv_algorithm *const algorithms[] = {&cvy_conv_winograd, &cvy_conv_gemm};
 
 static size_t larger(size_t a, size_t b) {
   return a > b ? a : b;
+}
+
+const char *const cvy_conv_words[] = {[CVY_CONV_AUTO] = "auto", [CVY_CONV_PLAIN] = "gemm", NULL};
+
+static const char *only = NULL;
+
+void cvy_conv_use(cvy_conv_choice choice) {
+  only = choice == CVY_CONV_PLAIN ? cvy_conv_gemm.name : NULL;
 }
 
 void cvy_conv_plan_make(cvy_conv_plan *plan, const cvy_conv_shape *shape) {
@@ -18,11 +28,16 @@ void cvy_conv_plan_make(cvy_conv_plan *plan, const cvy_conv_shape *shape) {
     cvy_conv_way *way = &plan->ways[pass];
     for (int64_t i = 0; !way->algorithm; i++) {
       CVY_CHECK(i < CVY_COUNT(algorithms));
+      if (only && strcmp(algorithms[i]->name, only) != 0) continue;
       if (algorithms[i]->plan(way, shape, pass)) way->algorithm = algorithms[i];
     }
     plan->scratch_bytes = larger(plan->scratch_bytes, way->scratch_bytes);
     plan->scratch_bytes_per_thread = larger(plan->scratch_bytes_per_thread, way->scratch_bytes_per_thread);
   }
+}
+
+const char *cvy_conv_describe(const cvy_conv_plan *plan) {
+  return plan->ways[CVY_CONV_FORWARD].algorithm->name;
 }
 
 size_t cvy_conv_scratch_bytes(const cvy_conv_plan *plan, int threads) {

@@ -60,9 +60,17 @@ typedef struct cvy_conv_algorithm {
   void (*run[CVY_CONV_PASSES])(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays);
 } cvy_conv_algorithm;
 
+/* What plans made from now on may choose from: the fastest algorithm for each shape, or im2col and a matrix product for
+ * all. For the whole process, as it changes the bits of a run: the recipe says which. */
+typedef enum cvy_conv_choice { CVY_CONV_AUTO, CVY_CONV_PLAIN } cvy_conv_choice;
+extern const char *const cvy_conv_words[]; /* "auto", "gemm" */
+void cvy_conv_use(cvy_conv_choice choice);
+
 /* The shape has been checked: window->oh, ow >= 1, sizes that multiply without overflow. Fatal if the groups
  * are not equal. */
 void cvy_conv_plan_make(cvy_conv_plan *plan, const cvy_conv_shape *shape);
+/* The algorithm's name. */
+const char *cvy_conv_describe(const cvy_conv_plan *plan);
 size_t cvy_conv_scratch_bytes(const cvy_conv_plan *plan, int threads);
 
 /* bias [k] may be NULL. All outputs are overwritten. */

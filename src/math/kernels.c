@@ -616,6 +616,7 @@ static void lrn_backward(float *dx, const float *x, const float *dy, float *scra
   }
 }
 
+extern const struct cvy_winograd_kernels CVY_WINOGRAD_KERNELS;
 extern const cvy_kernels CVY_KERNELS;
 const cvy_kernels CVY_KERNELS = {
     .name = CVY_KERNELS_NAME,
@@ -644,4 +645,5 @@ const cvy_kernels CVY_KERNELS = {
     .lrn_forward = lrn_forward,
     .lrn_backward = lrn_backward,
     .sgd_momentum = sgd_momentum,
+    .winograd = &CVY_WINOGRAD_KERNELS,
 };

@@ -103,6 +103,8 @@ typedef struct cvy_kernels {
   /* One pass over the memory: v = momentum * v + (g + decay * w); w -= lr * v (PyTorch's convention). */
   void (*sgd_momentum)(float *w, float *v, const float *g, int64_t count, float lr, float momentum,
                        float decay);
+
+  const struct cvy_winograd_kernels *winograd; /* math/winograd.h */
 } cvy_kernels;
 
 /* The best set that this processor runs; CONVOY_KERNELS=portable|avx2|avx512 forces one (for tests). */

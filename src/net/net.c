@@ -12,6 +12,7 @@ static void fill_info(cvy_net *net) {
     layers[i] = (cvy_net_layer){.name = n->name,
                                 .type = n->type->kind->name,
                                 .sliding = n->plan.sliding,
+                                .algorithm = n->plan.algorithm ? n->plan.algorithm : "",
                                 .input_count = n->plan.input_count,
                                 .inputs = n->inputs,
                                 .only_in_training = n->only_in_training,

@@ -45,8 +45,12 @@ static void grouped(char *out, int64_t value) {
 /* Only where it is not the layer before: "<- a, b". */
 static void note_text(char *out, const cvy_net_info *info, int64_t index) {
   const cvy_net_layer *l = &info->layers[index];
-  snprintf(out, CELL, "%s%s", l->detail,
-           l->only_in_training ? l->detail[0] ? ", auxiliary" : "auxiliary" : "");
+  const char *const words[] = {l->algorithm, l->detail, l->only_in_training ? "auxiliary" : ""};
+  out[0] = '\0';
+  for (int i = 0; i < CVY_COUNT(words); i++) {
+    const size_t used = strlen(out);
+    snprintf(out + used, CELL - used, "%s%s", used && words[i][0] ? ", " : "", words[i]);
+  }
   if (l->input_count == 1 && l->inputs[0] == index - 1) return;
   for (int64_t k = 0; k < l->input_count; k++) {
     const size_t used = strlen(out);
@@ -218,6 +222,7 @@ static void json_layer(cvy_json *json, const cvy_net_info *info, const cvy_net_l
     cvy_json_text(json, NULL, l->inputs[k] == CVY_NET_INPUT ? "input" : info->layers[l->inputs[k]].name);
   cvy_json_close(json, ']');
   json_window(json, &l->sliding);
+  if (l->algorithm[0]) cvy_json_text(json, "algorithm", l->algorithm);
   if (l->detail[0]) cvy_json_text(json, "detail", l->detail);
   if (l->only_in_training) cvy_json_int(json, "auxiliary", 1);
   json_shape(json, "output", l->y);

@@ -24,6 +24,7 @@ struct cvy_recipe {
   cvy_tree tree;
   int64_t epochs;
   int64_t seed;
+  int convolution; /* cvy_conv_choice */
   const cvy_yaml *solver, *learning_rate;
   const char *run;
   int64_t log_every, check_every, checkpoint_every;

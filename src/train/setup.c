@@ -2,6 +2,7 @@
  * rank ends the job on all of them, once, with its message. */
 #include "train/trainer.h"
 
+#include "math/conv.h"
 #include "math/gemm.h"
 #include "math/kernels.h"
 
@@ -59,6 +60,7 @@ static cvy_err check_trainable(const cvy_net_info *net) {
 static cvy_err open_everything(trainer *t, const cvy_train_options *options) {
   const cvy_recipe *r = t->recipe;
   CVY_TRY(cvy_tree_check_ranks(&r->tree, cvy_comm_size(t->comm), r->microbatch));
+  cvy_conv_use((cvy_conv_choice)r->convolution);
   CVY_TRY(cvy_net_create(&t->net, r->network, r->microbatch));
   const cvy_net_info *net = cvy_net_describe(t->net);
   CVY_TRY(check_trainable(net));

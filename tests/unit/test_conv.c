@@ -177,6 +177,11 @@ static void check_shape(const test_shape *t, int64_t groups) {
   free_outputs(&got), free_passes(&want), free_inputs(&in);
 }
 
+/* The other algorithms have suites of their own. */
+static void plain_from_here_on(void) {
+  cvy_conv_use(CVY_CONV_PLAIN);
+}
+
 static void all_passes_match_double_precision(void) {
   for (int64_t i = 0; i < CVY_COUNT(shapes); i++) check_shape(&shapes[i], 1);
 }
@@ -232,5 +237,6 @@ static void without_a_bias(void) {
   check_without_a_bias(&grouped[9].shape, grouped[9].groups);
 }
 
-SUITE("conv", TEST(all_passes_match_double_precision), TEST(groups_match_double_precision),
-      TEST(large_shapes_are_cut_in_tasks), TEST(the_known_example), TEST(without_a_bias))
+SUITE("conv", TEST(plain_from_here_on), TEST(all_passes_match_double_precision),
+      TEST(groups_match_double_precision), TEST(large_shapes_are_cut_in_tasks), TEST(the_known_example),
+      TEST(without_a_bias))

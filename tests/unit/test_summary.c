@@ -47,12 +47,13 @@ static void expect_in(const char *text, const char *part) {
 
 static void columns_are_aligned(void) {
   char *text = printed(small, cvy_net_print);
-  expect_in(text,
-            "layer  type          kernel  stride  pad   output  activation  parameters  multiply-adds\n"
-            "input                                      8x8x3          192\n"
-            "a      conv          3x1     2       same  4x4x4           64          40            576\n");
+  expect_in(
+      text,
+      "layer  type          kernel  stride  pad   output  activation  parameters  multiply-adds\n"
+      "input                                      8x8x3          192\n"
+      "a      conv          3x1     2       same  4x4x4           64          40            576  gemm\n");
   expect_in(text, "b      conv          1x1     1       0     4x4x4           64          12            128  "
-                  "2 groups  <- a\n");
+                  "gemm, 2 groups  <- a\n");
   expect_in(text, "add1   add                                 4x4x4           64"
                   "                             <- b, relu1\n");
   expect_in(text, "pool1  average_pool  4x4     4       0     4                4\n");
@@ -88,7 +89,9 @@ static void long_inputs_are_written_out(void) {
 static void windows_are_numbers_or_null(void) {
   char *text = printed(small, cvy_net_print_json);
   expect_in(text, "\"kernel\": [3, 1], \"stride\": [2, 2], \"padding\": \"same\"");
-  expect_in(text, "\"kernel\": [1, 1], \"stride\": [1, 1], \"padding\": [0, 0], \"detail\": \"2 groups\"");
+  expect_in(
+      text,
+      "\"kernel\": [1, 1], \"stride\": [1, 1], \"padding\": [0, 0], \"algorithm\": \"gemm\", \"detail\": \"2 groups\"");
   expect_in(text, "\"inputs\": [\"b\", \"relu1\"], \"kernel\": null, \"stride\": null, \"padding\": null");
   expect_in(text, "\"inputs\": [\"input\"]");
   free(text);

@@ -1,0 +1,359 @@
+/* Convolution of 3x3 and 5x5 filters at stride 1 by Winograd's minimal filtering (math/winograd.h).
+ *
+ * Images are cut into tiles of m x m output pixels, m = 7 - filter side. A block of tiles goes through three phases, each
+ * shared out among the threads: its 6x6 input tiles are transformed to V [36][tiles][in], each of the 36 positions is one
+ * matrix product with the filters' transform U [36][c][k], and the products M [36][tiles][out] are transformed back.
+ * Backward data is the same with dy for x and the filters turned, whose transform is U in another order; the gradient of
+ * the filters is M [36][c][k], the sum over tiles of V^T D with D the transform of dy's m x m tiles.
+ *
+ * Groups take their turn, each with its own channels, filters and columns.
+ *
+ * The block's size follows from the shape alone, and so do all products and the order of all sums. */
+#include "math/conv.h"
+#include "math/gemm.h"
+#include "math/winograd.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { TILE = CVY_WINOGRAD_TILE, POSITIONS = CVY_WINOGRAD_POSITIONS, MOST_PIXELS = TILE * TILE };
+/* V and M of a block should stay in the second-level cache or near it, yet each product packs its part of U anew, so
+ * the more of that there is, the more tiles should share it. */
+enum { NEAR_BYTES = 3 << 20, MOST_BYTES = 24 << 20, LEAST_TILES = 64, LEAST_CHANNELS = 8 };
+enum { TILES_OF_TASK = 8, ROWS_OF_TASK = 8, BIAS_ROWS = 1024 };
+/* Matrices of the 36 positions lie a few cache lines out of step, or they would all fall into the same sets. */
+enum { SKEW = 32 };
+
+static int64_t pieces(int64_t whole, int64_t piece) {
+  return (whole + piece - 1) / piece;
+}
+
+static int64_t smaller(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+/* Floats from one position to the next of a matrix of `count`. */
+static int64_t skewed(int64_t count) {
+  return pieces(count, 16) * 16 + SKEW;
+}
+
+/* One of the two images that a convolution relates, and how tiles lie on it: tile (i, j) begins at pixel
+ * (i*m - top, j*m - left). Its c channels are those of a group, and stand `pitch` floats apart from pixel to pixel. */
+typedef struct side {
+  int64_t h, w, c, pitch;
+  int64_t top, left;
+} side;
+
+typedef struct tiling {
+  int64_t n, down, across; /* tiles of an image */
+  int64_t m, r;            /* output pixels of a tile, taps of a filter, each way */
+  int64_t count;           /* tiles of the microbatch */
+  int64_t block;           /* tiles of a block */
+} tiling;
+
+static tiling tiling_of(const cvy_conv_shape *shape, int64_t out_h, int64_t out_w, int64_t block) {
+  const int64_t r = shape->window.r, m = TILE + 1 - r;
+  tiling t = {
+      .n = shape->n, .down = pieces(out_h, m), .across = pieces(out_w, m), .m = m, .r = r, .block = block};
+  t.count = t.n * t.down * t.across;
+  return t;
+}
+
+/* ---- scratch ---- */
+
+/* Channels and filters of one group. */
+static int64_t channels_of(const cvy_conv_shape *shape) {
+  return shape->window.c / shape->groups;
+}
+
+static int64_t filters_of(const cvy_conv_shape *shape) {
+  return shape->k / shape->groups;
+}
+
+typedef struct scratch {
+  float *zeros; /* a pixel outside the image */
+  float *u;     /* transformed filters, or the products of backward filters: [36][c][k] */
+  float *v, *m; /* [36][block][in], [36][block][out] */
+  float *bias;  /* [pieces][k] */
+  int64_t u_stride, v_stride, m_stride;
+  int64_t count; /* floats of it all */
+} scratch;
+
+static scratch scratch_of(const cvy_conv_shape *shape, int64_t block, int64_t in, int64_t out,
+                          float *memory) {
+  const cvy_window *g = &shape->window;
+  scratch s = {.u_stride = skewed(in * out), .v_stride = skewed(block * in), .m_stride = skewed(block * out)};
+  s.zeros = memory;
+  s.u = s.zeros + skewed(in > out ? in : out);
+  s.v = s.u + POSITIONS * s.u_stride;
+  s.m = s.v + POSITIONS * s.v_stride;
+  s.bias = s.m + POSITIONS * s.m_stride;
+  s.count = s.bias + pieces(shape->n * g->oh * g->ow, BIAS_ROWS) * shape->k - memory;
+  return s;
+}
+
+/* ---- plan ---- */
+
+static bool serves(const cvy_conv_shape *shape) {
+  const cvy_window *g = &shape->window;
+  return g->r == g->s && (g->r == 3 || g->r == 5) && g->stride_h == 1 && g->stride_w == 1 && g->top < g->r &&
+         g->left < g->r && channels_of(shape) >= LEAST_CHANNELS && filters_of(shape) >= LEAST_CHANNELS;
+}
+
+static bool plan(cvy_conv_way *way, const cvy_conv_shape *shape, cvy_conv_pass pass) {
+  const cvy_window *g = &shape->window;
+  if (!serves(shape)) return false;
+  const bool to_x = pass == CVY_CONV_BACKWARD_DATA;
+  const int64_t in = to_x ? filters_of(shape) : channels_of(shape);
+  const int64_t out = to_x ? channels_of(shape) : filters_of(shape);
+  const tiling t = tiling_of(shape, to_x ? g->h : g->oh, to_x ? g->w : g->ow, 0);
+  const int64_t bytes = (int64_t)sizeof(float) * POSITIONS * (in + out);
+  const int64_t worthwhile = smaller((int64_t)sqrt((double)(in * out)), MOST_BYTES / bytes);
+  int64_t block = NEAR_BYTES / bytes;
+  if (block < worthwhile) block = worthwhile;
+  if (block < LEAST_TILES) block = LEAST_TILES;
+  /* Blocks of one length, as nearly as can be. */
+  way->block = pieces(t.count, pieces(t.count, smaller(block, t.count)));
+  way->tasks = POSITIONS;
+  way->scratch_bytes = sizeof(float) * (size_t)scratch_of(shape, way->block, in, out, NULL).count;
+  return true;
+}
+
+/* ---- a job: one pass over one group ---- */
+
+typedef struct job {
+  const cvy_conv_shape *shape;
+  tiling tiles;
+  scratch scratch;
+  side in, out;
+  int64_t c, k;                     /* of the group */
+  const float *x;                   /* what is tiled as input, [n][in.h][in.w][in.pitch] */
+  float *y;                         /* what comes out */
+  const float *dy, *filters, *bias; /* as the pass has them */
+  float *dfilters, *dbias;
+  bool turned;
+  int64_t first, count; /* tiles of the block */
+} job;
+
+static side side_of_x(const cvy_conv_shape *shape) {
+  const cvy_window *g = &shape->window;
+  return (side){g->h, g->w, channels_of(shape), g->c, g->top, g->left};
+}
+
+static side side_of_y(const cvy_conv_shape *shape) {
+  const cvy_window *g = &shape->window;
+  return (side){g->oh, g->ow, filters_of(shape), shape->k, g->r - 1 - g->top, g->s - 1 - g->left};
+}
+
+static job job_of(const cvy_conv_plan *plan, cvy_conv_pass pass, const cvy_conv_arrays *arrays) {
+  const cvy_conv_shape *shape = &plan->shape;
+  const bool to_x = pass == CVY_CONV_BACKWARD_DATA;
+  const int64_t block = plan->ways[pass].block;
+  job j = {.shape = shape,
+           .in = to_x ? side_of_y(shape) : side_of_x(shape),
+           .out = to_x ? side_of_x(shape) : side_of_y(shape),
+           .c = channels_of(shape),
+           .k = filters_of(shape),
+           .turned = to_x};
+  j.tiles = tiling_of(shape, j.out.h, j.out.w, block);
+  j.scratch = scratch_of(shape, block, j.in.c, j.out.c, arrays->scratch);
+  memset(j.scratch.zeros, 0, sizeof(float) * (size_t)(j.in.c > j.out.c ? j.in.c : j.out.c));
+  return j;
+}
+
+/* ---- transforms of tiles ---- */
+
+typedef struct place {
+  int64_t n, i, j;
+} place;
+
+static place place_of(const tiling *t, int64_t tile) {
+  return (place){tile / (t->down * t->across), tile / t->across % t->down, tile % t->across};
+}
+
+/* Pointers to the size x size pixels from (top, left) on; those outside are `outside`. */
+static void point_at(const float **pixels, const float *images, const side *s, int64_t n, int64_t top,
+                     int64_t left, int64_t size, const float *outside) {
+  const float *image = images + n * s->h * s->w * s->pitch;
+  for (int64_t i = top; i < top + size; i++)
+    for (int64_t j = left; j < left + size; j++) {
+      const bool inside = i >= 0 && i < s->h && j >= 0 && j < s->w;
+      *pixels++ = inside ? image + (i * s->w + j) * s->pitch : outside;
+    }
+}
+
+static int64_t end_of_task(const job *j, int64_t index) {
+  return smaller((index + 1) * TILES_OF_TASK, j->count);
+}
+
+static void transform_inputs(const void *context, int64_t index, int thread) {
+  (void)thread;
+  const job *j = context;
+  const int64_t m = j->tiles.m;
+  for (int64_t t = index * TILES_OF_TASK; t < end_of_task(j, index); t++) {
+    const place p = place_of(&j->tiles, j->first + t);
+    const float *pixels[MOST_PIXELS];
+    point_at(pixels, j->x, &j->in, p.n, p.i * m - j->in.top, p.j * m - j->in.left, TILE, j->scratch.zeros);
+    cvy_kernels_get()->winograd->input(j->scratch.v + t * j->in.c, j->scratch.v_stride, pixels, j->in.c);
+  }
+}
+
+static void transform_outputs(const void *context, int64_t index, int thread) {
+  (void)thread;
+  const job *j = context;
+  const cvy_winograd_kernels *kernels = cvy_kernels_get()->winograd;
+  const int64_t m = j->tiles.m;
+  for (int64_t t = index * TILES_OF_TASK; t < end_of_task(j, index); t++) {
+    const place p = place_of(&j->tiles, j->first + t);
+    float *pixels[MOST_PIXELS];
+    point_at((const float **)pixels, j->y, &j->out, p.n, p.i * m, p.j * m, m, NULL);
+    (j->turned ? kernels->reduce_turned : kernels->reduce)[m](pixels, j->scratch.m + t * j->out.c,
+                                                              j->scratch.m_stride, j->bias, j->out.c);
+  }
+}
+
+static void transform_gradients(const void *context, int64_t index, int thread) {
+  (void)thread;
+  const job *j = context;
+  const int64_t m = j->tiles.m;
+  for (int64_t t = index * TILES_OF_TASK; t < end_of_task(j, index); t++) {
+    const place p = place_of(&j->tiles, j->first + t);
+    const float *pixels[MOST_PIXELS];
+    point_at(pixels, j->dy, &j->out, p.n, p.i * m, p.j * m, m, j->scratch.zeros);
+    cvy_kernels_get()->winograd->expand[m](j->scratch.m + t * j->out.c, j->scratch.m_stride, pixels,
+                                           j->out.c);
+  }
+}
+
+/* ---- filters ---- */
+
+/* Of the group's input channel c: its taps are r*r rows of k floats. */
+static void point_at_taps(const float **pixels, const float *filters, const job *j, int64_t c) {
+  for (int64_t tap = 0; tap < j->tiles.r * j->tiles.r; tap++)
+    pixels[tap] = filters + (tap * j->c + c) * j->shape->k;
+}
+
+static void transform_filters(const void *context, int64_t index, int thread) {
+  (void)thread;
+  const job *j = context;
+  for (int64_t c = index * ROWS_OF_TASK; c < smaller((index + 1) * ROWS_OF_TASK, j->c); c++) {
+    const float *pixels[MOST_PIXELS];
+    point_at_taps(pixels, j->filters, j, c);
+    cvy_kernels_get()->winograd->expand[j->tiles.r](j->scratch.u + c * j->k, j->scratch.u_stride, pixels,
+                                                    j->k);
+  }
+}
+
+static void reduce_to_filters(const void *context, int64_t index, int thread) {
+  (void)thread;
+  const job *j = context;
+  for (int64_t c = index * ROWS_OF_TASK; c < smaller((index + 1) * ROWS_OF_TASK, j->c); c++) {
+    float *pixels[MOST_PIXELS];
+    point_at_taps((const float **)pixels, j->dfilters, j, c);
+    cvy_kernels_get()->winograd->reduce[j->tiles.r](pixels, j->scratch.u + c * j->k, j->scratch.u_stride,
+                                                    NULL, j->k);
+  }
+}
+
+/* ---- products ---- */
+
+static void multiply(const void *context, int64_t position, int thread) {
+  (void)thread;
+  const job *j = context;
+  const int *turned = cvy_winograd_turned;
+  const int64_t of_filter = j->turned ? turned[position / TILE] * TILE + turned[position % TILE] : position;
+  cvy_gemm(j->scratch.m + position * j->scratch.m_stride, j->out.c,
+           (cvy_factor){.at = j->scratch.v + position * j->scratch.v_stride, .stride = j->in.c},
+           (cvy_factor){
+               .at = j->scratch.u + of_filter * j->scratch.u_stride, .stride = j->k, .transposed = j->turned},
+           j->count, j->out.c, j->in.c, 1, 0);
+}
+
+static void multiply_gradients(const void *context, int64_t position, int thread) {
+  (void)thread;
+  const job *j = context;
+  cvy_gemm(
+      j->scratch.u + position * j->scratch.u_stride, j->k,
+      (cvy_factor){.at = j->scratch.v + position * j->scratch.v_stride, .stride = j->c, .transposed = true},
+      (cvy_factor){.at = j->scratch.m + position * j->scratch.m_stride, .stride = j->k}, j->c, j->k, j->count,
+      1, j->first == 0 ? 0 : 1);
+}
+
+/* ---- passes ---- */
+
+static void convolve(job *j) {
+  cvy_parallel(pieces(j->c, ROWS_OF_TASK), transform_filters, j);
+  for (j->first = 0; j->first < j->tiles.count; j->first += j->tiles.block) {
+    j->count = smaller(j->tiles.block, j->tiles.count - j->first);
+    cvy_parallel(pieces(j->count, TILES_OF_TASK), transform_inputs, j);
+    cvy_parallel(POSITIONS, multiply, j);
+    cvy_parallel(pieces(j->count, TILES_OF_TASK), transform_outputs, j);
+  }
+}
+
+static void forward(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays) {
+  job j = job_of(plan, CVY_CONV_FORWARD, arrays);
+  for (int64_t group = 0; group < plan->shape.groups; group++) {
+    j.x = arrays->x + group * j.c;
+    j.y = arrays->y + group * j.k;
+    j.filters = arrays->filters + group * j.k;
+    j.bias = arrays->bias ? arrays->bias + group * j.k : NULL;
+    convolve(&j);
+  }
+}
+
+static void backward_data(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays) {
+  job j = job_of(plan, CVY_CONV_BACKWARD_DATA, arrays);
+  for (int64_t group = 0; group < plan->shape.groups; group++) {
+    j.x = arrays->dy + group * j.k;
+    j.y = arrays->dx + group * j.c;
+    j.filters = arrays->filters + group * j.k;
+    convolve(&j);
+  }
+}
+
+static void correlate(job *j) {
+  for (j->first = 0; j->first < j->tiles.count; j->first += j->tiles.block) {
+    j->count = smaller(j->tiles.block, j->tiles.count - j->first);
+    cvy_parallel(pieces(j->count, TILES_OF_TASK), transform_inputs, j);
+    cvy_parallel(pieces(j->count, TILES_OF_TASK), transform_gradients, j);
+    cvy_parallel(POSITIONS, multiply_gradients, j);
+  }
+  cvy_parallel(pieces(j->c, ROWS_OF_TASK), reduce_to_filters, j);
+}
+
+static void sum_bias_rows(const void *context, int64_t index, int thread) {
+  (void)thread;
+  const job *j = context;
+  const int64_t k = j->shape->k, all = j->shape->n * j->out.h * j->out.w, first = index * BIAS_ROWS;
+  float *sum = j->scratch.bias + index * k;
+  memset(sum, 0, sizeof *sum * (size_t)k);
+  cvy_kernels_get()->sum_rows(sum, j->dy + first * k, smaller(BIAS_ROWS, all - first), k);
+}
+
+static void sum_bias(const job *j) {
+  const int64_t k = j->shape->k, parts = pieces(j->shape->n * j->out.h * j->out.w, BIAS_ROWS);
+  cvy_parallel(parts, sum_bias_rows, j);
+  memset(j->dbias, 0, sizeof(float) * (size_t)k);
+  for (int64_t i = 0; i < parts; i++) cvy_kernels_get()->add(j->dbias, j->scratch.bias + i * k, k);
+}
+
+static void backward_filters(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays) {
+  job j = job_of(plan, CVY_CONV_BACKWARD_FILTERS, arrays);
+  for (int64_t group = 0; group < plan->shape.groups; group++) {
+    j.x = arrays->x + group * j.c;
+    j.dy = arrays->dy + group * j.k;
+    j.dfilters = arrays->dfilters + group * j.k;
+    correlate(&j);
+  }
+  j.dy = arrays->dy;
+  j.dbias = arrays->dbias;
+  if (j.dbias) sum_bias(&j);
+}
+
+extern const cvy_conv_algorithm cvy_conv_winograd;
+const cvy_conv_algorithm cvy_conv_winograd = {
+    .name = "winograd",
+    .plan = plan,
+    .run = {forward, backward_data, backward_filters},
+};
