@@ -200,6 +200,8 @@ cvy_err cvy_net_configure(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *root, 
   if (!parameters) parameters = cvy_yaml_new_mapping(pool, root->file);
   for (int64_t i = 0; i < settings->count; i++) {
     CVY_TRY(check_is_parameter(parameters, settings->keys[i], network));
+    if (settings->items[i]->kind == CVY_YAML_SCALAR && !settings->items[i]->text[0])
+      return cvy_yaml_error(settings->keys[i], "parameter '%s' is given no value", settings->keys[i]->text);
     parameters = with_value(pool, parameters, settings->keys[i]->text, settings->items[i]);
   }
   *out = with_value(pool, root, "parameters", parameters);

@@ -355,7 +355,7 @@ static void wrong_parameters_are_refused(void) {
   const char *const wrong[][2] = {
       {"{clases: 3}", "settings:1:2: unknown parameter 'clases' of network blocks; did you mean 'classes'?"},
       {"{classes: many}", "settings:1:11: 'outputs' must be a whole number"},
-      {"{classes: }", "n.yaml:2:13: the network needs 'classes', a parameter without a default"},
+      {"{classes: }", "settings:1:2: parameter 'classes' is given no value"},
       {"[1]", "settings:1:1: a network's parameters must be given as {name: value}, not as a list"},
       {"{size: 0}", "settings:1:8: 'input' must be a whole number from 1"}};
   for (int64_t i = 0; i < CVY_COUNT(wrong); i++) {
