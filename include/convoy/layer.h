@@ -129,7 +129,9 @@ static inline void *cvy_layer_thread_scratch(const cvy_layer_call *call, int thr
 typedef struct cvy_layer_type {
   const struct cvy_kind *kind; /* name, help, options, bytes of the config */
   const char *short_name;      /* layers without a name are called short_name1, short_name2, ... */
-  bool is_loss;                /* it reads the labels, and nobody reads its y */
+  bool picks;                  /* each number of y is the largest of some of x */
+  bool keeps_order; /* of two numbers the larger comes out no smaller: it may as well follow a max pooling */
+  bool is_loss;     /* it reads the labels, and nobody reads its y */
   /* Wrong sizes are an error whose message says what would be right; the net puts file and line in front. */
   cvy_err (*plan)(cvy_layer_plan *plan, void *config) CVY_MUST_CHECK;
   void (*forward)(const cvy_layer_call *call);

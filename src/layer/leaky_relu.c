@@ -50,6 +50,7 @@ const cvy_layer_type cvy_layer_leaky_relu = {
                               .options = options,
                               .config_bytes = sizeof(leaky_relu)},
     .short_name = "leaky",
+    .keeps_order = true,
     .plan = plan,
     .forward = forward,
     .backward = backward,

@@ -51,6 +51,7 @@ extern const cvy_layer_type cvy_layer_max_pool;
 const cvy_layer_type cvy_layer_max_pool = {
     .kind = &(const cvy_kind){"max_pool", "the largest number of each window", options, sizeof(cvy_pooling)},
     .short_name = "pool",
+    .picks = true,
     .plan = plan,
     .forward = forward,
     .backward = backward,

@@ -101,9 +101,28 @@ static cvy_err read_nodes(cvy_net *net, const cvy_yaml *root, int64_t microbatch
   return cvy_net_expand(net, d.parameters, d.blocks, d.layers, root);
 }
 
+/* The largest of rectified numbers is the largest number, rectified. The pooling goes first, so that the other layer works
+ * on fewer numbers and the large value need not be kept. */
+static void pool_first(cvy_net *net) {
+  for (int64_t i = 0; i + 1 < net->node_count; i++) {
+    node *ordered = &net->nodes[i], *pool = &net->nodes[i + 1];
+    const bool chain = pool->plan.input_count == 1 && pool->inputs[0] == i && ordered->plan.input_count == 1;
+    if (!ordered->type->keeps_order || !pool->type->picks || !chain) continue;
+    int64_t readers = 0;
+    for (int64_t j = i + 1; j < net->node_count; j++) readers += reads(&net->nodes[j], i);
+    if (readers > 1) continue;
+    const node first = *pool, second = *ordered;
+    net->nodes[i] = first;
+    net->nodes[i].inputs[0] = second.inputs[0];
+    net->nodes[i + 1] = second;
+    net->nodes[i + 1].inputs[0] = i;
+  }
+}
+
 cvy_err cvy_net_read(cvy_net *net, const cvy_yaml *root, int64_t microbatch) {
   net->pool = cvy_pool_create();
   CVY_TRY(read_nodes(net, root, microbatch));
+  pool_first(net);
   for (int64_t i = 0; i < net->node_count; i++)
     if (plan_node(&net->nodes[i], net)) return cvy_net_error_within(CVY_E_INPUT, net->nodes[i].within);
   CVY_TRY(check_losses(net));

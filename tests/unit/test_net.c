@@ -652,6 +652,53 @@ static void observers_see_every_layer_once(void) {
   cvy_pool_destroy(pool);
 }
 
+/* Losses and gradients of a network as one hash. */
+static cvy_hash hash_of_a_pass(const char *text, const char *first_layers) {
+  cvy_pool *pool = cvy_pool_create();
+  cvy_net *net;
+  CU_ASSERT_EQUAL_FATAL(create(&net, pool, text, N), CVY_OK);
+  const cvy_net_info *info = cvy_net_describe(net);
+  char names[256] = "";
+  for (int64_t i = 0; i < info->layer_count && i < 4; i++)
+    snprintf(names + strlen(names), sizeof names - strlen(names), "%s ", info->layers[i].name);
+  CU_ASSERT_STRING_EQUAL(names, first_layers);
+  cvy_net_init(net, 4);
+  const int64_t pixels = cvy_shape_count(info->input);
+  float *images = calloc((size_t)pixels, sizeof *images),
+        *grads = calloc((size_t)info->arena_count, sizeof *grads);
+  const int32_t labels[N] = {2, 0, 4};
+  for (int64_t i = 0; i < pixels; i++) images[i] = (float)(i * 37 % 101) / 50 - 1;
+  const cvy_pass pass = {.training = true, .loss_scale = 0.5f};
+  const double loss = total_loss(net, images, labels, &pass);
+  cvy_net_backward(net, grads, images, labels, &pass);
+  grads[0] += (float)loss;
+  const cvy_hash hash = cvy_net_hash(net, grads);
+  free(images), free(grads);
+  cvy_net_destroy(net);
+  cvy_pool_destroy(pool);
+  return hash;
+}
+
+/* A ReLU goes behind a max pooling, unless somebody else reads it, and nothing else changes. */
+static void pooling_goes_first(void) {
+  const char head[] = "input: [9, 8, 2]\nlayers:\n  - conv: {filters: 5, kernel: 2, init: xavier}\n";
+  const char tail[] = "  - fc: {outputs: 5, init: xavier}\n  - softmax_loss\n";
+  char written[512], by_hand[512], kept[512];
+  snprintf(written, sizeof written, "%s  - relu\n  - max_pool: {kernel: 3, stride: 2, padding: 1}\n%s", head,
+           tail);
+  snprintf(by_hand, sizeof by_hand, "%s  - max_pool: {kernel: 3, stride: 2, padding: 1}\n  - relu\n%s", head,
+           tail);
+  snprintf(kept, sizeof kept,
+           "%s  - relu\n  - max_pool: {kernel: 2, stride: 1}\n  - concat: {inputs: [conv1, relu1]}\n"
+           "  - fc: {inputs: pool1, outputs: 5}\n  - fc: {inputs: concat1, outputs: 5}\n"
+           "  - add: {inputs: [fc1, fc2]}\n  - softmax_loss\n",
+           head);
+  const cvy_hash a = hash_of_a_pass(written, "conv1 pool1 relu1 fc1 "),
+                 b = hash_of_a_pass(by_hand, "conv1 pool1 relu1 fc1 ");
+  CU_ASSERT_STRING_EQUAL(a.hex, b.hex);
+  hash_of_a_pass(kept, "conv1 relu1 pool1 concat1 ");
+}
+
 static void gradients_of_a_net_that_branches(void) {
   check_gradients(branching);
 }
@@ -710,6 +757,6 @@ SUITE("net", TEST(parameter_counts_are_exact), TEST(lenet5_has_its_shapes),
       TEST(blocks_unfold_to_named_layers), TEST(parameters_reach_their_layers),
       TEST(wrong_parameters_are_refused), TEST(wrong_blocks_are_refused), TEST(unfolding_has_an_end),
       TEST(resolving_keeps_the_meaning), TEST(live_buffers_never_overlap), TEST(gradients_of_a_whole_net),
-      TEST(gradients_of_a_net_that_branches), TEST(gradients_of_a_normalised_net),
+      TEST(gradients_of_a_net_that_branches), TEST(gradients_of_a_normalised_net), TEST(pooling_goes_first),
       TEST(gradients_of_a_net_of_blocks), TEST(auxiliary_losses_count_in_training),
       TEST(observers_see_every_layer_once), TEST(walks_repeat_to_the_bit), TEST(memory_is_shared))
