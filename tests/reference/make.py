@@ -29,7 +29,7 @@ CASES = {
     "alexnet-grouped": ("alexnet-grouped", {"size": 67, "classes": 10}, 4, 0.0002, 10),
     "alexnet-bn": ("alexnet-bn", {"size": 99, "classes": 10}, 6, 0.0005, 10),
     "zfnet": ("zfnet", {"size": 72, "classes": 10}, 4, 0.0004, 10),
-    **{f"vgg-{v}": (f"vgg-{v}", {"size": 32, "classes": 10}, 4, 0.00005, 10) for v in ("a", "a-lrn", "b", "c", "d", "e")},
+    **{f"vgg-{v}": (f"vgg-{v}", {"size": 32, "classes": 10}, 4, 0.00002, 10) for v in ("a", "a-lrn", "b", "c", "d", "e")},
     **{f"resnet{n}": (f"resnet{n}", {"size": 64, "classes": 10}, 8, 0.0005, 10) for n in (18, 34, 50, 101, 152)},
     "googlenet": ("googlenet", {"size": 96, "classes": 10}, 4, 0.00001, 10),
     "googlenet-aux": ("googlenet", {"size": 160, "classes": 10, "aux": True}, 2, 0.00001, 10),
