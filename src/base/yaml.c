@@ -221,7 +221,8 @@ cvy_err cvy_yaml_load(cvy_yaml **out, cvy_pool *pool, const char *path) {
 cvy_err cvy_yaml_override(cvy_yaml *root, cvy_pool *pool, const char *assignment) {
   const char *equals = strchr(assignment, '=');
   if (!equals || equals == assignment)
-    return cvy_error(CVY_E_USAGE, "'%s': expected key=value, as epochs=3, solver.momentum=0.9 or classes=10", assignment);
+    return cvy_error(CVY_E_USAGE, "'%s': expected key=value, as epochs=3, solver.momentum=0.9 or classes=10",
+                     assignment);
   cvy_yaml *value;
   if (equals[1])
     CVY_TRY_IN(cvy_yaml_parse(&value, pool, equals + 1, assignment), "command line");
