@@ -25,7 +25,7 @@ typedef struct golden {
   const char *network;
   int64_t batch;
   double rate;
-  const cvy_yaml *parameters, *losses, *logits, *evaluation, *gradients;
+  const cvy_yaml *parameters, *solver, *losses, *logits, *evaluation, *gradients;
 } golden;
 
 static const cvy_option golden_options[] = {
@@ -33,6 +33,7 @@ static const cvy_option golden_options[] = {
     {"batch", CVY_INT, offsetof(golden, batch), NULL, 1, 1024, .help = ""},
     {"rate", CVY_FLOAT, offsetof(golden, rate), NULL, 0, 1, .help = ""},
     {"parameters", CVY_NODE, offsetof(golden, parameters), .help = ""},
+    {"solver", CVY_NODE, offsetof(golden, solver), .help = ""},
     {"losses", CVY_NODE, offsetof(golden, losses), .help = ""},
     {"logits", CVY_NODE, offsetof(golden, logits), .help = ""},
     {"evaluation", CVY_NODE, offsetof(golden, evaluation), .help = ""},
@@ -110,12 +111,9 @@ static cvy_err open_network(run *r) {
 
 static cvy_err open_solver(run *r) {
   const cvy_kind *kinds[16];
-  cvy_yaml *text;
   int64_t index;
   for (int64_t i = 0; i < cvy_rule_count(); i++) kinds[i] = cvy_rule_at(i)->kind;
-  CVY_TRY(cvy_yaml_parse(&text, r->pool, "sgd: {momentum: 0.9, weight_decay: 0.0001, decay_biases: false}",
-                         "test"));
-  CVY_TRY(cvy_kind_read(&index, &r->solver, r->pool, kinds, cvy_rule_count(), text, "solver"));
+  CVY_TRY(cvy_kind_read(&index, &r->solver, r->pool, kinds, cvy_rule_count(), r->want.solver, "solver"));
   r->rule = cvy_rule_at(index);
   return CVY_OK;
 }
