@@ -101,7 +101,8 @@ cvy_err cvy_buffer_create(void **out, size_t bytes, const char *what) {
   /* calloc's large blocks are fresh pages of the system: zero without being touched. */
   char *block = calloc(1, bytes + 2 * CACHE_LINE_BYTES);
   *out = NULL;
-  if (!block) return cvy_error(CVY_E_SYSTEM, "out of memory: there are no %.1f MB for %s", (double)bytes / 1e6, what);
+  if (!block)
+    return cvy_error(CVY_E_SYSTEM, "out of memory: there are no %.1f MB for %s", (double)bytes / 1e6, what);
   char *buffer = block + CACHE_LINE_BYTES + (CACHE_LINE_BYTES - (uintptr_t)block % CACHE_LINE_BYTES);
   memcpy(buffer - sizeof block, &block, sizeof block);
   *out = buffer;

@@ -89,10 +89,11 @@ static cvy_err count_step(trainer *t, run_meter *meter, cvy_tally tally, double 
   cvy_tally_add(&t->state.epoch, &tally);
   cvy_tally_add(&t->state.interval, &tally);
   if (tally.diverged > 0)
-    return cvy_error(CVY_E_RUN,
-                     "step %lld: the loss of %lld of %lld images is not a number below a million; training diverged "
-                     "(learning rate %g; a smaller one may help)",
-                     (long long)t->state.step, (long long)tally.diverged, (long long)tally.images, rate);
+    return cvy_error(
+        CVY_E_RUN,
+        "step %lld: the loss of %lld of %lld images is not a number below a million; training diverged "
+        "(learning rate %g; a smaller one may help)",
+        (long long)t->state.step, (long long)tally.diverged, (long long)tally.images, rate);
   if (t->state.step % t->recipe->log_every == 0 || t->state.step == t->total_steps) {
     log_interval(t, meter, rate);
     t->state.interval = (cvy_tally){0};
