@@ -36,6 +36,9 @@ CASES = {
     "inception-v3": ("inception-v3", {"size": 139, "classes": 10}, 6, 0.0005, 10),
     "inception-v3-aux": ("inception-v3", {"size": 299, "classes": 10, "aux": True}, 2, 0.0005, 3),
 }
+# Ten steps show a weight decay only where it is far too strong; elsewhere it is WEAK_DECAY. In one network biases decay too.
+DECAY = {"lenet": 0.1, "hoda-cnn": 0.05, "resnet18": 0.5, "alexnet-bn": 0.5}
+WEAK_DECAY, DECAYS_BIASES = 0.0001, ("alexnet-bn",)
 FULL_SIZE = {"lenet5": 32, "lenet": 28, "hoda-cnn": 28, "catdog-cnn": 150, "inception-v3": 299, "zfnet": 224}
 for network in NETWORKS:
     if network in ("lenet5", "lenet", "hoda-cnn"):  # these have one size
@@ -162,9 +165,11 @@ def case(name):
 def write(name):
     network, parameters, batch, rate, steps = CASES[name]
     net, images, labels = case(name)
-    decaying = [t for kind, t in tensors_of(net) if kind == "weights"]
+    weights = [t for kind, t in tensors_of(net) if kind == "weights"]
     others = [t for kind, t in tensors_of(net) if kind in ("bias", "scale", "offset")]
-    solver = torch.optim.SGD([{"params": decaying, "weight_decay": 1e-4}, {"params": others}], lr=rate, momentum=0.9)
+    decay, decays_biases = DECAY.get(name, WEAK_DECAY), name in DECAYS_BIASES
+    solver = torch.optim.SGD([{"params": weights, "weight_decay": decay},
+                              {"params": others, "weight_decay": decay if decays_biases else 0}], lr=rate, momentum=0.9)
     losses = []
     for step in range(steps):
         loss, out = take_gradients(net, images, labels)
@@ -176,6 +181,7 @@ def write(name):
         evaluation = logits_of(net.eval()(images))
     settings = ", ".join(f"{k}: {str(v).lower() if isinstance(v, bool) else v}" for k, v in parameters.items())
     lines = [f"network: {network}", f"parameters: {{{settings}}}", f"batch: {batch}", f"rate: {rate}",
+             f"solver: {{sgd: {{momentum: 0.9, weight_decay: {decay}, decay_biases: {str(decays_biases).lower()}}}}}",
              f"losses: {numbers(losses)}", f"logits: {numbers(logits)}", f"evaluation: {numbers(evaluation)}",
              "gradients:"]
     lines += ["  - average" if g is None else f"  - {{norm: {g[0]:.9g}, samples: {numbers(g[1])}}}" for g in gradients]

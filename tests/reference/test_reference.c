@@ -1,13 +1,16 @@
 /* A whole network against PyTorch: logits, gradients, the losses of some SGD steps, and the logits in evaluation after them.
- * Usage: test_reference GOLDEN.yaml (tests/reference/make.py writes them and knows the same formula). */
+ * Usage: test_reference GOLDEN.yaml (tests/reference/make.py writes them and knows the same formula). Without a golden it
+ * tests what those comparisons cannot see: where dropout stands, which they switch off, and networks without a golden. */
 #include "unit/suite.h"
 
 #include "base/options.h"
-#include <convoy/net.h>
+#include "net/net.h"
 #include <convoy/optim.h>
 #include <convoy/train.h>
 
+#include <dirent.h>
 #include <math.h>
+#include <unistd.h>
 
 enum { IMAGES = 1000000 };
 
@@ -22,7 +25,7 @@ typedef struct golden {
   const char *network;
   int64_t batch;
   double rate;
-  const cvy_yaml *parameters, *losses, *logits, *evaluation, *gradients;
+  const cvy_yaml *parameters, *solver, *losses, *logits, *evaluation, *gradients;
 } golden;
 
 static const cvy_option golden_options[] = {
@@ -30,6 +33,7 @@ static const cvy_option golden_options[] = {
     {"batch", CVY_INT, offsetof(golden, batch), NULL, 1, 1024, .help = ""},
     {"rate", CVY_FLOAT, offsetof(golden, rate), NULL, 0, 1, .help = ""},
     {"parameters", CVY_NODE, offsetof(golden, parameters), .help = ""},
+    {"solver", CVY_NODE, offsetof(golden, solver), .help = ""},
     {"losses", CVY_NODE, offsetof(golden, losses), .help = ""},
     {"logits", CVY_NODE, offsetof(golden, logits), .help = ""},
     {"evaluation", CVY_NODE, offsetof(golden, evaluation), .help = ""},
@@ -90,11 +94,14 @@ static cvy_err turn_dropout_off(cvy_yaml *settings, cvy_pool *pool, const cvy_ya
   return CVY_OK;
 }
 
+static cvy_err load_network(cvy_yaml **out, cvy_pool *pool, const char *name, const cvy_yaml *settings) {
+  const char *path = cvy_pool_format(pool, "%s/launch/networks/%s.yaml", getenv("CONVOY_SOURCE"), name);
+  return cvy_network_load(out, pool, path, settings);
+}
+
 static cvy_err open_network(run *r) {
   cvy_yaml *network, *settings = cvy_yaml_new_mapping(r->pool, "test");
-  const char *path = cvy_pool_format(r->pool, "%s/launch/networks/%s.yaml", getenv("CONVOY_SOURCE"),
-                                     r->want.network);
-  CVY_TRY(cvy_network_load(&network, r->pool, path, r->want.parameters));
+  CVY_TRY(load_network(&network, r->pool, r->want.network, r->want.parameters));
   CVY_TRY(turn_dropout_off(settings, r->pool, network));
   CVY_TRY(cvy_net_configure(&network, r->pool, network, settings));
   CVY_TRY(cvy_net_create(&r->net, network, r->want.batch));
@@ -104,12 +111,9 @@ static cvy_err open_network(run *r) {
 
 static cvy_err open_solver(run *r) {
   const cvy_kind *kinds[16];
-  cvy_yaml *text;
   int64_t index;
   for (int64_t i = 0; i < cvy_rule_count(); i++) kinds[i] = cvy_rule_at(i)->kind;
-  CVY_TRY(cvy_yaml_parse(&text, r->pool, "sgd: {momentum: 0.9, weight_decay: 0.0001, decay_biases: false}",
-                         "test"));
-  CVY_TRY(cvy_kind_read(&index, &r->solver, r->pool, kinds, cvy_rule_count(), text, "solver"));
+  CVY_TRY(cvy_kind_read(&index, &r->solver, r->pool, kinds, cvy_rule_count(), r->want.solver, "solver"));
   r->rule = cvy_rule_at(index);
   return CVY_OK;
 }
@@ -274,12 +278,136 @@ static void the_network_is_pytorchs(void) {
   close_run(&r);
 }
 
-int main(int count, char **words) {
-  CU_TestInfo tests[] = {TEST(the_network_is_pytorchs), CU_TEST_INFO_NULL};
-  if (count != 2) {
-    fprintf(stderr, "usage: test_reference GOLDEN.yaml\n");
-    return 2;
+/* ---- what they cannot see ---- */
+
+/* Of each dropout the parameter tensors above it, the numbers of an image that it sees, and its rate; from the papers and
+ * torchvision. */
+static const struct {
+  const char *network, *settings, *dropouts;
+} known[] = {{"lenet5", "{}", ""},
+             {"lenet", "{}", ""},
+             {"hoda-cnn", "{}", "8: 64, 50 %; "},
+             {"catdog-cnn", "{}", "8: 6272, 50 %; "},
+             {"alexnet", "{}", "12: 4096, 50 %; 14: 4096, 50 %; "},
+             {"alexnet-grouped", "{}", "12: 4096, 50 %; 14: 4096, 50 %; "},
+             {"alexnet-bn", "{}", "27: 4096, 50 %; 29: 4096, 50 %; "},
+             {"zfnet", "{}", "12: 4096, 50 %; 14: 4096, 50 %; "},
+             {"vgg-a", "{}", "18: 4096, 50 %; 20: 4096, 50 %; "},
+             {"vgg-a-lrn", "{}", "18: 4096, 50 %; 20: 4096, 50 %; "},
+             {"vgg-b", "{}", "22: 4096, 50 %; 24: 4096, 50 %; "},
+             {"vgg-c", "{}", "28: 4096, 50 %; 30: 4096, 50 %; "},
+             {"vgg-d", "{}", "28: 4096, 50 %; 30: 4096, 50 %; "},
+             {"vgg-e", "{}", "34: 4096, 50 %; 36: 4096, 50 %; "},
+             {"resnet18", "{}", ""},
+             {"resnet34", "{}", ""},
+             {"resnet50", "{}", ""},
+             {"resnet101", "{}", ""},
+             {"resnet152", "{}", ""},
+             {"googlenet", "{}", "114: 1024, 40 %; "},
+             {"googlenet", "{aux: true}", "46: 1024, 70 %; 88: 1024, 70 %; 126: 1024, 40 %; "},
+             {"inception-v3", "{}", "470: 2048, 50 %; "},
+             {"inception-v3", "{aux: true}", "482: 2048, 50 %; "}};
+
+static const char *dropouts_of(cvy_pool *pool, const char *network, const char *settings_text) {
+  cvy_yaml *settings, *description;
+  cvy_net *net;
+  const char *found = "";
+  CU_ASSERT_FATAL(!cvy_yaml_parse(&settings, pool, settings_text, "test"));
+  CU_ASSERT_FATAL(!load_network(&description, pool, network, settings));
+  CU_ASSERT_FATAL(!cvy_net_create(&net, description, 1));
+  for (int64_t i = 0; i < net->node_count; i++) {
+    const cvy_net_layer *layer = &net->info.layers[i];
+    if (strcmp(layer->type, "dropout") == 0)
+      found = cvy_pool_format(pool, "%s%lld: %lld, %s; ", found, (long long)net->nodes[i].first_param,
+                              (long long)cvy_shape_per_image(layer->y), layer->detail);
   }
+  cvy_net_destroy(net);
+  return found;
+}
+
+static void dropout_stands_in_its_places(void) {
+  cvy_pool *pool = cvy_pool_create();
+  for (int64_t i = 0; i < CVY_COUNT(known); i++) {
+    const char *found = dropouts_of(pool, known[i].network, known[i].settings);
+    const bool same = strcmp(found, known[i].dropouts) == 0;
+    if (!same) printf("\n    %s has dropout %s, not %s\n", known[i].network, found, known[i].dropouts);
+    CU_ASSERT(same);
+  }
+  cvy_pool_destroy(pool);
+}
+
+/* They need no golden, but must be the same network to the letter. */
+static const char *const other_names[][2] = {{"vgg16", "vgg-d"}, {"vgg19", "vgg-e"}};
+
+static const char *text_of(cvy_pool *pool, const char *network) {
+  cvy_yaml *description, *resolved, *renamed;
+  CU_ASSERT_FATAL(!load_network(&description, pool, network, NULL));
+  CU_ASSERT_FATAL(!cvy_net_resolve(&resolved, pool, description));
+  CU_ASSERT_FATAL(!cvy_net_rename(&renamed, pool, resolved, "network"));
+  char *text = cvy_yaml_text(renamed);
+  const char *copy = cvy_pool_format(pool, "%s", text);
+  free(text);
+  return copy;
+}
+
+static void other_names_mean_the_same(void) {
+  cvy_pool *pool = cvy_pool_create();
+  for (int64_t i = 0; i < CVY_COUNT(other_names); i++)
+    CU_ASSERT_STRING_EQUAL(text_of(pool, other_names[i][0]), text_of(pool, other_names[i][1]));
+  cvy_pool_destroy(pool);
+}
+
+static bool is_known(const char *network) {
+  for (int64_t i = 0; i < CVY_COUNT(known); i++)
+    if (strcmp(network, known[i].network) == 0) return true;
+  return false;
+}
+
+static bool is_other_name(const char *network) {
+  for (int64_t i = 0; i < CVY_COUNT(other_names); i++)
+    if (strcmp(network, other_names[i][0]) == 0) return true;
+  return false;
+}
+
+static bool has_golden(cvy_pool *pool, const char *network, const char *suffix) {
+  const char *path = cvy_pool_format(pool, "%s/tests/reference/golden/%s%s.yaml", getenv("CONVOY_SOURCE"),
+                                     network, suffix);
+  return access(path, R_OK) == 0;
+}
+
+static bool is_tested(cvy_pool *pool, const char *network) {
+  cvy_yaml *description;
+  if (is_other_name(network)) return true;
+  CU_ASSERT_FATAL(!load_network(&description, pool, network, NULL));
+  const cvy_yaml *parameters = cvy_yaml_get(description, "parameters");
+  const bool has_sizes = parameters && cvy_yaml_get(parameters, "size");
+  return is_known(network) && has_golden(pool, network, "") &&
+         (!has_sizes || has_golden(pool, network, "-full"));
+}
+
+static void every_network_is_tested(void) {
+  cvy_pool *pool = cvy_pool_create();
+  DIR *folder = opendir(cvy_pool_format(pool, "%s/launch/networks", getenv("CONVOY_SOURCE")));
+  CU_ASSERT_PTR_NOT_NULL_FATAL(folder);
+  for (const struct dirent *file; (file = readdir(folder));) {
+    const char *end = strstr(file->d_name, ".yaml");
+    if (!end) continue;
+    const char *network = cvy_pool_format(pool, "%.*s", (int)(end - file->d_name), file->d_name);
+    const bool tested = is_tested(pool, network);
+    if (!tested)
+      printf("\n    %s: golden/%s.yaml, the same with -full if it takes a size, or its dropout is missing\n",
+             network, network);
+    CU_ASSERT(tested);
+  }
+  closedir(folder);
+  cvy_pool_destroy(pool);
+}
+
+int main(int count, char **words) {
+  CU_TestInfo equal[] = {TEST(the_network_is_pytorchs), CU_TEST_INFO_NULL};
+  CU_TestInfo complete[] = {TEST(every_network_is_tested), TEST(dropout_stands_in_its_places),
+                            TEST(other_names_mean_the_same), CU_TEST_INFO_NULL};
+  if (count < 2) return run_suite("reference", complete);
   golden_path = words[1];
-  return run_suite("reference", tests);
+  return run_suite("reference", equal);
 }
