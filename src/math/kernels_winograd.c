@@ -129,26 +129,40 @@ ALWAYS_INLINE void reduce_block(float *const *pixels, const float *in, int64_t s
 
 /* ---- all channels ---- */
 
+/* Where blocks begin. The last one reaches back over its neighbour, so that it is whole, and writes the same numbers again;
+ * only where there are too few channels for any block is a part of one worked on. */
+ALWAYS_INLINE int64_t block_at(int64_t c, int64_t channels) {
+  return c + LANES <= channels ? c : channels - LANES;
+}
+
 static void input(float *out, int64_t stride, const float *const *pixels, int64_t channels) {
-  int64_t c = 0;
-  for (; c + LANES <= channels; c += LANES) input_block(out, stride, pixels, c, LANES);
-  if (c < channels) input_block(out, stride, pixels, c, channels - c);
+  if (channels < LANES) {
+    input_block(out, stride, pixels, 0, channels);
+    return;
+  }
+  for (int64_t c = 0; c < channels; c += LANES)
+    input_block(out, stride, pixels, block_at(c, channels), LANES);
 }
 
 #define EXPAND(n)                                                                                            \
   static void expand_##n(float *out, int64_t stride, const float *const *pixels, int64_t channels) {         \
-    int64_t c = 0;                                                                                           \
-    for (; c + LANES <= channels; c += LANES) expand_block(out, stride, pixels, c, LANES, n);                \
-    if (c < channels) expand_block(out, stride, pixels, c, channels - c, n);                                 \
+    if (channels < LANES) {                                                                                  \
+      expand_block(out, stride, pixels, 0, channels, n);                                                     \
+      return;                                                                                                \
+    }                                                                                                        \
+    for (int64_t c = 0; c < channels; c += LANES)                                                            \
+      expand_block(out, stride, pixels, block_at(c, channels), LANES, n);                                    \
   }
 
 #define REDUCE(name, n, scale_p, scale_q)                                                                    \
   static void name(float *const *pixels, const float *in, int64_t stride, const float *bias,                 \
                    int64_t channels) {                                                                       \
-    int64_t c = 0;                                                                                           \
-    for (; c + LANES <= channels; c += LANES)                                                                \
-      reduce_block(pixels, in, stride, bias, c, LANES, n, scale_p, scale_q);                                 \
-    if (c < channels) reduce_block(pixels, in, stride, bias, c, channels - c, n, scale_p, scale_q);          \
+    if (channels < LANES) {                                                                                  \
+      reduce_block(pixels, in, stride, bias, 0, channels, n, scale_p, scale_q);                              \
+      return;                                                                                                \
+    }                                                                                                        \
+    for (int64_t c = 0; c < channels; c += LANES)                                                            \
+      reduce_block(pixels, in, stride, bias, block_at(c, channels), LANES, n, scale_p, scale_q);             \
   }
 
 EXPAND(2)
