@@ -3,10 +3,10 @@
 
 #include <string.h>
 
-extern const cvy_conv_algorithm cvy_conv_winograd, cvy_conv_gemm;
+extern const cvy_conv_algorithm cvy_conv_winograd, cvy_conv_direct, cvy_conv_gemm;
 
 /* Fastest first. The last one serves every shape. */
-static const cvy_conv_algorithm *const algorithms[] = {&cvy_conv_winograd, &cvy_conv_gemm};
+static const cvy_conv_algorithm *const algorithms[] = {&cvy_conv_winograd, &cvy_conv_direct, &cvy_conv_gemm};
 
 static size_t larger(size_t a, size_t b) {
   return a > b ? a : b;

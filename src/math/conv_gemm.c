@@ -6,7 +6,7 @@
  * sees its input as the matrix, and nothing is copied. Groups take turns within a block: each has patches of
  * its own channels, and its own columns of y, dy and the filters.
  */
-#include "math/conv.h"
+#include "math/conv_shares.h"
 #include "math/gemm.h"
 #include "math/im2col.h"
 
@@ -15,9 +15,6 @@
 /* A block's patches should stay in the second-level cache, but a product of few rows pays too much for
  * packing the filters again. */
 enum { BLOCK_BYTES = 512 * 1024, LEAST_ROWS = 192, MOST_ROWS = 4096, LEAST_TASKS = 8 };
-/* The gradient of the filters is summed by this many tasks, each into a copy of its own. */
-enum { MOST_COPIES = 16, LEAST_ROWS_OF_COPY = 512, COPIES_BYTES = 32 * 1024 * 1024 };
-enum { CHUNK = 16384 };
 
 static int64_t pieces(int64_t whole, int64_t piece) {
   return (whole + piece - 1) / piece;
@@ -52,22 +49,6 @@ static int64_t block_lines(const cvy_conv_shape *shape, const cvy_window *g) {
   return clamp(pieces(all, LEAST_TASKS), fewest, lines > fewest ? lines : fewest);
 }
 
-static int64_t filters_size(const cvy_conv_shape *shape) {
-  return cvy_patch_size(&shape->window) / shape->groups * shape->k;
-}
-
-static int64_t copy_size(const cvy_conv_shape *shape) {
-  return (int64_t)cvy_aligned(sizeof(float) * (size_t)(filters_size(shape) + shape->k)) /
-         (int64_t)sizeof(float);
-}
-
-static int64_t copies(const cvy_conv_shape *shape) {
-  const int64_t rows = shape->n * shape->window.oh * shape->window.ow;
-  const int64_t affordable = COPIES_BYTES / ((int64_t)sizeof(float) * copy_size(shape));
-  const int64_t lines = shape->n * shape->window.oh;
-  return clamp(smaller(rows / LEAST_ROWS_OF_COPY, affordable), 1, smaller(MOST_COPIES, lines));
-}
-
 static bool plan(cvy_conv_way *way, const cvy_conv_shape *shape, cvy_conv_pass pass) {
   const cvy_window g = group_window(shape);
   const int64_t lines = shape->n * g.oh;
@@ -82,8 +63,7 @@ static bool plan(cvy_conv_way *way, const cvy_conv_shape *shape, cvy_conv_pass p
     way->tasks = pieces(shape->n, clamp(way->block / g.oh, 1, shape->n));
     break;
   default:
-    way->tasks = copies(shape);
-    if (way->tasks > 1) way->scratch_bytes = sizeof(float) * (size_t)(way->tasks * copy_size(shape));
+    cvy_conv_plan_shares(way, shape);
   }
   return true;
 }
@@ -165,48 +145,21 @@ static void backward_data_task(const void *context, int64_t index, int thread) {
       backward_data_of(j, group, first, smaller(j->way->block, to * g->oh - first), patches);
 }
 
-/* The gradients of one share of the lines, into `dfilters` and `dbias`. */
 static void backward_filters_task(const void *context, int64_t index, int thread) {
   const job *j = context;
   const cvy_conv_shape *shape = j->shape;
-  const int64_t lines = shape->n * j->window.oh, tasks = j->way->tasks;
-  const int64_t begin = index * lines / tasks, end = (index + 1) * lines / tasks;
-  float *copy = (float *)j->arrays->scratch + index * copy_size(shape);
-  float *dfilters = tasks > 1 ? copy : j->arrays->dfilters;
-  float *dbias = tasks > 1 ? copy + filters_size(shape) : j->arrays->dbias;
-  if (dbias) memset(dbias, 0, sizeof *dbias * (size_t)shape->k);
-  for (int64_t first = begin; first < end; first += j->way->block) {
-    const int64_t count = smaller(j->way->block, end - first), rows = count * j->window.ow;
+  const cvy_conv_share share = cvy_conv_share_at(j->plan, j->arrays, index);
+  if (share.dbias) memset(share.dbias, 0, sizeof(float) * (size_t)shape->k);
+  for (int64_t first = share.begin; first < share.end; first += j->way->block) {
+    const int64_t count = smaller(j->way->block, share.end - first), rows = count * j->window.ow;
     for (int64_t group = 0; group < shape->groups; group++) {
       cvy_factor patches = patches_of(j, group, first, count, thread);
       patches.transposed = true;
-      cvy_gemm(dfilters + group * j->filters, shape->k, patches, dy_of(j, group, first), j->depth, j->filters,
-               rows, 1, first == begin ? 0 : 1);
+      cvy_gemm(share.dfilters + group * j->filters, shape->k, patches, dy_of(j, group, first), j->depth,
+               j->filters, rows, 1, first == share.begin ? 0 : 1);
     }
-    if (dbias) cvy_kernels_get()->sum_rows(dbias, dy_of(j, 0, first).at, rows, shape->k);
+    if (share.dbias) cvy_kernels_get()->sum_rows(share.dbias, dy_of(j, 0, first).at, rows, shape->k);
   }
-}
-
-/* Adds up a piece of all copies, in the order of the copies. */
-static void add_copies_task(const void *context, int64_t index, int thread) {
-  (void)thread;
-  const job *j = context;
-  const int64_t size = filters_size(j->shape), first = index * CHUNK;
-  const int64_t count = smaller(CHUNK, size - first);
-  const float *copy = (const float *)j->arrays->scratch + first;
-  float *sum = j->arrays->dfilters + first;
-  memcpy(sum, copy, sizeof *sum * (size_t)count);
-  for (int64_t i = 1; i < j->way->tasks; i++)
-    cvy_kernels_get()->add(sum, copy + i * copy_size(j->shape), count);
-}
-
-static void add_bias_copies(const job *j) {
-  const cvy_conv_shape *shape = j->shape;
-  const float *copy = (const float *)j->arrays->scratch + filters_size(shape);
-  float *sum = j->arrays->dbias;
-  memcpy(sum, copy, sizeof *sum * (size_t)shape->k);
-  for (int64_t i = 1; i < j->way->tasks; i++)
-    cvy_kernels_get()->add(sum, copy + i * copy_size(shape), shape->k);
 }
 
 static void forward(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays) {
@@ -222,9 +175,7 @@ static void backward_data(const cvy_conv_plan *plan, const cvy_conv_arrays *arra
 static void backward_filters(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays) {
   const job j = job_of(plan, arrays, CVY_CONV_BACKWARD_FILTERS);
   cvy_parallel(j.way->tasks, backward_filters_task, &j);
-  if (j.way->tasks == 1) return;
-  cvy_parallel(pieces(filters_size(&plan->shape), CHUNK), add_copies_task, &j);
-  if (arrays->dbias) add_bias_copies(&j);
+  cvy_conv_add_shares(plan, arrays);
 }
 
 extern const cvy_conv_algorithm cvy_conv_gemm;

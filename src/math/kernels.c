@@ -617,6 +617,7 @@ static void lrn_backward(float *dx, const float *x, const float *dy, float *scra
 }
 
 extern const struct cvy_winograd_kernels CVY_WINOGRAD_KERNELS;
+extern void CVY_DIRECT_KERNEL(const struct cvy_direct_sum *sum);
 extern const cvy_kernels CVY_KERNELS;
 const cvy_kernels CVY_KERNELS = {
     .name = CVY_KERNELS_NAME,
@@ -646,4 +647,5 @@ const cvy_kernels CVY_KERNELS = {
     .lrn_backward = lrn_backward,
     .sgd_momentum = sgd_momentum,
     .winograd = &CVY_WINOGRAD_KERNELS,
+    .sum_products = CVY_DIRECT_KERNEL,
 };

@@ -41,6 +41,9 @@ static inline size_t cvy_place_bytes(const cvy_window *window) {
   return window->r * window->s <= UINT8_MAX + 1 ? sizeof(uint8_t) : sizeof(uint16_t);
 }
 
+struct cvy_winograd_kernels; /* math/winograd.h */
+struct cvy_direct_sum;       /* math/direct.h */
+
 typedef struct cvy_kernels {
   const char *name; /* "portable", "avx2", "avx512" */
 
@@ -104,7 +107,9 @@ typedef struct cvy_kernels {
   void (*sgd_momentum)(float *w, float *v, const float *g, int64_t count, float lr, float momentum,
                        float decay);
 
-  const struct cvy_winograd_kernels *winograd; /* math/winograd.h */
+  const struct cvy_winograd_kernels *winograd;
+  /* Its bits are those of this set only. */
+  void (*sum_products)(const struct cvy_direct_sum *sum);
 } cvy_kernels;
 
 /* The best set that this processor runs; CONVOY_KERNELS=portable|avx2|avx512 forces one (for tests). */
