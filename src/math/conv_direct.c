@@ -46,9 +46,9 @@ static bool plan(cvy_conv_way *way, const cvy_conv_shape *shape, cvy_conv_pass p
       shape->k < CVY_DIRECT_LEAST_COLUMNS)
     return false;
   way->block = block_lines(shape);
-  const int64_t padded = pixels_down(g, way->block) * pixels_across(g) * g->c;
-  way->scratch_bytes_per_thread = sizeof(float) *
-                                  (size_t)(shape->k + (needs_no_padding(g) ? 0 : padded)); /* zeros, lines */
+  if (!needs_no_padding(g))
+    way->scratch_bytes_per_thread = sizeof(float) *
+                                    (size_t)(pixels_down(g, way->block) * pixels_across(g) * g->c);
   if (pass == CVY_CONV_FORWARD) way->tasks = shape->n * pieces(g->oh, way->block);
   if (pass == CVY_CONV_BACKWARD_FILTERS) cvy_conv_plan_shares(way, shape);
   return true;
@@ -94,14 +94,13 @@ static image image_under(const job *j, int64_t first, int64_t count, float *memo
 
 /* ---- passes ---- */
 
-static void sum_line(const job *j, const image *under, int64_t line, int64_t line_of_block,
-                     const float *start) {
+static void sum_line(const job *j, const image *under, int64_t line, int64_t line_of_block) {
   const cvy_window *g = &j->shape->window;
   const int64_t k = j->shape->k, run = g->s * g->c;
-  cvy_kernels_get()->sum_products(
+  cvy_kernels_get()->direct->sum(
       &(cvy_direct_sum){.c = j->arrays->y + line * g->ow * k,
                         .c_row = k,
-                        .start = start,
+                        .start = j->arrays->bias,
                         .a = under->at + line_of_block * g->stride_h * under->pitch,
                         .a_row = g->stride_w * g->c,
                         .a_outer = under->pitch,
@@ -120,11 +119,9 @@ static void forward_task(const void *context, int64_t index, int thread) {
   const cvy_window *g = &j->shape->window;
   const int64_t blocks = pieces(g->oh, j->way->block), of_image = index % blocks * j->way->block;
   const int64_t first = index / blocks * g->oh + of_image, count = smaller(j->way->block, g->oh - of_image);
-  float *zeros = cvy_conv_thread_scratch(j->plan, j->arrays->scratch, thread);
-  const image under = image_under(j, first, count, zeros + j->shape->k);
-  if (!j->arrays->bias) memset(zeros, 0, sizeof *zeros * (size_t)j->shape->k);
-  for (int64_t i = 0; i < count; i++)
-    sum_line(j, &under, first + i, i, j->arrays->bias ? j->arrays->bias : zeros);
+  const image under = image_under(j, first, count,
+                                  cvy_conv_thread_scratch(j->plan, j->arrays->scratch, thread));
+  for (int64_t i = 0; i < count; i++) sum_line(j, &under, first + i, i);
 }
 
 /* Adds what some lines of one image give. */
@@ -132,25 +129,25 @@ static void add_lines(const job *j, const cvy_conv_share *share, int64_t first, 
   const cvy_window *g = &j->shape->window;
   const int64_t k = j->shape->k, run = g->s * g->c;
   float *memory = cvy_conv_thread_scratch(j->plan, j->arrays->scratch, thread);
-  const image under = image_under(j, first, count, memory + k);
+  const image under = image_under(j, first, count, memory);
   const float *dy = j->arrays->dy + first * g->ow * k;
   for (int64_t row = 0; row < g->r; row++) {
     float *sum = share->dfilters + row * run * k;
-    cvy_kernels_get()->sum_products(&(cvy_direct_sum){.c = sum,
-                                                      .c_row = k,
-                                                      .start = sum,
-                                                      .start_row = k,
-                                                      .a = under.at + row * under.pitch,
-                                                      .a_row = 1,
-                                                      .a_outer = g->stride_h * under.pitch,
-                                                      .a_inner = g->stride_w * g->c,
-                                                      .b = dy,
-                                                      .b_outer = g->ow * k,
-                                                      .b_inner = k,
-                                                      .rows = run,
-                                                      .columns = k,
-                                                      .outer = count,
-                                                      .inner = g->ow});
+    cvy_kernels_get()->direct->sum(&(cvy_direct_sum){.c = sum,
+                                                     .c_row = k,
+                                                     .start = sum,
+                                                     .start_row = k,
+                                                     .a = under.at + row * under.pitch,
+                                                     .a_row = 1,
+                                                     .a_outer = g->stride_h * under.pitch,
+                                                     .a_inner = g->stride_w * g->c,
+                                                     .b = dy,
+                                                     .b_outer = g->ow * k,
+                                                     .b_inner = k,
+                                                     .rows = run,
+                                                     .columns = k,
+                                                     .outer = count,
+                                                     .inner = g->ow});
   }
   if (share->dbias) cvy_kernels_get()->sum_rows(share->dbias, dy, count * g->ow, k);
 }

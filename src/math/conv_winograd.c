@@ -2,14 +2,16 @@
  *
  * Images are cut into tiles of m x m output pixels, m = 7 - filter side. A block of tiles goes through three phases, each
  * shared out among the threads: its 6x6 input tiles are transformed to V [36][tiles][in], each of the 36 positions is one
- * matrix product with the filters' transform U [36][c][k], and the products M [36][tiles][out] are transformed back.
- * Backward data is the same with dy for x and the filters turned, whose transform is U in another order; the gradient of
- * the filters is M [36][c][k], the sum over tiles of V^T D with D the transform of dy's m x m tiles.
+ * matrix product (math/direct.h) with the filters' transform U [36][in][out], and the products M [36][tiles][out] are
+ * transformed back. Backward data is the same with dy for x, the filters' axes swapped and the filters turned, whose
+ * transform is U with its positions in another order. The gradient of the filters is [36][c][k], the sum over tiles of
+ * V^T D with D the transform of dy's m x m tiles. U and D are stored in panels, as the products read them.
  *
  * Groups take their turn, each with its own channels, filters and columns.
  *
  * The block's size follows from the shape alone, and so do all products and the order of all sums. */
 #include "math/conv.h"
+#include "math/direct.h"
 #include "math/gemm.h"
 #include "math/winograd.h"
 
@@ -17,9 +19,19 @@
 #include <string.h>
 
 enum { TILE = CVY_WINOGRAD_TILE, POSITIONS = CVY_WINOGRAD_POSITIONS, MOST_PIXELS = TILE * TILE };
-/* V and M of a block should stay in the second-level cache or near it, yet each product packs its part of U anew, so
+/* V and M of a block should stay in the second-level cache or near it, yet each product reads its part of U anew, so
  * the more of that there is, the more tiles should share it. */
-enum { NEAR_BYTES = 3 << 20, MOST_BYTES = 24 << 20, LEAST_TILES = 64, LEAST_CHANNELS = 8 };
+enum {
+  NEAR_BYTES = 3 << 20,
+  MOST_BYTES = 24 << 20,
+  LEAST_TILES = 64,
+  LEAST_CHANNELS = CVY_DIRECT_LEAST_COLUMNS
+};
+/* The gradient of so many filters goes through BLAS, which keeps more of the sums in its cache. */
+enum { MOST_DIRECT = 65536 };
+enum { FILTER_COST = 600 };
+/* Sums are cut into runs of so many products, which keeps their rounding below that of the transforms. */
+enum { SUM_DEPTH = 128 };
 enum { TILES_OF_TASK = 8, ROWS_OF_TASK = 8, BIAS_ROWS = 1024 };
 /* Matrices of the 36 positions lie a few cache lines out of step, or they would all fall into the same sets. */
 enum { SKEW = 32 };
@@ -73,19 +85,21 @@ static int64_t filters_of(const cvy_conv_shape *shape) {
 typedef struct scratch {
   float *zeros; /* a pixel outside the image */
   float *u;     /* transformed filters, or the products of backward filters: [36][c][k] */
+  float *taps;  /* [r][r][k][c]: for backward data, filters with the axes swapped */
   float *v, *m; /* [36][block][in], [36][block][out] */
   float *bias;  /* [pieces][k] */
   int64_t u_stride, v_stride, m_stride;
   int64_t count; /* floats of it all */
 } scratch;
 
-static scratch scratch_of(const cvy_conv_shape *shape, int64_t block, int64_t in, int64_t out,
+static scratch scratch_of(const cvy_conv_shape *shape, int64_t block, int64_t in, int64_t out, bool turned,
                           float *memory) {
   const cvy_window *g = &shape->window;
   scratch s = {.u_stride = skewed(in * out), .v_stride = skewed(block * in), .m_stride = skewed(block * out)};
   s.zeros = memory;
   s.u = s.zeros + skewed(in > out ? in : out);
-  s.v = s.u + POSITIONS * s.u_stride;
+  s.taps = s.u + POSITIONS * s.u_stride;
+  s.v = s.taps + (turned ? g->r * g->s * in * out : 0);
   s.m = s.v + POSITIONS * s.v_stride;
   s.bias = s.m + POSITIONS * s.m_stride;
   s.count = s.bias + pieces(shape->n * g->oh * g->ow, BIAS_ROWS) * shape->k - memory;
@@ -93,6 +107,13 @@ static scratch scratch_of(const cvy_conv_shape *shape, int64_t block, int64_t in
 }
 
 /* ---- plan ---- */
+
+/* Multiplications for a channel and a filter, here and in a plain sum, whose products cost a fifth more. The fixed part is
+ * the filters' way through the memory: written once and read once, 36 numbers for each. */
+static bool pays(const cvy_conv_shape *shape, const tiling *t) {
+  const cvy_window *g = &shape->window;
+  return 10 * (t->count * POSITIONS + FILTER_COST) <= 8 * shape->n * g->oh * g->ow * g->r * g->s;
+}
 
 static bool serves(const cvy_conv_shape *shape) {
   const cvy_window *g = &shape->window;
@@ -107,6 +128,7 @@ static bool plan(cvy_conv_way *way, const cvy_conv_shape *shape, cvy_conv_pass p
   const int64_t in = to_x ? filters_of(shape) : channels_of(shape);
   const int64_t out = to_x ? channels_of(shape) : filters_of(shape);
   const tiling t = tiling_of(shape, to_x ? g->h : g->oh, to_x ? g->w : g->ow, 0);
+  if (!pays(shape, &t)) return false;
   const int64_t bytes = (int64_t)sizeof(float) * POSITIONS * (in + out);
   const int64_t worthwhile = smaller((int64_t)sqrt((double)(in * out)), MOST_BYTES / bytes);
   int64_t block = NEAR_BYTES / bytes;
@@ -115,7 +137,7 @@ static bool plan(cvy_conv_way *way, const cvy_conv_shape *shape, cvy_conv_pass p
   /* Blocks of one length, as nearly as can be. */
   way->block = pieces(t.count, pieces(t.count, smaller(block, t.count)));
   way->tasks = POSITIONS;
-  way->scratch_bytes = sizeof(float) * (size_t)scratch_of(shape, way->block, in, out, NULL).count;
+  way->scratch_bytes = sizeof(float) * (size_t)scratch_of(shape, way->block, in, out, to_x, NULL).count;
   return true;
 }
 
@@ -127,11 +149,13 @@ typedef struct job {
   scratch scratch;
   side in, out;
   int64_t c, k;                     /* of the group */
+  bool turned;                      /* backward data: the filters' axes are swapped */
+  int64_t rows, columns, pitch;     /* of a tap, c and k or k and c; floats from row to row */
   const float *x;                   /* what is tiled as input, [n][in.h][in.w][in.pitch] */
   float *y;                         /* what comes out */
   const float *dy, *filters, *bias; /* as the pass has them */
   float *dfilters, *dbias;
-  bool turned;
+  bool direct;          /* the products of backward filters are not BLAS's */
   int64_t first, count; /* tiles of the block */
 } job;
 
@@ -155,8 +179,12 @@ static job job_of(const cvy_conv_plan *plan, cvy_conv_pass pass, const cvy_conv_
            .c = channels_of(shape),
            .k = filters_of(shape),
            .turned = to_x};
+  j.direct = j.c * j.k <= MOST_DIRECT;
+  j.rows = to_x ? j.k : j.c;
+  j.columns = to_x ? j.c : j.k;
+  j.pitch = to_x ? j.c : shape->k;
   j.tiles = tiling_of(shape, j.out.h, j.out.w, block);
-  j.scratch = scratch_of(shape, block, j.in.c, j.out.c, arrays->scratch);
+  j.scratch = scratch_of(shape, block, j.in.c, j.out.c, j.turned, arrays->scratch);
   memset(j.scratch.zeros, 0, sizeof(float) * (size_t)(j.in.c > j.out.c ? j.in.c : j.out.c));
   return j;
 }
@@ -212,6 +240,17 @@ static void transform_outputs(const void *context, int64_t index, int thread) {
   }
 }
 
+/* Row `row` of the 36 matrices [rows][columns], each stored in panels (math/direct.h). */
+static void expand_in_panels(float *out, int64_t position_stride, const float **pixels, int64_t n,
+                             int64_t row, int64_t rows, int64_t columns) {
+  const cvy_kernels *kernels = cvy_kernels_get();
+  for (int64_t i = 0; i < cvy_panel_count(kernels->direct, columns); i++) {
+    const cvy_panel p = cvy_panel_at(kernels->direct, columns, i);
+    kernels->winograd->expand[n](out + p.begin * rows + row * p.width, position_stride, pixels, p.width);
+    for (int64_t pixel = 0; pixel < n * n; pixel++) pixels[pixel] += p.width;
+  }
+}
+
 static void transform_gradients(const void *context, int64_t index, int thread) {
   (void)thread;
   const job *j = context;
@@ -220,38 +259,49 @@ static void transform_gradients(const void *context, int64_t index, int thread) 
     const place p = place_of(&j->tiles, j->first + t);
     const float *pixels[MOST_PIXELS];
     point_at(pixels, j->dy, &j->out, p.n, p.i * m, p.j * m, m, j->scratch.zeros);
-    cvy_kernels_get()->winograd->expand[m](j->scratch.m + t * j->out.c, j->scratch.m_stride, pixels,
-                                           j->out.c);
+    if (j->direct)
+      expand_in_panels(j->scratch.m, j->scratch.m_stride, pixels, m, t, j->count, j->out.c);
+    else
+      cvy_kernels_get()->winograd->expand[m](j->scratch.m + t * j->out.c, j->scratch.m_stride, pixels,
+                                             j->out.c);
   }
 }
 
 /* ---- filters ---- */
 
-/* Of the group's input channel c: its taps are r*r rows of k floats. */
-static void point_at_taps(const float **pixels, const float *filters, const job *j, int64_t c) {
+/* The r*r taps of one row: a channel's filters or, where axes are swapped, a filter's channels. */
+static void point_at_taps(const float **pixels, const float *taps, const job *j, int64_t row) {
   for (int64_t tap = 0; tap < j->tiles.r * j->tiles.r; tap++)
-    pixels[tap] = filters + (tap * j->c + c) * j->shape->k;
+    pixels[tap] = taps + (tap * j->rows + row) * j->pitch;
 }
 
 static void transform_filters(const void *context, int64_t index, int thread) {
   (void)thread;
   const job *j = context;
-  for (int64_t c = index * ROWS_OF_TASK; c < smaller((index + 1) * ROWS_OF_TASK, j->c); c++) {
+  const float *taps = j->turned ? j->scratch.taps : j->filters;
+  for (int64_t row = index * ROWS_OF_TASK; row < smaller((index + 1) * ROWS_OF_TASK, j->rows); row++) {
     const float *pixels[MOST_PIXELS];
-    point_at_taps(pixels, j->filters, j, c);
-    cvy_kernels_get()->winograd->expand[j->tiles.r](j->scratch.u + c * j->k, j->scratch.u_stride, pixels,
-                                                    j->k);
+    point_at_taps(pixels, taps, j, row);
+    expand_in_panels(j->scratch.u, j->scratch.u_stride, pixels, j->tiles.r, row, j->rows, j->columns);
   }
+}
+
+/* [c][k] of a tap to [k][c] */
+static void swap_axes(const void *context, int64_t tap, int thread) {
+  (void)thread;
+  const job *j = context;
+  cvy_kernels_get()->transpose(j->scratch.taps + tap * j->c * j->k, j->filters + tap * j->c * j->shape->k,
+                               j->c, j->k, j->shape->k);
 }
 
 static void reduce_to_filters(const void *context, int64_t index, int thread) {
   (void)thread;
   const job *j = context;
-  for (int64_t c = index * ROWS_OF_TASK; c < smaller((index + 1) * ROWS_OF_TASK, j->c); c++) {
+  for (int64_t row = index * ROWS_OF_TASK; row < smaller((index + 1) * ROWS_OF_TASK, j->rows); row++) {
     float *pixels[MOST_PIXELS];
-    point_at_taps((const float **)pixels, j->dfilters, j, c);
-    cvy_kernels_get()->winograd->reduce[j->tiles.r](pixels, j->scratch.u + c * j->k, j->scratch.u_stride,
-                                                    NULL, j->k);
+    point_at_taps((const float **)pixels, j->dfilters, j, row);
+    cvy_kernels_get()->winograd->reduce[j->tiles.r](pixels, j->scratch.u + row * j->columns,
+                                                    j->scratch.u_stride, NULL, j->columns);
   }
 }
 
@@ -260,29 +310,76 @@ static void reduce_to_filters(const void *context, int64_t index, int thread) {
 static void multiply(const void *context, int64_t position, int thread) {
   (void)thread;
   const job *j = context;
+  const cvy_direct_kernels *kernels = cvy_kernels_get()->direct;
   const int *turned = cvy_winograd_turned;
   const int64_t of_filter = j->turned ? turned[position / TILE] * TILE + turned[position % TILE] : position;
-  cvy_gemm(j->scratch.m + position * j->scratch.m_stride, j->out.c,
-           (cvy_factor){.at = j->scratch.v + position * j->scratch.v_stride, .stride = j->in.c},
-           (cvy_factor){
-               .at = j->scratch.u + of_filter * j->scratch.u_stride, .stride = j->k, .transposed = j->turned},
-           j->count, j->out.c, j->in.c, 1, 0);
+  for (int64_t i = 0; i < cvy_panel_count(kernels, j->out.c); i++) {
+    const cvy_panel p = cvy_panel_at(kernels, j->out.c, i);
+    float *m = j->scratch.m + position * j->scratch.m_stride + p.begin;
+    const float *v = j->scratch.v + position * j->scratch.v_stride;
+    const float *u = j->scratch.u + of_filter * j->scratch.u_stride + p.begin * j->in.c;
+    for (int64_t depth = 0; depth < j->in.c; depth += SUM_DEPTH)
+      kernels->sum(&(cvy_direct_sum){.c = m,
+                                     .c_row = j->out.c,
+                                     .start = depth == 0 ? NULL : m,
+                                     .start_row = j->out.c,
+                                     .a = v + depth,
+                                     .a_row = j->in.c,
+                                     .a_inner = 1,
+                                     .b = u + depth * p.width,
+                                     .b_inner = p.width,
+                                     .rows = j->count,
+                                     .columns = p.width,
+                                     .outer = 1,
+                                     .inner = smaller(SUM_DEPTH, j->in.c - depth)});
+  }
+}
+
+static void multiply_gradients_directly(const job *j, int64_t position) {
+  const cvy_direct_kernels *kernels = cvy_kernels_get()->direct;
+  for (int64_t i = 0; i < cvy_panel_count(kernels, j->k); i++) {
+    const cvy_panel p = cvy_panel_at(kernels, j->k, i);
+    float *sum = j->scratch.u + position * j->scratch.u_stride + p.begin;
+    const float *v = j->scratch.v + position * j->scratch.v_stride;
+    const float *d = j->scratch.m + position * j->scratch.m_stride + p.begin * j->count;
+    for (int64_t depth = 0; depth < j->count; depth += SUM_DEPTH)
+      kernels->sum(&(cvy_direct_sum){.c = sum,
+                                     .c_row = j->k,
+                                     .start = j->first + depth == 0 ? NULL : sum,
+                                     .start_row = j->k,
+                                     .a = v + depth * j->c,
+                                     .a_row = 1,
+                                     .a_inner = j->c,
+                                     .b = d + depth * p.width,
+                                     .b_inner = p.width,
+                                     .rows = j->c,
+                                     .columns = p.width,
+                                     .outer = 1,
+                                     .inner = smaller(SUM_DEPTH, j->count - depth)});
+  }
+}
+
+static void multiply_gradients_by_blas(const job *j, int64_t position) {
+  const cvy_factor v = {j->scratch.v + position * j->scratch.v_stride, j->c, true};
+  const cvy_factor d = {j->scratch.m + position * j->scratch.m_stride, j->k, false};
+  cvy_gemm(j->scratch.u + position * j->scratch.u_stride, j->k, v, d, j->c, j->k, j->count, 1,
+           j->first == 0 ? 0 : 1);
 }
 
 static void multiply_gradients(const void *context, int64_t position, int thread) {
   (void)thread;
   const job *j = context;
-  cvy_gemm(
-      j->scratch.u + position * j->scratch.u_stride, j->k,
-      (cvy_factor){.at = j->scratch.v + position * j->scratch.v_stride, .stride = j->c, .transposed = true},
-      (cvy_factor){.at = j->scratch.m + position * j->scratch.m_stride, .stride = j->k}, j->c, j->k, j->count,
-      1, j->first == 0 ? 0 : 1);
+  if (j->direct)
+    multiply_gradients_directly(j, position);
+  else
+    multiply_gradients_by_blas(j, position);
 }
 
 /* ---- passes ---- */
 
 static void convolve(job *j) {
-  cvy_parallel(pieces(j->c, ROWS_OF_TASK), transform_filters, j);
+  if (j->turned) cvy_parallel(j->tiles.r * j->tiles.r, swap_axes, j);
+  cvy_parallel(pieces(j->rows, ROWS_OF_TASK), transform_filters, j);
   for (j->first = 0; j->first < j->tiles.count; j->first += j->tiles.block) {
     j->count = smaller(j->tiles.block, j->tiles.count - j->first);
     cvy_parallel(pieces(j->count, TILES_OF_TASK), transform_inputs, j);
@@ -319,7 +416,7 @@ static void correlate(job *j) {
     cvy_parallel(pieces(j->count, TILES_OF_TASK), transform_gradients, j);
     cvy_parallel(POSITIONS, multiply_gradients, j);
   }
-  cvy_parallel(pieces(j->c, ROWS_OF_TASK), reduce_to_filters, j);
+  cvy_parallel(pieces(j->rows, ROWS_OF_TASK), reduce_to_filters, j);
 }
 
 static void sum_bias_rows(const void *context, int64_t index, int thread) {

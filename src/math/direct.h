@@ -1,10 +1,14 @@
-/* Sums of products that stay in registers, for convolutions that need no copy of their patches.
+/* Sums of products that stay in registers: the matrix product of convolutions, which copies neither of its factors.
  *
  *   c[i][j] = start[i][j] + sum over o < outer, p < inner of
  *             a[i*a_row + o*a_outer + p*a_inner] * b[o*b_outer + p*b_inner + j]
  *
  * for i < rows, j < columns, of which there are CVY_DIRECT_LEAST_COLUMNS at least. Rows of A may overlap, as patches do.
- * The sum is in the order of o and p. c may be start; c_row, start_row: floats from row to row of either. */
+ * The sum is in the order of o and p, and start is added last. It may be c, or NULL for zeros; c_row, start_row: floats
+ * from row to row.
+ *
+ * The columns are taken in panels, a few registers wide, that share B in the first-level cache while A goes by. A B that is
+ * used often is best stored panel after panel, each [outer][inner][width], and multiplied panel by panel. */
 #ifndef CVY_MATH_DIRECT_H
 #define CVY_MATH_DIRECT_H
 
@@ -19,5 +23,28 @@ typedef struct cvy_direct_sum {
   int64_t c_row, start_row, a_row;
   int64_t a_outer, a_inner, b_outer, b_inner;
 } cvy_direct_sum;
+
+typedef struct cvy_direct_kernels {
+  int64_t lanes, wide; /* floats of a register, registers of a panel */
+  void (*sum)(const cvy_direct_sum *sum);
+} cvy_direct_kernels;
+
+typedef struct cvy_panel {
+  int64_t begin, width; /* columns; never narrower than a register */
+} cvy_panel;
+
+static inline int64_t cvy_panel_count(const cvy_direct_kernels *kernels, int64_t columns) {
+  const int64_t registers = (columns + kernels->lanes - 1) / kernels->lanes;
+  return (registers + kernels->wide - 1) / kernels->wide;
+}
+
+/* Registers are shared out evenly; with two at least in the last panel, its last one can reach back if it is not full. */
+static inline cvy_panel cvy_panel_at(const cvy_direct_kernels *kernels, int64_t columns, int64_t index) {
+  const int64_t registers = (columns + kernels->lanes - 1) / kernels->lanes;
+  const int64_t panels = cvy_panel_count(kernels, columns);
+  const int64_t begin = index * registers / panels * kernels->lanes;
+  const int64_t end = (index + 1) * registers / panels * kernels->lanes;
+  return (cvy_panel){begin, (end < columns ? end : columns) - begin};
+}
 
 #endif

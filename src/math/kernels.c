@@ -51,6 +51,23 @@ static void axpy(float *y, float factor, const float *x, int64_t count) {
   for (int64_t i = 0; i < count; i++) y[i] += factor * x[i];
 }
 
+/* A square block at a time, so that neither side leaves its cache lines half used. */
+static void transpose_block(float *y, const float *x, int64_t rows, int64_t x_row) {
+  float columns[LANES][LANES];
+  for (int64_t i = 0; i < LANES; i++)
+    for (int64_t j = 0; j < LANES; j++) columns[j][i] = x[i * x_row + j];
+  for (int64_t j = 0; j < LANES; j++) memcpy(y + j * rows, columns[j], sizeof columns[j]);
+}
+
+static void transpose(float *y, const float *x, int64_t rows, int64_t columns, int64_t x_row) {
+  const int64_t whole_rows = rows / LANES * LANES, whole_columns = columns / LANES * LANES;
+  for (int64_t j = 0; j < whole_columns; j += LANES)
+    for (int64_t i = 0; i < whole_rows; i += LANES)
+      transpose_block(y + j * rows + i, x + i * x_row + j, rows, x_row);
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t j = i < whole_rows ? whole_columns : 0; j < columns; j++) y[j * rows + i] = x[i * x_row + j];
+}
+
 static void sgd_momentum(float *w, float *v, const float *g, int64_t count, float lr, float momentum,
                          float decay) {
   VECTOR
@@ -617,7 +634,7 @@ static void lrn_backward(float *dx, const float *x, const float *dy, float *scra
 }
 
 extern const struct cvy_winograd_kernels CVY_WINOGRAD_KERNELS;
-extern void CVY_DIRECT_KERNEL(const struct cvy_direct_sum *sum);
+extern const struct cvy_direct_kernels CVY_DIRECT_KERNELS;
 extern const cvy_kernels CVY_KERNELS;
 const cvy_kernels CVY_KERNELS = {
     .name = CVY_KERNELS_NAME,
@@ -645,7 +662,8 @@ const cvy_kernels CVY_KERNELS = {
     .average_pool_backward = average_pool_backward,
     .lrn_forward = lrn_forward,
     .lrn_backward = lrn_backward,
+    .transpose = transpose,
     .sgd_momentum = sgd_momentum,
     .winograd = &CVY_WINOGRAD_KERNELS,
-    .sum_products = CVY_DIRECT_KERNEL,
+    .direct = &CVY_DIRECT_KERNELS,
 };

@@ -42,7 +42,7 @@ static inline size_t cvy_place_bytes(const cvy_window *window) {
 }
 
 struct cvy_winograd_kernels; /* math/winograd.h */
-struct cvy_direct_sum;       /* math/direct.h */
+struct cvy_direct_kernels;   /* math/direct.h */
 
 typedef struct cvy_kernels {
   const char *name; /* "portable", "avx2", "avx512" */
@@ -62,6 +62,9 @@ typedef struct cvy_kernels {
    * and d * d. Overwrites; the order depends on the sizes only. */
   void (*sum_moments)(double *sums, const float *dy, const float *x, const float *shift, int64_t rows,
                       int64_t channels);
+
+  /* y [columns][rows] of x [rows][columns], whose rows are x_row floats apart. */
+  void (*transpose)(float *y, const float *x, int64_t rows, int64_t columns, int64_t x_row);
 
   /* max(x, 0), NaN stays NaN; dx = dy where y > 0, else 0. */
   void (*relu_forward)(float *y, const float *x, int64_t count);
@@ -108,8 +111,7 @@ typedef struct cvy_kernels {
                        float decay);
 
   const struct cvy_winograd_kernels *winograd;
-  /* Its bits are those of this set only. */
-  void (*sum_products)(const struct cvy_direct_sum *sum);
+  const struct cvy_direct_kernels *direct; /* its bits are those of this set only */
 } cvy_kernels;
 
 /* The best set that this processor runs; CONVOY_KERNELS=portable|avx2|avx512 forces one (for tests). */

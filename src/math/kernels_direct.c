@@ -1,4 +1,4 @@
-/* Compiled once for each instruction set, as kernels.c is: CVY_DIRECT_KERNEL is the name of this set's function.
+/* Compiled once for each instruction set, as kernels.c is: CVY_DIRECT_KERNELS is the name of this set's table.
  *
  * A tile of C, ROWS by WIDE registers, is summed whole before it is stored; each product of it takes a number of A, spread
  * over a register, and a register of B. This file may be contracted to fused multiply-adds. */
@@ -6,18 +6,31 @@
 
 #include <string.h>
 
+extern const cvy_direct_kernels CVY_DIRECT_KERNELS;
+
+/* A tile is as many rows high as fit the registers beside a row of B. */
 #if defined(__AVX512F__)
-enum { LANES = 16, ROWS = 6, WIDE = 4 };
+enum { LANES = 16, WIDE = 4, MOST_ROWS = 12 };
+static const int most_rows[WIDE] = {12, 12, 8, 6};
+#define EVERY_TILE(X) ROWS_12(X, 1) ROWS_12(X, 2) ROWS_8(X, 3) ROWS_6(X, 4)
 #elif defined(__AVX2__)
-enum { LANES = 8, ROWS = 4, WIDE = 3 };
+enum { LANES = 8, WIDE = 3, MOST_ROWS = 12 };
+static const int most_rows[WIDE] = {12, 6, 4};
+#define EVERY_TILE(X) ROWS_12(X, 1) ROWS_6(X, 2) ROWS_4(X, 3)
 #else
-enum { LANES = 4, ROWS = 4, WIDE = 2 };
+enum { LANES = 4, WIDE = 2, MOST_ROWS = 8 };
+static const int most_rows[WIDE] = {8, 4};
+#define EVERY_TILE(X) ROWS_8(X, 1) ROWS_4(X, 2)
 #endif
+#define ROWS_4(X, wide)  X(1, wide) X(2, wide) X(3, wide) X(4, wide)
+#define ROWS_6(X, wide)  ROWS_4(X, wide) X(5, wide) X(6, wide)
+#define ROWS_8(X, wide)  ROWS_6(X, wide) X(7, wide) X(8, wide)
+#define ROWS_12(X, wide) ROWS_8(X, wide) X(9, wide) X(10, wide) X(11, wide) X(12, wide)
 
 typedef float lanes __attribute__((vector_size(sizeof(float) * LANES)));
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
-#define UNROLL        _Pragma("GCC unroll 8")
+#define UNROLL        _Pragma("GCC unroll 12")
 
 ALWAYS_INLINE lanes load(const float *from) {
   lanes value;
@@ -30,23 +43,29 @@ ALWAYS_INLINE void store(float *to, lanes value) {
 }
 
 /* Rows from `row` on; the registers' columns begin at `at`. */
-ALWAYS_INLINE void sum_tile(const cvy_direct_sum *s, int64_t row, const int64_t at[WIDE], int rows,
+ALWAYS_INLINE void sum_tile(const cvy_direct_sum *sum, int64_t row, const int64_t at[WIDE], int rows,
                             int wide) {
-  lanes sum[ROWS][WIDE];
-  UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < wide; j++)
-      sum[i][j] = load(s->start + (row + i) * s->start_row + at[j]);
-  const int64_t a_row = s->a_row, a_inner = s->a_inner, b_inner = s->b_inner, inner = s->inner;
-  for (int64_t o = 0; o < s->outer; o++) {
-    const float *a = s->a + row * a_row + o * s->a_outer, *b = s->b + o * s->b_outer;
-    for (int64_t p = 0; p < inner; p++, a += a_inner, b += b_inner) {
+  const cvy_direct_sum s = *sum; /* so that no store can change it */
+  int64_t column[WIDE];
+  lanes total[MOST_ROWS][WIDE];
+  UNROLL for (int j = 0; j < wide; j++) column[j] = at[j];
+  UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < wide; j++) total[i][j] = (lanes){0};
+  for (int64_t o = 0; o < s.outer; o++) {
+    const float *a = s.a + row * s.a_row + o * s.a_outer, *b = s.b + o * s.b_outer;
+    _Pragma("GCC unroll 2") for (int64_t p = 0; p < s.inner; p++, a += s.a_inner, b += s.b_inner) {
       lanes factor[WIDE];
-      UNROLL for (int j = 0; j < wide; j++) factor[j] = load(b + at[j]);
+      UNROLL for (int j = 0; j < wide; j++) factor[j] = load(b + column[j]);
       UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < wide; j++)
-          sum[i][j] += a[i * a_row] * factor[j];
+          total[i][j] += a[i * s.a_row] * factor[j];
     }
   }
-  UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < wide; j++)
-      store(s->c + (row + i) * s->c_row + at[j], sum[i][j]);
+  /* A row is read whole before it is stored, as its last register may reach back and start may be c. */
+  UNROLL for (int i = 0; i < rows; i++) {
+    const float *start = s.start ? s.start + (row + i) * s.start_row : NULL;
+    float *c = s.c + (row + i) * s.c_row;
+    if (start) UNROLL for (int j = 0; j < wide; j++) total[i][j] += load(start + column[j]);
+    UNROLL for (int j = 0; j < wide; j++) store(c + column[j], total[i][j]);
+  }
 }
 
 /* ---- a function for each size of tile ---- */
@@ -57,55 +76,28 @@ typedef void (*tile_function)(const cvy_direct_sum *s, int64_t row, const int64_
   static void tile_##rows##_##wide(const cvy_direct_sum *s, int64_t row, const int64_t at[WIDE]) {           \
     sum_tile(s, row, at, rows, wide);                                                                        \
   }
+#define ENTRY(rows, wide) [(wide)-1][(rows)-1] = tile_##rows##_##wide,
 
-#define TILES_OF(wide) TILE(1, wide) TILE(2, wide) TILE(3, wide) TILE(4, wide) MORE_ROWS(wide)
-#define NAMES_OF(wide)                                                                                       \
-  { tile_1_##wide, tile_2_##wide, tile_3_##wide, tile_4_##wide MORE_NAMES(wide) }
+EVERY_TILE(TILE)
+static const tile_function tiles[WIDE][MOST_ROWS] = {EVERY_TILE(ENTRY)};
 
-#if defined(__AVX512F__)
-#define MORE_ROWS(wide)  TILE(5, wide) TILE(6, wide)
-#define MORE_NAMES(wide) , tile_5_##wide, tile_6_##wide
-TILES_OF(1)
-TILES_OF(2)
-TILES_OF(3)
-TILES_OF(4) static const tile_function tiles[WIDE][ROWS] = {NAMES_OF(1), NAMES_OF(2), NAMES_OF(3),
-                                                            NAMES_OF(4)};
-#elif defined(__AVX2__)
-#define MORE_ROWS(wide)
-#define MORE_NAMES(wide)
-TILES_OF(1)
-TILES_OF(2)
-TILES_OF(3) static const tile_function tiles[WIDE][ROWS] = {NAMES_OF(1), NAMES_OF(2), NAMES_OF(3)};
-#else
-#define MORE_ROWS(wide)
-#define MORE_NAMES(wide)
-TILES_OF(1) TILES_OF(2) static const tile_function tiles[WIDE][ROWS] = {NAMES_OF(1), NAMES_OF(2)};
-#endif
-
-static int64_t pieces(int64_t whole, int64_t piece) {
-  return (whole + piece - 1) / piece;
-}
-
-/* A panel is some registers wide; they share B in the first-level cache while A goes by. The last register of the last
- * panel reaches back over its neighbour's columns, so that it is whole: both store the same. */
-static void sum_panel(const cvy_direct_sum *s, int64_t first, int64_t wide) {
-  int64_t at[WIDE] = {0};
-  for (int64_t j = 0; j < wide; j++) {
-    const int64_t column = (first + j) * LANES, last = s->columns - LANES;
-    at[j] = column < last ? column : last;
+/* The last register reaches back over its neighbour's columns where it would not be full: both store the same. */
+static void sum_panel(const cvy_direct_sum *s, cvy_panel panel) {
+  int64_t at[WIDE] = {0}, wide = 0;
+  for (int64_t column = 0; column < panel.width; column += LANES) {
+    const int64_t last = panel.width - LANES;
+    at[wide++] = panel.begin + (column < last ? column : last);
   }
-  const int64_t count = pieces(s->rows, ROWS);
+  const int64_t most = most_rows[wide - 1], count = (s->rows + most - 1) / most;
   for (int64_t i = 0; i < count; i++) {
     const int64_t row = i * s->rows / count, end = (i + 1) * s->rows / count;
     tiles[wide - 1][end - row - 1](s, row, at);
   }
 }
 
-extern void CVY_DIRECT_KERNEL(const cvy_direct_sum *s);
-void CVY_DIRECT_KERNEL(const cvy_direct_sum *s) {
-  const int64_t registers = pieces(s->columns, LANES), panels = pieces(registers, WIDE);
-  for (int64_t i = 0; i < panels; i++) {
-    const int64_t first = i * registers / panels, end = (i + 1) * registers / panels;
-    sum_panel(s, first, end - first);
-  }
+static void sum(const cvy_direct_sum *s) {
+  const int64_t panels = cvy_panel_count(&CVY_DIRECT_KERNELS, s->columns);
+  for (int64_t i = 0; i < panels; i++) sum_panel(s, cvy_panel_at(&CVY_DIRECT_KERNELS, s->columns, i));
 }
+
+const cvy_direct_kernels CVY_DIRECT_KERNELS = {.lanes = LANES, .wide = WIDE, .sum = sum};

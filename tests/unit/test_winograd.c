@@ -24,7 +24,7 @@ static const layer_shape shapes[] = {
     {"AlexNet conv2", 1, 27, 27, 96, 256, 5, 2, 1},
     {"AlexNet conv2 in two towers", 1, 27, 27, 96, 256, 5, 2, 2},
     {"AlexNet conv4 in two towers", 2, 13, 13, 384, 384, 3, 1, 2},
-    {"three groups", 2, 7, 6, 27, 51, 3, 1, 3},
+    {"three groups", 4, 7, 6, 54, 51, 3, 1, 3},
     {"AlexNet conv3", 2, 13, 13, 256, 384, 3, 1, 1},
     {"AlexNet conv5", 2, 13, 13, 384, 256, 3, 1, 1},
     {"ZFNet conv4", 1, 13, 13, 512, 1024, 3, 1, 1},
@@ -35,14 +35,14 @@ static const layer_shape shapes[] = {
     {"LeNet conv2", 4, 12, 12, 20, 50, 5, 0, 1},
     {"Hoda conv2", 3, 13, 13, 32, 64, 3, 0, 1},
     /* sizes that fit neither tiles nor vectors */
-    {"one pixel", 1, 3, 3, 8, 8, 3, 0, 1},
-    {"thin", 1, 1, 37, 9, 17, 3, 1, 1},
-    {"odd", 3, 11, 6, 13, 33, 3, 1, 1},
-    {"no padding", 2, 9, 10, 31, 15, 3, 0, 1},
-    {"much padding", 2, 5, 8, 16, 24, 3, 2, 1},
-    {"5x5 odd", 3, 7, 9, 19, 11, 5, 2, 1},
-    {"5x5 no padding", 1, 6, 5, 24, 40, 5, 0, 1},
-    {"5x5 much padding", 1, 4, 3, 8, 9, 5, 4, 1},
+    {"thin", 4, 2, 37, 19, 17, 3, 1, 1},
+    {"odd", 8, 11, 6, 23, 33, 3, 1, 1},
+    {"no padding", 6, 9, 10, 31, 16, 3, 0, 1},
+    {"much padding", 5, 5, 8, 16, 24, 3, 2, 1},
+    {"wider than a panel", 2, 13, 13, 70, 99, 3, 1, 1},
+    {"5x5 odd", 6, 7, 9, 19, 21, 5, 2, 1},
+    {"5x5 no padding", 9, 8, 7, 24, 40, 5, 0, 1},
+    {"5x5 much padding", 9, 5, 6, 18, 29, 5, 4, 1},
 };
 
 static cvy_conv_shape shape_of(const layer_shape *l) {
@@ -191,6 +191,8 @@ static void check_layer(const layer_shape *l) {
   }
   for (int pass = 0; pass < CVY_CONV_PASSES; pass++)
     CU_ASSERT_STRING_EQUAL(plain.ways[pass].algorithm->name, "gemm");
+  CU_ASSERT_STRING_EQUAL(winograd.ways[CVY_CONV_FORWARD].algorithm->name, "winograd");
+  CU_ASSERT_STRING_EQUAL(winograd.ways[CVY_CONV_BACKWARD_FILTERS].algorithm->name, "winograd");
   free_results(got), free_results(beside), free_results(again), free_arrays(&a);
 }
 
