@@ -59,10 +59,11 @@ typedef struct job {
   const cvy_conv_arrays *arrays;
   const cvy_conv_way *way;
   const cvy_conv_shape *shape;
+  bool streams; /* y */
 } job;
 
 static job job_of(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays, cvy_conv_pass pass) {
-  return (job){plan, arrays, &plan->ways[pass], &plan->shape};
+  return (job){plan, arrays, &plan->ways[pass], &plan->shape, false};
 }
 
 /* ---- the image under some lines ---- */
@@ -111,7 +112,8 @@ static void sum_line(const job *j, const image *under, int64_t line, int64_t lin
                         .rows = g->ow,
                         .columns = k,
                         .outer = g->r,
-                        .inner = run});
+                        .inner = run,
+                        .streams = j->streams});
 }
 
 static void forward_task(const void *context, int64_t index, int thread) {
@@ -122,6 +124,7 @@ static void forward_task(const void *context, int64_t index, int thread) {
   const image under = image_under(j, first, count,
                                   cvy_conv_thread_scratch(j->plan, j->arrays->scratch, thread));
   for (int64_t i = 0; i < count; i++) sum_line(j, &under, first + i, i);
+  if (j->streams) cvy_kernels_get()->direct->fence();
 }
 
 /* Adds what some lines of one image give. */
@@ -166,7 +169,9 @@ static void backward_filters_task(const void *context, int64_t index, int thread
 }
 
 static void forward(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays) {
-  const job j = job_of(plan, arrays, CVY_CONV_FORWARD);
+  job j = job_of(plan, arrays, CVY_CONV_FORWARD);
+  const cvy_window *g = &plan->shape.window;
+  j.streams = cvy_streams(arrays->y, plan->shape.n * g->oh * g->ow * plan->shape.k, plan->shape.k);
   cvy_parallel(j.way->tasks, forward_task, &j);
 }
 

@@ -32,7 +32,7 @@ enum { MOST_DIRECT = 65536 };
 enum { FILTER_COST = 600 };
 /* Sums are cut into runs of so many products, which keeps their rounding below that of the transforms. */
 enum { SUM_DEPTH = 128 };
-enum { TILES_OF_TASK = 8, ROWS_OF_TASK = 8, BIAS_ROWS = 1024 };
+enum { TILES_OF_TASK = 8, ROWS_OF_TASK = 16, SWAPPED_OF_TASK = 128, BIAS_ROWS = 1024 };
 /* Matrices of the 36 positions lie a few cache lines out of step, or they would all fall into the same sets. */
 enum { SKEW = 32 };
 
@@ -85,21 +85,19 @@ static int64_t filters_of(const cvy_conv_shape *shape) {
 typedef struct scratch {
   float *zeros; /* a pixel outside the image */
   float *u;     /* transformed filters, or the products of backward filters: [36][c][k] */
-  float *taps;  /* [r][r][k][c]: for backward data, filters with the axes swapped */
   float *v, *m; /* [36][block][in], [36][block][out] */
   float *bias;  /* [pieces][k] */
   int64_t u_stride, v_stride, m_stride;
   int64_t count; /* floats of it all */
 } scratch;
 
-static scratch scratch_of(const cvy_conv_shape *shape, int64_t block, int64_t in, int64_t out, bool turned,
+static scratch scratch_of(const cvy_conv_shape *shape, int64_t block, int64_t in, int64_t out,
                           float *memory) {
   const cvy_window *g = &shape->window;
   scratch s = {.u_stride = skewed(in * out), .v_stride = skewed(block * in), .m_stride = skewed(block * out)};
   s.zeros = memory;
   s.u = s.zeros + skewed(in > out ? in : out);
-  s.taps = s.u + POSITIONS * s.u_stride;
-  s.v = s.taps + (turned ? g->r * g->s * in * out : 0);
+  s.v = s.u + POSITIONS * s.u_stride;
   s.m = s.v + POSITIONS * s.v_stride;
   s.bias = s.m + POSITIONS * s.m_stride;
   s.count = s.bias + pieces(shape->n * g->oh * g->ow, BIAS_ROWS) * shape->k - memory;
@@ -137,7 +135,7 @@ static bool plan(cvy_conv_way *way, const cvy_conv_shape *shape, cvy_conv_pass p
   /* Blocks of one length, as nearly as can be. */
   way->block = pieces(t.count, pieces(t.count, smaller(block, t.count)));
   way->tasks = POSITIONS;
-  way->scratch_bytes = sizeof(float) * (size_t)scratch_of(shape, way->block, in, out, to_x, NULL).count;
+  way->scratch_bytes = sizeof(float) * (size_t)scratch_of(shape, way->block, in, out, NULL).count;
   return true;
 }
 
@@ -150,11 +148,11 @@ typedef struct job {
   side in, out;
   int64_t c, k;                     /* of the group */
   bool turned;                      /* backward data: the filters' axes are swapped */
-  int64_t rows, columns, pitch;     /* of a tap, c and k or k and c; floats from row to row */
   const float *x;                   /* what is tiled as input, [n][in.h][in.w][in.pitch] */
   float *y;                         /* what comes out */
   const float *dy, *filters, *bias; /* as the pass has them */
   float *dfilters, *dbias;
+  bool streams;         /* y */
   bool direct;          /* the products of backward filters are not BLAS's */
   int64_t first, count; /* tiles of the block */
 } job;
@@ -180,11 +178,8 @@ static job job_of(const cvy_conv_plan *plan, cvy_conv_pass pass, const cvy_conv_
            .k = filters_of(shape),
            .turned = to_x};
   j.direct = j.c * j.k <= MOST_DIRECT;
-  j.rows = to_x ? j.k : j.c;
-  j.columns = to_x ? j.c : j.k;
-  j.pitch = to_x ? j.c : shape->k;
   j.tiles = tiling_of(shape, j.out.h, j.out.w, block);
-  j.scratch = scratch_of(shape, block, j.in.c, j.out.c, j.turned, arrays->scratch);
+  j.scratch = scratch_of(shape, block, j.in.c, j.out.c, arrays->scratch);
   memset(j.scratch.zeros, 0, sizeof(float) * (size_t)(j.in.c > j.out.c ? j.in.c : j.out.c));
   return j;
 }
@@ -235,9 +230,10 @@ static void transform_outputs(const void *context, int64_t index, int thread) {
     const place p = place_of(&j->tiles, j->first + t);
     float *pixels[MOST_PIXELS];
     point_at((const float **)pixels, j->y, &j->out, p.n, p.i * m, p.j * m, m, NULL);
-    (j->turned ? kernels->reduce_turned : kernels->reduce)[m](pixels, j->scratch.m + t * j->out.c,
-                                                              j->scratch.m_stride, j->bias, j->out.c);
+    (j->turned ? kernels->reduce_turned : kernels->reduce)[m](
+        pixels, j->scratch.m + t * j->out.c, j->scratch.m_stride, j->bias, j->out.c, j->streams);
   }
+  if (j->streams) cvy_kernels_get()->direct->fence();
 }
 
 /* Row `row` of the 36 matrices [rows][columns], each stored in panels (math/direct.h). */
@@ -269,39 +265,56 @@ static void transform_gradients(const void *context, int64_t index, int thread) 
 
 /* ---- filters ---- */
 
-/* The r*r taps of one row: a channel's filters or, where axes are swapped, a filter's channels. */
-static void point_at_taps(const float **pixels, const float *taps, const job *j, int64_t row) {
+/* Of the group's input channel c: its taps are r*r rows of k floats. */
+static void point_at_taps(const float **pixels, const float *filters, const job *j, int64_t c) {
   for (int64_t tap = 0; tap < j->tiles.r * j->tiles.r; tap++)
-    pixels[tap] = taps + (tap * j->rows + row) * j->pitch;
+    pixels[tap] = filters + (tap * j->c + c) * j->shape->k;
 }
 
 static void transform_filters(const void *context, int64_t index, int thread) {
   (void)thread;
   const job *j = context;
-  const float *taps = j->turned ? j->scratch.taps : j->filters;
-  for (int64_t row = index * ROWS_OF_TASK; row < smaller((index + 1) * ROWS_OF_TASK, j->rows); row++) {
+  for (int64_t c = index * ROWS_OF_TASK; c < smaller((index + 1) * ROWS_OF_TASK, j->c); c++) {
     const float *pixels[MOST_PIXELS];
-    point_at_taps(pixels, taps, j, row);
-    expand_in_panels(j->scratch.u, j->scratch.u_stride, pixels, j->tiles.r, row, j->rows, j->columns);
+    point_at_taps(pixels, j->filters, j, c);
+    expand_in_panels(j->scratch.u, j->scratch.u_stride, pixels, j->tiles.r, c, j->c, j->k);
   }
 }
 
-/* [c][k] of a tap to [k][c] */
-static void swap_axes(const void *context, int64_t tap, int thread) {
+/* With the axes swapped: U [36][k][c], of some filters in one panel of channels. */
+static void transform_swapped(const job *j, cvy_panel panel, int64_t first, int64_t count) {
+  const cvy_kernels *kernels = cvy_kernels_get();
+  float swapped[CVY_WINOGRAD_MOST * CVY_WINOGRAD_MOST][ROWS_OF_TASK * CVY_PANEL_MOST];
+  const int64_t taps = j->tiles.r * j->tiles.r;
+  for (int64_t tap = 0; tap < taps; tap++)
+    kernels->transpose(swapped[tap], j->filters + (tap * j->c + panel.begin) * j->shape->k + first,
+                       panel.width, count, j->shape->k);
+  for (int64_t i = 0; i < count; i++) {
+    const float *pixels[MOST_PIXELS];
+    for (int64_t tap = 0; tap < taps; tap++) pixels[tap] = swapped[tap] + i * panel.width;
+    kernels->winograd->expand[j->tiles.r](j->scratch.u + panel.begin * j->k + (first + i) * panel.width,
+                                          j->scratch.u_stride, pixels, panel.width);
+  }
+}
+
+static void transform_filters_swapped(const void *context, int64_t index, int thread) {
   (void)thread;
   const job *j = context;
-  cvy_kernels_get()->transpose(j->scratch.taps + tap * j->c * j->k, j->filters + tap * j->c * j->shape->k,
-                               j->c, j->k, j->shape->k);
+  const int64_t parts = pieces(j->k, SWAPPED_OF_TASK), begin = index % parts * SWAPPED_OF_TASK;
+  const cvy_panel panel = cvy_panel_at(cvy_kernels_get()->direct, j->c, index / parts);
+  const int64_t end = smaller(begin + SWAPPED_OF_TASK, j->k);
+  for (int64_t k = begin; k < end; k += ROWS_OF_TASK)
+    transform_swapped(j, panel, k, smaller(ROWS_OF_TASK, end - k));
 }
 
 static void reduce_to_filters(const void *context, int64_t index, int thread) {
   (void)thread;
   const job *j = context;
-  for (int64_t row = index * ROWS_OF_TASK; row < smaller((index + 1) * ROWS_OF_TASK, j->rows); row++) {
+  for (int64_t c = index * ROWS_OF_TASK; c < smaller((index + 1) * ROWS_OF_TASK, j->c); c++) {
     float *pixels[MOST_PIXELS];
-    point_at_taps((const float **)pixels, j->dfilters, j, row);
-    cvy_kernels_get()->winograd->reduce[j->tiles.r](pixels, j->scratch.u + row * j->columns,
-                                                    j->scratch.u_stride, NULL, j->columns);
+    point_at_taps((const float **)pixels, j->dfilters, j, c);
+    cvy_kernels_get()->winograd->reduce[j->tiles.r](pixels, j->scratch.u + c * j->k, j->scratch.u_stride,
+                                                    NULL, j->k, false);
   }
 }
 
@@ -378,8 +391,13 @@ static void multiply_gradients(const void *context, int64_t position, int thread
 /* ---- passes ---- */
 
 static void convolve(job *j) {
-  if (j->turned) cvy_parallel(j->tiles.r * j->tiles.r, swap_axes, j);
-  cvy_parallel(pieces(j->rows, ROWS_OF_TASK), transform_filters, j);
+  j->streams = j->out.c % 16 == 0 &&
+               cvy_streams(j->y, j->tiles.n * j->out.h * j->out.w * j->out.pitch, j->out.pitch);
+  if (j->turned)
+    cvy_parallel(cvy_panel_count(cvy_kernels_get()->direct, j->c) * pieces(j->k, SWAPPED_OF_TASK),
+                 transform_filters_swapped, j);
+  else
+    cvy_parallel(pieces(j->c, ROWS_OF_TASK), transform_filters, j);
   for (j->first = 0; j->first < j->tiles.count; j->first += j->tiles.block) {
     j->count = smaller(j->tiles.block, j->tiles.count - j->first);
     cvy_parallel(pieces(j->count, TILES_OF_TASK), transform_inputs, j);
@@ -416,7 +434,7 @@ static void correlate(job *j) {
     cvy_parallel(pieces(j->count, TILES_OF_TASK), transform_gradients, j);
     cvy_parallel(POSITIONS, multiply_gradients, j);
   }
-  cvy_parallel(pieces(j->rows, ROWS_OF_TASK), reduce_to_filters, j);
+  cvy_parallel(pieces(j->c, ROWS_OF_TASK), reduce_to_filters, j);
 }
 
 static void sum_bias_rows(const void *context, int64_t index, int thread) {

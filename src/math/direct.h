@@ -12,9 +12,10 @@
 #ifndef CVY_MATH_DIRECT_H
 #define CVY_MATH_DIRECT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-enum { CVY_DIRECT_LEAST_COLUMNS = 16 };
+enum { CVY_DIRECT_LEAST_COLUMNS = 16, CVY_PANEL_MOST = 64, CVY_STREAMS_FROM = 8 << 20 };
 
 typedef struct cvy_direct_sum {
   float *c;
@@ -22,12 +23,20 @@ typedef struct cvy_direct_sum {
   int64_t rows, columns, outer, inner;
   int64_t c_row, start_row, a_row;
   int64_t a_outer, a_inner, b_outer, b_inner;
+  bool streams; /* c goes past the caches: see cvy_streams */
 } cvy_direct_sum;
 
 typedef struct cvy_direct_kernels {
   int64_t lanes, wide; /* floats of a register, registers of a panel */
   void (*sum)(const cvy_direct_sum *sum);
+  void (*fence)(void); /* after a task that streams, before others read what it wrote */
 } cvy_direct_kernels;
+
+/* Whether to write `count` floats of rows of `columns` at `to` past the caches: they are too many for any of it to be there
+ * still when it is read, and registers lie on cache lines. The numbers are the same either way. */
+static inline bool cvy_streams(const float *to, int64_t count, int64_t columns) {
+  return count >= CVY_STREAMS_FROM && columns % 16 == 0 && (uintptr_t)to % 64 == 0;
+}
 
 typedef struct cvy_panel {
   int64_t begin, width; /* columns; never narrower than a register */

@@ -3,22 +3,21 @@
  * A tile of C, ROWS by WIDE registers, is summed whole before it is stored; each product of it takes a number of A, spread
  * over a register, and a register of B. This file may be contracted to fused multiply-adds. */
 #include "math/direct.h"
-
-#include <string.h>
+#include "math/lanes.h"
 
 extern const cvy_direct_kernels CVY_DIRECT_KERNELS;
 
 /* A tile is as many rows high as fit the registers beside a row of B. */
 #if defined(__AVX512F__)
-enum { LANES = 16, WIDE = 4, MOST_ROWS = 12 };
+enum { WIDE = 4, MOST_ROWS = 12 };
 static const int most_rows[WIDE] = {12, 12, 8, 6};
 #define EVERY_TILE(X) ROWS_12(X, 1) ROWS_12(X, 2) ROWS_8(X, 3) ROWS_6(X, 4)
 #elif defined(__AVX2__)
-enum { LANES = 8, WIDE = 3, MOST_ROWS = 12 };
+enum { WIDE = 3, MOST_ROWS = 12 };
 static const int most_rows[WIDE] = {12, 6, 4};
 #define EVERY_TILE(X) ROWS_12(X, 1) ROWS_6(X, 2) ROWS_4(X, 3)
 #else
-enum { LANES = 4, WIDE = 2, MOST_ROWS = 8 };
+enum { WIDE = 2, MOST_ROWS = 8 };
 static const int most_rows[WIDE] = {8, 4};
 #define EVERY_TILE(X) ROWS_8(X, 1) ROWS_4(X, 2)
 #endif
@@ -27,20 +26,7 @@ static const int most_rows[WIDE] = {8, 4};
 #define ROWS_8(X, wide)  ROWS_6(X, wide) X(7, wide) X(8, wide)
 #define ROWS_12(X, wide) ROWS_8(X, wide) X(9, wide) X(10, wide) X(11, wide) X(12, wide)
 
-typedef float lanes __attribute__((vector_size(sizeof(float) * LANES)));
-
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-#define UNROLL        _Pragma("GCC unroll 12")
-
-ALWAYS_INLINE lanes load(const float *from) {
-  lanes value;
-  memcpy(&value, from, sizeof value);
-  return value;
-}
-
-ALWAYS_INLINE void store(float *to, lanes value) {
-  memcpy(to, &value, sizeof value);
-}
+#define UNROLL _Pragma("GCC unroll 12")
 
 /* Rows from `row` on; the registers' columns begin at `at`. */
 ALWAYS_INLINE void sum_tile(const cvy_direct_sum *sum, int64_t row, const int64_t at[WIDE], int rows,
@@ -64,7 +50,10 @@ ALWAYS_INLINE void sum_tile(const cvy_direct_sum *sum, int64_t row, const int64_
     const float *start = s.start ? s.start + (row + i) * s.start_row : NULL;
     float *c = s.c + (row + i) * s.c_row;
     if (start) UNROLL for (int j = 0; j < wide; j++) total[i][j] += load(start + column[j]);
-    UNROLL for (int j = 0; j < wide; j++) store(c + column[j], total[i][j]);
+    if (s.streams)
+      UNROLL for (int j = 0; j < wide; j++) stream(c + column[j], total[i][j]);
+    else
+      UNROLL for (int j = 0; j < wide; j++) store(c + column[j], total[i][j]);
   }
 }
 
@@ -100,4 +89,9 @@ static void sum(const cvy_direct_sum *s) {
   for (int64_t i = 0; i < panels; i++) sum_panel(s, cvy_panel_at(&CVY_DIRECT_KERNELS, s->columns, i));
 }
 
-const cvy_direct_kernels CVY_DIRECT_KERNELS = {.lanes = LANES, .wide = WIDE, .sum = sum};
+static void fence_streams(void) {
+  fence();
+}
+
+const cvy_direct_kernels CVY_DIRECT_KERNELS = {
+    .lanes = LANES, .wide = WIDE, .sum = sum, .fence = fence_streams};

@@ -2,37 +2,23 @@
  *
  * A block of LANES channels of a whole tile is worked on at a time, so that everything between its loads and its stores
  * stays in registers and the first-level cache. */
+#include "math/lanes.h"
 #include "math/winograd.h"
 
-#include <string.h>
-
 enum { TILE = CVY_WINOGRAD_TILE, MOST = CVY_WINOGRAD_MOST };
-
-/* What one register holds. */
-#if defined(__AVX512F__)
-enum { LANES = 16 };
-#elif defined(__AVX2__)
-enum { LANES = 8 };
-#else
-enum { LANES = 4 };
-#endif
-
-typedef float lanes __attribute__((vector_size(sizeof(float) * LANES)));
-
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* p = 3/4, q = 4/3 and their powers; p q = 1. */
 static const float p1 = 0.75f, p2 = 0.5625f, p3 = 0.421875f, p4 = 0.31640625f;
 static const float q1 = (float)(4.0 / 3), q2 = (float)(16.0 / 9), q3 = (float)(64.0 / 27),
                    q4 = (float)(256.0 / 81);
 
-ALWAYS_INLINE lanes load(const float *from, int64_t count) {
+ALWAYS_INLINE lanes load_some(const float *from, int64_t count) {
   lanes value = {0};
   memcpy(&value, from, sizeof(float) * (size_t)count);
   return value;
 }
 
-ALWAYS_INLINE void store(float *to, lanes value, int64_t count) {
+ALWAYS_INLINE void store_some(float *to, lanes value, int64_t count) {
   memcpy(to, &value, sizeof(float) * (size_t)count);
 }
 
@@ -82,14 +68,14 @@ ALWAYS_INLINE void input_block(float *out, int64_t stride, const float *const *p
   lanes half[TILE][TILE]; /* [column][row] */
   for (int j = 0; j < TILE; j++) {
     lanes d[TILE];
-    for (int i = 0; i < TILE; i++) d[i] = load(pixels[i * TILE + j] + c, count);
+    for (int i = 0; i < TILE; i++) d[i] = load_some(pixels[i * TILE + j] + c, count);
     input_line(half[j], d);
   }
   for (int i = 0; i < TILE; i++) {
     lanes d[TILE], v[TILE];
     for (int j = 0; j < TILE; j++) d[j] = half[j][i];
     input_line(v, d);
-    for (int j = 0; j < TILE; j++) store(out + (i * TILE + j) * stride + c, v[j], count);
+    for (int j = 0; j < TILE; j++) store_some(out + (i * TILE + j) * stride + c, v[j], count);
   }
 }
 
@@ -98,24 +84,24 @@ ALWAYS_INLINE void expand_block(float *out, int64_t stride, const float *const *
   lanes half[MOST][TILE];
   for (int j = 0; j < n; j++) {
     lanes f[MOST] = {0};
-    for (int i = 0; i < n; i++) f[i] = load(pixels[i * n + j] + c, count);
+    for (int i = 0; i < n; i++) f[i] = load_some(pixels[i * n + j] + c, count);
     expand_line(half[j], f, n);
   }
   for (int i = 0; i < TILE; i++) {
     lanes f[MOST] = {0}, u[TILE];
     for (int j = 0; j < n; j++) f[j] = half[j][i];
     expand_line(u, f, n);
-    for (int j = 0; j < TILE; j++) store(out + (i * TILE + j) * stride + c, u[j], count);
+    for (int j = 0; j < TILE; j++) store_some(out + (i * TILE + j) * stride + c, u[j], count);
   }
 }
 
 ALWAYS_INLINE void reduce_block(float *const *pixels, const float *in, int64_t stride, const float *bias,
-                                int64_t c, int64_t count, int n, float scale_p, float scale_q) {
+                                int64_t c, int64_t count, bool streams, int n, float scale_p, float scale_q) {
   lanes half[TILE][MOST];
-  const lanes offset = bias ? load(bias + c, count) : (lanes){0};
+  const lanes offset = bias ? load_some(bias + c, count) : (lanes){0};
   for (int j = 0; j < TILE; j++) {
     lanes m[TILE];
-    for (int i = 0; i < TILE; i++) m[i] = load(in + (i * TILE + j) * stride + c, count);
+    for (int i = 0; i < TILE; i++) m[i] = load_some(in + (i * TILE + j) * stride + c, count);
     reduce_line(half[j], m, n, scale_p, scale_q);
   }
   for (int i = 0; i < n; i++) {
@@ -123,7 +109,12 @@ ALWAYS_INLINE void reduce_block(float *const *pixels, const float *in, int64_t s
     for (int j = 0; j < TILE; j++) m[j] = half[j][i];
     reduce_line(y, m, n, scale_p, scale_q);
     for (int j = 0; j < n; j++)
-      if (pixels[i * n + j]) store(pixels[i * n + j] + c, y[j] + offset, count);
+      if (pixels[i * n + j]) {
+        if (streams)
+          stream(pixels[i * n + j] + c, y[j] + offset);
+        else
+          store_some(pixels[i * n + j] + c, y[j] + offset, count);
+      }
   }
 }
 
@@ -156,13 +147,13 @@ static void input(float *out, int64_t stride, const float *const *pixels, int64_
 
 #define REDUCE(name, n, scale_p, scale_q)                                                                    \
   static void name(float *const *pixels, const float *in, int64_t stride, const float *bias,                 \
-                   int64_t channels) {                                                                       \
+                   int64_t channels, bool streams) {                                                         \
     if (channels < LANES) {                                                                                  \
-      reduce_block(pixels, in, stride, bias, 0, channels, n, scale_p, scale_q);                              \
+      reduce_block(pixels, in, stride, bias, 0, channels, false, n, scale_p, scale_q);                       \
       return;                                                                                                \
     }                                                                                                        \
     for (int64_t c = 0; c < channels; c += LANES)                                                            \
-      reduce_block(pixels, in, stride, bias, block_at(c, channels), LANES, n, scale_p, scale_q);             \
+      reduce_block(pixels, in, stride, bias, block_at(c, channels), LANES, streams, n, scale_p, scale_q);    \
   }
 
 EXPAND(2)

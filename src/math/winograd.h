@@ -10,6 +10,7 @@
 #ifndef CVY_MATH_WINOGRAD_H
 #define CVY_MATH_WINOGRAD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { CVY_WINOGRAD_TILE = 6, CVY_WINOGRAD_POSITIONS = 36, CVY_WINOGRAD_MOST = 5 };
@@ -20,13 +21,14 @@ typedef struct cvy_winograd_kernels {
   /* G f G^T of the n*n pixels f, for n = 2 ... 5: of filters, and of output gradients. */
   void (*expand[CVY_WINOGRAD_MOST + 1])(float *out, int64_t position_stride, const float *const *pixels,
                                         int64_t channels);
-  /* A^T M A to n*n pixels, for n = 2 ... 5, plus bias if not NULL; pixels that are NULL are left out. */
+  /* A^T M A to n*n pixels, for n = 2 ... 5, plus bias if not NULL; pixels that are NULL are left out. `streams`:
+   * past the caches (math/direct.h). */
   void (*reduce[CVY_WINOGRAD_MOST + 1])(float *const *pixels, const float *in, int64_t position_stride,
-                                        const float *bias, int64_t channels);
+                                        const float *bias, int64_t channels, bool streams);
   /* The same for n = 2 and 4, where position (i, j) was multiplied with that position (turned[i], turned[j]) of a
    * filter of 7 - n taps that turns it by 180 degrees. */
   void (*reduce_turned[CVY_WINOGRAD_MOST + 1])(float *const *pixels, const float *in, int64_t position_stride,
-                                               const float *bias, int64_t channels);
+                                               const float *bias, int64_t channels, bool streams);
 } cvy_winograd_kernels;
 
 /* 1/x of the points: where the transform of a turned filter is found. */
