@@ -19,12 +19,13 @@
 #include <string.h>
 
 enum { TILE = CVY_WINOGRAD_TILE, POSITIONS = CVY_WINOGRAD_POSITIONS, MOST_PIXELS = TILE * TILE };
-/* V and M of a block should stay in the second-level cache or near it, yet each product reads its part of U anew, so
- * the more of that there is, the more tiles should share it. */
+/* Each block of tiles goes once through the 36 matrices of the filters, reading U or adding to the gradient's products.
+ * Where these stay in the third-level cache blocks are small, for V and M to stay in the second; where they do not, the
+ * larger a block is, the less often they come from memory. */
 enum {
-  NEAR_BYTES = 3 << 20,
+  NEAR_BYTES = 16 << 20,
+  NEAR_TILES = 64,
   MOST_BYTES = 24 << 20,
-  LEAST_TILES = 64,
   LEAST_CHANNELS = CVY_DIRECT_LEAST_COLUMNS
 };
 /* The gradient of so many filters goes through BLAS, which keeps more of the sums in its cache. */
@@ -119,6 +120,16 @@ static bool serves(const cvy_conv_shape *shape) {
          g->left < g->r && channels_of(shape) >= LEAST_CHANNELS && filters_of(shape) >= LEAST_CHANNELS;
 }
 
+static int64_t block_tiles(int64_t in, int64_t out, cvy_conv_pass pass) {
+  const int64_t bytes = (int64_t)sizeof(float) * POSITIONS;
+  const bool sums = pass == CVY_CONV_BACKWARD_FILTERS; /* read and written */
+  if (in * out * bytes * (sums ? 2 : 1) <= NEAR_BYTES) return sums ? NEAR_TILES * 3 / 2 : NEAR_TILES;
+  const double mean = sqrt((double)(in * out));
+  const int64_t affordable = MOST_BYTES / (bytes * (in + out));
+  const int64_t worthwhile = smaller((int64_t)(sums ? 1.5 * mean : mean), affordable);
+  return worthwhile > NEAR_TILES ? worthwhile : NEAR_TILES;
+}
+
 static bool plan(cvy_conv_way *way, const cvy_conv_shape *shape, cvy_conv_pass pass) {
   const cvy_window *g = &shape->window;
   if (!serves(shape)) return false;
@@ -127,11 +138,7 @@ static bool plan(cvy_conv_way *way, const cvy_conv_shape *shape, cvy_conv_pass p
   const int64_t out = to_x ? channels_of(shape) : filters_of(shape);
   const tiling t = tiling_of(shape, to_x ? g->h : g->oh, to_x ? g->w : g->ow, 0);
   if (!pays(shape, &t)) return false;
-  const int64_t bytes = (int64_t)sizeof(float) * POSITIONS * (in + out);
-  const int64_t worthwhile = smaller((int64_t)sqrt((double)(in * out)), MOST_BYTES / bytes);
-  int64_t block = NEAR_BYTES / bytes;
-  if (block < worthwhile) block = worthwhile;
-  if (block < LEAST_TILES) block = LEAST_TILES;
+  const int64_t block = block_tiles(in, out, pass);
   /* Blocks of one length, as nearly as can be. */
   way->block = pieces(t.count, pieces(t.count, smaller(block, t.count)));
   way->tasks = POSITIONS;
