@@ -33,7 +33,7 @@ enum { MOST_DIRECT = 65536 };
 enum { FILTER_COST = 600 };
 /* Sums are cut into runs of so many products, which keeps their rounding below that of the transforms. */
 enum { SUM_DEPTH = 128 };
-enum { TILES_OF_TASK = 8, ROWS_OF_TASK = 16, SWAPPED_OF_TASK = 128, BIAS_ROWS = 1024 };
+enum { TILES_OF_TASK = 8, ROWS_OF_TASK = 16, SWAPPED_OF_TASK = 128 };
 /* Matrices of the 36 positions lie a few cache lines out of step, or they would all fall into the same sets. */
 enum { SKEW = 32 };
 
@@ -87,21 +87,19 @@ typedef struct scratch {
   float *zeros; /* a pixel outside the image */
   float *u;     /* transformed filters, or the products of backward filters: [36][c][k] */
   float *v, *m; /* [36][block][in], [36][block][out] */
-  float *bias;  /* [pieces][k] */
+  float *sums;  /* [block][k]: each tile's sum of dy */
   int64_t u_stride, v_stride, m_stride;
   int64_t count; /* floats of it all */
 } scratch;
 
-static scratch scratch_of(const cvy_conv_shape *shape, int64_t block, int64_t in, int64_t out,
-                          float *memory) {
-  const cvy_window *g = &shape->window;
+static scratch scratch_of(int64_t block, int64_t in, int64_t out, float *memory) {
   scratch s = {.u_stride = skewed(in * out), .v_stride = skewed(block * in), .m_stride = skewed(block * out)};
   s.zeros = memory;
   s.u = s.zeros + skewed(in > out ? in : out);
   s.v = s.u + POSITIONS * s.u_stride;
   s.m = s.v + POSITIONS * s.v_stride;
-  s.bias = s.m + POSITIONS * s.m_stride;
-  s.count = s.bias + pieces(shape->n * g->oh * g->ow, BIAS_ROWS) * shape->k - memory;
+  s.sums = s.m + POSITIONS * s.m_stride;
+  s.count = s.sums + block * out - memory;
   return s;
 }
 
@@ -123,7 +121,7 @@ static bool serves(const cvy_conv_shape *shape) {
 static int64_t block_tiles(int64_t in, int64_t out, cvy_conv_pass pass) {
   const int64_t bytes = (int64_t)sizeof(float) * POSITIONS;
   const bool sums = pass == CVY_CONV_BACKWARD_FILTERS; /* read and written */
-  if (in * out * bytes * (sums ? 2 : 1) <= NEAR_BYTES) return sums ? NEAR_TILES * 3 / 2 : NEAR_TILES;
+  if (in * out * bytes * (sums ? 4 : 1) <= NEAR_BYTES) return sums ? NEAR_TILES * 3 / 2 : NEAR_TILES;
   const double mean = sqrt((double)(in * out));
   const int64_t affordable = MOST_BYTES / (bytes * (in + out));
   const int64_t worthwhile = smaller((int64_t)(sums ? 1.5 * mean : mean), affordable);
@@ -142,7 +140,7 @@ static bool plan(cvy_conv_way *way, const cvy_conv_shape *shape, cvy_conv_pass p
   /* Blocks of one length, as nearly as can be. */
   way->block = pieces(t.count, pieces(t.count, smaller(block, t.count)));
   way->tasks = POSITIONS;
-  way->scratch_bytes = sizeof(float) * (size_t)scratch_of(shape, way->block, in, out, NULL).count;
+  way->scratch_bytes = sizeof(float) * (size_t)scratch_of(way->block, in, out, NULL).count;
   return true;
 }
 
@@ -186,7 +184,7 @@ static job job_of(const cvy_conv_plan *plan, cvy_conv_pass pass, const cvy_conv_
            .turned = to_x};
   j.direct = j.c * j.k <= MOST_DIRECT;
   j.tiles = tiling_of(shape, j.out.h, j.out.w, block);
-  j.scratch = scratch_of(shape, block, j.in.c, j.out.c, arrays->scratch);
+  j.scratch = scratch_of(block, j.in.c, j.out.c, arrays->scratch);
   memset(j.scratch.zeros, 0, sizeof(float) * (size_t)(j.in.c > j.out.c ? j.in.c : j.out.c));
   return j;
 }
@@ -243,13 +241,19 @@ static void transform_outputs(const void *context, int64_t index, int thread) {
   if (j->streams) cvy_kernels_get()->direct->fence();
 }
 
-/* Row `row` of the 36 matrices [rows][columns], each stored in panels (math/direct.h). */
-static void expand_in_panels(float *out, int64_t position_stride, const float **pixels, int64_t n,
-                             int64_t row, int64_t rows, int64_t columns) {
+/* 36 matrices [rows][columns], each stored in panels (math/direct.h). */
+typedef struct matrices {
+  float *at;
+  int64_t stride, rows, columns;
+} matrices;
+
+/* Their row `row`, of n x n pixels, whose sum goes to `sum` if that is not NULL. */
+static void expand_to_row(const matrices *out, int64_t row, float *sum, const float **pixels, int64_t n) {
   const cvy_kernels *kernels = cvy_kernels_get();
-  for (int64_t i = 0; i < cvy_panel_count(kernels->direct, columns); i++) {
-    const cvy_panel p = cvy_panel_at(kernels->direct, columns, i);
-    kernels->winograd->expand[n](out + p.begin * rows + row * p.width, position_stride, pixels, p.width);
+  for (int64_t i = 0; i < cvy_panel_count(kernels->direct, out->columns); i++) {
+    const cvy_panel p = cvy_panel_at(kernels->direct, out->columns, i);
+    kernels->winograd->expand[n](out->at + p.begin * out->rows + row * p.width, out->stride,
+                                 sum ? sum + p.begin : NULL, pixels, p.width);
     for (int64_t pixel = 0; pixel < n * n; pixel++) pixels[pixel] += p.width;
   }
 }
@@ -258,14 +262,16 @@ static void transform_gradients(const void *context, int64_t index, int thread) 
   (void)thread;
   const job *j = context;
   const int64_t m = j->tiles.m;
+  const matrices d = {j->scratch.m, j->scratch.m_stride, j->count, j->k};
   for (int64_t t = index * TILES_OF_TASK; t < end_of_task(j, index); t++) {
     const place p = place_of(&j->tiles, j->first + t);
     const float *pixels[MOST_PIXELS];
     point_at(pixels, j->dy, &j->out, p.n, p.i * m, p.j * m, m, j->scratch.zeros);
+    float *sum = j->dbias ? j->scratch.sums + t * j->k : NULL;
     if (j->direct)
-      expand_in_panels(j->scratch.m, j->scratch.m_stride, pixels, m, t, j->count, j->out.c);
+      expand_to_row(&d, t, sum, pixels, m);
     else
-      cvy_kernels_get()->winograd->expand[m](j->scratch.m + t * j->out.c, j->scratch.m_stride, pixels,
+      cvy_kernels_get()->winograd->expand[m](j->scratch.m + t * j->out.c, j->scratch.m_stride, sum, pixels,
                                              j->out.c);
   }
 }
@@ -281,10 +287,11 @@ static void point_at_taps(const float **pixels, const float *filters, const job 
 static void transform_filters(const void *context, int64_t index, int thread) {
   (void)thread;
   const job *j = context;
+  const matrices u = {j->scratch.u, j->scratch.u_stride, j->c, j->k};
   for (int64_t c = index * ROWS_OF_TASK; c < smaller((index + 1) * ROWS_OF_TASK, j->c); c++) {
     const float *pixels[MOST_PIXELS];
     point_at_taps(pixels, j->filters, j, c);
-    expand_in_panels(j->scratch.u, j->scratch.u_stride, pixels, j->tiles.r, c, j->c, j->k);
+    expand_to_row(&u, c, NULL, pixels, j->tiles.r);
   }
 }
 
@@ -300,7 +307,7 @@ static void transform_swapped(const job *j, cvy_panel panel, int64_t first, int6
     const float *pixels[MOST_PIXELS];
     for (int64_t tap = 0; tap < taps; tap++) pixels[tap] = swapped[tap] + i * panel.width;
     kernels->winograd->expand[j->tiles.r](j->scratch.u + panel.begin * j->k + (first + i) * panel.width,
-                                          j->scratch.u_stride, pixels, panel.width);
+                                          j->scratch.u_stride, NULL, pixels, panel.width);
   }
 }
 
@@ -440,24 +447,9 @@ static void correlate(job *j) {
     cvy_parallel(pieces(j->count, TILES_OF_TASK), transform_inputs, j);
     cvy_parallel(pieces(j->count, TILES_OF_TASK), transform_gradients, j);
     cvy_parallel(POSITIONS, multiply_gradients, j);
+    if (j->dbias) cvy_kernels_get()->sum_rows(j->dbias, j->scratch.sums, j->count, j->k);
   }
   cvy_parallel(pieces(j->c, ROWS_OF_TASK), reduce_to_filters, j);
-}
-
-static void sum_bias_rows(const void *context, int64_t index, int thread) {
-  (void)thread;
-  const job *j = context;
-  const int64_t k = j->shape->k, all = j->shape->n * j->out.h * j->out.w, first = index * BIAS_ROWS;
-  float *sum = j->scratch.bias + index * k;
-  memset(sum, 0, sizeof *sum * (size_t)k);
-  cvy_kernels_get()->sum_rows(sum, j->dy + first * k, smaller(BIAS_ROWS, all - first), k);
-}
-
-static void sum_bias(const job *j) {
-  const int64_t k = j->shape->k, parts = pieces(j->shape->n * j->out.h * j->out.w, BIAS_ROWS);
-  cvy_parallel(parts, sum_bias_rows, j);
-  memset(j->dbias, 0, sizeof(float) * (size_t)k);
-  for (int64_t i = 0; i < parts; i++) cvy_kernels_get()->add(j->dbias, j->scratch.bias + i * k, k);
 }
 
 static void backward_filters(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays) {
@@ -466,11 +458,10 @@ static void backward_filters(const cvy_conv_plan *plan, const cvy_conv_arrays *a
     j.x = arrays->x + group * j.c;
     j.dy = arrays->dy + group * j.k;
     j.dfilters = arrays->dfilters + group * j.k;
+    j.dbias = arrays->dbias ? arrays->dbias + group * j.k : NULL;
+    if (j.dbias) memset(j.dbias, 0, sizeof(float) * (size_t)j.k);
     correlate(&j);
   }
-  j.dy = arrays->dy;
-  j.dbias = arrays->dbias;
-  if (j.dbias) sum_bias(&j);
 }
 
 extern const cvy_conv_algorithm cvy_conv_winograd;

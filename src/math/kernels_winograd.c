@@ -79,14 +79,16 @@ ALWAYS_INLINE void input_block(float *out, int64_t stride, const float *const *p
   }
 }
 
-ALWAYS_INLINE void expand_block(float *out, int64_t stride, const float *const *pixels, int64_t c,
+ALWAYS_INLINE void expand_block(float *out, int64_t stride, float *sum, const float *const *pixels, int64_t c,
                                 int64_t count, int n) {
+  lanes total = {0};
   lanes half[MOST][TILE];
   for (int j = 0; j < n; j++) {
     lanes f[MOST] = {0};
-    for (int i = 0; i < n; i++) f[i] = load_some(pixels[i * n + j] + c, count);
+    for (int i = 0; i < n; i++) total += f[i] = load_some(pixels[i * n + j] + c, count);
     expand_line(half[j], f, n);
   }
+  if (sum) store_some(sum + c, total, count);
   for (int i = 0; i < TILE; i++) {
     lanes f[MOST] = {0}, u[TILE];
     for (int j = 0; j < n; j++) f[j] = half[j][i];
@@ -136,13 +138,14 @@ static void input(float *out, int64_t stride, const float *const *pixels, int64_
 }
 
 #define EXPAND(n)                                                                                            \
-  static void expand_##n(float *out, int64_t stride, const float *const *pixels, int64_t channels) {         \
+  static void expand_##n(float *out, int64_t stride, float *sum, const float *const *pixels,                 \
+                         int64_t channels) {                                                                 \
     if (channels < LANES) {                                                                                  \
-      expand_block(out, stride, pixels, 0, channels, n);                                                     \
+      expand_block(out, stride, sum, pixels, 0, channels, n);                                                \
       return;                                                                                                \
     }                                                                                                        \
     for (int64_t c = 0; c < channels; c += LANES)                                                            \
-      expand_block(out, stride, pixels, block_at(c, channels), LANES, n);                                    \
+      expand_block(out, stride, sum, pixels, block_at(c, channels), LANES, n);                               \
   }
 
 #define REDUCE(name, n, scale_p, scale_q)                                                                    \

@@ -18,9 +18,10 @@ enum { CVY_WINOGRAD_TILE = 6, CVY_WINOGRAD_POSITIONS = 36, CVY_WINOGRAD_MOST = 5
 typedef struct cvy_winograd_kernels {
   /* B^T d B of the 36 pixels d. */
   void (*input)(float *out, int64_t position_stride, const float *const *pixels, int64_t channels);
-  /* G f G^T of the n*n pixels f, for n = 2 ... 5: of filters, and of output gradients. */
-  void (*expand[CVY_WINOGRAD_MOST + 1])(float *out, int64_t position_stride, const float *const *pixels,
-                                        int64_t channels);
+  /* G f G^T of the n*n pixels f, for n = 2 ... 5: of filters, and of output gradients, whose sum over the pixels goes to
+   * `sum` if that is not NULL. */
+  void (*expand[CVY_WINOGRAD_MOST + 1])(float *out, int64_t position_stride, float *sum,
+                                        const float *const *pixels, int64_t channels);
   /* A^T M A to n*n pixels, for n = 2 ... 5, plus bias if not NULL; pixels that are NULL are left out. `streams`:
    * past the caches (math/direct.h). */
   void (*reduce[CVY_WINOGRAD_MOST + 1])(float *const *pixels, const float *in, int64_t position_stride,
