@@ -78,20 +78,34 @@ typedef struct cvy_layer_plan {
   cvy_shape y;
   int64_t param_count;
   cvy_param_spec params[CVY_MAX_PARAMS];
-  cvy_sliding sliding;             /* a layer without a window leaves the kernel at 0 */
-  const char *algorithm;           /* NULL, or which of several it has chosen: "winograd" */
-  int64_t multiply_adds;           /* of forward, for the whole microbatch */
-  bool in_place;                   /* y may be the same memory as x[0], and dx[0] the same as dy */
-  bool backward_reads_x;           /* x must still be there in backward; with in_place it must not be set */
-  bool backward_reads_y;           /* y must still be there in backward */
-  bool signs_of_y_suffice;         /* of y backward reads the signs alone, and only where dy is not zero */
-  bool keeps_signs;                /* y has the sign of x[0] wherever dx[0] is not zero */
-  int64_t class_count;             /* a loss: labels are -1 ... class_count - 1 */
-  const char *untrainable;         /* NULL, or why it could learn nothing from microbatches of this size */
-  size_t state_bytes;              /* written by forward, read by backward */
-  size_t scratch_bytes;            /* once a call, free afterwards; shared by all threads */
+  cvy_sliding sliding;     /* a layer without a window leaves the kernel at 0 */
+  bool can_rectify;        /* forward can put max(., 0) on its y */
+  const char *algorithm;   /* NULL, or which of several it has chosen: "winograd" */
+  int64_t multiply_adds;   /* of forward, for the whole microbatch */
+  bool in_place;           /* y may be the same memory as x[0], and dx[0] the same as dy */
+  bool backward_reads_x;   /* x must still be there in backward; with in_place it must not be set */
+  bool backward_reads_y;   /* y must still be there in backward */
+  bool signs_of_y_suffice; /* of y backward reads the signs alone, and only where dy is not zero */
+  bool keeps_signs;        /* y has the sign of x[0] wherever dx[0] is not zero */
+  int64_t class_count;     /* a loss: labels are -1 ... class_count - 1 */
+  const char *untrainable; /* NULL, or why it could learn nothing from microbatches of this size */
+  size_t state_bytes;      /* written by forward, read by backward */
+  size_t scratch_bytes;    /* once a call, free afterwards; shared by all threads */
+  size_t prepared_bytes;   /* what calls make of the parameters and later calls may use: see cvy_params_use */
   size_t scratch_bytes_per_thread; /* cvy_layer_thread_scratch() gives a thread its own */
 } cvy_layer_plan;
+
+/* Whether what a layer prepares from its parameters is of use again. It saves time and changes nothing else. */
+typedef enum cvy_params_use {
+  CVY_PARAMS_ONCE, /* by the next pass they will have changed */
+  CVY_PARAMS_KEEP, /* the next pass of this net has the same */
+  CVY_PARAMS_KEPT /* they are those of the pass before, which kept; backward is only called if it was then, too */
+} cvy_params_use;
+
+/* For pass `index` of `count` that follow each other with the same parameters. */
+static inline cvy_params_use cvy_params_of_pass(int64_t index, int64_t count) {
+  return count == 1 ? CVY_PARAMS_ONCE : index == 0 ? CVY_PARAMS_KEEP : CVY_PARAMS_KEPT;
+}
 
 /* Where in training a call stands: what counted random numbers are keyed by. */
 typedef struct cvy_pass {
@@ -99,6 +113,7 @@ typedef struct cvy_pass {
   uint64_t seed;
   int64_t step;
   int64_t first_sample; /* index in the global batch of the microbatch's first image */
+  cvy_params_use params;
   float loss_scale; /* gradients are those of loss_scale * (sum of the images' losses); usually 1 / batch */
 } cvy_pass;
 
@@ -115,7 +130,9 @@ typedef struct cvy_layer_call {
   const float *params[CVY_MAX_PARAMS];
   float *grads[CVY_MAX_PARAMS]; /* backward */
   void *state;
-  void *scratch;         /* 64-byte aligned, as each thread's part is */
+  bool rectify;   /* forward, where the plan can: y is max(y, 0), as a relu that follows in place wants it */
+  void *prepared; /* plan->prepared_bytes, this layer's alone */
+  void *scratch;  /* 64-byte aligned, as each thread's part is */
   const int32_t *labels; /* loss: [n], -1 for a row that does not count */
   double *losses;        /* loss, forward: [n], each image's weighted loss, 0 where the label is -1 */
 } cvy_layer_call;
@@ -129,6 +146,7 @@ static inline void *cvy_layer_thread_scratch(const cvy_layer_call *call, int thr
 typedef struct cvy_layer_type {
   const struct cvy_kind *kind; /* name, help, options, bytes of the config */
   const char *short_name;      /* layers without a name are called short_name1, short_name2, ... */
+  bool rectifies;              /* y = max(x, 0) */
   bool picks;                  /* each number of y is the largest of some of x */
   bool keeps_order; /* of two numbers the larger comes out no smaller: it may as well follow a max pooling */
   bool is_loss;     /* it reads the labels, and nobody reads its y */

@@ -57,6 +57,7 @@ typedef struct cvy_net_info {
   size_t activation_bytes; /* what the plan needs for activations, their gradients and the layers' state */
   size_t activation_bytes_unshared; /* the same if no two buffers shared memory */
   size_t forward_bytes;             /* what evaluation alone would need for activations and state */
+  size_t prepared_bytes;            /* transformed filters, kept from one microbatch to the next */
   size_t scratch_bytes;
 } cvy_net_info;
 

@@ -128,22 +128,40 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
   plan->multiply_adds = cvy_shape_count(plan->y) * g->r * g->s * channels;
   plan->backward_reads_x = true;
   plan->sliding = self->sliding;
+  plan->can_rectify = true;
+  plan->prepared_bytes = self->plan.prepared_bytes;
   plan->scratch_bytes = self->plan.scratch_bytes;
   plan->scratch_bytes_per_thread = self->plan.scratch_bytes_per_thread;
   return CVY_OK;
 }
 
+static cvy_conv_arrays arrays_of(const cvy_layer_call *call) {
+  const conv *self = call->config;
+  return (cvy_conv_arrays){.x = call->x[0],
+                           .filters = call->params[0],
+                           .bias = self->bias ? call->params[1] : NULL,
+                           .y = call->y,
+                           .dy = call->dy,
+                           .dx = call->dx[0],
+                           .dfilters = call->grads[0],
+                           .dbias = self->bias ? call->grads[1] : NULL,
+                           .scratch = call->scratch,
+                           .prepared = call->pass->params == CVY_PARAMS_ONCE ? NULL : call->prepared,
+                           .is_prepared = call->pass->params == CVY_PARAMS_KEPT,
+                           .rectify = call->rectify};
+}
+
 static void forward(const cvy_layer_call *call) {
   const conv *self = call->config;
-  cvy_conv_forward(&self->plan, call->y, call->x[0], call->params[0], self->bias ? call->params[1] : NULL,
-                   call->scratch);
+  const cvy_conv_arrays arrays = arrays_of(call);
+  cvy_conv_run(&self->plan, CVY_CONV_FORWARD, &arrays);
 }
 
 static void backward(const cvy_layer_call *call) {
   const conv *self = call->config;
-  cvy_conv_backward_filters(&self->plan, call->grads[0], self->bias ? call->grads[1] : NULL, call->x[0],
-                            call->dy, call->scratch);
-  if (call->dx[0]) cvy_conv_backward_data(&self->plan, call->dx[0], call->dy, call->params[0], call->scratch);
+  const cvy_conv_arrays arrays = arrays_of(call);
+  cvy_conv_run(&self->plan, CVY_CONV_BACKWARD_FILTERS, &arrays);
+  if (call->dx[0]) cvy_conv_run(&self->plan, CVY_CONV_BACKWARD_DATA, &arrays);
 }
 
 static void describe(char *out, size_t bytes, const void *config) {

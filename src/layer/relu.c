@@ -26,6 +26,7 @@ extern const cvy_layer_type cvy_layer_relu;
 const cvy_layer_type cvy_layer_relu = {
     .kind = &(const cvy_kind){.name = "relu", .help = "max(x, 0)"},
     .short_name = "relu",
+    .rectifies = true,
     .keeps_order = true,
     .plan = plan,
     .forward = forward,

@@ -33,6 +33,8 @@ void cvy_conv_plan_make(cvy_conv_plan *plan, const cvy_conv_shape *shape) {
     }
     plan->scratch_bytes = larger(plan->scratch_bytes, way->scratch_bytes);
     plan->scratch_bytes_per_thread = larger(plan->scratch_bytes_per_thread, way->scratch_bytes_per_thread);
+    way->prepared_at = plan->prepared_bytes;
+    plan->prepared_bytes += cvy_aligned(way->prepared_bytes);
   }
 }
 
@@ -44,24 +46,25 @@ size_t cvy_conv_scratch_bytes(const cvy_conv_plan *plan, int threads) {
   return cvy_aligned(plan->scratch_bytes) + (size_t)threads * cvy_aligned(plan->scratch_bytes_per_thread);
 }
 
-static void run(const cvy_conv_plan *plan, cvy_conv_pass pass, const cvy_conv_arrays *arrays) {
+void cvy_conv_run(const cvy_conv_plan *plan, cvy_conv_pass pass, const cvy_conv_arrays *arrays) {
   plan->ways[pass].algorithm->run[pass](plan, arrays);
 }
 
 void cvy_conv_forward(const cvy_conv_plan *plan, float *y, const float *x, const float *filters,
                       const float *bias, void *scratch) {
-  run(plan, CVY_CONV_FORWARD,
-      &(cvy_conv_arrays){.y = y, .x = x, .filters = filters, .bias = bias, .scratch = scratch});
+  cvy_conv_run(plan, CVY_CONV_FORWARD,
+               &(cvy_conv_arrays){.y = y, .x = x, .filters = filters, .bias = bias, .scratch = scratch});
 }
 
 void cvy_conv_backward_data(const cvy_conv_plan *plan, float *dx, const float *dy, const float *filters,
                             void *scratch) {
-  run(plan, CVY_CONV_BACKWARD_DATA,
-      &(cvy_conv_arrays){.dx = dx, .dy = dy, .filters = filters, .scratch = scratch});
+  cvy_conv_run(plan, CVY_CONV_BACKWARD_DATA,
+               &(cvy_conv_arrays){.dx = dx, .dy = dy, .filters = filters, .scratch = scratch});
 }
 
 void cvy_conv_backward_filters(const cvy_conv_plan *plan, float *dfilters, float *dbias, const float *x,
                                const float *dy, void *scratch) {
-  run(plan, CVY_CONV_BACKWARD_FILTERS,
+  cvy_conv_run(
+      plan, CVY_CONV_BACKWARD_FILTERS,
       &(cvy_conv_arrays){.dfilters = dfilters, .dbias = dbias, .x = x, .dy = dy, .scratch = scratch});
 }

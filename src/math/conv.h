@@ -36,6 +36,7 @@ typedef struct cvy_conv_way {
   const struct cvy_conv_algorithm *algorithm;
   int64_t tasks, block; /* tasks for cvy_parallel; size of the block that a task works on at a time */
   size_t scratch_bytes, scratch_bytes_per_thread;
+  size_t prepared_bytes, prepared_at; /* its part of what is kept */
 } cvy_conv_way;
 
 typedef struct cvy_conv_plan {
@@ -44,6 +45,8 @@ typedef struct cvy_conv_plan {
   /* The largest over the passes. `scratch` of the calls below is cvy_aligned(scratch_bytes) and after it
    * cvy_aligned(scratch_bytes_per_thread) for each thread, 64-byte aligned. */
   size_t scratch_bytes, scratch_bytes_per_thread;
+  /* What is worth keeping from call to call while the filters stay the same, of forward and backward data together. */
+  size_t prepared_bytes;
 } cvy_conv_plan;
 
 /* The arrays of a call; each pass uses those it is named for. */
@@ -51,6 +54,9 @@ typedef struct cvy_conv_arrays {
   const float *x, *filters, *bias, *dy;
   float *y, *dx, *dfilters, *dbias;
   void *scratch;
+  void *prepared;   /* 64-byte aligned, or NULL: nothing is kept */
+  bool is_prepared; /* by the last call of the same pass, with the same filters */
+  bool rectify;     /* forward: y is max(y, 0), NaN staying NaN */
 } cvy_conv_arrays;
 
 typedef struct cvy_conv_algorithm {
@@ -73,12 +79,14 @@ void cvy_conv_plan_make(cvy_conv_plan *plan, const cvy_conv_shape *shape);
 const char *cvy_conv_describe(const cvy_conv_plan *plan);
 size_t cvy_conv_scratch_bytes(const cvy_conv_plan *plan, int threads);
 
-/* bias [k] may be NULL. All outputs are overwritten. */
+/* bias, dbias [k] may be NULL. All outputs are overwritten. */
+void cvy_conv_run(const cvy_conv_plan *plan, cvy_conv_pass pass, const cvy_conv_arrays *arrays);
+
+/* The same, with nothing kept. */
 void cvy_conv_forward(const cvy_conv_plan *plan, float *y, const float *x, const float *filters,
                       const float *bias, void *scratch);
 void cvy_conv_backward_data(const cvy_conv_plan *plan, float *dx, const float *dy, const float *filters,
                             void *scratch);
-/* dbias [k] may be NULL. */
 void cvy_conv_backward_filters(const cvy_conv_plan *plan, float *dfilters, float *dbias, const float *x,
                                const float *dy, void *scratch);
 

@@ -113,6 +113,7 @@ static void sum_line(const job *j, const image *under, int64_t line, int64_t lin
                         .columns = k,
                         .outer = g->r,
                         .inner = run,
+                        .rectify = j->arrays->rectify,
                         .streams = j->streams});
 }
 

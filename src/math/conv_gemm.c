@@ -117,8 +117,9 @@ static void forward_task(const void *context, int64_t index, int thread) {
   for (int64_t group = 0; group < shape->groups; group++)
     cvy_gemm(j->arrays->y + output_at(j, group, first), shape->k, patches_of(j, group, first, count, thread),
              filters_of(j, group, false), rows, j->filters, j->depth, 1, 0);
-  if (j->arrays->bias)
-    cvy_kernels_get()->add_rows(j->arrays->y + output_at(j, 0, first), j->arrays->bias, rows, shape->k);
+  float *y = j->arrays->y + output_at(j, 0, first);
+  if (j->arrays->bias) cvy_kernels_get()->add_rows(y, j->arrays->bias, rows, shape->k);
+  if (j->arrays->rectify) cvy_kernels_get()->relu_forward(y, y, rows * shape->k);
 }
 
 /* Some lines' gradient, of a group's channels: straight into dx, or through the patches. */

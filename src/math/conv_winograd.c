@@ -31,6 +31,8 @@ enum {
 /* The gradient of so many filters goes through BLAS, which keeps more of the sums in its cache. */
 enum { MOST_DIRECT = 65536 };
 enum { FILTER_COST = 600 };
+/* With so few tiles the filters' transform costs more than a tenth of a pass. Kept, it takes four times their memory. */
+enum { KEPT_BELOW = 128 };
 /* Sums are cut into runs of so many products, which keeps their rounding below that of the transforms. */
 enum { SUM_DEPTH = 128 };
 enum { TILES_OF_TASK = 8, ROWS_OF_TASK = 16, SWAPPED_OF_TASK = 128 };
@@ -141,6 +143,8 @@ static bool plan(cvy_conv_way *way, const cvy_conv_shape *shape, cvy_conv_pass p
   way->block = pieces(t.count, pieces(t.count, smaller(block, t.count)));
   way->tasks = POSITIONS;
   way->scratch_bytes = sizeof(float) * (size_t)scratch_of(way->block, in, out, NULL).count;
+  if (pass != CVY_CONV_BACKWARD_FILTERS && t.count < KEPT_BELOW)
+    way->prepared_bytes = sizeof(float) * (size_t)(shape->groups * POSITIONS * skewed(in * out));
   return true;
 }
 
@@ -157,9 +161,10 @@ typedef struct job {
   float *y;                         /* what comes out */
   const float *dy, *filters, *bias; /* as the pass has them */
   float *dfilters, *dbias;
-  bool streams;         /* y */
-  bool direct;          /* the products of backward filters are not BLAS's */
-  int64_t first, count; /* tiles of the block */
+  bool rectify, streams; /* y */
+  bool is_prepared;      /* U, by an earlier call */
+  bool direct;           /* the products of backward filters are not BLAS's */
+  int64_t first, count;  /* tiles of the block */
 } job;
 
 static side side_of_x(const cvy_conv_shape *shape) {
@@ -229,14 +234,15 @@ static void transform_inputs(const void *context, int64_t index, int thread) {
 static void transform_outputs(const void *context, int64_t index, int thread) {
   (void)thread;
   const job *j = context;
+  const cvy_winograd_finish finish = {j->bias, j->rectify, j->streams};
   const cvy_winograd_kernels *kernels = cvy_kernels_get()->winograd;
   const int64_t m = j->tiles.m;
   for (int64_t t = index * TILES_OF_TASK; t < end_of_task(j, index); t++) {
     const place p = place_of(&j->tiles, j->first + t);
     float *pixels[MOST_PIXELS];
     point_at((const float **)pixels, j->y, &j->out, p.n, p.i * m, p.j * m, m, NULL);
-    (j->turned ? kernels->reduce_turned : kernels->reduce)[m](
-        pixels, j->scratch.m + t * j->out.c, j->scratch.m_stride, j->bias, j->out.c, j->streams);
+    (j->turned ? kernels->reduce_turned : kernels->reduce)[m](pixels, j->scratch.m + t * j->out.c,
+                                                              j->scratch.m_stride, &finish, j->out.c);
   }
   if (j->streams) cvy_kernels_get()->direct->fence();
 }
@@ -328,7 +334,7 @@ static void reduce_to_filters(const void *context, int64_t index, int thread) {
     float *pixels[MOST_PIXELS];
     point_at_taps((const float **)pixels, j->dfilters, j, c);
     cvy_kernels_get()->winograd->reduce[j->tiles.r](pixels, j->scratch.u + c * j->k, j->scratch.u_stride,
-                                                    NULL, j->k, false);
+                                                    &(cvy_winograd_finish){0}, j->k);
   }
 }
 
@@ -404,14 +410,18 @@ static void multiply_gradients(const void *context, int64_t position, int thread
 
 /* ---- passes ---- */
 
-static void convolve(job *j) {
-  j->streams = j->out.c % 16 == 0 &&
-               cvy_streams(j->y, j->tiles.n * j->out.h * j->out.w * j->out.pitch, j->out.pitch);
+static void prepare_filters(const job *j) {
   if (j->turned)
     cvy_parallel(cvy_panel_count(cvy_kernels_get()->direct, j->c) * pieces(j->k, SWAPPED_OF_TASK),
                  transform_filters_swapped, j);
   else
     cvy_parallel(pieces(j->c, ROWS_OF_TASK), transform_filters, j);
+}
+
+static void convolve(job *j) {
+  j->streams = j->out.c % 16 == 0 &&
+               cvy_streams(j->y, j->tiles.n * j->out.h * j->out.w * j->out.pitch, j->out.pitch);
+  if (!j->is_prepared) prepare_filters(j);
   for (j->first = 0; j->first < j->tiles.count; j->first += j->tiles.block) {
     j->count = smaller(j->tiles.block, j->tiles.count - j->first);
     cvy_parallel(pieces(j->count, TILES_OF_TASK), transform_inputs, j);
@@ -420,13 +430,25 @@ static void convolve(job *j) {
   }
 }
 
+/* Lets U lie where it is kept. */
+static void keep_filters(job *j, const cvy_conv_plan *plan, cvy_conv_pass pass, const cvy_conv_arrays *arrays,
+                         int64_t group) {
+  const cvy_conv_way *way = &plan->ways[pass];
+  if (!arrays->prepared || way->prepared_bytes == 0) return;
+  float *kept = (float *)((char *)arrays->prepared + way->prepared_at);
+  j->scratch.u = kept + group * POSITIONS * j->scratch.u_stride;
+  j->is_prepared = arrays->is_prepared;
+}
+
 static void forward(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays) {
   job j = job_of(plan, CVY_CONV_FORWARD, arrays);
+  j.rectify = arrays->rectify;
   for (int64_t group = 0; group < plan->shape.groups; group++) {
     j.x = arrays->x + group * j.c;
     j.y = arrays->y + group * j.k;
     j.filters = arrays->filters + group * j.k;
     j.bias = arrays->bias ? arrays->bias + group * j.k : NULL;
+    keep_filters(&j, plan, CVY_CONV_FORWARD, arrays, group);
     convolve(&j);
   }
 }
@@ -437,6 +459,7 @@ static void backward_data(const cvy_conv_plan *plan, const cvy_conv_arrays *arra
     j.x = arrays->dy + group * j.k;
     j.y = arrays->dx + group * j.c;
     j.filters = arrays->filters + group * j.k;
+    keep_filters(&j, plan, CVY_CONV_BACKWARD_DATA, arrays, group);
     convolve(&j);
   }
 }

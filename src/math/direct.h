@@ -23,6 +23,7 @@ typedef struct cvy_direct_sum {
   int64_t rows, columns, outer, inner;
   int64_t c_row, start_row, a_row;
   int64_t a_outer, a_inner, b_outer, b_inner;
+  bool rectify; /* c is max(c, 0) of the above, NaN staying NaN */
   bool streams; /* c goes past the caches: see cvy_streams */
 } cvy_direct_sum;
 

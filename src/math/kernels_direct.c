@@ -50,6 +50,7 @@ ALWAYS_INLINE void sum_tile(const cvy_direct_sum *sum, int64_t row, const int64_
     const float *start = s.start ? s.start + (row + i) * s.start_row : NULL;
     float *c = s.c + (row + i) * s.c_row;
     if (start) UNROLL for (int j = 0; j < wide; j++) total[i][j] += load(start + column[j]);
+    if (s.rectify) UNROLL for (int j = 0; j < wide; j++) total[i][j] = rectified(total[i][j]);
     if (s.streams)
       UNROLL for (int j = 0; j < wide; j++) stream(c + column[j], total[i][j]);
     else

@@ -97,10 +97,19 @@ ALWAYS_INLINE void expand_block(float *out, int64_t stride, float *sum, const fl
   }
 }
 
-ALWAYS_INLINE void reduce_block(float *const *pixels, const float *in, int64_t stride, const float *bias,
-                                int64_t c, int64_t count, bool streams, int n, float scale_p, float scale_q) {
+ALWAYS_INLINE void finish_pixel(float *to, lanes value, const cvy_winograd_finish *finish, int64_t count) {
+  if (finish->rectify) value = rectified(value);
+  if (finish->streams && count == LANES)
+    stream(to, value);
+  else
+    store_some(to, value, count);
+}
+
+ALWAYS_INLINE void reduce_block(float *const *pixels, const float *in, int64_t stride,
+                                const cvy_winograd_finish *finish, int64_t c, int64_t count, int n,
+                                float scale_p, float scale_q) {
   lanes half[TILE][MOST];
-  const lanes offset = bias ? load_some(bias + c, count) : (lanes){0};
+  const lanes offset = finish->bias ? load_some(finish->bias + c, count) : (lanes){0};
   for (int j = 0; j < TILE; j++) {
     lanes m[TILE];
     for (int i = 0; i < TILE; i++) m[i] = load_some(in + (i * TILE + j) * stride + c, count);
@@ -111,12 +120,7 @@ ALWAYS_INLINE void reduce_block(float *const *pixels, const float *in, int64_t s
     for (int j = 0; j < TILE; j++) m[j] = half[j][i];
     reduce_line(y, m, n, scale_p, scale_q);
     for (int j = 0; j < n; j++)
-      if (pixels[i * n + j]) {
-        if (streams)
-          stream(pixels[i * n + j] + c, y[j] + offset);
-        else
-          store_some(pixels[i * n + j] + c, y[j] + offset, count);
-      }
+      if (pixels[i * n + j]) finish_pixel(pixels[i * n + j] + c, y[j] + offset, finish, count);
   }
 }
 
@@ -149,14 +153,14 @@ static void input(float *out, int64_t stride, const float *const *pixels, int64_
   }
 
 #define REDUCE(name, n, scale_p, scale_q)                                                                    \
-  static void name(float *const *pixels, const float *in, int64_t stride, const float *bias,                 \
-                   int64_t channels, bool streams) {                                                         \
+  static void name(float *const *pixels, const float *in, int64_t stride, const cvy_winograd_finish *finish, \
+                   int64_t channels) {                                                                       \
     if (channels < LANES) {                                                                                  \
-      reduce_block(pixels, in, stride, bias, 0, channels, false, n, scale_p, scale_q);                       \
+      reduce_block(pixels, in, stride, finish, 0, channels, n, scale_p, scale_q);                            \
       return;                                                                                                \
     }                                                                                                        \
     for (int64_t c = 0; c < channels; c += LANES)                                                            \
-      reduce_block(pixels, in, stride, bias, block_at(c, channels), LANES, streams, n, scale_p, scale_q);    \
+      reduce_block(pixels, in, stride, finish, block_at(c, channels), LANES, n, scale_p, scale_q);           \
   }
 
 EXPAND(2)

@@ -18,6 +18,7 @@ enum { LANES = 4 };
 #endif
 
 typedef float lanes __attribute__((vector_size(sizeof(float) * LANES)));
+typedef int32_t lane_bits __attribute__((vector_size(sizeof(int32_t) * LANES)));
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
@@ -29,6 +30,11 @@ ALWAYS_INLINE lanes load(const float *from) {
 
 ALWAYS_INLINE void store(float *to, lanes value) {
   memcpy(to, &value, sizeof value);
+}
+
+/* As kernels.c's relu_forward. */
+ALWAYS_INLINE lanes rectified(lanes value) {
+  return (lanes)((lane_bits)value & ~(value < (lanes){0}));
 }
 
 /* Past the caches, for what is too large to be found there again: the line is not read first. `to` is a multiple of a

@@ -15,6 +15,13 @@
 
 enum { CVY_WINOGRAD_TILE = 6, CVY_WINOGRAD_POSITIONS = 36, CVY_WINOGRAD_MOST = 5 };
 
+/* What happens to the pixels on their way out. */
+typedef struct cvy_winograd_finish {
+  const float *bias; /* [channels], or NULL */
+  bool rectify;      /* max(y, 0), NaN staying NaN */
+  bool streams;      /* past the caches (math/direct.h) */
+} cvy_winograd_finish;
+
 typedef struct cvy_winograd_kernels {
   /* B^T d B of the 36 pixels d. */
   void (*input)(float *out, int64_t position_stride, const float *const *pixels, int64_t channels);
@@ -22,14 +29,13 @@ typedef struct cvy_winograd_kernels {
    * `sum` if that is not NULL. */
   void (*expand[CVY_WINOGRAD_MOST + 1])(float *out, int64_t position_stride, float *sum,
                                         const float *const *pixels, int64_t channels);
-  /* A^T M A to n*n pixels, for n = 2 ... 5, plus bias if not NULL; pixels that are NULL are left out. `streams`:
-   * past the caches (math/direct.h). */
+  /* A^T M A to n*n pixels, for n = 2 ... 5, finished; pixels that are NULL are left out. */
   void (*reduce[CVY_WINOGRAD_MOST + 1])(float *const *pixels, const float *in, int64_t position_stride,
-                                        const float *bias, int64_t channels, bool streams);
+                                        const cvy_winograd_finish *finish, int64_t channels);
   /* The same for n = 2 and 4, where position (i, j) was multiplied with that position (turned[i], turned[j]) of a
    * filter of 7 - n taps that turns it by 180 degrees. */
   void (*reduce_turned[CVY_WINOGRAD_MOST + 1])(float *const *pixels, const float *in, int64_t position_stride,
-                                               const float *bias, int64_t channels, bool streams);
+                                               const cvy_winograd_finish *finish, int64_t channels);
 } cvy_winograd_kernels;
 
 /* 1/x of the points: where the transform of a turned filter is found. */

@@ -65,6 +65,7 @@ void cvy_net_destroy(cvy_net *net) {
   if (!net) return;
   cvy_buffer_destroy(net->param_arena);
   cvy_buffer_destroy(net->activations);
+  cvy_buffer_destroy(net->prepared);
   cvy_buffer_destroy(net->scratch);
   cvy_hasher_destroy(net->hasher);
   cvy_pool_destroy(net->pool);
@@ -115,6 +116,8 @@ static cvy_layer_call make_call(cvy_net *net, int64_t index, const float *images
                          .y = n->y,
                          .dy = n->dy,
                          .state = n->state,
+                         .rectify = n->rectifies,
+                         .prepared = n->prepared,
                          .scratch = net->scratch,
                          .labels = labels,
                          .losses = n->losses};
@@ -146,7 +149,7 @@ void cvy_net_forward(cvy_net *net, const float *images, const int32_t *labels, c
   for (int64_t i = 0; i < net->node_count; i++) {
     if (net->nodes[i].only_in_training && !pass->training) continue;
     const cvy_layer_call call = make_call(net, i, images, labels, pass);
-    net->nodes[i].type->forward(&call);
+    if (!net->nodes[i].is_done_before) net->nodes[i].type->forward(&call);
     tell(net, i, false);
   }
   add_losses(net, pass->training);

@@ -27,7 +27,9 @@ typedef struct node {
   int64_t first_param; /* index into net->params */
   /* Where its value, that value's gradient, and its state lie in the activation memory. */
   float *y, *dy;
-  void *state;
+  void *state, *prepared;
+  bool rectifies;        /* does the work of a relu that follows in place */
+  bool is_done_before;   /* is such a relu: forward has nothing to do */
   double *losses;        /* of a loss: [n] */
   bool only_in_training; /* an auxiliary loss, or read by nobody else */
   /* For each input: NULL, or where backward puts its gradient before it is added to what other readers gave. */
@@ -43,7 +45,7 @@ struct cvy_net {
   cvy_net_param *params;
   cvy_net_info info;
   float *param_arena;
-  void *activations, *scratch;
+  void *activations, *prepared, *scratch;
   bool unshared; /* every buffer has memory of its own */
   cvy_lifetime *lives;
   int64_t life_count;

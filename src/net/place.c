@@ -160,6 +160,29 @@ static cvy_err place_params(cvy_net *net) {
   return CVY_OK;
 }
 
+/* A relu that works in place on what only a convolution has written rides along with it. */
+static void join_relus(cvy_net *net) {
+  for (int64_t i = 0; i < net->node_count; i++) {
+    node *relu = &net->nodes[i];
+    if (!relu->type->rectifies || relu->inputs[0] == CVY_NET_INPUT) continue;
+    node *maker = &net->nodes[relu->inputs[0]];
+    relu->is_done_before = maker->rectifies = maker->plan.can_rectify && maker->y == relu->y;
+  }
+}
+
+static cvy_err place_prepared(cvy_net *net) {
+  size_t bytes = 0;
+  for (int64_t i = 0; i < net->node_count; i++) bytes += cvy_aligned(net->nodes[i].plan.prepared_bytes);
+  net->info.prepared_bytes = bytes;
+  CVY_TRY(cvy_buffer_create(&net->prepared, bytes, "the transformed filters"));
+  char *next = net->prepared;
+  for (int64_t i = 0; i < net->node_count; i++) {
+    net->nodes[i].prepared = next;
+    next += cvy_aligned(net->nodes[i].plan.prepared_bytes);
+  }
+  return CVY_OK;
+}
+
 static cvy_err place_scratch(cvy_net *net) {
   size_t most = 0;
   for (int64_t i = 0; i < net->node_count; i++) {
@@ -179,5 +202,7 @@ cvy_err cvy_net_place(cvy_net *net) {
   net->losses = cvy_pool_new(net->pool, losses_bytes);
   for (int64_t i = 0; i < net->node_count; i++)
     if (net->nodes[i].type->is_loss) net->nodes[i].losses = cvy_pool_new(net->pool, losses_bytes);
+  join_relus(net);
+  CVY_TRY(place_prepared(net));
   return place_scratch(net);
 }

@@ -176,6 +176,9 @@ static void print_totals(FILE *out, const cvy_net_info *info) {
           in_bytes(3 * arena).text, in_bytes(arena).text, in_bytes(training).text,
           in_bytes(training / images).text, in_bytes((double)info->activation_bytes_unshared).text);
   fprintf(out, "  scratch: %s\n", in_bytes((double)info->scratch_bytes).text);
+  if (info->prepared_bytes)
+    fprintf(out, "  transformed filters, where a step has several microbatches: %s\n",
+            in_bytes((double)info->prepared_bytes).text);
 }
 
 void cvy_net_print(FILE *out, const cvy_net *net) {
@@ -251,6 +254,7 @@ void cvy_net_print_json(FILE *out, const cvy_net *net) {
   cvy_json_int(&json, "evaluation_bytes", (int64_t)info->forward_bytes);
   cvy_json_int(&json, "activation_bytes", (int64_t)info->activation_bytes);
   cvy_json_int(&json, "activation_bytes_unshared", (int64_t)info->activation_bytes_unshared);
+  cvy_json_int(&json, "prepared_bytes", (int64_t)info->prepared_bytes);
   cvy_json_int(&json, "scratch_bytes", (int64_t)info->scratch_bytes);
   cvy_json_close(&json, '}');
   fputc('\n', out);

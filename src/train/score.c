@@ -73,8 +73,8 @@ static cvy_loader_config evaluation_stream(const cvy_comm *comm, const cvy_net_i
 }
 
 static void evaluate_own(cvy_tally *tally, cvy_net *net, cvy_loader *loader, int64_t microbatches) {
-  const cvy_pass pass = {.training = false};
   for (int64_t i = 0; i < microbatches; i++) {
+    const cvy_pass pass = {.training = false, .params = cvy_params_of_pass(i, microbatches)};
     cvy_microbatch m;
     if (cvy_loader_next(&m, loader)) cvy_fatal("%s", cvy_err_message());
     cvy_net_forward(net, m.images, m.labels, &pass);

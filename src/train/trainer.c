@@ -24,6 +24,7 @@ static cvy_tally compute_gradients(trainer *t) {
     const cvy_pass pass = {.training = true,
                            .seed = (uint64_t)t->recipe->seed,
                            .step = t->state.step,
+                           .params = cvy_params_of_pass(m, t->own_microbatches),
                            .first_sample = (t->first_microbatch + m) * t->recipe->microbatch,
                            .loss_scale = (float)(1.0 / (double)t->recipe->batch)};
     cvy_microbatch data;

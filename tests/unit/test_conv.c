@@ -34,6 +34,17 @@ static const struct {
     {{2, 3, 3, 4, 6, 2, 2, 5, 5, 4, 4, 4, 4}, 2},     {{1, 1, 1, 3, 3, 1, 1, 1, 1, 0, 0, 0, 0}, 3},
 };
 
+/* What the direct way serves: at most four channels, at least 16 filters. */
+static const test_shape direct[] = {
+    {2, 24, 23, 3, 64, 3, 3, 1, 1, 1, 1, 1, 1},   {1, 63, 59, 3, 96, 11, 11, 4, 4, 0, 0, 0, 0},
+    {2, 33, 31, 3, 64, 7, 7, 2, 2, 3, 3, 3, 3},   {33, 28, 28, 1, 20, 5, 5, 1, 1, 0, 0, 0, 0},
+    {3, 9, 8, 4, 17, 3, 2, 2, 3, 0, 1, 1, 0},     {5, 6, 5, 2, 50, 1, 1, 1, 1, 0, 0, 0, 0},
+    {2, 4, 4, 3, 99, 1, 1, 1, 1, 1, 1, 1, 1},     {1, 1, 1, 1, 16, 1, 1, 1, 1, 0, 0, 0, 0},
+    {2, 3, 3, 2, 65, 2, 2, 5, 5, 4, 4, 4, 4},     {2, 2, 40, 4, 33, 2, 3, 1, 2, 0, 1, 0, 1},
+    {3, 3, 3, 2, 131, 5, 5, 1, 1, 2, 2, 2, 2},    {1, 30, 200, 3, 30, 3, 3, 1, 1, 2, 0, 0, 2},
+    {1, 300, 300, 3, 96, 3, 3, 1, 1, 1, 1, 1, 1}, /* so large that y goes past the caches */
+};
+
 static cvy_conv_shape shape_of(const test_shape *t, int64_t groups) {
   cvy_conv_shape shape = {.n = t->n, .k = t->k, .groups = groups};
   shape.window = (cvy_window){t->h,    t->w,      t->c,     t->r, t->s, t->stride_h, t->stride_w, t->top,
@@ -177,7 +188,22 @@ static void check_shape(const test_shape *t, int64_t groups) {
   free_outputs(&got), free_passes(&want), free_inputs(&in);
 }
 
-/* The other algorithms have suites of their own. */
+static bool is_direct(const test_shape *t) {
+  const cvy_conv_shape shape = shape_of(t, 1);
+  cvy_conv_plan plan;
+  cvy_conv_plan_make(&plan, &shape);
+  return strcmp(plan.ways[CVY_CONV_FORWARD].algorithm->name, "direct") == 0 &&
+         strcmp(plan.ways[CVY_CONV_BACKWARD_FILTERS].algorithm->name, "direct") == 0;
+}
+
+static void the_direct_way_matches_double_precision(void) {
+  for (int64_t i = 0; i < CVY_COUNT(direct); i++) {
+    CU_ASSERT(is_direct(&direct[i]));
+    check_shape(&direct[i], 1);
+  }
+}
+
+/* Winograd's way has a suite of its own. */
 static void plain_from_here_on(void) {
   cvy_conv_use(CVY_CONV_PLAIN);
 }
@@ -232,11 +258,41 @@ static void check_without_a_bias(const test_shape *t, int64_t groups) {
   free(df), free(y), free(scratch), free_outputs(&with), free_inputs(&in);
 }
 
+static void check_rectified(const test_shape *t, int64_t groups, const char *algorithm) {
+  const cvy_conv_shape shape = shape_of(t, groups);
+  cvy_conv_plan plan;
+  cvy_conv_plan_make(&plan, &shape);
+  CU_ASSERT_STRING_EQUAL(plan.ways[CVY_CONV_FORWARD].algorithm->name, algorithm);
+  inputs in = make_inputs(&shape);
+  in.x[in.x_count / 2] = NAN;
+  outputs want = compute(&plan, &in, 1), got = compute(&plan, &in, 1);
+  cvy_kernels_get()->relu_forward(want.y, want.y, in.y_count);
+  void *scratch = array_of_bytes(cvy_conv_scratch_bytes(&plan, 1));
+  cvy_conv_run(
+      &plan, CVY_CONV_FORWARD,
+      &(cvy_conv_arrays){
+          .x = in.x, .filters = in.f, .bias = in.bias, .y = got.y, .scratch = scratch, .rectify = true});
+  CU_ASSERT(same_bits(got.y, want.y, in.y_count));
+  free(scratch), free_outputs(&want), free_outputs(&got), free_inputs(&in);
+}
+
+static void a_relu_rides_along(void) {
+  check_rectified(&shapes[13], 1, "gemm");
+  check_rectified(&grouped[9].shape, grouped[9].groups, "gemm");
+  cvy_conv_use(CVY_CONV_AUTO);
+  check_rectified(&direct[3], 1, "direct");
+  check_rectified(&shapes[12], 1, "winograd");
+}
+
 static void without_a_bias(void) {
   check_without_a_bias(&shapes[13], 1);
   check_without_a_bias(&grouped[9].shape, grouped[9].groups);
+  cvy_conv_use(CVY_CONV_AUTO);
+  check_without_a_bias(&direct[3], 1);
+  check_without_a_bias(&direct[4], 1);
 }
 
-SUITE("conv", TEST(plain_from_here_on), TEST(all_passes_match_double_precision),
-      TEST(groups_match_double_precision), TEST(large_shapes_are_cut_in_tasks), TEST(the_known_example),
+SUITE("conv", TEST(the_direct_way_matches_double_precision), TEST(plain_from_here_on),
+      TEST(all_passes_match_double_precision), TEST(groups_match_double_precision),
+      TEST(large_shapes_are_cut_in_tasks), TEST(the_known_example), TEST(a_relu_rides_along),
       TEST(without_a_bias))
