@@ -1,6 +1,8 @@
 /* OpenBLAS behind one door. Its own threads would cut sums by their number, so it gets one thread a call and
  * the parallel product hands out blocks of C instead. */
 #include "math/gemm.h"
+#include "math/direct.h"
+#include "math/kernels.h"
 
 #include <cblas.h>
 #include <pthread.h>
@@ -75,10 +77,43 @@ static void run_block(const void *context, int64_t index, int thread) {
            smaller(p->columns, p->n - column), p->k, p->alpha, p->beta);
 }
 
+/* A large C that is a sum of few products, as the gradient of a fully connected layer's weights, costs its way to memory.
+ * BLAS reads it there before it writes it; here whole rows are written past the caches. */
+enum { THIN_DEPTH = 128, THIN_ROWS = 96 };
+
+static bool is_thin(const product *p) {
+  return p->a.transposed && !p->b.transposed && p->alpha == 1 && p->beta == 0 && p->k <= THIN_DEPTH &&
+         p->c_stride == p->n && cvy_streams(p->c, p->m * p->n, p->n);
+}
+
+static void run_thin_rows(const void *context, int64_t index, int thread) {
+  (void)thread;
+  const product *p = context;
+  const int64_t row = index * THIN_ROWS;
+  const cvy_direct_kernels *kernels = cvy_kernels_get()->direct;
+  kernels->sum(&(cvy_direct_sum){.c = p->c + row * p->c_stride,
+                                 .c_row = p->c_stride,
+                                 .a = p->a.at + row,
+                                 .a_row = 1,
+                                 .a_inner = p->a.stride,
+                                 .b = p->b.at,
+                                 .b_inner = p->b.stride,
+                                 .rows = smaller(THIN_ROWS, p->m - row),
+                                 .columns = p->n,
+                                 .outer = 1,
+                                 .inner = p->k,
+                                 .streams = true});
+  kernels->fence();
+}
+
 void cvy_gemm_parallel(float *c, int64_t c_stride, cvy_factor a, cvy_factor b, int64_t m, int64_t n,
                        int64_t k, float alpha, float beta) {
   if (m == 0 || n == 0) return;
   product p = {c, c_stride, a, b, m, n, k, alpha, beta, 0, 0, 0};
+  if (is_thin(&p)) {
+    cvy_parallel(pieces(m, THIN_ROWS), run_thin_rows, &p);
+    return;
+  }
   choose_blocks(&p);
   cvy_parallel(pieces(m, p.rows) * p.blocks_across, run_block, &p);
 }

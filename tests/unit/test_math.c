@@ -598,6 +598,32 @@ static void gemm_matches_double_precision(void) {
     }
 }
 
+/* So large that C goes past the caches. */
+static void a_large_thin_product_matches_double_precision(void) {
+  const int64_t m = 4111, n = 2064, k = 5;
+  float *a = random_array(k * m, 1), *b = random_array(k * n, 2), *c[2];
+  const cvy_factor fa = {a, m, true}, fb = {b, n, false};
+  for (int i = 0; i < 2; i++) {
+    c[i] = aligned_alloc(64, sizeof(float) * (size_t)(m * n));
+    cvy_threads_set(1 + 2 * i);
+    cvy_gemm_parallel(c[i], n, fa, fb, m, n, k, 1, 0);
+  }
+  cvy_threads_set(1);
+  int64_t wrong = 0;
+  for (int64_t i = 0; i < m * n; i++) {
+    double want = 0, size = 0;
+    for (int64_t p = 0; p < k; p++) {
+      const double term = (double)a[p * m + i / n] * (double)b[p * n + i % n];
+      want += term;
+      size += fabs(term);
+    }
+    wrong += !(fabs((double)c[0][i] - want) <= 8 * EPS * size);
+  }
+  CU_ASSERT_EQUAL(wrong, 0);
+  CU_ASSERT(same_bits(c[0], c[1], m * n));
+  free(a), free(b), free(c[0]), free(c[1]);
+}
+
 /* Many threads in OpenBLAS at once, each with its own product. */
 enum { CROWD = 64, SIDE = 96 };
 
@@ -731,4 +757,5 @@ SUITE("math", TEST(elementwise_kernels), TEST(sgd_keeps_the_velocity), TEST(nan_
       TEST(maps_and_moments), TEST(softmax_backward_kernel), TEST(dropout_draws_philox_words),
       TEST(spatial_kernels_have_the_same_bits), TEST(max_pool_in_both_widths),
       TEST(kernels_are_found_by_name), TEST(gemm_matches_double_precision),
-      TEST(gemm_can_be_called_by_many_threads), TEST(blas_says_what_it_is), TEST(im2col_gathers_patches))
+      TEST(a_large_thin_product_matches_double_precision), TEST(gemm_can_be_called_by_many_threads),
+      TEST(blas_says_what_it_is), TEST(im2col_gathers_patches))
