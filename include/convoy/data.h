@@ -36,6 +36,19 @@ void cvy_image_free(cvy_image *image);
  * what is wrong; the caller puts the name in front. On an error `out` holds nothing useful. */
 cvy_err cvy_image_decode(cvy_image *out, const void *bytes, size_t byte_count,
                          int64_t channels) CVY_MUST_CHECK;
+/* Of the header alone: the size, and in place of *channels = 0 those of the file. Errors as above. */
+cvy_err cvy_image_size(int64_t *h, int64_t *w, int64_t *channels, const void *bytes,
+                       size_t byte_count) CVY_MUST_CHECK;
+/* A part of a picture, in its pixels, and how coarse it may be: pixels of the picture to a pixel that is wanted. */
+typedef struct cvy_image_part {
+  int64_t top, left, h, w;
+  double shrink;
+} cvy_image_part;
+/* The same as cvy_image_decode, of a part only, which comes out no smaller, and no coarser, than asked for: `part` receives
+ * what `out` shows. Of a JPEG the DCT is done at 1/2, 1/4 or 1/8 of the size where that is enough, and only what is asked
+ * for is made into pixels; damage in the rest may go unnoticed. The pixels are those of the whole picture's decoding. */
+cvy_err cvy_image_decode_part(cvy_image *out, cvy_image_part *part, const void *bytes, size_t byte_count,
+                              int64_t channels) CVY_MUST_CHECK;
 /* Scales to h x w, each axis for itself: area averaging when shrinking, bilinear between pixel centres when
  * growing. The same bits everywhere. `out` is not `in`; its buffer is reused, so the next call of the same
  * sizes allocates nothing. */

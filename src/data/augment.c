@@ -36,22 +36,48 @@ const cvy_augmentation *cvy_augmentation_at(int64_t index) {
   return registry[index];
 }
 
-/* ---- fill ---- */
+/* ---- for augmentations ---- */
 
-cvy_err cvy_fill_parse(cvy_fill *out, const char *text) {
+cvy_err cvy_fill_parse(cvy_fill *fill) {
+  static const char *const words[] = {[CVY_EDGE_NEAREST] = "nearest", [CVY_EDGE_REFLECT] = "reflect"};
+  for (cvy_edge_mode mode = CVY_EDGE_NEAREST; mode <= CVY_EDGE_REFLECT; mode++)
+    if (strcmp(fill->text, words[mode]) == 0) {
+      fill->mode = mode;
+      return CVY_OK;
+    }
   char *end;
-  *out = (cvy_fill){.is_mean = strcmp(text, "mean") == 0};
-  if (out->is_mean) return CVY_OK;
-  const double value = strtod(text, &end);
-  if (end == text || *end || !isfinite((float)value))
-    return cvy_error(CVY_E_INPUT, "'fill' must be a number in units of the samples, or mean, not '%s'", text);
-  out->value = (float)value;
+  fill->is_mean = strcmp(fill->text, "mean") == 0;
+  if (fill->is_mean) return CVY_OK;
+  const double value = strtod(fill->text, &end);
+  if (end == fill->text || *end || !isfinite((float)value))
+    return cvy_error(CVY_E_INPUT,
+                     "'fill' must be a number in units of the samples, mean, nearest or reflect, not '%s'",
+                     fill->text);
+  fill->value = (float)value;
   return CVY_OK;
 }
 
-void cvy_fill_colour(float colour[CVY_MAX_CHANNELS], const cvy_fill *fill, const float mean[],
-                     int64_t channels) {
-  for (int64_t k = 0; k < channels; k++) colour[k] = fill->is_mean ? mean[k] : fill->value;
+cvy_edge cvy_fill_edge(const cvy_fill *fill, const cvy_augment_call *call, int64_t channels) {
+  cvy_edge edge = {.mode = fill->mode};
+  for (int64_t k = 0; k < channels; k++) edge.colour[k] = fill->is_mean ? call->mean[k] : fill->value;
+  return edge;
+}
+
+cvy_err cvy_augment_same_size(int64_t *out_h, int64_t *out_w, const void *config, int64_t h, int64_t w) {
+  (void)config;
+  *out_h = h;
+  *out_w = w;
+  return CVY_OK;
+}
+
+cvy_err cvy_augment_warp(cvy_picture *picture, cvy_augment_call *call, const cvy_affine_map *map,
+                         const cvy_fill *fill) {
+  const double x = 0.5 * (double)picture->w, y = 0.5 * (double)picture->h;
+  const cvy_edge edge = cvy_fill_edge(fill, call, picture->c);
+  cvy_affine_map about_centre = *map;
+  about_centre.x0 += x - (map->xx * x + map->xy * y);
+  about_centre.y0 += y - (map->yx * x + map->yy * y);
+  return cvy_picture_map(picture, call->canvas, picture->h, picture->w, &about_centre, &edge);
 }
 
 /* ---- the chain ---- */
@@ -139,7 +165,7 @@ cvy_err cvy_augment_apply(cvy_picture *picture, const cvy_augment *augment, cvy_
     call->random.purpose = CVY_FOR_AUGMENT;
     call->random.layer = (uint32_t)i;
     call->random.unit = 0;
-    l->type->apply(picture, l->config, call);
+    CVY_TRY_IN(l->type->apply(picture, l->config, call), "%s", l->type->kind.name);
   }
   return CVY_OK;
 }

@@ -2,7 +2,7 @@
  *
  * An augmentation is one file, src/data/augment_<name>.c, and one line in src/data/augmentations.def. The
  * file holds its configuration, its option table and one exported constant `cvy_augmentation_<name>`. It
- * changes a cvy_picture: either by moving its window (place, mirror), which costs nothing, or by drawing it
+ * changes a cvy_picture: either by adding a map (cvy_picture_map and its like), which costs nothing yet, or by drawing it
  * on the canvas (cvy_picture_draw, floats) and computing there. Everything random comes from call->random,
  * which is keyed by (seed, place in the chain, epoch, index of the image), so a picture does not depend on
  * who makes it. In evaluation the outcome must not be random at all. */
@@ -27,22 +27,41 @@ typedef struct cvy_augmentation {
    * wrong; file, line or record are put in front. */
   cvy_err (*size)(int64_t *out_h, int64_t *out_w, const void *config, int64_t h, int64_t w) CVY_MUST_CHECK;
   /* `size` has been asked for this picture and had no objection. */
-  void (*apply)(cvy_picture *picture, const void *config, cvy_augment_call *call);
+  cvy_err (*apply)(cvy_picture *picture, const void *config, cvy_augment_call *call) CVY_MUST_CHECK;
 } cvy_augmentation;
 
 /* The registry of src/data/augmentations.def. */
 int64_t cvy_augmentation_count(void);
 const cvy_augmentation *cvy_augmentation_at(int64_t index);
 
-/* The colour of what comes into sight, option `fill`: "mean" (of each channel, hence an input of 0), or a
- * number in units of the samples. */
+/* What is seen where there is no picture, option `fill`: a number in units of the samples, "mean" (of each channel, hence
+ * an input of 0), "nearest" or "reflect". */
 typedef struct cvy_fill {
+  const char *text; /* as the option gives it */
+  cvy_edge_mode mode;
   bool is_mean;
   float value;
 } cvy_fill;
-cvy_err cvy_fill_parse(cvy_fill *out, const char *text) CVY_MUST_CHECK;
-void cvy_fill_colour(float colour[CVY_MAX_CHANNELS], const cvy_fill *fill, const float mean[],
-                     int64_t channels);
+#define CVY_FILL_OPTION(config_type, default_text)                                                           \
+  {                                                                                                          \
+    .name = "fill", .type = CVY_STRING, .offset = offsetof(config_type, fill.text),                          \
+    .fallback = default_text,                                                                                \
+    .help =                                                                                                  \
+        "what is seen where there is no picture: a number in units of the samples, mean (of each channel), " \
+        "nearest (the border's pixels) or reflect"                                                           \
+  }
+/* For the augmentation's `prepare`. */
+cvy_err cvy_fill_parse(cvy_fill *fill) CVY_MUST_CHECK;
+cvy_edge cvy_fill_edge(const cvy_fill *fill, const cvy_augment_call *call, int64_t channels);
+
+/* `size` of augmentations that leave it as it is. */
+cvy_err cvy_augment_same_size(int64_t *out_h, int64_t *out_w, const void *config, int64_t h,
+                              int64_t w) CVY_MUST_CHECK;
+
+/* Turns, slants and the like, about the picture's centre, whose size stays: `map` leads from new positions to old ones, both
+ * measured from the centre, in pixels. */
+cvy_err cvy_augment_warp(cvy_picture *picture, cvy_augment_call *call, const cvy_affine_map *map,
+                         const cvy_fill *fill) CVY_MUST_CHECK;
 
 /* The size that leaves the chain for pictures of h x w (0 x 0: varies). Errors point at the recipe. */
 cvy_err cvy_augment_size(int64_t *out_h, int64_t *out_w, const cvy_augment *augment, int64_t h,

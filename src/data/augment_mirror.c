@@ -16,21 +16,15 @@ static const cvy_option options[] = {
     {0},
 };
 
-static cvy_err size(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, int64_t w) {
-  (void)c;
-  *out_h = h;
-  *out_w = w;
-  return CVY_OK;
-}
-
-static void apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {
+static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {
   const double probability = ((const config *)c)->probability;
   if (call->training && cvy_random_next_uniform(&call->random, 0, 1) < probability)
-    cvy_picture_mirror(picture);
+    return cvy_picture_mirror(picture, call->canvas);
+  return CVY_OK;
 }
 
 const cvy_augmentation cvy_augmentation_mirror = {
     .kind = {"mirror", "left becomes right, now and then; never in evaluation", options, sizeof(config)},
-    .size = size,
+    .size = cvy_augment_same_size,
     .apply = apply,
 };

@@ -4,7 +4,6 @@
 
 typedef struct config {
   int64_t by[2];
-  const char *fill_text;
   cvy_fill fill;
 } config;
 
@@ -15,17 +14,12 @@ static const cvy_option options[] = {
      .min = 0,
      .max = 4096,
      .help = "pixels above and below, left and right"},
-    {.name = "fill",
-     .type = CVY_STRING,
-     .offset = offsetof(config, fill_text),
-     .fallback = "0",
-     .help = "samples of the border: a number in their own units, or mean"},
+    CVY_FILL_OPTION(config, "0"),
     {0},
 };
 
 static cvy_err prepare(void *c) {
-  config *own = c;
-  return cvy_fill_parse(&own->fill, own->fill_text);
+  return cvy_fill_parse(&((config *)c)->fill);
 }
 
 static cvy_err size(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, int64_t w) {
@@ -35,12 +29,11 @@ static cvy_err size(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, in
   return CVY_OK;
 }
 
-static void apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {
+static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {
   const config *own = c;
-  float colour[CVY_MAX_CHANNELS];
-  cvy_fill_colour(colour, &own->fill, call->mean, picture->c);
-  cvy_picture_place(picture, call->canvas, picture->h + 2 * own->by[0], picture->w + 2 * own->by[1],
-                    own->by[0], own->by[1], colour);
+  const cvy_edge edge = cvy_fill_edge(&own->fill, call, picture->c);
+  return cvy_picture_place(picture, call->canvas, picture->h + 2 * own->by[0], picture->w + 2 * own->by[1],
+                           own->by[0], own->by[1], &edge);
 }
 
 const cvy_augmentation cvy_augmentation_pad = {

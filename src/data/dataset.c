@@ -169,9 +169,9 @@ static cvy_picture picture_of_record(const cvy_dataset *dataset, const void *byt
   const cvy_dataset_info *info = &dataset->info;
   cvy_picture picture = cvy_picture_of(bytes, dataset->is_float, info->h, info->w, info->c);
   if (dataset->channels_first) {
-    picture.row_step = info->w;
-    picture.column_step = 1;
-    picture.channel_step = info->h * info->w;
+    picture.sheet.row_step = info->w;
+    picture.sheet.column_step = 1;
+    picture.sheet.channel_step = info->h * info->w;
   }
   return picture;
 }
@@ -182,12 +182,12 @@ cvy_err cvy_dataset_read(cvy_picture *out, int32_t *label, const cvy_dataset *da
   const int64_t row = index - file->first;
   size_t byte_count;
   cvy_err err = fetch(&byte_count, dataset, file, buffer->bytes, row);
-  if (!err && dataset->encoding == CVY_ENCODED)
-    err = cvy_image_decode(&buffer->image, buffer->bytes, byte_count, channels);
+  if (!err && dataset->encoding == CVY_RAW) *out = picture_of_record(dataset, buffer->bytes);
+  if (!err && dataset->encoding == CVY_ENCODED) {
+    const cvy_encoded encoded = {buffer->bytes, byte_count, &buffer->image};
+    err = cvy_picture_of_encoded(out, &encoded, channels);
+  }
   if (err) return cvy_dataset_error_in(err, dataset, index);
-  const cvy_image *image = &buffer->image;
-  *out = dataset->encoding == CVY_ENCODED ? cvy_picture_of(image->px, false, image->h, image->w, image->c)
-                                          : picture_of_record(dataset, buffer->bytes);
   *label = file->labels[row];
   return CVY_OK;
 }

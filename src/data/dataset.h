@@ -46,8 +46,8 @@ typedef struct cvy_read_buffer {
 cvy_err cvy_read_buffer_create(cvy_read_buffer *out, const cvy_dataset *dataset) CVY_MUST_CHECK;
 void cvy_read_buffer_free(cvy_read_buffer *buffer);
 
-/* Reads image `index`, verifies its checksum, and decodes it to `channels` if it is encoded. The picture lies
- * in `buffer` until the next read. Errors name file and record. No allocation outside the decoders. */
+/* Reads image `index` and verifies its checksum; an encoded one is decoded, to `channels`, when it is drawn or normalised.
+ * The picture lies in `buffer` until the next read. Errors name file and record. No allocation outside the decoders. */
 cvy_err cvy_dataset_read(cvy_picture *out, int32_t *label, const cvy_dataset *dataset,
                          cvy_read_buffer *buffer, int64_t index, int64_t channels) CVY_MUST_CHECK;
 /* Puts "FILE: record 17: " before this thread's message. */

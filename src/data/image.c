@@ -3,7 +3,10 @@
  * A picture is decoded whole or refused: a file that ends early or whose entropy-coded data is damaged is an
  * error, not a grey half. Warnings that leave every sample as it was meant (stray bytes before a marker, an
  * odd version number) are let through, for photographs found in the wild have them. Decoding uses the
- * accurate integer DCT, whose SIMD forms give the same bits as its C form. */
+ * accurate integer DCT, whose SIMD forms give the same bits as its C form.
+ *
+ * Of a JPEG a part may be decoded: the entropy coding is read down to its last row, as there is no other way to it, but the
+ * transform, the colours and all that is beyond are left out. */
 #include <convoy/data.h>
 
 #include <ctype.h>
@@ -164,38 +167,92 @@ static void read_rows(jpeg_job *job, cvy_image *out) {
   JSAMPARRAY ink = NULL;
   if (info->out_color_space == JCS_CMYK)
     ink = info->mem->alloc_sarray((j_common_ptr)info, JPOOL_IMAGE, (JDIMENSION)(out->w * 4), 1);
-  while (info->output_scanline < info->output_height) {
-    uint8_t *row = out->px + info->output_scanline * row_samples;
+  for (int64_t y = 0; y < out->h; y++) {
+    uint8_t *row = out->px + y * row_samples;
     jpeg_read_scanlines(info, ink ? ink : &row, 1);
     if (ink) ink_to_pixels(row, ink[0], out->w, out->c, info->saw_Adobe_marker);
   }
 }
 
-static cvy_err run_jpeg(jpeg_job *job, cvy_image *out, int64_t channels) {
+/* libjpeg has fast transforms to 8, 4, 2 and 1 pixels a block. */
+static unsigned coarsest(double shrink) {
+  return shrink >= 8 ? 8 : shrink >= 4 ? 4 : shrink >= 2 ? 2 : 1;
+}
+
+/* Pixels first ... end-1 of `size`, MARGIN more than asked for: libjpeg blends colours with their neighbours. */
+enum { MARGIN = 2 };
+
+static void widen(int64_t *first, int64_t *end, int64_t from, int64_t length, int64_t scale, int64_t size) {
+  *first = from / scale - MARGIN;
+  *end = (from + length + scale - 1) / scale + MARGIN;
+  if (*first < 0) *first = 0;
+  if (*end > size) *end = size;
+}
+
+static bool is_all(const cvy_image_part *part, const struct jpeg_decompress_struct *info) {
+  return part->top <= 0 && part->left <= 0 && part->top + part->h >= info->image_height &&
+         part->left + part->w >= info->image_width && info->scale_denom == 1;
+}
+
+static void read_part(jpeg_job *job, cvy_image *out, cvy_image_part *part, int64_t channels) {
+  struct jpeg_decompress_struct *info = &job->info;
+  const int64_t scale = info->scale_denom;
+  int64_t top, bottom, left, right;
+  widen(&top, &bottom, part->top, part->h, scale, info->output_height);
+  widen(&left, &right, part->left, part->w, scale, info->output_width);
+  JDIMENSION from = (JDIMENSION)left, width = (JDIMENSION)(right - left);
+  if (width < info->output_width) jpeg_crop_scanline(info, &from, &width); /* from a block's border on */
+  if (top > 0) jpeg_skip_scanlines(info, (JDIMENSION)top);
+  cvy_image_resize_buffer(out, bottom - top, width, channels);
+  read_rows(job, out);
+  part->top = top * scale, part->h = (bottom - top) * scale;
+  part->left = from * scale, part->w = width * scale;
+}
+
+static cvy_err run_jpeg(jpeg_job *job, cvy_image *out, cvy_image_part *part, int64_t channels) {
   struct jpeg_decompress_struct *info = &job->info;
   jpeg_read_header(info, TRUE);
   CVY_TRY(check_size(info->image_width, info->image_height));
   CVY_TRY(choose_output(job, &channels));
   info->dct_method = JDCT_ISLOW;
+  info->scale_num = 1;
+  info->scale_denom = part ? coarsest(part->shrink) : 1;
   jpeg_start_decompress(info);
+  if (part && !is_all(part, info)) {
+    read_part(job, out, part, channels);
+    jpeg_abort_decompress(info);
+    return CVY_OK;
+  }
+  if (part) *part = (cvy_image_part){.h = info->image_height, .w = info->image_width, .shrink = 1};
   cvy_image_resize_buffer(out, info->output_height, info->output_width, channels);
   read_rows(job, out);
   jpeg_finish_decompress(info);
   return CVY_OK;
 }
 
+/* Only the header, if `out` is NULL: then `part` receives the size, and *channels the number. */
+static cvy_err read_jpeg(jpeg_job *job, cvy_image *out, cvy_image_part *part, int64_t *channels) {
+  if (out) return run_jpeg(job, out, part, *channels);
+  jpeg_read_header(&job->info, TRUE);
+  part->h = job->info.image_height;
+  part->w = job->info.image_width;
+  CVY_TRY(check_size(job->info.image_width, job->info.image_height));
+  return choose_output(job, channels);
+}
+
 /* longjmp comes back here; all that it must find again is in *job, beyond this function's own variables. */
-static cvy_err guarded_jpeg(jpeg_job *job, cvy_image *out, const void *bytes, size_t byte_count,
-                            int64_t channels) {
+static cvy_err guarded_jpeg(jpeg_job *job, cvy_image *out, cvy_image_part *part, const void *bytes,
+                            size_t byte_count, int64_t *channels) {
   if (setjmp(job->failed)) return job->err;
   jpeg_create_decompress(&job->info);
   job->info.client_data = job;
   job->info.progress = &job->progress;
   jpeg_mem_src(&job->info, bytes, (unsigned long)byte_count);
-  return run_jpeg(job, out, channels);
+  return read_jpeg(job, out, part, channels);
 }
 
-static cvy_err decode_jpeg(cvy_image *out, const void *bytes, size_t byte_count, int64_t channels) {
+static cvy_err decode_jpeg(cvy_image *out, cvy_image_part *part, const void *bytes, size_t byte_count,
+                           int64_t *channels) {
   jpeg_job job;
   memset(&job, 0, sizeof job);
   job.info.err = jpeg_std_error(&job.errors);
@@ -203,7 +260,7 @@ static cvy_err decode_jpeg(cvy_image *out, const void *bytes, size_t byte_count,
   job.errors.error_exit = give_up;
   job.errors.emit_message = hear_message;
   job.progress.progress_monitor = count_scans;
-  const cvy_err err = guarded_jpeg(&job, out, bytes, byte_count, channels);
+  const cvy_err err = guarded_jpeg(&job, out, part, bytes, byte_count, channels);
   jpeg_destroy_decompress(&job.info);
   return err;
 }
@@ -232,35 +289,42 @@ static int decode_rgba(spng_ctx *png, uint8_t *rgba, size_t bytes) {
   return code ? code : spng_decode_chunks(png); /* so that a missing end is noticed */
 }
 
-static cvy_err run_png(cvy_image *out, spng_ctx *png, const void *bytes, size_t byte_count,
-                       int64_t channels) {
-  struct spng_ihdr header;
+static cvy_err read_png(cvy_image *out, spng_ctx *png, const struct spng_ihdr *header, int64_t channels) {
   size_t rgba_bytes;
-  int code = spng_set_chunk_limits(png, MAX_CHUNK_BYTES, MAX_CHUNK_BYTES);
-  if (!code) code = spng_set_png_buffer(png, bytes, byte_count);
-  if (!code) code = spng_get_ihdr(png, &header);
+  int code = spng_decoded_image_size(png, SPNG_FMT_RGBA8, &rgba_bytes);
   if (code) return png_error(code);
-  CVY_TRY(check_size(header.width, header.height));
-  code = spng_decoded_image_size(png, SPNG_FMT_RGBA8, &rgba_bytes);
-  if (code) return png_error(code);
-
-  const bool grey = header.color_type == SPNG_COLOR_TYPE_GRAYSCALE ||
-                    header.color_type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA;
   void *rgba;
   CVY_TRY(cvy_buffer_create(&rgba, rgba_bytes, "decoding a PNG"));
   code = decode_rgba(png, rgba, rgba_bytes);
   if (!code) {
-    cvy_image_resize_buffer(out, header.height, header.width, channels ? channels : grey ? 1 : 3);
+    cvy_image_resize_buffer(out, header->height, header->width, channels);
     flatten(out, rgba);
   }
   cvy_buffer_destroy(rgba);
   return code ? png_error(code) : CVY_OK;
 }
 
-static cvy_err decode_png(cvy_image *out, const void *bytes, size_t byte_count, int64_t channels) {
+/* A PNG has no parts: `part` receives the whole. */
+static cvy_err run_png(cvy_image *out, cvy_image_part *part, spng_ctx *png, const void *bytes,
+                       size_t byte_count, int64_t *channels) {
+  struct spng_ihdr header;
+  int code = spng_set_chunk_limits(png, MAX_CHUNK_BYTES, MAX_CHUNK_BYTES);
+  if (!code) code = spng_set_png_buffer(png, bytes, byte_count);
+  if (!code) code = spng_get_ihdr(png, &header);
+  if (code) return png_error(code);
+  CVY_TRY(check_size(header.width, header.height));
+  const bool grey = header.color_type == SPNG_COLOR_TYPE_GRAYSCALE ||
+                    header.color_type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA;
+  if (*channels == 0) *channels = grey ? 1 : 3;
+  if (part) *part = (cvy_image_part){.h = header.height, .w = header.width, .shrink = 1};
+  return out ? read_png(out, png, &header, *channels) : CVY_OK;
+}
+
+static cvy_err decode_png(cvy_image *out, cvy_image_part *part, const void *bytes, size_t byte_count,
+                          int64_t *channels) {
   spng_ctx *png = spng_ctx_new(0);
   if (!png) return png_error(SPNG_EMEM);
-  const cvy_err err = run_png(out, png, bytes, byte_count, channels);
+  const cvy_err err = run_png(out, part, png, bytes, byte_count, channels);
   spng_ctx_free(png);
   return err;
 }
@@ -276,15 +340,33 @@ static cvy_err neither(const uint8_t *bytes, size_t byte_count) {
   return cvy_error(CVY_E_INPUT, "neither JPEG nor PNG: starts with%s (\"%s\")", hex, text);
 }
 
-cvy_err cvy_image_decode(cvy_image *out, const void *bytes, size_t byte_count, int64_t channels) {
-  CVY_CHECK(channels == 0 || channels == 1 || channels == 3);
+static cvy_err decode_any(cvy_image *out, cvy_image_part *part, const void *bytes, size_t byte_count,
+                          int64_t *channels) {
+  CVY_CHECK(*channels == 0 || *channels == 1 || *channels == 3);
   static const uint8_t jpeg[] = {0xff, 0xd8, 0xff}, png[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
   if (byte_count == 0) return cvy_error(CVY_E_INPUT, "empty (0 bytes)");
   if (byte_count >= sizeof jpeg && memcmp(bytes, jpeg, sizeof jpeg) == 0)
-    return decode_jpeg(out, bytes, byte_count, channels);
+    return decode_jpeg(out, part, bytes, byte_count, channels);
   if (byte_count >= sizeof png && memcmp(bytes, png, sizeof png) == 0)
-    return decode_png(out, bytes, byte_count, channels);
+    return decode_png(out, part, bytes, byte_count, channels);
   return neither(bytes, byte_count);
+}
+
+cvy_err cvy_image_decode(cvy_image *out, const void *bytes, size_t byte_count, int64_t channels) {
+  return decode_any(out, NULL, bytes, byte_count, &channels);
+}
+
+cvy_err cvy_image_decode_part(cvy_image *out, cvy_image_part *part, const void *bytes, size_t byte_count,
+                              int64_t channels) {
+  return decode_any(out, part, bytes, byte_count, &channels);
+}
+
+cvy_err cvy_image_size(int64_t *h, int64_t *w, int64_t *channels, const void *bytes, size_t byte_count) {
+  cvy_image_part part = {0};
+  CVY_TRY(decode_any(NULL, &part, bytes, byte_count, channels));
+  *h = part.h;
+  *w = part.w;
+  return CVY_OK;
 }
 
 /* ---- scaling ---- */

@@ -70,11 +70,11 @@ static cvy_err make_image(float *image, int32_t *label, cvy_loader *l, cvy_sampl
       .mean = config->mean,
       .canvas = &l->canvas};
   CVY_TRY(cvy_dataset_read(&picture, label, config->dataset, &l->buffer, sample.index, config->c));
-  const cvy_err err = cvy_augment_apply(&picture, config->augment, &call);
+  cvy_err err = cvy_augment_apply(&picture, config->augment, &call);
   if (err) return cvy_dataset_error_in(err, config->dataset, sample.index);
   CVY_TRY(check_size(l, &picture, sample.index));
-  cvy_picture_normalise(image, &picture, &l->normaliser);
-  return CVY_OK;
+  err = cvy_picture_normalise(image, &picture, &l->canvas, &l->normaliser);
+  return err ? cvy_dataset_error_in(err, config->dataset, sample.index) : CVY_OK;
 }
 
 static bool stopped(cvy_loader *l) {

@@ -1,90 +1,130 @@
-/* The window and its one rendering. */
+/* Pictures and the maps they consist of; render.c makes samples of them. */
 #include "data/picture.h"
+#include "data/render.h"
 
-#include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
-void cvy_canvas_free(cvy_canvas *canvas) {
-  for (int i = 0; i < 2; i++) cvy_buffer_destroy(canvas->samples[i]);
-  *canvas = (cvy_canvas){0};
-}
+static const cvy_affine_map identity = {.xx = 1, .yy = 1};
 
 cvy_picture cvy_picture_of(const void *samples, bool is_float, int64_t h, int64_t w, int64_t c) {
   return (cvy_picture){.h = h,
                        .w = w,
                        .c = c,
-                       .stored_h = h,
-                       .stored_w = w,
-                       .samples = samples,
-                       .is_float = is_float,
-                       .row_step = w * c,
-                       .column_step = c,
-                       .channel_step = 1};
+                       .whole_h = h,
+                       .whole_w = w,
+                       .sheet = {.samples = samples,
+                                 .is_float = is_float,
+                                 .h = h,
+                                 .w = w,
+                                 .row_step = w * c,
+                                 .column_step = c,
+                                 .channel_step = 1,
+                                 .pixels_down = 1,
+                                 .pixels_across = 1}};
 }
 
-static const void *sample_at(const cvy_picture *p, int64_t y, int64_t x) {
-  const int64_t step = y * p->row_step + x * p->column_step;
-  return p->is_float ? (const void *)((const float *)p->samples + step)
-                     : (const void *)((const uint8_t *)p->samples + step);
+cvy_err cvy_picture_of_encoded(cvy_picture *out, const cvy_encoded *encoded, int64_t channels) {
+  int64_t h, w, c = channels;
+  CVY_TRY(cvy_image_size(&h, &w, &c, encoded->bytes, encoded->byte_count));
+  *out = cvy_picture_of(NULL, false, h, w, c);
+  out->encoded = *encoded;
+  return CVY_OK;
 }
 
-static bool has_border(const cvy_picture *p) {
-  return p->stored_h < p->h || p->stored_w < p->w;
+/* ---- maps ---- */
+
+/* First `second`, then `first`. */
+static cvy_affine_map composed(const cvy_affine_map *first, const cvy_affine_map *second) {
+  const cvy_affine_map *a = first, *b = second;
+  return (cvy_affine_map){.xx = a->xx * b->xx + a->xy * b->yx,
+                          .xy = a->xx * b->xy + a->xy * b->yy,
+                          .x0 = a->xx * b->x0 + a->xy * b->y0 + a->x0,
+                          .yx = a->yx * b->xx + a->yy * b->yx,
+                          .yy = a->yx * b->xy + a->yy * b->yy,
+                          .y0 = a->yx * b->x0 + a->yy * b->y0 + a->y0};
 }
 
-/* Moves the run *start ... +*length-1 by `shift`, cuts it to 0 ... size-1, and returns how much was cut off
- * in front. */
-static int64_t move_and_cut(int64_t *start, int64_t *length, int64_t shift, int64_t size) {
-  const int64_t low = *start + shift, high = low + *length;
-  const int64_t from = low < 0 ? 0 : low > size ? size : low;
-  const int64_t to = high > size ? size : high;
-  *start = from;
-  *length = to > from ? to - from : 0;
-  return *length ? from - low : 0;
-}
-
-void cvy_picture_place(cvy_picture *p, cvy_canvas *canvas, int64_t h, int64_t w, int64_t down, int64_t right,
-                       const float fill[]) {
-  const bool uncovers = down > 0 || right > 0 || down + p->h < h || right + p->w < w;
-  if (uncovers) {
-    CVY_CHECK(fill);
-    const size_t bytes = sizeof *fill * (size_t)p->c;
-    if (has_border(p) && memcmp(p->fill, fill, bytes) != 0) cvy_picture_draw(p, canvas);
-    memcpy(p->fill, fill, bytes);
+/* Whether the centre of some pixel of h x w leads out of in_h x in_w. The corners are enough, as the map is affine. */
+static bool leads_out(const cvy_affine_map *m, int64_t h, int64_t w, int64_t in_h, int64_t in_w) {
+  const double slack = 1e-6, most_x = (double)in_w, most_y = (double)in_h;
+  for (int corner = 0; corner < 4; corner++) {
+    const double x = corner & 1 ? (double)w - 0.5 : 0.5, y = corner & 2 ? (double)h - 0.5 : 0.5;
+    const double in_x = m->xx * x + m->xy * y + m->x0, in_y = m->yx * x + m->yy * y + m->y0;
+    if (in_x < -slack || in_x > most_x + slack || in_y < -slack || in_y > most_y + slack) return true;
   }
-  const int64_t above = move_and_cut(&p->top, &p->stored_h, down, h);
-  const int64_t before = move_and_cut(&p->left, &p->stored_w, right, w);
-  if (p->stored_h > 0 && p->stored_w > 0) p->samples = sample_at(p, above, before);
+  return false;
+}
+
+/* Draws what is there, if there is no room for a further map. */
+static cvy_err make_room(cvy_picture *p, cvy_canvas *canvas) {
+  float *samples;
+  return p->map_count < CVY_MOST_MAPS ? CVY_OK : cvy_picture_draw(p, &samples, canvas);
+}
+
+static void add_map(cvy_picture *p, const cvy_map *map) {
+  cvy_map *last = p->map_count > 0 ? &p->maps[p->map_count - 1] : NULL;
+  if (last && !map->leaves && map->kind == CVY_MAP_AFFINE && last->kind == CVY_MAP_AFFINE)
+    last->affine = composed(&last->affine, &map->affine);
+  else
+    p->maps[p->map_count++] = *map;
+}
+
+cvy_err cvy_picture_map(cvy_picture *p, cvy_canvas *canvas, int64_t h, int64_t w, const cvy_affine_map *map,
+                        const cvy_edge *edge) {
+  CVY_CHECK(h > 0 && w > 0);
+  CVY_TRY(make_room(p, canvas));
+  cvy_map added = {.kind = CVY_MAP_AFFINE,
+                   .affine = *map,
+                   .h = p->h,
+                   .w = p->w,
+                   .leaves = leads_out(map, h, w, p->h, p->w)};
+  CVY_CHECK(edge || !added.leaves);
+  if (edge) added.edge = *edge;
+  add_map(p, &added);
   p->h = h;
   p->w = w;
+  return CVY_OK;
 }
 
-void cvy_picture_mirror(cvy_picture *p) {
-  if (p->stored_w > 0) p->samples = sample_at(p, 0, p->stored_w - 1);
-  p->left = p->w - p->left - p->stored_w;
-  p->column_step = -p->column_step;
+cvy_err cvy_picture_bend(cvy_picture *p, cvy_canvas *canvas, double lens, const cvy_field *field,
+                         const cvy_edge *edge) {
+  cvy_map added = {.h = p->h, .w = p->w, .leaves = true, .edge = *edge};
+  if (lens != 0) {
+    CVY_TRY(make_room(p, canvas));
+    added.kind = CVY_MAP_LENS;
+    added.lens = lens;
+    add_map(p, &added);
+  }
+  if (field) {
+    CVY_TRY(make_room(p, canvas));
+    added.kind = CVY_MAP_FIELD;
+    added.field = *field;
+    add_map(p, &added);
+  }
+  return CVY_OK;
 }
 
-static void reserve(cvy_canvas *canvas, int i, size_t bytes) {
-  if (bytes <= canvas->capacity_bytes[i]) return;
-  cvy_buffer_destroy(canvas->samples[i]);
-  if (cvy_buffer_create((void **)&canvas->samples[i], bytes, "a picture")) cvy_fatal("%s", cvy_err_message());
-  canvas->capacity_bytes[i] = bytes;
+cvy_err cvy_picture_place(cvy_picture *p, cvy_canvas *canvas, int64_t h, int64_t w, int64_t down,
+                          int64_t right, const cvy_edge *edge) {
+  cvy_affine_map map = identity;
+  map.x0 = -(double)right;
+  map.y0 = -(double)down;
+  return cvy_picture_map(p, canvas, h, w, &map, edge);
 }
 
-void cvy_picture_draw(cvy_picture *p, cvy_canvas *canvas) {
-  static const float zeros[CVY_MAX_CHANNELS], ones[CVY_MAX_CHANNELS] = {1, 1, 1, 1};
-  cvy_normaliser identity;
-  cvy_normaliser_set(&identity, zeros, ones, p->c);
-  /* Two sheets in turn: the picture may itself lie on the one drawn last. */
-  const int i = canvas->next;
-  canvas->next = 1 - i;
-  reserve(canvas, i, sizeof(float) * (size_t)(p->h * p->w * p->c));
-  cvy_picture_normalise(canvas->samples[i], p, &identity);
-  *p = cvy_picture_of(canvas->samples[i], true, p->h, p->w, p->c);
+cvy_err cvy_picture_mirror(cvy_picture *p, cvy_canvas *canvas) {
+  const cvy_affine_map map = {.xx = -1, .x0 = (double)p->w, .yy = 1};
+  return cvy_picture_map(p, canvas, p->h, p->w, &map, NULL);
 }
 
-/* ---- normalising ---- */
+cvy_err cvy_picture_scale(cvy_picture *p, cvy_canvas *canvas, int64_t h, int64_t w, double top, double left,
+                          double part_h, double part_w) {
+  const cvy_affine_map map = {.xx = part_w / (double)w, .x0 = left, .yy = part_h / (double)h, .y0 = top};
+  return cvy_picture_map(p, canvas, h, w, &map, NULL);
+}
+
+/* ---- samples ---- */
 
 void cvy_normaliser_set(cvy_normaliser *out, const float mean[], const float deviation[], int64_t channels) {
   CVY_CHECK(channels >= 1 && channels <= CVY_MAX_CHANNELS);
@@ -95,50 +135,13 @@ void cvy_normaliser_set(cvy_normaliser *out, const float mean[], const float dev
   }
 }
 
-/* `c` is a constant where this is called, so that the loop over channels is unrolled. */
-static inline void bytes_row(float *restrict out, const uint8_t *in, const cvy_picture *p,
-                             const cvy_normaliser *n, int64_t c) {
-  for (int64_t x = 0; x < p->stored_w; x++)
-    for (int64_t k = 0; k < c; k++)
-      out[x * c + k] = n->of_byte[k][in[x * p->column_step + k * p->channel_step]];
-}
-
-static inline void floats_row(float *restrict out, const float *in, const cvy_picture *p,
-                              const cvy_normaliser *n, int64_t c) {
-  for (int64_t x = 0; x < p->stored_w; x++)
-    for (int64_t k = 0; k < c; k++)
-      out[x * c + k] = (in[x * p->column_step + k * p->channel_step] - n->mean[k]) / n->deviation[k];
-}
-
-static void stored_row(float *out, const cvy_picture *p, int64_t y, const cvy_normaliser *n) {
-  const void *in = sample_at(p, y, 0);
-  if (p->is_float)
-    p->c == 1 ? floats_row(out, in, p, n, 1) : floats_row(out, in, p, n, p->c);
-  else if (p->c == 1)
-    bytes_row(out, in, p, n, 1);
-  else if (p->c == 3)
-    bytes_row(out, in, p, n, 3);
-  else
-    bytes_row(out, in, p, n, p->c);
-}
-
-static void fill_pixels(float *out, int64_t pixels, const float colour[], int64_t c) {
-  for (int64_t i = 0; i < pixels; i++)
-    for (int64_t k = 0; k < c; k++) out[i * c + k] = colour[k];
-}
-
-void cvy_picture_normalise(float *out, const cvy_picture *p, const cvy_normaliser *n) {
-  float colour[CVY_MAX_CHANNELS] = {0};
-  for (int64_t k = 0; k < p->c; k++) colour[k] = (p->fill[k] - n->mean[k]) / n->deviation[k];
-  const int64_t right = p->left + p->stored_w;
-  for (int64_t y = 0; y < p->h; y++, out += p->w * p->c) {
-    const bool stored = y >= p->top && y < p->top + p->stored_h && p->stored_w > 0;
-    if (!stored) {
-      fill_pixels(out, p->w, colour, p->c);
-      continue;
-    }
-    fill_pixels(out, p->left, colour, p->c);
-    stored_row(out + p->left * p->c, p, y - p->top, n);
-    fill_pixels(out + right * p->c, p->w - right, colour, p->c);
-  }
+cvy_err cvy_picture_draw(cvy_picture *p, float **samples, cvy_canvas *canvas) {
+  static const float zeros[CVY_MAX_CHANNELS], ones[CVY_MAX_CHANNELS] = {1, 1, 1, 1};
+  cvy_normaliser as_they_are;
+  cvy_normaliser_set(&as_they_are, zeros, ones, p->c);
+  float *sheet = cvy_canvas_next(canvas, p->h * p->w * p->c);
+  CVY_TRY(cvy_picture_normalise(sheet, p, canvas, &as_they_are));
+  *p = cvy_picture_of(sheet, true, p->h, p->w, p->c);
+  *samples = sheet;
+  return CVY_OK;
 }

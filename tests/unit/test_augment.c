@@ -41,12 +41,12 @@ static void plain_mirror(plain *p) {
 
 static const float zeros[CVY_MAX_CHANNELS], ones[CVY_MAX_CHANNELS] = {1, 1, 1, 1};
 
-static bool same(const cvy_picture *picture, const plain *reference) {
+static bool same(cvy_picture *picture, cvy_canvas *canvas, const plain *reference) {
   static float drawn[MOST];
   static cvy_normaliser identity;
   cvy_normaliser_set(&identity, zeros, ones, picture->c);
   if (picture->h != reference->h || picture->w != reference->w || picture->c != reference->c) return false;
-  cvy_picture_normalise(drawn, picture, &identity);
+  CU_ASSERT_EQUAL_FATAL(cvy_picture_normalise(drawn, picture, canvas, &identity), CVY_OK);
   return memcmp(drawn, reference->px, sizeof(float) * (size_t)(picture->h * picture->w * picture->c)) == 0;
 }
 
@@ -64,7 +64,8 @@ static void windows_equal_copies(void) {
     const int64_t h = between(&random, 1, 12), w = between(&random, 1, 12), c = between(&random, 1, 4);
     const bool is_float = between(&random, 0, 1), channels_first = between(&random, 0, 1);
     cvy_picture picture = cvy_picture_of(is_float ? (void *)floats : (void *)bytes, is_float, h, w, c);
-    if (channels_first) picture.row_step = w, picture.column_step = 1, picture.channel_step = h * w;
+    if (channels_first)
+      picture.sheet.row_step = w, picture.sheet.column_step = 1, picture.sheet.channel_step = h * w;
     reference.h = h, reference.w = w, reference.c = c;
     for (int64_t i = 0; i < h * w * c; i++) {
       const int64_t pixel = i / c, k = i % c, at = channels_first ? k * h * w + pixel : i;
@@ -73,21 +74,22 @@ static void windows_equal_copies(void) {
       reference.px[i] = is_float ? floats[at] : (float)bytes[at];
     }
     for (int64_t step = between(&random, 0, 6); step > 0; step--) {
-      float fill[CVY_MAX_CHANNELS];
-      for (int k = 0; k < 4; k++) fill[k] = (float)between(&random, 0, 1) * 3.5f;
+      cvy_edge edge = {.mode = CVY_EDGE_CONSTANT};
+      for (int k = 0; k < 4; k++) edge.colour[k] = (float)between(&random, 0, 1) * 3.5f;
       if (between(&random, 0, 2) == 0) {
-        cvy_picture_mirror(&picture);
+        CU_ASSERT_EQUAL(cvy_picture_mirror(&picture, &canvas), CVY_OK);
         plain_mirror(&reference);
       } else {
         const int64_t new_h = between(&random, 1, 20), new_w = between(&random, 1, 20);
         const int64_t down = between(&random, -15, 15), right = between(&random, -15, 15);
-        cvy_picture_place(&picture, &canvas, new_h, new_w, down, right, fill);
-        plain_place(&reference, new_h, new_w, down, right, fill);
+        CU_ASSERT_EQUAL(cvy_picture_place(&picture, &canvas, new_h, new_w, down, right, &edge), CVY_OK);
+        plain_place(&reference, new_h, new_w, down, right, edge.colour);
       }
     }
-    CU_ASSERT_TRUE(same(&picture, &reference));
-    cvy_picture_draw(&picture, &canvas);
-    CU_ASSERT_TRUE(same(&picture, &reference));
+    float *samples;
+    CU_ASSERT_TRUE(same(&picture, &canvas, &reference));
+    CU_ASSERT_EQUAL(cvy_picture_draw(&picture, &samples, &canvas), CVY_OK);
+    CU_ASSERT_TRUE(same(&picture, &canvas, &reference));
   }
   cvy_canvas_free(&canvas);
 }
@@ -100,8 +102,10 @@ static void normalising(void) {
   float out[12];
   cvy_normaliser_set(&normaliser, mean, deviation, 3);
   cvy_picture picture = cvy_picture_of(bytes, false, 1, 2, 3);
-  cvy_picture_place(&picture, &canvas, 2, 2, 0, 0, mean);
-  cvy_picture_normalise(out, &picture, &normaliser);
+  const cvy_edge edge = {.colour = {mean[0], mean[1], mean[2]}};
+  CU_ASSERT_EQUAL(cvy_picture_place(&picture, &canvas, 2, 2, 0, 0, &edge), CVY_OK);
+  CU_ASSERT_EQUAL(cvy_picture_normalise(out, &picture, &canvas, &normaliser), CVY_OK);
+  cvy_canvas_free(&canvas);
   for (int i = 0; i < 6; i++) CU_ASSERT_EQUAL(out[i], ((float)bytes[i] - mean[i % 3]) / deviation[i % 3]);
   for (int i = 6; i < 12; i++) CU_ASSERT_EQUAL(out[i], 0.0f);
 }
@@ -152,8 +156,9 @@ static cvy_picture map_picture(void) {
   return cvy_picture_of(px, false, 10, 12, 1);
 }
 
+static cvy_canvas canvas;
+
 static cvy_picture run(const chain *of, bool training, int64_t epoch, int64_t sample) {
-  static cvy_canvas canvas;
   static const float mean[CVY_MAX_CHANNELS] = {99.5f};
   cvy_picture picture = map_picture();
   cvy_augment_call call = {.training = training,
@@ -169,7 +174,8 @@ static const float *drawn(const cvy_picture *picture) {
   static float out[MOST];
   static cvy_normaliser identity;
   cvy_normaliser_set(&identity, zeros, ones, 1);
-  cvy_picture_normalise(out, picture, &identity);
+  cvy_picture copy = *picture;
+  CU_ASSERT_EQUAL(cvy_picture_normalise(out, &copy, &canvas, &identity), CVY_OK);
   return out;
 }
 
@@ -203,7 +209,7 @@ static void errors_point_at_the_recipe(void) {
   expect_error("crop: {size: 3}", 10, 12, "recipe.yaml:1:1: expected a list of augmentations");
   chain a = chain_of("- crop: {size: 11}", 0, 0);
   cvy_picture picture = map_picture();
-  cvy_augment_call call = {.training = true};
+  cvy_augment_call call = {.training = true, .canvas = &canvas};
   CU_ASSERT_EQUAL(cvy_augment_apply(&picture, a.augment, &call), CVY_E_INPUT);
   CU_ASSERT_PTR_NOT_NULL(
       strstr(cvy_err_message(), "crop: a part of 11x11 does not fit in a picture of 10x12"));

@@ -38,7 +38,9 @@ static int32_t read_floats(float *out, const cvy_dataset *dataset, int64_t index
   if (err) printf("\n    %s", cvy_err_message());
   CU_ASSERT_EQUAL_FATAL(err, CVY_OK);
   cvy_normaliser_set(&identity, zeros, ones, c);
-  cvy_picture_normalise(out, &picture, &identity);
+  cvy_canvas canvas = {0};
+  CU_ASSERT_EQUAL(cvy_picture_normalise(out, &picture, &canvas, &identity), CVY_OK);
+  cvy_canvas_free(&canvas);
   cvy_read_buffer_free(&buffer);
   return label;
 }
@@ -301,6 +303,7 @@ static void encoded_images(void) {
   cvy_dataset *dataset = open_it(dir, "train");
   CU_ASSERT_EQUAL(cvy_dataset_describe(dataset)->h, 0);
   cvy_read_buffer buffer;
+  cvy_canvas canvas = {0};
   cvy_picture picture;
   int32_t label;
   CU_ASSERT_EQUAL_FATAL(cvy_read_buffer_create(&buffer, dataset), CVY_OK);
@@ -308,10 +311,10 @@ static void encoded_images(void) {
     CU_ASSERT_EQUAL_FATAL(cvy_dataset_read(&picture, &label, dataset, &buffer, i, 3), CVY_OK);
     CU_ASSERT_TRUE(picture.h == 20 + i && picture.w == 30 - i && picture.c == 3 && label == i);
     paint(&image, 20 + i, 30 - i, 3);
-    int64_t largest = 0;
+    float *samples, largest = 0;
+    CU_ASSERT_EQUAL_FATAL(cvy_picture_draw(&picture, &samples, &canvas), CVY_OK);
     for (int64_t p = 0; p < picture.h * picture.w * 3; p++)
-      if (llabs(image.px[p] - ((const uint8_t *)picture.samples)[p]) > largest)
-        largest = llabs(image.px[p] - ((const uint8_t *)picture.samples)[p]);
+      if (fabsf((float)image.px[p] - samples[p]) > largest) largest = fabsf((float)image.px[p] - samples[p]);
     CU_ASSERT(i % 2 ? largest <= 40 : largest == 0);
   }
   CU_ASSERT_EQUAL(cvy_dataset_read(&picture, &label, dataset, &buffer, 1, 1), CVY_OK);
@@ -319,6 +322,7 @@ static void encoded_images(void) {
   CU_ASSERT_EQUAL(cvy_dataset_read(&picture, &label, dataset, &buffer, 4, 3), CVY_E_INPUT);
   CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "train-00001-of-00002.h5: record 2: "));
   cvy_read_buffer_free(&buffer);
+  cvy_canvas_free(&canvas);
   cvy_dataset_close(dataset);
   cvy_image_free(&image);
   free(dir);
@@ -339,7 +343,7 @@ static cvy_err read_everything(const char *path, int64_t count, int64_t h, int64
     int32_t label;
     err = cvy_dataset_read(&picture, &label, dataset, &buffer, i, 1);
     if (err) break;
-    const uint8_t *px = picture.samples;
+    const uint8_t *px = picture.sheet.samples;
     bool same = label == label_of_record(i);
     for (int64_t p = 0; p < h * w && same; p++) same = px[p] == sample_of(i, p / w, p % w, 0);
     CU_ASSERT_TRUE(same);

@@ -1,0 +1,580 @@
+/* From maps to samples, in one of three ways:
+ *
+ *   - whole pixels only moved and mirrored: rows are copied;
+ *   - scaled along the axes: each sample is the mean of the area that it covers, or, growing, lies on the line between its
+ *     neighbours; first down the columns, which vectorises, then along the rows;
+ *   - anything else: every pixel's centre is led back through all maps, and what it meets is interpolated between four
+ *     neighbours. A sheet that is much too fine is halved before.
+ *
+ * A file is decoded when it is known which part of it is in sight, and how large. */
+#include "data/render.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- the canvas ---- */
+
+static void *reserve(void **memory, size_t *capacity_bytes, size_t bytes) {
+  if (bytes > *capacity_bytes) {
+    cvy_buffer_destroy(*memory);
+    if (cvy_buffer_create(memory, bytes, "a picture")) cvy_fatal("%s", cvy_err_message());
+    *capacity_bytes = bytes;
+  }
+  return *memory;
+}
+
+float *cvy_canvas_next(cvy_canvas *canvas, int64_t count) {
+  const int i = canvas->next;
+  canvas->next = 1 - i;
+  return reserve((void **)&canvas->samples[i], &canvas->capacity_bytes[i], sizeof(float) * (size_t)count);
+}
+
+float *cvy_canvas_field(cvy_canvas *canvas, int64_t count) {
+  return reserve((void **)&canvas->fields, &canvas->fields_bytes, sizeof(float) * (size_t)count);
+}
+
+static void *lines_of(cvy_canvas *canvas, size_t bytes) {
+  return reserve(&canvas->lines, &canvas->lines_bytes, bytes);
+}
+
+void cvy_canvas_free(cvy_canvas *canvas) {
+  for (int i = 0; i < 2; i++) cvy_buffer_destroy(canvas->samples[i]);
+  cvy_buffer_destroy(canvas->fields);
+  cvy_buffer_destroy(canvas->lines);
+  cvy_image_free(&canvas->halved);
+  *canvas = (cvy_canvas){0};
+}
+
+/* ---- from a picture's positions back to the whole one's ---- */
+
+typedef struct line {
+  int64_t count;
+  double *x, *y;
+  int8_t *colour_of; /* the map beyond whose border the pixel lies; -1: none */
+} line;
+
+static void through_affine(line *l, const cvy_affine_map *m) {
+  for (int64_t i = 0; i < l->count; i++) {
+    const double x = l->x[i], y = l->y[i];
+    l->x[i] = m->xx * x + m->xy * y + m->x0;
+    l->y[i] = m->yx * x + m->yy * y + m->y0;
+  }
+}
+
+/* Brown's first radial term. */
+static void through_lens(line *l, const cvy_map *m) {
+  const double centre_x = 0.5 * (double)m->w, centre_y = 0.5 * (double)m->h;
+  const double unit = 4 / (centre_x * centre_x + centre_y * centre_y); /* r is 1 half-way to a corner */
+  for (int64_t i = 0; i < l->count; i++) {
+    const double x = l->x[i] - centre_x, y = l->y[i] - centre_y;
+    const double factor = 1 + m->lens * (unit * (x * x + y * y));
+    l->x[i] = centre_x + factor * x;
+    l->y[i] = centre_y + factor * y;
+  }
+}
+
+static int64_t clamped(int64_t value, int64_t low, int64_t high) {
+  return value < low ? low : value > high ? high : value;
+}
+
+static void through_field(line *l, const cvy_map *m) {
+  const cvy_field *f = &m->field;
+  const double across = (double)f->w / (double)m->w, down = (double)f->h / (double)m->h;
+  for (int64_t i = 0; i < l->count; i++) {
+    const double x = l->x[i] * across, y = l->y[i] * down;
+    const int64_t column = clamped((int64_t)floor(x), 0, f->w - 1),
+                  row = clamped((int64_t)floor(y), 0, f->h - 1);
+    const double u = x - (double)column, v = y - (double)row;
+    const float *above = f->at + (row * (f->w + 1) + column) * 2, *below = above + (f->w + 1) * 2;
+    for (int k = 0; k < 2; k++) {
+      const double top = (double)above[k] + u * ((double)above[2 + k] - (double)above[k]);
+      const double bottom = (double)below[k] + u * ((double)below[2 + k] - (double)below[k]);
+      (k == 0 ? l->x : l->y)[i] += top + v * (bottom - top);
+    }
+  }
+}
+
+static double reflected(double x, double size) {
+  const double twice = 2 * size, folded = x - twice * floor(x / twice);
+  return folded > size ? twice - folded : folded;
+}
+
+static void keep_inside(line *l, const cvy_map *m, int8_t index) {
+  const double w = (double)m->w, h = (double)m->h;
+  for (int64_t i = 0; i < l->count; i++) {
+    const bool outside = !(l->x[i] >= 0 && l->x[i] <= w && l->y[i] >= 0 && l->y[i] <= h);
+    if (!outside) continue;
+    if (m->edge.mode == CVY_EDGE_CONSTANT && l->colour_of[i] < 0) l->colour_of[i] = index;
+    if (m->edge.mode == CVY_EDGE_REFLECT) {
+      l->x[i] = reflected(l->x[i], w);
+      l->y[i] = reflected(l->y[i], h);
+    }
+    /* Also so that what is hidden by a colour stays within bounds. */
+    l->x[i] = fmin(fmax(l->x[i], 0), w);
+    l->y[i] = fmin(fmax(l->y[i], 0), h);
+  }
+}
+
+static void lead_back(line *l, const cvy_picture *p) {
+  for (int64_t i = 0; i < l->count; i++) l->colour_of[i] = -1;
+  for (int64_t k = p->map_count - 1; k >= 0; k--) {
+    const cvy_map *m = &p->maps[k];
+    if (m->kind == CVY_MAP_AFFINE) through_affine(l, &m->affine);
+    if (m->kind == CVY_MAP_LENS) through_lens(l, m);
+    if (m->kind == CVY_MAP_FIELD) through_field(l, m);
+    if (m->leaves) keep_inside(l, m, (int8_t)k);
+  }
+}
+
+static line line_in(void *memory, int64_t count) {
+  line l = {.count = count, .x = memory};
+  l.y = l.x + count;
+  l.colour_of = (int8_t *)(l.y + count);
+  return l;
+}
+
+static size_t line_bytes(int64_t count) {
+  return cvy_aligned((size_t)count * (2 * sizeof(double) + 1));
+}
+
+/* Row `y` of the picture, led back. */
+static void lead_row_back(line *l, const cvy_picture *p, int64_t y) {
+  for (int64_t x = 0; x < l->count; x++) {
+    l->x[x] = (double)x + 0.5;
+    l->y[x] = (double)y + 0.5;
+  }
+  lead_back(l, p);
+}
+
+/* ---- what is in sight ---- */
+
+typedef struct box {
+  double top, left, bottom, right;
+} box;
+
+/* The only map, or NULL: there are several, or it is none of an affine kind. The identity where there is none. */
+static const cvy_map *only_map(const cvy_picture *p) {
+  static const cvy_map none = {.kind = CVY_MAP_AFFINE, .affine = {.xx = 1, .yy = 1}};
+  if (p->map_count == 0) return &none;
+  return p->map_count == 1 && p->maps[0].kind == CVY_MAP_AFFINE ? &p->maps[0] : NULL;
+}
+
+static box all_of(const cvy_picture *p) {
+  return (box){0, 0, (double)p->whole_h, (double)p->whole_w};
+}
+
+static void include(box *b, double x, double y) {
+  b->left = fmin(b->left, x), b->right = fmax(b->right, x);
+  b->top = fmin(b->top, y), b->bottom = fmax(b->bottom, y);
+}
+
+/* The part of the whole picture that may be looked at. A reflection may show anything. */
+static box box_of(const cvy_picture *p) {
+  for (int64_t k = 0; k < p->map_count; k++)
+    if (p->maps[k].kind != CVY_MAP_AFFINE || (p->maps[k].leaves && p->maps[k].edge.mode == CVY_EDGE_REFLECT))
+      return all_of(p);
+  const box whole = all_of(p);
+  box b = {INFINITY, INFINITY, -INFINITY, -INFINITY};
+  for (int corner = 0; corner < 4; corner++) {
+    double x = corner & 1 ? (double)p->w : 0, y = corner & 2 ? (double)p->h : 0;
+    int8_t colour_of;
+    line l = {1, &x, &y, &colour_of};
+    l.colour_of[0] = -1;
+    for (int64_t k = p->map_count - 1; k >= 0; k--) through_affine(&l, &p->maps[k].affine);
+    include(&b, x, y);
+  }
+  b = (box){fmax(b.top, whole.top), fmax(b.left, whole.left), fmin(b.bottom, whole.bottom),
+            fmin(b.right, whole.right)};
+  const bool nothing = b.top >= b.bottom || b.left >= b.right; /* but its border may still be seen */
+  return nothing ? whole : b;
+}
+
+/* Pixels of the whole picture from one pixel to the next, in the direction in which they lie closest. */
+static double shrink_of(const cvy_picture *p) {
+  double shrink = 1;
+  for (int64_t k = 0; k < p->map_count; k++) {
+    const cvy_affine_map m = p->maps[k].affine;
+    if (p->maps[k].kind == CVY_MAP_AFFINE) shrink *= fmin(hypot(m.xx, m.yx), hypot(m.xy, m.yy));
+  }
+  return shrink;
+}
+
+/* ---- the sheet ---- */
+
+static void show_image(cvy_picture *p, const cvy_image *image, const cvy_image_part *part) {
+  p->sheet = (cvy_sheet){.samples = image->px,
+                         .h = image->h,
+                         .w = image->w,
+                         .row_step = image->w * image->c,
+                         .column_step = image->c,
+                         .channel_step = 1,
+                         .top = (double)part->top,
+                         .left = (double)part->left,
+                         .pixels_down = (double)part->h / (double)image->h,
+                         .pixels_across = (double)part->w / (double)image->w};
+}
+
+static cvy_err decode(cvy_picture *p) {
+  const box b = box_of(p);
+  cvy_image_part part = {.top = (int64_t)floor(b.top),
+                         .left = (int64_t)floor(b.left),
+                         .h = (int64_t)ceil(b.bottom) - (int64_t)floor(b.top),
+                         .w = (int64_t)ceil(b.right) - (int64_t)floor(b.left),
+                         .shrink = shrink_of(p)};
+  CVY_TRY(cvy_image_decode_part(p->encoded.image, &part, p->encoded.bytes, p->encoded.byte_count, p->c));
+  show_image(p, p->encoded.image, &part);
+  p->encoded.bytes = NULL;
+  return CVY_OK;
+}
+
+/* ---- rows that are only moved ---- */
+
+typedef struct window {
+  int64_t top, left, h, w; /* the part of the picture that shows the sheet; all else is `edge` */
+  int64_t row, column;     /* of the sheet, under the part's top left pixel */
+  bool mirrored;
+  const cvy_edge *edge;
+} window;
+
+static bool is_whole(double value) {
+  return value == floor(value) && fabs(value) < 1e9;
+}
+
+static bool sheet_is_plain(const cvy_sheet *s) {
+  return s->pixels_down == 1 && s->pixels_across == 1 && is_whole(s->top) && is_whole(s->left);
+}
+
+/* Cuts start ... start+length-1 to 0 ... size-1; returns how much was cut off in front. */
+static int64_t cut(int64_t *start, int64_t *length, int64_t size) {
+  const int64_t low = *start, high = low + *length;
+  const int64_t from = clamped(low, 0, size), to = clamped(high, 0, size);
+  *start = from;
+  *length = to > from ? to - from : 0;
+  return *length ? from - low : 0;
+}
+
+static bool window_of(window *out, const cvy_picture *p) {
+  const cvy_map *map = only_map(p);
+  if (!map || !sheet_is_plain(&p->sheet)) return false;
+  const cvy_affine_map *m = &map->affine;
+  if (m->xy != 0 || m->yx != 0 || fabs(m->xx) != 1 || m->yy != 1 || !is_whole(m->x0) || !is_whole(m->y0))
+    return false;
+  if (map->leaves && map->edge.mode != CVY_EDGE_CONSTANT) return false;
+  const bool mirrored = m->xx < 0;
+  const int64_t sheet_top = (int64_t)p->sheet.top, sheet_left = (int64_t)p->sheet.left;
+  *out = (window){.top = sheet_top - (int64_t)m->y0,
+                  .h = p->sheet.h,
+                  .w = p->sheet.w,
+                  .mirrored = mirrored,
+                  .edge = &map->edge};
+  out->left = mirrored ? (int64_t)m->x0 - sheet_left - p->sheet.w : sheet_left - (int64_t)m->x0;
+  const int64_t before = cut(&out->left, &out->w, p->w);
+  out->row = cut(&out->top, &out->h, p->h);
+  out->column = mirrored ? p->sheet.w - 1 - before : before;
+  return true;
+}
+
+/* `c` is a constant where this is called, so that the loop over channels is unrolled. */
+static inline void bytes_row(float *restrict out, const uint8_t *in, const cvy_sheet *s, int64_t step,
+                             int64_t count, const cvy_normaliser *n, int64_t c) {
+  for (int64_t x = 0; x < count; x++)
+    for (int64_t k = 0; k < c; k++) out[x * c + k] = n->of_byte[k][in[x * step + k * s->channel_step]];
+}
+
+static inline void floats_row(float *restrict out, const float *in, const cvy_sheet *s, int64_t step,
+                              int64_t count, const cvy_normaliser *n, int64_t c) {
+  for (int64_t x = 0; x < count; x++)
+    for (int64_t k = 0; k < c; k++)
+      out[x * c + k] = (in[x * step + k * s->channel_step] - n->mean[k]) / n->deviation[k];
+}
+
+static void copy_row(float *out, const cvy_picture *p, const window *v, int64_t y, const cvy_normaliser *n) {
+  const cvy_sheet *s = &p->sheet;
+  const int64_t at = (v->row + y) * s->row_step + v->column * s->column_step;
+  const int64_t step = v->mirrored ? -s->column_step : s->column_step, c = p->c;
+  if (s->is_float) {
+    const float *in = (const float *)s->samples + at;
+    c == 1 ? floats_row(out, in, s, step, v->w, n, 1) : floats_row(out, in, s, step, v->w, n, c);
+    return;
+  }
+  const uint8_t *in = (const uint8_t *)s->samples + at;
+  if (c == 1)
+    bytes_row(out, in, s, step, v->w, n, 1);
+  else if (c == 3)
+    bytes_row(out, in, s, step, v->w, n, 3);
+  else
+    bytes_row(out, in, s, step, v->w, n, c);
+}
+
+static void fill_pixels(float *out, int64_t pixels, const float colour[], int64_t c) {
+  for (int64_t i = 0; i < pixels; i++)
+    for (int64_t k = 0; k < c; k++) out[i * c + k] = colour[k];
+}
+
+static void copy_rows(float *out, const cvy_picture *p, const window *v, const cvy_normaliser *n) {
+  float colour[CVY_MAX_CHANNELS] = {0};
+  for (int64_t k = 0; k < p->c; k++) colour[k] = (v->edge->colour[k] - n->mean[k]) / n->deviation[k];
+  const int64_t right = v->left + v->w;
+  for (int64_t y = 0; y < p->h; y++, out += p->w * p->c) {
+    const bool shown = y >= v->top && y < v->top + v->h && v->w > 0;
+    fill_pixels(out, shown ? v->left : p->w, colour, p->c);
+    if (!shown) continue;
+    copy_row(out + v->left * p->c, p, v, y - v->top, n);
+    fill_pixels(out + right * p->c, p->w - right, colour, p->c);
+  }
+}
+
+/* ---- rows that are scaled along the axes ---- */
+
+/* Output i is the sum of weights[i*stride + k] * input[first[i] + k] over k < count[i]. */
+typedef struct axis {
+  int64_t out, stride;
+  int32_t *first, *count;
+  float *weights;
+} axis;
+
+/* Inputs that output 0 begins at, and inputs from one output to the next (negative: mirrored). */
+typedef struct stretch {
+  double start, step;
+} stretch;
+
+static int64_t axis_stride(const stretch *s) {
+  return (int64_t)ceil(fabs(s->step)) + 2;
+}
+
+static size_t axis_bytes(int64_t out, const stretch *s) {
+  return cvy_aligned((size_t)out * (2 * sizeof(int32_t) + (size_t)axis_stride(s) * sizeof(float)));
+}
+
+static axis axis_in(void *memory, int64_t out, const stretch *s) {
+  axis a = {.out = out, .stride = axis_stride(s), .first = memory};
+  a.count = a.first + out;
+  a.weights = (float *)(a.count + out);
+  return a;
+}
+
+/* The mean over from ... to. */
+static void plan_shrinking(const axis *a, int64_t i, double from, double to, int64_t in) {
+  const int64_t first = clamped((int64_t)floor(from), 0, in - 1),
+                last = clamped((int64_t)ceil(to) - 1, first, in - 1);
+  double sum = 0;
+  a->first[i] = (int32_t)first;
+  a->count[i] = (int32_t)(last - first + 1);
+  for (int64_t k = first; k <= last; k++) sum += fmax(fmin(to, (double)k + 1) - fmax(from, (double)k), 0);
+  for (int64_t k = first; k <= last; k++) {
+    const double overlap = fmax(fmin(to, (double)k + 1) - fmax(from, (double)k), 0);
+    a->weights[i * a->stride + k - first] = sum > 0 ? (float)(overlap / sum) : 1.0f / (float)a->count[i];
+  }
+}
+
+/* On the line between the two centres around. */
+static void plan_growing(const axis *a, int64_t i, double centre, int64_t in) {
+  const double position = fmin(fmax(centre - 0.5, 0), (double)(in - 1));
+  const int64_t first = (int64_t)position;
+  const float fraction = (float)(position - (double)first);
+  const bool has_next = first + 1 < in;
+  a->first[i] = (int32_t)first;
+  a->count[i] = has_next ? 2 : 1;
+  a->weights[i * a->stride] = has_next ? 1 - fraction : 1;
+  if (has_next) a->weights[i * a->stride + 1] = fraction;
+}
+
+static void plan_axis(const axis *a, const stretch *s, int64_t in) {
+  for (int64_t i = 0; i < a->out; i++) {
+    const double p = s->start + s->step * (double)i, q = p + s->step;
+    if (fabs(s->step) > 1)
+      plan_shrinking(a, i, fmin(p, q), fmax(p, q), in);
+    else
+      plan_growing(a, i, 0.5 * (p + q), in);
+  }
+}
+
+static bool is_scaled(const cvy_picture *p) {
+  const cvy_map *map = only_map(p);
+  return map && !map->leaves && map->affine.xy == 0 && map->affine.yx == 0;
+}
+
+static void add_bytes(float *restrict sum, const uint8_t *restrict in, float weight, int64_t count) {
+  for (int64_t i = 0; i < count; i++) sum[i] += weight * (float)in[i];
+}
+
+static void add_floats(float *restrict sum, const float *restrict in, float weight, int64_t count) {
+  for (int64_t i = 0; i < count; i++) sum[i] += weight * in[i];
+}
+
+static bool is_interleaved(const cvy_sheet *s, int64_t c) {
+  return s->column_step == c && s->channel_step == 1;
+}
+
+static float sample_of(const cvy_sheet *s, int64_t at) {
+  return s->is_float ? ((const float *)s->samples)[at] : (float)((const uint8_t *)s->samples)[at];
+}
+
+/* Adds `columns` pixels of a row of the sheet, from `column` on. */
+static void add_row(float *sum, const cvy_sheet *s, int64_t row, int64_t column, int64_t columns,
+                    float weight, int64_t c) {
+  const int64_t at = row * s->row_step + column * s->column_step;
+  if (is_interleaved(s, c) && !s->is_float) {
+    add_bytes(sum, (const uint8_t *)s->samples + at, weight, columns * c);
+  } else if (is_interleaved(s, c)) {
+    add_floats(sum, (const float *)s->samples + at, weight, columns * c);
+  } else {
+    for (int64_t x = 0; x < columns; x++)
+      for (int64_t k = 0; k < c; k++)
+        sum[x * c + k] += weight * sample_of(s, at + x * s->column_step + k * s->channel_step);
+  }
+}
+
+/* `c` as in bytes_row. */
+static inline void scale_line(float *restrict out, const float *restrict in, const axis *a, int64_t c) {
+  for (int64_t i = 0; i < a->out; i++, out += c) {
+    const float *from = in + a->first[i] * c, *weights = a->weights + i * a->stride;
+    float sum[CVY_MAX_CHANNELS] = {0};
+    for (int64_t j = 0; j < a->count[i]; j++)
+      for (int64_t k = 0; k < c; k++) sum[k] += weights[j] * from[j * c + k];
+    for (int64_t k = 0; k < c; k++) out[k] = sum[k];
+  }
+}
+
+static void normalise_line(float *restrict out, const cvy_normaliser *n, int64_t pixels, int64_t c) {
+  for (int64_t i = 0; i < pixels; i++)
+    for (int64_t k = 0; k < c; k++) out[i * c + k] = (out[i * c + k] - n->mean[k]) / n->deviation[k];
+}
+
+static void finish_line(float *out, const cvy_normaliser *n, int64_t pixels, int64_t c) {
+  c == 3 ? normalise_line(out, n, pixels, 3) : normalise_line(out, n, pixels, c);
+}
+
+/* The inputs that some output needs: first, and how many. */
+static int64_t reach_of(const axis *a, int64_t *first) {
+  int64_t low = INT32_MAX, high = 0;
+  for (int64_t i = 0; i < a->out; i++) {
+    if (a->first[i] < low) low = a->first[i];
+    if (a->first[i] + a->count[i] > high) high = a->first[i] + a->count[i];
+  }
+  *first = low;
+  return high - low;
+}
+
+static void scale_rows(float *out, const cvy_picture *p, cvy_canvas *canvas, const cvy_normaliser *n) {
+  const cvy_sheet *s = &p->sheet;
+  const cvy_affine_map *m = &only_map(p)->affine;
+  const stretch across = {(m->x0 - s->left) / s->pixels_across, m->xx / s->pixels_across};
+  const stretch down = {(m->y0 - s->top) / s->pixels_down, m->yy / s->pixels_down};
+  const size_t x_bytes = axis_bytes(p->w, &across), y_bytes = axis_bytes(p->h, &down);
+  char *memory = lines_of(canvas, x_bytes + y_bytes + sizeof(float) * (size_t)(s->w * p->c));
+  const axis x = axis_in(memory, p->w, &across), y = axis_in(memory + x_bytes, p->h, &down);
+  float *sum = (float *)(void *)(memory + x_bytes + y_bytes);
+  plan_axis(&x, &across, s->w);
+  plan_axis(&y, &down, s->h);
+  int64_t column;
+  const int64_t columns = reach_of(&x, &column);
+  for (int64_t i = 0; i < p->h; i++, out += p->w * p->c) {
+    memset(sum + column * p->c, 0, sizeof *sum * (size_t)(columns * p->c));
+    for (int64_t k = 0; k < y.count[i]; k++)
+      add_row(sum + column * p->c, s, y.first[i] + k, column, columns, y.weights[i * y.stride + k], p->c);
+    p->c == 3 ? scale_line(out, sum, &x, 3) : scale_line(out, sum, &x, p->c);
+    finish_line(out, n, p->w, p->c);
+  }
+}
+
+/* ---- anything else ---- */
+
+/* Makes the sheet coarser where the maps would jump over its pixels. */
+static void halve_sheet(cvy_picture *p, cvy_canvas *canvas) {
+  cvy_sheet *s = &p->sheet;
+  const double shrink = shrink_of(p);
+  const int64_t by_h = (int64_t)(shrink / s->pixels_down), by_w = (int64_t)(shrink / s->pixels_across);
+  if (s->is_float || !is_interleaved(s, p->c) || (by_h < 2 && by_w < 2)) return;
+  const int64_t h = by_h < 2 ? s->h : (s->h + by_h - 1) / by_h,
+                w = by_w < 2 ? s->w : (s->w + by_w - 1) / by_w;
+  const cvy_image whole = {.h = s->h, .w = s->w, .c = p->c, .px = (uint8_t *)(uintptr_t)s->samples};
+  cvy_image_scale(&canvas->halved, &whole, h, w);
+  s->pixels_down *= (double)s->h / (double)h;
+  s->pixels_across *= (double)s->w / (double)w;
+  s->samples = canvas->halved.px;
+  s->h = h;
+  s->w = w;
+  s->row_step = w * p->c;
+}
+
+/* The four pixels around a place of the sheet, and how near. */
+typedef struct corners {
+  int64_t above, below, left, right; /* in samples */
+  float down, across;
+} corners;
+
+static void between(int64_t *low, int64_t *high, float *fraction, double position, int64_t size) {
+  const double centre = fmin(fmax(position - 0.5, 0), (double)(size - 1));
+  const int64_t first = (int64_t)centre;
+  *low = first;
+  *high = first + 1 < size ? first + 1 : first;
+  *fraction = (float)(centre - (double)first);
+}
+
+static corners corners_at(const cvy_sheet *s, double x, double y) {
+  corners c;
+  between(&c.above, &c.below, &c.down, (y - s->top) / s->pixels_down, s->h);
+  between(&c.left, &c.right, &c.across, (x - s->left) / s->pixels_across, s->w);
+  c.above *= s->row_step, c.below *= s->row_step;
+  c.left *= s->column_step, c.right *= s->column_step;
+  return c;
+}
+
+static inline float mixed(float a, float b, float fraction) {
+  return a + fraction * (b - a);
+}
+
+static inline void interpolate_bytes(float *out, const cvy_sheet *s, const corners *at, int64_t c) {
+  const uint8_t *px = s->samples;
+  for (int64_t k = 0; k < c; k++, px += s->channel_step)
+    out[k] = mixed(mixed(px[at->above + at->left], px[at->above + at->right], at->across),
+                   mixed(px[at->below + at->left], px[at->below + at->right], at->across), at->down);
+}
+
+static inline void interpolate_floats(float *out, const cvy_sheet *s, const corners *at, int64_t c) {
+  const float *px = s->samples;
+  for (int64_t k = 0; k < c; k++, px += s->channel_step)
+    out[k] = mixed(mixed(px[at->above + at->left], px[at->above + at->right], at->across),
+                   mixed(px[at->below + at->left], px[at->below + at->right], at->across), at->down);
+}
+
+static void interpolate_row(float *out, const cvy_picture *p, const line *l) {
+  const cvy_sheet *s = &p->sheet;
+  for (int64_t i = 0; i < l->count; i++, out += p->c) {
+    if (l->colour_of[i] >= 0) {
+      memcpy(out, p->maps[l->colour_of[i]].edge.colour, sizeof *out * (size_t)p->c);
+      continue;
+    }
+    const corners at = corners_at(s, l->x[i], l->y[i]);
+    if (s->is_float)
+      interpolate_floats(out, s, &at, p->c);
+    else
+      p->c == 3 ? interpolate_bytes(out, s, &at, 3) : interpolate_bytes(out, s, &at, p->c);
+  }
+}
+
+static void warp_rows(float *out, const cvy_picture *p, cvy_canvas *canvas, const cvy_normaliser *n) {
+  line l = line_in(lines_of(canvas, line_bytes(p->w)), p->w);
+  for (int64_t y = 0; y < p->h; y++, out += p->w * p->c) {
+    lead_row_back(&l, p, y);
+    interpolate_row(out, p, &l);
+    finish_line(out, n, p->w, p->c);
+  }
+}
+
+/* ---- all of it ---- */
+
+cvy_err cvy_picture_normalise(float *out, cvy_picture *p, cvy_canvas *canvas, const cvy_normaliser *n) {
+  window v;
+  if (p->encoded.bytes) CVY_TRY(decode(p));
+  if (window_of(&v, p)) {
+    copy_rows(out, p, &v, n);
+  } else if (is_scaled(p)) {
+    scale_rows(out, p, canvas, n);
+  } else {
+    halve_sheet(p, canvas);
+    warp_rows(out, p, canvas, n);
+  }
+  return CVY_OK;
+}
