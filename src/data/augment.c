@@ -70,6 +70,26 @@ cvy_err cvy_augment_same_size(int64_t *out_h, int64_t *out_w, const void *config
   return CVY_OK;
 }
 
+cvy_err cvy_augment_part_size(int64_t *out_h, int64_t *out_w, const int64_t part[2], int64_t h, int64_t w) {
+  if (h && (part[0] > h || part[1] > w))
+    return cvy_error(CVY_E_INPUT,
+                     "a part of %lldx%lld does not fit in a picture of %lldx%lld (height x width)",
+                     (long long)part[0], (long long)part[1], (long long)h, (long long)w);
+  *out_h = part[0];
+  *out_w = part[1];
+  return CVY_OK;
+}
+
+static int64_t scaled(int64_t longer, int64_t shorter, int64_t new_shorter) {
+  return llround((double)longer * (double)new_shorter / (double)shorter);
+}
+
+void cvy_augment_by_shorter(int64_t *out_h, int64_t *out_w, int64_t h, int64_t w, int64_t shorter) {
+  const bool unknown = h == 0;
+  *out_h = unknown ? 0 : h <= w ? shorter : scaled(h, w, shorter);
+  *out_w = unknown ? 0 : w <= h ? shorter : scaled(w, h, shorter);
+}
+
 cvy_err cvy_augment_warp(cvy_picture *picture, cvy_augment_call *call, const cvy_affine_map *map,
                          const cvy_fill *fill) {
   const double x = 0.5 * (double)picture->w, y = 0.5 * (double)picture->h;

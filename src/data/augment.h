@@ -58,6 +58,12 @@ cvy_edge cvy_fill_edge(const cvy_fill *fill, const cvy_augment_call *call, int64
 cvy_err cvy_augment_same_size(int64_t *out_h, int64_t *out_w, const void *config, int64_t h,
                               int64_t w) CVY_MUST_CHECK;
 
+/* `size` of augmentations that take a part of part[0] x part[1]. */
+cvy_err cvy_augment_part_size(int64_t *out_h, int64_t *out_w, const int64_t part[2], int64_t h,
+                              int64_t w) CVY_MUST_CHECK;
+/* h x w scaled so that the shorter side is as said; 0 x 0 stays. */
+void cvy_augment_by_shorter(int64_t *out_h, int64_t *out_w, int64_t h, int64_t w, int64_t shorter);
+
 /* Turns, slants and the like, about the picture's centre, whose size stays: `map` leads from new positions to old ones, both
  * measured from the centre, in pixels. */
 cvy_err cvy_augment_warp(cvy_picture *picture, cvy_augment_call *call, const cvy_affine_map *map,

@@ -17,14 +17,7 @@ static const cvy_option options[] = {
 };
 
 static cvy_err size(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, int64_t w) {
-  const int64_t *part = ((const config *)c)->size;
-  if (h && (part[0] > h || part[1] > w))
-    return cvy_error(CVY_E_INPUT,
-                     "a part of %lldx%lld does not fit in a picture of %lldx%lld (height x width)",
-                     (long long)part[0], (long long)part[1], (long long)h, (long long)w);
-  *out_h = part[0];
-  *out_w = part[1];
-  return CVY_OK;
+  return cvy_augment_part_size(out_h, out_w, ((const config *)c)->size, h, w);
 }
 
 static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {

@@ -105,6 +105,17 @@ cvy_err cvy_picture_bend(cvy_picture *p, cvy_canvas *canvas, double lens, const 
   return CVY_OK;
 }
 
+cvy_err cvy_picture_field(float **displacements, cvy_picture *p, cvy_canvas *canvas, int64_t count) {
+  float *samples;
+  for (int64_t i = 0; i < p->map_count; i++)
+    if (p->maps[i].kind == CVY_MAP_FIELD) {
+      CVY_TRY(cvy_picture_draw(p, &samples, canvas));
+      break;
+    }
+  *displacements = cvy_canvas_field(canvas, count);
+  return CVY_OK;
+}
+
 cvy_err cvy_picture_place(cvy_picture *p, cvy_canvas *canvas, int64_t h, int64_t w, int64_t down,
                           int64_t right, const cvy_edge *edge) {
   cvy_affine_map map = identity;

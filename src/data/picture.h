@@ -94,9 +94,13 @@ cvy_err cvy_picture_of_encoded(cvy_picture *out, const cvy_encoded *encoded, int
 /* The picture becomes h x w; `map` leads from it to what it was. Beyond that `edge` is seen; NULL only if nothing is. */
 cvy_err cvy_picture_map(cvy_picture *picture, cvy_canvas *canvas, int64_t h, int64_t w,
                         const cvy_affine_map *map, const cvy_edge *edge) CVY_MUST_CHECK;
-/* Bends the picture, whose size stays. `field` lies on the canvas until the picture is drawn. */
+/* Bends the picture, whose size stays. `field`, if not NULL, lies in memory of: */
 cvy_err cvy_picture_bend(cvy_picture *picture, cvy_canvas *canvas, double lens, const cvy_field *field,
                          const cvy_edge *edge) CVY_MUST_CHECK;
+
+/* Room on the canvas for a field of displacements, until the picture is drawn; one that has a field already is drawn now. */
+cvy_err cvy_picture_field(float **displacements, cvy_picture *picture, cvy_canvas *canvas,
+                          int64_t count) CVY_MUST_CHECK;
 
 /* What it was lies `down` and `right` from the new top left corner (negative: cut off). */
 cvy_err cvy_picture_place(cvy_picture *picture, cvy_canvas *canvas, int64_t h, int64_t w, int64_t down,
