@@ -42,7 +42,10 @@ def run(label, command, options):
     share = (used.ru_utime + used.ru_stime) / (time.perf_counter() - start) / options.threads
     if program.returncode:
         sys.exit(f"side-by-side: this ended with {program.returncode}: {' '.join(command)}")
-    result = json.loads(output)
+    try:
+        result = json.loads(output)
+    except ValueError:
+        sys.exit(f"side-by-side: this printed no JSON: {' '.join(command)}")
     speed = result["img_s"]
     print(f"{result['network']:10} {label:13} {speed['median']:9.2f} img/s ({speed['lowest']:.2f} ... "
           f"{speed['highest']:.2f}), {1e-6 * result['peak_bytes']:.0f} MB, {100 * share:.0f} % of the cores' time",
@@ -107,6 +110,12 @@ def main():
     unknown = [name for name in options.networks if name not in NETWORKS]
     if unknown:
         parser.error(f"no network here is named '{unknown[0]}'; there are {' '.join(NETWORKS)}")
+    for name in ("rounds", "steps", "threads"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            parser.error(f"--{name} must be 1 or more, not {value}")
+    if not os.access(options.convoy, os.X_OK):
+        parser.error(f"there is no program '{options.convoy}'; build it (cmake --preset release) or name it with --convoy")
     if options.threads > len(os.sched_getaffinity(0)):
         parser.error(f"{options.threads} threads need as many cores; this process may use {len(os.sched_getaffinity(0))}")
     options.rounds = options.rounds or (1 if options.quick else 3)

@@ -20,7 +20,7 @@ static cvy_net *load(cvy_pool *pool, const char *name, int64_t microbatch) {
   char path[4096];
   snprintf(path, sizeof path, "%s/launch/networks/%s.yaml", getenv("CONVOY_SOURCE"), name);
   cvy_yaml *root;
-  cvy_net *net;
+  cvy_net *net = NULL;
   if (cvy_network_load(&root, pool, path, NULL) || cvy_net_create(&net, root, microbatch)) {
     printf("\n  %s\n", cvy_err_message());
     CU_FAIL_FATAL("a network that comes with Convoy");
