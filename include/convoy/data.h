@@ -1,7 +1,7 @@
 /* From files to the network's input: shards, the sampler, augmentation, the prefetching loader.
  *
  * A shard is a plain HDF5 file (datasets/README.md gives the format); a dataset is a set of shards that
- * agree. A loader thread reads, decodes, augments and normalises microbatches ahead of the training step.
+ * agree. Loader threads read, decode, augment and normalise microbatches ahead of the training step.
  * Everything random is keyed by (seed, epoch, sample), so the stream of samples does not know about ranks or
  * threads. Nothing here is collective; MPI is never called.
  */
@@ -106,7 +106,10 @@ typedef struct cvy_loader_config {
   int64_t microbatch, per_step;
   int64_t first, own;
   int64_t first_step, end_step;
-  int64_t depth;                                             /* microbatches kept ready, at least 2 */
+  int64_t depth;   /* microbatches kept ready, at least 2 */
+  int64_t threads; /* that read, decode and augment; at least 1 */
+  bool
+      skips_bad; /* a record that cannot be read is replaced by the next one, with a warning; else it is an error */
   float mean[CVY_MAX_CHANNELS], deviation[CVY_MAX_CHANNELS]; /* input = (sample - mean) / deviation */
 } cvy_loader_config;
 
@@ -117,11 +120,13 @@ typedef struct cvy_microbatch {
 
 typedef struct cvy_loader cvy_loader;
 cvy_err cvy_loader_create(cvy_loader **out, const cvy_loader_config *config) CVY_MUST_CHECK;
-void cvy_loader_destroy(cvy_loader *loader); /* stops the thread, also in mid-stream */
-/* Waits for the next microbatch; it stays valid until cvy_loader_release. An error of the loader thread comes
+void cvy_loader_destroy(cvy_loader *loader); /* stops the threads, also in mid-stream */
+/* Waits for the next microbatch; it stays valid until cvy_loader_release. An error of the loader's threads comes
  * out here, with the file and record. No allocation. */
 cvy_err cvy_loader_next(cvy_microbatch *out, cvy_loader *loader) CVY_MUST_CHECK;
 void cvy_loader_release(cvy_loader *loader);
+/* Bad records that have been replaced so far. */
+int64_t cvy_loader_skipped(cvy_loader *loader);
 /* Seconds that cvy_loader_next has waited so far. */
 double cvy_loader_waited_s(const cvy_loader *loader);
 

@@ -23,8 +23,8 @@ static cvy_err open_everything(evaluation *e, const char *path, const char *data
   const char *from = data ? data : e->recipe->data.val;
   if (!from[0])
     return cvy_error(CVY_E_USAGE, "%s: its recipe has no validation data; name some with --data", path);
-  return cvy_open_data(&e->data, &e->augment, from, "val", e->recipe->data.augment, cvy_net_describe(e->net),
-                       cvy_checkpoint_data_info(e->checkpoint));
+  return cvy_open_data(&e->data, &e->augment, from, "val", cvy_recipe_evaluation(e->recipe),
+                       cvy_net_describe(e->net), cvy_checkpoint_data_info(e->checkpoint));
 }
 
 static cvy_err compare_ranks(const evaluation *e, cvy_comm *comm) {
@@ -40,8 +40,7 @@ cvy_err cvy_eval(cvy_score *out, cvy_comm *comm, const char *checkpoint, const c
   cvy_err err = cvy_comm_agree(comm, open_everything(&e, checkpoint, data));
   if (!err) err = compare_ranks(&e, comm);
   if (!err)
-    err = cvy_evaluate(out, comm, e.net, e.data, e.augment, cvy_checkpoint_data_info(e.checkpoint),
-                       e.recipe->data.prefetch);
+    err = cvy_evaluate(out, comm, e.net, e.data, e.augment, cvy_checkpoint_data_info(e.checkpoint), e.recipe);
   cvy_augment_destroy(e.augment);
   cvy_dataset_close(e.data);
   cvy_net_destroy(e.net);

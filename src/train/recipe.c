@@ -7,14 +7,25 @@
 
 #define RECIPE(field) offsetof(cvy_recipe, field)
 
+static const char *const bad_record_words[] = {
+    [CVY_BAD_RECORD_FAILS] = "fail", [CVY_BAD_RECORD_SKIPPED] = "skip", NULL};
+
 static const cvy_option data_options[] = {
     {"train", CVY_STRING, RECIPE(data.train) - RECIPE(data), NULL,
      .help = "training shards: a folder (its train-*.h5), a prefix, or a file"},
     {"val", CVY_STRING, RECIPE(data.val) - RECIPE(data), "",
      .help = "validation shards (a folder: its val-*.h5); none: no validation"},
     {"augment", CVY_NODE, RECIPE(data.augment) - RECIPE(data), .help = "list of augmentations, in order"},
+    {"evaluation", CVY_NODE, RECIPE(data.evaluation) - RECIPE(data),
+     .help = "the same for evaluation, where none is random; not given: 'augment' serves both"},
     {"prefetch", CVY_INT, RECIPE(data.prefetch) - RECIPE(data), "4", 2, 1024,
      .help = "microbatches kept ready"},
+    {"threads", CVY_INT, RECIPE(data.threads) - RECIPE(data), "1", 1, 256,
+     .help = "threads of each rank that read, decode and augment"},
+    {"on_bad_record", CVY_CHOICE, RECIPE(data.on_bad_record) - RECIPE(data), "fail",
+     .words = bad_record_words,
+     .help =
+         "a record that cannot be read ends the run, or is replaced by the next one with a warning (skip)"},
     {0}};
 
 const cvy_option cvy_recipe_options[] = {
@@ -84,6 +95,7 @@ static void resolve(cvy_recipe *r) {
   cvy_recipe copy = *r;
   copy.network = r->network_resolved;
   copy.data.augment = r->augment_resolved;
+  copy.data.evaluation = r->evaluation_resolved;
   int64_t *radices = cvy_pool_new(r->pool, sizeof r->tree.radix);
   for (int i = 0; i < r->tree.level_count; i++) radices[i] = r->tree.radix[r->tree.level_count - 1 - i];
   copy.radices = (cvy_ints){r->tree.level_count, radices};
@@ -120,9 +132,13 @@ static cvy_err read_recipe(cvy_recipe *r) {
   if (!r->network)
     return cvy_yaml_error(r->root, "the recipe needs 'network' (a name such as lenet5, or a file)");
   CVY_TRY(read_network(r));
-  cvy_yaml *augment;
-  CVY_TRY(cvy_augment_resolve(&augment, r->pool, r->data.augment));
-  r->augment_resolved = augment;
+  cvy_yaml *chain;
+  CVY_TRY(cvy_augment_resolve(&chain, r->pool, r->data.augment));
+  r->augment_resolved = chain;
+  if (r->data.evaluation) {
+    CVY_TRY(cvy_augment_resolve(&chain, r->pool, r->data.evaluation));
+    r->evaluation_resolved = chain;
+  }
   if (!r->solver) r->solver = cvy_yaml_new_scalar(r->pool, r->root->file, "sgd");
   CVY_TRY(cvy_read_rule(&r->rule, &r->rule_config, r->pool, r->solver));
   CVY_TRY(read_schedule(r));
@@ -173,6 +189,7 @@ cvy_hash cvy_recipe_hash(const cvy_recipe *recipe) {
   cvy_recipe copy = *recipe;
   copy.network = recipe->network_resolved;
   copy.data.augment = recipe->augment_resolved;
+  copy.data.evaluation = recipe->evaluation_resolved;
   copy.data.train = copy.run = "";
   copy.data.val = recipe->data.val[0] ? "some" : "";
   cvy_pool *pool = cvy_pool_create();
@@ -187,8 +204,9 @@ cvy_hash cvy_recipe_hash(const cvy_recipe *recipe) {
 }
 
 static bool changes_no_bit(const char *path) {
-  static const char *const paths[] = {"epochs",     "run",      "log_every",     "check_every",
-                                      "data.train", "data.val", "data.prefetch", "checkpoint_every"};
+  static const char *const paths[] = {"epochs",        "run",          "log_every",
+                                      "check_every",   "data.train",   "data.val",
+                                      "data.prefetch", "data.threads", "checkpoint_every"};
   for (int64_t i = 0; i < CVY_COUNT(paths); i++)
     if (strcmp(paths[i], path) == 0) return true;
   return false;

@@ -9,15 +9,19 @@
 #include <convoy/optim.h>
 #include <convoy/train.h>
 
+enum { CVY_BAD_RECORD_FAILS, CVY_BAD_RECORD_SKIPPED };
+
 struct cvy_recipe {
   cvy_pool *pool;
   const cvy_yaml *root;    /* the recipe as it stands in its file, with the overrides */
   const cvy_yaml *network; /* the network's description, a mapping, as its author wrote it */
-  const cvy_yaml *network_resolved, *augment_resolved; /* with every option written out */
+  const cvy_yaml *network_resolved, *augment_resolved,
+      *evaluation_resolved; /* with every option written out */
   struct {
     const char *train, *val;
-    const cvy_yaml *augment;
-    int64_t prefetch;
+    const cvy_yaml *augment, *evaluation; /* evaluation: NULL if not given */
+    int64_t prefetch, threads;
+    int on_bad_record; /* CVY_BAD_RECORD_... */
   } data;
   int64_t batch, microbatch;
   cvy_ints radices;
@@ -38,6 +42,11 @@ struct cvy_recipe {
 };
 
 extern const cvy_option cvy_recipe_options[];
+
+/* What validation images go through. */
+static inline const cvy_yaml *cvy_recipe_evaluation(const cvy_recipe *recipe) {
+  return recipe->data.evaluation ? recipe->data.evaluation : recipe->data.augment;
+}
 
 /* "name" or "name: {options}": an update rule, and its configuration in `pool`. */
 cvy_err cvy_read_rule(const cvy_rule **rule, void **config, cvy_pool *pool,

@@ -50,7 +50,7 @@ cvy_score cvy_tally_score(const cvy_tally *tally) {
 
 static cvy_loader_config evaluation_stream(const cvy_comm *comm, const cvy_net_info *net,
                                            cvy_dataset *dataset, const cvy_augment *augment,
-                                           const cvy_dataset_info *normalisation, int64_t depth) {
+                                           const cvy_dataset_info *normalisation, const cvy_recipe *recipe) {
   const int64_t microbatches = (cvy_dataset_describe(dataset)->count + net->input.n - 1) / net->input.n;
   const int64_t rank = cvy_comm_rank(comm), size = cvy_comm_size(comm);
   const int64_t first = microbatches * rank / size, end = microbatches * (rank + 1) / size;
@@ -64,7 +64,9 @@ static cvy_loader_config evaluation_stream(const cvy_comm *comm, const cvy_net_i
                               .first = first,
                               .own = end - first,
                               .end_step = 1,
-                              .depth = depth};
+                              .depth = recipe->data.prefetch,
+                              .threads = recipe->data.threads,
+                              .skips_bad = recipe->data.on_bad_record == CVY_BAD_RECORD_SKIPPED};
   for (int64_t c = 0; c < net->input.c; c++) {
     stream.mean[c] = normalisation->mean[c];
     stream.deviation[c] = normalisation->deviation[c];
@@ -84,9 +86,10 @@ static void evaluate_own(cvy_tally *tally, cvy_net *net, cvy_loader *loader, int
 }
 
 cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, cvy_net *net, cvy_dataset *dataset,
-                     const cvy_augment *augment, const cvy_dataset_info *normalisation, int64_t depth) {
+                     const cvy_augment *augment, const cvy_dataset_info *normalisation,
+                     const cvy_recipe *recipe) {
   const cvy_loader_config stream = evaluation_stream(comm, cvy_net_describe(net), dataset, augment,
-                                                     normalisation, depth);
+                                                     normalisation, recipe);
   cvy_loader *loader = NULL;
   cvy_tally tally = {0};
   cvy_err err = stream.own > 0 ? cvy_loader_create(&loader, &stream) : CVY_OK;

@@ -6,6 +6,8 @@
 #include <convoy/net.h>
 #include <convoy/train.h>
 
+#include "train/recipe.h"
+
 typedef struct cvy_tally {
   int64_t images;
   int64_t loss; /* in units of 2^-24 */
@@ -26,6 +28,6 @@ cvy_score cvy_tally_score(const cvy_tally *tally);
  * the job. */
 cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, cvy_net *net, cvy_dataset *dataset,
                      const cvy_augment *augment, const cvy_dataset_info *normalisation,
-                     int64_t depth) CVY_MUST_CHECK;
+                     const cvy_recipe *recipe) CVY_MUST_CHECK;
 
 #endif

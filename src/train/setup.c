@@ -67,7 +67,7 @@ static cvy_err open_everything(trainer *t, const cvy_train_options *options) {
   CVY_TRY_IN(cvy_open_data(&t->train, &t->train_augment, r->data.train, "train", r->data.augment, net, NULL),
              "data.train");
   if (r->data.val[0])
-    CVY_TRY_IN(cvy_open_data(&t->val, &t->val_augment, r->data.val, "val", r->data.augment, net,
+    CVY_TRY_IN(cvy_open_data(&t->val, &t->val_augment, r->data.val, "val", cvy_recipe_evaluation(r), net,
                              cvy_dataset_describe(t->train)),
                "data.val");
   if (cvy_comm_rank(t->comm) == 0) CVY_TRY(cvy_folder_create(&t->folder, r, options));
@@ -166,7 +166,9 @@ static cvy_err start_loader(trainer *t) {
                               .own = t->own_microbatches,
                               .first_step = t->state.step,
                               .end_step = t->total_steps,
-                              .depth = r->data.prefetch};
+                              .depth = r->data.prefetch,
+                              .threads = r->data.threads,
+                              .skips_bad = r->data.on_bad_record == CVY_BAD_RECORD_SKIPPED};
   for (int64_t c = 0; c < net->input.c; c++) {
     config.mean[c] = data->mean[c];
     config.deviation[c] = data->deviation[c];

@@ -148,7 +148,7 @@ static void log_validation(trainer *t, const cvy_score *score, bool is_best) {
 
 static cvy_err validate(trainer *t, cvy_score *score) {
   const cvy_dataset_info *training = cvy_dataset_describe(t->train);
-  return cvy_evaluate(score, t->comm, t->net, t->val, t->val_augment, training, t->recipe->data.prefetch);
+  return cvy_evaluate(score, t->comm, t->net, t->val, t->val_augment, training, t->recipe);
 }
 
 static cvy_err finish_epoch(trainer *t, run_meter *meter, cvy_score *val) {

@@ -74,7 +74,8 @@ static rig make_rig(const char *name, int64_t count, int64_t c, const char *yaml
                                  .per_step = 8,
                                  .own = 8,
                                  .end_step = 5,
-                                 .depth = 3};
+                                 .depth = 3,
+                                 .threads = 1};
   memcpy(r.config.mean, some_mean, sizeof some_mean);
   memcpy(r.config.deviation, some_deviation, sizeof some_deviation);
   return r;
@@ -121,6 +122,7 @@ static void stream(float *images, int32_t *labels, const rig *r, int64_t ranks, 
   config.per_step = 32 / microbatch;
   config.own = config.per_step / ranks;
   config.depth = depth;
+  config.threads = 1 + (ranks + depth) % 4;
   for (int64_t rank = 0; rank < ranks; rank++) {
     config.first = rank * config.own;
     loaders[rank] = start(&config);
@@ -153,6 +155,39 @@ static void the_stream_knows_no_ranks(void) {
   r.config.seed = 12;
   stream(many, labels, &r, 1, 8, 4);
   CU_ASSERT_NOT_EQUAL(memcmp(many, one, sizeof one), 0);
+  drop_rig(&r);
+}
+
+/* Bad records: the run's error is that of the first one in the stream, whatever the number of threads; or else the next
+ * record takes its place. */
+static void bad_records_end_the_stream_or_are_skipped(void) {
+  rig r = make_rig("bad", 50, 3, NULL);
+  r.config.training = false;
+  r.config.h = 8, r.config.w = 7;
+  r.dataset->files[0].checksums[5] ^= 1, r.dataset->files[0].checksums[6] ^= 1;
+  float images[4 * 8 * 7 * 3];
+  int32_t labels[4];
+  for (r.config.threads = 1; r.config.threads <= 4; r.config.threads++) {
+    cvy_microbatch m;
+    cvy_loader *loader = start(&r.config);
+    take(images, labels, loader, &r.config, 1);
+    CU_ASSERT_EQUAL(cvy_loader_next(&m, loader), CVY_E_INPUT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "record 5: checksum"));
+    cvy_loader_destroy(loader);
+    r.config.skips_bad = true;
+    loader = start(&r.config);
+    take(images, labels, loader, &r.config, 1);
+    take(images, labels, loader, &r.config, 1);
+    for (int64_t i = 0; i < 4; i++) {
+      const int64_t from = i == 1 || i == 2 ? 7 : 4 + i;
+      CU_ASSERT_EQUAL(labels[i], label_of_record(from));
+      CU_ASSERT_EQUAL(images[i * 8 * 7 * 3],
+                      ((float)sample_of(from, 0, 0, 0) - some_mean[0]) / some_deviation[0]);
+    }
+    CU_ASSERT_EQUAL(cvy_loader_skipped(loader), 3); /* record 5 by two, record 6 by one */
+    cvy_loader_destroy(loader);
+    r.config.skips_bad = false;
+  }
   drop_rig(&r);
 }
 
@@ -257,6 +292,7 @@ static void float_images_keep_their_values(void) {
                                  .own = 1,
                                  .end_step = 1,
                                  .depth = 2,
+                                 .threads = 1,
                                  .mean = {1.5f, -2, 3},
                                  .deviation = {2, 3, 0.7f}};
   static float images[N * H * W * C];
@@ -371,6 +407,7 @@ static void encoded_images(void) {
                               .own = 1,
                               .end_step = 3,
                               .depth = 2,
+                              .threads = 1,
                               .deviation = {1, 1, 1}};
   static float images[2 * 2 * 16 * 24 * 3];
   int32_t labels[4];
@@ -407,6 +444,7 @@ static void stopped_at_any_moment(void) {
   r.config.end_step = 1000000;
   for (int i = 0; i < 40; i++) {
     r.config.depth = 2 + i % 5;
+    r.config.threads = 1 + i % 3;
     cvy_loader *loader = start(&r.config);
     if (i % 4 == 1) sleep_ms(1);
     take(images, labels, loader, &r.config, i % 7);
@@ -442,6 +480,7 @@ static void back_pressure(void) {
 }
 
 SUITE("loader", TEST(each_epoch_is_a_permutation), TEST(the_stream_knows_no_ranks),
-      TEST(a_resumed_stream_goes_on), TEST(normalised_samples), TEST(evaluation_counts_every_image_once),
+      TEST(bad_records_end_the_stream_or_are_skipped), TEST(a_resumed_stream_goes_on),
+      TEST(normalised_samples), TEST(evaluation_counts_every_image_once),
       TEST(float_images_keep_their_values), TEST(refused_at_creation), TEST(a_damaged_record),
       TEST(encoded_images), TEST(stopped_at_any_moment), TEST(back_pressure))
