@@ -125,6 +125,12 @@ void cvy_loader_destroy(cvy_loader *loader); /* stops the threads, also in mid-s
  * out here, with the file and record. No allocation. */
 cvy_err cvy_loader_next(cvy_microbatch *out, cvy_loader *loader) CVY_MUST_CHECK;
 void cvy_loader_release(cvy_loader *loader);
+/* Seconds that all threads together have spent so far: reading and verifying bytes, decoding, augmentations that compute
+ * samples, and making floats of what is in sight (moving, scaling, warping, normalising). */
+typedef struct cvy_input_times {
+  double read_s, decode_s, augment_s, render_s;
+} cvy_input_times;
+cvy_input_times cvy_loader_times(cvy_loader *loader);
 /* Bad records that have been replaced so far. */
 int64_t cvy_loader_skipped(cvy_loader *loader);
 /* Seconds that cvy_loader_next has waited so far. */

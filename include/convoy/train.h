@@ -112,6 +112,19 @@ typedef struct cvy_bench_result {
 cvy_err cvy_bench(cvy_bench_result *out, cvy_pool *pool, cvy_net *net,
                   const cvy_bench_options *options) CVY_MUST_CHECK;
 
+typedef struct cvy_bench_input_result {
+  cvy_spread microbatch_s;
+  double images_per_s; /* over all microbatches */
+  double waited_s;     /* of the measured time, by the caller; the rest was the loader's lead */
+  cvy_input_times times;
+  size_t peak_bytes;
+} cvy_bench_input_result;
+
+/* How fast a loader delivers: `microbatches` of them, after one that warms up, as fast as they come. In `pool`. Not
+ * collective. */
+cvy_err cvy_bench_input(cvy_bench_input_result *out, cvy_pool *pool, const cvy_loader_config *config,
+                        int64_t microbatches) CVY_MUST_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

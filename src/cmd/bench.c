@@ -1,4 +1,5 @@
 #include "base/json.h"
+#include "cmd/bench.h"
 #include "cmd/network.h"
 #include "math/conv.h"
 #include "math/gemm.h"
@@ -10,6 +11,7 @@
 typedef struct options {
   int64_t batch, threads, steps;
   int conv;
+  const char *recipe;
   bool json;
 } options;
 
@@ -17,9 +19,12 @@ static const cvy_option table[] = {
     {"batch", CVY_INT, offsetof(options, batch), "16", 1, 1 << 20, .help = "images in a microbatch"},
     {"threads", CVY_INT, offsetof(options, threads), "1", 1, 1024, .help = "computing threads"},
     {"steps", CVY_INT, offsetof(options, steps), "5", 1, 10000,
-     .help = "steps that are measured, after one that warms up"},
+     .help = "steps, or microbatches of input, that are measured, after one that warms up"},
     {"conv", CVY_CHOICE, offsetof(options, conv), "auto", .words = cvy_conv_words,
      .help = "algorithms of convolutions: the fastest for each shape, or the plain way for all"},
+    {"recipe", CVY_STRING, offsetof(options, recipe), "",
+     .help =
+         "of input: whose augmentations; none: a random resized crop to 224x224 and mirroring, for photographs"},
     {"json", CVY_BOOL, offsetof(options, json), "false", .help = "print one JSON object"},
     {0}};
 
@@ -212,14 +217,15 @@ static void print_json(const bench *b) {
 /* ---- the command ---- */
 
 static cvy_err read_kind(bool *layers, const cvy_arguments *arguments) {
-  static const char *const kinds[] = {"layers", "step"};
-  CVY_TRY(cvy_expect_words(arguments, 1, INT64_MAX, "'layers' or 'step', then a network"));
+  static const char *const kinds[] = {"layers", "step", "input"};
+  CVY_TRY(cvy_expect_words(arguments, 1, INT64_MAX,
+                           "'layers' or 'step' and a network, or 'input' and a dataset"));
   const char *word = arguments->words[0];
   *layers = strcmp(word, "layers") == 0;
   if (*layers || strcmp(word, "step") == 0) return CVY_OK;
   const char *nearest = cvy_nearest_word(word, kinds, CVY_COUNT(kinds));
-  return cvy_error(CVY_E_USAGE, "there is no measurement '%s'%s%s%s; there are 'layers' and 'step'", word,
-                   nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+  return cvy_error(CVY_E_USAGE, "there is no measurement '%s'%s%s%s; there are 'layers', 'step' and 'input'",
+                   word, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
 static cvy_err run(const cvy_arguments *arguments, const void *config, const void *further) {
@@ -228,6 +234,9 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
   cvy_bench_options bench_options = {.steps = o->steps};
   cvy_yaml *description;
   cvy_net *net;
+  if (arguments->count > 0 && strcmp(arguments->words[0], "input") == 0)
+    return cvy_run_bench_input(
+        arguments, &(cvy_bench_input_options){o->recipe, o->batch, o->threads, o->steps, o->json});
   CVY_TRY(read_kind(&bench_options.layers, arguments));
   CVY_TRY(cvy_network_from_words(&description, arguments, 1));
   cvy_threads_set(cvy_int(o->threads));
@@ -251,7 +260,7 @@ static const cvy_kind kind = {"bench", "how fast a network trains, and where the
 
 const cvy_command cvy_command_bench = {
     .kind = &kind,
-    .usage = "step|layers NETWORK [parameter=value ...] [options]",
+    .usage = "step|layers NETWORK [parameter=value ...] [options], or input DIR [options]",
     .description =
         "Runs training steps of one microbatch in this process alone: forward, backward, and the update by SGD with\n"
         "momentum and weight decay, by the trainer's own functions, on random images made once. No data is read, and no\n"
@@ -267,6 +276,10 @@ const cvy_command cvy_command_bench = {
         "twice those of forward, or once for a layer that reads the image. NETWORK is a YAML file or the name of one that\n"
         "comes with convoy, and its parameters may be given other values.\n"
         "\n"
+        "  input   images/s that the loader delivers from shards, with the share of reading (and verifying), decoding,\n"
+        "          augmentations that compute samples, and rendering (moving, scaling, warping, normalising)\n"
+        "\n"
+        "  convoy bench input shards --recipe RECIPE --threads 2 --steps 100\n"
         "  convoy bench step resnet18 --batch 16 --threads 2\n"
         "  convoy bench layers vgg16 size=112 --batch 8 --steps 3",
     .more_help = cvy_print_networks,

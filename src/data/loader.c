@@ -22,6 +22,9 @@ typedef struct worker {
   cvy_loader *loader;
   cvy_read_buffer buffer;
   cvy_canvas canvas;
+  double read_s, chain_s; /* reading; the chain, with all that is drawn in between */
+  double drawn_s;         /* of which decoding and rendering */
+  cvy_input_times times;  /* under the loader's lock */
   pthread_t thread;
 } worker;
 
@@ -80,8 +83,13 @@ static cvy_err make_sample(float *image, int32_t *label, worker *w, cvy_sample s
       .random = {.seed = config->seed, .step = (uint32_t)sample.epoch, .sample = (uint32_t)sample.index},
       .mean = config->mean,
       .canvas = &w->canvas};
+  const double start_s = cvy_now_s();
   CVY_TRY(cvy_dataset_read(&picture, label, config->dataset, &w->buffer, sample.index, config->c));
+  const double read_s = cvy_now_s(), before_s = w->canvas.decode_s + w->canvas.render_s;
   cvy_err err = cvy_augment_apply(&picture, config->augment, &call);
+  w->read_s += read_s - start_s;
+  w->chain_s += cvy_now_s() - read_s;
+  w->drawn_s += w->canvas.decode_s + w->canvas.render_s - before_s;
   if (err) return cvy_dataset_error_in(err, config->dataset, sample.index);
   CVY_TRY(check_size(l, &picture, sample.index));
   err = cvy_picture_normalise(image, &picture, &w->canvas, &l->normaliser);
@@ -160,6 +168,7 @@ static void *run(void *context) {
     const cvy_err err = fill(w, n, &skipped);
     pthread_mutex_lock(&l->lock);
     l->busy--;
+    w->times = (cvy_input_times){w->read_s, w->canvas.decode_s, w->chain_s - w->drawn_s, w->canvas.render_s};
     account(l, n, err, skipped);
     pthread_cond_signal(&l->may_take);
   }
@@ -303,6 +312,19 @@ void cvy_loader_release(cvy_loader *l) {
   l->released++;
   pthread_cond_broadcast(&l->may_fill);
   pthread_mutex_unlock(&l->lock);
+}
+
+/* Of threads that may be at work meanwhile: the numbers are as of about now. */
+cvy_input_times cvy_loader_times(cvy_loader *l) {
+  cvy_input_times sum = {0};
+  pthread_mutex_lock(&l->lock);
+  for (int64_t i = 0; i < l->config.threads; i++) {
+    const cvy_input_times *w = &l->workers[i].times;
+    sum.read_s += w->read_s, sum.decode_s += w->decode_s;
+    sum.augment_s += w->augment_s, sum.render_s += w->render_s;
+  }
+  pthread_mutex_unlock(&l->lock);
+  return sum;
 }
 
 int64_t cvy_loader_skipped(cvy_loader *l) {

@@ -607,7 +607,10 @@ static void warp_rows(float *out, const cvy_picture *p, cvy_canvas *canvas, cons
 
 cvy_err cvy_picture_normalise(float *out, cvy_picture *p, cvy_canvas *canvas, const cvy_normaliser *n) {
   window v;
+  const double start_s = cvy_now_s();
   if (p->encoded.bytes) CVY_TRY(decode(p));
+  const double decoded_s = cvy_now_s();
+  canvas->decode_s += decoded_s - start_s;
   if (window_of(&v, p)) {
     copy_rows(out, p, &v, n);
   } else if (is_scaled(p)) {
@@ -616,5 +619,6 @@ cvy_err cvy_picture_normalise(float *out, cvy_picture *p, cvy_canvas *canvas, co
     halve_sheet(p, canvas);
     warp_rows(out, p, canvas, n);
   }
+  canvas->render_s += cvy_now_s() - decoded_s;
   return CVY_OK;
 }

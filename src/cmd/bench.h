@@ -1,0 +1,17 @@
+/* What the two files of `convoy bench` share. */
+#ifndef CVY_CMD_BENCH_H
+#define CVY_CMD_BENCH_H
+
+#include "cmd/command.h"
+#include <convoy/train.h>
+
+typedef struct cvy_bench_input_options {
+  const char *recipe; /* "": none */
+  int64_t batch, threads, microbatches;
+  bool json;
+} cvy_bench_input_options;
+
+cvy_err cvy_run_bench_input(const cvy_arguments *arguments,
+                            const cvy_bench_input_options *options) CVY_MUST_CHECK;
+
+#endif

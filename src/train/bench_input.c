@@ -1,0 +1,53 @@
+#include <convoy/train.h>
+
+#include <stdlib.h>
+
+static int compare(const void *a, const void *b) {
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static cvy_err take(cvy_loader *loader) {
+  cvy_microbatch m;
+  CVY_TRY(cvy_loader_next(&m, loader));
+  cvy_loader_release(loader);
+  return CVY_OK;
+}
+
+static cvy_err measure(cvy_bench_input_result *out, cvy_loader *loader, double *seconds, int64_t count) {
+  CVY_TRY(take(loader));
+  const cvy_input_times before = cvy_loader_times(loader);
+  const double start_s = cvy_now_s(), waited_s = cvy_loader_waited_s(loader);
+  double mark_s = start_s;
+  for (int64_t i = 0; i < count; i++) {
+    CVY_TRY(take(loader));
+    const double now_s = cvy_now_s();
+    seconds[i] = now_s - mark_s;
+    mark_s = now_s;
+  }
+  const cvy_input_times after = cvy_loader_times(loader);
+  out->images_per_s = (double)count / (mark_s - start_s); /* microbatches so far */
+  out->waited_s = cvy_loader_waited_s(loader) - waited_s;
+  out->times = (cvy_input_times){after.read_s - before.read_s, after.decode_s - before.decode_s,
+                                 after.augment_s - before.augment_s, after.render_s - before.render_s};
+  return CVY_OK;
+}
+
+cvy_err cvy_bench_input(cvy_bench_input_result *out, cvy_pool *pool, const cvy_loader_config *config,
+                        int64_t microbatches) {
+  double *seconds = cvy_pool_new(pool, sizeof *seconds * (size_t)microbatches);
+  cvy_loader_config endless = *config;
+  cvy_loader *loader;
+  *out = (cvy_bench_input_result){0};
+  endless.end_step = endless.first_step + 1 + microbatches + config->depth;
+  CVY_TRY(cvy_loader_create(&loader, &endless));
+  const cvy_err err = measure(out, loader, seconds, microbatches);
+  cvy_loader_destroy(loader);
+  if (err) return err;
+  qsort(seconds, (size_t)microbatches, sizeof *seconds, compare);
+  out->microbatch_s = (cvy_spread){(seconds[(microbatches - 1) / 2] + seconds[microbatches / 2]) / 2,
+                                   seconds[0], seconds[microbatches - 1]};
+  out->images_per_s *= (double)config->microbatch;
+  out->peak_bytes = cvy_peak_bytes();
+  return CVY_OK;
+}
