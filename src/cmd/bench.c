@@ -43,9 +43,10 @@ static double giga_per_s(double flop, double seconds) {
 
 static void print_heading(const bench *b) {
   const options *o = b->options;
-  printf("%s: training steps of %lld images on %lld thread%s, median of %lld (%s, %s)\n", b->net->name,
-         (long long)o->batch, (long long)o->threads, o->threads > 1 ? "s" : "", (long long)o->steps,
-         cvy_blas_core(), cvy_kernels_get()->name);
+  printf("%s: training steps of %lld image%s on %lld thread%s, median of %lld (%s, %s%s%s)\n", b->net->name,
+         (long long)o->batch, o->batch > 1 ? "s" : "", (long long)o->threads, o->threads > 1 ? "s" : "",
+         (long long)o->steps, cvy_blas_core(), cvy_kernels_get()->name, o->conv ? ", convolution: " : "",
+         o->conv ? cvy_conv_words[o->conv] : "");
 }
 
 static void print_ms(const char *name, cvy_spread s) {
@@ -157,6 +158,7 @@ static void json_step(cvy_json *json, const bench *b) {
   cvy_json_int(json, "steps", b->options->steps);
   cvy_json_text(json, "blas", cvy_blas_core());
   cvy_json_text(json, "kernels", cvy_kernels_get()->name);
+  cvy_json_text(json, "convolution", cvy_conv_words[b->options->conv]);
   json_spread(json, "img_s",
               (cvy_spread){images / r->step_s.median, images / r->step_s.highest, images / r->step_s.lowest});
   json_spread(json, "step_s", r->step_s);

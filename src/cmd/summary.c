@@ -12,7 +12,7 @@ typedef struct options {
 
 static const cvy_option table[] = {
     {"batch", CVY_INT, offsetof(options, batch), "1", 1, 1 << 20,
-     .help = "images in a microbatch, for the memory plan"},
+     .help = "images in a microbatch, for the memory plan and the choice of algorithms"},
     {"threads", CVY_INT, offsetof(options, threads), "1", 1, 1024,
      .help = "computing threads, for the scratch they need"},
     {"graph", CVY_STRING, offsetof(options, graph), "",
@@ -49,7 +49,7 @@ const cvy_command cvy_command_summary = {
     .usage = "NETWORK [parameter=value ...] [options]",
     .description =
         "A line a layer: kernel, stride, padding, output shape, values of an image's activation, parameters,\n"
-        "multiply-adds; then the totals of the memory plan. NETWORK is a YAML file or the name of one that comes with\n"
+        "multiply-adds, and forward's algorithm of a convolution; then the totals of the memory plan. NETWORK is a YAML file or the name of one that comes with\n"
         "convoy, and its parameters may be given other values; convoy layers tells how to write one.\n"
         "\n"
         "  convoy summary vgg16 --batch 8\n"

@@ -75,7 +75,8 @@ void cvy_conv_use(cvy_conv_choice choice);
 /* The shape has been checked: window->oh, ow >= 1, sizes that multiply without overflow. Fatal if the groups
  * are not equal. */
 void cvy_conv_plan_make(cvy_conv_plan *plan, const cvy_conv_shape *shape);
-/* The algorithm's name. */
+/* The name of forward's algorithm; backward data of a first layer, which nobody runs, and of very small images may have
+ * another. */
 const char *cvy_conv_describe(const cvy_conv_plan *plan);
 size_t cvy_conv_scratch_bytes(const cvy_conv_plan *plan, int threads);
 

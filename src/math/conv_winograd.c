@@ -35,7 +35,7 @@ enum { FILTER_COST = 600 };
 enum { KEPT_BELOW = 128 };
 /* Sums are cut into runs of so many products, which keeps their rounding below that of the transforms. */
 enum { SUM_DEPTH = 128 };
-enum { TILES_OF_TASK = 8, ROWS_OF_TASK = 16, SWAPPED_OF_TASK = 128 };
+enum { TILES_OF_TASK = 8, ROWS_OF_TASK = 16, SWAPPED_OF_TASK = 128, CHANNELS_AT_ONCE = 16 };
 /* Matrices of the 36 positions lie a few cache lines out of step, or they would all fall into the same sets. */
 enum { SKEW = 32 };
 
@@ -301,20 +301,28 @@ static void transform_filters(const void *context, int64_t index, int thread) {
   }
 }
 
-/* With the axes swapped: U [36][k][c], of some filters in one panel of channels. */
-static void transform_swapped(const job *j, cvy_panel panel, int64_t first, int64_t count) {
+/* With the axes swapped: U [36][k][c], of the filters first ... first+count-1 and `wide` channels of a panel. */
+static void transform_swapped(const job *j, cvy_panel panel, int64_t channel, int64_t wide, int64_t first,
+                              int64_t count) {
   const cvy_kernels *kernels = cvy_kernels_get();
-  float swapped[CVY_WINOGRAD_MOST * CVY_WINOGRAD_MOST][ROWS_OF_TASK * CVY_PANEL_MOST];
+  float swapped[CVY_WINOGRAD_MOST * CVY_WINOGRAD_MOST][ROWS_OF_TASK * CHANNELS_AT_ONCE];
   const int64_t taps = j->tiles.r * j->tiles.r;
+  float *u = j->scratch.u + panel.begin * j->k + first * panel.width + channel;
   for (int64_t tap = 0; tap < taps; tap++)
-    kernels->transpose(swapped[tap], j->filters + (tap * j->c + panel.begin) * j->shape->k + first,
-                       panel.width, count, j->shape->k);
+    kernels->transpose(swapped[tap], j->filters + (tap * j->c + panel.begin + channel) * j->shape->k + first,
+                       wide, count, j->shape->k);
   for (int64_t i = 0; i < count; i++) {
     const float *pixels[MOST_PIXELS];
-    for (int64_t tap = 0; tap < taps; tap++) pixels[tap] = swapped[tap] + i * panel.width;
-    kernels->winograd->expand[j->tiles.r](j->scratch.u + panel.begin * j->k + (first + i) * panel.width,
-                                          j->scratch.u_stride, NULL, pixels, panel.width);
+    for (int64_t tap = 0; tap < taps; tap++) pixels[tap] = swapped[tap] + i * wide;
+    kernels->winograd->expand[j->tiles.r](u + i * panel.width, j->scratch.u_stride, NULL, pixels, wide);
   }
+}
+
+/* The last channels reach back over the ones before, as registers do. */
+static void transform_swapped_panel(const job *j, cvy_panel panel, int64_t first, int64_t count) {
+  const int64_t wide = smaller(CHANNELS_AT_ONCE, panel.width);
+  for (int64_t at = 0; at < panel.width; at += wide)
+    transform_swapped(j, panel, smaller(at, panel.width - wide), wide, first, count);
 }
 
 static void transform_filters_swapped(const void *context, int64_t index, int thread) {
@@ -324,7 +332,7 @@ static void transform_filters_swapped(const void *context, int64_t index, int th
   const cvy_panel panel = cvy_panel_at(cvy_kernels_get()->direct, j->c, index / parts);
   const int64_t end = smaller(begin + SWAPPED_OF_TASK, j->k);
   for (int64_t k = begin; k < end; k += ROWS_OF_TASK)
-    transform_swapped(j, panel, k, smaller(ROWS_OF_TASK, end - k));
+    transform_swapped_panel(j, panel, k, smaller(ROWS_OF_TASK, end - k));
 }
 
 static void reduce_to_filters(const void *context, int64_t index, int thread) {

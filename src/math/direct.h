@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { CVY_DIRECT_LEAST_COLUMNS = 16, CVY_PANEL_MOST = 64, CVY_STREAMS_FROM = 8 << 20 };
+enum { CVY_DIRECT_LEAST_COLUMNS = 16, CVY_STREAMS_FROM = 8 << 20 };
 
 typedef struct cvy_direct_sum {
   float *c;

@@ -81,9 +81,10 @@ static void run_block(const void *context, int64_t index, int thread) {
  * BLAS reads it there before it writes it; here whole rows are written past the caches. */
 enum { THIN_DEPTH = 128, THIN_ROWS = 96 };
 
+/* By the shape alone, as BLAS would round otherwise. */
 static bool is_thin(const product *p) {
   return p->a.transposed && !p->b.transposed && p->alpha == 1 && p->beta == 0 && p->k <= THIN_DEPTH &&
-         p->c_stride == p->n && cvy_streams(p->c, p->m * p->n, p->n);
+         p->n >= CVY_DIRECT_LEAST_COLUMNS && p->m * p->n >= CVY_STREAMS_FROM;
 }
 
 static void run_thin_rows(const void *context, int64_t index, int thread) {
@@ -102,7 +103,7 @@ static void run_thin_rows(const void *context, int64_t index, int thread) {
                                  .columns = p->n,
                                  .outer = 1,
                                  .inner = p->k,
-                                 .streams = true});
+                                 .streams = p->c_stride == p->n && cvy_streams(p->c, p->m * p->n, p->n)});
   kernels->fence();
 }
 

@@ -1,6 +1,6 @@
 /* Loops over channels and elements, compiled once for each instruction set (src/math/kernels.c) and chosen
  * when the program runs. Results do not depend on the instruction set, to the last bit: sums keep the order
- * that is written here, nothing is contracted to fused multiply-adds. Outputs come first. In the elementwise
+ * that is written here, nothing is contracted to fused multiply-adds (the matrix product of `direct` is the exception). Outputs come first. In the elementwise
  * kernels (those with `count`) an output may be the same array as an input; other overlaps are not allowed.
  * Nothing here is parallel or allocates.
  */

@@ -5,6 +5,9 @@
  * +-2 (measured: 6 times that of the plain sum, against 11), and the set is closed under 1/x, so that the transform of a
  * filter turned by 180 degrees is the same numbers in another order. Backward then needs no transform of its own.
  *
+ * A tile's sums go through numbers of either sign, so where a plain sum is an exact 0, all of its inputs being 0, there
+ * may be about 1e-7 of the tile's other numbers here.
+ *
  * All of these work on one tile of 36 positions. Channels are contiguous; position p of a transformed tile begins at
  * p * position_stride. Pixels are passed by pointer, so that those outside the image can point at zeros. */
 #ifndef CVY_MATH_WINOGRAD_H

@@ -177,7 +177,7 @@ static void print_totals(FILE *out, const cvy_net_info *info) {
           in_bytes(training / images).text, in_bytes((double)info->activation_bytes_unshared).text);
   fprintf(out, "  scratch: %s\n", in_bytes((double)info->scratch_bytes).text);
   if (info->prepared_bytes)
-    fprintf(out, "  transformed filters, where a step has several microbatches: %s\n",
+    fprintf(out, "  transformed filters, where several microbatches in a row use the same: %s\n",
             in_bytes((double)info->prepared_bytes).text);
 }
 

@@ -39,7 +39,9 @@ const cvy_option cvy_recipe_options[] = {
      .help = "radices of the summation tree, top first; none: odd factors of batch / microbatch, then twos"},
     {"epochs", CVY_INT, RECIPE(epochs), NULL, 1, 1e9, .help = "passes over the training images"},
     {"convolution", CVY_CHOICE, RECIPE(convolution), "auto", .words = cvy_conv_words,
-     .help = "algorithms: the fastest for each shape, or im2col and a matrix product for all"},
+     .help =
+         "algorithms: the fastest for each shape (Winograd's rounds more, and may leave 1e-7 where a plain sum is "
+         "exactly 0), or im2col and a matrix product for all"},
     {"seed", CVY_INT, RECIPE(seed), "1", 0, 1e15, .help = "of every random number of the run"},
     {"solver", CVY_NODE, RECIPE(solver), .help = "the update rule: 'name' or 'name: {options}'"},
     {"learning_rate", CVY_NODE, RECIPE(learning_rate), .help = "the schedule, likewise"},

@@ -56,6 +56,9 @@ for network in "lenet" "resnet18 size=64 classes=10" "googlenet size=96 classes=
   wrong=$(/usr/bin/python3 check.py 2>&1) || fail "$network: $wrong"
 done
 
+"$convoy" bench step lenet --conv gemm --batch 2 --steps 1 --json | grep -q '"convolution": "gemm"' || fail "bench --conv gemm"
+expect 0 "convolution: gemm" "$convoy" bench layers lenet --conv gemm --batch 2 --steps 1
+expect 2 "unknown word 'winograd' in conv (known: auto, gemm)" "$convoy" bench step lenet --conv winograd
 expect 2 "something is missing: expected 'layers' or 'step'" "$convoy" bench
 expect 2 "there is no measurement 'layer'; did you mean 'layers'?; there are" "$convoy" bench layer lenet
 expect 2 "there is no measurement 'lenet'; there are 'layers' and 'step'" "$convoy" bench lenet

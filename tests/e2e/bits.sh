@@ -1,4 +1,4 @@
-# The same bits at any number of ranks and threads: LeNet-5 with dropout and augmentation.
+# The same bits at any number of ranks and threads: a LeNet with dropout and augmentation, of every convolution algorithm.
 . "$(dirname "$0")/lib" "$1"
 digits data 1500
 
@@ -6,10 +6,10 @@ cat >net.yaml <<'END'
 name: lenet5-dropout
 input: [32, 32, 1]
 layers:
-  - conv: {filters: 6, kernel: 5, init: xavier}
+  - conv: {filters: 16, kernel: 5, init: xavier}
   - tanh
   - average_pool: {kernel: 2}
-  - conv: {filters: 16, kernel: 5, init: xavier}
+  - conv: {filters: 20, kernel: 5, init: xavier}
   - tanh
   - max_pool: {kernel: 2}
   - lrn
@@ -71,6 +71,14 @@ same "1:2 2:1 6:1" batch=96 'tree=[2, 3, 2]'
 one=$(result 1 1 | head -n 1)
 other=$(result 1 1 seed=2 | head -n 1)
 [ "$one" != "$other" ] || fail "the seed changes nothing"
+
+# The plain way of convolutions is another run, of nearly the same losses, at any number of ranks too.
+plain=$(result 2 2 convolution=gemm | head -n 1)
+[ "$one" != "$plain" ] || fail "convolution: gemm changes nothing"
+same "1:1 2:2" convolution=gemm
+/usr/bin/python3 -c 'import sys; a, b = float(sys.argv[1]), float(sys.argv[2]); sys.exit(abs(a - b) > 0.05 * a)' \
+  "$(echo "$one" | cut -d " " -f 2)" "$(echo "$plain" | cut -d " " -f 2)" || fail "$one and $plain are too far apart"
+expect 2 "unknown word 'direct' in convolution (known: auto, gemm)" "$convoy" train ./recipe.yaml convolution=direct
 
 # Evaluation counts every image once, with the same bits; its data folder holds 150 images: no multiple of 8.
 for p in 1 2 4; do

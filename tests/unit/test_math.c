@@ -601,10 +601,11 @@ static void gemm_matches_double_precision(void) {
 /* So large that C goes past the caches. */
 static void a_large_thin_product_matches_double_precision(void) {
   const int64_t m = 4111, n = 2064, k = 5;
-  float *a = random_array(k * m, 1), *b = random_array(k * n, 2), *c[2];
+  float *a = random_array(k * m, 1), *b = random_array(k * n, 2), *memory[2], *c[2];
   const cvy_factor fa = {a, m, true}, fb = {b, n, false};
   for (int i = 0; i < 2; i++) {
-    c[i] = aligned_alloc(64, sizeof(float) * (size_t)(m * n));
+    memory[i] = aligned_alloc(64, sizeof(float) * (size_t)(m * n + 16));
+    c[i] = memory[i] + i; /* the second one is not aligned */
     cvy_threads_set(1 + 2 * i);
     cvy_gemm_parallel(c[i], n, fa, fb, m, n, k, 1, 0);
   }
@@ -621,7 +622,7 @@ static void a_large_thin_product_matches_double_precision(void) {
   }
   CU_ASSERT_EQUAL(wrong, 0);
   CU_ASSERT(same_bits(c[0], c[1], m * n));
-  free(a), free(b), free(c[0]), free(c[1]);
+  free(a), free(b), free(memory[0]), free(memory[1]);
 }
 
 /* Many threads in OpenBLAS at once, each with its own product. */
