@@ -27,7 +27,7 @@ static cvy_err size(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, in
   return CVY_OK;
 }
 
-static void apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {
+static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {
   const int64_t *part = ((const config *)c)->size;
   const int64_t spare_h = picture->h - part[0], spare_w = picture->w - part[1];
   int64_t top = spare_h / 2, left = spare_w / 2;
@@ -36,6 +36,7 @@ static void apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {
     left = cvy_random_next_below(&call->random, spare_w + 1);
   }
   cvy_picture_place(picture, call->canvas, part[0], part[1], -top, -left, NULL);
+  return CVY_OK;
 }
 
 const cvy_augmentation cvy_augmentation_crop = {

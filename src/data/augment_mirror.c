@@ -23,10 +23,11 @@ static cvy_err size(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, in
   return CVY_OK;
 }
 
-static void apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {
+static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {
   const double probability = ((const config *)c)->probability;
   if (call->training && cvy_random_next_uniform(&call->random, 0, 1) < probability)
     cvy_picture_mirror(picture);
+  return CVY_OK;
 }
 
 const cvy_augmentation cvy_augmentation_mirror = {

@@ -35,12 +35,13 @@ static cvy_err size(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, in
   return CVY_OK;
 }
 
-static void apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {
+static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {
   const config *own = c;
   float colour[CVY_MAX_CHANNELS];
   cvy_fill_colour(colour, &own->fill, call->mean, picture->c);
   cvy_picture_place(picture, call->canvas, picture->h + 2 * own->by[0], picture->w + 2 * own->by[1],
                     own->by[0], own->by[1], colour);
+  return CVY_OK;
 }
 
 const cvy_augmentation cvy_augmentation_pad = {

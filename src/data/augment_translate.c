@@ -39,14 +39,15 @@ static cvy_err size(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, in
   return CVY_OK;
 }
 
-static void apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {
+static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {
   const config *own = c;
-  if (!call->training) return;
+  if (!call->training) return CVY_OK;
   const int64_t down = cvy_random_next_below(&call->random, 2 * own->by[0] + 1) - own->by[0];
   const int64_t right = cvy_random_next_below(&call->random, 2 * own->by[1] + 1) - own->by[1];
   float colour[CVY_MAX_CHANNELS];
   cvy_fill_colour(colour, &own->fill, call->mean, picture->c);
   cvy_picture_place(picture, call->canvas, picture->h, picture->w, down, right, colour);
+  return CVY_OK;
 }
 
 const cvy_augmentation cvy_augmentation_translate = {

@@ -211,8 +211,13 @@ static void errors_point_at_the_recipe(void) {
 }
 
 static void identity(void) {
-  static const char *const chains[] = {"- crop: {size: [10, 12]}", "- mirror: {probability: 0}",
-                                       "- pad: {by: 0}", "- translate: {by: 0}"};
+  static const char *const chains[] = {
+      "- crop: {size: [10, 12]}", "- mirror: {probability: 0}", "- pad: {by: 0}", "- translate: {by: 0}",
+      /* test_colour.c has more about these */
+      "- brightness: {by: 0}", "- contrast: {by: 0}", "- saturation: {by: 0}", "- hue: {by: 0}",
+      "- colour_jitter", "- colour_shift: {by: 0}", "- pca_colour: {deviation: 0}",
+      "- grey: {probability: 0}", "- gaussian_noise: {deviation: 0}", "- cutout: {size: 0}",
+      "- sometimes: {probability: 0, apply: [mirror]}", "- one_of: {apply: [[]]}"};
   CU_ASSERT_EQUAL(CVY_COUNT(chains), cvy_augmentation_count()); /* a new one must be added here */
   const cvy_picture original = map_picture();
   float expected[120];
