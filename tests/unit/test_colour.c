@@ -88,6 +88,24 @@ static void one_after_the_other(void) {
   CU_ASSERT_TRUE(same_bits(px, other, 900));
 }
 
+/* Whatever the processor has. */
+static void same_bits_without_avx2(void) {
+  cvy_random random = {.seed = 10, .purpose = CVY_FOR_TEST};
+  const double by[] = {1, 1, 1, 0.5};
+  static float px[3 * 999], other[3 * 999];
+  for (uint32_t trial = 0; trial < 100; trial++) {
+    cvy_adjustment list[CVY_TONES];
+    const int64_t count = cvy_colour_draw(list, by, &random), pixels = 999 - trial;
+    colours(px, 3 * pixels, trial);
+    memcpy(other, px, sizeof px);
+    cvy_colour_adjust(px, pixels, 3, list, count);
+    setenv("CONVOY_KERNELS", "portable", 1);
+    cvy_colour_adjust(other, pixels, 3, list, count);
+    unsetenv("CONVOY_KERNELS");
+    CU_ASSERT_TRUE(same_bits(px, other, 3 * pixels));
+  }
+}
+
 static void factor_of_one_is_identity(void) {
   float px[3 * 300], before[3 * 300];
   colours(px, 900, 2);
@@ -680,7 +698,7 @@ static void alternatives_of_a_size(void) {
   cvy_augment_destroy(chain);
 }
 
-SUITE("colour", TEST(adjusting_equals_the_reference), TEST(one_after_the_other),
+SUITE("colour", TEST(adjusting_equals_the_reference), TEST(one_after_the_other), TEST(same_bits_without_avx2),
       TEST(factor_of_one_is_identity), TEST(hue_there_and_back), TEST(equals_torchvision), TEST(identity),
       TEST(evaluation_changes_nothing), TEST(errors), TEST(grey_pictures), TEST(between_windows),
       TEST(resolved_lists), TEST(drawn_amounts), TEST(factors_in_the_chain), TEST(shifts),
