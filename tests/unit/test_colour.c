@@ -378,6 +378,27 @@ static void between_windows(void) {
   cvy_augment_destroy(chain);
 }
 
+/* A crop that leaves the beginning of each row. */
+static void half_a_canvas(void) {
+  float grey[ALL], out[ALL];
+  bool seen[H] = {false};
+  cvy_augment *chain = chain_of("- grey: {probability: 1}");
+  run(grey, chain, true, 0);
+  cvy_augment_destroy(chain);
+  chain = chain_of("[grey: {probability: 1}, crop: {size: [10, 5]}, grey: {probability: 1}]");
+  for (int i = 0; i < 50; i++) {
+    run(out, chain, true, i);
+    for (int left = 0; left <= W - 5; left++) {
+      bool same = true;
+      for (int p = 0; p < H * 5; p++)
+        same &= fabsf(out[3 * p] - grey[(p / 5 * W + p % 5 + left) * 3]) < 1e-3f;
+      seen[left] |= same;
+    }
+  }
+  for (int left = 0; left <= W - 5; left++) CU_ASSERT_TRUE(seen[left]);
+  cvy_augment_destroy(chain);
+}
+
 /* The resolved list says all, and says the same. */
 static void resolved_lists(void) {
   const char *text =
@@ -685,7 +706,7 @@ static void probabilities(void) {
 static void alternatives_of_a_size(void) {
   float out[ALL];
   cvy_augment *chain = chain_of(
-      "- one_of: {apply: [crop: {size: [6, 8]}, [crop: {size: 8}, crop: {size: [6, 8]}, grey: {probability: 1}]]}");
+      "- one_of: {apply: [crop: {size: [6, 8]}, [crop: {size: [9, 8]}, crop: {size: [6, 8]}, grey: {probability: 1}]]}");
   for (int i = 0; i < 20; i++) {
     cvy_picture picture = run(out, chain, true, i);
     CU_ASSERT_TRUE(picture.h == 6 && picture.w == 8);
@@ -701,6 +722,6 @@ static void alternatives_of_a_size(void) {
 SUITE("colour", TEST(adjusting_equals_the_reference), TEST(one_after_the_other), TEST(same_bits_without_avx2),
       TEST(factor_of_one_is_identity), TEST(hue_there_and_back), TEST(equals_torchvision), TEST(identity),
       TEST(evaluation_changes_nothing), TEST(errors), TEST(grey_pictures), TEST(between_windows),
-      TEST(resolved_lists), TEST(drawn_amounts), TEST(factors_in_the_chain), TEST(shifts),
-      TEST(principal_components), TEST(noise), TEST(noise_levels), TEST(cutouts), TEST(probabilities),
-      TEST(alternatives_of_a_size))
+      TEST(half_a_canvas), TEST(resolved_lists), TEST(drawn_amounts), TEST(factors_in_the_chain),
+      TEST(shifts), TEST(principal_components), TEST(noise), TEST(noise_levels), TEST(cutouts),
+      TEST(probabilities), TEST(alternatives_of_a_size))
