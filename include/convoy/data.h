@@ -85,6 +85,8 @@ cvy_hash cvy_dataset_fingerprint(const cvy_dataset *dataset);
 typedef struct cvy_augment cvy_augment;
 cvy_err cvy_augment_create(cvy_augment **out, const struct cvy_yaml *list, int64_t in_h, int64_t in_w,
                            int64_t *out_h, int64_t *out_w) CVY_MUST_CHECK;
+/* Whether pictures of `c` channels can go through it (NULL: none, so they can). Errors point at the recipe. */
+cvy_err cvy_augment_check_channels(const cvy_augment *augment, int64_t c) CVY_MUST_CHECK;
 /* The same list with every option written out, in `pool`. */
 cvy_err cvy_augment_resolve(struct cvy_yaml **out, cvy_pool *pool,
                             const struct cvy_yaml *list) CVY_MUST_CHECK;

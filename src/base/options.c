@@ -153,6 +153,14 @@ static cvy_err read_ints(cvy_ints *out, cvy_pool *pool, const cvy_yaml *node, co
   return CVY_OK;
 }
 
+static cvy_err read_floats(cvy_floats *out, cvy_pool *pool, const cvy_yaml *node, const cvy_option *option) {
+  if (node->kind != CVY_YAML_SEQUENCE) return wrong_value(node, option, "a list of numbers");
+  double *values = cvy_pool_new(pool, sizeof *values * (size_t)node->count);
+  for (int64_t i = 0; i < node->count; i++) CVY_TRY(read_number(&values[i], node->items[i], option, false));
+  *out = (cvy_floats){.count = node->count, .values = values};
+  return CVY_OK;
+}
+
 static cvy_err read_value(void *config, cvy_pool *pool, const cvy_option *option, const cvy_yaml *node) {
   void *field = (char *)config + option->offset;
   switch (option->type) {
@@ -172,6 +180,8 @@ static cvy_err read_value(void *config, cvy_pool *pool, const cvy_option *option
     return read_pair(field, node, option);
   case CVY_INTS:
     return read_ints(field, pool, node, option);
+  case CVY_FLOATS:
+    return read_floats(field, pool, node, option);
   case CVY_TABLE:
     return cvy_options_read(field, pool, option->table, node, node, option->name);
   case CVY_NODE:
@@ -306,6 +316,13 @@ static cvy_yaml *dump_value(const void *field, cvy_pool *pool, const cvy_option 
       cvy_yaml_add(pool, list, NULL, number_node(pool, (double)ints->values[i]));
     return list;
   }
+  case CVY_FLOATS: {
+    const cvy_floats *floats = field;
+    cvy_yaml *list = cvy_yaml_new_sequence(pool, file);
+    for (int64_t i = 0; i < floats->count; i++)
+      cvy_yaml_add(pool, list, NULL, float_node(pool, floats->values[i]));
+    return list;
+  }
   case CVY_TABLE:
     return cvy_options_dump(field, pool, option->table);
   case CVY_NODE:
@@ -350,6 +367,8 @@ static const char *type_text(const cvy_option *option, bool on_command_line) {
   }
   case CVY_INTS:
     return "[N, ...]";
+  case CVY_FLOATS:
+    return "[X, ...]";
   case CVY_NODE:
     if (option->words) return option->words[0];
     return "{...}";

@@ -11,6 +11,7 @@
  *   CVY_CHOICE  int          index into `words`
  *   CVY_PAIR    int64_t[2]   [height, width], or one number for both; or one of `words`, stored as -1-index twice
  *   CVY_INTS    cvy_ints     a list of whole numbers, each in the range
+ *   CVY_FLOATS  cvy_floats   a list of numbers, each in the range
  *   CVY_TABLE   a struct     described by `table`
  *   CVY_NODE    const cvy_yaml *   the YAML below, read by somebody else; NULL if not given
  */
@@ -27,6 +28,7 @@ typedef enum cvy_option_type {
   CVY_CHOICE,
   CVY_PAIR,
   CVY_INTS,
+  CVY_FLOATS,
   CVY_TABLE,
   CVY_NODE
 } cvy_option_type;
@@ -36,13 +38,18 @@ typedef struct cvy_ints {
   const int64_t *values;
 } cvy_ints;
 
+typedef struct cvy_floats {
+  int64_t count;
+  const double *values;
+} cvy_floats;
+
 typedef struct cvy_option {
   const char *name;
   cvy_option_type type;
   size_t offset; /* of the field */
   const char
       *fallback;   /* YAML text of the default; NULL: must be given (CVY_NODE, CVY_TABLE: never needed) */
-  double min, max; /* CVY_INT, CVY_FLOAT, CVY_PAIR, CVY_INTS */
+  double min, max; /* CVY_INT, CVY_FLOAT, CVY_PAIR, CVY_INTS, CVY_FLOATS */
   const char *const *words; /* CVY_CHOICE, CVY_PAIR: NULL-terminated; CVY_NODE: how help writes the value */
   const struct cvy_option *table;
   const char *help; /* one line, with the unit */

@@ -25,7 +25,7 @@ static void print_help(FILE *out) {
         "       mpirun -n RANKS convoy train RECIPE ...\n\n",
         out);
   for (int64_t i = 0; i < CVY_COUNT(commands); i++)
-    fprintf(out, "  %-10s %s\n", commands[i]->kind->name, commands[i]->kind->help);
+    fprintf(out, "  %-13s %s\n", commands[i]->kind->name, commands[i]->kind->help);
   fputs("\nconvoy COMMAND --help tells a command's options; convoy --version what it is built on.\n"
         "exit codes: 0 done; 1 failed while running; 2 wrong usage, recipe or input, nothing was started;\n"
         "            75 stopped on request with a checkpoint written (run it again with --resume to go on)\n",

@@ -1,5 +1,5 @@
-#include "base/json.h"
 #include "cmd/command.h"
+#include "cmd/kinds.h"
 #include <convoy/net.h>
 
 typedef struct options {
@@ -17,9 +17,8 @@ static void print_text(void) {
       "parameters and blocks (launch/networks/README.md tells how to write one). Every layer and block may have:");
   cvy_options_help(stdout, cvy_net_common_options(), "  ");
   for (int64_t i = 0; i < cvy_layer_type_count(); i++) {
-    const cvy_kind *layer = cvy_layer_type_at(i)->kind;
-    printf("\n%s: %s\n", layer->name, layer->help);
-    cvy_options_help(stdout, layer->options, "  ");
+    putchar('\n');
+    cvy_kind_print(cvy_layer_type_at(i)->kind);
   }
 }
 
@@ -27,43 +26,17 @@ static void print_markdown(void) {
   puts("Every layer and block:\n");
   cvy_options_markdown(stdout, cvy_net_common_options());
   for (int64_t i = 0; i < cvy_layer_type_count(); i++) {
-    const cvy_kind *layer = cvy_layer_type_at(i)->kind;
-    printf("\n**%s**: %s\n", layer->name, layer->help);
-    if (layer->options) putchar('\n');
-    cvy_options_markdown(stdout, layer->options);
+    putchar('\n');
+    cvy_kind_print_markdown(cvy_layer_type_at(i)->kind);
   }
-}
-
-static void json_options(cvy_json *json, const char *key, const cvy_option *option) {
-  cvy_json_open(json, key, '[');
-  for (; option && option->name; option++) {
-    cvy_json_open(json, NULL, '{');
-    cvy_json_text(json, "name", option->name);
-    cvy_json_text(json, "values", cvy_option_values(option));
-    if (option->fallback) cvy_json_text(json, "default", option->fallback);
-    if (option->min < option->max && option->min > -CVY_NO_LIMIT)
-      cvy_json_number(json, "min", option->min, 10);
-    if (option->min < option->max && option->max < CVY_NO_LIMIT)
-      cvy_json_number(json, "max", option->max, 10);
-    cvy_json_text(json, "help", option->help);
-    cvy_json_close(json, '}');
-  }
-  cvy_json_close(json, ']');
 }
 
 static void print_json(void) {
   cvy_json json = {.out = stdout};
   cvy_json_open(&json, NULL, '{');
-  json_options(&json, "common", cvy_net_common_options());
+  cvy_options_print_json(&json, "common", cvy_net_common_options());
   cvy_json_open(&json, "layers", '[');
-  for (int64_t i = 0; i < cvy_layer_type_count(); i++) {
-    const cvy_kind *layer = cvy_layer_type_at(i)->kind;
-    cvy_json_open(&json, NULL, '{');
-    cvy_json_text(&json, "name", layer->name);
-    cvy_json_text(&json, "help", layer->help);
-    json_options(&json, "options", layer->options);
-    cvy_json_close(&json, '}');
-  }
+  for (int64_t i = 0; i < cvy_layer_type_count(); i++) cvy_kind_print_json(&json, cvy_layer_type_at(i)->kind);
   cvy_json_close(&json, ']');
   cvy_json_close(&json, '}');
   putchar('\n');

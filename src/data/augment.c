@@ -21,6 +21,10 @@ typedef struct link {
   const cvy_yaml *node; /* a copy of the place it was read from */
 } link;
 
+/* A chain inside the augmentation `layer` has the layers (layer + 1) * MOST_LINKS and on, so that all draw other random
+ * numbers. */
+enum { MOST_LINKS = 64 };
+
 struct cvy_augment {
   cvy_pool *pool;
   int64_t count;
@@ -117,6 +121,7 @@ static cvy_err read_link(link *out, cvy_pool *pool, const cvy_yaml *node) {
   CVY_TRY(cvy_kind_read(&index, &out->config, pool, kinds, CVY_COUNT(registry), node, "augmentation"));
   out->type = registry[index];
   out->node = keep_place(pool, node);
+  if (out->type->read) CVY_TRY(out->type->read(out->config, pool, node));
   if (out->type->prepare && out->type->prepare(out->config))
     return cvy_yaml_error(out->node, "%s: %s", out->type->kind.name, cvy_err_message());
   return CVY_OK;
@@ -128,6 +133,9 @@ static cvy_err read_chain(cvy_augment *augment, const cvy_yaml *list) {
   if (list->kind != CVY_YAML_SEQUENCE)
     return cvy_yaml_error(list, "expected a list of augmentations, as '- crop: {size: 24}', not %s",
                           cvy_yaml_describe(list));
+  if (list->count > MOST_LINKS)
+    return cvy_yaml_error(list, "%lld augmentations in a list; at most %d will do", (long long)list->count,
+                          MOST_LINKS);
   augment->links = cvy_pool_new(augment->pool, sizeof *augment->links * (size_t)list->count);
   for (; augment->count < list->count; augment->count++)
     CVY_TRY(read_link(&augment->links[augment->count], augment->pool, list->items[augment->count]));
@@ -138,11 +146,30 @@ cvy_err cvy_augment_resolve(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *list
   cvy_augment chain = {.pool = pool};
   *out = NULL;
   CVY_TRY(read_chain(&chain, list));
-  cvy_yaml *resolved = cvy_yaml_new_sequence(pool, list ? list->file : "resolved");
-  for (int64_t i = 0; i < chain.count; i++)
-    cvy_yaml_add(pool, resolved, NULL,
-                 cvy_kind_dump(&chain.links[i].type->kind, chain.links[i].config, pool));
-  *out = resolved;
+  *out = cvy_augment_dump(&chain, pool);
+  return CVY_OK;
+}
+
+cvy_yaml *cvy_augment_dump(const cvy_augment *augment, cvy_pool *pool) {
+  cvy_yaml *list = cvy_yaml_new_sequence(pool, "resolved");
+  for (int64_t i = 0; i < augment->count; i++)
+    cvy_yaml_add(pool, list, NULL,
+                 cvy_kind_dump(&augment->links[i].type->kind, augment->links[i].config, pool));
+  return list;
+}
+
+cvy_err cvy_augment_read(cvy_augment **out, cvy_pool *pool, const cvy_yaml *node) {
+  cvy_augment *augment = cvy_pool_new(pool, sizeof *augment);
+  augment->pool = pool;
+  *out = NULL;
+  if (node->kind == CVY_YAML_SEQUENCE) {
+    CVY_TRY(read_chain(augment, node));
+  } else {
+    augment->links = cvy_pool_new(pool, sizeof *augment->links);
+    augment->count = 1;
+    CVY_TRY(read_link(augment->links, pool, node));
+  }
+  *out = augment;
   return CVY_OK;
 }
 
@@ -177,15 +204,35 @@ cvy_err cvy_augment_size(int64_t *out_h, int64_t *out_w, const cvy_augment *augm
   return CVY_OK;
 }
 
-cvy_err cvy_augment_apply(cvy_picture *picture, const cvy_augment *augment, cvy_augment_call *call) {
+cvy_err cvy_augment_check_channels(const cvy_augment *augment, int64_t c) {
+  for (int64_t i = 0; augment && i < augment->count; i++) {
+    const link *l = &augment->links[i];
+    if (l->type->channels && l->type->channels(l->config, c))
+      return cvy_yaml_error(l->node, "%s: %s", l->type->kind.name, cvy_err_message());
+  }
+  return CVY_OK;
+}
+
+static cvy_err apply(cvy_picture *picture, const cvy_augment *augment, cvy_augment_call *call,
+                     uint32_t first_layer) {
   for (int64_t i = 0; augment && i < augment->count; i++) {
     const link *l = &augment->links[i];
     int64_t h, w;
     CVY_TRY_IN(l->type->size(&h, &w, l->config, picture->h, picture->w), "%s", l->type->kind.name);
     call->random.purpose = CVY_FOR_AUGMENT;
-    call->random.layer = (uint32_t)i;
+    call->random.layer = first_layer + (uint32_t)i;
     call->random.unit = 0;
     CVY_TRY_IN(l->type->apply(picture, l->config, call), "%s", l->type->kind.name);
   }
   return CVY_OK;
+}
+
+cvy_err cvy_augment_apply(cvy_picture *picture, const cvy_augment *augment, cvy_augment_call *call) {
+  return apply(picture, augment, call, 0);
+}
+
+cvy_err cvy_augment_apply_inside(cvy_picture *picture, const cvy_augment *augment,
+                                 const cvy_augment_call *call) {
+  cvy_augment_call inside = *call;
+  return apply(picture, augment, &inside, (call->random.layer + 1) * MOST_LINKS);
 }

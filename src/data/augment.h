@@ -5,7 +5,8 @@
  * changes a cvy_picture: either by adding a map (cvy_picture_map and its like), which costs nothing yet, or by drawing it
  * on the canvas (cvy_picture_draw, floats) and computing there. Everything random comes from call->random,
  * which is keyed by (seed, place in the chain, epoch, index of the image), so a picture does not depend on
- * who makes it. In evaluation the outcome must not be random at all. */
+ * who makes it. In evaluation the outcome must not be random at all. Those that compute samples, and nothing else,
+ * find what they share in data/pixels.h. */
 #ifndef CVY_DATA_AUGMENT_H
 #define CVY_DATA_AUGMENT_H
 
@@ -21,8 +22,13 @@ typedef struct cvy_augment_call {
 
 typedef struct cvy_augmentation {
   cvy_kind kind;
+  /* Reads the chains inside (cvy_augment_read), whose nodes are gone later; NULL: there are none. Errors point at the
+   * recipe, at `at` if nothing else. */
+  cvy_err (*read)(void *config, cvy_pool *pool, const cvy_yaml *at) CVY_MUST_CHECK;
   /* Works out what the options imply, once; NULL: nothing. Errors as those of size. */
   cvy_err (*prepare)(void *config) CVY_MUST_CHECK;
+  /* Whether pictures of `c` channels will do; NULL: of any. Errors as those of size. */
+  cvy_err (*channels)(const void *config, int64_t c) CVY_MUST_CHECK;
   /* The size that leaves for a size that enters; 0 x 0 stands for "varies", in and out. An error says what is
    * wrong; file, line or record are put in front. */
   cvy_err (*size)(int64_t *out_h, int64_t *out_w, const void *config, int64_t h, int64_t w) CVY_MUST_CHECK;
@@ -75,5 +81,13 @@ cvy_err cvy_augment_size(int64_t *out_h, int64_t *out_w, const cvy_augment *augm
 /* Runs the chain (NULL: none); call->random.layer is set for each augmentation. */
 cvy_err cvy_augment_apply(cvy_picture *picture, const cvy_augment *augment,
                           cvy_augment_call *call) CVY_MUST_CHECK;
+
+/* A chain inside an augmentation, in `pool`: a list, or one augmentation. */
+cvy_err cvy_augment_read(cvy_augment **out, cvy_pool *pool, const cvy_yaml *node) CVY_MUST_CHECK;
+/* The list with every option written out. */
+cvy_yaml *cvy_augment_dump(const cvy_augment *augment, cvy_pool *pool);
+/* Runs it from within the apply of the augmentation that it stands in, with random numbers of its own. */
+cvy_err cvy_augment_apply_inside(cvy_picture *picture, const cvy_augment *augment,
+                                 const cvy_augment_call *call) CVY_MUST_CHECK;
 
 #endif

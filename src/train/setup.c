@@ -43,6 +43,7 @@ cvy_err cvy_open_data(cvy_dataset **data, cvy_augment **augment, const char *pat
         "%s: images are %lldx%lldx%lld after augmentation (0: sizes vary); network '%s' takes %lldx%lldx%lld",
         path, (long long)h, (long long)w, (long long)info->c, net->name, (long long)net->input.h,
         (long long)net->input.w, (long long)net->input.c);
+  CVY_TRY(cvy_augment_check_channels(*augment, net->input.c));
   if (info->class_count > net->class_count)
     return cvy_error(CVY_E_INPUT, "%s: has %lld classes; network '%s' tells apart %lld", path,
                      (long long)info->class_count, net->name, (long long)net->class_count);

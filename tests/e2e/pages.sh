@@ -1,4 +1,5 @@
-# launch/networks/README.md: its tables are those that the program prints, its examples work, its errors are what it says.
+# launch/networks/README.md and launch/recipes/augmentation.md: their tables are those that the program prints, their examples
+# work, the errors are what the program says.
 # bash tests/e2e/pages.sh PROGRAM --update writes the tables, in the tree that this script stands in.
 export LC_ALL=C
 CONVOY_SOURCE=$(cd "$(dirname "$0")/../.." && pwd)
@@ -6,6 +7,7 @@ export CONVOY_SOURCE
 update=${2:-}
 . "$(dirname "$0")/lib" "$1"
 page=$CONVOY_SOURCE/launch/networks/README.md
+augmentation=$CONVOY_SOURCE/launch/recipes/augmentation.md
 
 paper() {
   case $1 in
@@ -35,24 +37,28 @@ networks() {
   done
 }
 
-# between MARK < page: what stands between the two comments
+# between PAGE MARK: what stands between the two comments
 between() {
-  sed -n "/^<!-- $1 -->\$/,/^<!-- \/$1 -->\$/p" "$page" | sed '1d;$d'
+  sed -n "/^<!-- $2 -->\$/,/^<!-- \/$2 -->\$/p" "$1" | sed '1d;$d'
 }
 
-replace() { # replace MARK FILE
-  sed -i -e "/^<!-- $1 -->\$/,/^<!-- \/$1 -->\$/{/^<!-- /!d}" -e "/^<!-- $1 -->\$/r $2" "$page"
+replace() { # replace PAGE MARK FILE
+  sed -i -e "/^<!-- $2 -->\$/,/^<!-- \/$2 -->\$/{/^<!-- /!d}" -e "/^<!-- $2 -->\$/r $3" "$1"
+}
+
+check() { # check PAGE MARK FILE
+  [ "$update" != --update ] || replace "$@"
+  between "$1" "$2" >there.md
+  cmp -s there.md "$3" || fail "${1#"$CONVOY_SOURCE"/}, '$2', is stale: $(diff there.md "$3" | head -5)"
 }
 
 networks >networks.md
 "$convoy" layers --markdown >layers.md || fail "layers --markdown"
+"$convoy" augmentations --markdown >augmentations.md || fail "augmentations --markdown"
 [ "$failures" = 0 ] || finish
-for part in "networks networks.md" "convoy layers --markdown layers.md"; do
-  mark=${part% *} file=${part##* }
-  [ "$update" != --update ] || replace "$mark" "$file"
-  between "$mark" >there.md
-  cmp -s there.md "$file" || fail "launch/networks/README.md, '$mark', is stale: $(diff there.md "$file" | head -5)"
-done
+check "$page" networks networks.md
+check "$page" "convoy layers --markdown" layers.md
+check "$augmentation" "convoy augmentations --markdown" augmentations.md
 
 # The page's networks: a piece of one gets the rest.
 awk '/^```yaml$/ {n++; inside = 1; next} /^```$/ {inside = 0} inside {print >("example" n ".yaml")}' "$page"
@@ -77,15 +83,34 @@ wrong "  - conv: {filters: 32, kernel: 40}"
 wrong "  - conv: {filters: 32, kernel: 3}" "  - add: {inputs: [conv1, stem]}"
 wrong "  - conv: {filters: 32, kernel: 3}" "  - relu: {inputs: input}"
 
+# The other page's lists: nothing is wrong with them but that these pictures are grey.
+awk '/^```yaml$/ {n++; inside = 1; next} /^```$/ {inside = 0} inside {print "  " $0 >("augment" n ".yaml")}' "$augmentation"
+"$convoy" prepare synthetic -o grey --count 40 --size 256x256 >prepare.log 2>&1 || fail "prepare: $(cat prepare.log)"
+for part in "1 224" "2 256"; do
+  printf '%s\n' "name: net" "input: [${part#* }, ${part#* }, 1]" "layers:" "  - fc: {outputs: 10}" "  - softmax_loss" >net.yaml
+  { printf '%s\n' "network: ./net.yaml" "data:" "  train: grey" && cat "augment${part% *}.yaml" &&
+    printf '%s\n' "batch: 4" "microbatch: 4" "epochs: 1" "solver: {sgd: {momentum: 0.9}}" "learning_rate: {constant: {rate: 0.1}}" \
+      "run: run"; } >recipe.yaml
+  expect 2 "is for pictures of 3 channels (red, green, blue); these have 1" "$convoy" train recipe.yaml
+done
+
 # JSON that parses, with every layer type in it.
 if command -v python3 >/dev/null; then
   "$convoy" layers --json | python3 -c 'import json, sys; names = [l["name"] for l in json.load(sys.stdin)["layers"]]
 assert len(names) >= 18 and "batch_norm" in names, names' || fail "layers --json"
+  "$convoy" augmentations --json | python3 -c 'import json, sys; a = {a["name"]: a for a in json.load(sys.stdin)["augmentations"]}
+assert len(a) >= 16 and a["mirror"]["options"][0]["default"] == "0.5" and a["hue"]["options"][0]["max"] == 0.5, a' || fail "augmentations --json"
+  "$convoy" augmentations grey --json | python3 -c 'import json, sys; assert len(json.load(sys.stdin)["augmentations"]) == 1' ||
+    fail "augmentations grey --json"
   for network in lenet5 resnet18 googlenet; do
     "$convoy" summary $network --json | python3 -c 'import json, sys; s = json.load(sys.stdin)
 assert sum(l["parameters"] for l in s["layers"]) == s["parameters"] > 0' || fail "summary $network --json"
   done
 fi
+
+expect 0 "  probability X" "$convoy" augmentations grey
+expect 2 "did you mean 'colour_shift'?" "$convoy" augmentations color_shift
+expect 2 "at most the name" "$convoy" augmentations grey mirror
 
 # Graphs.
 "$convoy" summary googlenet aux=true --graph net.dot >/dev/null || fail "--graph net.dot"

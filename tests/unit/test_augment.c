@@ -231,7 +231,12 @@ static void identity(void) {
       "- stretch: {by: 1}",
       "- zoom: {by: 1}",
       "- lens: {by: 0}",
-      "- elastic: {by: 0}"};
+      "- elastic: {by: 0}",
+      /* test_colour.c has more about these */
+      "- brightness: {by: 0}", "- contrast: {by: 0}", "- saturation: {by: 0}", "- hue: {by: 0}",
+      "- colour_jitter", "- colour_shift: {by: 0}", "- pca_colour: {deviation: 0}",
+      "- grey: {probability: 0}", "- gaussian_noise: {deviation: 0}", "- cutout: {size: 0}",
+      "- sometimes: {probability: 0, apply: [mirror]}", "- one_of: {apply: [[]]}"};
   CU_ASSERT_EQUAL(CVY_COUNT(chains), cvy_augmentation_count()); /* a new one must be added here */
   const cvy_picture original = map_picture();
   float expected[120];

@@ -242,6 +242,7 @@ typedef struct outer {
   const char *text;
   int choice;
   cvy_ints list;
+  cvy_floats floats;
   inner inner;
   const cvy_yaml *node;
 } outer;
@@ -259,6 +260,7 @@ static const cvy_option table[] = {
     {"pair", CVY_PAIR, offsetof(outer, pair), "1", 1, 99, .help = "h and w"},
     {"padding", CVY_PAIR, offsetof(outer, padding), "valid", 0, 99, paddings, .help = "pad"},
     {"list", CVY_INTS, offsetof(outer, list), "[]", 0, 9, .help = "numbers"},
+    {"floats", CVY_FLOATS, offsetof(outer, floats), "[0.5]", -1, 1, .help = "more numbers"},
     {"inner", CVY_TABLE, offsetof(outer, inner), .table = inner_table, .help = "inside"},
     {"node", CVY_NODE, offsetof(outer, node), .help = "anything"},
     {0}};
@@ -280,7 +282,7 @@ static void options_read_every_type(void) {
   CU_ASSERT_STRING_EQUAL(
       read_options(&o, pool,
                    "{count: 7, rate: 1e-3, flag: true, text: 'a b', choice: apple, pair: [2, 3], "
-                   "padding: same, list: [1, 9], inner: {x: 2}, node: [z]}"),
+                   "padding: same, list: [1, 9], floats: [0.1, -1, 1e-3], inner: {x: 2}, node: [z]}"),
       "ok");
   CU_ASSERT(o.count == 7 && o.rate == 1e-3 && o.flag && o.choice == 0 && o.pair[0] == 2 && o.pair[1] == 3);
   CU_ASSERT(o.padding[0] == -1 && o.list.count == 2 && o.list.values[1] == 9 && o.inner.x == 2 &&
@@ -292,6 +294,7 @@ static void options_read_every_type(void) {
   CU_ASSERT_STRING_EQUAL(read_options(&again, pool, text), "ok");
   CU_ASSERT(again.rate == o.rate && again.padding[0] == -1 && again.list.values[0] == 1 &&
             again.inner.x == 2);
+  CU_ASSERT(again.floats.count == 3 && again.floats.values[0] == 0.1 && again.floats.values[2] == 1e-3);
   free(text);
   cvy_pool_destroy(pool);
 }
@@ -316,6 +319,8 @@ static void options_refuse_what_is_wrong(void) {
       {"{count: 3, pair: [1, 200]}", "from 1 to 99, not '200'"},
       {"{count: 3, padding: sam}", "did you mean 'same'?"},
       {"{count: 3, list: 4}", "'list' must be a list of whole numbers"},
+      {"{count: 3, floats: 0.5}", "'floats' must be a list of numbers"},
+      {"{count: 3, floats: [0, 1.5]}", "f:1:24: 'floats' must be a number from -1 to 1, not '1.5'"},
       {"{count: 3, inner: {y: 1}}", "unknown key 'y' in inner"},
       {"{count: 3, inner: 4}", "inner takes key: value options"},
       {"{count: 3, text: [a]}", "'text' must be a text"},
