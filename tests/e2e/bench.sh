@@ -59,13 +59,38 @@ done
 "$convoy" bench step lenet --conv gemm --batch 2 --steps 1 --json | grep -q '"convolution": "gemm"' || fail "bench --conv gemm"
 expect 0 "convolution: gemm" "$convoy" bench layers lenet --conv gemm --batch 2 --steps 1
 expect 2 "unknown word 'winograd' in conv (known: auto, gemm)" "$convoy" bench step lenet --conv winograd
-expect 2 "something is missing: expected 'layers' or 'step'" "$convoy" bench
+expect 2 "something is missing: expected 'layers' or 'step' and a network, or 'input' and a dataset" "$convoy" bench
 expect 2 "there is no measurement 'layer'; did you mean 'layers'?; there are" "$convoy" bench layer lenet
-expect 2 "there is no measurement 'lenet'; there are 'layers' and 'step'" "$convoy" bench lenet
+expect 2 "there is no measurement 'lenet'; there are 'layers', 'step' and 'input'" "$convoy" bench lenet
 expect 2 "expected one network" "$convoy" bench step
 expect 2 "no network is named 'lenot'" "$convoy" bench step lenot
 expect 2 "unknown parameter 'sise' of network resnet18; did you mean 'size'?" "$convoy" bench layers resnet18 sise=64
 expect 2 "'steps' must be a whole number from 1" "$convoy" bench step lenet --steps 0
 expect 2 "unknown option --step; did you mean --steps?" "$convoy" bench step lenet --step 3
 expect 0 "usage: convoy bench step|layers NETWORK" "$convoy" bench --help
+
+# The input: from raw shards as they are, and through a recipe's augmentations.
+digits data 300
+cat >input.yaml <<'END'
+network: lenet5
+data:
+  train: data
+  augment: [{rotate: {by: 10}}, {brightness: {by: 0.2}}]
+batch: 10
+microbatch: 10
+epochs: 1
+run: run
+END
+for more in "" "--recipe ./input.yaml --threads 3"; do
+  # shellcheck disable=SC2086
+  "$convoy" bench input data --batch 10 --steps 20 $more --json >input.json || fail "bench input $more"
+  /usr/bin/python3 -c 'import json
+r = json.load(open("input.json"))
+assert r["img_s"] > 0 and r["height"] == r["width"] == 32 and r["channels"] == 1 and r["batch"] == 10, r
+assert r["read_s"] > 0 and r["render_s"] > 0 and r["peak_bytes"] > 1e6, r' || fail "bench input $more: $(cat input.json)"
+done
+expect 0 "images/s" "$convoy" bench input data --batch 10 --steps 2
+expect 2 "expected 'input' and the folder, prefix or file of a dataset" "$convoy" bench input
+expect 2 "nowhere" "$convoy" bench input nowhere
+expect 2 "lenot" "$convoy" bench input data --recipe lenot
 finish
