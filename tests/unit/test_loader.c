@@ -158,6 +158,68 @@ static void the_stream_knows_no_ranks(void) {
   drop_rig(&r);
 }
 
+/* JPEGs of 50 sizes, through all that there is. */
+static const char *const whole_chapter =
+    "[{scale_jitter: {from: 20, to: 30}}, {random_resized_crop: {size: [14, 12]}}, mirror, {rotate: {by: 30}},"
+    " {shear: {by: 0.2}}, {stretch: {by: 1.3}}, {zoom: {by: 1.3, fill: reflect}}, {lens: {by: 0.2}},"
+    " {elastic: {by: 1, cell: 4}}, {translate: {by: 2, fill: nearest}}, {colour_jitter: {brightness: 0.4, contrast: 0.4,"
+    " saturation: 0.4, hue: 0.1}}, pca_colour, {colour_shift: {by: 9}}, {sometimes: {apply: [grey: {probability: 0.5}]}},"
+    " {one_of: {apply: [{gaussian_noise: {deviation: 4}}, {cutout: {size: 3}}]}}, {crop: {size: [7, 6]}}]";
+
+static void make_encoded(rig *r, const char *name) {
+  enum { COUNT = 50 };
+  int64_t bytes;
+  cvy_image image = {0};
+  cvy_shards *shards;
+  *r = make_rig(name, COUNT, 3, NULL);
+  cvy_dataset_close(r->dataset);
+  cvy_augment_destroy(r->augment);
+  cvy_shards_config config = raw_config(r->dir, "train", 3, COUNT, 0, 0, 3);
+  config.encoding = CVY_ENCODED;
+  CU_ASSERT_EQUAL_FATAL(cvy_shards_create(&shards, &config), CVY_OK);
+  for (int64_t i = 0; i < COUNT; i++) {
+    const int64_t h = 24 + i, w = 64 - i;
+    cvy_image_resize_buffer(&image, h, w, 3);
+    for (int64_t p = 0; p < h * w * 3; p++)
+      image.px[p] = (uint8_t)(128 + 90 * sin(0.01 * (double)(p * (i + 3)) + 0.3 * (double)i));
+    const file_bytes file = make_jpeg(&image, 80, false);
+    CU_ASSERT_EQUAL_FATAL(cvy_shards_add(shards, file.bytes, file.count, label_of_record(i)), CVY_OK);
+    free(file.bytes);
+  }
+  CU_ASSERT_EQUAL_FATAL(cvy_shards_finish(shards, &bytes, some_mean, some_deviation), CVY_OK);
+  cvy_image_free(&image);
+  CU_ASSERT_EQUAL_FATAL(cvy_dataset_open(&r->dataset, r->dir, "train"), CVY_OK);
+  cvy_yaml *list;
+  CU_ASSERT_EQUAL_FATAL(cvy_yaml_parse(&list, r->pool, whole_chapter, "recipe.yaml"), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_augment_create(&r->augment, list, 0, 0, &r->config.h, &r->config.w), CVY_OK);
+  r->config.dataset = r->dataset;
+  r->config.augment = r->augment;
+}
+
+static void the_whole_chapter_knows_no_ranks_and_threads(void) {
+  static float one[ROWS * FLOATS], many[ROWS * FLOATS];
+  static int32_t labels_of_one[ROWS], labels[ROWS];
+  static const int64_t splits[][3] = {{2, 8, 2}, {2, 2, 7}, {4, 8, 3}, {4, 1, 2}};
+  rig r;
+  make_encoded(&r, "chapter");
+  CU_ASSERT_TRUE_FATAL(r.config.h == 7 && r.config.w == 6);
+  stream(one, labels_of_one, &r, 1, 8, 4);
+  for (int i = 0; i < CVY_COUNT(splits); i++) {
+    memset(many, 0, sizeof many);
+    stream(many, labels, &r, splits[i][0], splits[i][1], splits[i][2]);
+    CU_ASSERT_EQUAL(memcmp(many, one, sizeof one), 0);
+    CU_ASSERT_EQUAL(memcmp(labels, labels_of_one, sizeof labels), 0);
+  }
+  /* An image of a later epoch is another one. */
+  int64_t same = 0;
+  for (int64_t p = 50; p < ROWS; p++)
+    for (int64_t q = 0; q < 50; q++)
+      same += cvy_sample_at(11, 50, true, p).index == cvy_sample_at(11, 50, true, q).index &&
+              memcmp(one + p * FLOATS, one + q * FLOATS, sizeof(float) * FLOATS) == 0;
+  CU_ASSERT_EQUAL(same, 0);
+  drop_rig(&r);
+}
+
 /* Bad records: the run's error is that of the first one in the stream, whatever the number of threads; or else the next
  * record takes its place. */
 static void bad_records_end_the_stream_or_are_skipped(void) {
@@ -480,7 +542,7 @@ static void back_pressure(void) {
 }
 
 SUITE("loader", TEST(each_epoch_is_a_permutation), TEST(the_stream_knows_no_ranks),
-      TEST(bad_records_end_the_stream_or_are_skipped), TEST(a_resumed_stream_goes_on),
-      TEST(normalised_samples), TEST(evaluation_counts_every_image_once),
+      TEST(the_whole_chapter_knows_no_ranks_and_threads), TEST(bad_records_end_the_stream_or_are_skipped),
+      TEST(a_resumed_stream_goes_on), TEST(normalised_samples), TEST(evaluation_counts_every_image_once),
       TEST(float_images_keep_their_values), TEST(refused_at_creation), TEST(a_damaged_record),
       TEST(encoded_images), TEST(stopped_at_any_moment), TEST(back_pressure))
