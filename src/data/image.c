@@ -80,6 +80,8 @@ typedef struct jpeg_job {
   struct jpeg_progress_mgr progress;
   jmp_buf failed;
   cvy_err err;
+  int64_t least_h, least_w; /* what the picture is needed for; 0: all of it */
+  int64_t full_h, full_w;   /* of the file */
 } jpeg_job;
 
 static const char *prefix_of(const struct jpeg_error_mgr *errors) {
@@ -171,11 +173,25 @@ static void read_rows(jpeg_job *job, cvy_image *out) {
   }
 }
 
+/* 1/8, 1/4, 1/2 or 1/1 of the picture straight from its DCT coefficients: the smallest that is no smaller than needed. */
+static void choose_scale(jpeg_job *job) {
+  struct jpeg_decompress_struct *info = &job->info;
+  unsigned denominator = job->least_h > 0 && job->least_w > 0 ? 8 : 1;
+  while (denominator > 1 && ((job->full_h + denominator - 1) / denominator < job->least_h ||
+                             (job->full_w + denominator - 1) / denominator < job->least_w))
+    denominator /= 2;
+  info->scale_num = 1;
+  info->scale_denom = denominator;
+}
+
 static cvy_err run_jpeg(jpeg_job *job, cvy_image *out, int64_t channels) {
   struct jpeg_decompress_struct *info = &job->info;
   jpeg_read_header(info, TRUE);
   CVY_TRY(check_size(info->image_width, info->image_height));
   CVY_TRY(choose_output(job, &channels));
+  job->full_h = info->image_height;
+  job->full_w = info->image_width;
+  choose_scale(job);
   info->dct_method = JDCT_ISLOW;
   jpeg_start_decompress(info);
   cvy_image_resize_buffer(out, info->output_height, info->output_width, channels);
@@ -195,9 +211,12 @@ static cvy_err guarded_jpeg(jpeg_job *job, cvy_image *out, const void *bytes, si
   return run_jpeg(job, out, channels);
 }
 
-static cvy_err decode_jpeg(cvy_image *out, const void *bytes, size_t byte_count, int64_t channels) {
+static cvy_err decode_jpeg(cvy_image *out, int64_t full[2], const void *bytes, size_t byte_count,
+                           int64_t channels, const int64_t least[2]) {
   jpeg_job job;
   memset(&job, 0, sizeof job);
+  job.least_h = least[0];
+  job.least_w = least[1];
   job.info.err = jpeg_std_error(&job.errors);
   job.info.client_data = &job;
   job.errors.error_exit = give_up;
@@ -205,6 +224,8 @@ static cvy_err decode_jpeg(cvy_image *out, const void *bytes, size_t byte_count,
   job.progress.progress_monitor = count_scans;
   const cvy_err err = guarded_jpeg(&job, out, bytes, byte_count, channels);
   jpeg_destroy_decompress(&job.info);
+  full[0] = job.full_h;
+  full[1] = job.full_w;
   return err;
 }
 
@@ -276,15 +297,23 @@ static cvy_err neither(const uint8_t *bytes, size_t byte_count) {
   return cvy_error(CVY_E_INPUT, "neither JPEG nor PNG: starts with%s (\"%s\")", hex, text);
 }
 
-cvy_err cvy_image_decode(cvy_image *out, const void *bytes, size_t byte_count, int64_t channels) {
+cvy_err cvy_image_decode_at_least(cvy_image *out, int64_t full[2], const void *bytes, size_t byte_count,
+                                  int64_t channels, int64_t h, int64_t w) {
   CVY_CHECK(channels == 0 || channels == 1 || channels == 3);
   static const uint8_t jpeg[] = {0xff, 0xd8, 0xff}, png[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
   if (byte_count == 0) return cvy_error(CVY_E_INPUT, "empty (0 bytes)");
   if (byte_count >= sizeof jpeg && memcmp(bytes, jpeg, sizeof jpeg) == 0)
-    return decode_jpeg(out, bytes, byte_count, channels);
-  if (byte_count >= sizeof png && memcmp(bytes, png, sizeof png) == 0)
-    return decode_png(out, bytes, byte_count, channels);
-  return neither(bytes, byte_count);
+    return decode_jpeg(out, full, bytes, byte_count, channels, (const int64_t[]){h, w});
+  if (byte_count < sizeof png || memcmp(bytes, png, sizeof png) != 0) return neither(bytes, byte_count);
+  CVY_TRY(decode_png(out, bytes, byte_count, channels));
+  full[0] = out->h;
+  full[1] = out->w;
+  return CVY_OK;
+}
+
+cvy_err cvy_image_decode(cvy_image *out, const void *bytes, size_t byte_count, int64_t channels) {
+  int64_t full[2];
+  return cvy_image_decode_at_least(out, full, bytes, byte_count, channels, 0, 0);
 }
 
 /* ---- scaling ---- */
