@@ -170,6 +170,30 @@ static void the_same_arguments_give_the_same_bytes(void) {
   end();
 }
 
+static void any_number_of_threads(void) {
+  begin();
+  make_picture_folder("pets");
+  scratch_write(fresh("pets/dog/3.jpg"), "no picture", 10);
+  const char *const dirs[] = {"a", "b"};
+  for (int i = 0; i < 2; i++) {
+    cvy_threads_set(i == 0 ? 1 : 3);
+    call c = {.source = "synthetic", .option = "count", .value = "400", .shards = 2};
+    c.dir = dirs[i];
+    CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
+    c = (call){
+        .source = "folder", .inputs = {{NULL, fresh("pets")}}, .fractions = "pets=1", .h = 20, .w = 20};
+    c.dir = dirs[i];
+    CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
+    CU_ASSERT_EQUAL(result.rejected, 1);
+  }
+  cvy_threads_set(1);
+  CU_ASSERT(same_files("a/train-00000-of-00002.h5", "b/train-00000-of-00002.h5"));
+  CU_ASSERT(same_files("a/val-00001-of-00002.h5", "b/val-00001-of-00002.h5"));
+  CU_ASSERT(same_files("a/pets-00000-of-00001.h5", "b/pets-00000-of-00001.h5"));
+  CU_ASSERT(same_files("a/rejected.csv", "b/rejected.csv"));
+  end();
+}
+
 static void read_statistics(const char *name, float mean[3], float deviation[3], int64_t c) {
   cvy_h5 *file;
   CU_ASSERT_EQUAL_FATAL(cvy_h5_open(&file, fresh(name)), CVY_OK);
@@ -652,9 +676,9 @@ static void real_sets(void) {
 }
 
 SUITE("prepare", TEST(splits_are_exact_and_complete), TEST(the_same_arguments_give_the_same_bytes),
-      TEST(statistics_are_those_of_the_training_split), TEST(named_splits_stay_apart),
-      TEST(a_source_may_know_its_splits), TEST(pictures_scaled_or_kept), TEST(an_earlier_run_is_replaced),
-      TEST(wrong_arguments), TEST(the_folder_is_made_with_its_parents), TEST(turned_and_scaled_pictures),
-      TEST(colours_of_the_training_split), TEST(what_cannot_be_read_is_left_out), TEST(too_much_is_rejected),
-      TEST(nothing_can_be_read), TEST(a_full_disk), TEST(a_really_full_disk), TEST(splits_must_agree),
-      TEST(real_sets))
+      TEST(any_number_of_threads), TEST(statistics_are_those_of_the_training_split),
+      TEST(named_splits_stay_apart), TEST(a_source_may_know_its_splits), TEST(pictures_scaled_or_kept),
+      TEST(an_earlier_run_is_replaced), TEST(wrong_arguments), TEST(the_folder_is_made_with_its_parents),
+      TEST(turned_and_scaled_pictures), TEST(colours_of_the_training_split),
+      TEST(what_cannot_be_read_is_left_out), TEST(too_much_is_rejected), TEST(nothing_can_be_read),
+      TEST(a_full_disk), TEST(a_really_full_disk), TEST(splits_must_agree), TEST(real_sets))
