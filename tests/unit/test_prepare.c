@@ -494,6 +494,79 @@ static void colours_of_the_training_split(void) {
   end();
 }
 
+/* ---- a reader that fails when it is told to ---- */
+
+static struct {
+  const char *const *class_names;
+  int64_t fails_at, reads;
+  uint8_t px[4];
+} fake;
+
+static cvy_err open_fake(cvy_source *out, const void *config, const char *const *inputs, int64_t input_count,
+                         int64_t h, int64_t w, uint64_t seed) {
+  (void)config, (void)inputs, (void)input_count, (void)h, (void)w, (void)seed;
+  *out = (cvy_source){.count = 60, .class_count = 2, .class_names = fake.class_names, .h = 2, .w = 2, .c = 1};
+  return CVY_OK;
+}
+
+static cvy_err read_fake(cvy_record *out, cvy_source *source, int64_t index) {
+  (void)source;
+  if (fake.reads++ == fake.fails_at) return cvy_error(CVY_E_SYSTEM, "the tape broke");
+  fake.px[0] = (uint8_t)index;
+  *out = (cvy_record){
+      .label = (int32_t)(index % 2), .name = "tape", .image = {.h = 2, .w = 2, .c = 1, .px = fake.px}};
+  return CVY_OK;
+}
+
+static void close_fake(cvy_source *source) {
+  (void)source;
+}
+
+static cvy_err prepare_fake(const char *dir) {
+  static const cvy_kind kind = {"fake", "a test's", NULL, 0};
+  static const cvy_reader reader = {.kind = &kind, .open = open_fake, .read = read_fake, .close = close_fake};
+  const cvy_prepare_config config = {
+      .reader = &reader, .dir = fresh(dir), .fractions = "train=1", .shards = 6, .seed = 1};
+  fake.reads = 0;
+  return cvy_prepare(&result, &config);
+}
+
+static void classes_of_one_name(void) {
+  begin();
+  fake.class_names = (const char *const[]){"cat", "cat"};
+  CU_ASSERT_EQUAL(prepare_fake("out"), CVY_E_INPUT);
+  CU_ASSERT(says("two classes are called 'cat'"));
+  CU_ASSERT_EQUAL(entries("out"), -1);
+  end();
+}
+
+/* What was ready is not read again, and the bytes are those of a run that went well. */
+static void an_error_midway_and_on(void) {
+  begin();
+  fake.class_names = (const char *const[]){"cat", "dog"};
+  fake.fails_at = -1;
+  CU_ASSERT_EQUAL(prepare_fake("whole"), CVY_OK);
+  CU_ASSERT_EQUAL(fake.reads, 60);
+  fake.fails_at = 5;
+  CU_ASSERT_EQUAL(prepare_fake("out"), CVY_E_SYSTEM);
+  CU_ASSERT(says("the tape broke"));
+  CU_ASSERT_EQUAL(entries("out"), -1); /* no shard was ready */
+  fake.fails_at = 35;
+  CU_ASSERT_EQUAL(prepare_fake("out"), CVY_E_SYSTEM);
+  CU_ASSERT_EQUAL(entries("out"), 1); /* three were */
+  fake.fails_at = -1;
+  CU_ASSERT_EQUAL(prepare_fake("out"), CVY_OK);
+  CU_ASSERT_EQUAL(fake.reads, 30);
+  CU_ASSERT_EQUAL(entries("out"), 6);
+  for (int k = 0; k < 6; k++) {
+    char a[64], b[64];
+    snprintf(a, sizeof a, "whole/train-%05d-of-00006.h5", k);
+    snprintf(b, sizeof b, "out/train-%05d-of-00006.h5", k);
+    CU_ASSERT(same_files(a, b));
+  }
+  end();
+}
+
 static void break_pets(void) {
   scratch_write(fresh("pets/dog/3.jpg"), "\xff\xd8\xff broken", 10);
   scratch_write(fresh("pets/cat/empty.png"), "", 0);
@@ -679,6 +752,7 @@ SUITE("prepare", TEST(splits_are_exact_and_complete), TEST(the_same_arguments_gi
       TEST(any_number_of_threads), TEST(statistics_are_those_of_the_training_split),
       TEST(named_splits_stay_apart), TEST(a_source_may_know_its_splits), TEST(pictures_scaled_or_kept),
       TEST(an_earlier_run_is_replaced), TEST(wrong_arguments), TEST(the_folder_is_made_with_its_parents),
-      TEST(turned_and_scaled_pictures), TEST(colours_of_the_training_split),
-      TEST(what_cannot_be_read_is_left_out), TEST(too_much_is_rejected), TEST(nothing_can_be_read),
-      TEST(a_full_disk), TEST(a_really_full_disk), TEST(splits_must_agree), TEST(real_sets))
+      TEST(turned_and_scaled_pictures), TEST(colours_of_the_training_split), TEST(classes_of_one_name),
+      TEST(an_error_midway_and_on), TEST(what_cannot_be_read_is_left_out), TEST(too_much_is_rejected),
+      TEST(nothing_can_be_read), TEST(a_full_disk), TEST(a_really_full_disk), TEST(splits_must_agree),
+      TEST(real_sets))
