@@ -100,7 +100,6 @@ static cvy_err add_class(state *s, int64_t *bytes, const char *path, int32_t lab
     if (!S_ISREG(info.st_mode))
       return cvy_error(CVY_E_INPUT, "%s: %s; a class's folder holds JPEG and PNG files only", file,
                        S_ISDIR(info.st_mode) ? "a folder" : "not a file");
-    if (info.st_size == 0) return cvy_error(CVY_E_INPUT, "%s: empty (0 bytes)", file);
     *bytes += info.st_size;
     add_picture(s, file, label);
   }
@@ -162,14 +161,14 @@ static cvy_err open_folder(cvy_source *out, const void *config_, const char *con
 static cvy_err read_folder(cvy_record *out, cvy_source *source, int64_t index) {
   state *s = source->state;
   const picture *p = &s->pictures[index];
+  *out = (cvy_record){.label = p->label, .name = p->path};
   CVY_TRY(cvy_bytes_read(&s->file, p->path));
+  out->encoded = s->file.data;
+  out->encoded_bytes = s->file.count;
+  if (source->bytes_only) return CVY_OK;
   CVY_TRY_IN(cvy_image_decode(&s->decoded, s->file.data, s->file.count, s->c), "%s", p->path);
   if (s->h > 0) cvy_image_scale(&s->scaled, &s->decoded, s->h, s->w);
-  *out = (cvy_record){.label = p->label,
-                      .name = p->path,
-                      .image = s->h > 0 ? s->scaled : s->decoded,
-                      .encoded = s->file.data,
-                      .encoded_bytes = s->file.count};
+  out->image = s->h > 0 ? s->scaled : s->decoded;
   return CVY_OK;
 }
 

@@ -4,50 +4,28 @@
  * parts), else a single one that is cut into splits by fractions. Each group's records are put in one order,
  * the permutation keyed by (seed, group), and the splits are cuts of that order: so they are shuffled, their
  * sizes are exact, and the same arguments give the same bytes. Everything that can be refused is refused
- * before the output folder is touched. */
-#include "prepare.h"
+ * before the output folder is touched.
+ *
+ * Every rank plans the same. Then rank 0 opens the work folder, each rank makes its share of the shards that are
+ * not there yet, the ranks add up what they know of them, seal them, and rank 0 gives them their names. */
+#define _DEFAULT_SOURCE /* realpath */
+#include "prepare_job.h"
 
 #include "base/files.h"
-#include "data/shard.h"
+#include "files.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-enum { MAX_SPLITS = CVY_COUNT(((cvy_prepare_result *)0)->splits), MAX_NAME = 31 };
+enum { MAX_SPLITS = CVY_PREPARE_SPLITS, MAX_NAME = CVY_PREPARE_SPLIT_NAME };
 
 static const double shard_bytes = 250.0 * 1024 * 1024; /* leaves room for labels and HDF5's own */
 
-typedef struct group {
-  const char *split; /* NULL: to be cut by fractions */
-  const char **inputs;
-  int64_t input_count;
-  bool open;
-  cvy_source source;
-} group;
-
-typedef struct part {
-  const char *split;
-  int64_t group, first, count; /* places first ... first+count-1 of the group's order */
-  int64_t shard_count;
-  cvy_shards *writer;
-} part;
-
-typedef struct job {
-  const cvy_prepare_config *config;
-  cvy_pool *pool;
-  group groups[MAX_SPLITS];
-  part parts[MAX_SPLITS];
-  int64_t group_count, part_count;
-  bool encoded, made_dir;
-  int64_t total, done; /* records */
-  double start_s;
-  int64_t measured; /* the part whose mean and deviation go into all shards */
-  cvy_pixel_sums sums;
-} job;
+typedef cvy_prepare_group group;
+typedef cvy_prepare_part part;
+typedef cvy_prepare_job job;
+typedef cvy_prepare_entry entry;
 
 /* ---- which inputs make which split ---- */
 
@@ -105,6 +83,10 @@ static cvy_err plan_groups(job *j) {
 
 /* ---- what is in them ---- */
 
+static int by_name(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 static cvy_err check_agreement(const group *a, const group *b) {
   const cvy_source *s = &a->source, *t = &b->source;
   if (s->h != t->h || s->w != t->w || s->c != t->c)
@@ -120,15 +102,45 @@ static cvy_err check_agreement(const group *a, const group *b) {
   return CVY_OK;
 }
 
+/* Two classes of one name could not be told apart. */
+static cvy_err check_class_names(const cvy_source *s) {
+  const char **sorted = cvy_new(sizeof *sorted * (size_t)(s->class_count + 1));
+  cvy_err err = CVY_OK;
+  memcpy(sorted, s->class_names, sizeof *sorted * (size_t)s->class_count);
+  qsort(sorted, (size_t)s->class_count, sizeof *sorted, by_name);
+  for (int64_t k = 1; k < s->class_count && !err; k++)
+    if (strcmp(sorted[k - 1], sorted[k]) == 0)
+      err = cvy_error(CVY_E_INPUT, "two classes are called '%s'", sorted[k]);
+  free(sorted);
+  return err;
+}
+
+/* What the records' names are left without: the input if it is a folder, else the folder that it is in. */
+static void find_folders(job *j, group *g) {
+  g->folders = cvy_pool_new(j->pool, sizeof *g->folders * (size_t)(g->input_count + 1));
+  for (int64_t i = 0; i < g->input_count; i++) {
+    const char *input = g->inputs[i], *slash = strrchr(input, '/');
+    size_t length = strlen(input);
+    if (cvy_is_folder(input))
+      g->folders[i] = cvy_pool_format(j->pool, "%s%s", input, length && input[length - 1] == '/' ? "" : "/");
+    else
+      g->folders[i] = slash ? cvy_pool_format(j->pool, "%.*s", (int)(slash - input + 1), input) : "";
+  }
+}
+
 static cvy_err open_groups(job *j) {
   const cvy_prepare_config *c = j->config;
-  const int64_t h = c->encoded ? 0 : c->h ? c->h : c->reader->default_h;
-  const int64_t w = c->encoded ? 0 : c->w ? c->w : c->reader->default_w;
+  const bool keeps_size = c->encoded || c->shorter > 0;
+  const int64_t h = keeps_size ? 0 : c->h ? c->h : c->reader->default_h;
+  const int64_t w = keeps_size ? 0 : c->w ? c->w : c->reader->default_w;
   for (int64_t i = 0; i < j->group_count; i++) {
     group *g = &j->groups[i];
     CVY_TRY(c->reader->open(&g->source, c->reader_config, g->inputs, g->input_count, h, w, c->seed));
     g->open = true;
+    g->source.bytes_only = c->reader->keeps_files;
+    find_folders(j, g);
     if (i > 0) CVY_TRY(check_agreement(&j->groups[0], g));
+    CVY_TRY(check_class_names(&g->source));
   }
   return CVY_OK;
 }
@@ -136,8 +148,10 @@ static cvy_err open_groups(job *j) {
 static cvy_err choose_encoding(job *j) {
   const cvy_prepare_config *c = j->config;
   const cvy_source *s = &j->groups[0].source;
-  j->encoded = c->encoded || s->h == 0;
-  if (j->encoded && !c->encoded)
+  j->encoded = c->encoded || c->shorter > 0 || s->h == 0;
+  j->shorter = c->shorter;
+  j->quality = c->quality > 0 ? c->quality : 90;
+  if (j->encoded && !c->encoded && c->shorter == 0)
     cvy_log("the pictures vary in size and no --size is given: they stay encoded");
   return CVY_OK;
 }
@@ -183,10 +197,17 @@ static cvy_err plan_parts(job *j) {
   return CVY_OK;
 }
 
+/* Of a record as it will be stored; JPEG files of photographs need less than half a byte a pixel. */
+static double record_bytes(const job *j, const cvy_source *s) {
+  if (!j->encoded) return (double)(s->h * s->w * s->c);
+  const double came = (double)s->encoded_bytes / (double)s->count,
+               scaled = 0.5 * 1.5 * (double)j->shorter * (double)j->shorter;
+  return j->shorter > 0 && scaled < came ? scaled : came;
+}
+
 static int64_t enough_shards(const job *j, const part *p) {
   const cvy_source *s = &j->groups[p->group].source;
-  const double all = j->encoded ? (double)s->encoded_bytes : (double)s->count * (double)(s->h * s->w * s->c);
-  const int64_t shards = 1 + (int64_t)(all * ((double)p->count / (double)s->count) / shard_bytes);
+  const int64_t shards = 1 + (int64_t)(record_bytes(j, s) * (double)p->count / shard_bytes);
   return shards < p->count ? shards : p->count;
 }
 
@@ -203,123 +224,101 @@ static cvy_err check_parts(job *j) {
       return cvy_error(CVY_E_USAGE, "--shards %ld: split '%s' has only %ld images", j->config->shards,
                        p->split, p->count);
     p->shard_count = j->config->shards ? j->config->shards : enough_shards(j, p);
+    p->first_shard = j->shard_count;
+    j->shard_count += p->shard_count;
     j->total += p->count;
     if (strcmp(p->split, "train") == 0) j->measured = i;
   }
   return CVY_OK;
 }
 
-/* ---- writing ---- */
-
-static void show_progress(const job *j, const part *p) {
-  const double elapsed_s = cvy_now_s() - j->start_s,
-               rate = (double)j->done / (elapsed_s > 0 ? elapsed_s : 1e-9);
-  const int64_t left_s = (int64_t)((double)(j->total - j->done) / rate + 0.5);
-  cvy_progress("preparing %s: %ld of %ld images, %.0f images/s, ETA %ld:%02ld", p->split, j->done, j->total,
-               rate, left_s / 60, left_s % 60);
+const part *cvy_prepare_part_of(const job *j, int64_t shard) {
+  int64_t i = j->part_count - 1;
+  while (j->parts[i].first_shard > shard) i--;
+  return &j->parts[i];
 }
 
-static cvy_err write_record(job *j, part *p, int64_t index) {
-  cvy_source *source = &j->groups[p->group].source;
-  cvy_record record;
-  CVY_TRY(j->config->reader->read(&record, source, index));
-  if (p == &j->parts[j->measured]) cvy_pixel_sums_add(&j->sums, &record.image);
-  const cvy_image *image = &record.image;
-  const void *bytes = j->encoded ? record.encoded : image->px;
-  const size_t count = j->encoded ? record.encoded_bytes : (size_t)(image->h * image->w * image->c);
-  CVY_TRY_IN(cvy_shards_add(p->writer, bytes, count, record.label), "%s", record.name);
+/* ---- what else decides about the bytes ---- */
+
+static cvy_err set_most_rejected(job *j) {
+  enum { FEW = 10 };
+  const char *text = j->config->max_rejected;
+  char *end = NULL;
+  if (!text) {
+    j->most_rejected = j->total / 100 > FEW ? j->total / 100 : FEW;
+    return CVY_OK;
+  }
+  const double value = strtod(text, &end);
+  const bool percent = end != text && *end == '%';
+  if (end == text || end[percent] != '\0' || !(value >= 0 && value <= (percent ? 100 : CVY_NO_LIMIT)))
+    return cvy_error(CVY_E_USAGE, "--max-rejected %s: expected a number of records or a share such as 0.5%%",
+                     text);
+  j->most_rejected = (int64_t)(percent ? value / 100 * (double)j->total : value);
   return CVY_OK;
 }
 
-static cvy_err write_part(job *j, part *p) {
-  const cvy_source *s = &j->groups[p->group].source;
-  const cvy_shards_config config = {.dir = j->config->dir,
-                                    .split = p->split,
-                                    .shard_count = p->shard_count,
-                                    .record_count = p->count,
-                                    .encoding = j->encoded ? CVY_ENCODED : CVY_RAW,
-                                    .h = s->h,
-                                    .w = s->w,
-                                    .c = s->c,
-                                    .class_count = s->class_count,
-                                    .class_names = s->class_names};
-  const cvy_random order = {.seed = j->config->seed, .purpose = CVY_FOR_SPLIT, .layer = (uint32_t)p->group};
-  CVY_TRY(cvy_shards_create(&p->writer, &config));
-  for (int64_t i = 0; i < p->count; i++) {
-    CVY_TRY(write_record(j, p, cvy_random_permute(&order, p->first + i, s->count)));
-    j->done++;
-    if (j->done % 16 == 0 || j->done == j->total) show_progress(j, p);
-  }
-  return CVY_OK;
-}
-
-/* ---- finishing ---- */
-
-static void remove_shards(const job *j, const part *p) {
-  for (int64_t k = 0; k < p->shard_count; k++) {
-    char *path = cvy_format("%s/%s-%05ld-of-%05ld.h5", j->config->dir, p->split, k, p->shard_count);
-    unlink(path);
-    free(path);
-  }
-}
-
-/* Is `name` a shard of this split from an earlier run, with another number of shards? */
-static bool is_stale(const char *name, const part *p) {
-  char expected[MAX_NAME + 64];
-  long shard, count;
-  const size_t length = strlen(p->split);
-  if (strncmp(name, p->split, length) != 0 || sscanf(name + length, "-%ld-of-%ld.h5", &shard, &count) != 2)
-    return false;
-  snprintf(expected, sizeof expected, "%s-%05ld-of-%05ld.h5", p->split, shard, count);
-  return strcmp(name, expected) == 0 && count != p->shard_count;
-}
-
-static void remove_stale(const job *j, const part *p) {
-  int64_t removed = 0;
-  DIR *dir = opendir(j->config->dir);
-  if (!dir) return;
-  for (const struct dirent *entry; (entry = readdir(dir));)
-    if (is_stale(entry->d_name, p)) removed += unlinkat(dirfd(dir), entry->d_name, 0) == 0;
-  closedir(dir);
-  if (removed > 0) cvy_log("removed %ld shards of an earlier '%s'", removed, p->split);
-}
-
-static cvy_err finish_parts(job *j, cvy_prepare_result *out) {
-  float mean[CVY_MAX_CHANNELS], deviation[CVY_MAX_CHANNELS];
-  cvy_pixel_sums_result(mean, deviation, &j->sums);
-  for (int64_t i = 0; i < j->part_count; i++) CVY_TRY(cvy_shards_seal(j->parts[i].writer, mean, deviation));
-  for (int64_t i = 0; i < j->part_count; i++) {
-    part *p = &j->parts[i];
-    cvy_shards *writer = p->writer;
-    int64_t bytes;
-    p->writer = NULL;
-    const cvy_err err = cvy_shards_finish(writer, &bytes, mean, deviation);
-    if (err) {
-      for (int64_t k = 0; k <= i; k++) remove_shards(j, &j->parts[k]);
-      return err;
+static void describe_inputs(const job *j, FILE *out) {
+  for (int64_t i = 0; i < j->group_count; i++) {
+    const group *g = &j->groups[i];
+    const cvy_source *s = &g->source;
+    fprintf(out, "group: %s, %lld records of %lld bytes, %lldx%lldx%lld\n", g->split ? g->split : "",
+            (long long)s->count, (long long)s->encoded_bytes, (long long)s->w, (long long)s->h,
+            (long long)s->c);
+    for (int64_t k = 0; k < g->input_count; k++) {
+      char *path = realpath(g->inputs[k], NULL);
+      fprintf(out, "input: %s\n", path ? path : g->inputs[k]);
+      free(path);
     }
-    snprintf(out->splits[i].split, sizeof out->splits[i].split, "%s", p->split);
-    out->splits[i].images = p->count;
-    out->splits[i].shards = p->shard_count;
-    out->splits[i].bytes = bytes;
   }
-  out->split_count = j->part_count;
-  out->class_count = j->groups[0].source.class_count;
-  for (int64_t i = 0; i < j->part_count; i++) remove_stale(j, &j->parts[i]);
-  return CVY_OK;
 }
 
-/* ---- the whole ---- */
+static void describe(const job *j, FILE *out) {
+  const cvy_prepare_config *c = j->config;
+  const cvy_source *s = &j->groups[0].source;
+  fprintf(out, "convoy prepare %s, shards of version %d\n", c->reader->kind->name, CVY_SHARD_VERSION);
+  fprintf(out, "seed %llu, encoded %d, shorter side %lld, quality %lld, exif %s\n",
+          (unsigned long long)c->seed, j->encoded, (long long)j->shorter, (long long)j->quality,
+          c->ignore_exif ? "ignore" : "apply");
+  if (c->reader->kind->options && c->reader_config) {
+    char *options = cvy_yaml_text(cvy_options_dump(c->reader_config, j->pool, c->reader->kind->options));
+    fprintf(out, "options:\n%s\n", options);
+    free(options);
+  }
+  describe_inputs(j, out);
+  for (int64_t i = 0; i < j->part_count; i++) {
+    const part *p = &j->parts[i];
+    fprintf(out, "split %s: group %lld, %lld records from %lld in %lld shards\n", p->split,
+            (long long)p->group, (long long)p->count, (long long)p->first, (long long)p->shard_count);
+  }
+  for (int64_t k = 0; k < s->class_count; k++) fprintf(out, "class %s\n", s->class_names[k]);
+}
+
+static cvy_err describe_plan(job *j) {
+  char *text = NULL;
+  size_t count = 0;
+  FILE *out = open_memstream(&text, &count);
+  if (!out) return cvy_error(CVY_E_SYSTEM, "out of memory for the plan");
+  describe(j, out);
+  fclose(out);
+  j->plan = cvy_pool_format(j->pool, "%s", text);
+  j->work_dir = cvy_pool_format(j->pool, "%s/.convoy-prepare", j->config->dir);
+  j->entries = cvy_pool_new(j->pool, sizeof *j->entries * (size_t)j->shard_count);
+  free(text);
+  return CVY_OK;
+}
 
 static cvy_err check_config(const cvy_prepare_config *c) {
-  if (c->encoded && !c->reader->keeps_files)
+  if ((c->encoded || c->shorter > 0) && !c->reader->keeps_files)
     return cvy_error(CVY_E_USAGE, "--encoded: %s has no JPEG or PNG files to keep", c->reader->kind->name);
   if (c->encoded && c->h > 0)
-    return cvy_error(CVY_E_USAGE, "--encoded keeps the files as they are; it does not go with --size");
+    return cvy_error(
+        CVY_E_USAGE,
+        "--encoded keeps JPEG and PNG files; it does not go with --size WIDTHxHEIGHT, which stores "
+        "pixels (--size N keeps files of that shorter side)");
   if ((c->h > 0) != (c->w > 0))
     return cvy_error(CVY_E_USAGE, "--size %ldx%ld: width and height must both be at least 1, or both 0", c->w,
                      c->h);
-  CVY_CHECK(c->shards >= 0);
+  CVY_CHECK(c->shards >= 0 && c->shorter >= 0 && (c->shorter == 0 || c->h == 0));
   return CVY_OK;
 }
 
@@ -329,29 +328,175 @@ static cvy_err plan(job *j) {
   CVY_TRY(open_groups(j));
   CVY_TRY(choose_encoding(j));
   CVY_TRY(plan_parts(j));
-  return check_parts(j);
+  CVY_TRY(check_parts(j));
+  CVY_TRY(set_most_rejected(j));
+  return describe_plan(j);
 }
 
-static cvy_err write_all(job *j, cvy_prepare_result *out) {
-  CVY_TRY(cvy_make_folder(&j->made_dir, j->config->dir));
-  j->start_s = cvy_now_s();
-  for (int64_t i = 0; i < j->part_count; i++) {
-    const cvy_err err = write_part(j, &j->parts[i]);
-    if (err || i == j->part_count - 1) cvy_progress_end();
-    if (err) return err == CVY_E_INPUT ? CVY_E_RUN : err; /* found too late to say that nothing was started */
+/* ---- together ---- */
+
+static cvy_err agree(const job *j, cvy_err err) {
+  return j->config->comm ? cvy_comm_agree(j->config->comm, err) : err;
+}
+
+static cvy_err check_same_plan(const job *j) {
+  if (!j->config->comm) return CVY_OK;
+  cvy_hasher *hasher = cvy_hasher_create();
+  cvy_hasher_add(hasher, j->plan, strlen(j->plan));
+  const cvy_hash hash = cvy_hasher_result(hasher);
+  cvy_hasher_destroy(hasher);
+  const int other = cvy_comm_first_different(j->config->comm, hash.hex);
+  if (other < 0) return CVY_OK;
+  return cvy_error(CVY_E_INPUT, "rank %d has other arguments, or sees other files, than rank 0", other);
+}
+
+/* Every rank learns what every other has made. */
+static void share_entries(job *j, const entry *before) {
+  enum { WORDS = sizeof(entry) / sizeof(int64_t) };
+  if (!j->config->comm) return;
+  for (int64_t k = 0; k < j->shard_count; k++)
+    if (before[k].stage != CVY_SHARD_MISSING) j->entries[k] = j->rank == 0 ? before[k] : (entry){0};
+  cvy_comm_sum(j->config->comm, (int64_t *)j->entries, WORDS * j->shard_count);
+}
+
+static cvy_err write_mine(job *j) {
+  int64_t unfinished = 0;
+  cvy_err err = CVY_OK;
+  for (int64_t k = 0; k < j->shard_count && !err; k++)
+    if (j->entries[k].stage == CVY_SHARD_MISSING && unfinished++ % j->size == j->rank)
+      err = cvy_prepare_write_shard(j, k);
+  if (err) cvy_prepare_beat(j, "", true);
+  return err;
+}
+
+static cvy_err write_shards(job *j) {
+  const size_t bytes = sizeof *j->entries * (size_t)j->shard_count;
+  entry *before = cvy_pool_new(j->pool, bytes);
+  if (j->config->comm) cvy_comm_broadcast(j->config->comm, j->entries, bytes);
+  memcpy(before, j->entries, bytes);
+  for (int64_t k = 0; k < j->shard_count; k++) {
+    j->done_before += before[k].records + before[k].rejected;
+    j->rejected_before += before[k].rejected;
   }
-  return finish_parts(j, out);
+  const cvy_err err = agree(j, write_mine(j));
+  if (err || j->stop) {
+    cvy_progress_end();
+    return err;
+  }
+  cvy_prepare_show_done(j);
+  share_entries(j, before);
+  return CVY_OK;
+}
+
+static int64_t records_of(const job *j, const part *p) {
+  int64_t records = 0;
+  for (int64_t k = 0; k < p->shard_count; k++) records += j->entries[p->first_shard + k].records;
+  return records;
+}
+
+static cvy_err none_left(const job *j, const part *p, const cvy_rejects *rejects) {
+  const cvy_reject *first = NULL;
+  for (int64_t i = 0; i < rejects->count && !first; i++)
+    if (rejects->items[i].group == p->group) first = &rejects->items[i];
+  return cvy_error(CVY_E_RUN,
+                   "none of the %lld images of '%s' can be read; the first: %s (%s/rejected.csv has all)",
+                   (long long)p->count, p->split, first ? first->reason : "", j->config->dir);
+}
+
+static cvy_err check_rejects(job *j, const cvy_rejects *rejects) {
+  CVY_TRY(cvy_prepare_write_rejects(j, rejects));
+  if (rejects->count > j->most_rejected)
+    return cvy_error(
+        CVY_E_RUN,
+        "%lld images cannot be read, more than --max-rejected allows (%lld of %lld); the first: %s "
+        "(%s/rejected.csv has those found so far)",
+        (long long)rejects->count, (long long)j->most_rejected, (long long)j->total, rejects->items[0].reason,
+        j->config->dir);
+  for (int64_t i = 0; i < j->part_count; i++)
+    if (records_of(j, &j->parts[i]) == 0) return none_left(j, &j->parts[i], rejects);
+  return CVY_OK;
+}
+
+/* By rank 0. */
+static cvy_err look_at_rejects(job *j) {
+  cvy_rejects rejects = cvy_prepare_all_rejects(j);
+  const cvy_err err = check_rejects(j, &rejects);
+  cvy_rejects_free(&rejects);
+  return err;
+}
+
+static cvy_err seal_mine(job *j) {
+  const part *measured = &j->parts[j->measured];
+  cvy_pixel_sums sums = {0};
+  cvy_shard_statistics statistics;
+  for (int64_t k = 0; k < measured->shard_count; k++)
+    cvy_pixel_sums_merge(&sums, &j->entries[measured->first_shard + k].sums);
+  cvy_pixel_sums_statistics(&statistics, &sums);
+  for (int64_t i = 0; i < j->part_count; i++) {
+    const part *p = &j->parts[i];
+    int64_t first_record = 0;
+    for (int64_t k = p->first_shard; k < p->first_shard + p->shard_count; k++) {
+      if (j->entries[k].stage != CVY_SHARD_SEALED && k % j->size == j->rank)
+        CVY_TRY(cvy_prepare_seal_shard(j, k, first_record, &statistics));
+      first_record += j->entries[k].records;
+    }
+  }
+  return CVY_OK;
+}
+
+static void tell(const job *j, cvy_prepare_result *out) {
+  for (int64_t i = 0; i < j->part_count; i++) {
+    const part *p = &j->parts[i];
+    snprintf(out->splits[i].split, sizeof out->splits[i].split, "%s", p->split);
+    out->splits[i].images = records_of(j, p);
+    out->splits[i].shards = p->shard_count;
+    for (int64_t k = 0; k < p->shard_count; k++) {
+      struct stat info;
+      if (stat(cvy_shard_path(j->pool, j->config->dir, p->split, k, p->shard_count), &info) == 0)
+        out->splits[i].bytes += info.st_size;
+      out->rejected += j->entries[p->first_shard + k].rejected;
+    }
+  }
+  out->split_count = j->part_count;
+  out->class_count = j->groups[0].source.class_count;
+}
+
+/* From here on it is too late to say that nothing was started. */
+static cvy_err begun(cvy_err err) {
+  return err == CVY_E_INPUT ? CVY_E_RUN : err;
+}
+
+static cvy_err make(job *j) {
+  CVY_TRY(agree(j, cvy_prepare_join_work(j)));
+  CVY_TRY(begun(write_shards(j)));
+  CVY_TRY(begun(agree(j, j->rank == 0 ? look_at_rejects(j) : CVY_OK)));
+  CVY_TRY(begun(agree(j, seal_mine(j))));
+  return begun(agree(j, j->rank == 0 ? cvy_prepare_publish(j) : CVY_OK));
+}
+
+static cvy_err prepare(job *j, cvy_prepare_result *out) {
+  CVY_TRY(agree(j, plan(j)));
+  CVY_TRY(check_same_plan(j));
+  cvy_err err = agree(j, j->rank == 0 ? cvy_prepare_open_work(j) : CVY_OK);
+  if (!err) err = make(j);
+  if (err && j->rank == 0) cvy_prepare_leave_work(j);
+  cvy_prepare_close_work(j);
+  if (!err) tell(j, out);
+  return err;
 }
 
 cvy_err cvy_prepare(cvy_prepare_result *out, const cvy_prepare_config *config) {
-  job j = {.config = config, .pool = cvy_pool_create()};
+  job j = {.config = config,
+           .pool = cvy_pool_create(),
+           .rank = config->comm ? cvy_comm_rank(config->comm) : 0,
+           .size = config->comm ? cvy_comm_size(config->comm) : 1,
+           .lock_fd = -1,
+           .beats_fd = -1};
   *out = (cvy_prepare_result){0};
-  cvy_err err = plan(&j);
-  if (!err) err = write_all(&j, out);
-  for (int64_t i = 0; i < j.part_count; i++) cvy_shards_abandon(j.parts[i].writer);
+  const cvy_err err = prepare(&j, out);
+  cvy_prepare_free_workers(&j);
   for (int64_t i = 0; i < j.group_count; i++)
     if (j.groups[i].open) config->reader->close(&j.groups[i].source);
-  if (err && j.made_dir) rmdir(config->dir);
   cvy_pool_destroy(j.pool);
   return err;
 }

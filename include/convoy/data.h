@@ -49,6 +49,18 @@ typedef struct cvy_image_part {
  * for is made into pixels; damage in the rest may go unnoticed. The pixels are those of the whole picture's decoding. */
 cvy_err cvy_image_decode_part(cvy_image *out, cvy_image_part *part, const void *bytes, size_t byte_count,
                               int64_t channels) CVY_MUST_CHECK;
+/* The same, but a JPEG much larger than h x w is decoded at 1/2, 1/4 or 1/8 of its size (the smallest that is still at
+ * least h x w), which is faster and loses nothing that scaling to h x w would keep. full[2]: height and width of the
+ * file's picture. h, w of 0: whole. */
+cvy_err cvy_image_decode_at_least(cvy_image *out, int64_t full[2], const void *bytes, size_t byte_count,
+                                  int64_t channels, int64_t h, int64_t w) CVY_MUST_CHECK;
+/* The orientation that the EXIF data of a JPEG file claims: 1 (upright, or nothing said) to 8. */
+int cvy_image_orientation(const void *bytes, size_t byte_count);
+/* Turns and mirrors a picture with that orientation upright. `out` is not `in`. */
+void cvy_image_turn(cvy_image *out, const cvy_image *in, int orientation);
+/* A JPEG file of a grey or RGB picture, quality 1 to 100, the same bytes everywhere; *bytes: free(). */
+cvy_err cvy_image_encode(void **bytes, size_t *byte_count, const cvy_image *image,
+                         int64_t quality) CVY_MUST_CHECK;
 /* Scales to h x w, each axis for itself: area averaging when shrinking, bilinear between pixel centres when
  * growing. The same bits everywhere. `out` is not `in`; its buffer is reused, so the next call of the same
  * sizes allocates nothing. */
@@ -66,6 +78,12 @@ typedef struct cvy_dataset_info {
   float mean[CVY_MAX_CHANNELS]; /* per channel, over the training split, in units of the stored samples */
   float deviation[CVY_MAX_CHANNELS];
   int64_t shard_count;
+  /* For PCA colour (Krizhevsky et al. 2012, section 4.1): the covariance of a pixel's channels over the training
+   * split as eigenvalues, the largest first, in squared units of the stored samples, and eigenvectors
+   * [which][channel] of length 1. Unknown for grey sets, foreign files and shards of version 1. */
+  bool has_colour;
+  float colour_values[CVY_MAX_CHANNELS];
+  float colour_vectors[CVY_MAX_CHANNELS][CVY_MAX_CHANNELS];
 } cvy_dataset_info;
 
 /* Opens `path`: a file; or a folder, whose shards `split`-*.h5 are taken; or a prefix "dir/train". Plain HDF5

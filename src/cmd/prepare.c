@@ -1,13 +1,18 @@
 #include "cmd/command.h"
+#include "cmd/ranks.h"
 #include "datasets/prepare.h"
 
 #include <string.h>
 
 typedef struct options {
-  const char *output, *split;
-  int64_t shards, size[2], seed;
+  cvy_rank_options ranks;
+  const char *output, *split, *size, *max_rejected;
+  int64_t shards, quality, seed;
+  int exif;
   bool encoded;
 } options;
+
+static const char *const exif_words[] = {"apply", "ignore", NULL};
 
 static const cvy_option table[] = {
     {"output", CVY_STRING, offsetof(options, output), "",
@@ -16,10 +21,18 @@ static const cvy_option table[] = {
      .help = "how images without a split of their own are divided; none: train=0.9,val=0.1"},
     {"shards", CVY_INT, offsetof(options, shards), "0", 0, 99999,
      .help = "shards a split; 0: as few as keep each under 256 MiB"},
-    {"size", CVY_PAIR, offsetof(options, size), "0", 0, 65536,
-     .help = "WIDTHxHEIGHT to scale images to; 0: as the source has them"},
+    {"size", CVY_STRING, offsetof(options, size), "",
+     .help =
+         "WIDTHxHEIGHT to scale images to, as pixels; or N: JPEG files with a shorter side of N; none: as the source has them"},
     {"encoded", CVY_BOOL, offsetof(options, encoded), "false",
      .help = "keep JPEG and PNG files' bytes instead of pixels"},
+    {"quality", CVY_INT, offsetof(options, quality), "90", 1, 100,
+     .help = "of the JPEG files that --size N makes"},
+    {"exif", CVY_CHOICE, offsetof(options, exif), "apply", .words = exif_words,
+     .help = "turn pictures upright as their EXIF data says, or not"},
+    {"max-rejected", CVY_STRING, offsetof(options, max_rejected), "",
+     .help = "N or N%: images that cannot be read before it is an error; none: 1 %, but at least 10"},
+    CVY_RANK_OPTIONS(options, ranks),
     {"seed", CVY_INT, offsetof(options, seed), "1", 0, 1e15, .help = "of the split and the order"},
     {0}};
 
@@ -63,10 +76,32 @@ static void print_result(const cvy_prepare_result *result, const char *dir) {
            result->splits[i].split, (long long)result->splits[i].images, (long long)result->class_count,
            (long long)result->splits[i].shards, result->splits[i].shards > 1 ? "s" : "",
            (long long)result->splits[i].bytes, dir, result->splits[i].split);
+  if (result->rejected > 0)
+    printf("%lld image%s could not be read: %s/rejected.csv says which and why\n",
+           (long long)result->rejected, result->rejected > 1 ? "s" : "", dir);
 }
 
-static cvy_err run(const cvy_arguments *arguments, const void *config, const void *reader_config) {
-  const options *o = config;
+/* "WIDTHxHEIGHT" or "N"; for a source that has no files, N is N x N. */
+static cvy_err parse_size(cvy_prepare_config *out, const char *text) {
+  long long w, h;
+  char rest;
+  if (!text[0]) return CVY_OK;
+  const bool pair = sscanf(text, "%lldx%lld%c", &w, &h, &rest) == 2;
+  if (!pair && (sscanf(text, "%lld%c", &w, &rest) != 1)) w = -1;
+  if (!pair) h = w;
+  if (w < 0 || h < 0 || w > 65536 || h > 65536)
+    return cvy_error(CVY_E_USAGE, "--size %s: expected WIDTHxHEIGHT or one number, each up to 65536", text);
+  if (pair || !out->reader->keeps_files) {
+    out->w = w;
+    out->h = h;
+  } else {
+    out->shorter = w;
+  }
+  return CVY_OK;
+}
+
+static cvy_err prepare(cvy_comm *comm, const cvy_arguments *arguments, const options *o,
+                       const void *reader_config) {
   CVY_TRY(cvy_expect_words(arguments, 1, INT64_MAX, "a source, then its files or folders"));
   const cvy_reader *reader = find_reader(arguments->words[0]);
   if (!reader) return unknown_source(arguments->words[0]);
@@ -74,36 +109,49 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
   const int64_t input_count = arguments->count - 1;
   cvy_prepare_input *inputs = cvy_pool_new(arguments->pool, sizeof *inputs * (size_t)(input_count + 1));
   for (int64_t i = 0; i < input_count; i++) inputs[i] = parse_input(arguments->pool, arguments->words[1 + i]);
-  const cvy_prepare_config prepare = {.reader = reader,
-                                      .reader_config = reader_config,
-                                      .inputs = inputs,
-                                      .input_count = input_count,
-                                      .dir = o->output,
-                                      .fractions = o->split[0] ? o->split : NULL,
-                                      .shards = o->shards,
-                                      .h = o->size[0],
-                                      .w = o->size[1],
-                                      .encoded = o->encoded,
-                                      .seed = (uint64_t)o->seed};
+  cvy_prepare_config config = {.reader = reader,
+                               .reader_config = reader_config,
+                               .inputs = inputs,
+                               .input_count = input_count,
+                               .dir = o->output,
+                               .fractions = o->split[0] ? o->split : NULL,
+                               .shards = o->shards,
+                               .quality = o->quality,
+                               .encoded = o->encoded,
+                               .ignore_exif = o->exif == 1,
+                               .max_rejected = o->max_rejected[0] ? o->max_rejected : NULL,
+                               .seed = (uint64_t)o->seed,
+                               .comm = comm};
   cvy_prepare_result result;
-  CVY_TRY(cvy_prepare(&result, &prepare));
-  print_result(&result, o->output);
+  CVY_TRY(parse_size(&config, o->size));
+  CVY_TRY(cvy_prepare(&result, &config));
+  if (cvy_comm_rank(comm) == 0) print_result(&result, o->output);
   return CVY_OK;
 }
 
 static const cvy_kind kind = {"prepare", "make a dataset's HDF5 shards", table, sizeof(options)};
+
+static cvy_err run(const cvy_arguments *arguments, const void *config, const void *reader_config) {
+  const options *o = config;
+  cvy_comm *comm = cvy_ranks_start(&o->ranks);
+  return cvy_ranks_finish(comm, prepare(comm, arguments, o, reader_config), kind.name);
+}
 
 const cvy_command cvy_command_prepare = {
     .kind = &kind,
     .usage = "SOURCE INPUT... -o DIR [options]",
     .description =
         "Reads a dataset and writes its shards, DIR/train-00000-of-00004.h5 and so on: plain HDF5, see datasets/README.md.\n"
-        "An input may name its split: train=FILE val=FILE.\n"
+        "An input may name its split: train=FILE val=FILE. Images that cannot be read are left out and listed in\n"
+        "DIR/rejected.csv. A run that was killed goes on where it was when it is started again with the same arguments\n"
+        "(with others it starts afresh). All cores are used, and under mpirun all ranks, each making some of the shards;\n"
+        "the bytes are the same with any number.\n"
         "\n"
         "  convoy prepare synthetic -o data/digits\n"
         "  convoy prepare hoda train='Train 60000.cdb.gz' val='Test 20000.cdb.gz' -o data/hoda\n"
         "  convoy prepare mnist mnist/ -o data/mnist\n"
-        "  convoy prepare folder pictures/ --size 64x64 --split train=0.8,val=0.2 -o data/pictures",
+        "  convoy prepare folder pictures/ --size 64x64 --split train=0.8,val=0.2 -o data/pictures\n"
+        "  mpirun -n 8 convoy prepare folder photographs/ --size 256 -o data/photographs",
     .more_help = list_sources,
     .further = reader_options,
     .run = run};

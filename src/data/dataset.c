@@ -60,6 +60,8 @@ static void hash_description(cvy_hasher *hasher, const cvy_dataset *dataset) {
 static cvy_err open_all(cvy_dataset *dataset, const char *path, const char *split, cvy_hasher *hasher) {
   CVY_TRY(cvy_dataset_find(dataset, path, split));
   for (int64_t i = 0; i < dataset->info.shard_count; i++) CVY_TRY(open_file(dataset, i, hasher));
+  if (dataset->info.count == 0)
+    return cvy_error(CVY_E_INPUT, "%s: no records in any of its shards", dataset->files[0].path);
   hash_description(hasher, dataset);
   dataset->fingerprint = cvy_hasher_result(hasher);
   return CVY_OK;
@@ -125,9 +127,27 @@ static const cvy_dataset_file *file_of(const cvy_dataset *dataset, int64_t index
   return &dataset->files[low];
 }
 
+char *cvy_dataset_name(cvy_pool *pool, const cvy_dataset *dataset, int64_t index) {
+  const cvy_dataset_file *file = file_of(dataset, index);
+  cvy_h5 *h5;
+  char *name = NULL;
+  if (cvy_h5_open(&h5, file->path)) return NULL;
+  if (cvy_h5_has(h5, "names") && cvy_h5_read_text(h5, "names", index - file->first, &name, pool)) name = NULL;
+  cvy_h5_discard(h5);
+  return name;
+}
+
 cvy_err cvy_dataset_error_in(cvy_err err, const cvy_dataset *dataset, int64_t index) {
   const cvy_dataset_file *file = file_of(dataset, index);
-  return cvy_error_in(err, "%s: record %lld", file->path, (long long)(index - file->first));
+  char *message = cvy_format("%s",
+                             cvy_err_message()); /* asking for the name may fail, and would replace it */
+  cvy_pool *pool = cvy_pool_create();
+  const char *name = cvy_dataset_name(pool, dataset, index);
+  err = cvy_error(err, "%s: record %lld%s%s%s: %s", file->path, (long long)(index - file->first),
+                  name ? " (" : "", name ? name : "", name ? ")" : "", message);
+  cvy_pool_destroy(pool);
+  free(message);
+  return err;
 }
 
 static cvy_err read_bytes(int fd, char *out, size_t count, int64_t at) {

@@ -10,7 +10,7 @@ typedef struct header {
   int64_t h, w, c;
   int64_t class_count;
   char **class_names;
-  float mean[CVY_MAX_CHANNELS], deviation[CVY_MAX_CHANNELS];
+  cvy_shard_statistics statistics;
 } header;
 
 static cvy_err check_format(cvy_h5 *h5, cvy_pool *pool) {
@@ -21,7 +21,7 @@ static cvy_err check_format(cvy_h5 *h5, cvy_pool *pool) {
     return cvy_error(CVY_E_INPUT, "%s: a %s; expected a shard of images", cvy_h5_path(h5), format);
   CVY_TRY(cvy_h5_read_attr_i64(h5, "", "version", &version));
   if (version < 1 || version > CVY_SHARD_VERSION)
-    return cvy_error(CVY_E_INPUT, "%s: shard format %lld; this Convoy reads %d%s", cvy_h5_path(h5),
+    return cvy_error(CVY_E_INPUT, "%s: shard format %lld; this Convoy reads 1 to %d%s", cvy_h5_path(h5),
                      (long long)version, CVY_SHARD_VERSION,
                      version > CVY_SHARD_VERSION ? " (the file was made by a newer Convoy)" : "");
   return CVY_OK;
@@ -59,6 +59,32 @@ static cvy_err read_statistics(float out[CVY_MAX_CHANNELS], cvy_h5 *h5, const ch
     if (!isfinite(out[k]))
       return cvy_error(CVY_E_INPUT, "%s: dataset '%s': not a number for channel %lld", cvy_h5_path(h5), name,
                        (long long)k);
+  return CVY_OK;
+}
+
+/* Shards of version 1 have none of it, grey ones neither. */
+static cvy_err read_colour(cvy_shard_statistics *out, cvy_h5 *h5, int64_t c) {
+  int64_t dims[CVY_H5_MAX_DIMS], expected;
+  int dim_count;
+  float rows[CVY_MAX_CHANNELS * CVY_MAX_CHANNELS];
+  const char *name = "colour_eigenvectors";
+  out->has_colour = cvy_h5_has(h5, "colour_eigenvalues") && cvy_h5_has(h5, name);
+  if (!out->has_colour) return CVY_OK;
+  CVY_TRY(read_statistics(out->colour_values, h5, "colour_eigenvalues", c));
+  CVY_TRY(cvy_h5_shape(h5, name, dims, &dim_count));
+  if (dim_count != 2 || dims[0] != c || dims[1] != c)
+    return cvy_error(CVY_E_INPUT, "%s: dataset '%s' must be %lldx%lld numbers", cvy_h5_path(h5), name,
+                     (long long)c, (long long)c);
+  CVY_TRY(cvy_h5_read(h5, name, CVY_H5_F32, rows, c * c));
+  CVY_TRY(cvy_h5_read_attr_i64(h5, name, "checksum", &expected));
+  if (cvy_shard_checksum(rows, sizeof *rows * (size_t)(c * c)) != expected)
+    return cvy_error(CVY_E_INPUT, "%s: dataset '%s': its checksum does not match; the file is damaged",
+                     cvy_h5_path(h5), name);
+  for (int64_t i = 0; i < c * c; i++) {
+    if (!isfinite(rows[i]))
+      return cvy_error(CVY_E_INPUT, "%s: dataset '%s': not a number", cvy_h5_path(h5), name);
+    out->colour_vectors[i / c][i % c] = rows[i];
+  }
   return CVY_OK;
 }
 
@@ -104,8 +130,9 @@ static cvy_err read_header(header *out, cvy_h5 *h5, cvy_pool *pool) {
                      CVY_MAX_CHANNELS);
   CVY_TRY(read_image_shape(out, h5));
   CVY_TRY(read_class_names(out, h5, pool));
-  CVY_TRY(read_statistics(out->mean, h5, "mean", out->c));
-  return read_statistics(out->deviation, h5, "deviation", out->c);
+  CVY_TRY(read_statistics(out->statistics.mean, h5, "mean", out->c));
+  CVY_TRY(read_statistics(out->statistics.deviation, h5, "deviation", out->c));
+  return read_colour(&out->statistics, h5, out->c);
 }
 
 static void take(cvy_dataset *dataset, const header *head) {
@@ -116,8 +143,12 @@ static void take(cvy_dataset *dataset, const header *head) {
   info->c = head->c;
   info->class_count = head->class_count;
   info->class_names = (const char *const *)head->class_names;
-  memcpy(info->mean, head->mean, sizeof info->mean);
-  memcpy(info->deviation, head->deviation, sizeof info->deviation);
+  const cvy_shard_statistics *statistics = &head->statistics;
+  memcpy(info->mean, statistics->mean, sizeof info->mean);
+  memcpy(info->deviation, statistics->deviation, sizeof info->deviation);
+  info->has_colour = statistics->has_colour;
+  memcpy(info->colour_values, statistics->colour_values, sizeof info->colour_values);
+  memcpy(info->colour_vectors, statistics->colour_vectors, sizeof info->colour_vectors);
 }
 
 static cvy_err check_agreement(const cvy_dataset *dataset, const header *head, cvy_h5 *h5) {
@@ -137,9 +168,14 @@ static cvy_err check_agreement(const cvy_dataset *dataset, const header *head, c
     if (strcmp(head->class_names[k], info->class_names[k]) != 0)
       return cvy_error(CVY_E_INPUT, "%s: class %lld is '%s', but in %s it is '%s'", here, (long long)k,
                        head->class_names[k], first, info->class_names[k]);
-  if (memcmp(head->mean, info->mean, sizeof info->mean) != 0 ||
-      memcmp(head->deviation, info->deviation, sizeof info->deviation) != 0)
+  const cvy_shard_statistics *statistics = &head->statistics;
+  if (memcmp(statistics->mean, info->mean, sizeof info->mean) != 0 ||
+      memcmp(statistics->deviation, info->deviation, sizeof info->deviation) != 0)
     return cvy_error(CVY_E_INPUT, "%s: mean or deviation differ from those of %s", here, first);
+  if (statistics->has_colour != info->has_colour ||
+      memcmp(statistics->colour_values, info->colour_values, sizeof info->colour_values) != 0 ||
+      memcmp(statistics->colour_vectors, info->colour_vectors, sizeof info->colour_vectors) != 0)
+    return cvy_error(CVY_E_INPUT, "%s: the colours' covariance differs from that of %s", here, first);
   return CVY_OK;
 }
 
@@ -171,7 +207,8 @@ static cvy_err read_records(cvy_dataset *dataset, cvy_dataset_file *file, cvy_h5
   file->name = raw ? "images" : "bytes";
   CVY_TRY(cvy_h5_shape(h5, file->name, bytes, &dim_count));
   CVY_TRY(cvy_h5_shape(h5, "labels", dims, &dim_count));
-  if (dim_count != 1 || dims[0] < 1)
+  /* A shard of a set may have lost all its records to damage at the source. */
+  if (dim_count != 1 || (dims[0] < 1 && !dataset->is_set))
     return cvy_error(CVY_E_INPUT, "%s: dataset 'labels' must be a list, not empty", file->path);
   file->count = dims[0];
   if (raw && bytes[0] != file->count)

@@ -601,6 +601,25 @@ cvy_err cvy_h5_read_texts(cvy_h5 *file, const char *name, char ***out, int64_t *
   return leave(&c, read_texts(&c, out, count, pool));
 }
 
+static cvy_err read_text(call *c, int64_t index, char **out, cvy_pool *pool) {
+  hid_t dataset, in_file, in_memory;
+  CVY_TRY(open_dataset(&dataset, c));
+  const hid_t type = keep(c, H5Dget_type(dataset));
+  if (type < 0 || H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) > 0)
+    return cvy_error(CVY_E_INPUT, "%s: dataset '%s' is not a list of texts", c->file->path, c->name);
+  CVY_TRY(select_rows(c, dataset, index, 1, &in_file, &in_memory));
+  const size_t width = H5Tget_size(type);
+  char *text = cvy_pool_new(pool, width + 1);
+  H5_TRY(c, H5Dread(dataset, type, in_memory, in_file, H5P_DEFAULT, text) >= 0, "cannot read");
+  *out = unpadded(pool, text, width, H5Tget_strpad(type));
+  return CVY_OK;
+}
+
+cvy_err cvy_h5_read_text(cvy_h5 *file, const char *name, int64_t index, char **out, cvy_pool *pool) {
+  call c = enter(file, name);
+  return leave(&c, read_text(&c, index, out, pool));
+}
+
 /* ---- attributes ---- */
 
 static cvy_err open_object(hid_t *out, call *c) {

@@ -78,6 +78,10 @@ cvy_err cvy_h5_write_texts(cvy_h5 *file, const char *name, const char *const *te
 cvy_err cvy_h5_read_texts(cvy_h5 *file, const char *name, char ***out, int64_t *count,
                           cvy_pool *pool) CVY_MUST_CHECK;
 
+/* One text of such a list of fixed length. */
+cvy_err cvy_h5_read_text(cvy_h5 *file, const char *name, int64_t index, char **out,
+                         cvy_pool *pool) CVY_MUST_CHECK;
+
 /* Calls visit(context, name) for every dataset of the file, depth first, by name. It may use this file. */
 cvy_err cvy_h5_visit(cvy_h5 *file, void (*visit)(void *context, const char *name),
                      void *context) CVY_MUST_CHECK;

@@ -207,6 +207,10 @@ static void read_part(jpeg_job *job, cvy_image *out, cvy_image_part *part, int64
   read_rows(job, out);
   part->top = top * scale, part->h = (bottom - top) * scale;
   part->left = from * scale, part->w = width * scale;
+  if (bottom == info->output_height)
+    jpeg_finish_decompress(info);
+  else
+    jpeg_abort_decompress(info);
 }
 
 static cvy_err run_jpeg(jpeg_job *job, cvy_image *out, cvy_image_part *part, int64_t channels) {
@@ -220,7 +224,6 @@ static cvy_err run_jpeg(jpeg_job *job, cvy_image *out, cvy_image_part *part, int
   jpeg_start_decompress(info);
   if (part && !is_all(part, info)) {
     read_part(job, out, part, channels);
-    jpeg_abort_decompress(info);
     return CVY_OK;
   }
   if (part) *part = (cvy_image_part){.h = info->image_height, .w = info->image_width, .shrink = 1};
@@ -356,6 +359,16 @@ cvy_err cvy_image_decode(cvy_image *out, const void *bytes, size_t byte_count, i
   return decode_any(out, NULL, bytes, byte_count, &channels);
 }
 
+cvy_err cvy_image_decode_at_least(cvy_image *out, int64_t full[2], const void *bytes, size_t byte_count,
+                                  int64_t channels, int64_t h, int64_t w) {
+  int64_t found = channels;
+  CVY_TRY(cvy_image_size(&full[0], &full[1], &found, bytes, byte_count));
+  cvy_image_part whole = {.h = full[0], .w = full[1], .shrink = 1};
+  for (int64_t scale = 2; h > 0 && w > 0 && scale <= 8; scale *= 2)
+    if ((full[0] + scale - 1) / scale >= h && (full[1] + scale - 1) / scale >= w) whole.shrink = (double)scale;
+  return cvy_image_decode_part(out, &whole, bytes, byte_count, channels);
+}
+
 cvy_err cvy_image_decode_part(cvy_image *out, cvy_image_part *part, const void *bytes, size_t byte_count,
                               int64_t channels) {
   return decode_any(out, part, bytes, byte_count, &channels);
@@ -371,7 +384,8 @@ cvy_err cvy_image_size(int64_t *h, int64_t *w, int64_t *channels, const void *by
 
 /* ---- scaling ---- */
 
-/* One axis: output i is the sum of weights[i*stride + k] * input[first[i] + k] over k < count[i]. */
+/* One axis: output i is the sum of weights[i*stride + k] * input[first[i] + k] over k < count[i]; the weights behind those
+ * are 0. */
 typedef struct axis {
   int64_t stride;
   int32_t *first, *count;
@@ -415,6 +429,7 @@ static axis axis_plan(void *memory, int64_t in, int64_t out) {
   axis a = {.stride = axis_stride(in, out), .first = memory};
   a.count = a.first + out;
   a.weights = (float *)(a.count + out);
+  memset(a.weights, 0, sizeof *a.weights * (size_t)(out * a.stride));
   for (int64_t i = 0; i < out; i++) {
     if (in > out)
       plan_shrinking(&a, i, in, out);
@@ -424,33 +439,55 @@ static axis axis_plan(void *memory, int64_t in, int64_t out) {
   return a;
 }
 
-static void scale_row(float *line, const uint8_t *px, const axis *x, int64_t w, int64_t c) {
+/* `c`, `lanes` and mostly `taps` are constants where this is called: three channels are summed as four, one vector, of which the last
+ * belongs to the next pixel and is written over by it. All of the stride is summed, for a loop of changing length is
+ * mispredicted at every other pixel. */
+static inline void scale_line(float *line, const float *samples, const axis *x, int64_t w, int64_t c,
+                              int64_t lanes, int64_t taps) {
   for (int64_t i = 0; i < w; i++, line += c) {
-    const uint8_t *from = px + x->first[i] * c;
-    for (int64_t ch = 0; ch < c; ch++) line[ch] = 0;
-    for (int64_t k = 0; k < x->count[i]; k++) {
-      const float weight = x->weights[i * x->stride + k];
-      for (int64_t ch = 0; ch < c; ch++) line[ch] += weight * (float)*from++;
-    }
+    const float *from = samples + x->first[i] * c, *weights = x->weights + i * taps;
+    float sum[CVY_MAX_CHANNELS] = {0};
+    for (int64_t k = 0; k < taps; k++, from += c)
+      for (int64_t ch = 0; ch < lanes; ch++) sum[ch] += weights[k] * from[ch];
+    for (int64_t ch = 0; ch < lanes; ch++) line[ch] = sum[ch];
   }
+}
+
+/* samples: room for a row of the input, and zeros for a stride and a lane behind it; `line` too is longer by that. */
+static void scale_row(float *line, float *samples, const uint8_t *px, const axis *x, const cvy_image *in,
+                      int64_t w) {
+  for (int64_t j = 0; j < in->w * in->c; j++) samples[j] = (float)px[j];
+  if (in->c == 3 && x->stride == 2)
+    scale_line(line, samples, x, w, 3, 4, 2);
+  else if (in->c == 3 && x->stride == 3)
+    scale_line(line, samples, x, w, 3, 4, 3);
+  else if (in->c == 3)
+    scale_line(line, samples, x, w, 3, 4, x->stride);
+  else if (in->c == 1)
+    scale_line(line, samples, x, w, 1, 1, x->stride);
+  else
+    scale_line(line, samples, x, w, in->c, in->c, x->stride);
 }
 
 /* Neighbouring output rows share input rows, so the last two that were scaled along x are kept. */
 static void scale_rows(cvy_image *out, const cvy_image *in, const axis *y, const axis *x, float *memory) {
   const int64_t n = out->w * out->c;
-  float *sum = memory, *lines[2] = {memory + n, memory + 2 * n};
+  float *sum = memory, *lines[2] = {memory + n, memory + 2 * n + 1}, *samples = memory + 3 * n + 2;
   int64_t held[2] = {-1, -1};
+  uint8_t *to = out->px; /* of its own, for a byte might else be part of `out` */
+  memset(samples + in->w * in->c, 0, sizeof *samples * (size_t)(x->stride * in->c + 1));
   for (int64_t i = 0; i < out->h; i++) {
     for (int64_t j = 0; j < n; j++) sum[j] = 0.5f;
     for (int64_t k = 0; k < y->count[i]; k++) {
       const int64_t row = y->first[i] + k;
       float *line = lines[row & 1];
-      if (held[row & 1] != row) scale_row(line, in->px + row * in->w * in->c, x, out->w, out->c);
+      if (held[row & 1] != row) scale_row(line, samples, in->px + row * in->w * in->c, x, in, out->w);
       held[row & 1] = row;
       const float weight = y->weights[i * y->stride + k];
       for (int64_t j = 0; j < n; j++) sum[j] += weight * line[j];
     }
-    for (int64_t j = 0; j < n; j++) out->px[i * n + j] = (uint8_t)sum[j];
+    for (int64_t j = 0; j < n; j++) to[j] = (uint8_t)sum[j];
+    to += n;
   }
 }
 
@@ -464,7 +501,8 @@ void cvy_image_scale(cvy_image *out, const cvy_image *in, int64_t h, int64_t w) 
   /* Scratch lives behind the samples, in the buffer that is reused: no allocation from the second call on. */
   const size_t samples = cvy_aligned(sample_count(out));
   const size_t y_bytes = axis_bytes(in->h, h), x_bytes = axis_bytes(in->w, w);
-  reserve(out, samples + y_bytes + x_bytes + 3 * sizeof(float) * (size_t)(w * in->c));
+  const size_t line_bytes = sizeof(float) * (size_t)((3 * w + in->w + axis_stride(in->w, w)) * in->c + 3);
+  reserve(out, samples + y_bytes + x_bytes + line_bytes);
   uint8_t *scratch = out->px + samples;
   const axis y = axis_plan(scratch, in->h, h), x = axis_plan(scratch + y_bytes, in->w, w);
   scale_rows(out, in, &y, &x, (float *)(void *)(scratch + y_bytes + x_bytes));

@@ -92,6 +92,9 @@ cvy_picture cvy_picture_of(const void *samples, bool is_float, int64_t h, int64_
 /* A file's bytes, of which only the header is read now. Errors as those of cvy_image_decode. */
 cvy_err cvy_picture_of_encoded(cvy_picture *out, const cvy_encoded *encoded, int64_t channels) CVY_MUST_CHECK;
 
+/* Decodes all of it now, in order to know that it can be: sheet.samples are its bytes. */
+cvy_err cvy_picture_decode(cvy_picture *picture) CVY_MUST_CHECK;
+
 /* The picture becomes h x w; `map` leads from it to what it was. Beyond that `edge` is seen; NULL only if nothing is. */
 cvy_err cvy_picture_map(cvy_picture *picture, cvy_canvas *canvas, int64_t h, int64_t w,
                         const cvy_affine_map *map, const cvy_edge *edge) CVY_MUST_CHECK;

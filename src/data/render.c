@@ -223,6 +223,15 @@ static void show_image(cvy_picture *p, const cvy_image *image, const cvy_image_p
                          .pixels_across = (double)part->w / (double)image->w};
 }
 
+cvy_err cvy_picture_decode(cvy_picture *p) {
+  if (!p->encoded.bytes) return CVY_OK;
+  const cvy_image_part whole = {.h = p->whole_h, .w = p->whole_w};
+  CVY_TRY(cvy_image_decode(p->encoded.image, p->encoded.bytes, p->encoded.byte_count, p->c));
+  show_image(p, p->encoded.image, &whole);
+  p->encoded.bytes = NULL;
+  return CVY_OK;
+}
+
 static cvy_err decode(cvy_picture *p) {
   const box b = box_of(p);
   cvy_image_part part = {.top = (int64_t)floor(b.top),

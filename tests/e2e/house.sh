@@ -15,7 +15,7 @@ may_include() {
     net) echo "base layer" ;;
     train) echo "base math layer net optim comm data" ;;
     report) echo "base net data" ;;
-    datasets) echo "base data" ;;
+    datasets) echo "base data comm" ;;
     cmd) echo "base math layer net optim comm data train report datasets" ;;
   esac
 }

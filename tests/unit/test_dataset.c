@@ -229,8 +229,8 @@ static void wrong_contents(void) {
   cvy_dataset_close(open_it(path, "train"));
   bad.format = "convoy-checkpoint";
   expect_refusal(bad, "a convoy-checkpoint; expected a shard");
-  bad = good, bad.version = 2;
-  expect_refusal(bad, "shard format 2; this Convoy reads 1 (the file was made by a newer Convoy)");
+  bad = good, bad.version = 3;
+  expect_refusal(bad, "shard format 3; this Convoy reads 1 to 2 (the file was made by a newer Convoy)");
   bad = good, bad.encoding = "zip";
   expect_refusal(bad, "encoding 'zip'; expected raw or encoded");
   bad = good, bad.encoding = "encoded";

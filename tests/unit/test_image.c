@@ -324,7 +324,118 @@ static void the_buffer_is_reused(void) {
   CU_ASSERT(image.px == NULL && image.capacity_bytes == 0);
 }
 
+/* Mean of |a - b| over all samples. */
+static double difference(const cvy_image *a, const cvy_image *b) {
+  double sum = 0;
+  if (a->h != b->h || a->w != b->w || a->c != b->c) return 1e9;
+  for (int64_t i = 0; i < a->h * a->w * a->c; i++) sum += abs(a->px[i] - b->px[i]);
+  return sum / (double)(a->h * a->w * a->c);
+}
+
+static void decoding_no_larger_than_needed(void) {
+  static const int64_t cases[][4] = {
+      {30, 20, 50, 40}, {20, 20, 25, 20}, {13, 10, 13, 10}, {51, 1, 100, 80},
+      {1, 1, 13, 10},   {0, 0, 100, 80},  {200, 1, 100, 80}}; /* asked h, w; got */
+  cvy_image small = {0}, expected = {0};
+  int64_t full[2];
+  paint(&image, 100, 80, 3);
+  const file_bytes file = make_jpeg(&image, 95, false);
+  for (int64_t i = 0; i < CVY_COUNT(cases); i++) {
+    const int64_t *c = cases[i];
+    CU_ASSERT_EQUAL(cvy_image_decode_at_least(&small, full, file.bytes, file.count, 3, c[0], c[1]), CVY_OK);
+    CU_ASSERT(full[0] == 100 && full[1] == 80 && small.h == c[2] && small.w == c[3]);
+    if (c[2] != 50) continue;
+    cvy_image_scale(&expected, &image, small.h, small.w);
+    CU_ASSERT(difference(&small, &expected) < 3);
+  }
+  free(file.bytes);
+  cvy_image_free(&image);
+  cvy_image_free(&small);
+  cvy_image_free(&expected);
+}
+
+static void encoding(void) {
+  for (int64_t c = 1; c <= 3; c += 2) {
+    cvy_image back = {0};
+    void *bytes[2];
+    size_t counts[2];
+    paint(&image, 31, 47, c);
+    for (int i = 0; i < 2; i++)
+      CU_ASSERT_EQUAL_FATAL(cvy_image_encode(&bytes[i], &counts[i], &image, i == 0 ? 95 : 40), CVY_OK);
+    CU_ASSERT(counts[1] < counts[0]);
+    CU_ASSERT_EQUAL(cvy_image_decode(&back, bytes[0], counts[0], 0), CVY_OK);
+    CU_ASSERT(back.c == c && difference(&image, &back) < 5);
+    free(bytes[0]);
+    free(bytes[1]);
+    cvy_image_free(&image);
+    cvy_image_free(&back);
+  }
+}
+
+static void turning(void) {
+  static const int undoes[] = {0, 1, 2, 3, 4, 5, 8, 7, 6};
+  cvy_image turned = {0}, back = {0};
+  paint(&image, 5, 7, 3);
+  for (int o = 1; o <= 8; o++) {
+    cvy_image_turn(&turned, &image, o);
+    CU_ASSERT_EQUAL(turned.h, o >= 5 ? 7 : 5);
+    cvy_image_turn(&back, &turned, undoes[o]);
+    CU_ASSERT_EQUAL(difference(&image, &back), 0);
+  }
+  cvy_image_turn(&turned, &image, 6); /* the left column from below becomes the top row */
+  for (int64_t x = 0; x < 5; x++) CU_ASSERT_EQUAL(turned.px[3 * x], image.px[3 * 7 * (4 - x)]);
+  cvy_image_free(&image);
+  cvy_image_free(&turned);
+  cvy_image_free(&back);
+}
+
+static void orientation_of_damaged_files(void) {
+  /* a tag of another kind, then the orientation; little-endian */
+  static const uint8_t exif[] = {0xff, 0xd8, 0xff, 0xe0, 0, 4,   1,   2,  0xff, 0xff, 0xe1, 0,    42,  'E',
+                                 'x',  'i',  'f',  0,    0, 'I', 'I', 42, 0,    8,    0,    0,    0,   2,
+                                 0,    0x0f, 1,    2,    0, 1,   0,   0,  0,    9,    9,    9,    9,   0x12,
+                                 1,    3,    0,    1,    0, 0,   0,   6,  0,    0,    0,    0xff, 0xda};
+  CU_ASSERT_EQUAL(cvy_image_orientation(exif, sizeof exif), 6);
+  for (size_t cut = 0; cut < 49; cut++) { /* in a block of its own, so that ASan sees what is read beyond */
+    uint8_t *bytes = malloc(cut + 1);
+    memcpy(bytes, exif, cut);
+    CU_ASSERT_EQUAL(cvy_image_orientation(bytes, cut), 1);
+    free(bytes);
+  }
+  for (size_t at = 0; at < sizeof exif; at++)
+    for (int bit = 0; bit < 8; bit++) {
+      uint8_t *bytes = malloc(sizeof exif);
+      memcpy(bytes, exif, sizeof exif);
+      bytes[at] ^= (uint8_t)(1 << bit);
+      const int orientation = cvy_image_orientation(bytes, sizeof exif);
+      CU_ASSERT(orientation >= 1 && orientation <= 8);
+      free(bytes);
+    }
+}
+
+/* The same photograph as it lies in the camera's eight orientations. */
+static void photographs_turn_upright(void) {
+  const char *data = test_data("photographs_turn_upright");
+  if (!data) return;
+  cvy_image first = {0}, upright = {0};
+  for (int o = 1; o <= 8; o++) {
+    char path[4200];
+    snprintf(path, sizeof path, "%s/odd-images/exif-orientation/Landscape_%d.jpg", data, o);
+    const file_bytes file = read_whole(path);
+    CU_ASSERT_EQUAL(cvy_image_orientation(file.bytes, file.count), o);
+    CU_ASSERT_EQUAL_FATAL(cvy_image_decode(&image, file.bytes, file.count, 3), CVY_OK);
+    cvy_image_turn(o == 1 ? &first : &upright, &image, o);
+    if (o > 1) CU_ASSERT(difference(&first, &upright) < 4);
+    free(file.bytes);
+  }
+  cvy_image_free(&first);
+  cvy_image_free(&image);
+  cvy_image_free(&upright);
+}
+
 SUITE("image", TEST(jpeg_grey_and_colour), TEST(jpeg_ink), TEST(jpeg_cut_anywhere_is_an_error),
       TEST(png_depths), TEST(png_transparency_shows_white), TEST(png_damage_is_an_error), TEST(not_a_picture),
       TEST(too_large_a_picture), TEST(odd_pictures_never_crash), TEST(png_suite), TEST(reference_decodes),
-      TEST(scaling_matches_its_definition), TEST(scaling_keeps_what_it_should), TEST(the_buffer_is_reused))
+      TEST(scaling_matches_its_definition), TEST(scaling_keeps_what_it_should), TEST(the_buffer_is_reused),
+      TEST(decoding_no_larger_than_needed), TEST(encoding), TEST(turning), TEST(orientation_of_damaged_files),
+      TEST(photographs_turn_upright))

@@ -1,7 +1,7 @@
 /* From inputs to shards: sizes, order, statistics, repeatability, and what is left behind after an error. */
 #include "suite.h"
 #include "sets.h"
-#include "data/h5.h"
+#include "data/dataset.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -32,8 +32,9 @@ static void end(void) {
 typedef struct call {
   const char *source, *option, *value, *dir, *fractions;
   cvy_prepare_input inputs[4];
-  int64_t shards, h, w;
-  bool encoded;
+  int64_t shards, h, w, shorter;
+  bool encoded, ignore_exif;
+  const char *max_rejected;
   uint64_t seed;
 } call;
 
@@ -51,7 +52,10 @@ static cvy_err prepare(const call *c) {
                                      .shards = c->shards,
                                      .h = c->h,
                                      .w = c->w,
+                                     .shorter = c->shorter,
                                      .encoded = c->encoded,
+                                     .ignore_exif = c->ignore_exif,
+                                     .max_rejected = c->max_rejected,
                                      .seed = c->seed};
   return cvy_prepare(&result, &config);
 }
@@ -163,6 +167,30 @@ static void the_same_arguments_give_the_same_bytes(void) {
   CU_ASSERT(same_files("a/val-00001-of-00002.h5", "b/val-00001-of-00002.h5"));
   CU_ASSERT_FALSE(same_files("a/val-00001-of-00002.h5", "c/val-00001-of-00002.h5"));
   CU_ASSERT(result.splits[0].images == 90 && result.splits[1].images == 10);
+  end();
+}
+
+static void any_number_of_threads(void) {
+  begin();
+  make_picture_folder("pets");
+  scratch_write(fresh("pets/dog/3.jpg"), "no picture", 10);
+  const char *const dirs[] = {"a", "b"};
+  for (int i = 0; i < 2; i++) {
+    cvy_threads_set(i == 0 ? 1 : 3);
+    call c = {.source = "synthetic", .option = "count", .value = "400", .shards = 2};
+    c.dir = dirs[i];
+    CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
+    c = (call){
+        .source = "folder", .inputs = {{NULL, fresh("pets")}}, .fractions = "pets=1", .h = 20, .w = 20};
+    c.dir = dirs[i];
+    CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
+    CU_ASSERT_EQUAL(result.rejected, 1);
+  }
+  cvy_threads_set(1);
+  CU_ASSERT(same_files("a/train-00000-of-00002.h5", "b/train-00000-of-00002.h5"));
+  CU_ASSERT(same_files("a/val-00001-of-00002.h5", "b/val-00001-of-00002.h5"));
+  CU_ASSERT(same_files("a/pets-00000-of-00001.h5", "b/pets-00000-of-00001.h5"));
+  CU_ASSERT(same_files("a/rejected.csv", "b/rejected.csv"));
   end();
 }
 
@@ -356,29 +384,284 @@ static void the_folder_is_made_with_its_parents(void) {
   end();
 }
 
-/* One file is no picture: nothing of this run stays, and what stood before is as it was. */
-static void an_error_leaves_nothing(void) {
+/* A JPEG of 40 x 30 pixels, red at the top and blue below, that claims an orientation. */
+static void write_turned(const char *path, int orientation) {
+  const uint8_t exif[] = {
+      0xff, 0xd8, 0xff, 0xe1, 0, 34, 'E', 'x',  'i', 'f', 0, 0, 'M', 'M', 0, 42,
+      0,    0,    0,    8,    0, 1,  1,   0x12, 0,   3,   0, 0, 0,   1,   0, (uint8_t)orientation,
+      0,    0,    0,    0,    0, 0};
+  static uint8_t whole[8192];
+  cvy_image image = {0};
+  cvy_image_resize_buffer(&image, 30, 40, 3);
+  for (int64_t i = 0; i < 30 * 40 * 3; i++) image.px[i] = i % 3 == (i < 15 * 40 * 3 ? 0 : 2) ? 200 : 20;
+  const file_bytes file = make_jpeg(&image, 95, true);
+  memcpy(whole, exif, sizeof exif);
+  memcpy(whole + sizeof exif, file.bytes + 2, file.count - 2);
+  scratch_write(path, whole, sizeof exif + file.count - 2);
+  free(file.bytes);
+  cvy_image_free(&image);
+}
+
+/* The only picture of the split that is a cat, decoded as training would. */
+static void read_cat(cvy_image *out, size_t *byte_count, const char *dir) {
+  cvy_dataset *dataset;
+  cvy_read_buffer buffer;
+  cvy_picture picture;
+  int32_t label = -1;
+  CU_ASSERT_EQUAL_FATAL(cvy_dataset_open(&dataset, fresh(dir), "train"), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_read_buffer_create(&buffer, dataset), CVY_OK);
+  for (int64_t i = 0; i < dataset->info.count && label != 0; i++) {
+    CU_ASSERT_EQUAL_FATAL(cvy_dataset_read(&picture, &label, dataset, &buffer, i, 3), CVY_OK);
+    if (dataset->files[0].offsets)
+      *byte_count = dataset->files[0].offsets[i + 1] - dataset->files[0].offsets[i];
+  }
+  cvy_image_resize_buffer(out, picture.h, picture.w, 3);
+  CU_ASSERT_EQUAL_FATAL(cvy_picture_decode(&picture), CVY_OK);
+  memcpy(out->px, picture.sheet.samples, (size_t)(picture.h * picture.w * 3));
+  cvy_read_buffer_free(&buffer);
+  cvy_dataset_close(dataset);
+}
+
+static bool is_red(const cvy_image *image, int64_t y, int64_t x) {
+  const uint8_t *px = image->px + (y * image->w + x) * 3;
+  return px[0] > 150 && px[2] < 80;
+}
+
+static void turned_and_scaled_pictures(void) {
+  begin();
+  cvy_image image = {0};
+  size_t count = 0;
+  mkdir(fresh("all"), 0777);
+  mkdir(fresh("all/cat"), 0777);
+  mkdir(fresh("all/dog"), 0777);
+  write_turned(fresh("all/cat/1.jpg"), 6); /* its top lies at the right */
+  write_turned(fresh("all/dog/1.jpg"), 1);
+  struct stat info;
+  CU_ASSERT_EQUAL(stat(fresh("all/cat/1.jpg"), &info), 0);
+  call c = {.source = "folder", .inputs = {{NULL, fresh("all")}}, .fractions = "train=1", .encoded = true};
+  CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
+  read_cat(&image, &count, "out");
+  CU_ASSERT(image.h == 40 && image.w == 30 && is_red(&image, 20, 25) && !is_red(&image, 20, 5));
+  CU_ASSERT(count != (size_t)info.st_size);
+  c.ignore_exif = true;
+  CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
+  read_cat(&image, &count, "out");
+  CU_ASSERT(image.h == 30 && image.w == 40 && is_red(&image, 5, 20) && !is_red(&image, 25, 20));
+  CU_ASSERT_EQUAL(count, (size_t)info.st_size);
+  c.encoded = false;
+  c.shorter = 12;
+  CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
+  read_cat(&image, &count, "out");
+  CU_ASSERT(image.h == 12 && image.w == 16 && is_red(&image, 2, 8) && !is_red(&image, 10, 8));
+  c.ignore_exif = false;
+  CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
+  read_cat(&image, &count, "out");
+  CU_ASSERT(image.h == 16 && image.w == 12 && is_red(&image, 8, 10) && !is_red(&image, 8, 2));
+  c.shorter = 30; /* small enough as it is, but turned */
+  CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
+  read_cat(&image, &count, "out");
+  CU_ASSERT(image.h == 40 && image.w == 30);
+  c.ignore_exif = true;
+  CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
+  read_cat(&image, &count, "out");
+  CU_ASSERT_EQUAL(count, (size_t)info.st_size);
+  c.shorter = 0;
+  c.ignore_exif = false;
+  c.h = 7;
+  c.w = 5;
+  CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
+  read_cat(&image, &count, "out");
+  CU_ASSERT(image.h == 7 && image.w == 5 && is_red(&image, 3, 4) && !is_red(&image, 3, 0));
+  cvy_image_free(&image);
+  end();
+}
+
+static void colours_of_the_training_split(void) {
+  begin();
+  make_picture_folder("pets");
+  CU_ASSERT_EQUAL(
+      prepare(&(call){
+          .source = "folder", .inputs = {{NULL, fresh("pets")}}, .fractions = "train=1", .h = 8, .w = 8}),
+      CVY_OK);
+  float values[3], vectors[9];
+  cvy_h5 *file;
+  CU_ASSERT_EQUAL_FATAL(cvy_h5_open(&file, fresh("out/train-00000-of-00001.h5")), CVY_OK);
+  CU_ASSERT_EQUAL(cvy_h5_read(file, "colour_eigenvalues", CVY_H5_F32, values, 3), CVY_OK);
+  CU_ASSERT_EQUAL(cvy_h5_read(file, "colour_eigenvectors", CVY_H5_F32, vectors, 9), CVY_OK);
+  /* red (220, 20, 30) and blue (10, 40, 200): their difference is the only direction there is */
+  CU_ASSERT(values[0] > 100 && values[1] < 1);
+  CU_ASSERT_DOUBLE_EQUAL(vectors[2] / vectors[0], 170.0 / -210, 0.02);
+  cvy_h5_discard(file);
+  end();
+}
+
+/* ---- a reader that fails when it is told to ---- */
+
+static struct {
+  const char *const *class_names;
+  int64_t fails_at, reads;
+  uint8_t px[4];
+} fake;
+
+static cvy_err open_fake(cvy_source *out, const void *config, const char *const *inputs, int64_t input_count,
+                         int64_t h, int64_t w, uint64_t seed) {
+  (void)config, (void)inputs, (void)input_count, (void)h, (void)w, (void)seed;
+  *out = (cvy_source){.count = 60, .class_count = 2, .class_names = fake.class_names, .h = 2, .w = 2, .c = 1};
+  return CVY_OK;
+}
+
+static cvy_err read_fake(cvy_record *out, cvy_source *source, int64_t index) {
+  (void)source;
+  if (fake.reads++ == fake.fails_at) return cvy_error(CVY_E_SYSTEM, "the tape broke");
+  fake.px[0] = (uint8_t)index;
+  *out = (cvy_record){
+      .label = (int32_t)(index % 2), .name = "tape", .image = {.h = 2, .w = 2, .c = 1, .px = fake.px}};
+  return CVY_OK;
+}
+
+static void close_fake(cvy_source *source) {
+  (void)source;
+}
+
+static cvy_err prepare_fake(const char *dir) {
+  static const cvy_kind kind = {"fake", "a test's", NULL, 0};
+  static const cvy_reader reader = {.kind = &kind, .open = open_fake, .read = read_fake, .close = close_fake};
+  const cvy_prepare_config config = {
+      .reader = &reader, .dir = fresh(dir), .fractions = "train=1", .shards = 6, .seed = 1};
+  fake.reads = 0;
+  return cvy_prepare(&result, &config);
+}
+
+static void classes_of_one_name(void) {
+  begin();
+  fake.class_names = (const char *const[]){"cat", "cat"};
+  CU_ASSERT_EQUAL(prepare_fake("out"), CVY_E_INPUT);
+  CU_ASSERT(says("two classes are called 'cat'"));
+  CU_ASSERT_EQUAL(entries("out"), -1);
+  end();
+}
+
+/* What was ready is not read again, and the bytes are those of a run that went well. */
+static void an_error_midway_and_on(void) {
+  begin();
+  fake.class_names = (const char *const[]){"cat", "dog"};
+  fake.fails_at = -1;
+  CU_ASSERT_EQUAL(prepare_fake("whole"), CVY_OK);
+  CU_ASSERT_EQUAL(fake.reads, 60);
+  fake.fails_at = 5;
+  CU_ASSERT_EQUAL(prepare_fake("out"), CVY_E_SYSTEM);
+  CU_ASSERT(says("the tape broke"));
+  CU_ASSERT_EQUAL(entries("out"), -1); /* no shard was ready */
+  fake.fails_at = 35;
+  CU_ASSERT_EQUAL(prepare_fake("out"), CVY_E_SYSTEM);
+  CU_ASSERT_EQUAL(entries("out"), 1); /* three were */
+  fake.fails_at = -1;
+  CU_ASSERT_EQUAL(prepare_fake("out"), CVY_OK);
+  CU_ASSERT_EQUAL(fake.reads, 30);
+  CU_ASSERT_EQUAL(entries("out"), 6);
+  for (int k = 0; k < 6; k++) {
+    char a[64], b[64];
+    snprintf(a, sizeof a, "whole/train-%05d-of-00006.h5", k);
+    snprintf(b, sizeof b, "out/train-%05d-of-00006.h5", k);
+    CU_ASSERT(same_files(a, b));
+  }
+  end();
+}
+
+static void break_pets(void) {
+  scratch_write(fresh("pets/dog/3.jpg"), "\xff\xd8\xff broken", 10);
+  scratch_write(fresh("pets/cat/empty.png"), "", 0);
+  scratch_write(fresh("pets/cat/a \"text\", no picture"), "hello", 5);
+}
+
+static const char rejected_pets[] =
+    "name,reason\n"
+    "\"cat/a \"\"text\"\", no picture\",\"neither JPEG nor PNG: starts with 68 65 6c 6c 6f (\"\"hello\"\")\"\n"
+    "cat/empty.png,empty (0 bytes)\n"
+    "dog/3.jpg,JPEG: Unsupported marker type 0x20\n";
+
+static void what_cannot_be_read_is_left_out(void) {
+  begin();
+  make_picture_folder("pets");
+  break_pets();
+  const call c = {.source = "folder",
+                  .inputs = {{NULL, fresh("pets")}},
+                  .fractions = "train=0.6,val=0.4",
+                  .shards = 2,
+                  .h = 8,
+                  .w = 8};
+  CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
+  CU_ASSERT_EQUAL(result.rejected, 3);
+  CU_ASSERT_EQUAL(result.splits[0].images + result.splits[1].images, 5);
+  int32_t labels[8];
+  CU_ASSERT_EQUAL(read_split("out", "train", 2, labels, NULL), result.splits[0].images);
+  const file_bytes list = read_whole(fresh("out/rejected.csv"));
+  CU_ASSERT(list.count == strlen(rejected_pets) && memcmp(list.bytes, rejected_pets, list.count) == 0);
+  free(list.bytes);
+  CU_ASSERT_EQUAL(entries("out"), 5);
+
+  cvy_dataset *dataset;
+  CU_ASSERT_EQUAL_FATAL(cvy_dataset_open(&dataset, fresh("out"), "train"), CVY_OK);
+  CU_ASSERT_EQUAL(cvy_dataset_describe(dataset)->count, result.splits[0].images);
+  for (int64_t i = 0; i < result.splits[0].images; i++) {
+    const char *name = cvy_dataset_name(pool, dataset, i);
+    CU_ASSERT_EQUAL(strncmp(name ? name : "", labels[i] == 0 ? "cat/" : "dog/", 4), 0);
+  }
+  cvy_dataset_close(dataset);
+
+  remove(fresh("pets/dog/3.jpg"));
+  remove(fresh("pets/cat/empty.png"));
+  remove(fresh("pets/cat/a \"text\", no picture"));
+  CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
+  CU_ASSERT_EQUAL(result.rejected, 0);
+  CU_ASSERT_EQUAL(entries("out"), 4);
+  end();
+}
+
+/* What stood before stays as it was, but for the list that says why. */
+static void too_much_is_rejected(void) {
   begin();
   make_picture_folder("pets");
   call c = {.source = "folder",
             .inputs = {{NULL, fresh("pets")}},
             .fractions = "train=0.6,val=0.4",
+            .max_rejected = "2",
             .h = 8,
             .w = 8};
-  scratch_write(fresh("pets/dog/3.jpg"), "\xff\xd8\xff broken", 10);
-  CU_ASSERT_EQUAL(prepare(&c), CVY_E_RUN);
-  CU_ASSERT(says("pets/dog/3.jpg: "));
-  CU_ASSERT_EQUAL(entries("out"), -1);
-  remove(fresh("pets/dog/3.jpg"));
   CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
   const file_bytes before = read_whole(fresh("out/train-00000-of-00001.h5"));
-  scratch_write(fresh("pets/dog/3.jpg"), "\xff\xd8\xff broken", 10);
+  break_pets();
   CU_ASSERT_EQUAL(prepare(&c), CVY_E_RUN);
+  CU_ASSERT(
+      says("3 images cannot be read, more than --max-rejected allows (2 of 8); the first: cat/a \"text\""));
   const file_bytes after = read_whole(fresh("out/train-00000-of-00001.h5"));
   CU_ASSERT(before.count == after.count && memcmp(before.bytes, after.bytes, before.count) == 0);
-  CU_ASSERT_EQUAL(entries("out"), 2);
+  CU_ASSERT_EQUAL(entries("out"), 3);
+  c.max_rejected = "37.5%";
+  CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
+  const char *const wrong[] = {"x", "", "-1", "101%", "1%x", "nan"};
+  for (int64_t i = 0; i < CVY_COUNT(wrong); i++) {
+    c.max_rejected = wrong[i];
+    CU_ASSERT_EQUAL(prepare(&c), CVY_E_USAGE);
+    CU_ASSERT(says("--max-rejected"));
+  }
   free(before.bytes);
   free(after.bytes);
+  end();
+}
+
+static void nothing_can_be_read(void) {
+  begin();
+  mkdir(fresh("all"), 0777);
+  mkdir(fresh("all/a"), 0777);
+  mkdir(fresh("all/b"), 0777);
+  scratch_write(fresh("all/a/1.jpg"), "x", 1);
+  scratch_write(fresh("all/b/2.jpg"), "x", 1);
+  CU_ASSERT_EQUAL(
+      prepare(&(call){.source = "folder", .inputs = {{NULL, fresh("all")}}, .fractions = "train=1"}),
+      CVY_E_RUN);
+  CU_ASSERT(says("none of the 2 images of 'train' can be read; the first: a/1.jpg: neither"));
+  CU_ASSERT_EQUAL(entries("out"), 1);
   end();
 }
 
@@ -467,7 +750,10 @@ static void real_sets(void) {
 }
 
 SUITE("prepare", TEST(splits_are_exact_and_complete), TEST(the_same_arguments_give_the_same_bytes),
-      TEST(statistics_are_those_of_the_training_split), TEST(named_splits_stay_apart),
-      TEST(a_source_may_know_its_splits), TEST(pictures_scaled_or_kept), TEST(an_earlier_run_is_replaced),
-      TEST(wrong_arguments), TEST(the_folder_is_made_with_its_parents), TEST(an_error_leaves_nothing),
-      TEST(a_full_disk), TEST(a_really_full_disk), TEST(splits_must_agree), TEST(real_sets))
+      TEST(any_number_of_threads), TEST(statistics_are_those_of_the_training_split),
+      TEST(named_splits_stay_apart), TEST(a_source_may_know_its_splits), TEST(pictures_scaled_or_kept),
+      TEST(an_earlier_run_is_replaced), TEST(wrong_arguments), TEST(the_folder_is_made_with_its_parents),
+      TEST(turned_and_scaled_pictures), TEST(colours_of_the_training_split), TEST(classes_of_one_name),
+      TEST(an_error_midway_and_on), TEST(what_cannot_be_read_is_left_out), TEST(too_much_is_rejected),
+      TEST(nothing_can_be_read), TEST(a_full_disk), TEST(a_really_full_disk), TEST(splits_must_agree),
+      TEST(real_sets))

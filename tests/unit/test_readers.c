@@ -502,7 +502,7 @@ static void folder_refuses(void) {
   CU_ASSERT(says("pets/emu/more: a folder"));
   remove(fresh("pets/emu/more"));
   scratch_write(fresh("pets/emu/1.jpg"), "", 0);
-  CU_ASSERT_EQUAL(open_plain("folder", fresh("pets"), NULL), CVY_E_INPUT);
+  CU_ASSERT_EQUAL(go_through("folder", fresh("pets"), NULL), CVY_E_INPUT);
   CU_ASSERT(says("pets/emu/1.jpg: empty (0 bytes)"));
   scratch_write(fresh("pets/emu/1.jpg"), "not a picture", 13);
   CU_ASSERT_EQUAL(go_through("folder", fresh("pets"), NULL), CVY_E_INPUT);

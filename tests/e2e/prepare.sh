@@ -1,0 +1,168 @@
+# Preparing: the same bytes at any number of ranks and threads, and after any number of kills; broken pictures; a full disk; verify.
+. "$(dirname "$0")/lib" "$1"
+
+same() { # same DIR DIR WHAT: the same files with the same bytes
+  diff -r "$1" "$2" >difference 2>&1 || fail "$3: $(head -5 difference)"
+}
+
+# ---- 1, 2 and 4 ranks, any threads, with pictures that cannot be read ----
+for class in cat dog emu; do
+  mkdir -p zoo/$class
+  for i in $(seq 40); do cp "$CONVOY_SOURCE/tests/e2e/dot.png" zoo/$class/$i.png; done
+  head -c 60 "$CONVOY_SOURCE/tests/e2e/dot.png" >zoo/$class/short.JPEG
+  echo "no picture" >zoo/$class/text.jpg
+  : >zoo/$class/nothing.jpg
+done
+zoo="$convoy prepare folder zoo --size 20x16 --shards 5"
+expect 0 "9 images could not be read: zoo1/rejected.csv" $zoo -o zoo1
+[ "$(wc -l <zoo1/rejected.csv)" = 10 ] || fail "rejected.csv: $(cat zoo1/rejected.csv)"
+grep -q '^dog/nothing.jpg,empty (0 bytes)$' zoo1/rejected.csv || fail "rejected.csv: $(cat zoo1/rejected.csv)"
+expect 0 "9 images could not be read" $zoo -o zoo1t --threads 3
+same zoo1 zoo1t "3 threads"
+for n in 2 4; do
+  expect 0 "9 images could not be read" ranks $n $zoo -o zoo$n
+  same zoo1 zoo$n "$n ranks"
+done
+[ "$(ls -A zoo1 | grep -c convoy)" = 0 ] || fail "the work folder stayed"
+expect 0 "0 bad" "$convoy" verify zoo1
+expect 1 "9 images cannot be read, more than --max-rejected allows (8 of 129)" $zoo -o few --max-rejected 8
+expect 1 "more than --max-rejected allows (2 of 129)" ranks 2 $zoo -o few --max-rejected 2
+[ "$(ls few)" = rejected.csv ] || fail "too much rejected, and left: $(ls few)"
+expect 2 "--max-rejected many" $zoo -o few --max-rejected many
+expect 2 "rank 1 has other arguments" timeout 60 mpirun --oversubscribe -n 1 $zoo -o two : -n 1 $zoo -o two --seed 4
+[ ! -e two ] || fail "ranks that disagree made a folder"
+
+# ---- killed at any moment, it goes on ----
+many="$convoy prepare synthetic --count 40000 --shards 6 --threads 1"
+expect 0 "train: 36000 images" $many -o whole
+
+written() { ls -A killed/.convoy-prepare 2>/dev/null | grep -c -E '\.(written|sealed)$'; }
+
+kill_after() { # kill_after SHARDS COMMAND...: SIGKILL when so many shards are ready
+  local shards=$1 job
+  shift
+  "$@" >/dev/null 2>&1 &
+  job=$!
+  for _ in $(seq 2000); do
+    [ "$(written)" -lt "$shards" ] || break
+    kill -0 $job 2>/dev/null || break
+    sleep 0.005
+  done
+  kill -KILL $job 2>/dev/null
+  wait $job 2>/dev/null
+}
+
+kill_after 2 $many -o killed
+[ "$(written)" -ge 2 ] || fail "the killed run left no shards"
+ls killed/*.h5 >/dev/null 2>&1 && fail "a killed run left shards under their final names"
+kill_after 4 $many -o killed
+# Killed while a shard was sealed: it is made again.
+first=$(ls killed/.convoy-prepare/*.written | head -n 1)
+mv "$first" "${first%.written}.sealing"
+echo "half a file" >"${first%.written}.h5.tmp"
+expect 0 "going on with an earlier run" $many -o killed
+same whole killed "killed and begun again"
+for wait in 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8; do timeout -s KILL $wait $many -o again >/dev/null 2>&1; done
+expect 0 "train: 36000 images" ranks 2 $many -o again
+same whole again "killed at any moment"
+
+# Killed before each of its renames in turn, over an older set: what then stands there is a whole set or none.
+cat >kill.c <<'C'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+int rename(const char *from, const char *to) {
+  static int count;
+  int (*real)(const char *, const char *) = (int (*)(const char *, const char *))dlsym(RTLD_NEXT, "rename");
+  if (strstr(from, ".convoy-prepare") && ++count == atoi(getenv("KILL_AT"))) raise(SIGKILL);
+  return real(from, to);
+}
+C
+if cc -shared -fPIC kill.c -o kill.so -ldl 2>/dev/null; then
+  small="$convoy prepare synthetic --count 300 --shards 2 --threads 1"
+  $small -o small >/dev/null 2>&1
+  $small -o old --seed 2 >/dev/null 2>&1
+  at=0
+  while [ $at -lt 60 ]; do
+    at=$((at + 1))
+    rm -rf over && cp -r old over
+    ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" LD_PRELOAD=$work/kill.so KILL_AT=$at $small -o over >/dev/null 2>&1 && break
+    "$convoy" verify over >verify.log 2>&1
+    case $? in
+      0) ;;
+      2) grep -qE "is missing|no shards" verify.log || fail "killed at rename $at: $(cat verify.log)" ;;
+      *) fail "killed at rename $at: $(cat verify.log)" ;;
+    esac
+    expect 0 "train: 270 images" $small -o over
+    same small over "killed at rename $at"
+  done
+  [ $at -gt 15 ] && [ $at -lt 60 ] || fail "killing at renames came to $at"
+else
+  echo "skipped: killed at every rename (no C compiler)"
+fi
+
+# With other arguments it starts afresh; a run at work keeps others away.
+rm -rf killed
+kill_after 1 $many -o killed
+expect 0 "other arguments or sources is removed" $many -o killed --seed 2
+expect 0 "train: 36000 images" $many -o killed
+same whole killed "begun afresh"
+"$convoy" prepare synthetic --count 400000 -o busy >/dev/null 2>&1 &
+job=$!
+for _ in $(seq 200); do [ -e busy/.convoy-prepare/plan ] && break; sleep 0.02; done
+expect 2 "another convoy prepare is at work there" "$convoy" prepare synthetic --count 20 -o busy
+kill -KILL $job
+wait $job 2>/dev/null
+
+# ---- a full disk, and room again ----
+mkdir disk
+if mount -t tmpfs -o size=4m none disk 2>/dev/null; then
+  expect 1 "shards are ready and wait in disk/data/.convoy-prepare" "$convoy" prepare synthetic --count 6000 --shards 8 -o disk/data
+  ls disk/data/*.h5 >/dev/null 2>&1 && fail "a full disk left shards"
+  mount -o remount,size=40m disk
+  expect 0 "going on with an earlier run" "$convoy" prepare synthetic --count 6000 --shards 8 -o disk/data
+  "$convoy" prepare synthetic --count 6000 --shards 8 -o roomy >/dev/null 2>&1
+  same disk/data roomy "after a full disk"
+  umount disk
+else
+  echo "skipped: full disk (cannot mount a small disk)"
+fi
+
+# ---- verify ----
+expect 0 "train: 36000 images in 6 shards, 0 bad" "$convoy" verify whole
+cp -r whole damaged
+for at in 1000000 2000000; do
+  printf '\377\000\377' | dd of=damaged/train-00002-of-00006.h5 bs=1 seek=$at conv=notrunc 2>/dev/null
+done
+expect 1 "damaged/train-00002-of-00006.h5: record" "$convoy" verify damaged
+expect 1 "(digit " "$convoy" verify damaged --split train
+expect 1 '"bad": 2' "$convoy" verify damaged --json
+expect 0 "2 bad, dropped" "$convoy" verify damaged --repair
+expect 0 "train: 35998 images in 6 shards, 0 bad" "$convoy" verify damaged
+[ "$(ls -A damaged)" = "$(ls -A whole)" ] || fail "a repair left: $(ls -A damaged)"
+rm damaged/val-00003-of-00006.h5
+expect 2 "val-00003-of-00006.h5 is missing" "$convoy" verify damaged
+expect 2 "no shards" "$convoy" verify "$CONVOY_SOURCE"
+
+# ---- odd pictures: read right or refused, never a crash, and what is stored can be read ----
+if [ -d "${CONVOY_TEST_DATA:-}/odd-images" ]; then
+  i=0
+  mkdir -p odd/a odd/b
+  find "$CONVOY_TEST_DATA/odd-images" -type f | sort >odd.txt
+  while read -r file; do
+    i=$((i + 1))
+    class=$([ $((i % 2)) = 0 ] && echo a || echo b)
+    cp "$file" "odd/$class/$i-$(basename "$file")"
+  done <odd.txt
+  for how in "--size 32x24" "--encoded" "--size 48" "--size 48 --exif ignore --colour grey"; do
+    rm -rf odds
+    # shellcheck disable=SC2086
+    expect 0 "images could not be read: odds/rejected.csv" "$convoy" prepare folder odd -o odds --shards 3 --max-rejected 100% $how
+    expect 0 "0 bad" "$convoy" verify odds
+  done
+else
+  echo "skipped: odd pictures (no CONVOY_TEST_DATA)"
+fi
+finish
