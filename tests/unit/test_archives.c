@@ -1,0 +1,281 @@
+/* The readers of pictures in archives and lists: tar, csv, tiny-imagenet. */
+#include "suite.h"
+#include "archives.h"
+#include "reading.h"
+
+#include <errno.h>
+
+static const uint8_t red[3] = {220, 20, 30}, blue[3] = {10, 40, 200};
+
+static file_bytes cat[3], dog[2];
+
+static void begin_pictures(void) {
+  begin();
+  cvy_log_enable(false);
+  for (int i = 0; i < 3; i++) cat[i] = make_picture(i != 1, 9 + i, 14 - i, red);
+  for (int i = 0; i < 2; i++) dog[i] = make_picture(i != 1, 12 + i, 10 - i, blue);
+}
+
+static void end_pictures(void) {
+  for (int i = 0; i < 3; i++) free(cat[i].bytes);
+  for (int i = 0; i < 2; i++) free(dog[i].bytes);
+  end();
+}
+
+#define PACKED(name, file)                                                                                   \
+  { name, (file).bytes, (file).count, NULL }
+#define FOLDER(name)                                                                                         \
+  { name, NULL, 0, NULL }
+
+/* Record `index` is these bytes, with this label, and its name ends so. */
+static void expect_record(const char *reader, int64_t index, const file_bytes *file, int32_t label,
+                          const char *name) {
+  CU_ASSERT_EQUAL_FATAL(reader_named(reader)->read(&record, &source, index), CVY_OK);
+  CU_ASSERT_EQUAL(record.label, label);
+  CU_ASSERT(record.encoded_bytes == file->count && memcmp(record.encoded, file->bytes, file->count) == 0);
+  const size_t length = strlen(record.name), expected = strlen(name);
+  CU_ASSERT(length >= expected && strcmp(record.name + length - expected, name) == 0);
+}
+
+static void expect_refused(const char *reader, const char *input, const char *message) {
+  const cvy_err err = open_plain(reader, input, NULL);
+  CU_ASSERT_EQUAL(err, CVY_E_INPUT);
+  if (!err) reader_named(reader)->close(&source);
+  CU_ASSERT(says(message));
+}
+
+/* ---- tar ---- */
+
+static const char *long_name(int64_t length) {
+  static char name[400];
+  snprintf(name, sizeof name, "pets/cat/%0*d.jpg", (int)length, 7);
+  return name;
+}
+
+static void pack_pets(const char *path, const char *format, const char *filter, int64_t name_length) {
+  const packed members[] = {FOLDER("pets/"),
+                            PACKED("pets/README", dog[0]),
+                            FOLDER("pets/dog/"),
+                            PACKED("pets/dog/2.png", dog[1]),
+                            PACKED("pets/dog/1.jpg", dog[0]),
+                            PACKED("./pets/cat/b.png", cat[1]),
+                            PACKED("pets/cat/._b.png", dog[0]),
+                            PACKED("__MACOSX/pets/cat/b.png", dog[0]),
+                            PACKED(long_name(name_length), cat[0]),
+                            PACKED("pets/cat/c.JPEG", cat[2])};
+  write_archive(path, format, filter, members, CVY_COUNT(members));
+}
+
+static void tars_of_every_kind(void) {
+  static const struct {
+    const char *format, *filter;
+    int64_t name_length;
+  } kinds[] = {{"v7tar", NULL, 40},    {"ustar", NULL, 40},  {"gnutar", NULL, 40}, {"gnutar", NULL, 300},
+               {"pax", NULL, 300},     {"pax", "gzip", 300}, {"pax", "xz", 40},    {"gnutar", "bzip2", 120},
+               {"gnutar", "zstd", 40}, {"zip", NULL, 120},   {"ustar", NULL, 95}};
+  begin_pictures();
+  for (int64_t k = 0; k < CVY_COUNT(kinds); k++) {
+    const char *path = fresh(k % 2 ? "pets.archive" : "other.archive");
+    pack_pets(path, kinds[k].format, kinds[k].filter, kinds[k].name_length);
+    CU_ASSERT_EQUAL_FATAL(open_plain("tar", path, NULL), CVY_OK);
+    CU_ASSERT(source.count == 5 && source.class_count == 2 && source.h == 0 && source.c == 3);
+    CU_ASSERT(strcmp(source.class_names[0], "cat") == 0 && strcmp(source.class_names[1], "dog") == 0);
+    CU_ASSERT_EQUAL(source.encoded_bytes,
+                    (int64_t)(cat[0].count + cat[1].count + cat[2].count + dog[0].count + dog[1].count));
+    CU_ASSERT(reads_again("tar"));
+    expect_record("tar", 4, &dog[1], 1, "pets/dog/2.png");
+    expect_record("tar", 0, &cat[0], 0, long_name(kinds[k].name_length));
+    expect_record("tar", 3, &dog[0], 1, ".archive: pets/dog/1.jpg");
+    expect_record("tar", 1, &cat[1], 0, "pets/cat/b.png");
+    expect_record("tar", 2, &cat[2], 0, "pets/cat/c.JPEG");
+    CU_ASSERT(record.image.h == 11 && record.image.w == 12);
+    reader_named("tar")->close(&source);
+  }
+  end_pictures();
+}
+
+static void tar_without_folders_goes_by_names(void) {
+  const char *const bad[] = {"train/dogs.jpg", "train/.1.jpg", "train/1.jpg"};
+  begin_pictures();
+  packed members[] = {PACKED("train/cat.1201.jpg", cat[0]), PACKED("train/dog.7.jpg", dog[0]),
+                      PACKED("train/cat_3.png", cat[1]), PACKED("LICENSE", dog[1])};
+  write_archive(fresh("a.tar"), "gnutar", NULL, members, 4);
+  CU_ASSERT_EQUAL_FATAL(open_plain("tar", fresh("a.tar"), NULL), CVY_OK);
+  CU_ASSERT(source.count == 3 && source.class_count == 2);
+  expect_record("tar", 2, &dog[0], 1, "train/dog.7.jpg");
+  expect_record("tar", 1, &cat[1], 0, "train/cat_3.png");
+  reader_named("tar")->close(&source);
+  members[1].name = bad[0];
+  write_archive(fresh("b.tar"), "gnutar", NULL, members, 4);
+  expect_refused("tar", fresh("b.tar"), "'train/dogs.jpg' does not tell a class");
+  members[1].name = bad[2];
+  write_archive(fresh("c.tar"), "gnutar", NULL, members, 4);
+  expect_refused("tar", fresh("c.tar"), "'train/1.jpg' does not tell a class");
+  end_pictures();
+}
+
+static void tar_finds_splits(void) {
+  begin_pictures();
+  cvy_prepare_input *found;
+  int64_t count;
+  const cvy_reader *reader = reader_named("tar");
+  const packed members[] = {PACKED("set/test/dog/1.jpg", dog[0]), PACKED("set/test/cat/1.jpg", cat[0]),
+                            PACKED("set/train/cat/2.jpg", cat[2]), PACKED("set/train/cat/1.png", cat[1]),
+                            PACKED("set/train/dog/1.png", dog[1])};
+  write_archive(fresh("set.tar.xz"), "pax", "xz", members, 5);
+  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, fresh("set.tar.xz")), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(count, 2);
+  CU_ASSERT(strcmp(found[0].split, "train") == 0 &&
+            strcmp(found[0].path, fresh("set.tar.xz:set/train")) == 0);
+  CU_ASSERT(strcmp(found[1].split, "val") == 0 && strcmp(found[1].path, fresh("set.tar.xz:set/test")) == 0);
+  CU_ASSERT_EQUAL_FATAL(open_plain("tar", found[0].path, NULL), CVY_OK);
+  CU_ASSERT(source.count == 3 && source.class_count == 2);
+  expect_record("tar", 2, &dog[1], 1, "set/train/dog/1.png");
+  reader->close(&source);
+  CU_ASSERT_EQUAL_FATAL(open_plain("tar", fresh("set.tar.xz:set/test/"), NULL), CVY_OK);
+  CU_ASSERT_EQUAL(source.count, 2);
+  reader->close(&source);
+  expect_refused("tar", fresh("set.tar.xz"), "holds a split 'test'");
+  expect_refused("tar", fresh("set.tar.xz:set/valid"), "set.tar.xz:set/valid: no file in it");
+  pack_pets(fresh("pets.tar"), "ustar", NULL, 4);
+  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, fresh("pets.tar")), CVY_OK);
+  CU_ASSERT_EQUAL(count, 0);
+  end_pictures();
+}
+
+static void tar_refuses(void) {
+  begin_pictures();
+  const packed one[] = {PACKED("cat/1.jpg", cat[0]), PACKED("cat/2.jpg", cat[0])};
+  const packed empty_class[] = {PACKED("cat/1.jpg", cat[0]), PACKED("dog/1.jpg", dog[0]), FOLDER("emu/")};
+  const packed twice[] = {PACKED("cat/1.jpg", cat[0]), PACKED("dog/1.jpg", dog[0]),
+                          PACKED("cat/1.jpg", cat[1])};
+  const packed linked[] = {PACKED("cat/1.jpg", cat[0]), {"dog/1.jpg", NULL, 0, "../cat/1.jpg"}};
+  const packed text[] = {PACKED("cat/1.jpg", cat[0]), {"dog/1.jpg", "no picture", 10, NULL}};
+  const packed empty[] = {PACKED("cat/1.jpg", cat[0]), {"dog/1.jpg", "", 0, NULL}};
+  for (int k = 0; k < 2; k++) {
+    const char *filter = k ? "gzip" : NULL;
+    write_archive(fresh("a"), "gnutar", filter, one, 2);
+    expect_refused("tar", fresh("a"), "does not tell a class");
+    write_archive(fresh("b"), "gnutar", filter, empty_class, 3);
+    expect_refused("tar", fresh("b"), "'emu': a class without a picture");
+    write_archive(fresh("c"), "gnutar", filter, twice, 3);
+    expect_refused("tar", fresh("c"), "/c: 'cat/1.jpg' is in it twice");
+    write_archive(fresh("d"), "gnutar", filter, linked, 2);
+    expect_refused("tar", fresh("d"), "'dog/1.jpg' is a link");
+    write_archive(fresh("e"), "gnutar", filter, text, 2);
+    CU_ASSERT_EQUAL(go_through("tar", fresh("e"), NULL), CVY_E_INPUT);
+    CU_ASSERT(says("/e: dog/1.jpg: neither JPEG nor PNG"));
+    write_archive(fresh("f"), "gnutar", filter, empty, 2);
+    CU_ASSERT_EQUAL(go_through("tar", fresh("f"), NULL), CVY_E_INPUT);
+    CU_ASSERT(says("/f: dog/1.jpg: empty (0 bytes)"));
+    write_archive(fresh("g"), "gnutar", filter, empty, 0);
+    expect_refused("tar", fresh("g"), "/g: no file in it");
+  }
+  write_archive(fresh("h"), "zip", NULL, linked, 2);
+  expect_refused("tar", fresh("h"), "'dog/1.jpg' is a link");
+  expect_refused("tar", fresh("none.tar"), "none.tar: cannot open: No such file");
+  expect_refused("tar", fresh_dir, "a folder; 'convoy prepare folder'");
+  scratch_write(fresh("i"), "hello", 5);
+  expect_refused("tar", fresh("i"), "/i: no tar: 5 bytes");
+  scratch_write(fresh("i"), cat[0].bytes, cat[0].count);
+  expect_refused("tar", fresh("i"), "/i: no tar: its first 512 bytes are no header");
+  CU_ASSERT_EQUAL(open_plain("tar", fresh("a"), fresh("b")), CVY_E_USAGE);
+  setenv("TMPDIR", "/nowhere", 1);
+  CU_ASSERT_EQUAL(open_plain("tar", fresh("f"), NULL), CVY_E_SYSTEM);
+  CU_ASSERT(says("cannot decompress it into a temporary file in /nowhere"));
+  unsetenv("TMPDIR");
+  end_pictures();
+}
+
+/* What every reader owes: damaged bytes are an error or do no harm. Cuts are always errors. */
+static void damage(const char *reader, const char *name, size_t step, bool cuts_show) {
+  const file_bytes whole = read_whole(fresh(name));
+  const char *damaged = fresh("damaged");
+  for (size_t k = 0; k < whole.count; k += step) {
+    scratch_write(damaged, whole.bytes, k);
+    const cvy_err err = go_through(reader, damaged, NULL);
+    CU_ASSERT(err == CVY_E_INPUT || (err == CVY_OK && !cuts_show));
+  }
+  for (size_t k = 0; k < whole.count; k += step)
+    for (int bit = 1; bit < 256; bit *= 8) {
+      whole.bytes[k] ^= (unsigned char)bit;
+      scratch_write(damaged, whole.bytes, whole.count);
+      const cvy_err err = go_through(reader, damaged, NULL);
+      CU_ASSERT(err == CVY_E_INPUT || err == CVY_OK);
+      whole.bytes[k] ^= (unsigned char)bit;
+    }
+  free(whole.bytes);
+}
+
+static void tar_damage_never_crashes(void) {
+  static const struct {
+    const char *format, *filter;
+    size_t step;
+  } kinds[] = {{"v7tar", NULL, 3}, {"gnutar", NULL, 3},    {"pax", NULL, 3},      {"pax", "gzip", 1},
+               {"pax", "xz", 1},   {"gnutar", "bzip2", 1}, {"gnutar", "zstd", 1}, {"zip", NULL, 1}};
+  begin_pictures();
+  const packed members[] = {PACKED("pets/cat/1.png", cat[1]), PACKED("pets/dog/2.png", dog[1])};
+  for (int64_t k = 0; k < CVY_COUNT(kinds); k++) {
+    write_archive(fresh("pets"), kinds[k].format, kinds[k].filter, members, 2);
+    damage("tar", "pets", kinds[k].step, false);
+  }
+  write_archive(fresh("long"), "gnutar", NULL, (const packed[]){PACKED(long_name(200), cat[1])}, 1);
+  damage("tar", "long", 7, false);
+  write_archive(fresh("long"), "pax", NULL, (const packed[]){PACKED(long_name(300), cat[1])}, 1);
+  damage("tar", "long", 7, false);
+  end_pictures();
+}
+
+/* A tar that ends before its block of zeros has lost something, wherever it was cut. */
+static void cut_archives_are_noticed(void) {
+  static const char *const filters[] = {NULL, "gzip", "xz", "bzip2", "zstd"};
+  begin_pictures();
+  const packed members[] = {PACKED("cat/1.png", cat[1]), PACKED("dog/2.png", dog[1])};
+  for (int64_t f = 0; f < CVY_COUNT(filters); f++) {
+    write_archive(fresh("pets"), "gnutar", filters[f], members, 2);
+    const file_bytes whole = read_whole(fresh("pets"));
+    const size_t end = filters[f] ? whole.count : whole.count - 1024;
+    for (size_t k = 0; k < end; k += f ? 1 : 13) {
+      scratch_write(fresh("cut"), whole.bytes, k);
+      CU_ASSERT_EQUAL(open_plain("tar", fresh("cut"), NULL), CVY_E_INPUT);
+    }
+    free(whole.bytes);
+  }
+  end_pictures();
+}
+
+static void count_classes(const char *reader, const char *input, int64_t classes, int64_t per_class,
+                          int64_t step) {
+  int64_t counts[256] = {0};
+  CU_ASSERT_EQUAL_FATAL(open_plain(reader, input, NULL), CVY_OK);
+  CU_ASSERT_EQUAL(source.class_count, classes);
+  CU_ASSERT_EQUAL(source.count, classes * per_class);
+  for (int64_t i = 0; i < source.count; i += step) {
+    CU_ASSERT_EQUAL_FATAL(reader_named(reader)->read(&record, &source, i), CVY_OK);
+    counts[record.label]++;
+  }
+  for (int64_t k = 0; k < classes; k++) CU_ASSERT(step > 1 || counts[k] == per_class);
+  reader_named(reader)->close(&source);
+}
+
+static void archives_themselves(void) {
+  const char *data = test_data("archives of CIFAR-10, cats and dogs");
+  if (!data) return;
+  begin();
+  cvy_log_enable(false);
+  char path[4200];
+  cvy_prepare_input *found;
+  int64_t count;
+  snprintf(path, sizeof path, "%s/cats-dogs-200px.tar", data);
+  count_classes("tar", path, 2, 2000, 50);
+  snprintf(path, sizeof path, "%s/cifar10-jpeg.tar.xz", data);
+  CU_ASSERT_EQUAL(reader_named("tar")->find_splits(&found, &count, pool, path), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(count, 2);
+  count_classes("tar", found[0].path, 10, 5000, 101);
+  count_classes("tar", found[1].path, 10, 1000, 1);
+  end();
+}
+
+SUITE("archives", TEST(tars_of_every_kind), TEST(tar_without_folders_goes_by_names), TEST(tar_finds_splits),
+      TEST(tar_refuses), TEST(tar_damage_never_crashes), TEST(cut_archives_are_noticed),
+      TEST(archives_themselves))
