@@ -276,6 +276,92 @@ static void archives_themselves(void) {
   end();
 }
 
+/* ---- csv ---- */
+
+static void write_text(const char *name, const char *text) {
+  scratch_write(fresh(name), text, strlen(text));
+}
+
+static void begin_list(void) {
+  begin_pictures();
+  mkdir(fresh("p"), 0777);
+  for (int i = 0; i < 3; i++)
+    scratch_write(fresh(i == 0 ? "p/a.jpg" : i == 1 ? "p/b, c.png" : "p/d"), cat[i].bytes, cat[i].count);
+}
+
+static void csv_finds_its_way(void) {
+  static const char *const lists[] = {
+      "p/a.jpg,dog\n\"p/b, c.png\",cat\np/d,dog\n",
+      "path,label\np/a.jpg,dog\n\"p/b, c.png\",cat\np/d,dog\n",
+      "\xef\xbb\xbfLabel;id;File\r\ndog;1;p/a.jpg\r\n\r\ncat;2;\"p/b, c.png\"\r\n\"dog\";3; p/d \r\n",
+      "dog\tp/a.jpg\ncat\tp/b, c.png\ndog\tp/d",
+      "  p/a.jpg , \"dog\" \n\"p/b, c.png\" ,cat\n\"p/d\",dog\n\n\n",
+  };
+  begin_list();
+  for (int64_t i = 0; i < CVY_COUNT(lists); i++) {
+    write_text("list", lists[i]);
+    CU_ASSERT_EQUAL_FATAL(open_plain("csv", fresh("list"), NULL), CVY_OK);
+    CU_ASSERT(source.count == 3 && source.class_count == 2 && strcmp(source.class_names[1], "dog") == 0);
+    CU_ASSERT_EQUAL(source.encoded_bytes, (int64_t)(cat[0].count + cat[1].count + cat[2].count));
+    CU_ASSERT(reads_again("csv"));
+    expect_record("csv", 2, &cat[2], 1, "/p/d");
+    expect_record("csv", 0, &cat[0], 1, "/p/a.jpg");
+    expect_record("csv", 1, &cat[1], 0, "/p/b, c.png");
+    reader_named("csv")->close(&source);
+  }
+  write_text("list", "a,b,c\np/a.jpg,x,10\np/d,y,9\np/d,y,-1\n");
+  CU_ASSERT_EQUAL_FATAL(open_with("csv", "label-column", "c", fresh("list"), NULL, 0, 0), CVY_OK);
+  CU_ASSERT(source.class_count == 3 && strcmp(source.class_names[0], "-1") == 0 &&
+            strcmp(source.class_names[1], "9") == 0 && strcmp(source.class_names[2], "10") == 0);
+  expect_record("csv", 0, &cat[0], 2, "/p/a.jpg");
+  reader_named("csv")->close(&source);
+  CU_ASSERT_EQUAL_FATAL(open_with("csv", "label-column", "2", fresh("list"), NULL, 6, 7), CVY_OK);
+  CU_ASSERT(source.class_count == 2 && source.h == 6);
+  reader_named("csv")->close(&source);
+  end_pictures();
+}
+
+static void expect_list_refused(const char *text, const char *message) {
+  write_text("list", text);
+  expect_refused("csv", fresh("list"), message);
+}
+
+static void csv_refuses(void) {
+  begin_list();
+  expect_list_refused("", "/list: no row in it");
+  expect_list_refused("\n \n", "/list: no row in it");
+  expect_list_refused("path,label\n", "/list: a header, but no row below it");
+  expect_list_refused("p/a.jpg,x\np/d,y,z\n", "/list:2: 3 fields; the first row has 2");
+  expect_list_refused("p/a.jpg,x\n\n\"p/d,y\n", "/list:3: a quote \" that is not closed");
+  expect_list_refused("p/a.jpg,x\n\"p/d\"e,y\n", "/list:2: 'e' behind a closing quote");
+  expect_list_refused("p/a.jpg,x\np/e.jpg,y\n", "/p/e.jpg: No such file");
+  CU_ASSERT(says("/list:2: "));
+  expect_list_refused("p/a.jpg,x\np,y\n", "/p: not a file");
+  expect_list_refused("p/a.jpg,x\np/d,\n", "/list:2: no label");
+  expect_list_refused("p/a.jpg,x\np/d,x\n", "/list: 'x' is its only label");
+  expect_list_refused("p/a.jpg,1\np/d,01\n", "' are one number; write it in one way");
+  expect_list_refused("p/a.jpg,x,1\np/d,y,2\n", "/list:1: 3 columns, and none is called label");
+  expect_list_refused("p/a.jpg\np/d\n", "/list:1: 1 column,");
+  expect_list_refused("x,y\n1,2\n", "/list:2: no column with a picture's path");
+  scratch_write(fresh("list"), "p/a.jpg,\0x\n", 11);
+  expect_refused("csv", fresh("list"), "/list: no text: a zero byte at byte 8");
+  write_text("list", "p/a.jpg,x\np/d,y\n");
+  CU_ASSERT_EQUAL(open_with("csv", "label-column", "3", fresh("list"), NULL, 0, 0), CVY_E_USAGE);
+  CU_ASSERT(says("--label-column 3: "));
+  CU_ASSERT_EQUAL(open_with("csv", "label-column", "1", fresh("list"), NULL, 0, 0), CVY_E_USAGE);
+  CU_ASSERT(says("column 1 cannot hold both"));
+  expect_refused("csv", fresh("gone.csv"), "gone.csv: cannot open");
+  CU_ASSERT_EQUAL(open_plain("csv", fresh("list"), fresh("list")), CVY_E_USAGE);
+  end_pictures();
+}
+
+static void csv_damage_never_crashes(void) {
+  begin_list();
+  write_text("list.csv", "label,path\n\"a \"\"b\"\"\",p/a.jpg\ndog,\"p/b, c.png\"\ncat,p/d\n");
+  damage("csv", "list.csv", 1, false);
+  end_pictures();
+}
+
 SUITE("archives", TEST(tars_of_every_kind), TEST(tar_without_folders_goes_by_names), TEST(tar_finds_splits),
       TEST(tar_refuses), TEST(tar_damage_never_crashes), TEST(cut_archives_are_noticed),
-      TEST(archives_themselves))
+      TEST(archives_themselves), TEST(csv_finds_its_way), TEST(csv_refuses), TEST(csv_damage_never_crashes))
