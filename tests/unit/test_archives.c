@@ -362,6 +362,162 @@ static void csv_damage_never_crashes(void) {
   end_pictures();
 }
 
+/* ---- tiny-imagenet ---- */
+
+static packed tiny[] = {
+    {"tiny/wnids.txt", "n02000001\nn01000001\n", 20, NULL},
+    {"tiny/words.txt", "n00000001\tentity\nn01000001\tcat, house cat\n", 42, NULL},
+    {"tiny/val/val_annotations.txt",
+     "val_1.JPEG\tn02000001\t0\t32\t44\t62\nval_0.JPEG\tn01000001\t1\t2\t3\t4\n", 0, NULL},
+    {"tiny/train/n02000001/n02000001_boxes.txt", "x", 1, NULL},
+    {"tiny/train/n02000001/images/n02000001_0.JPEG", NULL, 0, NULL},
+    {"tiny/train/n02000001/images/n02000001_1.JPEG", NULL, 0, NULL},
+    {"tiny/train/n01000001/images/n01000001_0.JPEG", NULL, 0, NULL},
+    {"tiny/val/images/val_0.JPEG", NULL, 0, NULL},
+    {"tiny/val/images/val_1.JPEG", NULL, 0, NULL},
+    {"tiny/test/images/test_0.JPEG", NULL, 0, NULL},
+};
+
+static void put_picture(packed *to, const file_bytes *file) {
+  to->bytes = file->bytes;
+  to->count = file->count;
+}
+
+static void put_text(packed *to, const char *text) {
+  to->bytes = text;
+  to->count = strlen(text);
+}
+
+static void begin_tiny(void) {
+  begin_pictures();
+  for (int i = 0; i < 2; i++) put_picture(&tiny[4 + i], &dog[i]);
+  put_picture(&tiny[6], &cat[0]);
+  put_picture(&tiny[7], &cat[1]);
+  put_picture(&tiny[8], &dog[0]);
+  put_picture(&tiny[9], &cat[2]);
+  put_text(&tiny[0], "n02000001\nn01000001\n");
+  put_text(&tiny[1], "n00000001\tentity\nn01000001\tcat, house cat\n");
+  put_text(&tiny[2], "val_1.JPEG\tn02000001\t0\t32\t44\t62\nval_0.JPEG\tn01000001\t1\t2\t3\t4\n");
+}
+
+static void write_tiny_folder(void) {
+  char path[512];
+  for (int64_t i = 0; i < CVY_COUNT(tiny); i++) {
+    snprintf(path, sizeof path, "%s", fresh(tiny[i].name));
+    for (char *p = path + strlen(fresh_dir) + 1; (p = strchr(p, '/')); *p++ = '/') {
+      *p = 0;
+      mkdir(path, 0777);
+    }
+    scratch_write(path, tiny[i].bytes, tiny[i].count);
+  }
+}
+
+static void expect_tiny(const char *input) {
+  cvy_prepare_input *found;
+  int64_t count;
+  const cvy_reader *reader = reader_named("tiny-imagenet");
+  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, input), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(count, 2);
+  for (int val = 0; val < 2; val++) {
+    CU_ASSERT_STRING_EQUAL(found[val].split, val ? "val" : "train");
+    CU_ASSERT_EQUAL_FATAL(open_plain("tiny-imagenet", found[val].path, NULL), CVY_OK);
+    CU_ASSERT(source.count == (val ? 2 : 3) && source.class_count == 2 && source.h == 64);
+    CU_ASSERT_STRING_EQUAL(source.class_names[0], "n01000001 cat");
+    CU_ASSERT_STRING_EQUAL(source.class_names[1], "n02000001");
+    CU_ASSERT(reads_again("tiny-imagenet"));
+    if (!val) expect_record("tiny-imagenet", 2, &dog[1], 1, "n02000001_1.JPEG");
+    if (!val) expect_record("tiny-imagenet", 0, &cat[0], 0, "n01000001_0.JPEG");
+    if (val) expect_record("tiny-imagenet", 0, &dog[0], 1, "val_1.JPEG");
+    if (val) expect_record("tiny-imagenet", 1, &cat[1], 0, "val_0.JPEG");
+    CU_ASSERT(record.image.h == 64 && record.image.w == 64);
+    reader->close(&source);
+  }
+}
+
+static void tiny_imagenet_made_here(void) {
+  begin_tiny();
+  write_tiny_folder();
+  expect_tiny(fresh("tiny"));
+  expect_tiny(fresh_dir);
+  write_archive(fresh("tiny.zip"), "zip", NULL, tiny, CVY_COUNT(tiny));
+  expect_tiny(fresh("tiny.zip"));
+  write_archive(fresh("tiny.tar.xz"), "gnutar", "xz", tiny, CVY_COUNT(tiny));
+  expect_tiny(fresh("tiny.tar.xz"));
+  put_text(&tiny[0], "n02000001\nn01000001\nn03000001\n"); /* a part of the set: the third has no folder */
+  write_archive(fresh("part.tar"), "gnutar", NULL, tiny, CVY_COUNT(tiny));
+  expect_tiny(fresh("part.tar"));
+  CU_ASSERT_EQUAL(open_plain("tiny-imagenet", fresh("tiny:test"), NULL), CVY_E_USAGE);
+  CU_ASSERT_EQUAL(open_plain("tiny-imagenet", fresh("tiny"), fresh("tiny")), CVY_E_USAGE);
+  end_pictures();
+}
+
+static void expect_tiny_refused(const char *part, const char *message) {
+  static int made;
+  char name[64], input[80];
+  snprintf(name, sizeof name, "t%d.tar", ++made);
+  snprintf(input, sizeof input, "%s%s", name, part);
+  write_archive(fresh(name), "gnutar", NULL, tiny, CVY_COUNT(tiny));
+  expect_refused("tiny-imagenet", fresh(input), message);
+}
+
+static void tiny_imagenet_refuses(void) {
+  begin_tiny();
+  put_text(&tiny[0], "n02000001\nn01000001\nn02000001\n");
+  expect_tiny_refused("", "tiny/wnids.txt:3: 'n02000001' for the second time");
+  put_text(&tiny[0], "n02000001\ncat\n");
+  expect_tiny_refused("", "tiny/wnids.txt:2: 'cat'; expected a synset");
+  put_text(&tiny[0], "n02000001\n");
+  expect_tiny_refused("", "of its classes in train");
+  put_text(&tiny[0], "n02000001\nn01000003\n");
+  tiny[9].name = "tiny/train/n01000003/boxes.txt";
+  expect_tiny_refused("", "n01000001_0.JPEG: class 'n01000001' is not in wnids.txt");
+  put_text(&tiny[0], "n02000001\nn01000001\nn03000001\n");
+  tiny[9].name = "tiny/train/n03000001/boxes.txt";
+  expect_tiny_refused("", "class 'n03000001' has no picture in 'train'");
+  tiny[9].name = "tiny/test/images/test_0.JPEG";
+  put_text(&tiny[0], "n02000001\nn01000001\n");
+  put_text(&tiny[2], "val_1.JPEG\tn02000001\nval_2.JPEG\tn01000001\n");
+  expect_tiny_refused(":val", "val_annotations.txt:2: no picture 'val_2.JPEG'");
+  put_text(&tiny[2], "val_1.JPEG\tn02000001\n\nval_0.JPEG\tn01000002\n");
+  expect_tiny_refused(":val", "val_annotations.txt:3: class 'n01000002' is not in wnids.txt");
+  put_text(&tiny[2], "val_1.JPEG\tn02000001\n");
+  expect_tiny_refused(":val", "2 pictures in tiny/val/images/, but val_annotations.txt lists 1");
+  tiny[2].name = "tiny/val/other.txt";
+  expect_tiny_refused(":val", "no tiny/val/val_annotations.txt in it");
+  tiny[2].name = "tiny/val/val_annotations.txt";
+  tiny[0].name = "tiny/other.txt";
+  expect_tiny_refused("", "no tiny/wnids.txt in it");
+  tiny[0].name = "tiny/wnids.txt";
+  pack_pets(fresh("pets.tar"), "gnutar", NULL, 4);
+  expect_refused("tiny-imagenet", fresh("pets.tar"), "no folder 'train' in it");
+  end_pictures();
+}
+
+static void tiny_imagenet_damage_never_crashes(void) {
+  begin_tiny();
+  write_archive(fresh("tiny.tar"), "gnutar", NULL, tiny, CVY_COUNT(tiny));
+  damage("tiny-imagenet", "tiny.tar", 29, false);
+  end_pictures();
+}
+
+/* The twenty classes here come without the list of val's classes. */
+static void tiny_imagenet_itself(void) {
+  const char *data = test_data("Tiny-ImageNet");
+  if (!data) return;
+  begin();
+  cvy_log_enable(false);
+  char path[4200];
+  cvy_prepare_input *found;
+  int64_t count;
+  snprintf(path, sizeof path, "%s/tiny-imagenet-20.tar.xz", data);
+  CU_ASSERT_EQUAL(reader_named("tiny-imagenet")->find_splits(&found, &count, pool, path), CVY_OK);
+  CU_ASSERT_EQUAL(count, 0);
+  count_classes("tiny-imagenet", path, 20, 500, 3);
+  end();
+}
+
 SUITE("archives", TEST(tars_of_every_kind), TEST(tar_without_folders_goes_by_names), TEST(tar_finds_splits),
       TEST(tar_refuses), TEST(tar_damage_never_crashes), TEST(cut_archives_are_noticed),
-      TEST(archives_themselves), TEST(csv_finds_its_way), TEST(csv_refuses), TEST(csv_damage_never_crashes))
+      TEST(archives_themselves), TEST(csv_finds_its_way), TEST(csv_refuses), TEST(csv_damage_never_crashes),
+      TEST(tiny_imagenet_made_here), TEST(tiny_imagenet_refuses), TEST(tiny_imagenet_damage_never_crashes),
+      TEST(tiny_imagenet_itself))
