@@ -548,6 +548,71 @@ static void imagenet_itself(void) {
   end();
 }
 
+/* ---- synthetic-photos ---- */
+
+static cvy_err open_photos(const char *option, const char *value, int64_t h, int64_t w, uint64_t seed) {
+  const cvy_reader *reader = reader_named("synthetic-photos");
+  return reader->open(&source, configure(reader, pool, option, value), NULL, 0, h, w, seed);
+}
+
+static cvy_hash hash_of(const void *bytes, size_t count) {
+  cvy_hasher *hasher = cvy_hasher_create();
+  cvy_hasher_add(hasher, bytes, count);
+  const cvy_hash out = cvy_hasher_result(hasher);
+  cvy_hasher_destroy(hasher);
+  return out;
+}
+
+static void photos_are_a_function_of_seed_and_index(void) {
+  enum { N = 24 };
+  begin_quietly();
+  const cvy_reader *reader = reader_named("synthetic-photos");
+  cvy_hash first[N];
+  double bits = 0, pixels = 0;
+  CU_ASSERT_EQUAL_FATAL(open_photos("classes", "7", 0, 0, 5), CVY_OK);
+  CU_ASSERT(source.count == 10000 && source.class_count == 7 && source.h == 0 && source.c == 3);
+  for (int64_t i = 0; i < N; i++) {
+    CU_ASSERT_EQUAL_FATAL(reader->read(&record, &source, i), CVY_OK);
+    CU_ASSERT_EQUAL(record.label, i % 7);
+    first[i] = hash_of(record.encoded, record.encoded_bytes);
+    bits += 8 * (double)record.encoded_bytes;
+    pixels += (double)(record.image.h * record.image.w);
+  }
+  reader->close(&source);
+  CU_ASSERT(bits / pixels > 3.5 && bits / pixels < 6); /* 110 KB at 500x375: 4.7 */
+  CU_ASSERT_EQUAL_FATAL(open_photos("classes", "7", 20, 30, 5), CVY_OK);
+  for (int64_t i = N - 1; i >= 0; i -= 5) {
+    CU_ASSERT_EQUAL_FATAL(reader->read(&record, &source, i), CVY_OK);
+    CU_ASSERT_STRING_EQUAL(hash_of(record.encoded, record.encoded_bytes).hex, first[i].hex);
+    CU_ASSERT(record.image.h == 20 && record.image.w == 30);
+  }
+  reader->close(&source);
+  CU_ASSERT_EQUAL_FATAL(open_photos("classes", "7", 0, 0, 6), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(reader->read(&record, &source, 0), CVY_OK);
+  CU_ASSERT(strcmp(hash_of(record.encoded, record.encoded_bytes).hex, first[0].hex) != 0);
+  reader->close(&source);
+  end();
+}
+
+static void photos_of_one_size(void) {
+  begin_quietly();
+  const cvy_reader *reader = reader_named("synthetic-photos");
+  CU_ASSERT_EQUAL_FATAL(open_photos("pixels", "97x61", 0, 0, 1), CVY_OK);
+  for (int64_t i = 0; i < 5; i++) {
+    CU_ASSERT_EQUAL_FATAL(reader->read(&record, &source, 3000 + i), CVY_OK);
+    CU_ASSERT(record.image.h == 61 && record.image.w == 97);
+  }
+  CU_ASSERT(reads_again("synthetic-photos"));
+  reader->close(&source);
+  CU_ASSERT_EQUAL(open_photos("pixels", "97x4", 0, 0, 1), CVY_E_USAGE);
+  CU_ASSERT_EQUAL(open_photos("count", "999", 0, 0, 1), CVY_E_USAGE);
+  CU_ASSERT(says("--classes 1000: only 999 photos"));
+  CU_ASSERT_EQUAL(open_plain("synthetic-photos", "some-file", NULL), CVY_E_USAGE);
+  CU_ASSERT(says("some-file"));
+  end();
+}
+
 SUITE("sources", TEST(cifar10_made_here), TEST(cifar100_made_here), TEST(cifar_refuses),
       TEST(cifar_damage_never_crashes), TEST(imagenet_train), TEST(imagenet_val), TEST(imagenet_finds_splits),
-      TEST(imagenet_refuses), TEST(imagenet_damage_never_crashes), TEST(imagenet_itself))
+      TEST(imagenet_refuses), TEST(imagenet_damage_never_crashes), TEST(imagenet_itself),
+      TEST(photos_are_a_function_of_seed_and_index), TEST(photos_of_one_size))
