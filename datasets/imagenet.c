@@ -223,15 +223,19 @@ static const char *id_of_tar(cvy_pool *pool, const char *name) {
   return cvy_pool_format(pool, "%.*s", (int)(strlen(base) - 4), base);
 }
 
-static cvy_err add_class(state *s, const cvy_member *tar, const char *id) {
-  const char *path = cvy_pool_format(s->pool, "%s: %s", s->tar, tar->name);
+/* The list of the inner tar lives in `pool`, which goes when its pictures are taken over. */
+static cvy_err add_class(state *s, cvy_pool *pool, const cvy_member *tar, const char *id) {
+  const char *path = cvy_pool_format(pool, "%s: %s", s->tar, tar->name);
   cvy_members members = {0};
   int32_t label = 0;
   CVY_TRY(class_of(&label, s, id, path));
   if (s->per_class[label] > 0) return cvy_error(CVY_E_INPUT, "%s: the class is there twice", path);
-  CVY_TRY(cvy_tarball_list(&members, s->pool, s->fd, tar->offset, tar->offset + tar->size, path));
-  for (int64_t i = 0; i < members.count; i++)
-    if (!members.items[i].folder) add_picture(s, &members.items[i], label);
+  CVY_TRY(cvy_tarball_list(&members, pool, s->fd, tar->offset, tar->offset + tar->size, path));
+  for (int64_t i = 0; i < members.count; i++) {
+    cvy_member *m = &members.items[i];
+    m->name = cvy_pool_format(s->pool, "%s", m->name);
+    if (!m->folder) add_picture(s, m, label);
+  }
   return CVY_OK;
 }
 
@@ -251,7 +255,10 @@ static cvy_err add_train(state *s, const cvy_members *tars) {
   bool shown = false;
   for (int64_t i = 0; i < tars->count; i++) {
     if (tars->items[i].folder) continue;
-    CVY_TRY(add_class(s, &tars->items[i], id_of_tar(s->pool, tars->items[i].name)));
+    cvy_pool *pool = cvy_pool_create();
+    const cvy_err err = add_class(s, pool, &tars->items[i], id_of_tar(pool, tars->items[i].name));
+    cvy_pool_destroy(pool);
+    if (err) return err;
     if (cvy_now_s() - start_s < 2) continue;
     cvy_progress("listing %s: %ld of %ld classes", s->tar, i + 1, tars->count);
     shown = true;
