@@ -180,6 +180,13 @@ static void tar_refuses(void) {
   scratch_write(fresh("i"), cat[0].bytes, cat[0].count);
   expect_refused("tar", fresh("i"), "/i: no tar: its first 512 bytes are no header");
   CU_ASSERT_EQUAL(open_plain("tar", fresh("a"), fresh("b")), CVY_E_USAGE);
+  write_archive(fresh("j"), "gnutar", NULL, one, 2);
+  const file_bytes whole = read_whole(fresh("j"));
+  const size_t second = 512 + (cat[0].count + 511) / 512 * 512;
+  whole.bytes[second + 130] ^= 1; /* its size */
+  scratch_write(fresh("j"), whole.bytes, whole.count);
+  free(whole.bytes);
+  expect_refused("tar", fresh("j"), cvy_pool_format(pool, "/j: byte %zu: damaged: no tar header", second));
   setenv("TMPDIR", "/nowhere", 1);
   CU_ASSERT_EQUAL(open_plain("tar", fresh("f"), NULL), CVY_E_SYSTEM);
   CU_ASSERT(says("cannot decompress it into a temporary file in /nowhere"));
@@ -309,6 +316,11 @@ static void csv_finds_its_way(void) {
     expect_record("csv", 1, &cat[1], 0, "/p/b, c.png");
     reader_named("csv")->close(&source);
   }
+  write_text("list", "p/a.jpg,\"a \"\"b\"\"\"\np/d,\"\"\"c, \nd\"\n\"p/b, c.png\",\"\"\"c, \nd\"\n");
+  CU_ASSERT_EQUAL_FATAL(open_plain("csv", fresh("list"), NULL), CVY_OK);
+  CU_ASSERT(source.count == 3 && source.class_count == 2);
+  CU_ASSERT(strcmp(source.class_names[0], "\"c, \nd") == 0 && strcmp(source.class_names[1], "a \"b\"") == 0);
+  reader_named("csv")->close(&source);
   write_text("list", "a,b,c\np/a.jpg,x,10\np/d,y,9\np/d,y,-1\n");
   CU_ASSERT_EQUAL_FATAL(open_with("csv", "label-column", "c", fresh("list"), NULL, 0, 0), CVY_OK);
   CU_ASSERT(source.class_count == 3 && strcmp(source.class_names[0], "-1") == 0 &&
