@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-static cvy_err reserve(cvy_bytes *bytes, size_t capacity, const char *path) {
+cvy_err cvy_bytes_reserve(cvy_bytes *bytes, size_t capacity, const char *path) {
   if (capacity <= bytes->capacity) return CVY_OK;
   uint8_t *data = realloc(bytes->data, capacity);
   if (!data) return cvy_error(CVY_E_SYSTEM, "%s: out of memory (%zu bytes)", path, capacity);
@@ -17,7 +17,7 @@ static cvy_err reserve(cvy_bytes *bytes, size_t capacity, const char *path) {
   return CVY_OK;
 }
 
-static cvy_err read_failed(gzFile file, const char *path, size_t offset) {
+cvy_err cvy_gzip_error(void *file, const char *path, size_t offset) {
   int code;
   const char *message = gzerror(file, &code);
   if (code == Z_BUF_ERROR)
@@ -34,13 +34,14 @@ static cvy_err read_failed(gzFile file, const char *path, size_t offset) {
 static cvy_err read_all(cvy_bytes *out, gzFile file, const char *path) {
   enum { PART = 1 << 20 };
   for (out->count = 0;;) {
-    if (out->capacity - out->count < PART / 2) CVY_TRY(reserve(out, 2 * out->capacity + PART, path));
+    if (out->capacity - out->count < PART / 2)
+      CVY_TRY(cvy_bytes_reserve(out, 2 * out->capacity + PART, path));
     const size_t room = out->capacity - out->count;
     const int got = gzread(file, out->data + out->count, (unsigned)(room < PART ? room : PART));
     if (got > 0) out->count += (size_t)got;
     int code = Z_OK;
     if (got <= 0) gzerror(file, &code);
-    if (got < 0 || code != Z_OK) return read_failed(file, path, out->count);
+    if (got < 0 || code != Z_OK) return cvy_gzip_error(file, path, out->count);
     if (got == 0) return CVY_OK;
   }
 }
@@ -58,6 +59,19 @@ cvy_err cvy_bytes_read(cvy_bytes *out, const char *path) {
 void cvy_bytes_free(cvy_bytes *bytes) {
   free(bytes->data);
   *bytes = (cvy_bytes){0};
+}
+
+cvy_err cvy_read_at(void *out, int fd, int64_t offset, size_t count, const char *path) {
+  for (size_t done = 0; done < count;) {
+    const ssize_t got = pread(fd, (uint8_t *)out + done, count - done, (off_t)(offset + (int64_t)done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return cvy_error(CVY_E_SYSTEM, "%s: cannot read: %s", path, strerror(errno));
+    if (got == 0)
+      return cvy_error(CVY_E_INPUT, "%s: truncated: %zu bytes wanted at byte %ld, it ends after %zu", path,
+                       count, offset, done);
+    done += (size_t)got;
+  }
+  return CVY_OK;
 }
 
 bool cvy_is_folder(const char *path) {

@@ -3,8 +3,7 @@
  * Classes are the sub-folders' names in byte order, and so are the files within; hidden files, and files
  * beside the sub-folders, do not count. A folder whose sub-folders are called train, val (or valid,
  * validation) and test holds splits, each a folder of classes. */
-#include "files.h"
-#include "reader.h"
+#include "pictures.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -25,9 +24,8 @@ typedef struct state {
   cvy_pool *pool;
   picture *pictures;
   int64_t count, capacity;
-  int64_t h, w, c; /* delivered; h = w = 0: as they are */
-  cvy_bytes file;
-  cvy_image decoded, scaled;
+  cvy_pictures delivery;
+  bool borrows; /* all but the delivery, from the source it came of */
 } state;
 
 /* ---- listing ---- */
@@ -110,10 +108,8 @@ static cvy_err add_class(state *s, int64_t *bytes, const char *path, int32_t lab
 
 static void close_folder(cvy_source *source) {
   state *s = source->state;
-  cvy_bytes_free(&s->file);
-  cvy_image_free(&s->decoded);
-  cvy_image_free(&s->scaled);
-  cvy_pool_destroy(s->pool);
+  cvy_pictures_free(&s->delivery);
+  if (!s->borrows) cvy_pool_destroy(s->pool);
   free(s);
 }
 
@@ -146,10 +142,8 @@ static cvy_err open_folder(cvy_source *out, const void *config_, const char *con
   (void)seed;
   state *s = cvy_new(sizeof *s);
   s->pool = cvy_pool_create();
-  s->h = h;
-  s->w = w;
-  s->c = c->colour == 0 ? 3 : 1;
-  *out = (cvy_source){.state = s, .h = h, .w = w, .c = s->c};
+  s->delivery = (cvy_pictures){.h = h, .w = w, .c = cvy_colour_channels(c->colour)};
+  *out = (cvy_source){.state = s, .h = h, .w = w, .c = s->delivery.c};
   const cvy_err err = open_state(out, inputs, input_count);
   if (err) {
     close_folder(out);
@@ -158,58 +152,38 @@ static cvy_err open_folder(cvy_source *out, const void *config_, const char *con
   return err;
 }
 
+static void folder_again(cvy_source *out, const cvy_source *first) {
+  const state *shared = first->state;
+  state *s = cvy_new(sizeof *s);
+  *s = *shared;
+  s->borrows = true;
+  s->delivery = cvy_pictures_again(&shared->delivery);
+  *out = *first;
+  out->state = s;
+}
+
 static cvy_err read_folder(cvy_record *out, cvy_source *source, int64_t index) {
   state *s = source->state;
   const picture *p = &s->pictures[index];
-  *out = (cvy_record){.label = p->label, .name = p->path};
-  CVY_TRY(cvy_bytes_read(&s->file, p->path));
-  out->encoded = s->file.data;
-  out->encoded_bytes = s->file.count;
-  if (source->bytes_only) return CVY_OK;
-  CVY_TRY_IN(cvy_image_decode(&s->decoded, s->file.data, s->file.count, s->c), "%s", p->path);
-  if (s->h > 0) cvy_image_scale(&s->scaled, &s->decoded, s->h, s->w);
-  out->image = s->h > 0 ? s->scaled : s->decoded;
-  return CVY_OK;
+  snprintf(s->delivery.name, sizeof s->delivery.name, "%s", p->path);
+  *out = (cvy_record){.label = p->label, .name = s->delivery.name};
+  CVY_TRY(cvy_bytes_read(&s->delivery.file, p->path));
+  return cvy_pictures_deliver(out, &s->delivery, source);
 }
 
 /* ---- splits ---- */
 
-static const char *split_called(const char *folder) {
-  static const char *const names[][2] = {
-      {"train", "train"}, {"val", "val"}, {"valid", "val"}, {"validation", "val"}, {"test", "test"}};
-  for (int64_t i = 0; i < CVY_COUNT(names); i++)
-    if (strcmp(folder, names[i][0]) == 0) return names[i][1];
-  return NULL;
-}
-
-/* A set of train and test alone measures itself on the test pictures, as MNIST does. */
 static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *path) {
   char **names;
   int64_t n;
-  bool has_train = false, has_val = false;
   *count = 0;
   CVY_TRY(list_folders(&names, &n, pool, path));
-  for (int64_t i = 0; i < n; i++) {
-    const char *split = split_called(names[i]);
-    if (!split) return CVY_OK;
-    has_train |= strcmp(split, "train") == 0;
-    has_val |= strcmp(split, "val") == 0;
-  }
-  if (!has_train || n < 2) return CVY_OK;
-  *out = cvy_pool_new(pool, sizeof **out * (size_t)n);
-  for (int training = 1; training >= 0; training--) /* train first */
-    for (int64_t i = 0; i < n; i++) {
-      const char *split = split_called(names[i]);
-      if ((strcmp(split, "train") == 0) != training) continue;
-      if (!has_val && !training) split = "val";
-      (*out)[(*count)++] = (cvy_prepare_input){split, cvy_pool_format(pool, "%s/%s", path, names[i])};
-    }
+  cvy_splits_called(out, count, pool, cvy_pool_format(pool, "%s/", path), (const char *const *)names, n);
   return CVY_OK;
 }
 
-static const char *const colour_words[] = {"rgb", "grey", NULL};
 static const cvy_option options[] = {
-    {"colour", CVY_CHOICE, offsetof(config, colour), "rgb", .words = colour_words,
+    {"colour", CVY_CHOICE, offsetof(config, colour), "rgb", .words = cvy_colour_words,
      .help = "channels of the pictures"},
     {0},
 };
@@ -222,4 +196,5 @@ const cvy_reader cvy_reader_folder = {
     .open = open_folder,
     .read = read_folder,
     .close = close_folder,
+    .again = folder_again,
 };

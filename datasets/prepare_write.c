@@ -40,6 +40,11 @@ static cvy_err source_of(cvy_source **out, const batch *b, cvy_prepare_worker *w
   *out = thread == 0 ? &g->source : &w->sources[i];
   if (thread == 0 || w->open[i]) return CVY_OK;
   const cvy_source *first = &g->source;
+  if (c->reader->again) {
+    c->reader->again(*out, first);
+    w->open[i] = true;
+    return CVY_OK;
+  }
   const cvy_err err = c->reader->open(*out, c->reader_config, g->inputs, g->input_count, first->h, first->w,
                                       c->seed);
   if (err) return cvy_error(CVY_E_RUN, "%s", cvy_err_message());

@@ -54,6 +54,9 @@ typedef struct cvy_reader {
    * own, so what sources share must not change after open. */
   cvy_err (*read)(cvy_record *out, cvy_source *source, int64_t index) CVY_MUST_CHECK;
   void (*close)(cvy_source *source);
+  /* A further source on what `first` has open, for another thread: the same records, buffers of its own; closed
+   * before `first` is. May be NULL: then another one is opened. */
+  void (*again)(cvy_source *out, const cvy_source *first);
 } cvy_reader;
 
 int64_t cvy_reader_count(void);

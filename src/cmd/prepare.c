@@ -50,7 +50,7 @@ static const cvy_kind *reader_options(const char *first_word) {
 static void list_sources(FILE *out) {
   fputs("\nsources (convoy prepare SOURCE --help tells their own options):\n", out);
   for (int64_t i = 0; i < cvy_reader_count(); i++)
-    fprintf(out, "  %-12s %s\n", cvy_reader_at(i)->kind->name, cvy_reader_at(i)->kind->help);
+    fprintf(out, "  %-16s %s\n", cvy_reader_at(i)->kind->name, cvy_reader_at(i)->kind->help);
 }
 
 /* "val=PATH" names the split, unless a file of that whole name is meant: then write ./val=PATH. */

@@ -94,16 +94,21 @@ static inline void write_gz(const char *path, const maker *m) {
 }
 
 /* A picture file of one colour, JPEG or PNG. */
-static inline void write_picture(const char *path, bool jpeg, int64_t h, int64_t w, const uint8_t rgb[3]) {
+static inline file_bytes make_picture(bool jpeg, int64_t h, int64_t w, const uint8_t rgb[3]) {
   cvy_image image = {0};
   cvy_image_resize_buffer(&image, h, w, 3);
   for (int64_t i = 0; i < h * w * 3; i++) image.px[i] = rgb[i % 3];
   const file_bytes file = jpeg ? make_jpeg(&image, 95, true)
                                : make_png(image.px, (size_t)(h * w * 3), h, w, SPNG_COLOR_TYPE_TRUECOLOR, 8,
                                           NULL);
+  cvy_image_free(&image);
+  return file;
+}
+
+static inline void write_picture(const char *path, bool jpeg, int64_t h, int64_t w, const uint8_t rgb[3]) {
+  const file_bytes file = make_picture(jpeg, h, w, rgb);
   scratch_write(path, file.bytes, file.count);
   free(file.bytes);
-  cvy_image_free(&image);
 }
 
 /* A folder of the classes cat and dog: three cats, two dogs, of varying size, and what is to be overlooked.

@@ -1,50 +1,12 @@
 /* The readers of datasets/: what they deliver, and what they refuse. */
 #include "suite.h"
-#include "sets.h"
+#include "reading.h"
 
 static maker m, n;
-static cvy_pool *pool;
-static cvy_source source;
-static cvy_record record;
-
-static bool says(const char *part) {
-  if (strstr(cvy_err_message(), part)) return true;
-  printf("  the message is \"%s\", expected \"%s\" in it\n", cvy_err_message(), part);
-  return false;
-}
-
-static cvy_err open_with(const char *name, const char *option, const char *value, const char *a,
-                         const char *b, int64_t h, int64_t w) {
-  const cvy_reader *reader = reader_named(name);
-  const char *inputs[] = {a, b};
-  return reader->open(&source, configure(reader, pool, option, value), inputs, !!a + !!b, h, w, 1);
-}
-
-static cvy_err open_plain(const char *name, const char *a, const char *b) {
-  const cvy_reader *reader = reader_named(name);
-  return open_with(name, NULL, NULL, a, b, reader->default_h, reader->default_w);
-}
-
-/* Opens, and if that works reads every record; for damaged files, where not to crash is what matters. */
-static cvy_err go_through(const char *name, const char *a, const char *b) {
-  CVY_TRY(open_plain(name, a, b));
-  cvy_err err = CVY_OK;
-  for (int64_t i = 0; i < source.count && !err; i++) err = reader_named(name)->read(&record, &source, i);
-  reader_named(name)->close(&source);
-  return err;
-}
-
-static void begin(void) {
-  fresh_folder();
-  pool = cvy_pool_create();
-}
-
-static void end(void) {
-  cvy_pool_destroy(pool);
-}
-
 static void registry(void) {
-  const char *const names[] = {"synthetic", "hoda", "mnist", "folder"};
+  const char *const names[] = {"synthetic", "synthetic-photos", "hoda",    "mnist",
+                               "cifar10",   "cifar100",         "folder",  "tar",
+                               "csv",       "tiny-imagenet",    "imagenet"};
   for (int64_t i = 0; i < CVY_COUNT(names); i++) CU_ASSERT_PTR_NOT_NULL(reader_named(names[i]));
   for (int64_t i = 0; i < cvy_reader_count(); i++) {
     const cvy_reader *r = cvy_reader_at(i);
@@ -472,6 +434,7 @@ static void folder_lists_classes_and_files_by_name(void) {
     bytes += (int64_t)file.count;
     free(file.bytes);
   }
+  CU_ASSERT(reads_again("folder"));
   CU_ASSERT(source.encoded_bytes == bytes);
   reader_named("folder")->close(&source);
 

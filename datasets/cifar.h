@@ -1,0 +1,25 @@
+/* What CIFAR-10 and CIFAR-100 have in common. */
+#ifndef CVY_DATASETS_CIFAR_H
+#define CVY_DATASETS_CIFAR_H
+
+#include "reader.h"
+
+/* One of the two sets. A record is `label_bytes` labels, of which the one at `label` counts, and 3,072 samples: the
+ * red plane, the green, the blue, each 32 rows of 32. */
+typedef struct cvy_cifar {
+  const char *reader; /* for errors */
+  int64_t label_bytes, label, class_count;
+  const char *const *class_names;
+  const char *const *files[2]; /* of train and of test; NULL-terminated */
+} cvy_cifar;
+
+cvy_err cvy_cifar_find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *path,
+                              const cvy_cifar *set) CVY_MUST_CHECK;
+/* `set` outlives the source. */
+cvy_err cvy_cifar_open(cvy_source *out, const cvy_cifar *set, const char *const *inputs, int64_t input_count,
+                       int64_t h, int64_t w) CVY_MUST_CHECK;
+cvy_err cvy_cifar_read(cvy_record *out, cvy_source *source, int64_t index) CVY_MUST_CHECK;
+void cvy_cifar_again(cvy_source *out, const cvy_source *first);
+void cvy_cifar_close(cvy_source *source);
+
+#endif

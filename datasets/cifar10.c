@@ -1,0 +1,39 @@
+/* CIFAR-10: 60,000 pictures of 32x32 in ten classes, 50,000 of them for training. cifar.h gives the layout. */
+#include "cifar.h"
+
+static const char *const class_names[] = {"airplane", "automobile", "bird",  "cat",  "deer",
+                                          "dog",      "frog",       "horse", "ship", "truck"};
+
+static const cvy_cifar set = {
+    .reader = "cifar10",
+    .label_bytes = 1,
+    .label = 0,
+    .class_count = CVY_COUNT(class_names),
+    .class_names = class_names,
+    .files = {(const char *const[]){"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
+                                    "data_batch_4.bin", "data_batch_5.bin", NULL},
+              (const char *const[]){"test_batch.bin", NULL}},
+};
+
+static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *path) {
+  return cvy_cifar_find_splits(out, count, pool, path, &set);
+}
+
+static cvy_err open_cifar10(cvy_source *out, const void *config, const char *const *inputs,
+                            int64_t input_count, int64_t h, int64_t w, uint64_t seed) {
+  (void)config;
+  (void)seed;
+  return cvy_cifar_open(out, &set, inputs, input_count, h, w);
+}
+
+static const cvy_option options[] = {{0}};
+
+const cvy_reader cvy_reader_cifar10 = {
+    .kind = &(const cvy_kind){"cifar10", "CIFAR-10's binary version: its .tar.gz, folder or files", options,
+                              0},
+    .find_splits = find_splits,
+    .open = open_cifar10,
+    .read = cvy_cifar_read,
+    .close = cvy_cifar_close,
+    .again = cvy_cifar_again,
+};

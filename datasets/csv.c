@@ -1,0 +1,278 @@
+/* A list of pictures with their labels.
+ *
+ * The separator, whether there is a header, and which column is which are found where nothing is said. Paths are
+ * relative to the list's folder. Labels that are all whole numbers are classes in the order of the numbers; else
+ * classes are the labels' texts in byte order. */
+#include "pictures.h"
+#include "table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+typedef struct config {
+  int separator, header, colour;
+  const char *path_column, *label_column;
+} config;
+
+typedef struct picture {
+  const char *path;
+  int32_t label;
+} picture;
+
+typedef struct state {
+  cvy_pool *pool;
+  cvy_pictures delivery;
+  bool borrows; /* all but the delivery, from the source it came of */
+  picture *pictures;
+  /* while it opens */
+  const config *config;
+  const char *list, *dir;
+  cvy_table table;
+  int64_t first, path_column, label_column; /* first: the first row that is a picture */
+} state;
+
+/* ---- columns ---- */
+
+static const char *path_of(const state *s, const char *field) {
+  if (field[0] == '/') return field;
+  return cvy_pool_format(s->pool, "%s/%s", s->dir, field);
+}
+
+static bool is_file(const state *s, const char *field) {
+  struct stat info;
+  return field[0] && stat(path_of(s, field), &info) == 0 && S_ISREG(info.st_mode);
+}
+
+static bool is_header(const state *s, const cvy_row *row) {
+  if (s->config->header) return s->config->header == 1;
+  for (int64_t i = 0; i < row->count; i++)
+    if (cvy_looks_like_picture(row->fields[i]) || is_file(s, row->fields[i])) return false;
+  return true;
+}
+
+static int64_t column_called(const cvy_row *header, const char *const *words) {
+  for (; *words; words++)
+    for (int64_t i = 0; i < header->count; i++)
+      if (strcasecmp(header->fields[i], *words) == 0) return i;
+  return -1;
+}
+
+/* What --path-column or --label-column says: a header's word, or a number from 1 on. */
+static cvy_err column_said(int64_t *out, const state *s, const char *option, const char *said) {
+  const cvy_row *first = &s->table.rows[0];
+  char *end;
+  if (s->first > 0) *out = column_called(first, (const char *const[]){said, NULL});
+  if (*out >= 0) return CVY_OK;
+  const long number = strtol(said, &end, 10);
+  if (end == said || *end || number < 1 || number > first->count)
+    return cvy_error(CVY_E_USAGE, "--%s %s: %s:%ld has %ld columns%s and none of that name", option, said,
+                     s->list, first->line, first->count, s->first > 0 ? "" : ", no header");
+  *out = number - 1;
+  return CVY_OK;
+}
+
+static cvy_err find_path_column(state *s) {
+  static const char *const words[] = {"path",     "file",  "filename", "file_name", "image_path",
+                                      "filepath", "image", "img",      "picture",   NULL};
+  if (s->config->path_column[0])
+    return column_said(&s->path_column, s, "path-column", s->config->path_column);
+  const cvy_row *row = &s->table.rows[s->first];
+  if (s->first > 0) s->path_column = column_called(&s->table.rows[0], words);
+  for (int64_t i = 0; i < row->count && s->path_column < 0; i++)
+    if (cvy_looks_like_picture(row->fields[i]) || is_file(s, row->fields[i])) s->path_column = i;
+  if (s->path_column >= 0) return CVY_OK;
+  return cvy_error(CVY_E_INPUT, "%s:%ld: no column with a picture's path; --path-column names it", s->list,
+                   row->line);
+}
+
+static cvy_err find_label_column(state *s) {
+  static const char *const words[] = {"label",      "class",     "category", "target",
+                                      "class_name", "classname", "y",        NULL};
+  const cvy_row *row = &s->table.rows[0];
+  if (s->config->label_column[0])
+    CVY_TRY(column_said(&s->label_column, s, "label-column", s->config->label_column));
+  else if (s->first > 0)
+    s->label_column = column_called(row, words);
+  if (s->label_column < 0 && row->count == 2) s->label_column = 1 - s->path_column;
+  if (s->label_column < 0)
+    return cvy_error(CVY_E_INPUT, "%s:%ld: %ld column%s, and none is called label; --label-column names it",
+                     s->list, row->line, row->count, row->count == 1 ? "" : "s");
+  if (s->label_column == s->path_column)
+    return cvy_error(CVY_E_USAGE, "%s: column %ld cannot hold both path and label", s->list,
+                     s->path_column + 1);
+  return CVY_OK;
+}
+
+static cvy_err find_columns(state *s) {
+  s->path_column = s->label_column = -1;
+  s->first = is_header(s, &s->table.rows[0]);
+  if (s->first == s->table.count) return cvy_error(CVY_E_INPUT, "%s: a header, but no row below it", s->list);
+  CVY_TRY(find_path_column(s));
+  return find_label_column(s);
+}
+
+/* ---- labels ---- */
+
+static const char *label_at(const state *s, int64_t row) {
+  return s->table.rows[row].fields[s->label_column];
+}
+
+static bool is_number(const char *text) {
+  const size_t digits = strspn(text + (text[0] == '-'), "0123456789");
+  return digits > 0 && digits < 18 && !text[(text[0] == '-') + digits];
+}
+
+static long number_of(const void *label) {
+  return strtol(*(const char *const *)label, NULL, 10);
+}
+
+static int by_number(const void *a, const void *b) {
+  const long x = number_of(a), y = number_of(b);
+  return (x > y) - (x < y);
+}
+
+static cvy_err check_classes(const state *s, const cvy_classes *classes, bool numbers) {
+  if (classes->count < 2)
+    return cvy_error(CVY_E_INPUT, "%s: '%s' is its only label; a set has two classes or more", s->list,
+                     classes->names[0]);
+  for (int64_t k = 1; numbers && k < classes->count; k++)
+    if (number_of(&classes->names[k - 1]) == number_of(&classes->names[k]))
+      return cvy_error(CVY_E_INPUT, "%s: the labels '%s' and '%s' are one number; write it in one way",
+                       s->list, classes->names[k - 1], classes->names[k]);
+  return CVY_OK;
+}
+
+/* by_text: the labels in byte order, where they are found; (*labels)[i] is the class of by_text's i. */
+static cvy_err find_classes(cvy_source *out, cvy_classes *by_text, int32_t **labels) {
+  state *s = out->state;
+  const int64_t count = s->table.count - s->first;
+  const char **names = cvy_pool_new(s->pool, sizeof *names * (size_t)count);
+  bool numbers = true;
+  for (int64_t i = 0; i < count; i++) {
+    names[i] = label_at(s, s->first + i);
+    numbers &= is_number(names[i]);
+    if (!names[i][0])
+      return cvy_error(CVY_E_INPUT, "%s:%ld: no label", s->list, s->table.rows[s->first + i].line);
+  }
+  *by_text = cvy_classes_of(names, count);
+  const char **ordered = cvy_pool_new(s->pool, sizeof *ordered * (size_t)by_text->count);
+  memcpy(ordered, by_text->names, sizeof *ordered * (size_t)by_text->count);
+  if (numbers) qsort(ordered, (size_t)by_text->count, sizeof *ordered, by_number);
+  const cvy_classes classes = {ordered, by_text->count};
+  CVY_TRY(check_classes(s, &classes, numbers));
+  *labels = cvy_pool_new(s->pool, sizeof **labels * (size_t)classes.count);
+  for (int64_t k = 0; k < classes.count; k++) (*labels)[cvy_classes_find(by_text, ordered[k])] = (int32_t)k;
+  out->class_count = classes.count;
+  out->class_names = ordered;
+  return CVY_OK;
+}
+
+/* ---- the reader ---- */
+
+static void close_csv(cvy_source *source) {
+  state *s = source->state;
+  cvy_pictures_free(&s->delivery);
+  if (!s->borrows) cvy_pool_destroy(s->pool);
+  free(s);
+}
+
+static cvy_err add_pictures(cvy_source *out) {
+  state *s = out->state;
+  cvy_classes classes;
+  int32_t *labels = NULL;
+  CVY_TRY(find_classes(out, &classes, &labels));
+  s->pictures = cvy_pool_new(s->pool, sizeof *s->pictures * (size_t)(s->table.count - s->first));
+  for (int64_t i = s->first; i < s->table.count; i++) {
+    const cvy_row *row = &s->table.rows[i];
+    const char *path = path_of(s, row->fields[s->path_column]);
+    struct stat info;
+    if (stat(path, &info) != 0)
+      return cvy_error(CVY_E_INPUT, "%s:%ld: %s: %s", s->list, row->line, path, strerror(errno));
+    if (!S_ISREG(info.st_mode))
+      return cvy_error(CVY_E_INPUT, "%s:%ld: %s: not a file", s->list, row->line, path);
+    out->encoded_bytes += info.st_size;
+    s->pictures[out->count++] = (picture){path, labels[cvy_classes_find(&classes, label_at(s, i))]};
+  }
+  return CVY_OK;
+}
+
+static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t input_count) {
+  static const char separators[] = {0, ',', ';', '\t'};
+  state *s = out->state;
+  cvy_bytes *file = &s->delivery.file;
+  if (input_count != 1)
+    return cvy_error(CVY_E_USAGE, "csv: a split is one list, not %ld inputs", input_count);
+  s->list = cvy_pool_format(s->pool, "%s", inputs[0]);
+  const char *slash = strrchr(s->list, '/');
+  s->dir = slash ? cvy_pool_format(s->pool, "%.*s", (int)(slash - s->list), s->list) : ".";
+  CVY_TRY(cvy_bytes_read(file, s->list));
+  CVY_TRY(
+      cvy_table_read(&s->table, s->pool, file->data, file->count, separators[s->config->separator], s->list));
+  CVY_TRY(find_columns(s));
+  return add_pictures(out);
+}
+
+static cvy_err open_csv(cvy_source *out, const void *config_, const char *const *inputs, int64_t input_count,
+                        int64_t h, int64_t w, uint64_t seed) {
+  const config *c = config_;
+  (void)seed;
+  state *s = cvy_new(sizeof *s);
+  s->pool = cvy_pool_create();
+  s->config = c;
+  s->delivery = (cvy_pictures){.h = h, .w = w, .c = cvy_colour_channels(c->colour)};
+  *out = (cvy_source){.state = s, .h = h, .w = w, .c = s->delivery.c};
+  const cvy_err err = open_state(out, inputs, input_count);
+  if (err) {
+    close_csv(out);
+    *out = (cvy_source){0};
+  }
+  return err;
+}
+
+static void csv_again(cvy_source *out, const cvy_source *first) {
+  const state *shared = first->state;
+  state *s = cvy_new(sizeof *s);
+  *s = *shared;
+  s->borrows = true;
+  s->delivery = cvy_pictures_again(&shared->delivery);
+  *out = *first;
+  out->state = s;
+}
+
+static cvy_err read_csv(cvy_record *out, cvy_source *source, int64_t index) {
+  state *s = source->state;
+  const picture *p = &s->pictures[index];
+  snprintf(s->delivery.name, sizeof s->delivery.name, "%s", p->path);
+  *out = (cvy_record){.label = p->label, .name = s->delivery.name};
+  CVY_TRY(cvy_bytes_read(&s->delivery.file, p->path));
+  return cvy_pictures_deliver(out, &s->delivery, source);
+}
+
+static const char *const separator_words[] = {"auto", "comma", "semicolon", "tab", NULL};
+static const char *const header_words[] = {"auto", "yes", "no", NULL};
+static const cvy_option options[] = {
+    {"separator", CVY_CHOICE, offsetof(config, separator), "auto", .words = separator_words,
+     .help = "between fields; auto: what the first line has most of"},
+    {"header", CVY_CHOICE, offsetof(config, header), "auto", .words = header_words,
+     .help = "whether the first row names the columns; auto: if it names no file"},
+    {"path-column", CVY_STRING, offsetof(config, path_column), "",
+     .help = "the header's word, or number from 1, of the paths; none: found"},
+    {"label-column", CVY_STRING, offsetof(config, label_column), "", .help = "the same of the labels"},
+    {"colour", CVY_CHOICE, offsetof(config, colour), "rgb", .words = cvy_colour_words,
+     .help = "channels of the pictures"},
+    {0},
+};
+
+const cvy_reader cvy_reader_csv = {
+    .kind = &(const cvy_kind){"csv",
+                              "a list of pictures: path and label, separated by comma, semicolon or tab",
+                              options, sizeof(config)},
+    .keeps_files = true,
+    .open = open_csv,
+    .read = read_csv,
+    .close = close_csv,
+    .again = csv_again,
+};

@@ -1,0 +1,91 @@
+#include "pictures.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+cvy_err cvy_pictures_deliver(cvy_record *out, cvy_pictures *p, const cvy_source *source) {
+  out->encoded = p->file.data;
+  out->encoded_bytes = p->file.count;
+  if (source->bytes_only) return CVY_OK;
+  CVY_TRY_IN(cvy_image_decode(&p->decoded, p->file.data, p->file.count, p->c), "%s", p->name);
+  if (p->h > 0) cvy_image_scale(&p->scaled, &p->decoded, p->h, p->w);
+  out->image = p->h > 0 ? p->scaled : p->decoded;
+  return CVY_OK;
+}
+
+cvy_pictures cvy_pictures_again(const cvy_pictures *p) {
+  return (cvy_pictures){.h = p->h, .w = p->w, .c = p->c};
+}
+
+void cvy_pictures_free(cvy_pictures *p) {
+  cvy_bytes_free(&p->file);
+  cvy_image_free(&p->decoded);
+  cvy_image_free(&p->scaled);
+}
+
+bool cvy_looks_like_picture(const char *name) {
+  static const char *const endings[] = {".jpg", ".jpeg", ".png"};
+  const char *dot = strrchr(name, '.');
+  for (int64_t i = 0; dot && i < CVY_COUNT(endings); i++)
+    if (strcasecmp(dot, endings[i]) == 0) return true;
+  return false;
+}
+
+const char *const cvy_colour_words[] = {"rgb", "grey", NULL};
+
+int64_t cvy_colour_channels(int choice) {
+  return choice == 0 ? 3 : 1;
+}
+
+/* ---- splits ---- */
+
+const char *cvy_split_called(const char *folder) {
+  static const char *const names[][2] = {
+      {"train", "train"}, {"val", "val"}, {"valid", "val"}, {"validation", "val"}, {"test", "test"}};
+  for (int64_t i = 0; i < CVY_COUNT(names); i++)
+    if (strcmp(folder, names[i][0]) == 0) return names[i][1];
+  return NULL;
+}
+
+void cvy_splits_called(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *before,
+                       const char *const *names, int64_t name_count) {
+  bool has_train = false, has_val = false;
+  *count = 0;
+  for (int64_t i = 0; i < name_count; i++) {
+    const char *split = cvy_split_called(names[i]);
+    if (!split) return;
+    has_train |= strcmp(split, "train") == 0;
+    has_val |= strcmp(split, "val") == 0;
+  }
+  if (!has_train || name_count < 2) return;
+  *out = cvy_pool_new(pool, sizeof **out * (size_t)name_count);
+  for (int training = 1; training >= 0; training--)
+    for (int64_t i = 0; i < name_count; i++) {
+      const char *split = cvy_split_called(names[i]);
+      if ((strcmp(split, "train") == 0) != training) continue;
+      if (!has_val && !training) split = "val";
+      (*out)[(*count)++] = (cvy_prepare_input){split, cvy_pool_format(pool, "%s%s", before, names[i])};
+    }
+}
+
+/* ---- classes ---- */
+
+static int by_name(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+cvy_classes cvy_classes_of(const char **names, int64_t count) {
+  cvy_classes out = {.names = names};
+  if (count > 0) qsort(names, (size_t)count, sizeof *names, by_name);
+  for (int64_t i = 0; i < count; i++)
+    if (i == 0 || strcmp(names[i], names[out.count - 1]) != 0) names[out.count++] = names[i];
+  return out;
+}
+
+int64_t cvy_classes_find(const cvy_classes *classes, const char *name) {
+  const char **found = classes->count > 0
+                           ? bsearch(&name, classes->names, (size_t)classes->count, sizeof name, by_name)
+                           : NULL;
+  return found ? found - classes->names : -1;
+}

@@ -1,0 +1,48 @@
+/* Picture files on their way to records, for the readers that deliver them. */
+#ifndef CVY_DATASETS_PICTURES_H
+#define CVY_DATASETS_PICTURES_H
+
+#include "files.h"
+#include "reader.h"
+
+typedef struct cvy_pictures {
+  int64_t h, w, c; /* delivered; h = w = 0: as they are */
+  cvy_bytes file;  /* the reader puts the file's bytes here, and its name there */
+  char name[4352];
+  cvy_image decoded, scaled;
+} cvy_pictures;
+
+/* Decodes `file`, unless the source is to deliver the bytes_only, and scales it; out->label is left alone. Errors begin
+ * with the name. */
+cvy_err cvy_pictures_deliver(cvy_record *out, cvy_pictures *pictures,
+                             const cvy_source *source) CVY_MUST_CHECK;
+/* The same delivery with buffers of its own. */
+cvy_pictures cvy_pictures_again(const cvy_pictures *pictures);
+void cvy_pictures_free(cvy_pictures *pictures);
+
+/* By its ending, .jpg, .jpeg or .png. */
+bool cvy_looks_like_picture(const char *name);
+
+/* The words of an option --colour, and the channels that the choice means. */
+extern const char *const cvy_colour_words[];
+int64_t cvy_colour_channels(int choice);
+
+/* The split that a folder's name tells: train, val (or valid, validation), test; else NULL. */
+const char *cvy_split_called(const char *folder);
+/* Where all of `names` tell splits, and train is one of two or more: inputs of them, train first, whose paths are
+ * `before` and the name. A set of train and test alone measures itself on the test pictures, as MNIST does. Else
+ * *count = 0. In `pool`. */
+void cvy_splits_called(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *before,
+                       const char *const *names, int64_t name_count);
+
+/* The classes of a set, by name. */
+typedef struct cvy_classes {
+  const char **names;
+  int64_t count;
+} cvy_classes;
+
+/* Sorts `names` by bytes and drops repetitions, in place. */
+cvy_classes cvy_classes_of(const char **names, int64_t count);
+int64_t cvy_classes_find(const cvy_classes *classes, const char *name); /* -1: none */
+
+#endif

@@ -1,0 +1,72 @@
+/* One reader open at a time, and what it said. */
+#ifndef CVY_TESTS_READING_H
+#define CVY_TESTS_READING_H
+
+#include "sets.h"
+
+static cvy_pool *pool;
+static cvy_source source;
+static cvy_record record;
+
+static inline bool says(const char *part) {
+  if (strstr(cvy_err_message(), part)) return true;
+  printf("  the message is \"%s\", expected \"%s\" in it\n", cvy_err_message(), part);
+  return false;
+}
+
+static inline cvy_err open_with(const char *name, const char *option, const char *value, const char *a,
+                                const char *b, int64_t h, int64_t w) {
+  const cvy_reader *reader = reader_named(name);
+  const char *inputs[] = {a, b};
+  return reader->open(&source, configure(reader, pool, option, value), inputs, !!a + !!b, h, w, 1);
+}
+
+static inline cvy_err open_plain(const char *name, const char *a, const char *b) {
+  const cvy_reader *reader = reader_named(name);
+  return open_with(name, NULL, NULL, a, b, reader->default_h, reader->default_w);
+}
+
+/* Opens, and if that works reads every record; for damaged files, where not to crash is what matters. */
+static inline cvy_err go_through(const char *name, const char *a, const char *b) {
+  CVY_TRY(open_plain(name, a, b));
+  cvy_err err = CVY_OK;
+  for (int64_t i = 0; i < source.count && !err; i++) err = reader_named(name)->read(&record, &source, i);
+  reader_named(name)->close(&source);
+  return err;
+}
+
+/* A second source on the open one delivers the same, and leaves it as it was; closed again. */
+static inline bool reads_again(const char *name) {
+  const cvy_reader *reader = reader_named(name);
+  cvy_source second;
+  cvy_record again;
+  bool same = true;
+  if (reader->read(&record, &source, 0)) return false; /* so that there are buffers to share by mistake */
+  reader->again(&second, &source);
+  for (int64_t i = 0; i < source.count && i < 5; i++) {
+    if (reader->read(&again, &second, i) || reader->read(&record, &source, i)) return false;
+    const size_t samples = (size_t)(record.image.h * record.image.w * record.image.c);
+    same &= again.label == record.label && again.image.px != record.image.px &&
+            again.image.h == record.image.h && memcmp(again.image.px, record.image.px, samples) == 0;
+    if (!reader->keeps_files) continue;
+    second.bytes_only = true;
+    if (reader->read(&again, &second, i)) return false;
+    same &= !again.image.px && again.encoded != record.encoded &&
+            again.encoded_bytes == record.encoded_bytes &&
+            memcmp(again.encoded, record.encoded, record.encoded_bytes) == 0;
+    second.bytes_only = false;
+  }
+  reader->close(&second);
+  return same;
+}
+
+static inline void begin(void) {
+  fresh_folder();
+  pool = cvy_pool_create();
+}
+
+static inline void end(void) {
+  cvy_pool_destroy(pool);
+}
+
+#endif
