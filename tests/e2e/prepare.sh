@@ -103,6 +103,21 @@ else
   echo "skipped: killed at every rename (no C compiler)"
 fi
 
+# One of two ranks is killed.
+rm -rf killed
+timeout 100 mpirun --oversubscribe -n 2 $many -o "$work/killed" >/dev/null 2>&1 &
+job=$!
+for _ in $(seq 2000); do
+  [ "$(written)" -lt 2 ] || break
+  sleep 0.005
+done
+victim=$(pgrep -f "prepare synthetic --count 40000 .*-o $work/killed" | tail -n 1)
+[ -z "$victim" ] || kill -KILL "$victim"
+wait $job
+for _ in $(seq 100); do pgrep -f "prepare synthetic --count 40000 .*-o $work/killed" >/dev/null || break; sleep 0.05; done
+expect 0 "train: 36000 images" $many -o killed
+same whole killed "one of two ranks killed"
+
 # With other arguments it starts afresh; a run at work keeps others away.
 rm -rf killed
 kill_after 1 $many -o killed
