@@ -76,7 +76,7 @@ cat >kill.c <<'C'
 int rename(const char *from, const char *to) {
   static int count;
   int (*real)(const char *, const char *) = (int (*)(const char *, const char *))dlsym(RTLD_NEXT, "rename");
-  if (strstr(from, ".convoy-prepare") && ++count == atoi(getenv("KILL_AT"))) raise(SIGKILL);
+  if (strstr(from, ".convoy-") && ++count == atoi(getenv("KILL_AT"))) raise(SIGKILL);
   return real(from, to);
 }
 C
@@ -154,7 +154,21 @@ done
 expect 1 "damaged/train-00002-of-00006.h5: record" "$convoy" verify damaged
 expect 1 "(digit " "$convoy" verify damaged --split train
 expect 1 '"bad": 2' "$convoy" verify damaged --json
+if command -v python3 >/dev/null; then
+  "$convoy" verify damaged --json 2>/dev/null | python3 -c 'import json, sys
+train = json.load(sys.stdin)["splits"][0]
+assert train["images"] == 36000 and sum(train["classes"].values()) == 35998 and len(train["bad_records"]) == 2' || fail "verify --json"
+fi
+cp -r damaged interrupted
 expect 0 "2 bad, dropped" "$convoy" verify damaged --repair
+for at in 1 4 6; do # killed while it renames
+  [ -e kill.so ] || break
+  rm -rf mended && cp -r interrupted mended
+  ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" LD_PRELOAD=$work/kill.so KILL_AT=$at "$convoy" verify mended --repair >/dev/null 2>&1
+  [ -e mended/.convoy-repair-train/publishing ] || fail "the repair was not killed at rename $at"
+  expect 0 "a repair that was interrupted is finished" "$convoy" verify mended --repair
+  same damaged mended "a repair killed at rename $at"
+done
 expect 0 "train: 35998 images in 6 shards, 0 bad" "$convoy" verify damaged
 [ "$(ls -A damaged)" = "$(ls -A whole)" ] || fail "a repair left: $(ls -A damaged)"
 rm damaged/val-00003-of-00006.h5
