@@ -343,14 +343,11 @@ void cvy_prepare_beat(cvy_prepare_job *j, const char *split, bool failed) {
   const beat mine = {j->done, j->rejected, failed};
   beat all = {j->done_before + j->done, j->rejected_before + j->rejected, failed};
   const double now_s = cvy_now_s();
-  const bool last = j->done_before + j->done == j->total;
-  if (j->beats_fd >= 0) {
-    const off_t at = (off_t)sizeof mine * j->rank;
-    if (pwrite(j->beats_fd, &mine, sizeof mine, at) < 0) j->looked_s = 0; /* the others only learn it later */
-  }
   if (all.rejected > j->most_rejected) j->stop = true;
-  if (!last && !failed && now_s - j->looked_s < look_interval_s) return;
+  if (!j->stop && !failed && now_s - j->looked_s < look_interval_s) return;
   j->looked_s = now_s;
+  /* Where this cannot be written, the others only learn it later. */
+  if (j->beats_fd >= 0 && pwrite(j->beats_fd, &mine, sizeof mine, (off_t)sizeof mine * j->rank) < 0) return;
   for (int r = 0; r < j->size && j->beats_fd >= 0; r++) {
     beat other;
     if (r == j->rank || pread(j->beats_fd, &other, sizeof other, (off_t)sizeof other * r) != sizeof other)

@@ -76,7 +76,7 @@ cat >kill.c <<'C'
 int rename(const char *from, const char *to) {
   static int count;
   int (*real)(const char *, const char *) = (int (*)(const char *, const char *))dlsym(RTLD_NEXT, "rename");
-  if (strstr(from, ".convoy-prepare") && ++count == atoi(getenv("KILL_AT"))) raise(SIGKILL);
+  if (strstr(from, ".convoy-") && ++count == atoi(getenv("KILL_AT"))) raise(SIGKILL);
   return real(from, to);
 }
 C
@@ -102,6 +102,21 @@ if cc -shared -fPIC kill.c -o kill.so -ldl 2>/dev/null; then
 else
   echo "skipped: killed at every rename (no C compiler)"
 fi
+
+# One of two ranks is killed.
+rm -rf killed
+timeout 100 mpirun --oversubscribe -n 2 $many -o "$work/killed" >/dev/null 2>&1 &
+job=$!
+for _ in $(seq 2000); do
+  [ "$(written)" -lt 2 ] || break
+  sleep 0.005
+done
+victim=$(pgrep -f "prepare synthetic --count 40000 .*-o $work/killed" | tail -n 1)
+[ -z "$victim" ] || kill -KILL "$victim"
+wait $job
+for _ in $(seq 100); do pgrep -f "prepare synthetic --count 40000 .*-o $work/killed" >/dev/null || break; sleep 0.05; done
+expect 0 "train: 36000 images" $many -o killed
+same whole killed "one of two ranks killed"
 
 # With other arguments it starts afresh; a run at work keeps others away.
 rm -rf killed
@@ -139,7 +154,21 @@ done
 expect 1 "damaged/train-00002-of-00006.h5: record" "$convoy" verify damaged
 expect 1 "(digit " "$convoy" verify damaged --split train
 expect 1 '"bad": 2' "$convoy" verify damaged --json
+if command -v python3 >/dev/null; then
+  "$convoy" verify damaged --json 2>/dev/null | python3 -c 'import json, sys
+train = json.load(sys.stdin)["splits"][0]
+assert train["images"] == 36000 and sum(train["classes"].values()) == 35998 and len(train["bad_records"]) == 2' || fail "verify --json"
+fi
+cp -r damaged interrupted
 expect 0 "2 bad, dropped" "$convoy" verify damaged --repair
+for at in 1 4 6; do # killed while it renames
+  [ -e kill.so ] || break
+  rm -rf mended && cp -r interrupted mended
+  ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" LD_PRELOAD=$work/kill.so KILL_AT=$at "$convoy" verify mended --repair >/dev/null 2>&1
+  [ -e mended/.convoy-repair-train/publishing ] || fail "the repair was not killed at rename $at"
+  expect 0 "a repair that was interrupted is finished" "$convoy" verify mended --repair
+  same damaged mended "a repair killed at rename $at"
+done
 expect 0 "train: 35998 images in 6 shards, 0 bad" "$convoy" verify damaged
 [ "$(ls -A damaged)" = "$(ls -A whole)" ] || fail "a repair left: $(ls -A damaged)"
 rm damaged/val-00003-of-00006.h5

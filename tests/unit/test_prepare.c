@@ -177,7 +177,7 @@ static void any_number_of_threads(void) {
   const char *const dirs[] = {"a", "b"};
   for (int i = 0; i < 2; i++) {
     cvy_threads_set(i == 0 ? 1 : 3);
-    call c = {.source = "synthetic", .option = "count", .value = "400", .shards = 2};
+    call c = {.source = "synthetic", .option = "count", .value = "4000", .shards = 2};
     c.dir = dirs[i];
     CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
     c = (call){
