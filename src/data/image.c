@@ -365,7 +365,8 @@ cvy_err cvy_image_decode_at_least(cvy_image *out, int64_t full[2], const void *b
   CVY_TRY(cvy_image_size(&full[0], &full[1], &found, bytes, byte_count));
   cvy_image_part whole = {.h = full[0], .w = full[1], .shrink = 1};
   for (int64_t scale = 2; h > 0 && w > 0 && scale <= 8; scale *= 2)
-    if ((full[0] + scale - 1) / scale >= h && (full[1] + scale - 1) / scale >= w) whole.shrink = (double)scale;
+    if ((full[0] + scale - 1) / scale >= h && (full[1] + scale - 1) / scale >= w)
+      whole.shrink = (double)scale;
   return cvy_image_decode_part(out, &whole, bytes, byte_count, channels);
 }
 

@@ -218,20 +218,11 @@ static void errors_point_at_the_recipe(void) {
 
 static void identity(void) {
   static const char *const chains[] = {
-      "- crop: {size: [10, 12]}",
-      "- mirror: {probability: 0}",
-      "- pad: {by: 0}",
-      "- translate: {by: 0}",
-      "- resize: {size: [10, 12]}",
-      "- centre_crop: {size: [10, 12]}",
+      "- crop: {size: [10, 12]}", "- mirror: {probability: 0}", "- pad: {by: 0}", "- translate: {by: 0}",
+      "- resize: {size: [10, 12]}", "- centre_crop: {size: [10, 12]}",
       "- random_resized_crop: {size: [10, 12], least_area: 1, least_aspect: 1.2, most_aspect: 1.2}",
-      "- scale_jitter: {from: 10, to: 10}",
-      "- rotate: {by: 0}",
-      "- shear: {by: 0}",
-      "- stretch: {by: 1}",
-      "- zoom: {by: 1}",
-      "- lens: {by: 0}",
-      "- elastic: {by: 0}",
+      "- scale_jitter: {from: 10, to: 10}", "- rotate: {by: 0}", "- shear: {by: 0}", "- stretch: {by: 1}",
+      "- zoom: {by: 1}", "- lens: {by: 0}", "- elastic: {by: 0}",
       /* test_colour.c has more about these */
       "- brightness: {by: 0}", "- contrast: {by: 0}", "- saturation: {by: 0}", "- hue: {by: 0}",
       "- colour_jitter", "- colour_shift: {by: 0}", "- pca_colour: {deviation: 0}",
