@@ -30,6 +30,7 @@ enum {
 };
 /* The gradient of so many filters goes through BLAS, which keeps more of the sums in its cache. */
 enum { MOST_DIRECT = 65536 };
+/* In multiplications, for a channel and a filter: see pays. */
 enum { FILTER_COST = 600 };
 /* With so few tiles the filters' transform costs more than a tenth of a pass. Kept, it takes four times their memory. */
 enum { KEPT_BELOW = 128 };
