@@ -94,6 +94,10 @@ void cvy_augment_by_shorter(int64_t *out_h, int64_t *out_w, int64_t h, int64_t w
   *out_w = unknown ? 0 : w <= h ? shorter : scaled(w, h, shorter);
 }
 
+cvy_err cvy_warp_prepare(void *config) {
+  return cvy_fill_parse(&((cvy_warp_config *)config)->fill);
+}
+
 cvy_err cvy_augment_warp(cvy_picture *picture, cvy_augment_call *call, const cvy_affine_map *map,
                          const cvy_fill *fill) {
   const double x = 0.5 * (double)picture->w, y = 0.5 * (double)picture->h;

@@ -70,6 +70,24 @@ cvy_err cvy_augment_part_size(int64_t *out_h, int64_t *out_w, const int64_t part
 /* h x w scaled so that the shorter side is as said; 0 x 0 stays. */
 void cvy_augment_by_shorter(int64_t *out_h, int64_t *out_w, int64_t h, int64_t w, int64_t shorter);
 
+/* Options of augmentations whose one amount is `by`, and that show what was out of sight. */
+typedef struct cvy_warp_config {
+  double by;
+  cvy_fill fill;
+} cvy_warp_config;
+#define CVY_WARP_OPTIONS(least, most, usual, what)                                                           \
+  {.name = "by",                                                                                             \
+   .type = CVY_FLOAT,                                                                                        \
+   .offset = offsetof(cvy_warp_config, by),                                                                  \
+   .fallback = usual,                                                                                        \
+   .min = least,                                                                                             \
+   .max = most,                                                                                              \
+   .help = what},                                                                                            \
+      CVY_FILL_OPTION(cvy_warp_config, "mean"), {                                                            \
+    0                                                                                                        \
+  }
+cvy_err cvy_warp_prepare(void *config) CVY_MUST_CHECK;
+
 /* Turns, slants and the like, about the picture's centre, whose size stays: `map` leads from new positions to old ones, both
  * measured from the centre, in pixels. */
 cvy_err cvy_augment_warp(cvy_picture *picture, cvy_augment_call *call, const cvy_affine_map *map,

@@ -3,29 +3,10 @@
 
 #include <math.h>
 
-typedef struct config {
-  double by;
-  cvy_fill fill;
-} config;
-
-static const cvy_option options[] = {
-    {.name = "by",
-     .type = CVY_FLOAT,
-     .offset = offsetof(config, by),
-     .fallback = "15",
-     .min = 0,
-     .max = 180,
-     .help = "largest angle, degrees"},
-    CVY_FILL_OPTION(config, "mean"),
-    {0},
-};
-
-static cvy_err prepare(void *c) {
-  return cvy_fill_parse(&((config *)c)->fill);
-}
+static const cvy_option options[] = {CVY_WARP_OPTIONS(0, 180, "15", "largest angle, degrees")};
 
 static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {
-  const config *own = c;
+  const cvy_warp_config *own = c;
   if (!call->training || own->by == 0) return CVY_OK;
   const double degrees = cvy_random_next_uniform(&call->random, -own->by, own->by);
   const double angle = degrees * (3.14159265358979323846 / 180), c_of = cos(angle), s_of = sin(angle);
@@ -34,8 +15,8 @@ static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call
 }
 
 const cvy_augmentation cvy_augmentation_rotate = {
-    .kind = {"rotate", "turns the picture; never in evaluation", options, sizeof(config)},
-    .prepare = prepare,
+    .kind = {"rotate", "turns the picture; never in evaluation", options, sizeof(cvy_warp_config)},
+    .prepare = cvy_warp_prepare,
     .size = cvy_augment_same_size,
     .apply = apply,
 };

@@ -3,29 +3,11 @@
 
 #include <math.h>
 
-typedef struct config {
-  double by;
-  cvy_fill fill;
-} config;
-
 static const cvy_option options[] = {
-    {.name = "by",
-     .type = CVY_FLOAT,
-     .offset = offsetof(config, by),
-     .fallback = "0.1",
-     .min = 0,
-     .max = 2,
-     .help = "farthest move, as a share of the distance"},
-    CVY_FILL_OPTION(config, "mean"),
-    {0},
-};
-
-static cvy_err prepare(void *c) {
-  return cvy_fill_parse(&((config *)c)->fill);
-}
+    CVY_WARP_OPTIONS(0, 2, "0.1", "farthest move, as a share of the distance")};
 
 static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {
-  const config *own = c;
+  const cvy_warp_config *own = c;
   if (!call->training || own->by == 0) return CVY_OK;
   const double rows = cvy_random_next_uniform(&call->random, -own->by, own->by);
   const double columns = cvy_random_next_uniform(&call->random, -own->by, own->by);
@@ -34,8 +16,8 @@ static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call
 }
 
 const cvy_augmentation cvy_augmentation_shear = {
-    .kind = {"shear", "slants the picture; never in evaluation", options, sizeof(config)},
-    .prepare = prepare,
+    .kind = {"shear", "slants the picture; never in evaluation", options, sizeof(cvy_warp_config)},
+    .prepare = cvy_warp_prepare,
     .size = cvy_augment_same_size,
     .apply = apply,
 };

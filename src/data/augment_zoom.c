@@ -3,29 +3,10 @@
 
 #include <math.h>
 
-typedef struct config {
-  double by;
-  cvy_fill fill;
-} config;
-
-static const cvy_option options[] = {
-    {.name = "by",
-     .type = CVY_FLOAT,
-     .offset = offsetof(config, by),
-     .fallback = "1.2",
-     .min = 1,
-     .max = 10,
-     .help = "largest factor, either way"},
-    CVY_FILL_OPTION(config, "mean"),
-    {0},
-};
-
-static cvy_err prepare(void *c) {
-  return cvy_fill_parse(&((config *)c)->fill);
-}
+static const cvy_option options[] = {CVY_WARP_OPTIONS(1, 10, "1.2", "largest factor, either way")};
 
 static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {
-  const config *own = c;
+  const cvy_warp_config *own = c;
   if (!call->training || own->by == 1) return CVY_OK;
   const double factor = exp(cvy_random_next_uniform(&call->random, -log(own->by), log(own->by)));
   const cvy_affine_map map = {.xx = 1 / factor, .yy = 1 / factor};
@@ -34,8 +15,8 @@ static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call
 
 const cvy_augmentation cvy_augmentation_zoom = {
     .kind = {"zoom", "brings the picture nearer or farther away; never in evaluation", options,
-             sizeof(config)},
-    .prepare = prepare,
+             sizeof(cvy_warp_config)},
+    .prepare = cvy_warp_prepare,
     .size = cvy_augment_same_size,
     .apply = apply,
 };

@@ -1,6 +1,6 @@
 /* Compiled once for each instruction set, as kernels.c is: CVY_DIRECT_KERNELS is the name of this set's table.
  *
- * A tile of C, ROWS by WIDE registers, is summed whole before it is stored; each product of it takes a number of A, spread
+ * A tile of C, some rows by up to WIDE registers, is summed whole before it is stored; each product of it takes a number of A, spread
  * over a register, and a register of B. This file may be contracted to fused multiply-adds. */
 #include "math/direct.h"
 #include "math/lanes.h"

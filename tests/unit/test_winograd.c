@@ -45,6 +45,15 @@ static const layer_shape shapes[] = {
     {"5x5 much padding", 9, 5, 6, 18, 29, 5, 4, 1},
 };
 
+/* Where few tiles or channels make the plain way cheaper, it is the one that is chosen, for some pass at least. */
+static const layer_shape small_shapes[] = {
+    {"one pixel", 1, 3, 3, 8, 8, 3, 0, 1},        {"thin", 1, 1, 37, 9, 17, 3, 1, 1},
+    {"odd", 3, 11, 6, 13, 33, 3, 1, 1},           {"no padding", 2, 9, 10, 31, 15, 3, 0, 1},
+    {"much padding", 2, 5, 8, 16, 24, 3, 2, 1},   {"5x5 odd", 3, 7, 9, 19, 11, 5, 2, 1},
+    {"5x5 no padding", 1, 6, 5, 24, 40, 5, 0, 1}, {"5x5 much padding", 1, 4, 3, 8, 9, 5, 4, 1},
+    {"three groups", 2, 7, 6, 27, 51, 3, 1, 3},
+};
+
 static cvy_conv_shape shape_of(const layer_shape *l) {
   const int64_t p = l->padding;
   cvy_conv_shape shape = {.n = l->n, .k = l->k, .groups = l->groups};
@@ -184,7 +193,7 @@ static error error_of(const float *got, const double *want, int64_t count) {
 
 static int shapes_that_keep = 0;
 
-static void check_layer(const layer_shape *l) {
+static void check_layer(const layer_shape *l, bool is_small) {
   const cvy_conv_shape shape = shape_of(l);
   cvy_conv_plan winograd, plain;
   cvy_conv_use(CVY_CONV_AUTO);
@@ -215,13 +224,16 @@ static void check_layer(const layer_shape *l) {
   }
   for (int pass = 0; pass < CVY_CONV_PASSES; pass++)
     CU_ASSERT_STRING_EQUAL(plain.ways[pass].algorithm->name, "gemm");
-  CU_ASSERT_STRING_EQUAL(winograd.ways[CVY_CONV_FORWARD].algorithm->name, "winograd");
-  CU_ASSERT_STRING_EQUAL(winograd.ways[CVY_CONV_BACKWARD_FILTERS].algorithm->name, "winograd");
+  if (!is_small) {
+    CU_ASSERT_STRING_EQUAL(winograd.ways[CVY_CONV_FORWARD].algorithm->name, "winograd");
+    CU_ASSERT_STRING_EQUAL(winograd.ways[CVY_CONV_BACKWARD_FILTERS].algorithm->name, "winograd");
+  }
   free_results(got), free_results(beside), free_results(again), free_results(kept), free_arrays(&a);
 }
 
 static void error_is_at_most_ten_times_the_plain_one(void) {
-  for (int64_t i = 0; i < CVY_COUNT(shapes); i++) check_layer(&shapes[i]);
+  for (int64_t i = 0; i < CVY_COUNT(shapes); i++) check_layer(&shapes[i], false);
+  for (int64_t i = 0; i < CVY_COUNT(small_shapes); i++) check_layer(&small_shapes[i], true);
   CU_ASSERT(shapes_that_keep >= 10 && shapes_that_keep < CVY_COUNT(shapes));
 }
 
