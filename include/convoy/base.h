@@ -165,6 +165,8 @@ int64_t cvy_random_permute(const cvy_random *where, int64_t index, int64_t count
  * the cores too: then say cvy_threads_share_cores(). */
 void cvy_threads_set(int count);
 void cvy_threads_share_cores(void);
+/* For a thread that works beside the one that computes: what it gives to cvy_parallel it does itself. */
+void cvy_threads_alone(void);
 int cvy_threads(void);
 /* Cores this process may run on, as a bit mask (cores beyond 1,023 are left out). */
 enum { CVY_CORE_WORDS = 16 };

@@ -59,23 +59,69 @@ bool cvy_tree_allows(const cvy_tree *tree, int64_t ranks);
 cvy_err cvy_tree_check_ranks(const cvy_tree *tree, int64_t ranks, int64_t microbatch) CVY_MUST_CHECK;
 
 /* Sums what one rank's own leaves contribute, one after the other, along the tree: each leaf is written to
- * cvy_accumulator_leaf, then cvy_accumulator_add is called; after the last one cvy_accumulator_sum holds
- * their sum. Needs one buffer a level and one more. Not collective, allocates nothing after create. */
+ * cvy_accumulator_leaf; then, for all but the last, cvy_accumulator_add is called. The last one is added in parts, as they
+ * become ready: cvy_accumulator_sum then holds floats first ... end-1 of the sum. After all of them
+ * cvy_accumulator_restart makes ready for the next sum. Needs one buffer a level and one more, at least two. Not collective, allocates
+ * nothing after create. */
 typedef struct cvy_accumulator cvy_accumulator;
 cvy_err cvy_accumulator_create(cvy_accumulator **out, const cvy_tree *tree, int64_t ranks,
                                int64_t count) CVY_MUST_CHECK;
 void cvy_accumulator_destroy(cvy_accumulator *accumulator);
+/* Buffer `k`, one of two or more, whose contents count for nothing from the end of a sum to the first leaf of the next. */
+float *cvy_accumulator_buffer(cvy_accumulator *accumulator, int64_t k);
 float *cvy_accumulator_leaf(cvy_accumulator *accumulator);
 void cvy_accumulator_add(cvy_accumulator *accumulator);
+void cvy_accumulator_add_last(cvy_accumulator *accumulator, int64_t first, int64_t end);
 float *cvy_accumulator_sum(cvy_accumulator *accumulator);
+void cvy_accumulator_restart(cvy_accumulator *accumulator);
 
-/* The rest of the way, between ranks: in place, every rank ends with the sum over all ranks along the tree.
- * Recursive halving with partners at distance 1, 2, 4, ..., then doubling (Rabenseifner 2004; at a level of
- * radix q, q partners exchange q-ths), point to point. Allocates nothing after create. */
-typedef struct cvy_reducer cvy_reducer;
-cvy_err cvy_reducer_create(cvy_reducer **out, cvy_comm *comm, const cvy_tree *tree) CVY_MUST_CHECK;
-void cvy_reducer_destroy(cvy_reducer *reducer);
-void cvy_reducer_sum(cvy_reducer *reducer, float *data, int64_t count);
+/* ---- the communication thread -------------------------------------------------------------------------- */
+
+/* Sums a vector over the ranks while its owner goes on computing. The vector is cut into buckets, each handed over when
+ * its values are there; a thread of its own, which alone calls MPI meanwhile, takes them along the rest of the tree:
+ * recursive halving with partners at distance 1, 2, 4, ..., then doubling (Rabenseifner 2004; at a level of radix q, q
+ * partners exchange q-ths), point to point. The sums have the tree's bits at any number of ranks, any buckets and blocks. */
+typedef struct cvy_exchange cvy_exchange;
+
+typedef enum cvy_exchange_way {
+  CVY_EXCHANGE_SHARDED, /* a rank uses its part of the sums, and hands on what it made of it: the same part of another vector */
+  CVY_EXCHANGE_WHOLE,   /* all ranks have and use all sums */
+  CVY_EXCHANGE_MPI      /* the same by MPI_Allreduce, whose bits depend on the number of ranks: for comparison */
+} cvy_exchange_way;
+
+typedef struct cvy_exchange_config {
+  const cvy_tree *tree; /* must allow the ranks, and outlive the exchange */
+  cvy_exchange_way way;
+  int64_t count;              /* floats */
+  const int64_t *bucket_ends; /* bucket k ends before float bucket_ends[k], where the next begins; the last is count */
+  int64_t bucket_count;
+  /* Called for sums first ... end-1 as they get ready, in the communication thread (where cvy_parallel gets no help); of one
+   * rank in cvy_exchange_finish. */
+  void (*use)(void *context, const float *sums, int64_t first, int64_t end);
+  void *context;
+} cvy_exchange_config;
+
+/* Collective, as are rounds; allocates nothing afterwards. */
+cvy_err cvy_exchange_create(cvy_exchange **out, cvy_comm *comm,
+                            const cvy_exchange_config *config) CVY_MUST_CHECK;
+void cvy_exchange_destroy(cvy_exchange *exchange);
+/* One round: the vector, and of a sharded one what is handed on. Until it is finished no other function of the communicator
+ * may be called, and a bucket that was submitted belongs to the exchange. */
+void cvy_exchange_begin(cvy_exchange *exchange, float *sums, float *handed_on);
+void cvy_exchange_submit(cvy_exchange *exchange, int64_t bucket); /* all ranks in the same order; never waits */
+void cvy_exchange_finish(cvy_exchange *exchange);                 /* waits until all is summed, used and handed on */
+
+/* Seconds since creation: exposed is what cvy_exchange_finish waited, busy the time with anything under way, cpu what the
+ * thread computed meanwhile. */
+typedef struct cvy_exchange_times {
+  double exposed_s, busy_s, cpu_s;
+} cvy_exchange_times;
+cvy_exchange_times cvy_exchange_spent(cvy_exchange *exchange);
+
+/* Of a sharded exchange: makes the parts that the ranks own of `values` whole, on all ranks. Collective, outside of rounds. */
+void cvy_exchange_gather(cvy_exchange *exchange, float *values);
+/* Calls `part` for what this rank owns; everything, unless the exchange is sharded. Not collective. */
+void cvy_exchange_own(const cvy_exchange *exchange, void (*part)(void *context, int64_t first, int64_t end), void *context);
 
 #ifdef __cplusplus
 }

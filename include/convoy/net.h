@@ -23,6 +23,7 @@ typedef struct cvy_net_param {
   const cvy_param_spec *spec;
   int64_t offset; /* floats from the start of the arena */
   int64_t count;
+  int64_t layer; /* whose it is */
 } cvy_net_param;
 
 typedef struct cvy_net_layer {
@@ -100,8 +101,6 @@ const float *cvy_net_logits(const cvy_net *net);
  */
 void cvy_net_backward(cvy_net *net, float *grads, const float *images, const int32_t *labels,
                       const cvy_pass *pass);
-/* Moves the running averages towards what backward has left of them in `sums`, summed over `microbatches`. */
-void cvy_net_update_averages(cvy_net *net, const float *sums, int64_t microbatches);
 
 /* Who wants to know how far a walk has come. The net calls `done` in the walk's own thread when a layer's part
  * of a pass is over: its output is ready, or its parameters' gradients and those that it passes on are. Layers

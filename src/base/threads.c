@@ -34,6 +34,8 @@ static struct pool {
           .work = PTHREAD_COND_INITIALIZER,
           .done = PTHREAD_COND_INITIALIZER};
 
+static _Thread_local bool alone; /* this thread gets no help */
+
 static void run_tasks(int thread, cvy_task task, const void *context, int64_t tasks) {
   for (int64_t i; (i = atomic_fetch_add(&pool.next, 1)) < tasks;) task(context, i, thread);
 }
@@ -96,12 +98,16 @@ void cvy_threads_share_cores(void) {
   pool.spins = false;
 }
 
+void cvy_threads_alone(void) {
+  alone = true;
+}
+
 int cvy_threads(void) {
   return pool.count;
 }
 
 void cvy_parallel(int64_t tasks, cvy_task task, const void *context) {
-  if (tasks <= 1 || pool.count == 1) {
+  if (tasks <= 1 || pool.count == 1 || alone) {
     for (int64_t i = 0; i < tasks; i++) task(context, i, 0);
     return;
   }

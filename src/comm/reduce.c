@@ -1,83 +1,71 @@
 /* The exact tree between ranks: halving, then doubling.
  *
  * At the level of radix q above the ranks' own leaves, the q ranks whose numbers differ only in that level's
- * digit hold the q children of one node. Each takes one q-th of the vector, receives that part of the other
+ * digit hold the q children of one node. Each takes one q-th of the block, receives that part of the other
  * children and adds all q in the order of the digit, so the sum has the tree's bits whoever computes it.
- * After the last level each rank holds 1/P of the sums; the way back hands the parts on. Long vectors go
- * through in blocks, which bounds the scratch and changes no bit. */
-#include "comm/mpi.h"
+ * After the last level each rank holds 1/P of the sums; the way back hands on the parts, of the sums or of what
+ * was made of them. */
+#include "comm/reduce.h"
 
-#include <stdlib.h>
-
-enum { BLOCK = 1 << 22, TAG = 17 }; /* floats a block */
-
-typedef struct level {
-  int64_t radix;
-  int64_t stride; /* distance between neighbours of the group */
-  int64_t digit;  /* mine */
-} level;
-
-struct cvy_reducer {
-  cvy_comm *comm;
-  int level_count;
-  level levels[64];
-  MPI_Request *requests; /* two for each partner of the widest level */
-  float *scratch;
-};
-
-typedef struct span {
-  int64_t first, end;
-} span;
-
-static span part_of(span whole, int64_t index, int64_t parts) {
-  const int64_t length = whole.end - whole.first;
-  return (span){whole.first + length * index / parts, whole.first + length * (index + 1) / parts};
-}
-
-cvy_err cvy_reducer_create(cvy_reducer **out, cvy_comm *comm, const cvy_tree *tree) {
+void cvy_ladder_set(cvy_ladder *out, const cvy_comm *comm, const cvy_tree *tree) {
   CVY_CHECK(cvy_tree_allows(tree, comm->size));
-  *out = NULL;
-  cvy_reducer *r = cvy_new(sizeof *r);
-  r->comm = comm;
-  int64_t own = tree->leaves / comm->size, stride = 1, widest = 1;
+  *out = (cvy_ladder){.comm = comm, .widest = 1};
+  int64_t own = tree->leaves / comm->size, stride = 1;
   for (int i = 0; i < tree->level_count; i++) {
     const int64_t radix = tree->radix[i];
     if (own > 1) {
       own /= radix;
       continue;
     }
-    r->levels[r->level_count++] = (level){radix, stride, comm->rank / stride % radix};
+    out->levels[out->level_count++] = (cvy_level){radix, stride, comm->rank / stride % radix};
     stride *= radix;
-    if (radix > widest) widest = radix;
+    if (radix > out->widest) out->widest = radix;
   }
-  if (r->level_count > 0) {
-    void *scratch;
-    const cvy_err err = cvy_buffer_create(&scratch, sizeof(float) * (size_t)(BLOCK + widest),
-                                          "the allreduce's scratch");
-    if (err) {
-      free(r);
-      return err;
-    }
-    r->scratch = scratch;
-    r->requests = cvy_new(sizeof(MPI_Request) * 2 * (size_t)widest);
+}
+
+static int64_t length_of(cvy_span s) {
+  return s.end - s.first;
+}
+
+static cvy_span part_of(cvy_span whole, int64_t index, int64_t parts) {
+  const int64_t length = length_of(whole);
+  return (cvy_span){whole.first + length * index / parts, whole.first + length * (index + 1) / parts};
+}
+
+static int partner(const cvy_block *b, const cvy_level *l, int64_t digit) {
+  return (int)(b->ladder->comm->rank + (digit - l->digit) * l->stride);
+}
+
+static void receive(cvy_block *b, float *to, int64_t length, int from, int *count) {
+  CVY_MPI(MPI_Irecv(to, cvy_int(length), MPI_FLOAT, from, b->tag, b->ladder->comm->mpi, &b->requests[(*count)++]));
+}
+
+static void send(cvy_block *b, const float *from, int64_t length, int to, int *count) {
+  CVY_MPI(MPI_Isend(from, cvy_int(length), MPI_FLOAT, to, b->tag, b->ladder->comm->mpi, &b->requests[(*count)++]));
+}
+
+/* ---- up ---- */
+
+static void begin_halving(cvy_block *b, const float *sums) {
+  const cvy_level *l = &b->ladder->levels[b->stage];
+  const cvy_span whole = b->spans[b->stage], mine = b->spans[b->stage + 1];
+  int count = 0;
+  float *slot = b->received;
+  for (int64_t digit = 0; digit < l->radix; digit++) {
+    if (digit == l->digit) continue;
+    const cvy_span theirs = part_of(whole, digit, l->radix);
+    receive(b, slot, length_of(mine), partner(b, l, digit), &count);
+    send(b, sums + theirs.first, length_of(theirs), partner(b, l, digit), &count);
+    slot += length_of(mine);
   }
-  *out = r;
-  return CVY_OK;
+  b->open = count;
 }
 
-void cvy_reducer_destroy(cvy_reducer *reducer) {
-  if (!reducer) return;
-  free(reducer->requests);
-  cvy_buffer_destroy(reducer->scratch);
-  free(reducer);
+static void add_two(float *restrict own, const float *restrict received, int64_t length) {
+  for (int64_t i = 0; i < length; i++) own[i] += received[i];
 }
 
-static int partner(const cvy_reducer *r, const level *l, int64_t digit) {
-  return (int)(r->comm->rank + (digit - l->digit) * l->stride);
-}
-
-static void sum_in_order(float *restrict own, const float *restrict received, const level *l,
-                         int64_t length) {
+static void add_in_order(float *restrict own, const float *restrict received, const cvy_level *l, int64_t length) {
   for (int64_t i = 0; i < length; i++) {
     const float *next = received + i;
     float sum = 0;
@@ -93,52 +81,64 @@ static void sum_in_order(float *restrict own, const float *restrict received, co
   }
 }
 
-static void sum_two(float *restrict own, const float *restrict received, int64_t length) {
-  for (int64_t i = 0; i < length; i++) own[i] += received[i];
-}
-
-static span halve(cvy_reducer *r, const level *l, float *data, span whole) {
-  const span mine = part_of(whole, l->digit, l->radix);
-  const int64_t length = mine.end - mine.first;
-  int count = 0;
-  float *slot = r->scratch;
-  for (int64_t digit = 0; digit < l->radix; digit++) {
-    if (digit == l->digit) continue;
-    const span theirs = part_of(whole, digit, l->radix);
-    CVY_MPI(MPI_Irecv(slot, (int)length, MPI_FLOAT, partner(r, l, digit), TAG, r->comm->mpi,
-                      &r->requests[count++]));
-    CVY_MPI(MPI_Isend(data + theirs.first, (int)(theirs.end - theirs.first), MPI_FLOAT, partner(r, l, digit),
-                      TAG, r->comm->mpi, &r->requests[count++]));
-    slot += length;
-  }
-  CVY_MPI(MPI_Waitall(count, r->requests, MPI_STATUSES_IGNORE));
+static void end_halving(cvy_block *b, float *sums) {
+  const cvy_level *l = &b->ladder->levels[b->stage];
+  const cvy_span mine = b->spans[b->stage + 1];
   if (l->radix == 2)
-    sum_two(data + mine.first, r->scratch, length);
+    add_two(sums + mine.first, b->received, length_of(mine));
   else
-    sum_in_order(data + mine.first, r->scratch, l, length);
-  return mine;
+    add_in_order(sums + mine.first, b->received, l, length_of(mine));
 }
 
-static void double_up(cvy_reducer *r, const level *l, float *data, span whole) {
-  const span mine = part_of(whole, l->digit, l->radix);
+/* ---- and down ---- */
+
+static void begin_doubling(cvy_block *b, float *handed_on) {
+  const int level = 2 * b->ladder->level_count - 1 - b->stage;
+  const cvy_level *l = &b->ladder->levels[level];
+  const cvy_span whole = b->spans[level], mine = b->spans[level + 1];
   int count = 0;
   for (int64_t digit = 0; digit < l->radix; digit++) {
     if (digit == l->digit) continue;
-    const span theirs = part_of(whole, digit, l->radix);
-    CVY_MPI(MPI_Irecv(data + theirs.first, (int)(theirs.end - theirs.first), MPI_FLOAT, partner(r, l, digit),
-                      TAG, r->comm->mpi, &r->requests[count++]));
-    CVY_MPI(MPI_Isend(data + mine.first, (int)(mine.end - mine.first), MPI_FLOAT, partner(r, l, digit), TAG,
-                      r->comm->mpi, &r->requests[count++]));
+    const cvy_span theirs = part_of(whole, digit, l->radix);
+    receive(b, handed_on + theirs.first, length_of(theirs), partner(b, l, digit), &count);
+    send(b, handed_on + mine.first, length_of(mine), partner(b, l, digit), &count);
   }
-  CVY_MPI(MPI_Waitall(count, r->requests, MPI_STATUSES_IGNORE));
+  b->open = count;
 }
 
-void cvy_reducer_sum(cvy_reducer *r, float *data, int64_t count) {
-  if (r->level_count == 0) return;
-  for (int64_t first = 0; first < count; first += BLOCK) {
-    span spans[65];
-    spans[0] = (span){first, first + BLOCK < count ? first + BLOCK : count};
-    for (int i = 0; i < r->level_count; i++) spans[i + 1] = halve(r, &r->levels[i], data, spans[i]);
-    for (int i = r->level_count - 1; i >= 0; i--) double_up(r, &r->levels[i], data, spans[i]);
-  }
+/* ---- the whole way ---- */
+
+void cvy_block_place(cvy_block *b, cvy_span whole, int tag) {
+  const cvy_ladder *ladder = b->ladder;
+  b->tag = tag;
+  b->spans[0] = whole;
+  for (int i = 0; i < ladder->level_count; i++)
+    b->spans[i + 1] = part_of(b->spans[i], ladder->levels[i].digit, ladder->levels[i].radix);
+  b->stage = ladder->level_count;
+}
+
+void cvy_block_begin(cvy_block *b, float *sums, cvy_span whole, int tag) {
+  CVY_CHECK(b->ladder->level_count > 0);
+  cvy_block_place(b, whole, tag);
+  b->stage = 0;
+  begin_halving(b, sums);
+}
+
+cvy_turn cvy_block_advance(cvy_block *b, float *sums, float *handed_on) {
+  const int levels = b->ladder->level_count;
+  if (b->stage < levels) end_halving(b, sums);
+  b->stage++;
+  if (b->stage < levels) begin_halving(b, sums);
+  if (b->stage == levels) return CVY_SUMMED;
+  return b->stage < levels ? CVY_GOES_ON : cvy_block_hand_on(b, handed_on);
+}
+
+cvy_span cvy_block_own(const cvy_block *b) {
+  return b->spans[b->ladder->level_count];
+}
+
+cvy_turn cvy_block_hand_on(cvy_block *b, float *handed_on) {
+  if (b->stage == 2 * b->ladder->level_count) return CVY_DONE;
+  begin_doubling(b, handed_on);
+  return CVY_GOES_ON;
 }

@@ -110,7 +110,8 @@ static size_t buffer_bytes(int64_t count) {
 }
 
 static size_t accumulator_bytes(const cvy_tree *tree, int64_t ranks, int64_t count) {
-  return (size_t)(levels_within_rank(tree, ranks) + 1) * buffer_bytes(count);
+  const int levels = levels_within_rank(tree, ranks);
+  return (size_t)(levels > 1 ? levels + 1 : 2) * buffer_bytes(count);
 }
 
 cvy_err cvy_accumulator_create(cvy_accumulator **out, const cvy_tree *tree, int64_t ranks, int64_t count) {
@@ -134,31 +135,43 @@ void cvy_accumulator_destroy(cvy_accumulator *accumulator) {
   free(accumulator);
 }
 
+float *cvy_accumulator_buffer(cvy_accumulator *a, int64_t k) {
+  CVY_CHECK(k >= 0 && k < 2);
+  return (float *)((char *)a->memory + (size_t)k * buffer_bytes(a->count));
+}
+
 /* A node's first child becomes its partial sum without being copied or added to zero. */
 float *cvy_accumulator_leaf(cvy_accumulator *a) {
   const bool first_child = a->level_count == 0 || a->children[0] == 0;
   return first_child ? a->partial[0] : a->partial[a->level_count];
 }
 
+/* In each block, each of the vectors in turn is added to the next one. */
 typedef struct addition {
-  float *to;
-  const float *from;
-  int64_t count;
+  float *const *vectors;
+  int count;
+  int64_t first, end;
 } addition;
 
 static void add_block(const void *context, int64_t index, int thread) {
   (void)thread;
   const addition *add = context;
-  const int64_t first = index * ADD_BLOCK;
-  const int64_t end = first + ADD_BLOCK < add->count ? first + ADD_BLOCK : add->count;
-  float *restrict to = add->to;
-  const float *restrict from = add->from;
-  for (int64_t i = first; i < end; i++) to[i] += from[i];
+  const int64_t first = add->first + index * ADD_BLOCK;
+  const int64_t end = first + ADD_BLOCK < add->end ? first + ADD_BLOCK : add->end;
+  for (int k = 1; k < add->count; k++) {
+    const float *restrict from = add->vectors[k - 1];
+    float *restrict to = add->vectors[k];
+    for (int64_t i = first; i < end; i++) to[i] += from[i];
+  }
 }
 
-static void add_into(float *to, const float *from, int64_t count) {
-  const addition add = {to, from, count};
-  cvy_parallel((count + ADD_BLOCK - 1) / ADD_BLOCK, add_block, &add);
+static void add_up(float *const *vectors, int count, int64_t first, int64_t end) {
+  const addition add = {vectors, count, first, end};
+  cvy_parallel((end - first + ADD_BLOCK - 1) / ADD_BLOCK, add_block, &add);
+}
+
+static void add_into(float *to, float *from, int64_t count) {
+  add_up((float *[]){from, to}, 2, 0, count);
 }
 
 void cvy_accumulator_add(cvy_accumulator *a) {
@@ -177,10 +190,24 @@ void cvy_accumulator_add(cvy_accumulator *a) {
   }
 }
 
+static bool is_last_leaf(const cvy_accumulator *a) {
+  for (int level = 0; level < a->level_count; level++)
+    if (a->children[level] != a->tree->radix[level] - 1) return false;
+  return true;
+}
+
+void cvy_accumulator_add_last(cvy_accumulator *a, int64_t first, int64_t end) {
+  CVY_CHECK(is_last_leaf(a), "this is not the last leaf");
+  float *chain[65] = {a->partial[a->level_count]};
+  for (int level = 0; level < a->level_count; level++) chain[1 + level] = a->partial[level];
+  add_up(chain, a->level_count + 1, first, end);
+}
+
 float *cvy_accumulator_sum(cvy_accumulator *a) {
-  if (a->level_count == 0) return a->partial[0];
-  const int top = a->level_count - 1;
-  CVY_CHECK(a->children[top] == a->tree->radix[top], "the sum was asked for before its last leaf");
-  a->children[top] = 0;
-  return a->partial[top];
+  CVY_CHECK(is_last_leaf(a), "the sum was asked for before its last leaf");
+  return a->partial[a->level_count ? a->level_count - 1 : 0];
+}
+
+void cvy_accumulator_restart(cvy_accumulator *a) {
+  memset(a->children, 0, sizeof a->children);
 }

@@ -181,14 +181,3 @@ void cvy_net_backward(cvy_net *net, float *grads, const float *images, const int
     tell(net, i, true);
   }
 }
-
-void cvy_net_update_averages(cvy_net *net, const float *sums, int64_t microbatches) {
-  for (int64_t i = 0; i < net->info.param_tensors; i++) {
-    const cvy_net_param *p = &net->params[i];
-    if (p->spec->averaging == 0) continue;
-    float *average = net->param_arena + p->offset;
-    const float *sum = sums + p->offset;
-    const float share = (float)p->spec->averaging, scale = (float)(1.0 / (double)microbatches);
-    for (int64_t k = 0; k < p->count; k++) average[k] += share * (sum[k] * scale - average[k]);
-  }
-}

@@ -143,7 +143,7 @@ static cvy_err place_params(cvy_net *net) {
       cvy_net_param *param = &net->params[index++];
       const cvy_param_spec *spec = &n->plan.params[k];
       *param = (cvy_net_param){cvy_pool_format(net->pool, "%s/%s", n->name, spec->name), spec, offset,
-                               cvy_param_count(spec)};
+                               cvy_param_count(spec), i};
       offset += (param->count + line - 1) / line * line;
       if (spec->averaging > 0)
         net->info.average_count += param->count;

@@ -62,7 +62,9 @@ static double run_step(bench *b, int64_t number) {
   b->mark_s = cvy_now_s();
   seconds_of(b, FORWARD)[b->step] = turn_s - start_s;
   seconds_of(b, BACKWARD)[b->step] = b->mark_s - turn_s;
-  cvy_update_weights(&b->arenas, b->gradients, rate, b->rule_config, 1);
+  const cvy_step_update update = {
+      .arenas = &b->arenas, .rule_config = b->rule_config, .rate = rate, .microbatches = 1};
+  cvy_update_weights(&update, b->gradients, 0, b->info->arena_count);
   mark(b, UPDATE);
   seconds_of(b, STEP)[b->step] = b->mark_s - start_s;
   return cvy_tally_score(&tally).loss;

@@ -10,6 +10,11 @@
 static const char *const bad_record_words[] = {
     [CVY_BAD_RECORD_FAILS] = "fail", [CVY_BAD_RECORD_SKIPPED] = "skip", NULL};
 
+static const char *const reduce_words[] = {[CVY_EXCHANGE_SHARDED] = "sharded",
+                                           [CVY_EXCHANGE_WHOLE] = "whole",
+                                           [CVY_EXCHANGE_MPI] = "mpi",
+                                           NULL};
+
 static const cvy_option data_options[] = {
     {"train", CVY_STRING, RECIPE(data.train) - RECIPE(data), NULL,
      .help = "training shards: a folder (its train-*.h5), a prefix, or a file"},
@@ -42,6 +47,11 @@ const cvy_option cvy_recipe_options[] = {
      .help =
          "algorithms: the fastest for each shape (Winograd's rounds more, and may leave 1e-7 where a plain sum is "
          "exactly 0), or im2col and a matrix product for all"},
+    {"reduce", CVY_CHOICE, RECIPE(reduce), "sharded", .words = reduce_words,
+     .help = "how ranks share their gradients: each updates its part of the weights (sharded), or all of them (whole), with "
+             "the same bits at any number of ranks; or MPI_Allreduce, for comparison, whose bits depend on that number (mpi)"},
+    {"bucket", CVY_INT, RECIPE(bucket), "4", 1, 1 << 20,
+     .help = "MiB of gradients that are sent as soon as they are there; changes no bit"},
     {"seed", CVY_INT, RECIPE(seed), "1", 0, 1e15, .help = "of every random number of the run"},
     {"solver", CVY_NODE, RECIPE(solver), .help = "the update rule: 'name' or 'name: {options}'"},
     {"learning_rate", CVY_NODE, RECIPE(learning_rate), .help = "the schedule, likewise"},

@@ -29,6 +29,8 @@ struct cvy_recipe {
   int64_t epochs;
   int64_t seed;
   int convolution; /* cvy_conv_choice */
+  int reduce;      /* cvy_exchange_way */
+  int64_t bucket;  /* MiB */
   const cvy_yaml *solver, *learning_rate;
   const char *run;
   int64_t log_every, check_every, checkpoint_every;

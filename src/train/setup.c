@@ -51,6 +51,8 @@ cvy_err cvy_open_data(cvy_dataset **data, cvy_augment **augment, const char *pat
 }
 
 static cvy_err check_trainable(const cvy_net_info *net) {
+  if (net->param_count == 0)
+    return cvy_error(CVY_E_INPUT, "network '%s' has no parameters that it could learn", net->name);
   for (int64_t i = 0; i < net->layer_count; i++)
     if (net->layers[i].untrainable)
       return cvy_error(CVY_E_INPUT, "network '%s', layer '%s': %s", net->name, net->layers[i].name,
@@ -72,9 +74,8 @@ static cvy_err open_everything(trainer *t, const cvy_train_options *options) {
                              cvy_dataset_describe(t->train)),
                "data.val");
   if (cvy_comm_rank(t->comm) == 0) CVY_TRY(cvy_folder_create(&t->folder, r, options));
-  CVY_TRY(cvy_accumulator_create(&t->accumulator, &r->tree, cvy_comm_size(t->comm), net->arena_count));
-  CVY_TRY(cvy_reducer_create(&t->reducer, t->comm, &r->tree));
   CVY_TRY(cvy_arenas_create(&t->arenas, t->net, r->rule));
+  CVY_TRY(cvy_gradients_create(&t->gradients, t->comm, r, &t->arenas));
   t->fingerprint = cvy_dataset_fingerprint(t->train);
   t->images = cvy_dataset_describe(t->train)->count;
   return CVY_OK;
@@ -128,7 +129,9 @@ static cvy_err load_last(trainer *t) {
   cvy_checkpoint *checkpoint;
   CVY_TRY(cvy_checkpoint_open(&checkpoint, t->folder->last));
   cvy_err err = check_resumable(t, checkpoint);
-  if (!err) err = cvy_checkpoint_read(checkpoint, &t->arenas, &t->state);
+  cvy_arenas whole = t->arenas;
+  for (int64_t k = 0; k < t->recipe->rule->state_count; k++) whole.state[k] = cvy_gradients_room(t->gradients, k);
+  if (!err) err = cvy_checkpoint_read(checkpoint, &whole, &t->state);
   cvy_checkpoint_close(checkpoint);
   return err;
 }
@@ -145,8 +148,10 @@ static cvy_err begin_run(trainer *t, const cvy_train_options *options) {
   CVY_TRY(cvy_comm_agree(t->comm, err));
   cvy_comm_broadcast(t->comm, &t->state, sizeof t->state);
   cvy_comm_broadcast(t->comm, t->arenas.params, bytes);
-  for (int64_t k = 0; k < t->recipe->rule->state_count; k++)
-    cvy_comm_broadcast(t->comm, t->arenas.state[k], bytes);
+  for (int64_t k = 0; options->resume && k < t->recipe->rule->state_count; k++) {
+    cvy_comm_broadcast(t->comm, cvy_gradients_room(t->gradients, k), bytes);
+    cvy_gradients_keep_state(t->gradients, k);
+  }
   return CVY_OK;
 }
 
@@ -206,8 +211,7 @@ void cvy_trainer_destroy(trainer *t) {
   cvy_augment_destroy(t->val_augment);
   cvy_dataset_close(t->train);
   cvy_dataset_close(t->val);
-  cvy_reducer_destroy(t->reducer);
-  cvy_accumulator_destroy(t->accumulator);
+  cvy_gradients_destroy(t->gradients);
   cvy_arenas_destroy(&t->arenas);
   cvy_net_destroy(t->net);
   cvy_folder_destroy(t->folder);

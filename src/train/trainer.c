@@ -17,9 +17,10 @@ typedef struct run_meter {
 
 /* ---- one step ---- */
 
-/* This rank's microbatches, forward and backward; their gradients' sum is left in the accumulator. */
-static cvy_tally compute_gradients(trainer *t) {
+/* This rank's microbatches, forward and backward, and the new weights. */
+static cvy_tally learn(trainer *t, double rate) {
   cvy_tally tally = {0};
+  cvy_gradients_begin(t->gradients, rate);
   for (int64_t m = 0; m < t->own_microbatches; m++) {
     const cvy_pass pass = {.training = true,
                            .seed = (uint64_t)t->recipe->seed,
@@ -31,10 +32,10 @@ static cvy_tally compute_gradients(trainer *t) {
     if (cvy_loader_next(&data, t->loader)) cvy_fatal("%s", cvy_err_message());
     cvy_net_forward(t->net, data.images, data.labels, &pass);
     cvy_tally_add_microbatch(&tally, t->net, data.labels);
-    cvy_net_backward(t->net, cvy_accumulator_leaf(t->accumulator), data.images, data.labels, &pass);
-    cvy_accumulator_add(t->accumulator);
+    cvy_gradients_backward(t->gradients, &data, &pass);
     cvy_loader_release(t->loader);
   }
+  cvy_gradients_finish(t->gradients);
   return tally;
 }
 
@@ -104,14 +105,17 @@ static cvy_err count_step(trainer *t, run_meter *meter, cvy_tally tally, double 
 
 /* ---- now and then ---- */
 
-/* Best goes first: a run that ends between the two is resumed from the older last, and comes by here again. */
+/* Best goes first: a run that ends between the two is resumed from the older last, and comes by here again. Collective. */
 static void save(trainer *t, bool is_best) {
+  cvy_arenas whole = t->arenas;
+  for (int64_t k = 0; k < t->recipe->rule->state_count; k++)
+    whole.state[k] = cvy_gradients_whole_state(t->gradients, k);
   if (!t->folder) return;
   const cvy_checkpoint_data about = {.recipe_text = t->recipe->text,
                                      .data_fingerprint = t->fingerprint.hex,
                                      .data = cvy_dataset_describe(t->train)};
-  if ((is_best && cvy_checkpoint_write(t->folder->best, &t->arenas, &t->state, &about)) ||
-      cvy_checkpoint_write(t->folder->last, &t->arenas, &t->state, &about))
+  if ((is_best && cvy_checkpoint_write(t->folder->best, &whole, &t->state, &about)) ||
+      cvy_checkpoint_write(t->folder->last, &whole, &t->state, &about))
     cvy_fatal("%s", cvy_err_message());
 }
 
@@ -186,13 +190,9 @@ static bool ends_epoch(const trainer *t) {
 
 static cvy_err run_steps(trainer *t, run_meter *meter, cvy_score *val, int64_t stop_after) {
   const cvy_recipe *r = t->recipe;
-  const int64_t count = cvy_net_describe(t->net)->arena_count;
   while (t->state.step < t->total_steps) {
-    const cvy_tally tally = compute_gradients(t);
-    float *gradients = cvy_accumulator_sum(t->accumulator);
-    cvy_reducer_sum(t->reducer, gradients, count);
     const double rate = learning_rate(t);
-    cvy_update_weights(&t->arenas, gradients, rate, r->rule_config, r->tree.leaves);
+    const cvy_tally tally = learn(t, rate);
     bool stop;
     CVY_TRY(count_step(t, meter, tally, rate, &stop));
 

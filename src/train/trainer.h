@@ -4,6 +4,7 @@
 
 #include "train/checkpoint.h"
 #include "train/folder.h"
+#include "train/gradients.h"
 #include "train/recipe.h"
 #include "train/score.h"
 
@@ -15,8 +16,7 @@ typedef struct trainer {
   cvy_loader *loader;
   cvy_net *net;
   cvy_arenas arenas;
-  cvy_accumulator *accumulator;
-  cvy_reducer *reducer;
+  cvy_gradients *gradients;
   cvy_folder *folder;   /* rank 0 only */
   cvy_hash fingerprint; /* of the training data */
   int64_t first_microbatch, own_microbatches;

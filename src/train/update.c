@@ -19,20 +19,33 @@ void cvy_arenas_destroy(cvy_arenas *arenas) {
   *arenas = (cvy_arenas){0};
 }
 
-void cvy_update_weights(const cvy_arenas *arenas, const float *gradients, double rate,
-                        const void *rule_config, int64_t microbatches) {
-  const cvy_net_info *net = cvy_net_describe(arenas->net);
+static void update_tensor(const cvy_step_update *step, const cvy_net_param *p, const float *gradients,
+                          int64_t first, int64_t end) {
+  const cvy_arenas *arenas = step->arenas;
   const cvy_rule *rule = arenas->rule;
+  cvy_update update = {.weights = arenas->params + first,
+                       .gradient = gradients + first,
+                       .count = end - first,
+                       .rate = (float)step->rate,
+                       .decays = p->spec->decays};
+  for (int64_t k = 0; k < rule->state_count; k++) update.state[k] = arenas->state[k] + first;
+  rule->apply(&update, step->rule_config);
+}
+
+static void update_average(const cvy_step_update *step, const cvy_net_param *p, const float *sums, int64_t first,
+                           int64_t end) {
+  float *average = step->arenas->params;
+  const float share = (float)p->spec->averaging, scale = (float)(1.0 / (double)step->microbatches);
+  for (int64_t k = first; k < end; k++) average[k] += share * (sums[k] * scale - average[k]);
+}
+
+void cvy_update_weights(const cvy_step_update *step, const float *gradients, int64_t first, int64_t end) {
+  const cvy_net_info *net = cvy_net_describe(step->arenas->net);
   for (int64_t i = 0; i < net->param_tensors; i++) {
     const cvy_net_param *p = &net->params[i];
-    if (p->spec->averaging > 0) continue;
-    cvy_update update = {.weights = arenas->params + p->offset,
-                         .gradient = gradients + p->offset,
-                         .count = p->count,
-                         .rate = (float)rate,
-                         .decays = p->spec->decays};
-    for (int64_t k = 0; k < rule->state_count; k++) update.state[k] = arenas->state[k] + p->offset;
-    rule->apply(&update, rule_config);
+    const int64_t from = p->offset > first ? p->offset : first;
+    const int64_t to = p->offset + p->count < end ? p->offset + p->count : end;
+    if (from >= to) continue;
+    (p->spec->averaging > 0 ? update_average : update_tensor)(step, p, gradients, from, to);
   }
-  cvy_net_update_averages(arenas->net, gradients, microbatches);
 }

@@ -16,9 +16,14 @@ typedef struct cvy_arenas {
 cvy_err cvy_arenas_create(cvy_arenas *out, cvy_net *net, const cvy_rule *rule) CVY_MUST_CHECK;
 void cvy_arenas_destroy(cvy_arenas *arenas);
 
-/* One step of the rule with its configuration: `gradients` are summed over `microbatches`, as are the values
- * to which it moves the running averages. */
-void cvy_update_weights(const cvy_arenas *arenas, const float *gradients, double rate,
-                        const void *rule_config, int64_t microbatches);
+/* A step's update of values first ... end-1 of the arenas: `gradients` are summed over `microbatches`, as are the
+ * values to which it moves the running averages. Value by value, so parts in any order give the same bits. */
+typedef struct cvy_step_update {
+  const cvy_arenas *arenas;
+  const void *rule_config;
+  double rate;
+  int64_t microbatches;
+} cvy_step_update;
+void cvy_update_weights(const cvy_step_update *step, const float *gradients, int64_t first, int64_t end);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include <convoy/comm.h>
 
+#include <time.h>
+
 static cvy_comm *comm;
 
 /* ---- the tree's shape ---- */
@@ -71,30 +73,86 @@ static float node_value(const cvy_tree *tree, int level, int64_t node, int64_t i
   return sum;
 }
 
+/* What is made of the sums: their doubles. */
+typedef struct making {
+  float *made;
+} making;
+
+static void make(void *context, const float *sums, int64_t first, int64_t end) {
+  const making *r = context;
+  for (int64_t i = first; i < end; i++) r->made[i] = 2 * sums[i];
+}
+
+static void delay(int64_t number) {
+  const cvy_random where = {.seed = 7,
+                            .purpose = CVY_FOR_TEST,
+                            .step = (uint32_t)number,
+                            .sample = (uint32_t)cvy_comm_rank(comm)};
+  uint32_t words[4];
+  cvy_random_block(words, &where, 0);
+  nanosleep(&(struct timespec){.tv_nsec = words[0] % 300000}, NULL);
+}
+
+typedef struct plan {
+  const cvy_tree *tree;
+  int64_t count, buckets;
+  cvy_exchange_way way;
+  bool delays;
+} plan;
+
+static bool round_is_exact(const plan *p, cvy_accumulator *accumulator, cvy_exchange *exchange, const int64_t *ends,
+                           making *r) {
+  const int64_t own = p->tree->leaves / cvy_comm_size(comm);
+  cvy_accumulator_restart(accumulator);
+  for (int64_t m = 0; m < own; m++) {
+    float *leaf = cvy_accumulator_leaf(accumulator);
+    for (int64_t i = 0; i < p->count; i++) leaf[i] = leaf_value(cvy_comm_rank(comm) * own + m, i);
+    if (m + 1 < own) cvy_accumulator_add(accumulator);
+  }
+  float *sum = cvy_accumulator_sum(accumulator);
+  memset(r->made, 0, sizeof *r->made * (size_t)p->count);
+  cvy_exchange_begin(exchange, sum, r->made);
+  for (int64_t k = p->buckets - 1; k >= 0; k--) {
+    if (p->delays) delay(k);
+    cvy_accumulator_add_last(accumulator, k ? ends[k - 1] : 0, ends[k]);
+    cvy_exchange_submit(exchange, k);
+  }
+  cvy_exchange_finish(exchange);
+  bool same = true;
+  for (int64_t i = 0; i < p->count; i++) {
+    const float expected = 2 * node_value(p->tree, p->tree->level_count, 0, i);
+    same = same && memcmp(&expected, &r->made[i], sizeof expected) == 0;
+  }
+  return same;
+}
+
+static void sum_along_with(const plan *p) {
+  int64_t ends[64];
+  for (int64_t k = 0; k < p->buckets; k++) ends[k] = p->count * (k + 1) / p->buckets;
+  making r = {malloc(sizeof *r.made * (size_t)p->count)};
+  cvy_accumulator *accumulator;
+  cvy_exchange *exchange;
+  const cvy_exchange_config config = {.tree = p->tree,
+                                      .way = p->way,
+                                      .count = p->count,
+                                      .bucket_ends = ends,
+                                      .bucket_count = p->buckets,
+                                      .use = make,
+                                      .context = &r};
+  CU_ASSERT_EQUAL_FATAL(cvy_accumulator_create(&accumulator, p->tree, cvy_comm_size(comm), p->count), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_exchange_create(&exchange, comm, &config), CVY_OK);
+  for (int i = 0; i < 2; i++) /* the second time buffers are used ones */
+    CU_ASSERT(round_is_exact(p, accumulator, exchange, ends, &r));
+  cvy_exchange_destroy(exchange);
+  cvy_accumulator_destroy(accumulator);
+  free(r.made);
+}
+
 static void sum_along(const cvy_tree *tree, int64_t count) {
   if (!cvy_tree_allows(tree, cvy_comm_size(comm))) return;
-  cvy_accumulator *accumulator;
-  cvy_reducer *reducer;
-  CU_ASSERT_EQUAL_FATAL(cvy_accumulator_create(&accumulator, tree, cvy_comm_size(comm), count), CVY_OK);
-  CU_ASSERT_EQUAL_FATAL(cvy_reducer_create(&reducer, comm, tree), CVY_OK);
-  const int64_t own = tree->leaves / cvy_comm_size(comm);
-  for (int round = 0; round < 2; round++) { /* the second one starts with used buffers */
-    for (int64_t m = 0; m < own; m++) {
-      float *leaf = cvy_accumulator_leaf(accumulator);
-      for (int64_t i = 0; i < count; i++) leaf[i] = leaf_value(cvy_comm_rank(comm) * own + m, i);
-      cvy_accumulator_add(accumulator);
-    }
-    float *sum = cvy_accumulator_sum(accumulator);
-    cvy_reducer_sum(reducer, sum, count);
-    bool same = true;
-    for (int64_t i = 0; i < count; i++) {
-      const float expected = node_value(tree, tree->level_count, 0, i);
-      same = same && memcmp(&expected, &sum[i], sizeof expected) == 0;
-    }
-    CU_ASSERT(same);
-  }
-  cvy_reducer_destroy(reducer);
-  cvy_accumulator_destroy(accumulator);
+  for (int64_t buckets = 1; buckets <= 3; buckets += 2)
+    for (int way = CVY_EXCHANGE_SHARDED; way <= CVY_EXCHANGE_WHOLE; way++)
+      sum_along_with(&(plan){tree, count, buckets, (cvy_exchange_way)way, .delays = count == 5});
 }
 
 static void sums_follow_the_tree_to_the_bit(void) {
@@ -113,25 +171,66 @@ static void sums_follow_the_tree_to_the_bit(void) {
   }
 }
 
-/* Longer than one block of the reducer (4 Mi floats). */
+/* Many blocks, more of them than are under way at once. */
 static void long_vectors(void) {
   cvy_tree tree;
-  const int64_t ranks = cvy_comm_size(comm), count = (1 << 22) + 4099;
+  const int64_t ranks = cvy_comm_size(comm);
   CU_ASSERT_EQUAL(cvy_tree_create(&tree, ranks, NULL, 0), CVY_OK);
-  cvy_reducer *reducer;
-  CU_ASSERT_EQUAL_FATAL(cvy_reducer_create(&reducer, comm, &tree), CVY_OK);
-  float *data = malloc(sizeof *data * (size_t)count);
-  for (int64_t i = 0; i < count; i++) data[i] = (float)((i + cvy_comm_rank(comm)) % 1000);
-  cvy_reducer_sum(reducer, data, count);
+  for (int way = CVY_EXCHANGE_SHARDED; way <= CVY_EXCHANGE_WHOLE; way++)
+    sum_along_with(&(plan){&tree, (5 << 20) + 4099, 7, (cvy_exchange_way)way, .delays = true});
+}
+
+/* Its bits are nobody's business, but its sums must be right. */
+static void sums_by_mpi(void) {
+  cvy_tree tree;
+  const int64_t ranks = cvy_comm_size(comm), count = 1001, ends[] = {count};
+  float sums[1001], made[1001];
+  making r = {made};
+  cvy_exchange *exchange;
+  CU_ASSERT_EQUAL(cvy_tree_create(&tree, ranks, NULL, 0), CVY_OK);
+  const cvy_exchange_config config = {.tree = &tree,
+                                      .way = CVY_EXCHANGE_MPI,
+                                      .count = count,
+                                      .bucket_ends = ends,
+                                      .bucket_count = 1,
+                                      .use = make,
+                                      .context = &r};
+  CU_ASSERT_EQUAL_FATAL(cvy_exchange_create(&exchange, comm, &config), CVY_OK);
+  for (int64_t i = 0; i < count; i++) sums[i] = (float)(i + cvy_comm_rank(comm));
+  cvy_exchange_begin(exchange, sums, NULL);
+  cvy_exchange_submit(exchange, 0);
+  cvy_exchange_finish(exchange);
   bool same = true;
-  for (int64_t i = 0; i < count; i++) {
-    float expected = 0;
-    for (int64_t r = 0; r < ranks; r++) expected += (float)((i + r) % 1000);
-    same = same && data[i] == expected;
-  }
+  for (int64_t i = 0; i < count; i++) same = same && made[i] == 2 * (float)(ranks * i + ranks * (ranks - 1) / 2);
   CU_ASSERT(same);
-  free(data);
-  cvy_reducer_destroy(reducer);
+  cvy_exchange_destroy(exchange);
+}
+
+/* What the ranks own makes a whole, and each value has one owner. */
+static void mark_own(void *context, int64_t first, int64_t end) {
+  for (int64_t i = first; i < end; i++) ((float *)context)[i] += 1;
+}
+
+static void owned_parts_are_gathered(void) {
+  enum { COUNT = 1000003 };
+  cvy_tree tree;
+  const int64_t ends[] = {17, 500000, COUNT};
+  float *values = calloc(COUNT, sizeof *values);
+  cvy_exchange *exchange;
+  CU_ASSERT_EQUAL(cvy_tree_create(&tree, cvy_comm_size(comm), NULL, 0), CVY_OK);
+  const cvy_exchange_config config = {
+      .tree = &tree, .count = COUNT, .bucket_ends = ends, .bucket_count = 3, .use = make};
+  CU_ASSERT_EQUAL_FATAL(cvy_exchange_create(&exchange, comm, &config), CVY_OK);
+  cvy_exchange_own(exchange, mark_own, values);
+  int64_t owned = 0;
+  for (int64_t i = 0; i < COUNT; i++) owned += values[i] != 0;
+  CU_ASSERT(owned <= COUNT / cvy_comm_size(comm) + 100);
+  cvy_exchange_gather(exchange, values);
+  bool ones = true;
+  for (int64_t i = 0; i < COUNT; i++) ones = ones && values[i] == 1;
+  CU_ASSERT(ones);
+  cvy_exchange_destroy(exchange);
+  free(values);
 }
 
 /* ---- agreement ---- */
@@ -171,7 +270,7 @@ int main(void) {
   comm = cvy_comm_start();
   CU_TestInfo tests[] = {
       TEST(default_trees), TEST(rank_counts_of_a_tree), TEST(sums_follow_the_tree_to_the_bit),
-      TEST(long_vectors),  TEST(errors_are_agreed_on),  TEST(small_collectives),
+      TEST(long_vectors), TEST(sums_by_mpi), TEST(owned_parts_are_gathered), TEST(errors_are_agreed_on),  TEST(small_collectives),
       CU_TEST_INFO_NULL};
   const int failed = run_suite("comm", tests);
   cvy_comm_finish(comm);

@@ -5,6 +5,7 @@
 
 #include "base/options.h"
 #include "net/net.h"
+#include "train/update.h"
 #include <convoy/optim.h>
 #include <convoy/train.h>
 
@@ -166,18 +167,11 @@ static void forward(run *r, const cvy_pass *pass) {
 }
 
 static void update(run *r) {
-  for (int64_t t = 0; t < r->info->param_tensors; t++) {
-    const cvy_net_param *p = &r->info->params[t];
-    if (p->spec->averaging > 0) continue;
-    const cvy_update u = {.weights = cvy_net_params(r->net) + p->offset,
-                          .gradient = r->gradients + p->offset,
-                          .state = {r->momentum + p->offset},
-                          .count = p->count,
-                          .rate = (float)r->want.rate,
-                          .decays = p->spec->decays};
-    r->rule->apply(&u, r->solver);
-  }
-  cvy_net_update_averages(r->net, r->gradients, 1);
+  const cvy_arenas arenas = {
+      .net = r->net, .rule = r->rule, .params = cvy_net_params(r->net), .state = {r->momentum}};
+  const cvy_step_update step = {
+      .arenas = &arenas, .rule_config = r->solver, .rate = r->want.rate, .microbatches = 1};
+  cvy_update_weights(&step, r->gradients, 0, r->info->arena_count);
 }
 
 /* ---- comparing ---- */

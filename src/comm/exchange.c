@@ -1,0 +1,352 @@
+/* The communication thread.
+ *
+ * It takes buckets in the order in which they are handed over, cuts them into blocks, and keeps a few of those on their way
+ * through the ranks at once, so that one is added while others are sent. Between looks at what has arrived it sleeps, for the
+ * core may be a computing thread's; when somebody waits for the end, it only makes way. */
+#define _GNU_SOURCE
+#include "comm/reduce.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+enum {
+  BLOCK = 1 << 18,     /* floats */
+  SLOTS = 8,           /* blocks under way at once */
+  TAGS = 1 << 14,      /* MPI promises 32767 */
+  MOST_AT_ONCE = 1 << 30, /* floats of one MPI_Allreduce */
+  NAP_NS = 20000
+};
+
+typedef struct slot {
+  bool used;
+  cvy_block block;
+} slot;
+
+struct cvy_exchange {
+  cvy_exchange_config config;
+  cvy_ladder ladder;
+  int64_t *bucket_ends;
+  void *memory;
+  MPI_Request *requests; /* those of all slots */
+  int slot_requests, *finished;
+  slot slots[SLOTS];
+
+  pthread_t thread;
+  bool has_thread;
+  pthread_mutex_t lock;
+  pthread_cond_t handed_over, finished_all;
+  /* Under the lock: */
+  int64_t *queue;           /* buckets in their order */
+  int64_t queued, taken;    /* of the queue */
+  int64_t done;             /* floats of this round */
+  bool ending, awaited;
+  cvy_exchange_times times;
+
+  /* The thread's own: */
+  float *sums, *handed_on;
+  cvy_span bucket; /* what is left of the one that is cut up */
+  int64_t blocks;  /* begun, ever */
+  int under_way;
+};
+
+/* ---- the thread ---- */
+
+static cvy_span bucket_span(const cvy_exchange *x, int64_t bucket) {
+  return (cvy_span){bucket ? x->bucket_ends[bucket - 1] : 0, x->bucket_ends[bucket]};
+}
+
+/* Under the lock. */
+static bool has_block(const cvy_exchange *x) {
+  return x->bucket.first < x->bucket.end || x->taken < x->queued;
+}
+
+static bool next_span(cvy_span *out, cvy_exchange *x, int64_t most) {
+  pthread_mutex_lock(&x->lock);
+  const bool any = has_block(x);
+  if (x->bucket.first == x->bucket.end && any) x->bucket = bucket_span(x, x->queue[x->taken++]);
+  pthread_mutex_unlock(&x->lock);
+  if (!any) return false;
+  const int64_t left = x->bucket.end - x->bucket.first;
+  *out = (cvy_span){x->bucket.first, x->bucket.first + (left < most ? left : most)};
+  x->bucket.first = out->end;
+  return true;
+}
+
+static void count_done(cvy_exchange *x, cvy_span span) {
+  pthread_mutex_lock(&x->lock);
+  x->done += span.end - span.first;
+  if (x->done == x->config.count) pthread_cond_signal(&x->finished_all);
+  pthread_mutex_unlock(&x->lock);
+}
+
+static void use(const cvy_exchange *x, cvy_span span) {
+  x->config.use(x->config.context, x->sums, span.first, span.end);
+}
+
+static float *way_back(const cvy_exchange *x) {
+  return x->config.way == CVY_EXCHANGE_SHARDED ? x->handed_on : x->sums;
+}
+
+static void go_on(cvy_exchange *x, slot *s) {
+  cvy_turn turn = cvy_block_advance(&s->block, x->sums, way_back(x));
+  if (turn == CVY_SUMMED) {
+    if (x->config.way == CVY_EXCHANGE_SHARDED) use(x, cvy_block_own(&s->block));
+    turn = cvy_block_hand_on(&s->block, way_back(x));
+  }
+  if (turn != CVY_DONE) return;
+  if (x->config.way == CVY_EXCHANGE_WHOLE) use(x, s->block.spans[0]);
+  s->used = false;
+  x->under_way--;
+  count_done(x, s->block.spans[0]);
+}
+
+static void begin_blocks(cvy_exchange *x) {
+  for (int i = 0; i < SLOTS; i++) {
+    slot *s = &x->slots[i];
+    cvy_span span;
+    if (s->used) continue;
+    if (!next_span(&span, x, BLOCK)) return;
+    s->used = true;
+    x->under_way++;
+    cvy_block_begin(&s->block, x->sums, span, (int)(x->blocks++ % TAGS));
+  }
+}
+
+static void make_way(cvy_exchange *x) {
+  pthread_mutex_lock(&x->lock);
+  const bool awaited = x->awaited;
+  pthread_mutex_unlock(&x->lock);
+  if (awaited)
+    sched_yield();
+  else
+    nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
+}
+
+static void look(cvy_exchange *x) {
+  int count = 0;
+  CVY_MPI(MPI_Testsome(SLOTS * x->slot_requests, x->requests, &count, x->finished, MPI_STATUSES_IGNORE));
+  if (count == MPI_UNDEFINED) count = 0;
+  for (int i = 0; i < count; i++) {
+    slot *s = &x->slots[x->finished[i] / x->slot_requests];
+    if (--s->block.open == 0) go_on(x, s);
+  }
+  if (count == 0) make_way(x);
+}
+
+static void sum_by_mpi(cvy_exchange *x) {
+  cvy_span span;
+  while (next_span(&span, x, MOST_AT_ONCE)) {
+    CVY_MPI(MPI_Allreduce(MPI_IN_PLACE, x->sums + span.first, cvy_int(span.end - span.first), MPI_FLOAT, MPI_SUM,
+                          x->ladder.comm->mpi));
+    use(x, span);
+    count_done(x, span);
+  }
+}
+
+static bool wait_for_work(cvy_exchange *x) {
+  pthread_mutex_lock(&x->lock);
+  while (!x->ending && x->under_way == 0 && !has_block(x)) pthread_cond_wait(&x->handed_over, &x->lock);
+  const bool ending = x->ending;
+  pthread_mutex_unlock(&x->lock);
+  return !ending;
+}
+
+static double cpu_s(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void work(cvy_exchange *x) {
+  const double start_s = cvy_now_s(), cpu_start_s = cpu_s();
+  if (x->config.way == CVY_EXCHANGE_MPI) {
+    sum_by_mpi(x);
+  } else {
+    begin_blocks(x);
+    while (x->under_way > 0) {
+      look(x);
+      begin_blocks(x);
+    }
+  }
+  pthread_mutex_lock(&x->lock);
+  x->times.busy_s += cvy_now_s() - start_s;
+  x->times.cpu_s += cpu_s() - cpu_start_s;
+  pthread_mutex_unlock(&x->lock);
+}
+
+static void *run(void *context) {
+  cvy_exchange *x = context;
+  cvy_threads_alone();
+  prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); /* or a nap takes 50 microseconds more */
+  while (wait_for_work(x)) work(x);
+  return NULL;
+}
+
+/* ---- creation ---- */
+
+/* Signals are for the threads that know what to do with them. */
+static cvy_err start_thread(cvy_exchange *x) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int reason = pthread_create(&x->thread, NULL, run, x);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  x->has_thread = reason == 0;
+  return reason ? cvy_error(CVY_E_SYSTEM, "cannot start the communication thread: %s", strerror(reason)) : CVY_OK;
+}
+
+static cvy_err prepare_slots(cvy_exchange *x) {
+  const size_t slot_bytes = cvy_aligned(sizeof(float) * (size_t)(BLOCK + x->ladder.widest));
+  x->slot_requests = 2 * cvy_int(x->ladder.widest);
+  x->requests = cvy_new(sizeof *x->requests * (size_t)(SLOTS * x->slot_requests));
+  x->finished = cvy_new(sizeof *x->finished * (size_t)(SLOTS * x->slot_requests));
+  for (int i = 0; i < SLOTS * x->slot_requests; i++) x->requests[i] = MPI_REQUEST_NULL;
+  CVY_TRY(cvy_buffer_create(&x->memory, slot_bytes * SLOTS, "the exchange of gradients"));
+  for (int i = 0; i < SLOTS; i++)
+    x->slots[i].block = (cvy_block){.ladder = &x->ladder,
+                                    .received = (float *)(void *)((char *)x->memory + slot_bytes * (size_t)i),
+                                    .requests = x->requests + i * x->slot_requests};
+  return CVY_OK;
+}
+
+cvy_err cvy_exchange_create(cvy_exchange **out, cvy_comm *comm, const cvy_exchange_config *config) {
+  *out = NULL;
+  CVY_CHECK(config->bucket_count > 0 && config->bucket_ends[config->bucket_count - 1] == config->count);
+  cvy_exchange *x = cvy_new(sizeof *x);
+  const size_t buckets = (size_t)config->bucket_count;
+  x->config = *config;
+  x->bucket_ends = cvy_new(sizeof *x->bucket_ends * buckets);
+  memcpy(x->bucket_ends, config->bucket_ends, sizeof *x->bucket_ends * buckets);
+  x->queue = cvy_new(sizeof *x->queue * buckets);
+  cvy_ladder_set(&x->ladder, comm, config->tree);
+  pthread_mutex_init(&x->lock, NULL);
+  pthread_cond_init(&x->handed_over, NULL);
+  pthread_cond_init(&x->finished_all, NULL);
+  cvy_err err = CVY_OK;
+  if (x->ladder.level_count > 0) err = prepare_slots(x);
+  if (!err && x->ladder.level_count > 0) err = start_thread(x);
+  if (err)
+    cvy_exchange_destroy(x);
+  else
+    *out = x;
+  return err;
+}
+
+void cvy_exchange_destroy(cvy_exchange *x) {
+  if (!x) return;
+  pthread_mutex_lock(&x->lock);
+  x->ending = true;
+  pthread_cond_signal(&x->handed_over);
+  pthread_mutex_unlock(&x->lock);
+  if (x->has_thread) pthread_join(x->thread, NULL);
+  pthread_cond_destroy(&x->finished_all);
+  pthread_cond_destroy(&x->handed_over);
+  pthread_mutex_destroy(&x->lock);
+  cvy_buffer_destroy(x->memory);
+  free(x->requests);
+  free(x->finished);
+  free(x->queue);
+  free(x->bucket_ends);
+  free(x);
+}
+
+/* ---- the caller's side ---- */
+
+void cvy_exchange_begin(cvy_exchange *x, float *sums, float *handed_on) {
+  pthread_mutex_lock(&x->lock);
+  CVY_CHECK(x->queued == x->taken, "the round before is not over");
+  x->queued = x->taken = x->done = 0;
+  x->awaited = false;
+  x->sums = sums;
+  x->handed_on = handed_on;
+  pthread_mutex_unlock(&x->lock);
+}
+
+void cvy_exchange_submit(cvy_exchange *x, int64_t bucket) {
+  if (!x->has_thread) return;
+  pthread_mutex_lock(&x->lock);
+  CVY_CHECK(x->queued < x->config.bucket_count);
+  x->queue[x->queued++] = bucket;
+  pthread_cond_signal(&x->handed_over);
+  pthread_mutex_unlock(&x->lock);
+}
+
+void cvy_exchange_finish(cvy_exchange *x) {
+  if (!x->has_thread) {
+    x->config.use(x->config.context, x->sums, 0, x->config.count);
+    return;
+  }
+  const double start_s = cvy_now_s();
+  pthread_mutex_lock(&x->lock);
+  CVY_CHECK(x->queued == x->config.bucket_count, "a bucket was not handed over");
+  x->awaited = true;
+  while (x->done < x->config.count) pthread_cond_wait(&x->finished_all, &x->lock);
+  x->times.exposed_s += cvy_now_s() - start_s;
+  pthread_mutex_unlock(&x->lock);
+}
+
+/* ---- what is sharded ---- */
+
+static void for_each_block(const cvy_exchange *x, void (*visit)(void *context, cvy_span whole), void *context) {
+  for (int64_t b = 0; b < x->config.bucket_count; b++) {
+    const cvy_span bucket = bucket_span(x, b);
+    for (int64_t first = bucket.first; first < bucket.end; first += BLOCK)
+      visit(context, (cvy_span){first, first + BLOCK < bucket.end ? first + BLOCK : bucket.end});
+  }
+}
+
+typedef struct gathering {
+  cvy_exchange *exchange;
+  float *values;
+} gathering;
+
+static void gather_block(void *context, cvy_span whole) {
+  const gathering *g = context;
+  cvy_block *b = &g->exchange->slots[0].block;
+  cvy_block_place(b, whole, 0);
+  for (cvy_turn turn = cvy_block_hand_on(b, g->values); turn != CVY_DONE;
+       turn = cvy_block_advance(b, g->values, g->values))
+    CVY_MPI(MPI_Waitall(b->open, b->requests, MPI_STATUSES_IGNORE));
+}
+
+static bool is_sharded(const cvy_exchange *x) {
+  return x->has_thread && x->config.way == CVY_EXCHANGE_SHARDED;
+}
+
+void cvy_exchange_gather(cvy_exchange *x, float *values) {
+  if (is_sharded(x)) for_each_block(x, gather_block, &(gathering){x, values});
+}
+
+typedef struct owning {
+  const cvy_exchange *exchange;
+  void (*part)(void *context, int64_t first, int64_t end);
+  void *context;
+} owning;
+
+static void own_of_block(void *context, cvy_span whole) {
+  const owning *o = context;
+  cvy_block b = {.ladder = &o->exchange->ladder};
+  cvy_block_place(&b, whole, 0);
+  o->part(o->context, cvy_block_own(&b).first, cvy_block_own(&b).end);
+}
+
+void cvy_exchange_own(const cvy_exchange *x, void (*part)(void *context, int64_t first, int64_t end), void *context) {
+  if (is_sharded(x))
+    for_each_block(x, own_of_block, &(owning){x, part, context});
+  else
+    part(context, 0, x->config.count);
+}
+
+/* ---- the clock ---- */
+
+cvy_exchange_times cvy_exchange_spent(cvy_exchange *x) {
+  pthread_mutex_lock(&x->lock);
+  const cvy_exchange_times times = x->times;
+  pthread_mutex_unlock(&x->lock);
+  return times;
+}

@@ -1,0 +1,155 @@
+#include "train/gradients.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Consecutive layers, whose gradients go through the ranks together once the lowest of them has its own. */
+typedef struct bucket {
+  int64_t first, end; /* floats of the arena */
+  int64_t ready_at;   /* layer */
+} bucket;
+
+struct cvy_gradients {
+  const cvy_arenas *arenas;
+  cvy_accumulator *accumulator;
+  cvy_exchange *exchange;
+  cvy_step_update update;
+  int64_t microbatches, microbatch; /* of the rank, a step; the one that is next */
+  int64_t bucket_count;
+  bucket *buckets; /* from the last layer's down */
+  int64_t submitted;
+  cvy_net_observer observer;
+};
+
+/* ---- buckets ---- */
+
+/* Whole layers, as many as it takes to make `least` floats; the last one may have less. */
+static void cut_buckets(cvy_gradients *g, const cvy_net_info *net, int64_t least) {
+  int64_t end = net->arena_count;
+  g->buckets = cvy_new(sizeof *g->buckets * (size_t)(net->param_tensors + 1));
+  for (int64_t i = net->param_tensors - 1; i >= 0; i--) {
+    const cvy_net_param *p = &net->params[i];
+    const bool is_first_of_layer = i == 0 || net->params[i - 1].layer != p->layer;
+    if (i > 0 && (!is_first_of_layer || end - p->offset < least)) continue;
+    g->buckets[g->bucket_count++] = (bucket){i > 0 ? p->offset : 0, end, p->layer};
+    end = p->offset;
+  }
+}
+
+static void layer_done(void *context, int64_t layer, bool backward) {
+  cvy_gradients *g = context;
+  const int64_t next = g->submitted;
+  if (!backward || next == g->bucket_count || layer != g->buckets[next].ready_at) return;
+  cvy_accumulator_add_last(g->accumulator, g->buckets[next].first, g->buckets[next].end);
+  cvy_exchange_submit(g->exchange, g->bucket_count - 1 - next);
+  g->submitted++;
+}
+
+static void use_sums(void *context, const float *sums, int64_t first, int64_t end) {
+  const cvy_gradients *g = context;
+  cvy_update_weights(&g->update, sums, first, end);
+}
+
+/* ---- creation ---- */
+
+static cvy_err create_exchange(cvy_gradients *g, cvy_comm *comm, const cvy_recipe *recipe) {
+  int64_t *ends = cvy_new(sizeof *ends * (size_t)g->bucket_count);
+  for (int64_t k = 0; k < g->bucket_count; k++) ends[k] = g->buckets[g->bucket_count - 1 - k].end;
+  const cvy_exchange_config config = {.tree = &recipe->tree,
+                                      .way = (cvy_exchange_way)recipe->reduce,
+                                      .count = ends[g->bucket_count - 1],
+                                      .bucket_ends = ends,
+                                      .bucket_count = g->bucket_count,
+                                      .use = use_sums,
+                                      .context = g};
+  const cvy_err err = cvy_exchange_create(&g->exchange, comm, &config);
+  free(ends);
+  return err;
+}
+
+static cvy_err create(cvy_gradients *g, cvy_comm *comm, const cvy_recipe *recipe) {
+  const cvy_net_info *net = cvy_net_describe(g->arenas->net);
+  cut_buckets(g, net, recipe->bucket * (1 << 20) / (int64_t)sizeof(float));
+  CVY_TRY(cvy_accumulator_create(&g->accumulator, &recipe->tree, cvy_comm_size(comm), net->arena_count));
+  return create_exchange(g, comm, recipe);
+}
+
+cvy_err cvy_gradients_create(cvy_gradients **out, cvy_comm *comm, const cvy_recipe *recipe, const cvy_arenas *arenas) {
+  cvy_gradients *g = cvy_new(sizeof *g);
+  *out = NULL;
+  g->arenas = arenas;
+  g->update = (cvy_step_update){
+      .arenas = arenas, .rule_config = recipe->rule_config, .microbatches = recipe->tree.leaves};
+  g->microbatches = recipe->tree.leaves / cvy_comm_size(comm);
+  g->observer = (cvy_net_observer){layer_done, g};
+  const cvy_err err = create(g, comm, recipe);
+  if (err)
+    cvy_gradients_destroy(g);
+  else
+    *out = g;
+  return err;
+}
+
+void cvy_gradients_destroy(cvy_gradients *g) {
+  if (!g) return;
+  cvy_exchange_destroy(g->exchange);
+  cvy_accumulator_destroy(g->accumulator);
+  free(g->buckets);
+  free(g);
+}
+
+/* ---- a step ---- */
+
+void cvy_gradients_begin(cvy_gradients *g, double rate) {
+  g->update.rate = rate;
+  g->microbatch = g->submitted = 0;
+  cvy_accumulator_restart(g->accumulator);
+}
+
+void cvy_gradients_backward(cvy_gradients *g, const cvy_microbatch *data, const cvy_pass *pass) {
+  const bool is_last = ++g->microbatch == g->microbatches;
+  cvy_net *net = g->arenas->net;
+  if (is_last) {
+    cvy_exchange_begin(g->exchange, cvy_accumulator_sum(g->accumulator), g->arenas->params);
+    cvy_net_observe(net, &g->observer);
+  }
+  cvy_net_backward(net, cvy_accumulator_leaf(g->accumulator), data->images, data->labels, pass);
+  cvy_net_observe(net, NULL);
+  if (!is_last) cvy_accumulator_add(g->accumulator);
+}
+
+void cvy_gradients_finish(cvy_gradients *g) {
+  CVY_CHECK(g->submitted == g->bucket_count);
+  cvy_exchange_finish(g->exchange);
+}
+
+cvy_exchange_times cvy_gradients_times(const cvy_gradients *g) {
+  return cvy_exchange_spent(g->exchange);
+}
+
+/* ---- the rule's state ---- */
+
+typedef struct copying {
+  float *to;
+  const float *from;
+} copying;
+
+static void copy_part(void *context, int64_t first, int64_t end) {
+  const copying *c = context;
+  memcpy(c->to + first, c->from + first, sizeof(float) * (size_t)(end - first));
+}
+
+float *cvy_gradients_room(cvy_gradients *g, int64_t k) {
+  return cvy_accumulator_buffer(g->accumulator, k);
+}
+
+float *cvy_gradients_whole_state(cvy_gradients *g, int64_t k) {
+  float *room = cvy_gradients_room(g, k);
+  cvy_exchange_own(g->exchange, copy_part, &(copying){room, g->arenas->state[k]});
+  cvy_exchange_gather(g->exchange, room);
+  return room;
+}
+
+void cvy_gradients_keep_state(cvy_gradients *g, int64_t k) {
+  cvy_exchange_own(g->exchange, copy_part, &(copying){g->arenas->state[k], cvy_gradients_room(g, k)});
+}

@@ -1,0 +1,33 @@
+/* From a rank's microbatches to new weights: their gradients are summed along the tree, on this rank and over the ranks,
+ * and used, while backward goes on with the layers below. */
+#ifndef CVY_TRAIN_GRADIENTS_H
+#define CVY_TRAIN_GRADIENTS_H
+
+#include "train/recipe.h"
+#include "train/update.h"
+
+typedef struct cvy_gradients cvy_gradients;
+
+/* Collective. `arenas` must outlive it. */
+cvy_err cvy_gradients_create(cvy_gradients **out, cvy_comm *comm, const cvy_recipe *recipe,
+                             const cvy_arenas *arenas) CVY_MUST_CHECK;
+void cvy_gradients_destroy(cvy_gradients *gradients);
+
+/* One step, collective: begin, backward for each of the rank's microbatches after its forward, finish, after which all ranks
+ * have the new weights. From begin to finish nothing else may use the communicator. */
+void cvy_gradients_begin(cvy_gradients *gradients, double rate);
+void cvy_gradients_backward(cvy_gradients *gradients, const cvy_microbatch *data, const cvy_pass *pass);
+void cvy_gradients_finish(cvy_gradients *gradients);
+
+cvy_exchange_times cvy_gradients_times(const cvy_gradients *gradients);
+
+/* The update rule's state, of which each rank may hold a part. Outside of steps. */
+
+/* Room for `k`, laid out as the parameter arena; valid until the next step. */
+float *cvy_gradients_room(cvy_gradients *gradients, int64_t k);
+/* Array `k` of the state, whole. Collective; as room. */
+float *cvy_gradients_whole_state(cvy_gradients *gradients, int64_t k);
+/* From room to the parts that the rank holds. Not collective. */
+void cvy_gradients_keep_state(cvy_gradients *gradients, int64_t k);
+
+#endif
