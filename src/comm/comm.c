@@ -34,6 +34,8 @@ cvy_comm *cvy_comm_start(void) {
   CVY_MPI(MPI_Initialized(&initialized));
   CVY_CHECK(!initialized, "MPI was started elsewhere");
   int provided;
+  /* A process that no mpirun started would start Open MPI's daemon: 0.1 s for what it never asks for. */
+  setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
   CVY_MPI(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided));
   cvy_set_fatal_hook(abort_all_ranks);
   CVY_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));

@@ -7,6 +7,7 @@
  *
  * Of a JPEG a part may be decoded: the entropy coding is read down to its last row, as there is no other way to it, but the
  * transform, the colours and all that is beyond are left out. */
+#include "data/machines.h"
 #include <convoy/data.h>
 
 #include <ctype.h>
@@ -471,7 +472,8 @@ static void scale_row(float *line, float *samples, const uint8_t *px, const axis
 }
 
 /* Neighbouring output rows share input rows, so the last two that were scaled along x are kept. */
-static void scale_rows(cvy_image *out, const cvy_image *in, const axis *y, const axis *x, float *memory) {
+CVY_FOR_EACH_MACHINE static void scale_rows(cvy_image *out, const cvy_image *in, const axis *y, const axis *x,
+                                            float *memory) {
   const int64_t n = out->w * out->c;
   float *sum = memory, *lines[2] = {memory + n, memory + 2 * n + 1}, *samples = memory + 3 * n + 2;
   int64_t held[2] = {-1, -1};

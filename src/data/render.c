@@ -9,16 +9,11 @@
  * A file is decoded when it is known which part of it is in sight, and how large. */
 #include "data/render.h"
 
+#include "data/machines.h"
+
 #include <math.h>
 #include <string.h>
 
-/* Compiled for several instruction sets, of which the best is taken when the program is loaded; the bits are the same. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) &&     \
-    !defined(__SANITIZE_THREAD__)
-#define FOR_EACH_MACHINE __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define FOR_EACH_MACHINE
-#endif
 #define VECTOR _Pragma("omp simd")
 
 /* ---- the canvas ---- */
@@ -82,6 +77,12 @@ static void through_lens(line *l, const cvy_map *m) {
   }
 }
 
+/* Not fmin and fmax, which are calls. */
+static double within(double value, double low, double high) {
+  value = value > low ? value : low;
+  return value < high ? value : high;
+}
+
 static int64_t clamped(int64_t value, int64_t low, int64_t high) {
   return value < low ? low : value > high ? high : value;
 }
@@ -108,8 +109,16 @@ static double reflected(double x, double size) {
   return folded > size ? twice - folded : folded;
 }
 
+static bool all_inside(const line *l, double w, double h) {
+  int outside = 0;
+  for (int64_t i = 0; i < l->count; i++)
+    outside |= !((l->x[i] >= 0) & (l->x[i] <= w) & (l->y[i] >= 0) & (l->y[i] <= h));
+  return !outside;
+}
+
 static void keep_inside(line *l, const cvy_map *m, int8_t index) {
   const double w = (double)m->w, h = (double)m->h;
+  if (all_inside(l, w, h)) return;
   for (int64_t i = 0; i < l->count; i++) {
     const bool outside = !(l->x[i] >= 0 && l->x[i] <= w && l->y[i] >= 0 && l->y[i] <= h);
     if (!outside) continue;
@@ -119,8 +128,8 @@ static void keep_inside(line *l, const cvy_map *m, int8_t index) {
       l->y[i] = reflected(l->y[i], h);
     }
     /* Also so that what is hidden by a colour stays within bounds. */
-    l->x[i] = fmin(fmax(l->x[i], 0), w);
-    l->y[i] = fmin(fmax(l->y[i], 0), h);
+    l->x[i] = within(l->x[i], 0, w);
+    l->y[i] = within(l->y[i], 0, h);
   }
 }
 
@@ -147,7 +156,7 @@ static size_t line_bytes(int64_t count) {
 }
 
 /* Row `y` of the picture, led back. */
-static void lead_row_back(line *l, const cvy_picture *p, int64_t y) {
+CVY_FOR_EACH_MACHINE static void lead_row_back(line *l, const cvy_picture *p, int64_t y) {
   for (int64_t x = 0; x < l->count; x++) {
     l->x[x] = (double)x + 0.5;
     l->y[x] = (double)y + 0.5;
@@ -412,13 +421,13 @@ static bool is_scaled(const cvy_picture *p) {
   return map && !map->leaves && map->affine.xy == 0 && map->affine.yx == 0;
 }
 
-FOR_EACH_MACHINE static void add_bytes(float *restrict sum, const uint8_t *restrict in, float weight,
-                                       int64_t count) {
+CVY_FOR_EACH_MACHINE static void add_bytes(float *restrict sum, const uint8_t *restrict in, float weight,
+                                           int64_t count) {
   VECTOR for (int64_t i = 0; i < count; i++) sum[i] += weight * (float)in[i];
 }
 
-FOR_EACH_MACHINE static void add_floats(float *restrict sum, const float *restrict in, float weight,
-                                        int64_t count) {
+CVY_FOR_EACH_MACHINE static void add_floats(float *restrict sum, const float *restrict in, float weight,
+                                            int64_t count) {
   VECTOR for (int64_t i = 0; i < count; i++) sum[i] += weight * in[i];
 }
 
@@ -469,8 +478,8 @@ static inline void scale_line(float *out, const float *in, const axis *a, int64_
 /* Line by line the numbers of channels come round. */
 enum { ROUND = 12 * 16 };
 
-FOR_EACH_MACHINE static void normalise_line(float *restrict out, const float *restrict mean,
-                                            const float *restrict deviation, int64_t count) {
+CVY_FOR_EACH_MACHINE static void normalise_line(float *restrict out, const float *restrict mean,
+                                                const float *restrict deviation, int64_t count) {
   int64_t i = 0;
   for (; i + ROUND <= count; i += ROUND)
     VECTOR for (int64_t j = 0; j < ROUND; j++) out[i + j] = (out[i + j] - mean[j]) / deviation[j];
@@ -545,69 +554,134 @@ static void halve_sheet(cvy_picture *p, cvy_canvas *canvas) {
   s->row_step = w * p->c;
 }
 
-/* The four pixels around a place of the sheet, and how near. */
-typedef struct corners {
-  int64_t above, below, left, right; /* in samples */
-  float down, across;
-} corners;
+/* Of each pixel of a row, the place in the sheet: the pixel above and left of it, whether there is one below or to the right,
+ * and how near those are. */
+typedef struct places {
+  int32_t *row, *column;
+  int32_t *has_below, *has_right;
+  float *down, *across;
+} places;
 
-static void between(int64_t *low, int64_t *high, float *fraction, double position, int64_t size) {
-  const double centre = fmin(fmax(position - 0.5, 0), (double)(size - 1));
-  const int64_t first = (int64_t)centre;
-  *low = first;
-  *high = first + 1 < size ? first + 1 : first;
-  *fraction = (float)(centre - (double)first);
+static places places_in(void *memory, int64_t count) {
+  places p = {.row = memory};
+  p.column = p.row + count;
+  p.has_below = p.column + count;
+  p.has_right = p.has_below + count;
+  p.down = (float *)(p.has_right + count);
+  p.across = p.down + count;
+  return p;
 }
 
-static corners corners_at(const cvy_sheet *s, double x, double y) {
-  corners c;
-  between(&c.above, &c.below, &c.down, (y - s->top) / s->pixels_down, s->h);
-  between(&c.left, &c.right, &c.across, (x - s->left) / s->pixels_across, s->w);
-  c.above *= s->row_step, c.below *= s->row_step;
-  c.left *= s->column_step, c.right *= s->column_step;
-  return c;
+static size_t places_bytes(int64_t count) {
+  return cvy_aligned((size_t)count * (4 * sizeof(int32_t) + 2 * sizeof(float)));
+}
+
+/* Along one axis: positions of the whole picture, the sheet's first, and its pixels' length. */
+static void find_along(int32_t *restrict first, int32_t *restrict has_next, float *restrict fraction,
+                       const double *restrict position, int64_t count, double start, double length,
+                       int64_t size) {
+  const double last = (double)(size - 1);
+  const int32_t before_last = (int32_t)(size - 1);
+  VECTOR for (int64_t i = 0; i < count; i++) {
+    const double centre = within((position[i] - start) / length - 0.5, 0, last);
+    first[i] = (int32_t)centre;
+    has_next[i] = first[i] < before_last;
+    fraction[i] = (float)(centre - (double)first[i]);
+  }
+}
+
+CVY_FOR_EACH_MACHINE static void find_places(places *out, const line *l, const cvy_sheet *s) {
+  find_along(out->row, out->has_below, out->down, l->y, l->count, s->top, s->pixels_down, s->h);
+  find_along(out->column, out->has_right, out->across, l->x, l->count, s->left, s->pixels_across, s->w);
+}
+
+/* The four pixels around a place, as distances of samples. */
+typedef struct corners {
+  int64_t at, right, below;
+} corners;
+
+static inline corners corners_at(const places *p, int64_t i, const cvy_sheet *s) {
+  return (corners){p->row[i] * s->row_step + p->column[i] * s->column_step, p->has_right[i] * s->column_step,
+                   p->has_below[i] * s->row_step};
 }
 
 static inline float mixed(float a, float b, float fraction) {
   return a + fraction * (b - a);
 }
 
-static inline void interpolate_bytes(float *out, const cvy_sheet *s, const corners *at, int64_t c) {
-  const uint8_t *px = s->samples;
-  for (int64_t k = 0; k < c; k++, px += s->channel_step)
-    out[k] = mixed(mixed(px[at->above + at->left], px[at->above + at->right], at->across),
-                   mixed(px[at->below + at->left], px[at->below + at->right], at->across), at->down);
+static void interpolate_any(float *out, const places *p, int64_t i, const cvy_sheet *s, int64_t c) {
+  const corners at = corners_at(p, i, s);
+  for (int64_t k = 0, j = at.at; k < c; k++, j += s->channel_step)
+    out[k] = mixed(mixed(sample_of(s, j), sample_of(s, j + at.right), p->across[i]),
+                   mixed(sample_of(s, j + at.below), sample_of(s, j + at.below + at.right), p->across[i]),
+                   p->down[i]);
 }
 
-static inline void interpolate_floats(float *out, const cvy_sheet *s, const corners *at, int64_t c) {
-  const float *px = s->samples;
-  for (int64_t k = 0; k < c; k++, px += s->channel_step)
-    out[k] = mixed(mixed(px[at->above + at->left], px[at->above + at->right], at->across),
-                   mixed(px[at->below + at->left], px[at->below + at->right], at->across), at->down);
+/* Three bytes and one more, which counts for nothing. */
+static inline pixel pixel_at(const uint8_t *bytes) {
+  typedef int32_t numbers __attribute__((vector_size(16)));
+  int32_t four;
+  memcpy(&four, bytes, sizeof four);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  const numbers place = {0, 8, 16, 24};
+#else
+  const numbers place = {24, 16, 8, 0};
+#endif
+  const numbers spread = ((numbers){four, four, four, four} >> place) & 255;
+  return __builtin_convertvector(spread, pixel);
 }
 
-static void interpolate_row(float *out, const cvy_picture *p, const line *l) {
-  const cvy_sheet *s = &p->sheet;
-  for (int64_t i = 0; i < l->count; i++, out += p->c) {
-    if (l->colour_of[i] >= 0) {
-      memcpy(out, p->maps[l->colour_of[i]].edge.colour, sizeof *out * (size_t)p->c);
-      continue;
+static inline pixel mixed_pixel(pixel a, pixel b, float fraction) {
+  return a + fraction * (b - a);
+}
+
+static inline pixel interpolate_rgb(const places *p, int64_t i, const cvy_sheet *s) {
+  const corners c = corners_at(p, i, s);
+  const uint8_t *above = (const uint8_t *)s->samples + c.at, *below = above + c.below;
+  return mixed_pixel(mixed_pixel(pixel_at(above), pixel_at(above + c.right), p->across[i]),
+                     mixed_pixel(pixel_at(below), pixel_at(below + c.right), p->across[i]), p->down[i]);
+}
+
+/* A pixel is written with one sample too many, which the next one covers. The sheet's last pixel has no byte behind it. */
+CVY_FOR_EACH_MACHINE static void interpolate_rgb_row(float *out, const places *p, int64_t count,
+                                                     const cvy_sheet *s) {
+  for (int64_t i = 0; i < count; i++) {
+    const bool is_last = i + 1 == count;
+    const bool at_end = p->row[i] + p->has_below[i] + 1 == s->h && p->column[i] + p->has_right[i] + 1 == s->w;
+    if (is_last || at_end) {
+      interpolate_any(out + 3 * i, p, i, s, 3);
+    } else {
+      const pixel value = interpolate_rgb(p, i, s);
+      memcpy(out + 3 * i, &value, sizeof value);
     }
-    const corners at = corners_at(s, l->x[i], l->y[i]);
-    if (s->is_float)
-      interpolate_floats(out, s, &at, p->c);
-    else
-      p->c == 3 ? interpolate_bytes(out, s, &at, 3) : interpolate_bytes(out, s, &at, p->c);
   }
 }
 
+static void colour_row(float *out, const cvy_picture *p, const line *l) {
+  for (int64_t i = 0; i < l->count; i++)
+    if (l->colour_of[i] >= 0)
+      memcpy(out + i * p->c, p->maps[l->colour_of[i]].edge.colour, sizeof *out * (size_t)p->c);
+}
+
+static void interpolate_row(float *out, const cvy_picture *p, const line *l, places *at) {
+  const cvy_sheet *s = &p->sheet;
+  find_places(at, l, s);
+  if (p->c == 3 && is_interleaved(s, 3) && !s->is_float)
+    interpolate_rgb_row(out, at, l->count, s);
+  else
+    for (int64_t i = 0; i < l->count; i++) interpolate_any(out + i * p->c, at, i, s, p->c);
+  colour_row(out, p, l);
+}
+
 static void warp_rows(float *out, const cvy_picture *p, cvy_canvas *canvas, const cvy_normaliser *n) {
-  line l = line_in(lines_of(canvas, line_bytes(p->w)), p->w);
+  char *memory = lines_of(canvas, line_bytes(p->w) + places_bytes(p->w));
+  line l = line_in(memory, p->w);
+  places at = places_in(memory + line_bytes(p->w), p->w);
   round_of around;
   go_round(&around, n, p->c);
   for (int64_t y = 0; y < p->h; y++, out += p->w * p->c) {
     lead_row_back(&l, p, y);
-    interpolate_row(out, p, &l);
+    interpolate_row(out, p, &l, &at);
     normalise_line(out, around.mean, around.deviation, p->w * p->c);
   }
 }
