@@ -112,6 +112,18 @@ void cvy_augment_destroy(cvy_augment *augment);
 
 /* ---- the loader --------------------------------------------------------------------------------------- */
 
+typedef enum cvy_shuffle {
+  CVY_SHUFFLE_FULL, /* any record may follow any other */
+  CVY_SHUFFLE_BLOCK,
+  CVY_SHUFFLE_NONE
+} cvy_shuffle;
+
+/* CVY_SHUFFLE_BLOCK: an epoch's blocks of `block` neighbouring records come in random order, and the records of each
+ * `window` consecutive blocks in random order again, so that the files are read block by block. */
+typedef struct cvy_blocks {
+  int64_t block, window;
+} cvy_blocks;
+
 /* Step s trains on positions s*B ... s*B+B-1 of an endless stream of epochs, B = microbatch * per_step:
  * position p is place p mod count of epoch p / count, whose order is a permutation keyed by (seed, epoch).
  * Microbatch m of the step holds B's images m*microbatch ... +microbatch-1; this loader delivers those of
@@ -120,7 +132,9 @@ void cvy_augment_destroy(cvy_augment *augment);
 typedef struct cvy_loader_config {
   cvy_dataset *dataset;       /* outlives the loader; several loaders may read it */
   const cvy_augment *augment; /* NULL: none */
-  bool training; /* shuffle, and random augmentation; else the augmentation's deterministic form */
+  bool training;       /* shuffle, and random augmentation; else the augmentation's deterministic form */
+  cvy_shuffle shuffle; /* of training */
+  cvy_blocks blocks;   /* of CVY_SHUFFLE_BLOCK */
   uint64_t seed;
   int64_t h, w, c; /* the network's input */
   int64_t microbatch, per_step;
@@ -136,6 +150,7 @@ typedef struct cvy_loader_config {
 typedef struct cvy_microbatch {
   const float *images;   /* [microbatch][h][w][c], 64-byte aligned */
   const int32_t *labels; /* [microbatch] */
+  int64_t skipped;       /* bad records that were replaced on the way to these images */
 } cvy_microbatch;
 
 typedef struct cvy_loader cvy_loader;
@@ -151,8 +166,6 @@ typedef struct cvy_input_times {
   double read_s, decode_s, augment_s, render_s;
 } cvy_input_times;
 cvy_input_times cvy_loader_times(cvy_loader *loader);
-/* Bad records that have been replaced so far. */
-int64_t cvy_loader_skipped(cvy_loader *loader);
 /* Seconds that cvy_loader_next has waited so far. */
 double cvy_loader_waited_s(const cvy_loader *loader);
 

@@ -164,12 +164,35 @@ static cvy_err read_bytes(int fd, char *out, size_t count, int64_t at) {
   return CVY_OK;
 }
 
+/* Where record `row` begins in the samples or encoded bytes. */
+static int64_t start_of(const cvy_dataset *dataset, const cvy_dataset_file *file, int64_t row) {
+  return dataset->encoding == CVY_ENCODED ? (int64_t)file->offsets[row]
+                                          : row * (int64_t)dataset->record_bytes;
+}
+
+/* Linux reads no more for one call than its read-ahead, 128 KiB unless somebody has changed it, and forgets the rest. */
+enum { EXPECTED_BYTES = 128 << 10 };
+
+void cvy_dataset_expect(const cvy_dataset *dataset, int64_t first, int64_t count) {
+  while (count > 0) {
+    const cvy_dataset_file *file = file_of(dataset, first);
+    const int64_t row = first - file->first, left = file->count - row, rows = count < left ? count : left;
+    const int64_t end = file->bytes_at + start_of(dataset, file, row + rows);
+    for (int64_t at = file->bytes_at + start_of(dataset, file, row); file->fd >= 0 && at < end;
+         at += EXPECTED_BYTES)
+      posix_fadvise(file->fd, (off_t)at, (off_t)(end - at < EXPECTED_BYTES ? end - at : EXPECTED_BYTES),
+                    POSIX_FADV_WILLNEED);
+    first += rows;
+    count -= rows;
+  }
+}
+
 /* The stored bytes of record `row`, verified. */
 static cvy_err fetch(size_t *byte_count, const cvy_dataset *dataset, const cvy_dataset_file *file,
                      void *bytes, int64_t row) {
   const bool encoded = dataset->encoding == CVY_ENCODED;
-  const int64_t start = encoded ? (int64_t)file->offsets[row] : row * (int64_t)dataset->record_bytes;
-  *byte_count = encoded ? (size_t)(file->offsets[row + 1] - file->offsets[row]) : dataset->record_bytes;
+  const int64_t start = start_of(dataset, file, row);
+  *byte_count = (size_t)(start_of(dataset, file, row + 1) - start);
   if (file->fd >= 0)
     CVY_TRY(read_bytes(file->fd, bytes, *byte_count, file->bytes_at + start));
   else if (encoded)

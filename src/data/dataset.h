@@ -50,6 +50,8 @@ void cvy_read_buffer_free(cvy_read_buffer *buffer);
  * The picture lies in `buffer` until the next read. Errors name file and record. No allocation outside the decoders. */
 cvy_err cvy_dataset_read(cvy_picture *out, int32_t *label, const cvy_dataset *dataset,
                          cvy_read_buffer *buffer, int64_t index, int64_t channels) CVY_MUST_CHECK;
+/* Tells the system that the records first ... first+count-1 will be read soon. Only advice: nothing can fail. */
+void cvy_dataset_expect(const cvy_dataset *dataset, int64_t first, int64_t count);
 /* Where image `index` came from, "cats/7.jpg", in `pool`; NULL if the file does not say. */
 char *cvy_dataset_name(cvy_pool *pool, const cvy_dataset *dataset, int64_t index);
 /* Puts "FILE: record 17 (cats/7.jpg): " before this thread's message. */

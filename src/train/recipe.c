@@ -10,6 +10,9 @@
 static const char *const bad_record_words[] = {
     [CVY_BAD_RECORD_FAILS] = "fail", [CVY_BAD_RECORD_SKIPPED] = "skip", NULL};
 
+static const char *const shuffle_words[] = {
+    [CVY_SHUFFLE_FULL] = "full", [CVY_SHUFFLE_BLOCK] = "block", [CVY_SHUFFLE_NONE] = "none", NULL};
+
 static const cvy_option data_options[] = {
     {"train", CVY_STRING, RECIPE(data.train) - RECIPE(data), NULL,
      .help = "training shards: a folder (its train-*.h5), a prefix, or a file"},
@@ -22,6 +25,15 @@ static const cvy_option data_options[] = {
      .help = "microbatches kept ready"},
     {"threads", CVY_INT, RECIPE(data.threads) - RECIPE(data), "1", 1, 256,
      .help = "threads of each rank that read, decode and augment"},
+    {"shuffle", CVY_CHOICE, RECIPE(data.shuffle) - RECIPE(data), "full", .words = shuffle_words,
+     .help =
+         "the order of an epoch: any; by blocks of neighbouring records, for file systems that dislike small reads "
+         "here and there; or as they lie"},
+    {"block", CVY_INT, RECIPE(data.block) - RECIPE(data), "256", 1, 1 << 16,
+     .help = "records in a block of 'shuffle: block'"},
+    {"window", CVY_INT, RECIPE(data.window) - RECIPE(data), "16", 1, 256,
+     .help =
+         "blocks among which its records are shuffled again; the system is asked for them a window ahead"},
     {"on_bad_record", CVY_CHOICE, RECIPE(data.on_bad_record) - RECIPE(data), "fail",
      .words = bad_record_words,
      .help =

@@ -21,6 +21,8 @@ struct cvy_recipe {
     const char *train, *val;
     const cvy_yaml *augment, *evaluation; /* evaluation: NULL if not given */
     int64_t prefetch, threads;
+    int shuffle; /* cvy_shuffle */
+    int64_t block, window;
     int on_bad_record; /* CVY_BAD_RECORD_... */
   } data;
   int64_t batch, microbatch;

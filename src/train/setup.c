@@ -157,6 +157,8 @@ static cvy_err start_loader(trainer *t) {
   cvy_loader_config config = {.dataset = t->train,
                               .augment = t->train_augment,
                               .training = true,
+                              .shuffle = (cvy_shuffle)r->data.shuffle,
+                              .blocks = {r->data.block, r->data.window},
                               .seed = (uint64_t)r->seed,
                               .h = net->input.h,
                               .w = net->input.w,
