@@ -1,12 +1,13 @@
 /* Reading raw records as Convoy does, and their bytes by bare pread, in turn, on one thread. */
 #include "data/dataset.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ROUNDS = 9, SIDE = 256, CHANNELS = 3, MICROBATCH = 32, RECORD = SIDE * SIDE * CHANNELS };
+enum { ROUNDS = 9, CHANNELS = 3, MICROBATCH = 32, MOST_SIDE = 1024 };
 
 static void try(cvy_err err) {
   if (err) cvy_fatal("%s", cvy_err_message());
@@ -14,17 +15,18 @@ static void try(cvy_err err) {
 
 /* ---- the shard ---- */
 
-static cvy_dataset *make_dataset(const char *dir, int64_t count) {
+static cvy_dataset *make_dataset(const char *dir, int64_t count, int64_t side) {
   static const char *const names[] = {"all"};
   static const float mean[CVY_MAX_CHANNELS] = {127, 127, 127}, deviation[CVY_MAX_CHANNELS] = {70, 70, 70};
-  static uint8_t record[RECORD];
+  static uint8_t record[MOST_SIDE * MOST_SIDE * CHANNELS];
+  const int64_t record_bytes = side * side * CHANNELS;
   const cvy_shards_config config = {.dir = dir,
                                     .split = "train",
                                     .shard_count = 1,
                                     .record_count = count,
                                     .encoding = CVY_RAW,
-                                    .h = SIDE,
-                                    .w = SIDE,
+                                    .h = side,
+                                    .w = side,
                                     .c = CHANNELS,
                                     .class_count = 1,
                                     .class_names = names};
@@ -33,9 +35,9 @@ static cvy_dataset *make_dataset(const char *dir, int64_t count) {
   int64_t bytes;
   try(cvy_shards_create(&shards, &config));
   for (int64_t i = 0; i < count; i++) {
-    for (int64_t k = 0; k < RECORD; k++)
-      record[k] = (uint8_t)((uint64_t)(i * RECORD + k) * 2654435761u >> 24);
-    try(cvy_shards_add(shards, record, RECORD, 0));
+    for (int64_t k = 0; k < record_bytes; k++)
+      record[k] = (uint8_t)((uint64_t)(i * record_bytes + k) * 2654435761u >> 24);
+    try(cvy_shards_add(shards, record, (size_t)record_bytes, 0));
   }
   try(cvy_shards_finish(shards, &bytes, mean, deviation));
   try(cvy_dataset_open(&dataset, dir, "train"));
@@ -51,14 +53,16 @@ static int64_t place_of(const cvy_dataset *dataset, int64_t i) {
 
 static double read_bare(cvy_dataset *dataset) {
   const cvy_dataset_file *file = &dataset->files[0];
-  void *bytes;
-  try(cvy_buffer_create(&bytes, RECORD, "a record"));
+  const size_t bytes = dataset->record_bytes;
+  void *record;
+  try(cvy_buffer_create(&record, bytes, "a record"));
   const double start_s = cvy_now_s();
-  for (int64_t i = 0; i < dataset->info.count; i++)
-    if (pread(file->fd, bytes, RECORD, (off_t)(file->bytes_at + place_of(dataset, i) * RECORD)) != RECORD)
-      cvy_fatal("pread");
+  for (int64_t i = 0; i < dataset->info.count; i++) {
+    const int64_t at = file->bytes_at + place_of(dataset, i) * (int64_t)bytes;
+    if (pread(file->fd, record, bytes, (off_t)at) != (ssize_t)bytes) cvy_fatal("pread");
+  }
   const double took_s = cvy_now_s() - start_s;
-  cvy_buffer_destroy(bytes);
+  cvy_buffer_destroy(record);
   return took_s;
 }
 
@@ -75,12 +79,14 @@ static double read_verified(cvy_dataset *dataset) {
   return took_s;
 }
 
-static double load(cvy_dataset *dataset) {
+static double load_in(cvy_dataset *dataset, cvy_shuffle shuffle) {
   cvy_loader_config config = {.dataset = dataset,
                               .training = true,
+                              .shuffle = shuffle,
+                              .blocks = {256, 16},
                               .seed = 1,
-                              .h = SIDE,
-                              .w = SIDE,
+                              .h = dataset->info.h,
+                              .w = dataset->info.w,
                               .c = CHANNELS,
                               .microbatch = MICROBATCH,
                               .per_step = 1,
@@ -102,6 +108,25 @@ static double load(cvy_dataset *dataset) {
   return cvy_now_s() - start_s;
 }
 
+static double load(cvy_dataset *dataset) {
+  return load_in(dataset, CVY_SHUFFLE_FULL);
+}
+
+/* As far as the system lets go of them: the file was synced when it was written. */
+static void forget(const cvy_dataset *dataset) {
+  posix_fadvise(dataset->files[0].fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
+static double load_cold(cvy_dataset *dataset) {
+  forget(dataset);
+  return load_in(dataset, CVY_SHUFFLE_FULL);
+}
+
+static double load_cold_in_blocks(cvy_dataset *dataset) {
+  forget(dataset);
+  return load_in(dataset, CVY_SHUFFLE_BLOCK);
+}
+
 /* ---- in turn ---- */
 
 typedef struct way {
@@ -118,7 +143,9 @@ static int compare(const void *a, const void *b) {
 static void measure(cvy_dataset *dataset) {
   way ways[] = {{.name = "bare pread", .run = read_bare},
                 {.name = "read and verify", .run = read_verified},
-                {.name = "the whole loader", .run = load}};
+                {.name = "the whole loader", .run = load},
+                {.name = "cold, shuffled", .run = load_cold},
+                {.name = "cold, in blocks", .run = load_cold_in_blocks}};
   enum { WAYS = CVY_COUNT(ways) };
   for (int k = 0; k < WAYS; k++) ways[k].run(dataset);
   for (int i = 0; i < ROUNDS; i++) {
@@ -128,7 +155,7 @@ static void measure(cvy_dataset *dataset) {
     }
     for (int k = 0; k < WAYS; k++) ways[k].ratio[i] = ways[0].seconds[i] / ways[k].seconds[i];
   }
-  const double gigabytes = 1e-9 * (double)dataset->info.count * RECORD;
+  const double gigabytes = 1e-9 * (double)dataset->info.count * (double)dataset->record_bytes;
   for (int k = 0; k < WAYS; k++) {
     qsort(ways[k].seconds, ROUNDS, sizeof(double), compare);
     qsort(ways[k].ratio, ROUNDS, sizeof(double), compare);
@@ -139,20 +166,22 @@ static void measure(cvy_dataset *dataset) {
 }
 
 int main(int argc, char **argv) {
-  const int64_t count = argc == 2 ? atoll(argv[1]) : argc == 1 ? 1024 : 0;
-  if (count < MICROBATCH) {
+  const int64_t count = argc > 1 ? atoll(argv[1]) : 1024, side = argc > 2 ? atoll(argv[2]) : 256;
+  if (argc > 4 || count < MICROBATCH || side < 1 || side > MOST_SIDE) {
     const bool help = argc == 2 && strcmp(argv[1], "--help") == 0;
     fprintf(
         help ? stdout : stderr,
-        "usage: read_records [RECORDS]\nRaw records of %dx%dx%d, %d of them or RECORDS (at least %d), from the page "
-        "cache: read and\nverified, and made into microbatches, beside bare pread of the same bytes in the same order. "
-        "Median of %d rounds.\n",
-        SIDE, SIDE, CHANNELS, 1024, MICROBATCH, ROUNDS);
+        "usage: read_records [RECORDS [SIDE [FOLDER]]]\nRaw records of SIDExSIDEx%d (256), RECORDS of them (1024), "
+        "written into FOLDER (/tmp). From the page cache:\nread and verified, and made into microbatches, beside bare "
+        "pread of the same bytes in the same order. Then\nmicrobatches from a cold cache, shuffled at will and in "
+        "blocks. One thread, median of %d rounds.\n",
+        CHANNELS, ROUNDS);
     return help ? 0 : 2;
   }
-  char dir[] = "/tmp/convoy-records-XXXXXX", path[128];
+  char dir[512], path[600];
+  snprintf(dir, sizeof dir, "%s/convoy-records-XXXXXX", argc > 3 ? argv[3] : "/tmp");
   if (!mkdtemp(dir)) cvy_fatal("%s: cannot create", dir);
-  cvy_dataset *dataset = make_dataset(dir, count);
+  cvy_dataset *dataset = make_dataset(dir, count, side);
   snprintf(path, sizeof path, "%s/train-00000-of-00001.h5", dir);
   unlink(path); /* it stays open */
   rmdir(dir);
