@@ -43,12 +43,17 @@ cvy_err cvy_image_size(int64_t *h, int64_t *w, int64_t *channels, const void *by
 typedef struct cvy_image_part {
   int64_t top, left, h, w;
   double shrink;
+  int64_t step; /* received: parts begin at multiples of so many columns of `out`; 0: there are only wholes */
 } cvy_image_part;
 /* The same as cvy_image_decode, of a part only, which comes out no smaller, and no coarser, than asked for: `part` receives
  * what `out` shows. Of a JPEG the DCT is done at 1/2, 1/4 or 1/8 of the size where that is enough, and only what is asked
  * for is made into pixels; damage in the rest may go unnoticed. The pixels are those of the whole picture's decoding. */
 cvy_err cvy_image_decode_part(cvy_image *out, cvy_image_part *part, const void *bytes, size_t byte_count,
                               int64_t channels) CVY_MUST_CHECK;
+/* What cvy_image_decode_part makes of a file of which `whole` is all that it makes at that scale (1, 2, 4, 8), with `step`. */
+void cvy_image_cut(cvy_image *out, cvy_image_part *part, const cvy_image *whole, int64_t step, int64_t scale);
+/* The scale at which a part is decoded. */
+int64_t cvy_image_scale_for(double shrink);
 /* The same, but a JPEG much larger than h x w is decoded at 1/2, 1/4 or 1/8 of its size (the smallest that is still at
  * least h x w), which is faster and loses nothing that scaling to h x w would keep. full[2]: height and width of the
  * file's picture. h, w of 0: whole. */
@@ -95,6 +100,17 @@ void cvy_dataset_close(cvy_dataset *dataset);
 const cvy_dataset_info *cvy_dataset_describe(const cvy_dataset *dataset);
 /* XXH3 over the contents' description and checksums: the same on every rank that sees the same data. */
 cvy_hash cvy_dataset_fingerprint(const cvy_dataset *dataset);
+
+/* What stays in memory once it was read: records as they are stored, or pictures decoded whole at each scale that was asked
+ * for. What is read is the same to the bit. Once verified, a kept record is not verified again. */
+typedef enum cvy_keep { CVY_KEEP_NOTHING, CVY_KEEP_RECORDS, CVY_KEEP_PICTURES } cvy_keep;
+/* Before anybody reads, once. No more than `memory_bytes`: what fits stays. */
+cvy_err cvy_dataset_keep(cvy_dataset *dataset, cvy_keep keep, size_t memory_bytes) CVY_MUST_CHECK;
+typedef struct cvy_kept {
+  int64_t entries; /* records or pictures */
+  size_t bytes, limit_bytes;
+} cvy_kept;
+cvy_kept cvy_dataset_kept(const cvy_dataset *dataset); /* zeros if nothing is to be kept */
 
 /* ---- augmentation ------------------------------------------------------------------------------------- */
 

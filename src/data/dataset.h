@@ -27,6 +27,8 @@ struct cvy_dataset {
   bool is_set;         /* all the shards of a split, not a single file */
   cvy_dataset_file *files;
   size_t record_bytes; /* of the largest */
+  cvy_keep keep;
+  cvy_cache *cache; /* NULL: nothing is kept */
   cvy_hash fingerprint;
 };
 
@@ -42,6 +44,9 @@ cvy_err cvy_dataset_add_foreign(cvy_dataset *dataset, cvy_h5 *h5, cvy_hasher *ha
 typedef struct cvy_read_buffer {
   void *bytes;
   cvy_image image;
+  cvy_decoded decoded; /* of the picture that was read last, as is: */
+  const cvy_dataset *dataset;
+  int64_t index;
 } cvy_read_buffer;
 cvy_err cvy_read_buffer_create(cvy_read_buffer *out, const cvy_dataset *dataset) CVY_MUST_CHECK;
 void cvy_read_buffer_free(cvy_read_buffer *buffer);

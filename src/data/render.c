@@ -223,12 +223,77 @@ static void show_image(cvy_picture *p, const cvy_image *image, const cvy_image_p
                          .pixels_across = (double)part->w / (double)image->w};
 }
 
+/* ---- pictures that were decoded before ---- */
+
+static cvy_err get_bytes(cvy_picture *p) {
+  return p->encoded.bytes ? CVY_OK : p->encoded.decoded->fetch(&p->encoded);
+}
+
+/* Decodes all of it at 1/scale, into the image, and keeps it. What is damaged may still be whole in the part that is wanted. */
+static void keep_whole(cvy_picture *p, int index) {
+  const cvy_decoded *decoded = p->encoded.decoded;
+  cvy_image *image = p->encoded.image;
+  cvy_image_part all = {.h = p->whole_h, .w = p->whole_w, .shrink = 1 << index};
+  if (!cvy_cache_has_room(decoded->cache, (size_t)((p->whole_h >> index) * (p->whole_w >> index) * p->c)))
+    return;
+  if (cvy_image_decode_part(image, &all, p->encoded.bytes, p->encoded.byte_count, p->c)) return;
+  const cvy_entry entry = {.byte_count = (size_t)(image->h * image->w * image->c),
+                           .h = image->h,
+                           .w = image->w,
+                           .c = image->c,
+                           .whole_h = p->whole_h,
+                           .whole_w = p->whole_w,
+                           .step = all.step,
+                           .bytes = image->px};
+  cvy_cache_keep(decoded->cache, decoded->key + (all.step > 0 ? index : 0), &entry);
+}
+
+/* The whole at 1/scale, or of a file that has no scales. */
+static const cvy_entry *find_whole(const cvy_picture *p, int index) {
+  const cvy_decoded *decoded = p->encoded.decoded;
+  const cvy_entry *first = cvy_cache_find(decoded->cache, decoded->key);
+  const cvy_entry *entry = first && first->step == 0 ? first
+                                                     : cvy_cache_find(decoded->cache, decoded->key + index);
+  return entry && entry->c == p->c ? entry : NULL;
+}
+
+/* Where the sheet would be halved, libjpeg's other pixels at the border of a part come into sight, so only itself can say
+ * what they are. */
+static const double most_shrink = 16;
+
+/* NULL in *whole: there is none and no room for it, or it cannot be decoded. */
+static cvy_err get_whole(const cvy_entry **whole, cvy_picture *p, int index) {
+  *whole = find_whole(p, index);
+  if (*whole) return CVY_OK;
+  CVY_TRY(get_bytes(p));
+  keep_whole(p, index);
+  *whole = find_whole(p, index);
+  return CVY_OK;
+}
+
+static cvy_err decode_part(cvy_picture *p, cvy_image_part *part) {
+  const int64_t scale = cvy_image_scale_for(part->shrink);
+  const cvy_entry *whole = NULL;
+  if (p->encoded.decoded && part->shrink < most_shrink)
+    CVY_TRY(get_whole(&whole, p, scale == 1 ? 0 : scale == 2 ? 1 : scale == 4 ? 2 : 3));
+  if (whole) {
+    const cvy_image image = {
+        .h = whole->h, .w = whole->w, .c = whole->c, .px = (uint8_t *)(uintptr_t)whole->bytes};
+    cvy_image_cut(p->encoded.image, part, &image, whole->step, scale);
+    return CVY_OK;
+  }
+  CVY_TRY(get_bytes(p));
+  return cvy_image_decode_part(p->encoded.image, part, p->encoded.bytes, p->encoded.byte_count, p->c);
+}
+
+/* ---- decoding ---- */
+
 cvy_err cvy_picture_decode(cvy_picture *p) {
-  if (!p->encoded.bytes) return CVY_OK;
+  if (p->sheet.samples) return CVY_OK;
   const cvy_image_part whole = {.h = p->whole_h, .w = p->whole_w};
+  CVY_TRY(get_bytes(p));
   CVY_TRY(cvy_image_decode(p->encoded.image, p->encoded.bytes, p->encoded.byte_count, p->c));
   show_image(p, p->encoded.image, &whole);
-  p->encoded.bytes = NULL;
   return CVY_OK;
 }
 
@@ -239,9 +304,8 @@ static cvy_err decode(cvy_picture *p) {
                          .h = (int64_t)ceil(b.bottom) - (int64_t)floor(b.top),
                          .w = (int64_t)ceil(b.right) - (int64_t)floor(b.left),
                          .shrink = shrink_of(p)};
-  CVY_TRY(cvy_image_decode_part(p->encoded.image, &part, p->encoded.bytes, p->encoded.byte_count, p->c));
+  CVY_TRY(decode_part(p, &part));
   show_image(p, p->encoded.image, &part);
-  p->encoded.bytes = NULL;
   return CVY_OK;
 }
 
@@ -617,7 +681,7 @@ static void warp_rows(float *out, const cvy_picture *p, cvy_canvas *canvas, cons
 cvy_err cvy_picture_normalise(float *out, cvy_picture *p, cvy_canvas *canvas, const cvy_normaliser *n) {
   window v;
   const double start_s = cvy_now_s();
-  if (p->encoded.bytes) CVY_TRY(decode(p));
+  if (!p->sheet.samples) CVY_TRY(decode(p));
   const double decoded_s = cvy_now_s();
   canvas->decode_s += decoded_s - start_s;
   if (window_of(&v, p)) {

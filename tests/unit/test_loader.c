@@ -309,6 +309,150 @@ static void the_whole_chapter_knows_no_ranks_and_threads(void) {
   drop_rig(&r);
 }
 
+/* ---- what is kept in memory ---- */
+
+/* Two epochs and more, without keeping, and with: the same bits, whatever fits. */
+static void check_keeping(rig *r, cvy_keep keep, const size_t memory[], int count) {
+  static float one[ROWS * FLOATS], many[ROWS * FLOATS];
+  static int32_t labels_of_one[ROWS], labels[ROWS];
+  stream(one, labels_of_one, r, 1, 8, 4);
+  for (int i = 0; i < count; i++) {
+    cvy_dataset *dataset;
+    CU_ASSERT_EQUAL_FATAL(cvy_dataset_open(&dataset, r->dir, "train"), CVY_OK);
+    CU_ASSERT_EQUAL_FATAL(cvy_dataset_keep(dataset, keep, memory[i]), CVY_OK);
+    r->config.dataset = dataset;
+    for (int64_t ranks = 2; ranks <= 4; ranks += 2) {
+      memset(many, 0, sizeof many);
+      stream(many, labels, r, ranks, 4, 3);
+      CU_ASSERT_EQUAL(memcmp(many, one, sizeof one), 0);
+      CU_ASSERT_EQUAL(memcmp(labels, labels_of_one, sizeof labels), 0);
+    }
+    const cvy_kept kept = cvy_dataset_kept(dataset);
+    CU_ASSERT_TRUE(kept.bytes <= kept.limit_bytes && kept.limit_bytes <= memory[i]);
+    CU_ASSERT(kept.entries > 0);
+    if (i == 0) CU_ASSERT(kept.entries >= 50); /* all of them, perhaps at several scales */
+    if (i > 0) CU_ASSERT(kept.entries < 50);
+    cvy_dataset_close(dataset);
+  }
+  r->config.dataset = r->dataset;
+}
+
+static void kept_records_are_the_same(void) {
+  static const size_t memory[] = {1 << 24, 5000}, of_jpegs[] = {1 << 24, 30000};
+  rig r = make_rig("kept", 50, 3, everything_on);
+  check_keeping(&r, CVY_KEEP_RECORDS, memory, CVY_COUNT(memory));
+  check_keeping(&r, CVY_KEEP_PICTURES, memory, CVY_COUNT(memory));
+  CU_ASSERT_EQUAL(cvy_dataset_keep(r.dataset, CVY_KEEP_RECORDS, 300), CVY_E_INPUT);
+  CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "not even enough for a list of the records"));
+  drop_rig(&r);
+  make_encoded(&r, "kept-jpegs");
+  check_keeping(&r, CVY_KEEP_RECORDS, of_jpegs, CVY_COUNT(of_jpegs));
+  check_keeping(&r, CVY_KEEP_PICTURES, (const size_t[]){1 << 24, 60000}, 2);
+  drop_rig(&r);
+}
+
+/* Noise in all the forms that files have: 4:2:0, 4:4:4, grey, PNG; some large enough to be looked at at every scale. */
+static file_bytes noisy_file(int64_t i) {
+  cvy_image image = {0};
+  const int64_t c = i % 4 == 2 ? 1 : 3;
+  cvy_image_resize_buffer(&image, i % 5 ? 190 + 7 * i : 511, i % 3 ? 240 - 5 * i : 600, c);
+  cvy_random where = {.seed = 5, .purpose = CVY_FOR_TEST, .sample = (uint32_t)i};
+  const int64_t samples = image.h * image.w * c;
+  for (int64_t k = 0; k < samples; k++) image.px[k] = (uint8_t)cvy_random_next(&where);
+  file_bytes file;
+  if (i % 4 == 0) {
+    void *bytes;
+    size_t count;
+    CU_ASSERT_EQUAL_FATAL(cvy_image_encode(&bytes, &count, &image, 90), CVY_OK);
+    file = (file_bytes){bytes, count};
+  } else if (i % 4 == 3) {
+    file = make_png(image.px, (size_t)samples, image.h, image.w, SPNG_COLOR_TYPE_TRUECOLOR, 8, NULL);
+  } else {
+    file = make_jpeg(&image, 90, false);
+  }
+  cvy_image_free(&image);
+  return file;
+}
+
+static void kept_pictures_look_the_same_from_anywhere(void) {
+  enum { COUNT = 16, STEPS = 10, OUT = 12 * 16 * 3 };
+  static const char *const chains[] = {
+      "[{random_resized_crop: {size: [12, 16], least_area: 0.0005}}, mirror]",
+      "[{random_resized_crop: {size: [40, 50], least_area: 0.01}}, {rotate: {by: 30}}, {shear: {by: 0.2}},"
+      " {translate: {by: 4, fill: reflect}}, {crop: {size: [12, 16]}}]",
+      "[{random_resized_crop: {size: [12, 16], least_area: 0.1}}, {rotate: {by: 30}}]"};
+  static float plain[STEPS * COUNT * OUT], kept[STEPS * COUNT * OUT];
+  int32_t labels[STEPS * COUNT];
+  rig r = make_rig("noisy", 3, 3, NULL);
+  cvy_shards *shards;
+  int64_t bytes, h, w;
+  cvy_shards_config config = raw_config(r.dir, "noisy", 2, COUNT, 0, 0, 3);
+  config.encoding = CVY_ENCODED;
+  CU_ASSERT_EQUAL_FATAL(cvy_shards_create(&shards, &config), CVY_OK);
+  for (int64_t i = 0; i < COUNT; i++) {
+    const file_bytes file = noisy_file(i);
+    CU_ASSERT_EQUAL_FATAL(cvy_shards_add(shards, file.bytes, file.count, 0), CVY_OK);
+    free(file.bytes);
+  }
+  CU_ASSERT_EQUAL_FATAL(cvy_shards_finish(shards, &bytes, some_mean, some_deviation), CVY_OK);
+  for (int i = 0; i < CVY_COUNT(chains) * 2; i++) {
+    cvy_yaml *list;
+    cvy_loader_config stream = r.config;
+    CU_ASSERT_EQUAL_FATAL(cvy_dataset_open(&stream.dataset, r.dir, "noisy"), CVY_OK);
+    CU_ASSERT_EQUAL_FATAL(cvy_yaml_parse(&list, r.pool, chains[i / 2], "r"), CVY_OK);
+    cvy_augment *augment;
+    CU_ASSERT_EQUAL_FATAL(cvy_augment_create(&augment, list, 0, 0, &h, &w), CVY_OK);
+    if (i % 2) CU_ASSERT_EQUAL_FATAL(cvy_dataset_keep(stream.dataset, CVY_KEEP_PICTURES, 32 << 20), CVY_OK);
+    stream.augment = augment;
+    stream.h = h, stream.w = w;
+    stream.threads = 2;
+    stream.per_step = stream.own = COUNT / stream.microbatch;
+    stream.end_step = STEPS;
+    cvy_loader *loader = start(&stream);
+    take(i % 2 ? kept : plain, labels, loader, &stream, STEPS * stream.own);
+    cvy_loader_destroy(loader);
+    if (i % 2) {
+      int64_t differ = 0;
+      for (int64_t k = 0; k < STEPS * COUNT; k++)
+        differ += memcmp(plain + k * OUT, kept + k * OUT, sizeof(float) * OUT) != 0;
+      CU_ASSERT_EQUAL(differ, 0);
+      CU_ASSERT(cvy_dataset_kept(stream.dataset).entries > COUNT);
+    }
+    cvy_augment_destroy(augment);
+    cvy_dataset_close(stream.dataset);
+  }
+  drop_rig(&r);
+}
+
+/* Once it was read, the file is no more needed; what was never whole is not kept. */
+static void kept_records_are_not_read_again(void) {
+  static float images[26 * 4 * 8 * 7 * 3];
+  int32_t labels[26 * 4];
+  rig r = make_rig("kept-once", 50, 3, NULL);
+  r.config.h = 8, r.config.w = 7;
+  r.config.skips_bad = true;
+  r.config.shuffle = CVY_SHUFFLE_NONE;
+  CU_ASSERT_EQUAL_FATAL(cvy_dataset_keep(r.dataset, CVY_KEEP_RECORDS, 1 << 20), CVY_OK);
+  r.dataset->files[0].checksums[5] ^= 1;
+  cvy_loader *loader = start(&r.config);
+  take(images, labels, loader, &r.config, 13); /* 52 */
+  cvy_loader_destroy(loader);
+  CU_ASSERT_EQUAL(cvy_dataset_kept(r.dataset).entries, 49);
+  for (int64_t i = 0; i < 3; i++) {
+    cvy_dataset_file *file = &r.dataset->files[i];
+    for (int64_t k = 0; k < file->count; k++) file->checksums[k] ^= 2;
+  }
+  loader = start(&r.config);
+  for (int64_t i = 0; i < 12; i++) {
+    cvy_microbatch m;
+    CU_ASSERT_EQUAL_FATAL(cvy_loader_next(&m, loader), CVY_OK);
+    CU_ASSERT_EQUAL(m.skipped, i == 1);
+    cvy_loader_release(loader);
+  }
+  cvy_loader_destroy(loader);
+  drop_rig(&r);
+}
+
 /* Bad records: the run's error is that of the first one in the stream, whatever the number of threads; or else the next
  * record takes its place. */
 static void bad_records_end_the_stream_or_are_skipped(void) {
@@ -635,7 +779,9 @@ static void back_pressure(void) {
 
 SUITE("loader", TEST(each_epoch_is_a_permutation), TEST(each_epoch_in_blocks_is_a_permutation),
       TEST(blocks_come_everywhere), TEST(the_stream_knows_no_ranks), TEST(a_stream_in_blocks_knows_no_ranks),
-      TEST(the_whole_chapter_knows_no_ranks_and_threads), TEST(bad_records_end_the_stream_or_are_skipped),
-      TEST(a_resumed_stream_goes_on), TEST(normalised_samples), TEST(evaluation_counts_every_image_once),
+      TEST(the_whole_chapter_knows_no_ranks_and_threads), TEST(kept_records_are_the_same),
+      TEST(kept_records_are_not_read_again), TEST(kept_pictures_look_the_same_from_anywhere),
+      TEST(bad_records_end_the_stream_or_are_skipped), TEST(a_resumed_stream_goes_on),
+      TEST(normalised_samples), TEST(evaluation_counts_every_image_once),
       TEST(float_images_keep_their_values), TEST(refused_at_creation), TEST(a_damaged_record),
       TEST(encoded_images), TEST(stopped_at_any_moment), TEST(back_pressure))
