@@ -13,6 +13,18 @@ static const char *const bad_record_words[] = {
 static const char *const shuffle_words[] = {
     [CVY_SHUFFLE_FULL] = "full", [CVY_SHUFFLE_BLOCK] = "block", [CVY_SHUFFLE_NONE] = "none", NULL};
 
+static const char *const keep_words[] = {
+    [CVY_KEEP_NOTHING] = "nothing", [CVY_KEEP_RECORDS] = "records", [CVY_KEEP_PICTURES] = "pictures", NULL};
+
+static const cvy_option cache_options[] = {
+    {"keep", CVY_CHOICE, RECIPE(data.cache.keep) - RECIPE(data.cache), "nothing", .words = keep_words,
+     .help =
+         "training records as they are stored (for slow disks and far file systems; those of a local disk the system "
+         "keeps anyway), or pictures decoded whole (for small sets, where decoding takes the time)"},
+    {"memory", CVY_INT, RECIPE(data.cache.memory_mib) - RECIPE(data.cache), "4096", 1, 1 << 24,
+     .help = "MiB of each rank, at most: what fits stays, the rest is read again each epoch"},
+    {0}};
+
 static const cvy_option data_options[] = {
     {"train", CVY_STRING, RECIPE(data.train) - RECIPE(data), NULL,
      .help = "training shards: a folder (its train-*.h5), a prefix, or a file"},
@@ -34,6 +46,8 @@ static const cvy_option data_options[] = {
     {"window", CVY_INT, RECIPE(data.window) - RECIPE(data), "16", 1, 256,
      .help =
          "blocks among which its records are shuffled again; the system is asked for them a window ahead"},
+    {"cache", CVY_TABLE, RECIPE(data.cache) - RECIPE(data), .table = cache_options,
+     .help = "what stays in memory once it was read; no bit changes"},
     {"on_bad_record", CVY_CHOICE, RECIPE(data.on_bad_record) - RECIPE(data), "fail",
      .words = bad_record_words,
      .help =
@@ -218,9 +232,9 @@ cvy_hash cvy_recipe_hash(const cvy_recipe *recipe) {
 }
 
 static bool changes_no_bit(const char *path) {
-  static const char *const paths[] = {"epochs",        "run",          "log_every",
-                                      "check_every",   "data.train",   "data.val",
-                                      "data.prefetch", "data.threads", "checkpoint_every"};
+  static const char *const paths[] = {
+      "epochs",        "run",          "log_every",        "check_every",     "data.train",       "data.val",
+      "data.prefetch", "data.threads", "checkpoint_every", "data.cache.keep", "data.cache.memory"};
   for (int64_t i = 0; i < CVY_COUNT(paths); i++)
     if (strcmp(paths[i], path) == 0) return true;
   return false;

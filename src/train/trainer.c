@@ -253,6 +253,11 @@ static void announce(const trainer *t) {
           cvy_comm_size(t->comm), cvy_comm_size(t->comm) > 1 ? "s" : "", cvy_threads(),
           cvy_threads() > 1 ? "s" : "", (long long)r->batch, (long long)r->tree.leaves,
           (long long)r->microbatch, (long long)t->total_steps, t->state.step > 0 ? ", going on" : "");
+  const cvy_kept kept = cvy_dataset_kept(t->train);
+  if (kept.limit_bytes)
+    cvy_log("each rank keeps %s that it has read in up to %.0f MiB of memory",
+            r->data.cache.keep == CVY_KEEP_RECORDS ? "records" : "pictures",
+            (double)kept.limit_bytes / 0x1p20);
   if (t->state.step > 0) cvy_log("resuming after step %lld", (long long)t->state.step);
 }
 
