@@ -3,7 +3,7 @@
 #include "data/shard.h"
 
 #include <errno.h>
-#include <libdeflate.h>
+#include <isa-l/crc.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,13 +37,13 @@ struct cvy_shards {
 /* ---- checked arrays ---- */
 
 uint32_t cvy_shard_checksum(const void *bytes, size_t byte_count) {
-  return libdeflate_crc32(0, bytes, byte_count);
+  return crc32_gzip_refl(0, bytes, byte_count);
 }
 
 uint32_t cvy_shard_checksum_of_texts(const char *const *texts, int64_t count) {
   uint32_t checksum = 0;
   for (int64_t i = 0; i < count; i++)
-    checksum = libdeflate_crc32(checksum, texts[i], strlen(texts[i]) + 1);
+    checksum = crc32_gzip_refl(checksum, (const unsigned char *)texts[i], strlen(texts[i]) + 1);
   return checksum;
 }
 

@@ -140,29 +140,34 @@ static int compare(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static void measure(cvy_dataset *dataset) {
-  way ways[] = {{.name = "bare pread", .run = read_bare},
-                {.name = "read and verify", .run = read_verified},
-                {.name = "the whole loader", .run = load},
-                {.name = "cold, shuffled", .run = load_cold},
-                {.name = "cold, in blocks", .run = load_cold_in_blocks}};
-  enum { WAYS = CVY_COUNT(ways) };
-  for (int k = 0; k < WAYS; k++) ways[k].run(dataset);
+/* Beside the first of them. */
+static void measure(cvy_dataset *dataset, way *ways, int count) {
+  for (int k = 0; k < count; k++) ways[k].run(dataset);
   for (int i = 0; i < ROUNDS; i++) {
-    for (int k = 0; k < WAYS; k++) {
-      way *w = &ways[i % 2 ? WAYS - 1 - k : k];
+    for (int k = 0; k < count; k++) {
+      way *w = &ways[i % 2 ? count - 1 - k : k];
       w->seconds[i] = w->run(dataset);
     }
-    for (int k = 0; k < WAYS; k++) ways[k].ratio[i] = ways[0].seconds[i] / ways[k].seconds[i];
+    for (int k = 0; k < count; k++) ways[k].ratio[i] = ways[0].seconds[i] / ways[k].seconds[i];
   }
   const double gigabytes = 1e-9 * (double)dataset->info.count * (double)dataset->record_bytes;
-  for (int k = 0; k < WAYS; k++) {
+  for (int k = 0; k < count; k++) {
     qsort(ways[k].seconds, ROUNDS, sizeof(double), compare);
     qsort(ways[k].ratio, ROUNDS, sizeof(double), compare);
-    printf("%-18s %8.2f GB/s  of bare pread %.3f (%.3f ... %.3f)\n", ways[k].name,
-           gigabytes / ways[k].seconds[ROUNDS / 2], ways[k].ratio[ROUNDS / 2], ways[k].ratio[0],
-           ways[k].ratio[ROUNDS - 1]);
+    printf("%-24s %8.3f GB/s %10.0f records/s  ratio %.3f (%.3f ... %.3f)\n", ways[k].name,
+           gigabytes / ways[k].seconds[ROUNDS / 2], (double)dataset->info.count / ways[k].seconds[ROUNDS / 2],
+           ways[k].ratio[ROUNDS / 2], ways[k].ratio[0], ways[k].ratio[ROUNDS - 1]);
   }
+}
+
+static void measure_all(cvy_dataset *dataset) {
+  way warm[] = {{.name = "bare pread", .run = read_bare},
+                {.name = "read and verify", .run = read_verified},
+                {.name = "the whole loader", .run = load}};
+  way cold[] = {{.name = "loader, cold, shuffled", .run = load_cold},
+                {.name = "loader, cold, in blocks", .run = load_cold_in_blocks}};
+  measure(dataset, warm, CVY_COUNT(warm));
+  measure(dataset, cold, CVY_COUNT(cold));
 }
 
 int main(int argc, char **argv) {
@@ -185,7 +190,7 @@ int main(int argc, char **argv) {
   snprintf(path, sizeof path, "%s/train-00000-of-00001.h5", dir);
   unlink(path); /* it stays open */
   rmdir(dir);
-  measure(dataset);
+  measure_all(dataset);
   cvy_dataset_close(dataset);
   return 0;
 }
