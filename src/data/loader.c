@@ -180,8 +180,9 @@ static void *run(void *context) {
     pthread_mutex_lock(&l->lock);
     l->busy--;
     w->times = (cvy_input_times){w->read_s, w->canvas.decode_s, w->chain_s - w->drawn_s, w->canvas.render_s};
+    const int64_t filled = l->filled;
     account(l, n, err, skipped);
-    pthread_cond_signal(&l->may_take);
+    if (l->filled > filled || l->err) pthread_cond_signal(&l->may_take);
   }
   pthread_cond_broadcast(&l->may_fill);
   pthread_mutex_unlock(&l->lock);

@@ -309,6 +309,35 @@ static cvy_err decode(cvy_picture *p) {
   return CVY_OK;
 }
 
+/* ---- normalising ---- */
+
+static bool is_interleaved(const cvy_sheet *s, int64_t c) {
+  return s->column_step == c && s->channel_step == 1;
+}
+
+/* Line by line the numbers of channels come round. */
+enum { ROUND = 12 * 16 };
+
+FOR_EACH_MACHINE static void normalise_line(float *restrict out, const float *restrict mean,
+                                            const float *restrict deviation, int64_t count) {
+  int64_t i = 0;
+  for (; i + ROUND <= count; i += ROUND)
+    VECTOR for (int64_t j = 0; j < ROUND; j++) out[i + j] = (out[i + j] - mean[j]) / deviation[j];
+  for (int64_t j = 0; i + j < count; j++) out[i + j] = (out[i + j] - mean[j]) / deviation[j];
+}
+
+/* The normaliser's numbers, as often as a round has room for them. */
+typedef struct round_of {
+  float mean[ROUND], deviation[ROUND];
+} round_of;
+
+static void go_round(round_of *out, const cvy_normaliser *n, int64_t c) {
+  for (int64_t i = 0; i < ROUND; i++) {
+    out->mean[i] = n->mean[i % c];
+    out->deviation[i] = n->deviation[i % c];
+  }
+}
+
 /* ---- rows that are only moved ---- */
 
 typedef struct window {
@@ -356,6 +385,18 @@ static bool window_of(window *out, const cvy_picture *p) {
   return true;
 }
 
+/* Of rows whose samples lie as they are wanted: the same quotients as the normaliser's table, sixteen at a time. */
+FOR_EACH_MACHINE static void bytes_line(float *restrict out, const uint8_t *restrict in,
+                                        const round_of *restrict around, int64_t count) {
+  int64_t i = 0;
+  for (; i + ROUND <= count; i += ROUND)
+    VECTOR for (int64_t j = 0; j < ROUND; j++)
+        out[i + j] = ((float)in[i + j] - around->mean[j]) / around->deviation[j];
+  const int64_t left = count - i;
+  VECTOR for (int64_t j = 0; j < left; j++)
+      out[i + j] = ((float)in[i + j] - around->mean[j]) / around->deviation[j];
+}
+
 /* `c` is a constant where this is called, so that the loop over channels is unrolled. */
 static inline void bytes_row(float *restrict out, const uint8_t *in, const cvy_sheet *s, int64_t step,
                              int64_t count, const cvy_normaliser *n, int64_t c) {
@@ -370,7 +411,8 @@ static inline void floats_row(float *restrict out, const float *in, const cvy_sh
       out[x * c + k] = (in[x * step + k * s->channel_step] - n->mean[k]) / n->deviation[k];
 }
 
-static void copy_row(float *out, const cvy_picture *p, const window *v, int64_t y, const cvy_normaliser *n) {
+static void copy_row(float *out, const cvy_picture *p, const window *v, int64_t y, const cvy_normaliser *n,
+                     const round_of *around) {
   const cvy_sheet *s = &p->sheet;
   const int64_t at = (v->row + y) * s->row_step + v->column * s->column_step;
   const int64_t step = v->mirrored ? -s->column_step : s->column_step, c = p->c;
@@ -380,7 +422,9 @@ static void copy_row(float *out, const cvy_picture *p, const window *v, int64_t 
     return;
   }
   const uint8_t *in = (const uint8_t *)s->samples + at;
-  if (c == 1)
+  if (is_interleaved(s, c) && !v->mirrored)
+    bytes_line(out, in, around, v->w * c);
+  else if (c == 1)
     bytes_row(out, in, s, step, v->w, n, 1);
   else if (c == 3)
     bytes_row(out, in, s, step, v->w, n, 3);
@@ -397,11 +441,13 @@ static void copy_rows(float *out, const cvy_picture *p, const window *v, const c
   float colour[CVY_MAX_CHANNELS] = {0};
   for (int64_t k = 0; k < p->c; k++) colour[k] = (v->edge->colour[k] - n->mean[k]) / n->deviation[k];
   const int64_t right = v->left + v->w;
+  round_of around;
+  go_round(&around, n, p->c);
   for (int64_t y = 0; y < p->h; y++, out += p->w * p->c) {
     const bool shown = y >= v->top && y < v->top + v->h && v->w > 0;
     fill_pixels(out, shown ? v->left : p->w, colour, p->c);
     if (!shown) continue;
-    copy_row(out + v->left * p->c, p, v, y - v->top, n);
+    copy_row(out + v->left * p->c, p, v, y - v->top, n, &around);
     fill_pixels(out + right * p->c, p->w - right, colour, p->c);
   }
 }
@@ -486,10 +532,6 @@ FOR_EACH_MACHINE static void add_floats(float *restrict sum, const float *restri
   VECTOR for (int64_t i = 0; i < count; i++) sum[i] += weight * in[i];
 }
 
-static bool is_interleaved(const cvy_sheet *s, int64_t c) {
-  return s->column_step == c && s->channel_step == 1;
-}
-
 static float sample_of(const cvy_sheet *s, int64_t at) {
   return s->is_float ? ((const float *)s->samples)[at] : (float)((const uint8_t *)s->samples)[at];
 }
@@ -527,29 +569,6 @@ static inline void scale_line(float *out, const float *in, const axis *a, int64_
   for (int64_t i = 0; i < a->out; i++) {
     const pixel sum = scaled_pixel(in + a->first[i] * c, a->weights + i * a->stride, a->count[i], c);
     memcpy(out + i * c, &sum, i + CVY_MAX_CHANNELS <= a->out ? sizeof sum : sizeof *out * (size_t)c);
-  }
-}
-
-/* Line by line the numbers of channels come round. */
-enum { ROUND = 12 * 16 };
-
-FOR_EACH_MACHINE static void normalise_line(float *restrict out, const float *restrict mean,
-                                            const float *restrict deviation, int64_t count) {
-  int64_t i = 0;
-  for (; i + ROUND <= count; i += ROUND)
-    VECTOR for (int64_t j = 0; j < ROUND; j++) out[i + j] = (out[i + j] - mean[j]) / deviation[j];
-  for (int64_t j = 0; i + j < count; j++) out[i + j] = (out[i + j] - mean[j]) / deviation[j];
-}
-
-/* The normaliser's numbers, as often as a round has room for them. */
-typedef struct round_of {
-  float mean[ROUND], deviation[ROUND];
-} round_of;
-
-static void go_round(round_of *out, const cvy_normaliser *n, int64_t c) {
-  for (int64_t i = 0; i < ROUND; i++) {
-    out->mean[i] = n->mean[i % c];
-    out->deviation[i] = n->deviation[i % c];
   }
 }
 

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ROUNDS = 9, CHANNELS = 3, MICROBATCH = 32, MOST_SIDE = 1024 };
+enum { ROUNDS = 9, CHANNELS = 3, MICROBATCH = 8, MOST_SIDE = 1024 };
 
 static void try(cvy_err err) {
   if (err) cvy_fatal("%s", cvy_err_message());
