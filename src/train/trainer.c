@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "train/stop.h"
 
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -53,6 +54,13 @@ static bool may_skip(const trainer *t) {
   return t->recipe->data.on_bad_record == CVY_BAD_RECORD_SKIPPED;
 }
 
+/* The file is flushed line by line. */
+static void end_line(const trainer *t) {
+  FILE *metrics = t->folder->metrics;
+  if (fputc('\n', metrics) == EOF || ferror(metrics))
+    cvy_fatal("%s/metrics.jsonl: cannot write: %s", t->recipe->run, strerror(errno));
+}
+
 static void log_interval(trainer *t, run_meter *meter, double rate) {
   if (!t->folder) return;
   const cvy_score score = cvy_tally_score(&t->state.interval);
@@ -71,7 +79,7 @@ static void log_interval(trainer *t, run_meter *meter, double rate) {
   cvy_json_number(&json, "img_s", images_per_s, 5);
   cvy_json_number(&json, "waited_s", waited_s - meter->interval_waited_s, 4);
   cvy_json_close(&json, '}');
-  fputc('\n', t->folder->metrics);
+  end_line(t);
 
   const int64_t left_s = (int64_t)((double)((t->total_steps - t->state.step) * t->recipe->batch) /
                                    images_per_s);
@@ -148,7 +156,7 @@ static void log_validation(trainer *t, const cvy_score *score, bool is_best) {
   cvy_json_number(&json, "val_top5", score->top5, 9);
   if (may_skip(t)) cvy_json_int(&json, "val_skipped", score->skipped);
   cvy_json_close(&json, '}');
-  fputc('\n', t->folder->metrics);
+  end_line(t);
   cvy_log("epoch %lld: training loss %.4f, validation loss %.4f, top-1 %.2f %%%s",
           (long long)epochs_at(t, t->state.step), t->state.train_loss, score->loss, 100 * score->top1,
           is_best ? " (best so far)" : "");
