@@ -24,7 +24,7 @@ static const cvy_option table[] = {
      .help = "algorithms of convolutions: the fastest for each shape, or the plain way for all"},
     {"recipe", CVY_STRING, offsetof(options, recipe), "",
      .help =
-         "of input: whose augmentations; none: a random resized crop to 224x224 and mirroring, for photographs"},
+         "of input: whose augmentations, order and cache; none: a random resized crop to 224x224 and mirroring, for photographs"},
     {"json", CVY_BOOL, offsetof(options, json), "false", .help = "print one JSON object"},
     {0}};
 

@@ -49,6 +49,7 @@ static void print_json(const cvy_train_result *r, const cvy_comm *comm) {
     cvy_json_number(&json, "best_top1", r->best_top1, 17);
     cvy_json_int(&json, "best_step", r->best_step);
   }
+  cvy_json_int(&json, "skipped", r->skipped);
   cvy_json_text(&json, "weights", r->weights.hex);
   cvy_json_number(&json, "img_s", r->images_per_s, 6);
   cvy_json_number(&json, "seconds", r->seconds, 6);
@@ -64,6 +65,7 @@ static void print_line(const cvy_train_result *r) {
   if (r->val.images)
     printf(", validation top-1 %.2f %% (best %.2f %% at step %lld)", 100 * r->val.top1, 100 * r->best_top1,
            (long long)r->best_step);
+  if (r->skipped) printf(", %lld bad records replaced", (long long)r->skipped);
   printf(", %.0f img/s, waited for data %.1f s of %.1f, weights %s\n", r->images_per_s, r->waited_s,
          r->seconds, r->weights.hex);
 }

@@ -6,6 +6,7 @@
  * images of the stream one by one, in order, as far as there are free slots; a slot is filled when all of its images are made
  * and all slots before it are filled. What an image becomes does not depend on who makes it. All memory is allocated at
  * creation, but for what grows with the first pictures that are decoded and drawn. */
+#include "data/ahead.h"
 #include "data/augment.h"
 #include "data/dataset.h"
 #include "data/sampler.h"
@@ -32,6 +33,7 @@ struct cvy_loader {
   cvy_loader_config config;
   int64_t total; /* microbatches from first_step to end_step */
   cvy_normaliser normaliser;
+  cvy_ahead *ahead;
 
   void *slots;
   size_t slot_bytes, labels_at; /* a slot: images, then labels */
@@ -44,10 +46,10 @@ struct cvy_loader {
   int64_t filled, taken, released;
   int64_t handed_out; /* images of the stream that somebody makes or has made */
   int64_t busy;       /* threads that make one */
-  int64_t *made;      /* [depth]: images of a slot */
+  int64_t *made;      /* [depth]: images of a slot, as is: */
+  int64_t *skipped;   /* records that could not be read, and were replaced */
   bool stop;
-  int64_t skipped; /* records that could not be read, and were replaced */
-  cvy_err err;     /* of the earliest image that could not be made, and its message */
+  cvy_err err; /* of the earliest image that could not be made, and its message */
   int64_t err_image;
   char message[4096];
 
@@ -112,6 +114,14 @@ static cvy_err make_image(float *image, int32_t *label, int64_t *skipped, worker
   }
 }
 
+static cvy_sample sample_at(const cvy_loader_config *config, int64_t position) {
+  const int64_t count = cvy_dataset_describe(config->dataset)->count;
+  if (config->training && config->shuffle == CVY_SHUFFLE_BLOCK)
+    return cvy_sample_in_blocks(config->seed, count, &config->blocks, position);
+  return cvy_sample_at(config->seed, count, config->training && config->shuffle == CVY_SHUFFLE_FULL,
+                       position);
+}
+
 /* Image `n` of this loader's stream. */
 static cvy_err fill(worker *w, int64_t n, int64_t *skipped) {
   const cvy_loader *l = w->loader;
@@ -129,7 +139,8 @@ static cvy_err fill(worker *w, int64_t n, int64_t *skipped) {
     *label = -1;
     return CVY_OK;
   }
-  return make_image(image, label, skipped, w, cvy_sample_at(config->seed, count, config->training, position));
+  cvy_ahead_look(l->ahead, position);
+  return make_image(image, label, skipped, w, sample_at(config, position));
 }
 
 static bool has_room(const cvy_loader *l) {
@@ -147,7 +158,7 @@ static int64_t next_image(cvy_loader *l) {
 /* Under the lock: image `n` is made, or cannot be. */
 static void account(cvy_loader *l, int64_t n, cvy_err err, int64_t skipped) {
   const int64_t microbatch = l->config.microbatch, depth = l->config.depth;
-  l->skipped += skipped;
+  l->skipped[n / microbatch % depth] += skipped;
   if (err && (!l->err || n < l->err_image)) {
     l->err = err;
     l->err_image = n;
@@ -169,8 +180,9 @@ static void *run(void *context) {
     pthread_mutex_lock(&l->lock);
     l->busy--;
     w->times = (cvy_input_times){w->read_s, w->canvas.decode_s, w->chain_s - w->drawn_s, w->canvas.render_s};
+    const int64_t filled = l->filled;
     account(l, n, err, skipped);
-    pthread_cond_signal(&l->may_take);
+    if (l->filled > filled || l->err) pthread_cond_signal(&l->may_take);
   }
   pthread_cond_broadcast(&l->may_fill);
   pthread_mutex_unlock(&l->lock);
@@ -198,6 +210,7 @@ static cvy_err check_config(const cvy_loader_config *config) {
             config->own > 0);
   CVY_CHECK(config->first + config->own <= config->per_step);
   CVY_CHECK(config->first_step >= 0 && config->first_step <= config->end_step);
+  CVY_CHECK(config->shuffle != CVY_SHUFFLE_BLOCK || (config->blocks.block > 0 && config->blocks.window > 0));
   CVY_TRY(check_channels(config, info));
   for (int64_t k = 0; k < config->c; k++)
     if (!isfinite(config->mean[k]) || !isfinite(config->deviation[k]) || !(config->deviation[k] > 0))
@@ -220,6 +233,8 @@ static cvy_err allocate(cvy_loader *l) {
   l->slot_bytes = l->labels_at + cvy_aligned((size_t)config->microbatch * sizeof(int32_t));
   CVY_TRY(cvy_buffer_create(&l->slots, l->slot_bytes * (size_t)config->depth, "the prefetched microbatches"));
   l->made = cvy_new(sizeof *l->made * (size_t)config->depth);
+  l->skipped = cvy_new(sizeof *l->skipped * (size_t)config->depth);
+  l->ahead = cvy_ahead_create(config);
   l->workers = cvy_new(sizeof *l->workers * (size_t)config->threads);
   for (int64_t i = 0; i < config->threads; i++) {
     l->workers[i].loader = l;
@@ -277,6 +292,8 @@ void cvy_loader_destroy(cvy_loader *l) {
     cvy_canvas_free(&l->workers[i].canvas);
   }
   free(l->workers);
+  cvy_ahead_destroy(l->ahead);
+  free(l->skipped);
   free(l->made);
   cvy_buffer_destroy(l->slots);
   free(l);
@@ -300,8 +317,12 @@ cvy_err cvy_loader_next(cvy_microbatch *out, cvy_loader *l) {
     l->waited_s += cvy_now_s() - start_s;
   }
   const bool ready = l->filled > l->taken;
-  if (ready) *out = (cvy_microbatch){slot_images(l, l->taken), slot_labels(l, l->taken)};
-  if (ready) l->taken++;
+  if (ready) {
+    int64_t *skipped = &l->skipped[l->taken % l->config.depth];
+    *out = (cvy_microbatch){slot_images(l, l->taken), slot_labels(l, l->taken), *skipped};
+    *skipped = 0;
+    l->taken++;
+  }
   pthread_mutex_unlock(&l->lock);
   return ready ? CVY_OK : cvy_error(l->err, "%s", l->message); /* the thread has ended */
 }
@@ -325,13 +346,6 @@ cvy_input_times cvy_loader_times(cvy_loader *l) {
   }
   pthread_mutex_unlock(&l->lock);
   return sum;
-}
-
-int64_t cvy_loader_skipped(cvy_loader *l) {
-  pthread_mutex_lock(&l->lock);
-  const int64_t skipped = l->skipped;
-  pthread_mutex_unlock(&l->lock);
-  return skipped;
 }
 
 double cvy_loader_waited_s(const cvy_loader *l) {

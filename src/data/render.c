@@ -232,12 +232,77 @@ static void show_image(cvy_picture *p, const cvy_image *image, const cvy_image_p
                          .pixels_across = (double)part->w / (double)image->w};
 }
 
+/* ---- pictures that were decoded before ---- */
+
+static cvy_err get_bytes(cvy_picture *p) {
+  return p->encoded.bytes ? CVY_OK : p->encoded.decoded->fetch(&p->encoded);
+}
+
+/* Decodes all of it at 1/scale, into the image, and keeps it. What is damaged may still be whole in the part that is wanted. */
+static void keep_whole(cvy_picture *p, int index) {
+  const cvy_decoded *decoded = p->encoded.decoded;
+  cvy_image *image = p->encoded.image;
+  cvy_image_part all = {.h = p->whole_h, .w = p->whole_w, .shrink = 1 << index};
+  if (!cvy_cache_has_room(decoded->cache, (size_t)((p->whole_h >> index) * (p->whole_w >> index) * p->c)))
+    return;
+  if (cvy_image_decode_part(image, &all, p->encoded.bytes, p->encoded.byte_count, p->c)) return;
+  const cvy_entry entry = {.byte_count = (size_t)(image->h * image->w * image->c),
+                           .h = image->h,
+                           .w = image->w,
+                           .c = image->c,
+                           .whole_h = p->whole_h,
+                           .whole_w = p->whole_w,
+                           .step = all.step,
+                           .bytes = image->px};
+  cvy_cache_keep(decoded->cache, decoded->key + (all.step > 0 ? index : 0), &entry);
+}
+
+/* The whole at 1/scale, or of a file that has no scales. */
+static const cvy_entry *find_whole(const cvy_picture *p, int index) {
+  const cvy_decoded *decoded = p->encoded.decoded;
+  const cvy_entry *first = cvy_cache_find(decoded->cache, decoded->key);
+  const cvy_entry *entry = first && first->step == 0 ? first
+                                                     : cvy_cache_find(decoded->cache, decoded->key + index);
+  return entry && entry->c == p->c ? entry : NULL;
+}
+
+/* Where the sheet would be halved, libjpeg's other pixels at the border of a part come into sight, so only itself can say
+ * what they are. */
+static const double most_shrink = 16;
+
+/* NULL in *whole: there is none and no room for it, or it cannot be decoded. */
+static cvy_err get_whole(const cvy_entry **whole, cvy_picture *p, int index) {
+  *whole = find_whole(p, index);
+  if (*whole) return CVY_OK;
+  CVY_TRY(get_bytes(p));
+  keep_whole(p, index);
+  *whole = find_whole(p, index);
+  return CVY_OK;
+}
+
+static cvy_err decode_part(cvy_picture *p, cvy_image_part *part) {
+  const int64_t scale = cvy_image_scale_for(part->shrink);
+  const cvy_entry *whole = NULL;
+  if (p->encoded.decoded && part->shrink < most_shrink)
+    CVY_TRY(get_whole(&whole, p, scale == 1 ? 0 : scale == 2 ? 1 : scale == 4 ? 2 : 3));
+  if (whole) {
+    const cvy_image image = {
+        .h = whole->h, .w = whole->w, .c = whole->c, .px = (uint8_t *)(uintptr_t)whole->bytes};
+    cvy_image_cut(p->encoded.image, part, &image, whole->step, scale);
+    return CVY_OK;
+  }
+  CVY_TRY(get_bytes(p));
+  return cvy_image_decode_part(p->encoded.image, part, p->encoded.bytes, p->encoded.byte_count, p->c);
+}
+
+/* ---- decoding ---- */
+
 cvy_err cvy_picture_decode(cvy_picture *p) {
-  if (!p->encoded.bytes) return CVY_OK;
+  if (p->sheet.samples) return CVY_OK;
   const cvy_image_part whole = {.h = p->whole_h, .w = p->whole_w};
+  CVY_TRY(get_bytes(p));
   CVY_TRY(cvy_image_decode(p->encoded.image, p->encoded.bytes, p->encoded.byte_count, p->c));
   show_image(p, p->encoded.image, &whole);
-  p->encoded.bytes = NULL;
   return CVY_OK;
 }
 
@@ -248,10 +313,38 @@ static cvy_err decode(cvy_picture *p) {
                          .h = (int64_t)ceil(b.bottom) - (int64_t)floor(b.top),
                          .w = (int64_t)ceil(b.right) - (int64_t)floor(b.left),
                          .shrink = shrink_of(p)};
-  CVY_TRY(cvy_image_decode_part(p->encoded.image, &part, p->encoded.bytes, p->encoded.byte_count, p->c));
+  CVY_TRY(decode_part(p, &part));
   show_image(p, p->encoded.image, &part);
-  p->encoded.bytes = NULL;
   return CVY_OK;
+}
+
+/* ---- normalising ---- */
+
+static bool is_interleaved(const cvy_sheet *s, int64_t c) {
+  return s->column_step == c && s->channel_step == 1;
+}
+
+/* Line by line the numbers of channels come round. */
+enum { ROUND = 12 * 16 };
+
+CVY_FOR_EACH_MACHINE static void normalise_line(float *restrict out, const float *restrict mean,
+                                                const float *restrict deviation, int64_t count) {
+  int64_t i = 0;
+  for (; i + ROUND <= count; i += ROUND)
+    VECTOR for (int64_t j = 0; j < ROUND; j++) out[i + j] = (out[i + j] - mean[j]) / deviation[j];
+  for (int64_t j = 0; i + j < count; j++) out[i + j] = (out[i + j] - mean[j]) / deviation[j];
+}
+
+/* The normaliser's numbers, as often as a round has room for them. */
+typedef struct round_of {
+  float mean[ROUND], deviation[ROUND];
+} round_of;
+
+static void go_round(round_of *out, const cvy_normaliser *n, int64_t c) {
+  for (int64_t i = 0; i < ROUND; i++) {
+    out->mean[i] = n->mean[i % c];
+    out->deviation[i] = n->deviation[i % c];
+  }
 }
 
 /* ---- rows that are only moved ---- */
@@ -301,6 +394,18 @@ static bool window_of(window *out, const cvy_picture *p) {
   return true;
 }
 
+/* Of rows whose samples lie as they are wanted: the same quotients as the normaliser's table, sixteen at a time. */
+CVY_FOR_EACH_MACHINE static void bytes_line(float *restrict out, const uint8_t *restrict in,
+                                            const round_of *restrict around, int64_t count) {
+  int64_t i = 0;
+  for (; i + ROUND <= count; i += ROUND)
+    VECTOR for (int64_t j = 0; j < ROUND; j++)
+        out[i + j] = ((float)in[i + j] - around->mean[j]) / around->deviation[j];
+  const int64_t left = count - i;
+  VECTOR for (int64_t j = 0; j < left; j++)
+      out[i + j] = ((float)in[i + j] - around->mean[j]) / around->deviation[j];
+}
+
 /* `c` is a constant where this is called, so that the loop over channels is unrolled. */
 static inline void bytes_row(float *restrict out, const uint8_t *in, const cvy_sheet *s, int64_t step,
                              int64_t count, const cvy_normaliser *n, int64_t c) {
@@ -315,7 +420,8 @@ static inline void floats_row(float *restrict out, const float *in, const cvy_sh
       out[x * c + k] = (in[x * step + k * s->channel_step] - n->mean[k]) / n->deviation[k];
 }
 
-static void copy_row(float *out, const cvy_picture *p, const window *v, int64_t y, const cvy_normaliser *n) {
+static void copy_row(float *out, const cvy_picture *p, const window *v, int64_t y, const cvy_normaliser *n,
+                     const round_of *around) {
   const cvy_sheet *s = &p->sheet;
   const int64_t at = (v->row + y) * s->row_step + v->column * s->column_step;
   const int64_t step = v->mirrored ? -s->column_step : s->column_step, c = p->c;
@@ -325,7 +431,9 @@ static void copy_row(float *out, const cvy_picture *p, const window *v, int64_t 
     return;
   }
   const uint8_t *in = (const uint8_t *)s->samples + at;
-  if (c == 1)
+  if (is_interleaved(s, c) && !v->mirrored)
+    bytes_line(out, in, around, v->w * c);
+  else if (c == 1)
     bytes_row(out, in, s, step, v->w, n, 1);
   else if (c == 3)
     bytes_row(out, in, s, step, v->w, n, 3);
@@ -342,11 +450,13 @@ static void copy_rows(float *out, const cvy_picture *p, const window *v, const c
   float colour[CVY_MAX_CHANNELS] = {0};
   for (int64_t k = 0; k < p->c; k++) colour[k] = (v->edge->colour[k] - n->mean[k]) / n->deviation[k];
   const int64_t right = v->left + v->w;
+  round_of around;
+  go_round(&around, n, p->c);
   for (int64_t y = 0; y < p->h; y++, out += p->w * p->c) {
     const bool shown = y >= v->top && y < v->top + v->h && v->w > 0;
     fill_pixels(out, shown ? v->left : p->w, colour, p->c);
     if (!shown) continue;
-    copy_row(out + v->left * p->c, p, v, y - v->top, n);
+    copy_row(out + v->left * p->c, p, v, y - v->top, n, &around);
     fill_pixels(out + right * p->c, p->w - right, colour, p->c);
   }
 }
@@ -431,10 +541,6 @@ CVY_FOR_EACH_MACHINE static void add_floats(float *restrict sum, const float *re
   VECTOR for (int64_t i = 0; i < count; i++) sum[i] += weight * in[i];
 }
 
-static bool is_interleaved(const cvy_sheet *s, int64_t c) {
-  return s->column_step == c && s->channel_step == 1;
-}
-
 static float sample_of(const cvy_sheet *s, int64_t at) {
   return s->is_float ? ((const float *)s->samples)[at] : (float)((const uint8_t *)s->samples)[at];
 }
@@ -472,29 +578,6 @@ static inline void scale_line(float *out, const float *in, const axis *a, int64_
   for (int64_t i = 0; i < a->out; i++) {
     const pixel sum = scaled_pixel(in + a->first[i] * c, a->weights + i * a->stride, a->count[i], c);
     memcpy(out + i * c, &sum, i + CVY_MAX_CHANNELS <= a->out ? sizeof sum : sizeof *out * (size_t)c);
-  }
-}
-
-/* Line by line the numbers of channels come round. */
-enum { ROUND = 12 * 16 };
-
-CVY_FOR_EACH_MACHINE static void normalise_line(float *restrict out, const float *restrict mean,
-                                                const float *restrict deviation, int64_t count) {
-  int64_t i = 0;
-  for (; i + ROUND <= count; i += ROUND)
-    VECTOR for (int64_t j = 0; j < ROUND; j++) out[i + j] = (out[i + j] - mean[j]) / deviation[j];
-  for (int64_t j = 0; i + j < count; j++) out[i + j] = (out[i + j] - mean[j]) / deviation[j];
-}
-
-/* The normaliser's numbers, as often as a round has room for them. */
-typedef struct round_of {
-  float mean[ROUND], deviation[ROUND];
-} round_of;
-
-static void go_round(round_of *out, const cvy_normaliser *n, int64_t c) {
-  for (int64_t i = 0; i < ROUND; i++) {
-    out->mean[i] = n->mean[i % c];
-    out->deviation[i] = n->deviation[i % c];
   }
 }
 
@@ -691,7 +774,7 @@ static void warp_rows(float *out, const cvy_picture *p, cvy_canvas *canvas, cons
 cvy_err cvy_picture_normalise(float *out, cvy_picture *p, cvy_canvas *canvas, const cvy_normaliser *n) {
   window v;
   const double start_s = cvy_now_s();
-  if (p->encoded.bytes) CVY_TRY(decode(p));
+  if (!p->sheet.samples) CVY_TRY(decode(p));
   const double decoded_s = cvy_now_s();
   canvas->decode_s += decoded_s - start_s;
   if (window_of(&v, p)) {

@@ -37,6 +37,7 @@ void cvy_tally_add(cvy_tally *tally, const cvy_tally *more) {
   tally->top1 += more->top1;
   tally->top5 += more->top5;
   tally->diverged += more->diverged;
+  tally->skipped += more->skipped;
 }
 
 cvy_score cvy_tally_score(const cvy_tally *tally) {
@@ -45,7 +46,8 @@ cvy_score cvy_tally_score(const cvy_tally *tally) {
   return (cvy_score){.images = tally->images,
                      .loss = tally->diverged ? NAN : (double)tally->loss * loss_unit / images,
                      .top1 = (double)tally->top1 / images,
-                     .top5 = (double)tally->top5 / images};
+                     .top5 = (double)tally->top5 / images,
+                     .skipped = tally->skipped};
 }
 
 static cvy_loader_config evaluation_stream(const cvy_comm *comm, const cvy_net_info *net,
@@ -81,6 +83,7 @@ static void evaluate_own(cvy_tally *tally, cvy_net *net, cvy_loader *loader, int
     if (cvy_loader_next(&m, loader)) cvy_fatal("%s", cvy_err_message());
     cvy_net_forward(net, m.images, m.labels, &pass);
     cvy_tally_add_microbatch(tally, net, m.labels);
+    tally->skipped += m.skipped;
     cvy_loader_release(loader);
   }
 }

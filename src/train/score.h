@@ -13,9 +13,10 @@ typedef struct cvy_tally {
   int64_t loss; /* in units of 2^-24 */
   int64_t top1, top5;
   int64_t diverged; /* images whose loss is not a number, or beyond 10^6 */
+  int64_t skipped;  /* bad records that were replaced on the way to the images */
 } cvy_tally;
 
-enum { CVY_TALLY_FIELDS = 5 };
+enum { CVY_TALLY_FIELDS = 6 };
 _Static_assert(sizeof(cvy_tally) == CVY_TALLY_FIELDS * sizeof(int64_t), "a tally is summed as an array");
 
 /* Adds the microbatch that the net saw last. Of classes with equal logits the lower index ranks first. */

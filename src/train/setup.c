@@ -67,6 +67,8 @@ static cvy_err open_everything(trainer *t, const cvy_train_options *options) {
   CVY_TRY(check_trainable(net));
   CVY_TRY_IN(cvy_open_data(&t->train, &t->train_augment, r->data.train, "train", r->data.augment, net, NULL),
              "data.train");
+  CVY_TRY_IN(cvy_dataset_keep(t->train, (cvy_keep)r->data.cache.keep, (size_t)r->data.cache.memory_mib << 20),
+             "data.cache");
   if (r->data.val[0])
     CVY_TRY_IN(cvy_open_data(&t->val, &t->val_augment, r->data.val, "val", cvy_recipe_evaluation(r), net,
                              cvy_dataset_describe(t->train)),
@@ -157,6 +159,8 @@ static cvy_err start_loader(trainer *t) {
   cvy_loader_config config = {.dataset = t->train,
                               .augment = t->train_augment,
                               .training = true,
+                              .shuffle = (cvy_shuffle)r->data.shuffle,
+                              .blocks = {r->data.block, r->data.window},
                               .seed = (uint64_t)r->seed,
                               .h = net->input.h,
                               .w = net->input.w,

@@ -89,6 +89,13 @@ r = json.load(open("input.json"))
 assert r["img_s"] > 0 and r["height"] == r["width"] == 32 and r["channels"] == 1 and r["batch"] == 10, r
 assert r["read_s"] > 0 and r["render_s"] > 0 and r["peak_bytes"] > 1e6, r' || fail "bench input $more: $(cat input.json)"
 done
+printf '%s\n' "network: lenet5" "data: {train: data, shuffle: block, block: 20, window: 2, cache: {keep: records, memory: 1}}" \
+  "batch: 10" "microbatch: 10" "epochs: 1" "run: run" >kept.yaml
+"$convoy" bench input data --batch 10 --steps 60 --recipe ./kept.yaml --json >input.json || fail "bench input, kept"
+/usr/bin/python3 -c 'import json
+r = json.load(open("input.json"))
+assert r["kept"] == 270 and 270 * 1024 < r["kept_bytes"] < 2 ** 20, r' || fail "bench input, kept: $(cat input.json)"
+expect 0 "MiB, 270 records" "$convoy" bench input data --batch 10 --steps 60 --recipe ./kept.yaml
 expect 0 "images/s" "$convoy" bench input data --batch 10 --steps 2
 expect 2 "expected 'input' and the folder, prefix or file of a dataset" "$convoy" bench input
 expect 2 "nowhere" "$convoy" bench input nowhere

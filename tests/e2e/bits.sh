@@ -67,6 +67,16 @@ same "1:1 1:2 1:3 2:1 2:2 4:1 4:2 8:1"
 same "1:1 3:1 6:2 12:1" batch=96        # 12 microbatches: a tree of 3, 2, 2
 same "1:2 2:1 6:1" batch=96 'tree=[2, 3, 2]'
 
+# In blocks it is another run, the same at any number of ranks; what is kept in memory changes nothing.
+full=$(result 1 1 | head -n 1)
+same "1:1 2:2 4:1" data.shuffle=block data.block=37 data.window=3
+blocks=$(result 2 1 data.shuffle=block data.block=37 data.window=3 | head -n 1)
+[ "$full" != "$blocks" ] || fail "data.shuffle changes nothing"
+for cache in "{keep: records}" "{keep: pictures, memory: 1}"; do
+  [ "$(result 2 1 data.shuffle=block data.block=37 data.window=3 data.threads=2 "data.cache=$cache" | head -n 1)" = "$blocks" ] ||
+    fail "data.cache=$cache gives other bits"
+done
+
 # Another seed is another run.
 one=$(result 1 1 | head -n 1)
 other=$(result 1 1 seed=2 | head -n 1)
