@@ -67,6 +67,7 @@ static cvy_err open_everything(trainer *t, const cvy_train_options *options) {
   CVY_TRY(check_trainable(net));
   CVY_TRY_IN(cvy_open_data(&t->train, &t->train_augment, r->data.train, "train", r->data.augment, net, NULL),
              "data.train");
+  CVY_TRY(cvy_augment_check_training(t->train_augment, r->microbatch, t->train));
   if (r->data.val[0])
     CVY_TRY_IN(cvy_open_data(&t->val, &t->val_augment, r->data.val, "val", cvy_recipe_evaluation(r), net,
                              cvy_dataset_describe(t->train)),
