@@ -437,8 +437,48 @@ static void errors_point_at_the_recipe(void) {
   expect_refused("- ten_crops: {size: [5, 9]}\n", false, 8, "a part of 5x9 does not fit in a picture of 9x8");
 }
 
+/* ---- colours of the set ---- */
+
+static void colours_of_the_set(void) {
+  rig r, given;
+  CU_ASSERT_EQUAL_FATAL(make_rig(&r, "colours", "[pca_colour: {from: dataset}]", true), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(
+      make_rig(&given, "given",
+               "[pca_colour: {eigenvalues: [0.04, 0.02, 0.01], eigenvectors: [0, 0, 1, 1, 0, 0, 0, 1, 0]}]",
+               true),
+      CVY_OK);
+  const cvy_dataset_info *info = cvy_dataset_describe(r.dataset);
+  CU_ASSERT(!info->has_colour);
+  cvy_loader *loader;
+  CU_ASSERT_EQUAL(cvy_loader_create(&loader, &r.config), CVY_E_INPUT);
+  CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "recipe.yaml:1:2: pca_colour: 'from: dataset' needs"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), r.dir));
+  CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "convoy prepare"));
+
+  cvy_dataset_info known = *info;
+  known.has_colour = true;
+  for (int k = 0; k < 3; k++) known.colour_values[k] = 65025.0f * (k == 0 ? 0.04f : k == 1 ? 0.02f : 0.01f);
+  known.colour_vectors[0][1] = known.colour_vectors[1][2] = known.colour_vectors[2][0] = 1;
+  static const float px[FLOATS];
+  cvy_canvas canvas = {0};
+  for (uint32_t sample = 0; sample < 20; sample++) {
+    float *drawn[2];
+    for (int k = 0; k < 2; k++) {
+      cvy_picture picture = cvy_picture_of(px, true, H, W, C);
+      cvy_augment_call call = {
+          .training = true, .random = {.sample = sample}, .data = &known, .canvas = &canvas};
+      CU_ASSERT_EQUAL(cvy_augment_apply(&picture, k ? given.augment : r.augment, &call), CVY_OK);
+      CU_ASSERT_EQUAL(cvy_picture_draw(&picture, &drawn[k], &canvas), CVY_OK);
+    }
+    for (int i = 0; i < FLOATS; i++) CU_ASSERT_DOUBLE_EQUAL((double)drawn[0][i], (double)drawn[1][i], 1e-5);
+    CU_ASSERT(drawn[0][0] != 0);
+  }
+  cvy_canvas_free(&canvas);
+  drop_rig(&r), drop_rig(&given);
+}
+
 SUITE("mixing", TEST(beta_variates_have_their_moments), TEST(beta_variates_are_distributed_as_said),
       TEST(the_stream_knows_no_ranks_and_threads), TEST(mixup_by_hand), TEST(cutmix_by_hand),
       TEST(one_of_several_mixtures), TEST(sometimes_nothing_is_mixed), TEST(nothing_is_mixed_in_evaluation),
       TEST(views_come_one_after_the_other), TEST(score_of_ten_views_is_that_of_the_mean),
-      TEST(hits_of_mixed_images), TEST(errors_point_at_the_recipe))
+      TEST(hits_of_mixed_images), TEST(errors_point_at_the_recipe), TEST(colours_of_the_set))
