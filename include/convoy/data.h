@@ -121,6 +121,14 @@ cvy_err cvy_augment_create(cvy_augment **out, const struct cvy_yaml *list, int64
                            int64_t *out_h, int64_t *out_w) CVY_MUST_CHECK;
 /* Whether pictures of `c` channels can go through it (NULL: none, so they can). Errors point at the recipe. */
 cvy_err cvy_augment_check_channels(const cvy_augment *augment, int64_t c) CVY_MUST_CHECK;
+/* Whether it can train, on microbatches of so many images of this set: what mixes pictures takes them by twos, several views
+ * are for evaluation, and some augmentations want to know more about the set than others. Errors likewise. */
+cvy_err cvy_augment_check_training(const cvy_augment *augment, int64_t microbatch,
+                                   const cvy_dataset *dataset) CVY_MUST_CHECK;
+/* Whether it mixes pictures. */
+bool cvy_augment_mixes(const cvy_augment *augment);
+/* How many views of each image evaluation takes the mean over; 1 of most chains. */
+int64_t cvy_augment_views(const cvy_augment *augment);
 /* The same list with every option written out, in `pool`. */
 cvy_err cvy_augment_resolve(struct cvy_yaml **out, cvy_pool *pool,
                             const struct cvy_yaml *list) CVY_MUST_CHECK;
@@ -144,7 +152,10 @@ typedef struct cvy_blocks {
  * position p is place p mod count of epoch p / count, whose order is a permutation keyed by (seed, epoch).
  * Microbatch m of the step holds B's images m*microbatch ... +microbatch-1; this loader delivers those of
  * first ... first+own-1, for the steps first_step ... end_step-1, in order. Without shuffling, position p is
- * image p, and positions past the last image deliver zeros with label -1 (evaluation). */
+ * image p, and positions past the last image deliver zeros with label -1 (evaluation).
+ *
+ * Where the chain mixes pictures, those at positions 2i and 2i+1 become each other's partners: random ones, as the stream is
+ * shuffled. Where it makes V views (in evaluation), each microbatch comes V times, as view 0 ... V-1. */
 typedef struct cvy_loader_config {
   cvy_dataset *dataset;       /* outlives the loader; several loaders may read it */
   const cvy_augment *augment; /* NULL: none */
@@ -166,7 +177,11 @@ typedef struct cvy_loader_config {
 typedef struct cvy_microbatch {
   const float *images;   /* [microbatch][h][w][c], 64-byte aligned */
   const int32_t *labels; /* [microbatch] */
-  int64_t skipped;       /* bad records that were replaced on the way to these images */
+  /* [microbatch]: where the chain mixes pictures, else NULL: the label of the other picture in each, and the weight of
+   * the own label, 0 ... 1 */
+  const int32_t *partners;
+  const float *shares;
+  int64_t skipped; /* bad records that were replaced on the way to these images */
 } cvy_microbatch;
 
 typedef struct cvy_loader cvy_loader;

@@ -30,10 +30,11 @@ static cvy_tally compute_gradients(trainer *t) {
                            .loss_scale = (float)(1.0 / (double)t->recipe->batch)};
     cvy_microbatch data;
     if (cvy_loader_next(&data, t->loader)) cvy_fatal("%s", cvy_err_message());
-    cvy_net_forward(t->net, data.images, data.labels, &pass);
-    cvy_tally_add_microbatch(&tally, t->net, data.labels);
+    const cvy_targets targets = cvy_targets_of(&data);
+    cvy_net_forward(t->net, data.images, &targets, &pass);
+    cvy_tally_add_microbatch(&tally, t->net, &targets);
     tally.skipped += data.skipped;
-    cvy_net_backward(t->net, cvy_accumulator_leaf(t->accumulator), data.images, data.labels, &pass);
+    cvy_net_backward(t->net, cvy_accumulator_leaf(t->accumulator), data.images, &targets, &pass);
     cvy_accumulator_add(t->accumulator);
     cvy_loader_release(t->loader);
   }

@@ -94,6 +94,14 @@ for part in "1 224" "2 256"; do
   expect 2 "is for pictures of 3 channels (red, green, blue); these have 1" "$convoy" train recipe.yaml
 done
 
+# What mixes, and ten crops: the third list trains grey pictures too, by twos.
+printf '%s\n' "name: net" "input: [224, 224, 1]" "layers:" "  - fc: {outputs: 10, init: gaussian, init_std: 0.001}" "  - softmax_loss" >net.yaml
+{ printf '%s\n' "network: ./net.yaml" "data:" "  train: grey" "  val: grey" && cat augment3.yaml &&
+  printf '%s\n' "batch: 4" "microbatch: 4" "epochs: 1" "learning_rate: {constant: {rate: 0.0001}}" "run: run"; } >recipe.yaml
+expect 0 "epochs" "$convoy" train recipe.yaml --json
+expect 2 "one_of mixes pictures by twos, so microbatch 1 would leave one over; 2 or 4 would not" "$convoy" train recipe.yaml \
+  microbatch=1 run=other
+
 # JSON that parses, with every layer type in it.
 if command -v python3 >/dev/null; then
   "$convoy" layers --json | python3 -c 'import json, sys; names = [l["name"] for l in json.load(sys.stdin)["layers"]]
