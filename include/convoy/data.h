@@ -145,10 +145,11 @@ void cvy_loader_destroy(cvy_loader *loader); /* stops the threads, also in mid-s
  * out here, with the file and record. No allocation. */
 cvy_err cvy_loader_next(cvy_microbatch *out, cvy_loader *loader) CVY_MUST_CHECK;
 void cvy_loader_release(cvy_loader *loader);
-/* Seconds that all threads together have spent so far: reading and verifying bytes, decoding, augmentations that compute
- * samples, and making floats of what is in sight (moving, scaling, warping, normalising). */
+/* Seconds that all threads together have spent so far: reading and verifying bytes; decoding; scaling, turning and bending
+ * what is in sight (with the normalising of its rows, which is part of the same loop); augmentations that compute samples;
+ * and pictures whose pixels are at most moved or mirrored, from bytes to normalised floats. */
 typedef struct cvy_input_times {
-  double read_s, decode_s, augment_s, render_s;
+  double read_s, decode_s, warp_s, colour_s, copy_s;
 } cvy_input_times;
 cvy_input_times cvy_loader_times(cvy_loader *loader);
 /* Bad records that have been replaced so far. */
