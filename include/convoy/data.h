@@ -61,6 +61,8 @@ void cvy_image_turn(cvy_image *out, const cvy_image *in, int orientation);
 /* A JPEG file of a grey or RGB picture, quality 1 to 100, the same bytes everywhere; *bytes: free(). */
 cvy_err cvy_image_encode(void **bytes, size_t *byte_count, const cvy_image *image,
                          int64_t quality) CVY_MUST_CHECK;
+/* A PNG file of a grey or RGB picture; *bytes: free(). The bytes are zlib's, the picture is the same everywhere. */
+cvy_err cvy_image_encode_png(void **bytes, size_t *byte_count, const cvy_image *image) CVY_MUST_CHECK;
 /* Scales to h x w, each axis for itself: area averaging when shrinking, bilinear between pixel centres when
  * growing. The same bits everywhere. `out` is not `in`; its buffer is reused, so the next call of the same
  * sizes allocates nothing. */
