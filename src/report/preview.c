@@ -134,18 +134,23 @@ static cvy_err choose_tile(plan *l) {
 }
 
 /* A large one is decoded and scaled only as far as it is shown. */
+static cvy_err shrink(desk *d, int64_t box) {
+  cvy_picture *picture = &d->picture;
+  const int64_t h = picture->h, w = picture->w, longer = longest(h, w);
+  if (longer <= box) return CVY_OK;
+  const int64_t shown_h = (h * box + longer / 2) / longer, shown_w = (w * box + longer / 2) / longer;
+  return cvy_picture_scale(picture, &d->canvas, longest(shown_h, 1), longest(shown_w, 1), 0, 0, (double)h,
+                           (double)w);
+}
+
 static cvy_err draw_original(cvy_image *out, row *r, const plan *l) {
   desk d = {0};
   cvy_image shown = {0};
   cvy_err err = read_record(&d, l->preview, r->record);
   if (!err) {
-    cvy_picture *picture = &d.picture;
-    const int64_t h = picture->h, w = picture->w, longer = longest(h, w), box = l->tile;
-    r->h = h, r->w = w;
+    r->h = d.picture.h, r->w = d.picture.w;
     r->label = d.label;
-    if (longer > box)
-      err = cvy_picture_scale(picture, &d.canvas, longest((h * box + longer / 2) / longer, 1),
-                              longest((w * box + longer / 2) / longer, 1), 0, 0, (double)h, (double)w);
+    err = shrink(&d, l->tile);
     if (!err) err = draw_picture(&shown, &d, l->preview);
     if (err) err = cvy_dataset_error_in(err, l->preview->dataset, r->record);
   }
@@ -195,6 +200,8 @@ static void describe(char out[400], const plan *l) {
     used += snprintf(out + used, 400 - (size_t)used, " of %lldx%lldx%lld%s", (long long)l->info->h,
                      (long long)l->info->w, (long long)l->info->c, scale);
   }
+  if (!p->chain && l->info->h == 0)
+    used += snprintf(out + used, 400 - (size_t)used, "; sizes are height x width");
   const tones t = tones_of(p->dataset);
   if (p->dataset->is_float)
     snprintf(out + used, 400 - (size_t)used, "; black is %g, white %g", (double)t.low, (double)t.high);
