@@ -66,6 +66,8 @@ void cvy_image_turn(cvy_image *out, const cvy_image *in, int orientation);
 /* A JPEG file of a grey or RGB picture, quality 1 to 100, the same bytes everywhere; *bytes: free(). */
 cvy_err cvy_image_encode(void **bytes, size_t *byte_count, const cvy_image *image,
                          int64_t quality) CVY_MUST_CHECK;
+/* A PNG file of a grey or RGB picture; *bytes: free(). The bytes are zlib's, the picture is the same everywhere. */
+cvy_err cvy_image_encode_png(void **bytes, size_t *byte_count, const cvy_image *image) CVY_MUST_CHECK;
 /* Scales to h x w, each axis for itself: area averaging when shrinking, bilinear between pixel centres when
  * growing. The same bits everywhere. `out` is not `in`; its buffer is reused, so the next call of the same
  * sizes allocates nothing. */
@@ -191,10 +193,11 @@ void cvy_loader_destroy(cvy_loader *loader); /* stops the threads, also in mid-s
  * out here, with the file and record. No allocation. */
 cvy_err cvy_loader_next(cvy_microbatch *out, cvy_loader *loader) CVY_MUST_CHECK;
 void cvy_loader_release(cvy_loader *loader);
-/* Seconds that all threads together have spent so far: reading and verifying bytes, decoding, augmentations that compute
- * samples, and making floats of what is in sight (moving, scaling, warping, normalising). */
+/* Seconds that all threads together have spent so far: reading and verifying bytes; decoding; scaling, turning and bending
+ * what is in sight (with the normalising of its rows, which is part of the same loop); augmentations that compute samples;
+ * and pictures whose pixels are at most moved or mirrored, from bytes to normalised floats. */
 typedef struct cvy_input_times {
-  double read_s, decode_s, augment_s, render_s;
+  double read_s, decode_s, warp_s, colour_s, copy_s;
 } cvy_input_times;
 cvy_input_times cvy_loader_times(cvy_loader *loader);
 /* Seconds that cvy_loader_next has waited so far. */

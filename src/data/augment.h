@@ -34,6 +34,9 @@ typedef struct cvy_pair {
 
 typedef struct cvy_augmentation {
   cvy_kind kind;
+  /* Options, as a recipe would give them, that make its effect plain to see in a picture of 80 x 60 (width x height), for
+   * `convoy preview --augmentations`; NULL: the defaults do. */
+  const char *example;
   /* Reads the chains inside (cvy_augment_read), whose nodes are gone later; NULL: there are none. Errors point at the
    * recipe, at `at` if nothing else. */
   cvy_err (*read)(void *config, cvy_pool *pool, const cvy_yaml *at) CVY_MUST_CHECK;

@@ -34,6 +34,7 @@ const cvy_augmentation cvy_augmentation_mixup = {
     .kind = {"mixup",
              "pictures and their labels become weighted means by twos; stands last, never in evaluation",
              options, sizeof(config)},
+    .example = "{alpha: 2}",
     .size = cvy_augment_same_size,
     .mix = mix,
 };

@@ -121,6 +121,7 @@ static void mix(cvy_pair *pair, const void *c, cvy_augment_call *call) {
 const cvy_augmentation cvy_augmentation_one_of = {
     .kind = {"one_of", "one of several augmentations, drawn by weight; in evaluation the first", options,
              sizeof(config)},
+    .example = "{apply: [{hue: {by: 0.5}}, {zoom: {by: 2}}]}",
     .read = read,
     .channels = channels,
     .data = data,

@@ -97,6 +97,7 @@ static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call
 const cvy_augmentation cvy_augmentation_pca_colour = {
     .kind = {"pca_colour", "colours move along their principal components; never in evaluation", options,
              sizeof(config)},
+    .example = "{deviation: 1}",
     .prepare = prepare,
     .channels = cvy_only_rgb,
     .data = data,

@@ -66,6 +66,7 @@ static void mix(cvy_pair *pair, const void *c, cvy_augment_call *call) {
 
 const cvy_augmentation cvy_augmentation_sometimes = {
     .kind = {"sometimes", "other augmentations, now and then; never in evaluation", options, sizeof(config)},
+    .example = "{probability: 0.5, apply: [{hue: {by: 0.5}}]}",
     .read = read,
     .channels = channels,
     .data = data,

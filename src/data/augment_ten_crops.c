@@ -36,6 +36,7 @@ const cvy_augmentation cvy_augmentation_ten_crops = {
     .kind = {"ten_crops",
              "corners, centre and their mirror images, whose probabilities are averaged; in evaluation only",
              options, sizeof(config)},
+    .example = "{size: [40, 54]}",
     .views = 2 * PLACES,
     .size = size,
     .apply = apply,

@@ -24,7 +24,7 @@ typedef struct worker {
   cvy_read_buffer buffer;
   cvy_canvas canvas;
   double read_s, chain_s; /* reading; the chain, with all that is drawn in between */
-  double drawn_s;         /* of which decoding and rendering */
+  double drawn_s;         /* of which decoding, warping and copying */
   cvy_input_times times;  /* under the loader's lock */
   pthread_t thread;
 } worker;
@@ -87,6 +87,10 @@ static cvy_err check_size(const cvy_loader *l, const cvy_picture *picture, int64
       config->dataset, index);
 }
 
+static double drawn_s(const cvy_canvas *canvas) {
+  return canvas->decode_s + canvas->warp_s + canvas->copy_s;
+}
+
 static cvy_err make_sample(float *image, int32_t *label, worker *w, cvy_sample sample, int64_t view) {
   const cvy_loader *l = w->loader;
   const cvy_loader_config *config = &l->config;
@@ -100,11 +104,11 @@ static cvy_err make_sample(float *image, int32_t *label, worker *w, cvy_sample s
       .canvas = &w->canvas};
   const double start_s = cvy_now_s();
   CVY_TRY(cvy_dataset_read(&picture, label, config->dataset, &w->buffer, sample.index, config->c));
-  const double read_s = cvy_now_s(), before_s = w->canvas.decode_s + w->canvas.render_s;
+  const double read_s = cvy_now_s(), before_s = drawn_s(&w->canvas);
   cvy_err err = cvy_augment_apply(&picture, config->augment, &call);
   w->read_s += read_s - start_s;
   w->chain_s += cvy_now_s() - read_s;
-  w->drawn_s += w->canvas.decode_s + w->canvas.render_s - before_s;
+  w->drawn_s += drawn_s(&w->canvas) - before_s;
   if (err) return cvy_dataset_error_in(err, config->dataset, sample.index);
   CVY_TRY(check_size(l, &picture, sample.index));
   err = cvy_picture_normalise(image, &picture, &w->canvas, &l->normaliser);
@@ -239,7 +243,8 @@ static void *run(void *context) {
     const cvy_err err = fill_some(w, n, &skipped);
     pthread_mutex_lock(&l->lock);
     l->busy--;
-    w->times = (cvy_input_times){w->read_s, w->canvas.decode_s, w->chain_s - w->drawn_s, w->canvas.render_s};
+    w->times = (cvy_input_times){w->read_s, w->canvas.decode_s, w->canvas.warp_s, w->chain_s - w->drawn_s,
+                                 w->canvas.copy_s};
     const int64_t filled = l->filled;
     account(l, n, err, skipped);
     if (l->filled > filled || l->err) pthread_cond_signal(&l->may_take);
@@ -411,7 +416,7 @@ cvy_input_times cvy_loader_times(cvy_loader *l) {
   for (int64_t i = 0; i < l->config.threads; i++) {
     const cvy_input_times *w = &l->workers[i].times;
     sum.read_s += w->read_s, sum.decode_s += w->decode_s;
-    sum.augment_s += w->augment_s, sum.render_s += w->render_s;
+    sum.warp_s += w->warp_s, sum.colour_s += w->colour_s, sum.copy_s += w->copy_s;
   }
   pthread_mutex_unlock(&l->lock);
   return sum;

@@ -92,7 +92,7 @@ typedef struct cvy_canvas {
   void *lines; /* for rendering, as is: */
   size_t lines_bytes;
   cvy_image halved;
-  double decode_s, render_s; /* time spent on it */
+  double decode_s, warp_s, copy_s; /* time spent on it: cvy_input_times */
 } cvy_canvas;
 void cvy_canvas_free(cvy_canvas *canvas);
 

@@ -779,12 +779,15 @@ cvy_err cvy_picture_normalise(float *out, cvy_picture *p, cvy_canvas *canvas, co
   canvas->decode_s += decoded_s - start_s;
   if (window_of(&v, p)) {
     copy_rows(out, p, &v, n);
-  } else if (is_scaled(p)) {
+    canvas->copy_s += cvy_now_s() - decoded_s;
+    return CVY_OK;
+  }
+  if (is_scaled(p)) {
     scale_rows(out, p, canvas, n);
   } else {
     halve_sheet(p, canvas);
     warp_rows(out, p, canvas, n);
   }
-  canvas->render_s += cvy_now_s() - decoded_s;
+  canvas->warp_s += cvy_now_s() - decoded_s;
   return CVY_OK;
 }

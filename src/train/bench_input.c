@@ -31,7 +31,8 @@ static cvy_err measure(cvy_bench_input_result *out, cvy_loader *loader, double *
   out->images_per_s = (double)count / (mark_s - start_s); /* microbatches so far */
   out->waited_s = cvy_loader_waited_s(loader) - waited_s;
   out->times = (cvy_input_times){after.read_s - before.read_s, after.decode_s - before.decode_s,
-                                 after.augment_s - before.augment_s, after.render_s - before.render_s};
+                                 after.warp_s - before.warp_s, after.colour_s - before.colour_s,
+                                 after.copy_s - before.copy_s};
   return CVY_OK;
 }
 

@@ -1,6 +1,7 @@
 # launch/networks/README.md and launch/recipes/augmentation.md: their tables are those that the program prints, their examples
 # work, the errors are what the program says.
-# bash tests/e2e/pages.sh PROGRAM --update writes the tables, in the tree that this script stands in.
+# bash tests/e2e/pages.sh PROGRAM --update writes the tables, and draws the sheet of augmentations, in the tree that this script
+# stands in.
 export LC_ALL=C
 CONVOY_SOURCE=$(cd "$(dirname "$0")/../.." && pwd)
 export CONVOY_SOURCE
@@ -59,6 +60,13 @@ networks >networks.md
 check "$page" networks networks.md
 check "$page" "convoy layers --markdown" layers.md
 check "$augmentation" "convoy augmentations --markdown" augmentations.md
+
+# The sheet of augmentations: tests/unit/test_preview.c holds its pixels against the program's (its bytes are zlib's).
+sheet=$CONVOY_SOURCE/launch/recipes/augmentations.png
+"$convoy" preview --augmentations -o sheet.png >/dev/null || fail "preview --augmentations"
+[ "$update" != --update ] || cmp -s sheet.png "$sheet" || cp sheet.png "$sheet"
+grep -qF '](augmentations.png)' "$augmentation" || fail "the page does not show the sheet of augmentations"
+[ "$(wc -c <"$sheet")" -le 307200 ] || fail "the sheet of augmentations is larger than 300 KiB"
 
 # The page's networks: a piece of one gets the rest.
 awk '/^```yaml$/ {n++; inside = 1; next} /^```$/ {inside = 0} inside {print >("example" n ".yaml")}' "$page"
