@@ -6,7 +6,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { CHUNK_BYTES = 64 * 1024, CACHE_LINE_BYTES = 64, POOL_ALIGNMENT = 16, HUGE_PAGE_BYTES = 2 << 20 };
+enum { CACHE_LINE_BYTES = 64, POOL_ALIGNMENT = 16, HUGE_PAGE_BYTES = 2 << 20 };
+#ifdef CVY_EXACT_POOLS /* for fuzzing: no object has room behind it */
+enum { CHUNK_BYTES = 0, POOL_STEP = 1 };
+#else
+enum { CHUNK_BYTES = 64 * 1024, POOL_STEP = POOL_ALIGNMENT };
+#endif
 
 void *cvy_new(size_t bytes) {
   void *memory = calloc(1, bytes ? bytes : 1);
@@ -60,8 +65,8 @@ void cvy_pool_destroy(cvy_pool *pool) {
 }
 
 void *cvy_pool_new(cvy_pool *pool, size_t bytes) {
-  bytes = (bytes + POOL_ALIGNMENT - 1) / POOL_ALIGNMENT * POOL_ALIGNMENT;
-  if (bytes > pool->free_bytes) {
+  bytes = (bytes + POOL_STEP - 1) / POOL_STEP * POOL_STEP;
+  if (bytes > pool->free_bytes || !pool->chunks) {
     const size_t body = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
     chunk *c = cvy_new(sizeof(chunk) + body);
     c->next = pool->chunks;
