@@ -108,7 +108,8 @@ cvy_err cvy_buffer_create(void **out, size_t bytes, const char *what) {
   const bool huge = bytes >= 2 * HUGE_PAGE_BYTES;
   const size_t alignment = huge ? HUGE_PAGE_BYTES : CACHE_LINE_BYTES;
   /* calloc's large blocks are fresh pages of the system: zero without being touched. */
-  char *block = calloc(1, bytes + alignment + CACHE_LINE_BYTES);
+  const bool possible = bytes <= PTRDIFF_MAX - 2 * HUGE_PAGE_BYTES;
+  char *block = possible ? calloc(1, bytes + alignment + CACHE_LINE_BYTES) : NULL;
   *out = NULL;
   if (!block)
     return cvy_error(CVY_E_SYSTEM, "out of memory: there are no %.1f MB for %s", (double)bytes / 1e6, what);

@@ -11,7 +11,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (strcmp(recipe->text, again->text) != 0)
       fprintf(stderr, "%s\nbecame\n%s\n", recipe->text, again->text);
     FUZZ_CHECK(strcmp(recipe->text, again->text) == 0);
-    FUZZ_CHECK(strcmp(cvy_recipe_hash(recipe).hex, cvy_recipe_hash(again).hex) == 0);
     FUZZ_CHECK(!cvy_recipe_compare(recipe->resolved, again->resolved, "fuzz"));
     cvy_recipe_destroy(again);
     cvy_recipe_destroy(recipe);

@@ -1,6 +1,8 @@
 /* Small valid inputs for each fuzz target: seeds FOLDER writes them into FOLDER/TARGET. */
 #include "unit/archives.h"
 
+#include "train/recipe.h"
+
 #include <convoy/data.h>
 
 static char folder[300];
@@ -268,6 +270,17 @@ static void add_folder(const char *target, const char *const *paths) {
   for (; *paths; paths++) add_between(target, NULL, 0, *paths, 0);
 }
 
+/* With every option and the network written out. */
+static void add_recipe(const char *path) {
+  cvy_recipe *recipe;
+  if (cvy_recipe_load(&recipe, path, NULL, 0)) {
+    fprintf(stderr, "%s\n", cvy_err_message());
+    exit(1);
+  }
+  add_text("recipe", recipe->text);
+  cvy_recipe_destroy(recipe);
+}
+
 static void make_yaml(void) {
   static const char *const networks[] = {"launch/networks/lenet5.yaml", "launch/networks/resnet18.yaml",
                                          "launch/networks/googlenet.yaml",
@@ -283,7 +296,7 @@ static void make_yaml(void) {
       "softmax_loss\n";
   add_folder("network", networks);
   add_folder("yaml", recipes);
-  add_folder("recipe", recipes);
+  for (int i = 0; recipes[i]; i++) add_recipe(recipes[i]);
   add_text("network", small);
   add_text(
       "yaml",
@@ -291,7 +304,7 @@ static void make_yaml(void) {
   add_text("recipe",
            "network:\n  name: n\n  input: [8, 8, 1]\n  layers:\n    - fc: {outputs: 2}\n    - softmax_loss\n"
            "data: {train: x, augment: [{crop: {size: 8}}, mirror]}\nbatch: 8\nmicrobatch: 2\nepochs: 3\n"
-           "learning_rate: {step: {rate: 0.1, every: 2}}\nsolver: {sgd: {momentum: 0.9}}\nseed: 3\n");
+           "learning_rate: {step: {rate: 0.1, every: 2}}\nsolver: {sgd: {momentum: 0.9}}\nseed: 3\nrun: r\n");
 }
 
 static void make_augmentations(void) {
