@@ -356,6 +356,7 @@ int main(int argc, char **argv) {
   fresh_folder();
   for (int flags = 0; flags < 8; flags++) {
     const uint8_t shard[400] = {(uint8_t)flags};
+    add("shard", shard, 1);
     add("shard", shard, sizeof shard);
   }
   make_images();

@@ -253,9 +253,11 @@ static void read_records(const cvy_dataset *dataset, const cvy_dataset_info *inf
   cvy_read_buffer_free(&buffer);
 }
 
-static void go_through(const char *path) {
+static void go_through(const char *path, bool is_good) {
   cvy_dataset *dataset;
-  if (cvy_dataset_open(&dataset, path, "train")) return;
+  const cvy_err err = cvy_dataset_open(&dataset, path, "train");
+  FUZZ_CHECK(!err || !is_good);
+  if (err) return;
   const cvy_dataset_info *info = cvy_dataset_describe(dataset);
   FUZZ_CHECK(info->count > 0 && info->c >= 1 && info->c <= CVY_MAX_CHANNELS);
   cvy_pool *pool = cvy_pool_create();
@@ -276,10 +278,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (flags & 4) {
     make_file(first, &m, 0, 2);
     make_file(second, &m, 1, 2);
-    go_through(fuzz_folder);
+    go_through(fuzz_folder, size <= 1);
   } else {
     make_file(single, &m, 0, 1);
-    go_through(single);
+    go_through(single, size <= 1);
   }
   return 0;
 }
