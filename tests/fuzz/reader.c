@@ -16,7 +16,7 @@ static void mend_header(uint8_t header[BLOCK]) {
   snprintf((char *)header + 148, 8, "%06o", sum);
 }
 
-/* As far as sizes make sense. Cuts shift what is behind them, so this is for inputs that begin with a tar. */
+/* As far as sizes make sense. */
 static void mend_tar(uint8_t *data, size_t size) {
   size_t at = 0;
   while (at + BLOCK <= size) {
@@ -33,10 +33,18 @@ static void mend_tar(uint8_t *data, size_t size) {
   }
 }
 
+/* Each part that is a tar. */
+static void mend_parts(const uint8_t *data, size_t size) {
+  fuzz_bytes left = {data, size};
+  while (left.left > 0) {
+    const fuzz_bytes part = fuzz_part(&left);
+    if (part.left >= BLOCK && memcmp(part.p + 257, "ustar", 5) == 0) mend_tar((uint8_t *)part.p, part.left);
+  }
+}
+
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed) {
-  const bool packed = size >= BLOCK && (memcmp(data + 257, "ustar", 5) == 0 || seed % 8 == 0);
   size = LLVMFuzzerMutate(data, size, max_size);
-  if (packed && seed % 16 != 1) mend_tar(data, size);
+  if (seed % 16 != 1) mend_parts(data, size);
   return size;
 }
 

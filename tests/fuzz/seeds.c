@@ -256,6 +256,19 @@ static void make_imagenet(void) {
     }
     add("imagenet", all.bytes, all.count);
   }
+  uint8_t *mat = calloc(1, 128 + meta.count);
+  memcpy(mat + 124, "\0\1IM", 4);
+  memcpy(mat + 128, meta.bytes + 1, meta.count - 1);
+  const packed kit[] = {{"kit/data/meta.mat", mat, 127 + meta.count, NULL},
+                        {"kit/data/ILSVRC2012_validation_ground_truth.txt", "2\n1\n", 4, NULL}};
+  const char *kit_path = fresh("devkit.tar");
+  write_archive(kit_path, "ustar", NULL, kit, 2);
+  free(mat);
+  all.count = 0;
+  join_file(&all, path);
+  join(&all, "CUT\n", 4);
+  join_file(&all, kit_path);
+  add("imagenet", all.bytes, all.count);
   size_t count;
   char *inner = scratch_read(path, &count);
   const packed train[] = {{"n01443537.tar", inner, count, NULL}, {"n01629819.tar", inner, count, NULL}};
