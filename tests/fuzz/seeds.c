@@ -303,7 +303,7 @@ static void make_yaml(void) {
                                         NULL};
   static const char small[] =
       "name: n\nparameters: {k: 3, deep: true}\ninput: [8, 8, 3]\nblocks:\n  b:\n    "
-      "parameters: {f: 4}\n    layers:\n      - conv: {filters: $f, kernel: $k, pad: same, name: "
+      "parameters: {f: 4, k: 3}\n    layers:\n      - conv: {filters: $f, kernel: $k, padding: same, name: "
       "c}\n      - batch_norm\n      - add: {inputs: [c, input], when: false}\nlayers:\n  - b: "
       "{f: 2, repeat: 2}\n  - max_pool: {kernel: 2}\n  - fc: {outputs: 3, when: $deep}\n  - "
       "softmax_loss\n";
@@ -324,40 +324,40 @@ static void make_augmentations(void) {
   char text[400], kind[64];
   static const char *const lists[] = {
       "- resize: {size: [20, 30]}\n- crop: {size: 16}\n- mirror\n",
-      "- sometimes: {probability: 0.5, do: [{rotate: {by: 20}}]}\n- one_of: {of: [grey, {hue: {by: 0.1}}]}\n",
+      "- sometimes: {probability: 0.5, apply: [{rotate: {by: 20}}]}\n- one_of: {apply: [grey, {hue: {by: 0.1}}]}\n",
       "- pad: {by: 4, fill: reflect}\n- random_resized_crop: {size: 12}\n",
-      "- elastic\n- cutout\n- gaussian_noise\n- lens\n- shear\n- stretch\n- zoom\n- translate\n"};
-  static const char *const names[] = {"brightness",
+      "- elastic\n- cutout: {size: 4}\n- gaussian_noise: {deviation: 3}\n- lens\n- shear\n- stretch\n- zoom\n- translate: {by: 2}\n"};
+  static const char *const names[] = {"brightness: {by: 0.3}",
                                       "centre_crop: {size: 8}",
                                       "colour_jitter",
                                       "colour_shift",
-                                      "contrast",
+                                      "contrast: {by: 0.3}",
                                       "crop: {size: 8}",
-                                      "cutout",
+                                      "cutout: {size: 5}",
                                       "elastic",
-                                      "gaussian_noise",
+                                      "gaussian_noise: {deviation: 9}",
                                       "grey",
-                                      "hue",
+                                      "hue: {by: 0.2}",
                                       "lens",
                                       "mirror",
                                       "pad: {by: 2}",
                                       "pca_colour",
                                       "resize: {size: 9}",
                                       "rotate",
-                                      "saturation",
-                                      "scale_jitter: {shorter: [10, 20]}",
+                                      "saturation: {by: 0.4}",
+                                      "scale_jitter: {from: 10, to: 20}",
                                       "shear",
                                       "stretch",
-                                      "translate",
+                                      "translate: {by: 3}",
                                       "zoom"};
   for (int i = 0; i < 4; i++) {
-    snprintf(text, sizeof text, "....%s", lists[i]);
+    snprintf(text, sizeof text, "zz`a%s", lists[i]);
     add_text("augment", text);
   }
   for (int64_t i = 0; i < CVY_COUNT(names); i++) {
     const bool plain = !strchr(names[i], ':');
     snprintf(kind, sizeof kind, plain ? "%s" : "{%s}", names[i]);
-    snprintf(text, sizeof text, "aaaa- %s\n", kind);
+    snprintf(text, sizeof text, "aa``- %s\n", kind);
     add_text("augment", text);
   }
 }
