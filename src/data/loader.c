@@ -4,8 +4,9 @@
  *
  * The slots released ... taken-1 are in use by the caller, taken ... filled-1 wait for it. The threads hand themselves the
  * images of the stream one by one, in order, as far as there are free slots; a slot is filled when all of its images are made
- * and all slots before it are filled. Where the chain mixes pictures they hand themselves two at a time. What an image becomes does not depend on who makes it. All memory is allocated at
- * creation, but for what grows with the first pictures that are decoded and drawn. */
+ * and all slots before it are filled. Where the chain mixes pictures they hand themselves two at a time. What an image becomes
+ * does not depend on who makes it. All memory is allocated at creation, but for what grows with the first pictures that are
+ * decoded and drawn. */
 #include "data/ahead.h"
 #include "data/augment.h"
 #include "data/dataset.h"

@@ -1,5 +1,5 @@
-/* What the losses share: one row of scores an image, its label or two labels with their shares, a weight, and a gradient that is the distance of
- * the probabilities y from what they should be. */
+/* What the losses share: one row of scores an image, its label or two labels with their shares, a weight, and a gradient that
+ * is the distance of the probabilities y from what they should be. */
 #ifndef CVY_LAYER_LOSS_H
 #define CVY_LAYER_LOSS_H
 
