@@ -192,8 +192,9 @@ cvy_err cvy_matlab_read(cvy_matlab_structs *out, cvy_pool *pool, const void *byt
     if (e.type == COMPRESSED) {
       uLongf length;
       const uint8_t *whole = inflate_element(&length, pool, e.data);
-      span inner = {whole, whole + (whole ? length : 0)};
-      if (!whole || !next_element(&e, &inner)) return damaged(path);
+      if (!whole) return damaged(path);
+      span inner = {whole, whole + length};
+      if (!next_element(&e, &inner)) return damaged(path);
     }
     if (e.type != MATRIX) continue;
     if (!open_array(&a, e.data)) return damaged(path);

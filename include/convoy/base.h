@@ -148,11 +148,12 @@ typedef struct cvy_random {
 
 /* The four words at counter `unit` (unit counts blocks of four words). */
 void cvy_random_block(uint32_t out[4], const cvy_random *where, uint32_t unit);
-/* One draw a unit, in sequence; each advances where->unit by one. */
+/* One draw a unit, in sequence; each advances where->unit by one, the last two by as many as it takes. */
 uint32_t cvy_random_next(cvy_random *where);
 double cvy_random_next_uniform(cvy_random *where, double low, double high); /* [low, high) */
 double cvy_random_next_gaussian(cvy_random *where);                         /* mean 0, deviation 1 */
 int64_t cvy_random_next_below(cvy_random *where, int64_t bound);            /* 0 ... bound-1, unbiased */
+double cvy_random_next_beta(cvy_random *where, double alpha); /* Beta(alpha, alpha), alpha > 0 */
 
 /* A permutation of 0 ... count-1 in O(1) memory: the image of `index` under permutation `step` of `where`.
  * A Feistel network on the next power of four, walked until it lands inside (Black & Rogaway 2002). */

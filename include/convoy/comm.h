@@ -85,15 +85,16 @@ typedef struct cvy_exchange cvy_exchange;
 
 typedef enum cvy_exchange_way {
   CVY_EXCHANGE_SHARDED, /* a rank uses its part of the sums, and hands on what it made of it: the same part of another vector */
-  CVY_EXCHANGE_WHOLE,   /* all ranks have and use all sums */
-  CVY_EXCHANGE_MPI      /* the same by MPI_Allreduce, whose bits depend on the number of ranks: for comparison */
+  CVY_EXCHANGE_WHOLE, /* all ranks have and use all sums */
+  CVY_EXCHANGE_MPI /* the same by MPI_Allreduce, whose bits depend on the number of ranks: for comparison */
 } cvy_exchange_way;
 
 typedef struct cvy_exchange_config {
   const cvy_tree *tree; /* must allow the ranks, and outlive the exchange */
   cvy_exchange_way way;
-  int64_t count;              /* floats */
-  const int64_t *bucket_ends; /* bucket k ends before float bucket_ends[k], where the next begins; the last is count */
+  int64_t count; /* floats */
+  const int64_t
+      *bucket_ends; /* bucket k ends before float bucket_ends[k], where the next begins; the last is count */
   int64_t bucket_count;
   /* Called for sums first ... end-1 as they get ready, in the communication thread (where cvy_parallel gets no help); of one
    * rank in cvy_exchange_finish. */
@@ -108,8 +109,9 @@ void cvy_exchange_destroy(cvy_exchange *exchange);
 /* One round: the vector, and of a sharded one what is handed on. Until it is finished no other function of the communicator
  * may be called, and a bucket that was submitted belongs to the exchange. */
 void cvy_exchange_begin(cvy_exchange *exchange, float *sums, float *handed_on);
-void cvy_exchange_submit(cvy_exchange *exchange, int64_t bucket); /* all ranks in the same order; never waits */
-void cvy_exchange_finish(cvy_exchange *exchange);                 /* waits until all is summed, used and handed on */
+void cvy_exchange_submit(cvy_exchange *exchange,
+                         int64_t bucket);         /* all ranks in the same order; never waits */
+void cvy_exchange_finish(cvy_exchange *exchange); /* waits until all is summed, used and handed on */
 
 /* Seconds since creation: exposed is what cvy_exchange_finish waited, busy the time with anything under way, cpu what the
  * thread computed meanwhile. */
@@ -121,7 +123,8 @@ cvy_exchange_times cvy_exchange_spent(cvy_exchange *exchange);
 /* Of a sharded exchange: makes the parts that the ranks own of `values` whole, on all ranks. Collective, outside of rounds. */
 void cvy_exchange_gather(cvy_exchange *exchange, float *values);
 /* Calls `part` for what this rank owns; everything, unless the exchange is sharded. Not collective. */
-void cvy_exchange_own(const cvy_exchange *exchange, void (*part)(void *context, int64_t first, int64_t end), void *context);
+void cvy_exchange_own(const cvy_exchange *exchange, void (*part)(void *context, int64_t first, int64_t end),
+                      void *context);
 
 #ifdef __cplusplus
 }

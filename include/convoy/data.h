@@ -43,12 +43,17 @@ cvy_err cvy_image_size(int64_t *h, int64_t *w, int64_t *channels, const void *by
 typedef struct cvy_image_part {
   int64_t top, left, h, w;
   double shrink;
+  int64_t step; /* received: parts begin at multiples of so many columns of `out`; 0: there are only wholes */
 } cvy_image_part;
 /* The same as cvy_image_decode, of a part only, which comes out no smaller, and no coarser, than asked for: `part` receives
  * what `out` shows. Of a JPEG the DCT is done at 1/2, 1/4 or 1/8 of the size where that is enough, and only what is asked
  * for is made into pixels; damage in the rest may go unnoticed. The pixels are those of the whole picture's decoding. */
 cvy_err cvy_image_decode_part(cvy_image *out, cvy_image_part *part, const void *bytes, size_t byte_count,
                               int64_t channels) CVY_MUST_CHECK;
+/* What cvy_image_decode_part makes of a file of which `whole` is all that it makes at that scale (1, 2, 4, 8), with `step`. */
+void cvy_image_cut(cvy_image *out, cvy_image_part *part, const cvy_image *whole, int64_t step, int64_t scale);
+/* The scale at which a part is decoded. */
+int64_t cvy_image_scale_for(double shrink);
 /* The same, but a JPEG much larger than h x w is decoded at 1/2, 1/4 or 1/8 of its size (the smallest that is still at
  * least h x w), which is faster and loses nothing that scaling to h x w would keep. full[2]: height and width of the
  * file's picture. h, w of 0: whole. */
@@ -61,6 +66,8 @@ void cvy_image_turn(cvy_image *out, const cvy_image *in, int orientation);
 /* A JPEG file of a grey or RGB picture, quality 1 to 100, the same bytes everywhere; *bytes: free(). */
 cvy_err cvy_image_encode(void **bytes, size_t *byte_count, const cvy_image *image,
                          int64_t quality) CVY_MUST_CHECK;
+/* A PNG file of a grey or RGB picture; *bytes: free(). The bytes are zlib's, the picture is the same everywhere. */
+cvy_err cvy_image_encode_png(void **bytes, size_t *byte_count, const cvy_image *image) CVY_MUST_CHECK;
 /* Scales to h x w, each axis for itself: area averaging when shrinking, bilinear between pixel centres when
  * growing. The same bits everywhere. `out` is not `in`; its buffer is reused, so the next call of the same
  * sizes allocates nothing. */
@@ -96,6 +103,17 @@ const cvy_dataset_info *cvy_dataset_describe(const cvy_dataset *dataset);
 /* XXH3 over the contents' description and checksums: the same on every rank that sees the same data. */
 cvy_hash cvy_dataset_fingerprint(const cvy_dataset *dataset);
 
+/* What stays in memory once it was read: records as they are stored, or pictures decoded whole at each scale that was asked
+ * for. What is read is the same to the bit. Once verified, a kept record is not verified again. */
+typedef enum cvy_keep { CVY_KEEP_NOTHING, CVY_KEEP_RECORDS, CVY_KEEP_PICTURES } cvy_keep;
+/* Before anybody reads, once. No more than `memory_bytes`: what fits stays. */
+cvy_err cvy_dataset_keep(cvy_dataset *dataset, cvy_keep keep, size_t memory_bytes) CVY_MUST_CHECK;
+typedef struct cvy_kept {
+  int64_t entries; /* records or pictures */
+  size_t bytes, limit_bytes;
+} cvy_kept;
+cvy_kept cvy_dataset_kept(const cvy_dataset *dataset); /* zeros if nothing is to be kept */
+
 /* ---- augmentation ------------------------------------------------------------------------------------- */
 
 /* A chain of augmentations as the recipe lists them. `list` is the recipe's YAML (NULL: none); in_h, in_w of
@@ -105,6 +123,14 @@ cvy_err cvy_augment_create(cvy_augment **out, const struct cvy_yaml *list, int64
                            int64_t *out_h, int64_t *out_w) CVY_MUST_CHECK;
 /* Whether pictures of `c` channels can go through it (NULL: none, so they can). Errors point at the recipe. */
 cvy_err cvy_augment_check_channels(const cvy_augment *augment, int64_t c) CVY_MUST_CHECK;
+/* Whether it can train, on microbatches of so many images of this set: what mixes pictures takes them by twos, several views
+ * are for evaluation, and some augmentations want to know more about the set than others. Errors likewise. */
+cvy_err cvy_augment_check_training(const cvy_augment *augment, int64_t microbatch,
+                                   const cvy_dataset *dataset) CVY_MUST_CHECK;
+/* Whether it mixes pictures. */
+bool cvy_augment_mixes(const cvy_augment *augment);
+/* How many views of each image evaluation takes the mean over; 1 of most chains. */
+int64_t cvy_augment_views(const cvy_augment *augment);
 /* The same list with every option written out, in `pool`. */
 cvy_err cvy_augment_resolve(struct cvy_yaml **out, cvy_pool *pool,
                             const struct cvy_yaml *list) CVY_MUST_CHECK;
@@ -112,15 +138,32 @@ void cvy_augment_destroy(cvy_augment *augment);
 
 /* ---- the loader --------------------------------------------------------------------------------------- */
 
+typedef enum cvy_shuffle {
+  CVY_SHUFFLE_FULL, /* any record may follow any other */
+  CVY_SHUFFLE_BLOCK,
+  CVY_SHUFFLE_NONE
+} cvy_shuffle;
+
+/* CVY_SHUFFLE_BLOCK: an epoch's blocks of `block` neighbouring records come in random order, and the records of each
+ * `window` consecutive blocks in random order again, so that the files are read block by block. */
+typedef struct cvy_blocks {
+  int64_t block, window;
+} cvy_blocks;
+
 /* Step s trains on positions s*B ... s*B+B-1 of an endless stream of epochs, B = microbatch * per_step:
  * position p is place p mod count of epoch p / count, whose order is a permutation keyed by (seed, epoch).
  * Microbatch m of the step holds B's images m*microbatch ... +microbatch-1; this loader delivers those of
  * first ... first+own-1, for the steps first_step ... end_step-1, in order. Without shuffling, position p is
- * image p, and positions past the last image deliver zeros with label -1 (evaluation). */
+ * image p, and positions past the last image deliver zeros with label -1 (evaluation).
+ *
+ * Where the chain mixes pictures, those at positions 2i and 2i+1 become each other's partners: random ones, as the stream is
+ * shuffled. Where it makes V views (in evaluation), each microbatch comes V times, as view 0 ... V-1. */
 typedef struct cvy_loader_config {
   cvy_dataset *dataset;       /* outlives the loader; several loaders may read it */
   const cvy_augment *augment; /* NULL: none */
-  bool training; /* shuffle, and random augmentation; else the augmentation's deterministic form */
+  bool training;       /* shuffle, and random augmentation; else the augmentation's deterministic form */
+  cvy_shuffle shuffle; /* of training */
+  cvy_blocks blocks;   /* of CVY_SHUFFLE_BLOCK */
   uint64_t seed;
   int64_t h, w, c; /* the network's input */
   int64_t microbatch, per_step;
@@ -136,6 +179,11 @@ typedef struct cvy_loader_config {
 typedef struct cvy_microbatch {
   const float *images;   /* [microbatch][h][w][c], 64-byte aligned */
   const int32_t *labels; /* [microbatch] */
+  /* [microbatch]: where the chain mixes pictures, else NULL: the label of the other picture in each, and the weight of
+   * the own label, 0 ... 1 */
+  const int32_t *partners;
+  const float *shares;
+  int64_t skipped; /* bad records that were replaced on the way to these images */
 } cvy_microbatch;
 
 typedef struct cvy_loader cvy_loader;
@@ -145,14 +193,13 @@ void cvy_loader_destroy(cvy_loader *loader); /* stops the threads, also in mid-s
  * out here, with the file and record. No allocation. */
 cvy_err cvy_loader_next(cvy_microbatch *out, cvy_loader *loader) CVY_MUST_CHECK;
 void cvy_loader_release(cvy_loader *loader);
-/* Seconds that all threads together have spent so far: reading and verifying bytes, decoding, augmentations that compute
- * samples, and making floats of what is in sight (moving, scaling, warping, normalising). */
+/* Seconds that all threads together have spent so far: reading and verifying bytes; decoding; scaling, turning and bending
+ * what is in sight (with the normalising of its rows, which is part of the same loop); augmentations that compute samples;
+ * and pictures whose pixels are at most moved or mirrored, from bytes to normalised floats. */
 typedef struct cvy_input_times {
-  double read_s, decode_s, augment_s, render_s;
+  double read_s, decode_s, warp_s, colour_s, copy_s;
 } cvy_input_times;
 cvy_input_times cvy_loader_times(cvy_loader *loader);
-/* Bad records that have been replaced so far. */
-int64_t cvy_loader_skipped(cvy_loader *loader);
 /* Seconds that cvy_loader_next has waited so far. */
 double cvy_loader_waited_s(const cvy_loader *loader);
 

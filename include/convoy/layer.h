@@ -117,6 +117,14 @@ typedef struct cvy_pass {
   float loss_scale; /* gradients are those of loss_scale * (sum of the images' losses); usually 1 / batch */
 } cvy_pass;
 
+/* What the losses hold the images against, [n] each. */
+typedef struct cvy_targets {
+  const int32_t *labels; /* -1: a row that does not count */
+  const int32_t
+      *partners;       /* the other label of each image, where images are mixed; NULL: they have one label */
+  const float *shares; /* of the own label, 0 ... 1; the partner has the rest */
+} cvy_targets;
+
 /* One call of forward or backward. */
 typedef struct cvy_layer_call {
   void *config;
@@ -133,8 +141,8 @@ typedef struct cvy_layer_call {
   bool rectify;   /* forward, where the plan can: y is max(y, 0), as a relu that follows in place wants it */
   void *prepared; /* plan->prepared_bytes, this layer's alone */
   void *scratch;  /* 64-byte aligned, as each thread's part is */
-  const int32_t *labels; /* loss: [n], -1 for a row that does not count */
-  double *losses;        /* loss, forward: [n], each image's weighted loss, 0 where the label is -1 */
+  const cvy_targets *targets; /* loss */
+  double *losses;             /* loss, forward: [n], each image's weighted loss, 0 where the label is -1 */
 } cvy_layer_call;
 
 /* This thread's own scratch of plan->scratch_bytes_per_thread. */
@@ -149,11 +157,13 @@ typedef struct cvy_layer_type {
   bool rectifies;              /* y = max(x, 0) */
   bool picks;                  /* each number of y is the largest of some of x */
   bool keeps_order; /* of two numbers the larger comes out no smaller: it may as well follow a max pooling */
-  bool is_loss;     /* it reads the labels, and nobody reads its y */
+  bool is_loss;     /* it reads the targets, and nobody reads its y */
   /* Wrong sizes are an error whose message says what would be right; the net puts file and line in front. */
   cvy_err (*plan)(cvy_layer_plan *plan, void *config) CVY_MUST_CHECK;
   void (*forward)(const cvy_layer_call *call);
   void (*backward)(const cvy_layer_call *call);
+  /* A loss: that of one image whose probabilities are `p`, which may be a mean; finite. As forward's, but for rounding. */
+  double (*loss_of)(const void *config, const double *p, int64_t scores, int32_t label);
   /* What the summary says beside the sizes, "2 groups", "50 %"; may be NULL. */
   void (*describe)(char *out, size_t bytes, const void *config);
 } cvy_layer_type;

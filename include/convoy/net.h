@@ -90,16 +90,19 @@ void cvy_net_init(cvy_net *net, uint64_t seed);
 cvy_hash cvy_net_hash(const cvy_net *net, const float *arena);
 cvy_hash cvy_net_param_hash(const cvy_net *net, const float *arena, int64_t index);
 
-/* One microbatch forward. images: [n][h][w][c]; labels: [n], -1 for rows that do not count. */
-void cvy_net_forward(cvy_net *net, const float *images, const int32_t *labels, const cvy_pass *pass);
+/* One microbatch forward. images: [n][h][w][c] */
+void cvy_net_forward(cvy_net *net, const float *images, const cvy_targets *targets, const cvy_pass *pass);
 /* After forward: each image's loss [n], and what the last layer has read [n][score_count]. Valid until backward. Losses
  * further up are auxiliary: in training they add to an image's loss, in evaluation they and what only they read are left
  * out. */
 const double *cvy_net_losses(const cvy_net *net);
 const float *cvy_net_logits(const cvy_net *net);
+/* After forward: what the last layer has made of that, [n][score_count]; and the loss of an image with such probabilities. */
+const float *cvy_net_probabilities(const cvy_net *net);
+double cvy_net_loss_of(const cvy_net *net, const double *probabilities, int32_t label);
 /* Gradients of the microbatch that forward saw last, overwriting `grads` (laid out as the parameter arena).
  */
-void cvy_net_backward(cvy_net *net, float *grads, const float *images, const int32_t *labels,
+void cvy_net_backward(cvy_net *net, float *grads, const float *images, const cvy_targets *targets,
                       const cvy_pass *pass);
 
 /* Who wants to know how far a walk has come. The net calls `done` in the walk's own thread when a layer's part

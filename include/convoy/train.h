@@ -39,6 +39,7 @@ typedef struct cvy_score {
   int64_t images;
   double loss;       /* mean over the images */
   double top1, top5; /* shares, 0 ... 1 */
+  int64_t skipped;   /* bad records that others were counted in place of */
 } cvy_score;
 
 typedef struct cvy_train_options {
@@ -54,8 +55,11 @@ typedef struct cvy_train_result {
   cvy_score val;     /* images 0 if the recipe has no validation data */
   double best_top1;
   int64_t best_step;
+  int64_t skipped; /* bad records that others took the place of in training, from the first step on */
   cvy_hash weights;
-  double seconds, images_per_s, waited_s; /* of this process's own steps */
+  /* Of this process's own steps: waited for data; exposed is what was waited for gradients that came through the ranks, and
+   * exchange_cpu what the communication thread computed. */
+  double seconds, images_per_s, waited_s, exposed_s, exchange_cpu_s;
 } cvy_train_result;
 
 /* Collective. Errors are returned, the same on all ranks: those met before the first step as what they are,

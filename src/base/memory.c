@@ -6,7 +6,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { CHUNK_BYTES = 64 * 1024, CACHE_LINE_BYTES = 64, POOL_ALIGNMENT = 16, HUGE_PAGE_BYTES = 2 << 20 };
+enum { CACHE_LINE_BYTES = 64, POOL_ALIGNMENT = 16, HUGE_PAGE_BYTES = 2 << 20 };
+#ifdef CVY_EXACT_POOLS /* for fuzzing: no object has room behind it */
+enum { CHUNK_BYTES = 0, POOL_STEP = 1 };
+#else
+enum { CHUNK_BYTES = 64 * 1024, POOL_STEP = POOL_ALIGNMENT };
+#endif
 
 void *cvy_new(size_t bytes) {
   void *memory = calloc(1, bytes ? bytes : 1);
@@ -60,8 +65,8 @@ void cvy_pool_destroy(cvy_pool *pool) {
 }
 
 void *cvy_pool_new(cvy_pool *pool, size_t bytes) {
-  bytes = (bytes + POOL_ALIGNMENT - 1) / POOL_ALIGNMENT * POOL_ALIGNMENT;
-  if (bytes > pool->free_bytes) {
+  bytes = (bytes + POOL_STEP - 1) / POOL_STEP * POOL_STEP;
+  if (bytes > pool->free_bytes || !pool->chunks) {
     const size_t body = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
     chunk *c = cvy_new(sizeof(chunk) + body);
     c->next = pool->chunks;
@@ -103,7 +108,8 @@ cvy_err cvy_buffer_create(void **out, size_t bytes, const char *what) {
   const bool huge = bytes >= 2 * HUGE_PAGE_BYTES;
   const size_t alignment = huge ? HUGE_PAGE_BYTES : CACHE_LINE_BYTES;
   /* calloc's large blocks are fresh pages of the system: zero without being touched. */
-  char *block = calloc(1, bytes + alignment + CACHE_LINE_BYTES);
+  const bool possible = bytes <= PTRDIFF_MAX - 2 * HUGE_PAGE_BYTES;
+  char *block = possible ? calloc(1, bytes + alignment + CACHE_LINE_BYTES) : NULL;
   *out = NULL;
   if (!block)
     return cvy_error(CVY_E_SYSTEM, "out of memory: there are no %.1f MB for %s", (double)bytes / 1e6, what);

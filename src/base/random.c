@@ -48,6 +48,29 @@ int64_t cvy_random_next_below(cvy_random *where, int64_t bound) {
   }
 }
 
+/* The logarithm of a Gamma(alpha) variate: that of a Gamma(alpha + 1) variate (Marsaglia & Tsang 2000) plus log(u) / alpha
+ * (their section 6), which stays finite where the variate itself would underflow. A try is accepted with probability above
+ * 0.95; after TRIES the variate is the median's neighbour d, so the number of draws is bounded. */
+static double log_gamma_variate(cvy_random *where, double alpha) {
+  enum { TRIES = 32 };
+  const double d = alpha + 1 - 1.0 / 3, c = 1 / sqrt(9 * d);
+  double v = 1;
+  for (int i = 0; i < TRIES; i++) {
+    const double x = cvy_random_next_gaussian(where), u = 1 - cvy_random_next_uniform(where, 0, 1);
+    const double root = 1 + c * x;
+    v = root * root * root;
+    if (root > 0 && log(u) < 0.5 * x * x + d - d * v + d * log(v)) break;
+    v = 1;
+  }
+  return log(d * v) + log(1 - cvy_random_next_uniform(where, 0, 1)) / alpha;
+}
+
+double cvy_random_next_beta(cvy_random *where, double alpha) {
+  CVY_CHECK(alpha > 0);
+  const double a = log_gamma_variate(where, alpha), b = log_gamma_variate(where, alpha);
+  return 1 / (1 + exp(b - a));
+}
+
 int64_t cvy_random_permute(const cvy_random *where, int64_t index, int64_t count) {
   CVY_CHECK(index >= 0 && index < count);
   enum { ROUNDS = 6 };

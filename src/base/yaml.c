@@ -218,6 +218,12 @@ cvy_err cvy_yaml_load(cvy_yaml **out, cvy_pool *pool, const char *path) {
   return err;
 }
 
+/* libyaml checks what it reads; a key comes past it, and one that is no UTF-8 would keep its emitter busy for ever. */
+static bool is_printable(const char *text) {
+  while (*text >= ' ' && *text <= '~') text++;
+  return !*text;
+}
+
 cvy_err cvy_yaml_override(cvy_yaml *root, cvy_pool *pool, const char *assignment) {
   const char *equals = strchr(assignment, '=');
   if (!equals || equals == assignment)
@@ -229,6 +235,8 @@ cvy_err cvy_yaml_override(cvy_yaml *root, cvy_pool *pool, const char *assignment
   else
     value = cvy_yaml_new_scalar(pool, assignment, "");
   char *path = cvy_pool_format(pool, "%.*s", (int)(equals - assignment), assignment);
+  if (!is_printable(path))
+    return cvy_error(CVY_E_USAGE, "'%s': keys are made of letters, digits and '_'", assignment);
   cvy_yaml *at = root;
   for (char *key = path, *dot; key; key = dot ? dot + 1 : NULL) {
     if ((dot = strchr(key, '.'))) *dot = '\0';

@@ -24,7 +24,7 @@ static const cvy_option table[] = {
      .help = "algorithms of convolutions: the fastest for each shape, or the plain way for all"},
     {"recipe", CVY_STRING, offsetof(options, recipe), "",
      .help =
-         "of input: whose augmentations; none: a random resized crop to 224x224 and mirroring, for photographs"},
+         "of input: whose augmentations, order and cache; none: a random resized crop to 224x224 and mirroring, for photographs"},
     {"json", CVY_BOOL, offsetof(options, json), "false", .help = "print one JSON object"},
     {0}};
 
@@ -278,8 +278,10 @@ const cvy_command cvy_command_bench = {
         "twice those of forward, or once for a layer that reads the image. NETWORK is a YAML file or the name of one that\n"
         "comes with convoy, and its parameters may be given other values.\n"
         "\n"
-        "  input   images/s that the loader delivers from shards, with the share of reading (and verifying), decoding,\n"
-        "          augmentations that compute samples, and rendering (moving, scaling, warping, normalising)\n"
+        "  input   images/s that the loader delivers from shards, and the share of its threads' time that goes into\n"
+        "          read (bytes and their checksum), decode (JPEG, PNG), warp (scaling, turning, bending, in whose loop\n"
+        "          the samples are normalised too), colour (augmentations that compute samples) and copy (pixels at most\n"
+        "          moved or mirrored, normalised into the microbatch)\n"
         "\n"
         "  convoy bench input shards --recipe RECIPE --threads 2 --steps 100\n"
         "  convoy bench step resnet18 --batch 16 --threads 2\n"

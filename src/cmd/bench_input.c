@@ -32,9 +32,19 @@ static cvy_err read_chain(input *in, cvy_pool *pool, const cvy_bench_input_optio
   return cvy_augment_create(&in->augment, chain, info->h, info->w, &in->config.h, &in->config.w);
 }
 
+/* What a recipe says of the way to the records. */
+static cvy_err read_ways(input *in) {
+  const cvy_recipe *r = in->recipe;
+  if (!r) return CVY_OK;
+  in->config.shuffle = (cvy_shuffle)r->data.shuffle;
+  in->config.blocks = (cvy_blocks){r->data.block, r->data.window};
+  return cvy_dataset_keep(in->data, (cvy_keep)r->data.cache.keep, (size_t)r->data.cache.memory_mib << 20);
+}
+
 static cvy_err open_input(input *in, cvy_pool *pool, const char *path, const cvy_bench_input_options *o) {
   CVY_TRY(cvy_dataset_open(&in->data, path, "train"));
   CVY_TRY(read_chain(in, pool, o));
+  CVY_TRY(read_ways(in));
   const cvy_dataset_info *info = cvy_dataset_describe(in->data);
   cvy_loader_config *c = &in->config;
   if (c->h == 0)
@@ -66,7 +76,7 @@ static void print_part(const char *name, double seconds, double all) {
 
 static void print_result(const cvy_bench_input_result *r, const cvy_bench_input_options *o, const input *in) {
   const cvy_input_times *t = &r->times;
-  const double all = t->read_s + t->decode_s + t->augment_s + t->render_s;
+  const double all = t->read_s + t->decode_s + t->warp_s + t->colour_s + t->copy_s;
   printf("input: %lldx%lldx%lld from %lld images, microbatches of %lld on %lld thread%s\n",
          (long long)in->config.h, (long long)in->config.w, (long long)in->config.c,
          (long long)cvy_dataset_describe(in->data)->count, (long long)o->batch, (long long)o->threads,
@@ -76,8 +86,14 @@ static void print_result(const cvy_bench_input_result *r, const cvy_bench_input_
          1e3 * r->microbatch_s.lowest, 1e3 * r->microbatch_s.highest);
   print_part("read", t->read_s, all);
   print_part("decode", t->decode_s, all);
-  print_part("augment", t->augment_s, all);
-  print_part("render", t->render_s, all);
+  print_part("warp", t->warp_s, all);
+  print_part("colour", t->colour_s, all);
+  print_part("copy", t->copy_s, all);
+  const cvy_kept kept = cvy_dataset_kept(in->data);
+  if (kept.limit_bytes)
+    printf("%-12s %10.1f   of %.1f MiB, %lld %s\n", "kept_MiB", (double)kept.bytes / 0x1p20,
+           (double)kept.limit_bytes / 0x1p20, (long long)kept.entries,
+           in->recipe->data.cache.keep == CVY_KEEP_RECORDS ? "records" : "pictures");
   printf("%-12s %10.1f\n", "peak_MB", 1e-6 * (double)r->peak_bytes);
 }
 
@@ -94,8 +110,11 @@ static void print_json(const cvy_bench_input_result *r, const cvy_bench_input_op
   cvy_json_number(&json, "microbatch_s", r->microbatch_s.median, 6);
   cvy_json_number(&json, "read_s", r->times.read_s, 6);
   cvy_json_number(&json, "decode_s", r->times.decode_s, 6);
-  cvy_json_number(&json, "augment_s", r->times.augment_s, 6);
-  cvy_json_number(&json, "render_s", r->times.render_s, 6);
+  cvy_json_number(&json, "warp_s", r->times.warp_s, 6);
+  cvy_json_number(&json, "colour_s", r->times.colour_s, 6);
+  cvy_json_number(&json, "copy_s", r->times.copy_s, 6);
+  cvy_json_int(&json, "kept", cvy_dataset_kept(in->data).entries);
+  cvy_json_int(&json, "kept_bytes", (int64_t)cvy_dataset_kept(in->data).bytes);
   cvy_json_int(&json, "peak_bytes", (int64_t)r->peak_bytes);
   cvy_json_close(&json, '}');
   putchar('\n');

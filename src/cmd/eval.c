@@ -23,8 +23,16 @@ static void print_json(const cvy_score *score, const cvy_comm *comm) {
   cvy_json_number(&json, "loss", score->loss, 17);
   cvy_json_number(&json, "top1", score->top1, 17);
   cvy_json_number(&json, "top5", score->top5, 17);
+  cvy_json_int(&json, "skipped", score->skipped);
   cvy_json_int(&json, "ranks", cvy_comm_size(comm));
   cvy_json_close(&json, '}');
+  putchar('\n');
+}
+
+static void print_line(const cvy_score *score) {
+  printf("%lld images: loss %.4f, top-1 %.2f %%, top-5 %.2f %%", (long long)score->images, score->loss,
+         100 * score->top1, 100 * score->top5);
+  if (score->skipped) printf(", %lld bad records replaced", (long long)score->skipped);
   putchar('\n');
 }
 
@@ -36,8 +44,7 @@ static cvy_err evaluate(cvy_comm *comm, const cvy_arguments *arguments, const op
   if (o->json)
     print_json(&score, comm);
   else
-    printf("%lld images: loss %.4f, top-1 %.2f %%, top-5 %.2f %%\n", (long long)score.images, score.loss,
-           100 * score.top1, 100 * score.top5);
+    print_line(&score);
   return CVY_OK;
 }
 

@@ -21,8 +21,9 @@ const cvy_command cvy_command_inspect = {
     .kind = &kind,
     .usage = "FILE.h5 [--json]",
     .description =
-        "Attributes, datasets with type and shape, images of each class, and a hash over names, shapes and values\n"
-        "that does not depend on how HDF5 laid them out. Reads all of the file.\n"
+        "Attributes; datasets with type, shape and stored checksum; of a shard also mean, deviation, colours, the lengths\n"
+        "of encoded records, their names, and the images of each class; and a hash over names, shapes and values that does\n"
+        "not depend on how HDF5 laid them out. Reads all of the file; convoy verify checks its records.\n"
         "\n"
         "  convoy inspect runs/lenet5-hoda/best.h5\n"
         "  convoy inspect data/hoda/train-00000-of-00001.h5",

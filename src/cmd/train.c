@@ -49,23 +49,28 @@ static void print_json(const cvy_train_result *r, const cvy_comm *comm) {
     cvy_json_number(&json, "best_top1", r->best_top1, 17);
     cvy_json_int(&json, "best_step", r->best_step);
   }
+  cvy_json_int(&json, "skipped", r->skipped);
   cvy_json_text(&json, "weights", r->weights.hex);
   cvy_json_number(&json, "img_s", r->images_per_s, 6);
   cvy_json_number(&json, "seconds", r->seconds, 6);
   cvy_json_number(&json, "waited_s", r->waited_s, 4);
+  cvy_json_number(&json, "exposed_s", r->exposed_s, 4);
+  cvy_json_number(&json, "exchange_cpu_s", r->exchange_cpu_s, 4);
   cvy_json_int(&json, "ranks", cvy_comm_size(comm));
   cvy_json_int(&json, "threads", cvy_threads());
   cvy_json_close(&json, '}');
   putchar('\n');
 }
 
-static void print_line(const cvy_train_result *r) {
+static void print_line(const cvy_train_result *r, const cvy_comm *comm) {
   printf("done: %lld steps, training loss %.4f", (long long)r->steps, r->train_loss);
   if (r->val.images)
     printf(", validation top-1 %.2f %% (best %.2f %% at step %lld)", 100 * r->val.top1, 100 * r->best_top1,
            (long long)r->best_step);
-  printf(", %.0f img/s, waited for data %.1f s of %.1f, weights %s\n", r->images_per_s, r->waited_s,
-         r->seconds, r->weights.hex);
+  if (r->skipped) printf(", %lld bad records replaced", (long long)r->skipped);
+  printf(", %.0f img/s, waited for data %.1f s", r->images_per_s, r->waited_s);
+  if (cvy_comm_size(comm) > 1) printf(", for gradients %.1f s", r->exposed_s);
+  printf(" of %.1f, weights %s\n", r->seconds, r->weights.hex);
 }
 
 static cvy_err train(cvy_comm *comm, const cvy_arguments *arguments, const options *o) {
@@ -82,7 +87,7 @@ static cvy_err train(cvy_comm *comm, const cvy_arguments *arguments, const optio
   if (o->json)
     print_json(&result, comm);
   else
-    print_line(&result);
+    print_line(&result, comm);
   return CVY_OK;
 }
 

@@ -34,10 +34,14 @@ cvy_comm *cvy_comm_start(void) {
   CVY_MPI(MPI_Initialized(&initialized));
   CVY_CHECK(!initialized, "MPI was started elsewhere");
   int provided;
+  /* A process that no mpirun started would start Open MPI's daemon: 0.1 s for what it never asks for. */
+  setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
   CVY_MPI(MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided));
   cvy_set_fatal_hook(abort_all_ranks);
   CVY_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
-  if (provided < MPI_THREAD_SERIALIZED) cvy_fatal("this MPI library cannot be used by one thread after another (it offers no MPI_THREAD_SERIALIZED)");
+  if (provided < MPI_THREAD_SERIALIZED)
+    cvy_fatal(
+        "this MPI library cannot be used by one thread after another (it offers no MPI_THREAD_SERIALIZED)");
 
   cvy_comm *comm = cvy_new(sizeof *comm);
   CVY_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &comm->mpi));

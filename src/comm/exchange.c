@@ -15,9 +15,9 @@
 #include <time.h>
 
 enum {
-  BLOCK = 1 << 18,     /* floats */
-  SLOTS = 8,           /* blocks under way at once */
-  TAGS = 1 << 14,      /* MPI promises 32767 */
+  BLOCK = 1 << 18,        /* floats */
+  SLOTS = 8,              /* blocks under way at once */
+  TAGS = 1 << 14,         /* MPI promises 32767 */
   MOST_AT_ONCE = 1 << 30, /* floats of one MPI_Allreduce */
   NAP_NS = 20000
 };
@@ -41,9 +41,9 @@ struct cvy_exchange {
   pthread_mutex_t lock;
   pthread_cond_t handed_over, finished_all;
   /* Under the lock: */
-  int64_t *queue;           /* buckets in their order */
-  int64_t queued, taken;    /* of the queue */
-  int64_t done;             /* floats of this round */
+  int64_t *queue;        /* buckets in their order */
+  int64_t queued, taken; /* of the queue */
+  int64_t done;          /* floats of this round */
   bool ending, awaited;
   cvy_exchange_times times;
 
@@ -141,8 +141,8 @@ static void look(cvy_exchange *x) {
 static void sum_by_mpi(cvy_exchange *x) {
   cvy_span span;
   while (next_span(&span, x, MOST_AT_ONCE)) {
-    CVY_MPI(MPI_Allreduce(MPI_IN_PLACE, x->sums + span.first, cvy_int(span.end - span.first), MPI_FLOAT, MPI_SUM,
-                          x->ladder.comm->mpi));
+    CVY_MPI(MPI_Allreduce(MPI_IN_PLACE, x->sums + span.first, cvy_int(span.end - span.first), MPI_FLOAT,
+                          MPI_SUM, x->ladder.comm->mpi));
     use(x, span);
     count_done(x, span);
   }
@@ -197,7 +197,8 @@ static cvy_err start_thread(cvy_exchange *x) {
   const int reason = pthread_create(&x->thread, NULL, run, x);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   x->has_thread = reason == 0;
-  return reason ? cvy_error(CVY_E_SYSTEM, "cannot start the communication thread: %s", strerror(reason)) : CVY_OK;
+  return reason ? cvy_error(CVY_E_SYSTEM, "cannot start the communication thread: %s", strerror(reason))
+                : CVY_OK;
 }
 
 static cvy_err prepare_slots(cvy_exchange *x) {
@@ -292,7 +293,8 @@ void cvy_exchange_finish(cvy_exchange *x) {
 
 /* ---- what is sharded ---- */
 
-static void for_each_block(const cvy_exchange *x, void (*visit)(void *context, cvy_span whole), void *context) {
+static void for_each_block(const cvy_exchange *x, void (*visit)(void *context, cvy_span whole),
+                           void *context) {
   for (int64_t b = 0; b < x->config.bucket_count; b++) {
     const cvy_span bucket = bucket_span(x, b);
     for (int64_t first = bucket.first; first < bucket.end; first += BLOCK)
@@ -335,7 +337,8 @@ static void own_of_block(void *context, cvy_span whole) {
   o->part(o->context, cvy_block_own(&b).first, cvy_block_own(&b).end);
 }
 
-void cvy_exchange_own(const cvy_exchange *x, void (*part)(void *context, int64_t first, int64_t end), void *context) {
+void cvy_exchange_own(const cvy_exchange *x, void (*part)(void *context, int64_t first, int64_t end),
+                      void *context) {
   if (is_sharded(x))
     for_each_block(x, own_of_block, &(owning){x, part, context});
   else

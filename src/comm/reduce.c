@@ -37,11 +37,13 @@ static int partner(const cvy_block *b, const cvy_level *l, int64_t digit) {
 }
 
 static void receive(cvy_block *b, float *to, int64_t length, int from, int *count) {
-  CVY_MPI(MPI_Irecv(to, cvy_int(length), MPI_FLOAT, from, b->tag, b->ladder->comm->mpi, &b->requests[(*count)++]));
+  CVY_MPI(MPI_Irecv(to, cvy_int(length), MPI_FLOAT, from, b->tag, b->ladder->comm->mpi,
+                    &b->requests[(*count)++]));
 }
 
 static void send(cvy_block *b, const float *from, int64_t length, int to, int *count) {
-  CVY_MPI(MPI_Isend(from, cvy_int(length), MPI_FLOAT, to, b->tag, b->ladder->comm->mpi, &b->requests[(*count)++]));
+  CVY_MPI(MPI_Isend(from, cvy_int(length), MPI_FLOAT, to, b->tag, b->ladder->comm->mpi,
+                    &b->requests[(*count)++]));
 }
 
 /* ---- up ---- */
@@ -65,7 +67,8 @@ static void add_two(float *restrict own, const float *restrict received, int64_t
   for (int64_t i = 0; i < length; i++) own[i] += received[i];
 }
 
-static void add_in_order(float *restrict own, const float *restrict received, const cvy_level *l, int64_t length) {
+static void add_in_order(float *restrict own, const float *restrict received, const cvy_level *l,
+                         int64_t length) {
   for (int64_t i = 0; i < length; i++) {
     const float *next = received + i;
     float sum = 0;

@@ -35,7 +35,7 @@ typedef struct cvy_block {
   cvy_span spans[CVY_MOST_LEVELS + 1]; /* what is mine after each halving */
   float *received;                     /* from the partners of a halving: as many floats as the block has */
   int open;                            /* requests that are under way; their owner counts down */
-  MPI_Request *requests;               /* two for each partner of the widest level; null where nothing is under way */
+  MPI_Request *requests; /* two for each partner of the widest level; null where nothing is under way */
 } cvy_block;
 
 /* Works out who owns what of floats `whole`; the block stands where its sums would be there. */

@@ -110,6 +110,14 @@ cvy_err cvy_augment_warp(cvy_picture *picture, cvy_augment_call *call, const cvy
 
 /* ---- the chain ---- */
 
+static bool mixes(const link *l) {
+  return l->type->mix && (!l->type->mixes || l->type->mixes(l->config));
+}
+
+static int64_t views(const link *l) {
+  return l->type->views ? l->type->views : 1;
+}
+
 /* The recipe's nodes die with the recipe; the place in it is worth keeping for later errors. */
 static const cvy_yaml *keep_place(cvy_pool *pool, const cvy_yaml *node) {
   cvy_yaml *place = cvy_yaml_new_scalar(pool, cvy_pool_format(pool, "%s", node->file), "");
@@ -143,6 +151,27 @@ static cvy_err read_chain(cvy_augment *augment, const cvy_yaml *list) {
   augment->links = cvy_pool_new(augment->pool, sizeof *augment->links * (size_t)list->count);
   for (; augment->count < list->count; augment->count++)
     CVY_TRY(read_link(&augment->links[augment->count], augment->pool, list->items[augment->count]));
+  for (int64_t i = 0; i + 1 < augment->count; i++)
+    if (mixes(&augment->links[i]))
+      return cvy_yaml_error(augment->links[i].node,
+                            "%s mixes pictures that are finished: it must stand last in the list",
+                            augment->links[i].type->kind.name);
+  return CVY_OK;
+}
+
+/* What stands inside another augmentation. */
+static cvy_err check_inside(const cvy_augment *augment) {
+  for (int64_t i = 0; i < augment->count; i++) {
+    const link *l = &augment->links[i];
+    const char *name = l->type->kind.name;
+    if (mixes(l) && augment->count > 1)
+      return cvy_yaml_error(
+          l->node, "%s mixes finished pictures, and %s changes one before: it needs a place of its own", name,
+          augment->links[0].type->kind.name);
+    if (views(l) > 1)
+      return cvy_yaml_error(l->node, "%s makes %lld views: it cannot stand inside another augmentation", name,
+                            (long long)views(l));
+  }
   return CVY_OK;
 }
 
@@ -173,6 +202,7 @@ cvy_err cvy_augment_read(cvy_augment **out, cvy_pool *pool, const cvy_yaml *node
     augment->count = 1;
     CVY_TRY(read_link(augment->links, pool, node));
   }
+  CVY_TRY(check_inside(augment));
   *out = augment;
   return CVY_OK;
 }
@@ -217,15 +247,59 @@ cvy_err cvy_augment_check_channels(const cvy_augment *augment, int64_t c) {
   return CVY_OK;
 }
 
+cvy_err cvy_augment_check_data(const cvy_augment *augment, const cvy_dataset *dataset) {
+  for (int64_t i = 0; augment && i < augment->count; i++) {
+    const link *l = &augment->links[i];
+    if (l->type->data && l->type->data(l->config, dataset))
+      return cvy_yaml_error(l->node, "%s: %s", l->type->kind.name, cvy_err_message());
+  }
+  return CVY_OK;
+}
+
+cvy_err cvy_augment_check_training(const cvy_augment *augment, int64_t microbatch,
+                                   const cvy_dataset *dataset) {
+  for (int64_t i = 0; augment && i < augment->count; i++) {
+    const link *l = &augment->links[i];
+    if (mixes(l) && microbatch % 2)
+      return cvy_yaml_error(
+          l->node,
+          "%s mixes pictures by twos, so microbatch %lld would leave one over; %lld or %lld would not",
+          l->type->kind.name, (long long)microbatch, (long long)(microbatch > 1 ? microbatch - 1 : 2),
+          (long long)(microbatch > 1 ? microbatch + 1 : 4));
+    if (views(l) > 1)
+      return cvy_yaml_error(l->node, "%s makes %lld views of a picture: it is for data.evaluation",
+                            l->type->kind.name, (long long)views(l));
+  }
+  return cvy_augment_check_data(augment, dataset);
+}
+
+bool cvy_augment_mixes(const cvy_augment *augment) {
+  return augment && augment->count > 0 && mixes(&augment->links[augment->count - 1]);
+}
+
+int64_t cvy_augment_views(const cvy_augment *augment) {
+  int64_t product = 1;
+  for (int64_t i = 0; augment && i < augment->count; i++) product *= views(&augment->links[i]);
+  return product;
+}
+
+static void key(cvy_augment_call *call, uint32_t layer) {
+  call->random.purpose = CVY_FOR_AUGMENT;
+  call->random.layer = layer;
+  call->random.unit = 0;
+}
+
 static cvy_err apply(cvy_picture *picture, const cvy_augment *augment, cvy_augment_call *call,
                      uint32_t first_layer) {
+  int64_t view = call->view;
   for (int64_t i = 0; augment && i < augment->count; i++) {
     const link *l = &augment->links[i];
     int64_t h, w;
+    if (mixes(l)) continue;
     CVY_TRY_IN(l->type->size(&h, &w, l->config, picture->h, picture->w), "%s", l->type->kind.name);
-    call->random.purpose = CVY_FOR_AUGMENT;
-    call->random.layer = first_layer + (uint32_t)i;
-    call->random.unit = 0;
+    key(call, first_layer + (uint32_t)i);
+    call->view = view % views(l);
+    view /= views(l);
     CVY_TRY_IN(l->type->apply(picture, l->config, call), "%s", l->type->kind.name);
   }
   return CVY_OK;
@@ -239,4 +313,20 @@ cvy_err cvy_augment_apply_inside(cvy_picture *picture, const cvy_augment *augmen
                                  const cvy_augment_call *call) {
   cvy_augment_call inside = *call;
   return apply(picture, augment, &inside, (call->random.layer + 1) * MOST_LINKS);
+}
+
+static void mix(cvy_pair *pair, const cvy_augment *augment, cvy_augment_call *call, uint32_t first_layer) {
+  CVY_CHECK(cvy_augment_mixes(augment));
+  const link *last = &augment->links[augment->count - 1];
+  key(call, first_layer + (uint32_t)augment->count - 1);
+  last->type->mix(pair, last->config, call);
+}
+
+void cvy_augment_mix(cvy_pair *pair, const cvy_augment *augment, cvy_augment_call *call) {
+  mix(pair, augment, call, 0);
+}
+
+void cvy_augment_mix_inside(cvy_pair *pair, const cvy_augment *augment, const cvy_augment_call *call) {
+  cvy_augment_call inside = *call;
+  mix(pair, augment, &inside, (call->random.layer + 1) * MOST_LINKS);
 }

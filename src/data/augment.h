@@ -6,7 +6,10 @@
  * on the canvas (cvy_picture_draw, floats) and computing there. Everything random comes from call->random,
  * which is keyed by (seed, place in the chain, epoch, index of the image), so a picture does not depend on
  * who makes it. In evaluation the outcome must not be random at all. Those that compute samples, and nothing else,
- * find what they share in data/pixels.h. */
+ * find what they share in data/pixels.h.
+ *
+ * Some do not change a picture but mix two that are finished (`mix`); they stand last. Some make several views of a picture,
+ * in evaluation (`views`), and are run once for each. */
 #ifndef CVY_DATA_AUGMENT_H
 #define CVY_DATA_AUGMENT_H
 
@@ -16,12 +19,24 @@
 typedef struct cvy_augment_call {
   bool training;
   cvy_random random;
-  const float *mean; /* of each channel, in units of the samples */
+  const float *mean;            /* of each channel, in units of the samples */
+  const cvy_dataset_info *data; /* what the picture is from; NULL where nobody asks */
+  int64_t view;                 /* which of its views an augmentation is to make */
   cvy_canvas *canvas;
 } cvy_augment_call;
 
+/* Two finished pictures, normalised, [h][w][c] each. Each becomes a mixture with the other, in the same proportions. */
+typedef struct cvy_pair {
+  float *a, *b;
+  int64_t h, w, c;
+  float share; /* of itself in each, 1 at first; the other has the rest */
+} cvy_pair;
+
 typedef struct cvy_augmentation {
   cvy_kind kind;
+  /* Options, as a recipe would give them, that make its effect plain to see in a picture of 80 x 60 (width x height), for
+   * `convoy preview --augmentations`; NULL: the defaults do. */
+  const char *example;
   /* Reads the chains inside (cvy_augment_read), whose nodes are gone later; NULL: there are none. Errors point at the
    * recipe, at `at` if nothing else. */
   cvy_err (*read)(void *config, cvy_pool *pool, const cvy_yaml *at) CVY_MUST_CHECK;
@@ -29,11 +44,18 @@ typedef struct cvy_augmentation {
   cvy_err (*prepare)(void *config) CVY_MUST_CHECK;
   /* Whether pictures of `c` channels will do; NULL: of any. Errors as those of size. */
   cvy_err (*channels)(const void *config, int64_t c) CVY_MUST_CHECK;
+  /* Whether what it needs to know about the training set is there; NULL: it needs nothing. Errors as those of size. */
+  cvy_err (*data)(const void *config, const cvy_dataset *dataset) CVY_MUST_CHECK;
+  int64_t views; /* of a picture, in evaluation; 0: one, and it can be used in training */
   /* The size that leaves for a size that enters; 0 x 0 stands for "varies", in and out. An error says what is
    * wrong; file, line or record are put in front. */
   cvy_err (*size)(int64_t *out_h, int64_t *out_w, const void *config, int64_t h, int64_t w) CVY_MUST_CHECK;
   /* `size` has been asked for this picture and had no objection. */
   cvy_err (*apply)(cvy_picture *picture, const void *config, cvy_augment_call *call) CVY_MUST_CHECK;
+  /* Instead of apply, and in training only: mixes a pair. call->random is keyed by the pair's place in the stream. */
+  void (*mix)(cvy_pair *pair, const void *config, cvy_augment_call *call);
+  /* Where there are chains inside: whether they mix, so that `mix` is what it does. NULL: it does if it can. */
+  bool (*mixes)(const void *config);
 } cvy_augmentation;
 
 /* The registry of src/data/augmentations.def. */
@@ -96,9 +118,14 @@ cvy_err cvy_augment_warp(cvy_picture *picture, cvy_augment_call *call, const cvy
 /* The size that leaves the chain for pictures of h x w (0 x 0: varies). Errors point at the recipe. */
 cvy_err cvy_augment_size(int64_t *out_h, int64_t *out_w, const cvy_augment *augment, int64_t h,
                          int64_t w) CVY_MUST_CHECK;
-/* Runs the chain (NULL: none); call->random.layer is set for each augmentation. */
+/* Whether each finds what it needs to know about the training set. Errors point at the recipe. */
+cvy_err cvy_augment_check_data(const cvy_augment *augment, const cvy_dataset *dataset) CVY_MUST_CHECK;
+/* Runs the chain (NULL: none) for view call->view of cvy_augment_views; call->random.layer is set for each augmentation. */
 cvy_err cvy_augment_apply(cvy_picture *picture, const cvy_augment *augment,
                           cvy_augment_call *call) CVY_MUST_CHECK;
+
+/* What the chain's last augmentation does to a pair, where cvy_augment_mixes. */
+void cvy_augment_mix(cvy_pair *pair, const cvy_augment *augment, cvy_augment_call *call);
 
 /* A chain inside an augmentation, in `pool`: a list, or one augmentation. */
 cvy_err cvy_augment_read(cvy_augment **out, cvy_pool *pool, const cvy_yaml *node) CVY_MUST_CHECK;
@@ -107,5 +134,7 @@ cvy_yaml *cvy_augment_dump(const cvy_augment *augment, cvy_pool *pool);
 /* Runs it from within the apply of the augmentation that it stands in, with random numbers of its own. */
 cvy_err cvy_augment_apply_inside(cvy_picture *picture, const cvy_augment *augment,
                                  const cvy_augment_call *call) CVY_MUST_CHECK;
+/* The same from within mix. */
+void cvy_augment_mix_inside(cvy_pair *pair, const cvy_augment *augment, const cvy_augment_call *call);
 
 #endif

@@ -22,6 +22,7 @@ static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call
 
 const cvy_augmentation cvy_augmentation_brightness = {
     .kind = {"brightness", "all samples times a factor; never in evaluation", options, sizeof(config)},
+    .example = "{by: 0.6}",
     .size = cvy_augment_same_size,
     .apply = apply,
 };

@@ -27,6 +27,7 @@ static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call
 
 const cvy_augmentation cvy_augmentation_centre_crop = {
     .kind = {"centre_crop", "the middle of the picture, also in training", options, sizeof(config)},
+    .example = "{size: 46}",
     .size = size,
     .apply = apply,
 };

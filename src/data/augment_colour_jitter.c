@@ -50,6 +50,7 @@ static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call
 const cvy_augmentation cvy_augmentation_colour_jitter = {
     .kind = {"colour_jitter", "brightness, contrast, saturation and hue in random order; never in evaluation",
              options, sizeof(config)},
+    .example = "{brightness: 0.5, saturation: 0.5, hue: 0.2}",
     .channels = channels,
     .size = cvy_augment_same_size,
     .apply = apply,

@@ -29,6 +29,7 @@ static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call
 
 const cvy_augmentation cvy_augmentation_colour_shift = {
     .kind = {"colour_shift", "a random offset to each channel; never in evaluation", options, sizeof(config)},
+    .example = "{by: 60}",
     .size = cvy_augment_same_size,
     .apply = apply,
 };

@@ -24,6 +24,7 @@ const cvy_augmentation cvy_augmentation_contrast = {
     .kind = {"contrast",
              "samples move away from the mean grey of the picture, or towards it; never in evaluation",
              options, sizeof(config)},
+    .example = "{by: 0.8}",
     .channels = cvy_grey_or_rgb,
     .size = cvy_augment_same_size,
     .apply = apply,

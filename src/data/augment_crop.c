@@ -33,6 +33,7 @@ static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call
 
 const cvy_augmentation cvy_augmentation_crop = {
     .kind = {"crop", "a part of the picture, anywhere; its centre in evaluation", options, sizeof(config)},
+    .example = "{size: 46}",
     .size = size,
     .apply = apply,
 };

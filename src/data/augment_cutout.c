@@ -68,6 +68,7 @@ static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call
 const cvy_augmentation cvy_augmentation_cutout = {
     .kind = {"cutout", "rectangles of one colour at random places; never in evaluation", options,
              sizeof(config)},
+    .example = "{size: 24}",
     .prepare = prepare,
     .size = cvy_augment_same_size,
     .apply = apply,

@@ -54,6 +54,7 @@ static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call
 
 const cvy_augmentation cvy_augmentation_elastic = {
     .kind = {"elastic", "bends the picture as rubber; never in evaluation", options, sizeof(config)},
+    .example = "{by: 2.5, cell: 10}",
     .prepare = prepare,
     .size = cvy_augment_same_size,
     .apply = apply,

@@ -33,6 +33,7 @@ static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call
 
 const cvy_augmentation cvy_augmentation_gaussian_noise = {
     .kind = {"gaussian_noise", "normal noise on every sample; never in evaluation", options, sizeof(config)},
+    .example = "{deviation: 25}",
     .prepare = prepare,
     .size = cvy_augment_same_size,
     .apply = apply,

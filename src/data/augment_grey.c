@@ -27,6 +27,7 @@ static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call
 const cvy_augmentation cvy_augmentation_grey = {
     .kind = {"grey", "the picture loses its colours, now and then; never in evaluation", options,
              sizeof(config)},
+    .example = "{probability: 0.5}",
     .channels = cvy_only_rgb,
     .size = cvy_augment_same_size,
     .apply = apply,

@@ -22,6 +22,7 @@ static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call
 
 const cvy_augmentation cvy_augmentation_hue = {
     .kind = {"hue", "colours move along the colour circle; never in evaluation", options, sizeof(config)},
+    .example = "{by: 0.5}",
     .channels = cvy_only_rgb,
     .size = cvy_augment_same_size,
     .apply = apply,

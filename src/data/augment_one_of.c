@@ -42,6 +42,20 @@ static cvy_err check_weights(const config *own, const cvy_yaml *at) {
   return CVY_OK;
 }
 
+static bool mixes(const void *c) {
+  return cvy_augment_mixes(((const config *)c)->chains[0]);
+}
+
+static cvy_err check_mixing(const config *own, const cvy_yaml *list) {
+  for (int64_t i = 1; i < own->count; i++)
+    if (cvy_augment_mixes(own->chains[i]) != mixes(own))
+      return cvy_yaml_error(
+          list->items[i],
+          "one_of: some of these mix two finished pictures, others change one before: they need "
+          "a list for each kind");
+  return CVY_OK;
+}
+
 static cvy_err read(void *c, cvy_pool *pool, const cvy_yaml *at) {
   config *own = c;
   const cvy_yaml *list = own->apply;
@@ -55,12 +69,19 @@ static cvy_err read(void *c, cvy_pool *pool, const cvy_yaml *at) {
     cvy_yaml_add(pool, resolved, NULL, cvy_augment_dump(*chain, pool));
   }
   own->apply = resolved;
+  CVY_TRY(check_mixing(own, list));
   return check_weights(own, at);
 }
 
 static cvy_err channels(const void *c, int64_t count) {
   const config *own = c;
   for (int64_t i = 0; i < own->count; i++) CVY_TRY(cvy_augment_check_channels(own->chains[i], count));
+  return CVY_OK;
+}
+
+static cvy_err data(const void *c, const cvy_dataset *dataset) {
+  const config *own = c;
+  for (int64_t i = 0; i < own->count; i++) CVY_TRY(cvy_augment_check_data(own->chains[i], dataset));
   return CVY_OK;
 }
 
@@ -92,11 +113,20 @@ static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call
   return cvy_augment_apply_inside(picture, own->chains[chosen], call);
 }
 
+static void mix(cvy_pair *pair, const void *c, cvy_augment_call *call) {
+  const config *own = c;
+  cvy_augment_mix_inside(pair, own->chains[draw(own, &call->random)], call);
+}
+
 const cvy_augmentation cvy_augmentation_one_of = {
     .kind = {"one_of", "one of several augmentations, drawn by weight; in evaluation the first", options,
              sizeof(config)},
+    .example = "{apply: [{hue: {by: 0.5}}, {zoom: {by: 2}}]}",
     .read = read,
     .channels = channels,
+    .data = data,
     .size = size,
     .apply = apply,
+    .mix = mix,
+    .mixes = mixes,
 };

@@ -38,6 +38,7 @@ static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call
 
 const cvy_augmentation cvy_augmentation_pad = {
     .kind = {"pad", "a border all round, also in evaluation", options, sizeof(config)},
+    .example = "{by: 7}",
     .prepare = prepare,
     .size = size,
     .apply = apply,

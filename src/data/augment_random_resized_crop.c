@@ -116,6 +116,7 @@ const cvy_augmentation cvy_augmentation_random_resized_crop = {
     .kind = {"random_resized_crop",
              "a part of random area and aspect, scaled to one size; its middle in evaluation", options,
              sizeof(config)},
+    .example = "{size: 60, least_area: 0.2}",
     .prepare = prepare,
     .size = size,
     .apply = apply,

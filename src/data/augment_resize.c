@@ -47,6 +47,7 @@ static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call
 
 const cvy_augmentation cvy_augmentation_resize = {
     .kind = {"resize", "scales the whole picture, also in evaluation", options, sizeof(config)},
+    .example = "{size: [34, 74]}",
     .prepare = prepare,
     .size = size,
     .apply = apply,

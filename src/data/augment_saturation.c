@@ -24,6 +24,7 @@ const cvy_augmentation cvy_augmentation_saturation = {
     .kind = {"saturation",
              "samples move away from the grey of their pixel, or towards it; never in evaluation", options,
              sizeof(config)},
+    .example = "{by: 1}",
     .channels = cvy_only_rgb,
     .size = cvy_augment_same_size,
     .apply = apply,

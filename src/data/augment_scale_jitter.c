@@ -56,6 +56,7 @@ static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call
 const cvy_augmentation cvy_augmentation_scale_jitter = {
     .kind = {"scale_jitter", "scales the picture to a shorter side that is drawn anew each time", options,
              sizeof(config)},
+    .example = "{from: 30, to: 60}",
     .prepare = prepare,
     .size = size,
     .apply = apply,

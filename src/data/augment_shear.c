@@ -17,6 +17,7 @@ static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call
 
 const cvy_augmentation cvy_augmentation_shear = {
     .kind = {"shear", "slants the picture; never in evaluation", options, sizeof(cvy_warp_config)},
+    .example = "{by: 0.4}",
     .prepare = cvy_warp_prepare,
     .size = cvy_augment_same_size,
     .apply = apply,

@@ -37,6 +37,10 @@ static cvy_err channels(const void *c, int64_t count) {
   return cvy_augment_check_channels(((const config *)c)->chain, count);
 }
 
+static cvy_err data(const void *c, const cvy_dataset *dataset) {
+  return cvy_augment_check_data(((const config *)c)->chain, dataset);
+}
+
 static cvy_err size(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, int64_t w) {
   CVY_TRY(cvy_augment_size(out_h, out_w, ((const config *)c)->chain, h, w));
   if (*out_h == h && *out_w == w) return CVY_OK;
@@ -51,10 +55,23 @@ static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call
   return cvy_augment_apply_inside(picture, own->chain, call);
 }
 
+static bool mixes(const void *c) {
+  return cvy_augment_mixes(((const config *)c)->chain);
+}
+
+static void mix(cvy_pair *pair, const void *c, cvy_augment_call *call) {
+  const config *own = c;
+  if (cvy_happens(own->probability, call)) cvy_augment_mix_inside(pair, own->chain, call);
+}
+
 const cvy_augmentation cvy_augmentation_sometimes = {
     .kind = {"sometimes", "other augmentations, now and then; never in evaluation", options, sizeof(config)},
+    .example = "{probability: 0.5, apply: [{hue: {by: 0.5}}]}",
     .read = read,
     .channels = channels,
+    .data = data,
     .size = size,
     .apply = apply,
+    .mix = mix,
+    .mixes = mixes,
 };

@@ -44,6 +44,7 @@ static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call
 
 const cvy_augmentation cvy_augmentation_translate = {
     .kind = {"translate", "moves the picture a few pixels; never in evaluation", options, sizeof(config)},
+    .example = "{by: 14}",
     .prepare = prepare,
     .size = size,
     .apply = apply,

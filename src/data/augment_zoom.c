@@ -16,6 +16,7 @@ static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call
 const cvy_augmentation cvy_augmentation_zoom = {
     .kind = {"zoom", "brings the picture nearer or farther away; never in evaluation", options,
              sizeof(cvy_warp_config)},
+    .example = "{by: 2}",
     .prepare = cvy_warp_prepare,
     .size = cvy_augment_same_size,
     .apply = apply,

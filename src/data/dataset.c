@@ -88,6 +88,7 @@ void cvy_dataset_close(cvy_dataset *dataset) {
     cvy_buffer_destroy(file->checksums);
     cvy_buffer_destroy(file->offsets);
   }
+  cvy_cache_destroy(dataset->cache);
   cvy_pool_destroy(dataset->pool);
   free(dataset);
 }
@@ -164,24 +165,85 @@ static cvy_err read_bytes(int fd, char *out, size_t count, int64_t at) {
   return CVY_OK;
 }
 
-/* The stored bytes of record `row`, verified. */
-static cvy_err fetch(size_t *byte_count, const cvy_dataset *dataset, const cvy_dataset_file *file,
-                     void *bytes, int64_t row) {
-  const bool encoded = dataset->encoding == CVY_ENCODED;
-  const int64_t start = encoded ? (int64_t)file->offsets[row] : row * (int64_t)dataset->record_bytes;
-  *byte_count = encoded ? (size_t)(file->offsets[row + 1] - file->offsets[row]) : dataset->record_bytes;
-  if (file->fd >= 0)
-    CVY_TRY(read_bytes(file->fd, bytes, *byte_count, file->bytes_at + start));
-  else if (encoded)
-    CVY_TRY(cvy_h5_read_rows(file->h5, file->name, CVY_H5_U8, bytes, start, (int64_t)*byte_count));
-  else
-    CVY_TRY(
-        cvy_h5_read_rows(file->h5, file->name, dataset->is_float ? CVY_H5_F32 : CVY_H5_U8, bytes, row, 1));
-  if (!file->checksums) return CVY_OK;
-  const uint32_t found = cvy_shard_checksum(bytes, *byte_count);
-  if (found != file->checksums[row])
+/* Where record `row` begins in the samples or encoded bytes. */
+static int64_t start_of(const cvy_dataset *dataset, const cvy_dataset_file *file, int64_t row) {
+  return dataset->encoding == CVY_ENCODED ? (int64_t)file->offsets[row]
+                                          : row * (int64_t)dataset->record_bytes;
+}
+
+/* ---- keeping ---- */
+
+static size_t bytes_of_entries(const cvy_dataset *dataset) {
+  size_t sum = 0;
+  for (int64_t i = 0; i < dataset->info.shard_count; i++) {
+    const cvy_dataset_file *file = &dataset->files[i];
+    for (int64_t row = 0; row < file->count; row++)
+      sum += cvy_entry_bytes((size_t)(start_of(dataset, file, row + 1) - start_of(dataset, file, row)));
+  }
+  return sum;
+}
+
+cvy_err cvy_dataset_keep(cvy_dataset *dataset, cvy_keep keep, size_t memory_bytes) {
+  CVY_CHECK(!dataset->cache);
+  if (keep == CVY_KEEP_NOTHING) return CVY_OK;
+  const bool pictures = keep == CVY_KEEP_PICTURES && dataset->encoding == CVY_ENCODED;
+  const int64_t keys = dataset->info.count * (pictures ? CVY_SCALES : 1);
+  CVY_TRY(cvy_cache_create(&dataset->cache, keys, memory_bytes,
+                           pictures ? memory_bytes : bytes_of_entries(dataset)));
+  dataset->keep = pictures ? CVY_KEEP_PICTURES : CVY_KEEP_RECORDS; /* raw records are pictures */
+  return CVY_OK;
+}
+
+cvy_kept cvy_dataset_kept(const cvy_dataset *dataset) {
+  return dataset->cache ? cvy_cache_use(dataset->cache) : (cvy_kept){0};
+}
+
+/* ---- reading records ---- */
+
+/* Linux reads no more for one call than its read-ahead, 128 KiB unless somebody has changed it, and forgets the rest. */
+enum { EXPECTED_BYTES = 128 << 10 };
+
+void cvy_dataset_expect(const cvy_dataset *dataset, int64_t first, int64_t count) {
+  while (count > 0) {
+    const cvy_dataset_file *file = file_of(dataset, first);
+    const int64_t row = first - file->first, left = file->count - row, rows = count < left ? count : left;
+    const int64_t end = file->bytes_at + start_of(dataset, file, row + rows);
+    for (int64_t at = file->bytes_at + start_of(dataset, file, row); file->fd >= 0 && at < end;
+         at += EXPECTED_BYTES)
+      posix_fadvise(file->fd, (off_t)at, (off_t)(end - at < EXPECTED_BYTES ? end - at : EXPECTED_BYTES),
+                    POSIX_FADV_WILLNEED);
+    first += rows;
+    count -= rows;
+  }
+}
+
+static cvy_err read_row(void *bytes, size_t byte_count, const cvy_dataset *dataset,
+                        const cvy_dataset_file *file, int64_t row) {
+  const int64_t start = start_of(dataset, file, row);
+  if (file->fd >= 0) return read_bytes(file->fd, bytes, byte_count, file->bytes_at + start);
+  if (dataset->encoding == CVY_ENCODED)
+    return cvy_h5_read_rows(file->h5, file->name, CVY_H5_U8, bytes, start, (int64_t)byte_count);
+  const cvy_h5_type type = dataset->is_float ? CVY_H5_F32 : CVY_H5_U8;
+  return cvy_h5_read_rows(file->h5, file->name, type, bytes, row, 1);
+}
+
+/* The stored bytes of record `index`, verified: in `buffer`, or where they are kept. */
+static cvy_err fetch(const void **bytes, size_t *byte_count, const cvy_dataset *dataset,
+                     const cvy_read_buffer *buffer, int64_t index) {
+  const cvy_dataset_file *file = file_of(dataset, index);
+  const int64_t row = index - file->first;
+  const bool keeps = dataset->keep == CVY_KEEP_RECORDS;
+  const cvy_entry *kept = keeps ? cvy_cache_find(dataset->cache, index) : NULL;
+  *byte_count = (size_t)(start_of(dataset, file, row + 1) - start_of(dataset, file, row));
+  *bytes = kept ? kept->bytes : buffer->bytes;
+  if (kept) return CVY_OK;
+  CVY_TRY(read_row(buffer->bytes, *byte_count, dataset, file, row));
+  const uint32_t found = file->checksums ? cvy_shard_checksum(buffer->bytes, *byte_count) : 0;
+  if (file->checksums && found != file->checksums[row])
     return cvy_error(CVY_E_INPUT, "checksum %08x does not match %08x; the file is damaged", found,
                      file->checksums[row]);
+  if (keeps)
+    cvy_cache_keep(dataset->cache, index, &(cvy_entry){.byte_count = *byte_count, .bytes = buffer->bytes});
   return CVY_OK;
 }
 
@@ -196,18 +258,42 @@ static cvy_picture picture_of_record(const cvy_dataset *dataset, const void *byt
   return picture;
 }
 
+/* `decoded` is the buffer's. */
+static cvy_err fetch_encoded(cvy_encoded *encoded) {
+  const cvy_read_buffer *buffer = (const cvy_read_buffer *)((const char *)encoded->decoded -
+                                                            offsetof(cvy_read_buffer, decoded));
+  return fetch(&encoded->bytes, &encoded->byte_count, buffer->dataset, buffer, buffer->index);
+}
+
+static cvy_err read_encoded(cvy_picture *out, const cvy_dataset *dataset, cvy_read_buffer *buffer,
+                            int64_t index, int64_t channels) {
+  cvy_encoded encoded = {.image = &buffer->image};
+  if (dataset->keep == CVY_KEEP_PICTURES) {
+    buffer->dataset = dataset;
+    buffer->index = index;
+    buffer->decoded = (cvy_decoded){dataset->cache, index * CVY_SCALES, fetch_encoded};
+    encoded.decoded = &buffer->decoded;
+    if (cvy_picture_of_decoded(out, &encoded, channels)) return CVY_OK;
+  }
+  CVY_TRY(fetch(&encoded.bytes, &encoded.byte_count, dataset, buffer, index));
+  return cvy_picture_of_encoded(out, &encoded, channels);
+}
+
+static cvy_err read_raw(cvy_picture *out, const cvy_dataset *dataset, const cvy_read_buffer *buffer,
+                        int64_t index) {
+  const void *bytes;
+  size_t byte_count;
+  CVY_TRY(fetch(&bytes, &byte_count, dataset, buffer, index));
+  *out = picture_of_record(dataset, bytes);
+  return CVY_OK;
+}
+
 cvy_err cvy_dataset_read(cvy_picture *out, int32_t *label, const cvy_dataset *dataset,
                          cvy_read_buffer *buffer, int64_t index, int64_t channels) {
-  const cvy_dataset_file *file = file_of(dataset, index);
-  const int64_t row = index - file->first;
-  size_t byte_count;
-  cvy_err err = fetch(&byte_count, dataset, file, buffer->bytes, row);
-  if (!err && dataset->encoding == CVY_RAW) *out = picture_of_record(dataset, buffer->bytes);
-  if (!err && dataset->encoding == CVY_ENCODED) {
-    const cvy_encoded encoded = {buffer->bytes, byte_count, &buffer->image};
-    err = cvy_picture_of_encoded(out, &encoded, channels);
-  }
+  const cvy_err err = dataset->encoding == CVY_RAW ? read_raw(out, dataset, buffer, index)
+                                                   : read_encoded(out, dataset, buffer, index, channels);
   if (err) return cvy_dataset_error_in(err, dataset, index);
-  *label = file->labels[row];
+  const cvy_dataset_file *file = file_of(dataset, index);
+  *label = file->labels[index - file->first];
   return CVY_OK;
 }

@@ -27,6 +27,8 @@ struct cvy_dataset {
   bool is_set;         /* all the shards of a split, not a single file */
   cvy_dataset_file *files;
   size_t record_bytes; /* of the largest */
+  cvy_keep keep;
+  cvy_cache *cache; /* NULL: nothing is kept */
   cvy_hash fingerprint;
 };
 
@@ -42,6 +44,9 @@ cvy_err cvy_dataset_add_foreign(cvy_dataset *dataset, cvy_h5 *h5, cvy_hasher *ha
 typedef struct cvy_read_buffer {
   void *bytes;
   cvy_image image;
+  cvy_decoded decoded; /* of the picture that was read last, as is: */
+  const cvy_dataset *dataset;
+  int64_t index;
 } cvy_read_buffer;
 cvy_err cvy_read_buffer_create(cvy_read_buffer *out, const cvy_dataset *dataset) CVY_MUST_CHECK;
 void cvy_read_buffer_free(cvy_read_buffer *buffer);
@@ -50,6 +55,8 @@ void cvy_read_buffer_free(cvy_read_buffer *buffer);
  * The picture lies in `buffer` until the next read. Errors name file and record. No allocation outside the decoders. */
 cvy_err cvy_dataset_read(cvy_picture *out, int32_t *label, const cvy_dataset *dataset,
                          cvy_read_buffer *buffer, int64_t index, int64_t channels) CVY_MUST_CHECK;
+/* Tells the system that the records first ... first+count-1 will be read soon. Only advice: nothing can fail. */
+void cvy_dataset_expect(const cvy_dataset *dataset, int64_t first, int64_t count);
 /* Where image `index` came from, "cats/7.jpg", in `pool`; NULL if the file does not say. */
 char *cvy_dataset_name(cvy_pool *pool, const cvy_dataset *dataset, int64_t index);
 /* Puts "FILE: record 17 (cats/7.jpg): " before this thread's message. */

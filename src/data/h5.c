@@ -324,10 +324,15 @@ static cvy_err get_extent(extent *out, call *c, hid_t dataset) {
                      c->file->path, c->name, out->dim_count, CVY_H5_MAX_DIMS);
   H5_TRY(c, H5Sget_simple_extent_dims(out->space, out->dims, NULL) >= 0, "cannot read its shape");
   out->count = H5Sget_simple_extent_type(out->space) == H5S_NULL ? 0 : 1;
-  for (int i = 0; i < out->dim_count; i++)
-    if (out->dims[i] > INT64_MAX || __builtin_mul_overflow(out->count, (int64_t)out->dims[i], &out->count))
+  /* No size that is worked out of a shape may overflow, also where one dimension is 0. */
+  int64_t most_bytes = sizeof(double);
+  for (int i = 0; i < out->dim_count; i++) {
+    const int64_t dim = out->dims[i] > INT64_MAX ? -1 : (int64_t)out->dims[i];
+    if (dim < 0 || (dim > 0 && __builtin_mul_overflow(most_bytes, dim, &most_bytes)))
       return cvy_error(CVY_E_INPUT, "%s: dataset '%s' claims more elements than can be", c->file->path,
                        c->name);
+    out->count *= dim;
+  }
   return CVY_OK;
 }
 
@@ -603,9 +608,11 @@ cvy_err cvy_h5_read_texts(cvy_h5 *file, const char *name, char ***out, int64_t *
 
 static cvy_err read_text(call *c, int64_t index, char **out, cvy_pool *pool) {
   hid_t dataset, in_file, in_memory;
+  extent e;
   CVY_TRY(open_dataset(&dataset, c));
+  CVY_TRY(get_extent(&e, c, dataset));
   const hid_t type = keep(c, H5Dget_type(dataset));
-  if (type < 0 || H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) > 0)
+  if (type < 0 || H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) > 0 || e.dim_count != 1)
     return cvy_error(CVY_E_INPUT, "%s: dataset '%s' is not a list of texts", c->file->path, c->name);
   CVY_TRY(select_rows(c, dataset, index, 1, &in_file, &in_memory));
   const size_t width = H5Tget_size(type);

@@ -7,6 +7,7 @@
  *
  * Of a JPEG a part may be decoded: the entropy coding is read down to its last row, as there is no other way to it, but the
  * transform, the colours and all that is beyond are left out. */
+#include "data/machines.h"
 #include <convoy/data.h>
 
 #include <ctype.h>
@@ -179,6 +180,10 @@ static unsigned coarsest(double shrink) {
   return shrink >= 8 ? 8 : shrink >= 4 ? 4 : shrink >= 2 ? 2 : 1;
 }
 
+int64_t cvy_image_scale_of(double shrink) {
+  return coarsest(shrink);
+}
+
 /* Pixels first ... end-1 of `size`, MARGIN more than asked for: libjpeg blends colours with their neighbours. */
 enum { MARGIN = 2 };
 
@@ -189,6 +194,34 @@ static void widen(int64_t *first, int64_t *end, int64_t from, int64_t length, in
   if (*end > size) *end = size;
 }
 
+/* The rows top ... bottom-1 and columns left ... right-1 of a picture of h x w, for a part. */
+typedef struct extent {
+  int64_t top, bottom, left, right;
+} extent;
+
+/* libjpeg begins with a block's first column (jpeg_crop_scanline). */
+static extent extent_of(const cvy_image_part *part, int64_t h, int64_t w, int64_t step, int64_t scale) {
+  extent e;
+  widen(&e.top, &e.bottom, part->top, part->h, scale, h);
+  widen(&e.left, &e.right, part->left, part->w, scale, w);
+  if (e.right - e.left < w) e.left -= e.left % step;
+  return e;
+}
+
+static void show_extent(cvy_image_part *part, const extent *e, int64_t scale) {
+  part->top = e->top * scale, part->h = (e->bottom - e->top) * scale;
+  part->left = e->left * scale, part->w = (e->right - e->left) * scale;
+}
+
+static int64_t step_of(const struct jpeg_decompress_struct *info) {
+#if JPEG_LIB_VERSION >= 70
+  const int64_t block = info->min_DCT_h_scaled_size;
+#else
+  const int64_t block = info->min_DCT_scaled_size;
+#endif
+  return info->num_components == 1 ? block : block * info->max_h_samp_factor;
+}
+
 static bool is_all(const cvy_image_part *part, const struct jpeg_decompress_struct *info) {
   return part->top <= 0 && part->left <= 0 && part->top + part->h >= info->image_height &&
          part->left + part->w >= info->image_width && info->scale_denom == 1;
@@ -197,17 +230,15 @@ static bool is_all(const cvy_image_part *part, const struct jpeg_decompress_stru
 static void read_part(jpeg_job *job, cvy_image *out, cvy_image_part *part, int64_t channels) {
   struct jpeg_decompress_struct *info = &job->info;
   const int64_t scale = info->scale_denom;
-  int64_t top, bottom, left, right;
-  widen(&top, &bottom, part->top, part->h, scale, info->output_height);
-  widen(&left, &right, part->left, part->w, scale, info->output_width);
-  JDIMENSION from = (JDIMENSION)left, width = (JDIMENSION)(right - left);
-  if (width < info->output_width) jpeg_crop_scanline(info, &from, &width); /* from a block's border on */
-  if (top > 0) jpeg_skip_scanlines(info, (JDIMENSION)top);
-  cvy_image_resize_buffer(out, bottom - top, width, channels);
+  extent e = extent_of(part, info->output_height, info->output_width, part->step, scale);
+  JDIMENSION from = (JDIMENSION)e.left, width = (JDIMENSION)(e.right - e.left);
+  if (width < info->output_width) jpeg_crop_scanline(info, &from, &width);
+  e.left = from, e.right = from + width; /* as they were, or as another libjpeg likes them */
+  if (e.top > 0) jpeg_skip_scanlines(info, (JDIMENSION)e.top);
+  cvy_image_resize_buffer(out, e.bottom - e.top, width, channels);
   read_rows(job, out);
-  part->top = top * scale, part->h = (bottom - top) * scale;
-  part->left = from * scale, part->w = width * scale;
-  if (bottom == info->output_height)
+  show_extent(part, &e, scale);
+  if (e.bottom == info->output_height)
     jpeg_finish_decompress(info);
   else
     jpeg_abort_decompress(info);
@@ -222,11 +253,14 @@ static cvy_err run_jpeg(jpeg_job *job, cvy_image *out, cvy_image_part *part, int
   info->scale_num = 1;
   info->scale_denom = part ? coarsest(part->shrink) : 1;
   jpeg_start_decompress(info);
+  if (part) part->step = step_of(info);
   if (part && !is_all(part, info)) {
     read_part(job, out, part, channels);
     return CVY_OK;
   }
-  if (part) *part = (cvy_image_part){.h = info->image_height, .w = info->image_width, .shrink = 1};
+  if (part)
+    *part = (cvy_image_part){
+        .h = info->image_height, .w = info->image_width, .shrink = 1, .step = part->step};
   cvy_image_resize_buffer(out, info->output_height, info->output_width, channels);
   read_rows(job, out);
   jpeg_finish_decompress(info);
@@ -375,6 +409,21 @@ cvy_err cvy_image_decode_part(cvy_image *out, cvy_image_part *part, const void *
   return decode_any(out, part, bytes, byte_count, &channels);
 }
 
+int64_t cvy_image_scale_for(double shrink) {
+  return coarsest(shrink);
+}
+
+void cvy_image_cut(cvy_image *out, cvy_image_part *part, const cvy_image *whole, int64_t step,
+                   int64_t scale) {
+  extent e = {.bottom = whole->h, .right = whole->w};
+  if (step > 0) e = extent_of(part, whole->h, whole->w, step, scale);
+  cvy_image_resize_buffer(out, e.bottom - e.top, e.right - e.left, whole->c);
+  const int64_t row = out->w * out->c;
+  for (int64_t y = 0; y < out->h; y++)
+    memcpy(out->px + y * row, whole->px + ((e.top + y) * whole->w + e.left) * whole->c, (size_t)row);
+  show_extent(part, &e, step > 0 ? scale : 1);
+}
+
 cvy_err cvy_image_size(int64_t *h, int64_t *w, int64_t *channels, const void *bytes, size_t byte_count) {
   cvy_image_part part = {0};
   CVY_TRY(decode_any(NULL, &part, bytes, byte_count, channels));
@@ -471,7 +520,8 @@ static void scale_row(float *line, float *samples, const uint8_t *px, const axis
 }
 
 /* Neighbouring output rows share input rows, so the last two that were scaled along x are kept. */
-static void scale_rows(cvy_image *out, const cvy_image *in, const axis *y, const axis *x, float *memory) {
+CVY_FOR_EACH_MACHINE static void scale_rows(cvy_image *out, const cvy_image *in, const axis *y, const axis *x,
+                                            float *memory) {
   const int64_t n = out->w * out->c;
   float *sum = memory, *lines[2] = {memory + n, memory + 2 * n + 1}, *samples = memory + 3 * n + 2;
   int64_t held[2] = {-1, -1};

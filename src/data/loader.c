@@ -4,8 +4,10 @@
  *
  * The slots released ... taken-1 are in use by the caller, taken ... filled-1 wait for it. The threads hand themselves the
  * images of the stream one by one, in order, as far as there are free slots; a slot is filled when all of its images are made
- * and all slots before it are filled. What an image becomes does not depend on who makes it. All memory is allocated at
- * creation, but for what grows with the first pictures that are decoded and drawn. */
+ * and all slots before it are filled. Where the chain mixes pictures they hand themselves two at a time. What an image becomes
+ * does not depend on who makes it. All memory is allocated at creation, but for what grows with the first pictures that are
+ * decoded and drawn. */
+#include "data/ahead.h"
 #include "data/augment.h"
 #include "data/dataset.h"
 #include "data/sampler.h"
@@ -23,7 +25,7 @@ typedef struct worker {
   cvy_read_buffer buffer;
   cvy_canvas canvas;
   double read_s, chain_s; /* reading; the chain, with all that is drawn in between */
-  double drawn_s;         /* of which decoding and rendering */
+  double drawn_s;         /* of which decoding, warping and copying */
   cvy_input_times times;  /* under the loader's lock */
   pthread_t thread;
 } worker;
@@ -32,9 +34,13 @@ struct cvy_loader {
   cvy_loader_config config;
   int64_t total; /* microbatches from first_step to end_step */
   cvy_normaliser normaliser;
+  cvy_ahead *ahead;
 
   void *slots;
-  size_t slot_bytes, labels_at; /* a slot: images, then labels */
+  size_t slot_bytes, labels_at;  /* a slot: images, then labels; */
+  size_t partners_at, shares_at; /* where pictures are mixed, these too, else 0 */
+  int64_t at_once;               /* images that a thread makes at a time: 2 where pictures are mixed */
+  int64_t views;                 /* of each microbatch, one after the other */
 
   worker *workers;
   int64_t started; /* threads */
@@ -44,10 +50,10 @@ struct cvy_loader {
   int64_t filled, taken, released;
   int64_t handed_out; /* images of the stream that somebody makes or has made */
   int64_t busy;       /* threads that make one */
-  int64_t *made;      /* [depth]: images of a slot */
+  int64_t *made;      /* [depth]: images of a slot, as is: */
+  int64_t *skipped;   /* records that could not be read, and were replaced */
   bool stop;
-  int64_t skipped; /* records that could not be read, and were replaced */
-  cvy_err err;     /* of the earliest image that could not be made, and its message */
+  cvy_err err; /* of the earliest image that could not be made, and its message */
   int64_t err_image;
   char message[4096];
 
@@ -62,6 +68,14 @@ static int32_t *slot_labels(const cvy_loader *l, int64_t n) {
   return (int32_t *)((char *)slot_images(l, n) + l->labels_at);
 }
 
+static cvy_microbatch microbatch_of(const cvy_loader *l, int64_t n) {
+  char *slot = (char *)slot_images(l, n);
+  return (cvy_microbatch){.images = slot_images(l, n),
+                          .labels = slot_labels(l, n),
+                          .partners = l->at_once > 1 ? (int32_t *)(slot + l->partners_at) : NULL,
+                          .shares = l->at_once > 1 ? (float *)(slot + l->shares_at) : NULL};
+}
+
 /* ---- the thread ---- */
 
 static cvy_err check_size(const cvy_loader *l, const cvy_picture *picture, int64_t index) {
@@ -74,7 +88,11 @@ static cvy_err check_size(const cvy_loader *l, const cvy_picture *picture, int64
       config->dataset, index);
 }
 
-static cvy_err make_sample(float *image, int32_t *label, worker *w, cvy_sample sample) {
+static double drawn_s(const cvy_canvas *canvas) {
+  return canvas->decode_s + canvas->warp_s + canvas->copy_s;
+}
+
+static cvy_err make_sample(float *image, int32_t *label, worker *w, cvy_sample sample, int64_t view) {
   const cvy_loader *l = w->loader;
   const cvy_loader_config *config = &l->config;
   cvy_picture picture;
@@ -82,14 +100,16 @@ static cvy_err make_sample(float *image, int32_t *label, worker *w, cvy_sample s
       .training = config->training,
       .random = {.seed = config->seed, .step = (uint32_t)sample.epoch, .sample = (uint32_t)sample.index},
       .mean = config->mean,
+      .data = cvy_dataset_describe(config->dataset),
+      .view = view,
       .canvas = &w->canvas};
   const double start_s = cvy_now_s();
   CVY_TRY(cvy_dataset_read(&picture, label, config->dataset, &w->buffer, sample.index, config->c));
-  const double read_s = cvy_now_s(), before_s = w->canvas.decode_s + w->canvas.render_s;
+  const double read_s = cvy_now_s(), before_s = drawn_s(&w->canvas);
   cvy_err err = cvy_augment_apply(&picture, config->augment, &call);
   w->read_s += read_s - start_s;
   w->chain_s += cvy_now_s() - read_s;
-  w->drawn_s += w->canvas.decode_s + w->canvas.render_s - before_s;
+  w->drawn_s += drawn_s(&w->canvas) - before_s;
   if (err) return cvy_dataset_error_in(err, config->dataset, sample.index);
   CVY_TRY(check_size(l, &picture, sample.index));
   err = cvy_picture_normalise(image, &picture, &w->canvas, &l->normaliser);
@@ -100,11 +120,12 @@ static cvy_err make_sample(float *image, int32_t *label, worker *w, cvy_sample s
 enum { MOST_SKIPPED = 100 };
 
 /* A record that cannot be read is an error, or else the next one takes its place: the same one whoever asks. */
-static cvy_err make_image(float *image, int32_t *label, int64_t *skipped, worker *w, cvy_sample sample) {
+static cvy_err make_image(float *image, int32_t *label, int64_t *skipped, worker *w, cvy_sample sample,
+                          int64_t view) {
   const cvy_loader_config *config = &w->loader->config;
   const int64_t count = cvy_dataset_describe(config->dataset)->count;
   for (*skipped = 0;; ++*skipped) {
-    const cvy_err err = make_sample(image, label, w, sample);
+    const cvy_err err = make_sample(image, label, w, sample, view);
     if (err != CVY_E_INPUT || !config->skips_bad || *skipped == MOST_SKIPPED || *skipped + 1 == count)
       return err;
     cvy_warn("%s; the next record takes its place", cvy_err_message());
@@ -112,13 +133,28 @@ static cvy_err make_image(float *image, int32_t *label, int64_t *skipped, worker
   }
 }
 
+static cvy_sample sample_at(const cvy_loader_config *config, int64_t position) {
+  const int64_t count = cvy_dataset_describe(config->dataset)->count;
+  if (config->training && config->shuffle == CVY_SHUFFLE_BLOCK)
+    return cvy_sample_in_blocks(config->seed, count, &config->blocks, position);
+  return cvy_sample_at(config->seed, count, config->training && config->shuffle == CVY_SHUFFLE_FULL,
+                       position);
+}
+
+/* Where image `n` of this loader's stream stands in that of all loaders. */
+static int64_t position_of(const cvy_loader *l, int64_t n) {
+  const cvy_loader_config *config = &l->config;
+  const int64_t own = n / config->microbatch / l->views;
+  const int64_t step = config->first_step + own / config->own, place = config->first + own % config->own;
+  return (step * config->per_step + place) * config->microbatch + n % config->microbatch;
+}
+
 /* Image `n` of this loader's stream. */
 static cvy_err fill(worker *w, int64_t n, int64_t *skipped) {
   const cvy_loader *l = w->loader;
   const cvy_loader_config *config = &l->config;
   const int64_t slot = n / config->microbatch, i = n % config->microbatch;
-  const int64_t step = config->first_step + slot / config->own, place = config->first + slot % config->own;
-  const int64_t position = (step * config->per_step + place) * config->microbatch + i;
+  const int64_t view = slot % l->views, position = position_of(l, n);
   const int64_t count = cvy_dataset_describe(config->dataset)->count;
   const size_t image_floats = (size_t)(config->h * config->w * config->c);
   float *image = slot_images(l, slot) + (size_t)i * image_floats;
@@ -129,7 +165,45 @@ static cvy_err fill(worker *w, int64_t n, int64_t *skipped) {
     *label = -1;
     return CVY_OK;
   }
-  return make_image(image, label, skipped, w, cvy_sample_at(config->seed, count, config->training, position));
+  cvy_ahead_look(l->ahead, position);
+  const cvy_err err = make_image(image, label, skipped, w, sample_at(config, position), view);
+  if (view > 0) *skipped = 0; /* the first view has counted it */
+  return err;
+}
+
+/* Images `n` and n+1 become each other's partners; their random numbers are keyed by the first's place in the stream. */
+static void mix(worker *w, int64_t n) {
+  const cvy_loader *l = w->loader;
+  const cvy_loader_config *config = &l->config;
+  const int64_t i = n % config->microbatch, floats = config->h * config->w * config->c;
+  const int64_t position = position_of(l, n), count = cvy_dataset_describe(config->dataset)->count;
+  const double start_s = cvy_now_s();
+  char *slot = (char *)slot_images(l, n / config->microbatch);
+  float *shares = (float *)(slot + l->shares_at) + i;
+  int32_t *labels = (int32_t *)(slot + l->labels_at) + i, *partners = (int32_t *)(slot + l->partners_at) + i;
+  cvy_pair pair = {
+      .a = (float *)slot + i * floats, .h = config->h, .w = config->w, .c = config->c, .share = 1};
+  cvy_augment_call call = {.training = true,
+                           .random = {.seed = config->seed,
+                                      .step = (uint32_t)(position / count),
+                                      .sample = (uint32_t)(position % count)}};
+  pair.b = pair.a + floats;
+  cvy_augment_mix(&pair, config->augment, &call);
+  partners[0] = labels[1], partners[1] = labels[0];
+  shares[0] = shares[1] = pair.share;
+  w->chain_s += cvy_now_s() - start_s;
+}
+
+/* What a thread makes at a time, from image `n` on. */
+static cvy_err fill_some(worker *w, int64_t n, int64_t *skipped) {
+  *skipped = 0;
+  for (int64_t i = 0; i < w->loader->at_once; i++) {
+    int64_t more;
+    CVY_TRY(fill(w, n + i, &more));
+    *skipped += more;
+  }
+  if (w->loader->at_once > 1) mix(w, n);
+  return CVY_OK;
 }
 
 static bool has_room(const cvy_loader *l) {
@@ -137,23 +211,25 @@ static bool has_room(const cvy_loader *l) {
   return slot < l->total && slot < l->released + l->config.depth;
 }
 
-/* Under the lock: waits for the next image to make, its number or -1: it is time to end. */
+/* Under the lock: waits for the next images to make, the first one's number or -1: it is time to end. */
 static int64_t next_image(cvy_loader *l) {
   while (!l->stop && !l->err && l->handed_out < l->total * l->config.microbatch && !has_room(l))
     pthread_cond_wait(&l->may_fill, &l->lock);
-  return !l->stop && !l->err && has_room(l) ? l->handed_out++ : -1;
+  if (l->stop || l->err || !has_room(l)) return -1;
+  l->handed_out += l->at_once;
+  return l->handed_out - l->at_once;
 }
 
-/* Under the lock: image `n` is made, or cannot be. */
+/* Under the lock: those from image `n` on are made, or cannot be. */
 static void account(cvy_loader *l, int64_t n, cvy_err err, int64_t skipped) {
   const int64_t microbatch = l->config.microbatch, depth = l->config.depth;
-  l->skipped += skipped;
+  l->skipped[n / microbatch % depth] += skipped;
   if (err && (!l->err || n < l->err_image)) {
     l->err = err;
     l->err_image = n;
     snprintf(l->message, sizeof l->message, "%s", cvy_err_message());
   }
-  if (!err) l->made[n / microbatch % depth]++;
+  if (!err) l->made[n / microbatch % depth] += l->at_once;
   while (l->filled < l->total && l->made[l->filled % depth] == microbatch) l->made[l->filled++ % depth] = 0;
 }
 
@@ -165,12 +241,14 @@ static void *run(void *context) {
     int64_t skipped;
     l->busy++;
     pthread_mutex_unlock(&l->lock);
-    const cvy_err err = fill(w, n, &skipped);
+    const cvy_err err = fill_some(w, n, &skipped);
     pthread_mutex_lock(&l->lock);
     l->busy--;
-    w->times = (cvy_input_times){w->read_s, w->canvas.decode_s, w->chain_s - w->drawn_s, w->canvas.render_s};
+    w->times = (cvy_input_times){w->read_s, w->canvas.decode_s, w->canvas.warp_s, w->chain_s - w->drawn_s,
+                                 w->canvas.copy_s};
+    const int64_t filled = l->filled;
     account(l, n, err, skipped);
-    pthread_cond_signal(&l->may_take);
+    if (l->filled > filled || l->err) pthread_cond_signal(&l->may_take);
   }
   pthread_cond_broadcast(&l->may_fill);
   pthread_mutex_unlock(&l->lock);
@@ -198,6 +276,7 @@ static cvy_err check_config(const cvy_loader_config *config) {
             config->own > 0);
   CVY_CHECK(config->first + config->own <= config->per_step);
   CVY_CHECK(config->first_step >= 0 && config->first_step <= config->end_step);
+  CVY_CHECK(config->shuffle != CVY_SHUFFLE_BLOCK || (config->blocks.block > 0 && config->blocks.window > 0));
   CVY_TRY(check_channels(config, info));
   for (int64_t k = 0; k < config->c; k++)
     if (!isfinite(config->mean[k]) || !isfinite(config->deviation[k]) || !(config->deviation[k] > 0))
@@ -205,6 +284,8 @@ static cvy_err check_config(const cvy_loader_config *config) {
                        (long long)k, (double)config->mean[k], (double)config->deviation[k]);
   int64_t h = info->h, w = info->w;
   if (config->augment) CVY_TRY(cvy_augment_size(&h, &w, config->augment, h, w));
+  if (config->training)
+    CVY_TRY(cvy_augment_check_training(config->augment, config->microbatch, config->dataset));
   if (h && (h != config->h || w != config->w))
     return cvy_error(CVY_E_INPUT,
                      "%s: images that end as %lldx%lld; the network takes %lldx%lld (height x width)",
@@ -218,8 +299,15 @@ static cvy_err allocate(cvy_loader *l) {
   const size_t images = (size_t)(config->microbatch * config->h * config->w * config->c) * sizeof(float);
   l->labels_at = cvy_aligned(images);
   l->slot_bytes = l->labels_at + cvy_aligned((size_t)config->microbatch * sizeof(int32_t));
+  if (l->at_once > 1) {
+    l->partners_at = l->slot_bytes;
+    l->shares_at = l->partners_at + cvy_aligned((size_t)config->microbatch * sizeof(int32_t));
+    l->slot_bytes = l->shares_at + cvy_aligned((size_t)config->microbatch * sizeof(float));
+  }
   CVY_TRY(cvy_buffer_create(&l->slots, l->slot_bytes * (size_t)config->depth, "the prefetched microbatches"));
   l->made = cvy_new(sizeof *l->made * (size_t)config->depth);
+  l->skipped = cvy_new(sizeof *l->skipped * (size_t)config->depth);
+  l->ahead = cvy_ahead_create(config);
   l->workers = cvy_new(sizeof *l->workers * (size_t)config->threads);
   for (int64_t i = 0; i < config->threads; i++) {
     l->workers[i].loader = l;
@@ -248,7 +336,9 @@ cvy_err cvy_loader_create(cvy_loader **out, const cvy_loader_config *config) {
   CVY_TRY(check_config(config));
   cvy_loader *l = cvy_new(sizeof *l);
   l->config = *config;
-  l->total = (config->end_step - config->first_step) * config->own;
+  l->at_once = config->training && cvy_augment_mixes(config->augment) ? 2 : 1;
+  l->views = config->training ? 1 : cvy_augment_views(config->augment);
+  l->total = (config->end_step - config->first_step) * config->own * l->views;
   cvy_normaliser_set(&l->normaliser, config->mean, config->deviation, config->c);
   pthread_mutex_init(&l->lock, NULL);
   pthread_cond_init(&l->may_fill, NULL);
@@ -277,6 +367,8 @@ void cvy_loader_destroy(cvy_loader *l) {
     cvy_canvas_free(&l->workers[i].canvas);
   }
   free(l->workers);
+  cvy_ahead_destroy(l->ahead);
+  free(l->skipped);
   free(l->made);
   cvy_buffer_destroy(l->slots);
   free(l);
@@ -300,8 +392,12 @@ cvy_err cvy_loader_next(cvy_microbatch *out, cvy_loader *l) {
     l->waited_s += cvy_now_s() - start_s;
   }
   const bool ready = l->filled > l->taken;
-  if (ready) *out = (cvy_microbatch){slot_images(l, l->taken), slot_labels(l, l->taken)};
-  if (ready) l->taken++;
+  if (ready) {
+    int64_t *skipped = &l->skipped[l->taken % l->config.depth];
+    *out = microbatch_of(l, l->taken++);
+    out->skipped = *skipped;
+    *skipped = 0;
+  }
   pthread_mutex_unlock(&l->lock);
   return ready ? CVY_OK : cvy_error(l->err, "%s", l->message); /* the thread has ended */
 }
@@ -321,17 +417,10 @@ cvy_input_times cvy_loader_times(cvy_loader *l) {
   for (int64_t i = 0; i < l->config.threads; i++) {
     const cvy_input_times *w = &l->workers[i].times;
     sum.read_s += w->read_s, sum.decode_s += w->decode_s;
-    sum.augment_s += w->augment_s, sum.render_s += w->render_s;
+    sum.warp_s += w->warp_s, sum.colour_s += w->colour_s, sum.copy_s += w->copy_s;
   }
   pthread_mutex_unlock(&l->lock);
   return sum;
-}
-
-int64_t cvy_loader_skipped(cvy_loader *l) {
-  pthread_mutex_lock(&l->lock);
-  const int64_t skipped = l->skipped;
-  pthread_mutex_unlock(&l->lock);
-  return skipped;
 }
 
 double cvy_loader_waited_s(const cvy_loader *l) {

@@ -32,6 +32,16 @@ cvy_err cvy_picture_of_encoded(cvy_picture *out, const cvy_encoded *encoded, int
   return CVY_OK;
 }
 
+bool cvy_picture_of_decoded(cvy_picture *out, const cvy_encoded *encoded, int64_t channels) {
+  const cvy_decoded *decoded = encoded->decoded;
+  const cvy_entry *entry = NULL;
+  for (int i = 0; i < CVY_SCALES && !entry; i++) entry = cvy_cache_find(decoded->cache, decoded->key + i);
+  if (!entry || entry->c != channels) return false;
+  *out = cvy_picture_of(NULL, false, entry->whole_h, entry->whole_w, channels);
+  out->encoded = *encoded;
+  return true;
+}
+
 /* ---- maps ---- */
 
 /* First `second`, then `first`. */

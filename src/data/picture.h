@@ -7,7 +7,7 @@
 #ifndef CVY_DATA_PICTURE_H
 #define CVY_DATA_PICTURE_H
 
-#include <convoy/data.h>
+#include "data/cache.h"
 
 /* What is seen beyond the border of a picture. */
 typedef enum cvy_edge_mode {
@@ -59,16 +59,25 @@ typedef struct cvy_sheet {
 
 /* The bytes of a JPEG or PNG file, to be decoded into `image`. */
 typedef struct cvy_encoded {
-  const void *bytes;
+  const void *bytes; /* NULL: `decoded` gets them when they are needed */
   size_t byte_count;
   cvy_image *image;
+  const struct cvy_decoded *decoded; /* NULL: no decoded pictures are kept */
 } cvy_encoded;
+
+/* Where the whole pictures are that were decoded before, at 1/1, 1/2, 1/4 and 1/8 of their size. */
+enum { CVY_SCALES = 4 };
+typedef struct cvy_decoded {
+  cvy_cache *cache;
+  int64_t key; /* of the first scale; the others follow */
+  cvy_err (*fetch)(cvy_encoded *encoded);
+} cvy_decoded;
 
 typedef struct cvy_picture {
   int64_t h, w, c;
   int64_t whole_h, whole_w; /* of what the sheet is of */
   cvy_sheet sheet;
-  cvy_encoded encoded; /* bytes NULL: the sheet is there */
+  cvy_encoded encoded; /* until the sheet is there */
   int64_t map_count;
   cvy_map maps[CVY_MOST_MAPS]; /* the first leads to the sheet's picture, the last from this one */
 } cvy_picture;
@@ -83,7 +92,7 @@ typedef struct cvy_canvas {
   void *lines; /* for rendering, as is: */
   size_t lines_bytes;
   cvy_image halved;
-  double decode_s, render_s; /* time spent on it */
+  double decode_s, warp_s, copy_s; /* time spent on it: cvy_input_times */
 } cvy_canvas;
 void cvy_canvas_free(cvy_canvas *canvas);
 
@@ -91,6 +100,9 @@ void cvy_canvas_free(cvy_canvas *canvas);
 cvy_picture cvy_picture_of(const void *samples, bool is_float, int64_t h, int64_t w, int64_t c);
 /* A file's bytes, of which only the header is read now. Errors as those of cvy_image_decode. */
 cvy_err cvy_picture_of_encoded(cvy_picture *out, const cvy_encoded *encoded, int64_t channels) CVY_MUST_CHECK;
+
+/* The same of pictures of which some scale is kept: nothing is read yet. False if none is. */
+bool cvy_picture_of_decoded(cvy_picture *out, const cvy_encoded *encoded, int64_t channels);
 
 /* Decodes all of it now, in order to know that it can be: sheet.samples are its bytes. */
 cvy_err cvy_picture_decode(cvy_picture *picture) CVY_MUST_CHECK;

@@ -9,16 +9,11 @@
  * A file is decoded when it is known which part of it is in sight, and how large. */
 #include "data/render.h"
 
+#include "data/machines.h"
+
 #include <math.h>
 #include <string.h>
 
-/* Compiled for several instruction sets, of which the best is taken when the program is loaded; the bits are the same. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) &&     \
-    !defined(__SANITIZE_THREAD__)
-#define FOR_EACH_MACHINE __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define FOR_EACH_MACHINE
-#endif
 #define VECTOR _Pragma("omp simd")
 
 /* ---- the canvas ---- */
@@ -82,6 +77,12 @@ static void through_lens(line *l, const cvy_map *m) {
   }
 }
 
+/* Not fmin and fmax, which are calls. */
+static double within(double value, double low, double high) {
+  value = value > low ? value : low;
+  return value < high ? value : high;
+}
+
 static int64_t clamped(int64_t value, int64_t low, int64_t high) {
   return value < low ? low : value > high ? high : value;
 }
@@ -108,8 +109,16 @@ static double reflected(double x, double size) {
   return folded > size ? twice - folded : folded;
 }
 
+static bool all_inside(const line *l, double w, double h) {
+  int outside = 0;
+  for (int64_t i = 0; i < l->count; i++)
+    outside |= !((l->x[i] >= 0) & (l->x[i] <= w) & (l->y[i] >= 0) & (l->y[i] <= h));
+  return !outside;
+}
+
 static void keep_inside(line *l, const cvy_map *m, int8_t index) {
   const double w = (double)m->w, h = (double)m->h;
+  if (all_inside(l, w, h)) return;
   for (int64_t i = 0; i < l->count; i++) {
     const bool outside = !(l->x[i] >= 0 && l->x[i] <= w && l->y[i] >= 0 && l->y[i] <= h);
     if (!outside) continue;
@@ -119,8 +128,8 @@ static void keep_inside(line *l, const cvy_map *m, int8_t index) {
       l->y[i] = reflected(l->y[i], h);
     }
     /* Also so that what is hidden by a colour stays within bounds. */
-    l->x[i] = fmin(fmax(l->x[i], 0), w);
-    l->y[i] = fmin(fmax(l->y[i], 0), h);
+    l->x[i] = within(l->x[i], 0, w);
+    l->y[i] = within(l->y[i], 0, h);
   }
 }
 
@@ -147,7 +156,7 @@ static size_t line_bytes(int64_t count) {
 }
 
 /* Row `y` of the picture, led back. */
-static void lead_row_back(line *l, const cvy_picture *p, int64_t y) {
+CVY_FOR_EACH_MACHINE static void lead_row_back(line *l, const cvy_picture *p, int64_t y) {
   for (int64_t x = 0; x < l->count; x++) {
     l->x[x] = (double)x + 0.5;
     l->y[x] = (double)y + 0.5;
@@ -223,12 +232,77 @@ static void show_image(cvy_picture *p, const cvy_image *image, const cvy_image_p
                          .pixels_across = (double)part->w / (double)image->w};
 }
 
+/* ---- pictures that were decoded before ---- */
+
+static cvy_err get_bytes(cvy_picture *p) {
+  return p->encoded.bytes ? CVY_OK : p->encoded.decoded->fetch(&p->encoded);
+}
+
+/* Decodes all of it at 1/scale, into the image, and keeps it. What is damaged may still be whole in the part that is wanted. */
+static void keep_whole(cvy_picture *p, int index) {
+  const cvy_decoded *decoded = p->encoded.decoded;
+  cvy_image *image = p->encoded.image;
+  cvy_image_part all = {.h = p->whole_h, .w = p->whole_w, .shrink = 1 << index};
+  if (!cvy_cache_has_room(decoded->cache, (size_t)((p->whole_h >> index) * (p->whole_w >> index) * p->c)))
+    return;
+  if (cvy_image_decode_part(image, &all, p->encoded.bytes, p->encoded.byte_count, p->c)) return;
+  const cvy_entry entry = {.byte_count = (size_t)(image->h * image->w * image->c),
+                           .h = image->h,
+                           .w = image->w,
+                           .c = image->c,
+                           .whole_h = p->whole_h,
+                           .whole_w = p->whole_w,
+                           .step = all.step,
+                           .bytes = image->px};
+  cvy_cache_keep(decoded->cache, decoded->key + (all.step > 0 ? index : 0), &entry);
+}
+
+/* The whole at 1/scale, or of a file that has no scales. */
+static const cvy_entry *find_whole(const cvy_picture *p, int index) {
+  const cvy_decoded *decoded = p->encoded.decoded;
+  const cvy_entry *first = cvy_cache_find(decoded->cache, decoded->key);
+  const cvy_entry *entry = first && first->step == 0 ? first
+                                                     : cvy_cache_find(decoded->cache, decoded->key + index);
+  return entry && entry->c == p->c ? entry : NULL;
+}
+
+/* Where the sheet would be halved, libjpeg's other pixels at the border of a part come into sight, so only itself can say
+ * what they are. */
+static const double most_shrink = 16;
+
+/* NULL in *whole: there is none and no room for it, or it cannot be decoded. */
+static cvy_err get_whole(const cvy_entry **whole, cvy_picture *p, int index) {
+  *whole = find_whole(p, index);
+  if (*whole) return CVY_OK;
+  CVY_TRY(get_bytes(p));
+  keep_whole(p, index);
+  *whole = find_whole(p, index);
+  return CVY_OK;
+}
+
+static cvy_err decode_part(cvy_picture *p, cvy_image_part *part) {
+  const int64_t scale = cvy_image_scale_for(part->shrink);
+  const cvy_entry *whole = NULL;
+  if (p->encoded.decoded && part->shrink < most_shrink)
+    CVY_TRY(get_whole(&whole, p, scale == 1 ? 0 : scale == 2 ? 1 : scale == 4 ? 2 : 3));
+  if (whole) {
+    const cvy_image image = {
+        .h = whole->h, .w = whole->w, .c = whole->c, .px = (uint8_t *)(uintptr_t)whole->bytes};
+    cvy_image_cut(p->encoded.image, part, &image, whole->step, scale);
+    return CVY_OK;
+  }
+  CVY_TRY(get_bytes(p));
+  return cvy_image_decode_part(p->encoded.image, part, p->encoded.bytes, p->encoded.byte_count, p->c);
+}
+
+/* ---- decoding ---- */
+
 cvy_err cvy_picture_decode(cvy_picture *p) {
-  if (!p->encoded.bytes) return CVY_OK;
+  if (p->sheet.samples) return CVY_OK;
   const cvy_image_part whole = {.h = p->whole_h, .w = p->whole_w};
+  CVY_TRY(get_bytes(p));
   CVY_TRY(cvy_image_decode(p->encoded.image, p->encoded.bytes, p->encoded.byte_count, p->c));
   show_image(p, p->encoded.image, &whole);
-  p->encoded.bytes = NULL;
   return CVY_OK;
 }
 
@@ -239,10 +313,38 @@ static cvy_err decode(cvy_picture *p) {
                          .h = (int64_t)ceil(b.bottom) - (int64_t)floor(b.top),
                          .w = (int64_t)ceil(b.right) - (int64_t)floor(b.left),
                          .shrink = shrink_of(p)};
-  CVY_TRY(cvy_image_decode_part(p->encoded.image, &part, p->encoded.bytes, p->encoded.byte_count, p->c));
+  CVY_TRY(decode_part(p, &part));
   show_image(p, p->encoded.image, &part);
-  p->encoded.bytes = NULL;
   return CVY_OK;
+}
+
+/* ---- normalising ---- */
+
+static bool is_interleaved(const cvy_sheet *s, int64_t c) {
+  return s->column_step == c && s->channel_step == 1;
+}
+
+/* Line by line the numbers of channels come round. */
+enum { ROUND = 12 * 16 };
+
+CVY_FOR_EACH_MACHINE static void normalise_line(float *restrict out, const float *restrict mean,
+                                                const float *restrict deviation, int64_t count) {
+  int64_t i = 0;
+  for (; i + ROUND <= count; i += ROUND)
+    VECTOR for (int64_t j = 0; j < ROUND; j++) out[i + j] = (out[i + j] - mean[j]) / deviation[j];
+  for (int64_t j = 0; i + j < count; j++) out[i + j] = (out[i + j] - mean[j]) / deviation[j];
+}
+
+/* The normaliser's numbers, as often as a round has room for them. */
+typedef struct round_of {
+  float mean[ROUND], deviation[ROUND];
+} round_of;
+
+static void go_round(round_of *out, const cvy_normaliser *n, int64_t c) {
+  for (int64_t i = 0; i < ROUND; i++) {
+    out->mean[i] = n->mean[i % c];
+    out->deviation[i] = n->deviation[i % c];
+  }
 }
 
 /* ---- rows that are only moved ---- */
@@ -292,6 +394,18 @@ static bool window_of(window *out, const cvy_picture *p) {
   return true;
 }
 
+/* Of rows whose samples lie as they are wanted: the same quotients as the normaliser's table, sixteen at a time. */
+CVY_FOR_EACH_MACHINE static void bytes_line(float *restrict out, const uint8_t *restrict in,
+                                            const round_of *restrict around, int64_t count) {
+  int64_t i = 0;
+  for (; i + ROUND <= count; i += ROUND)
+    VECTOR for (int64_t j = 0; j < ROUND; j++)
+        out[i + j] = ((float)in[i + j] - around->mean[j]) / around->deviation[j];
+  const int64_t left = count - i;
+  VECTOR for (int64_t j = 0; j < left; j++)
+      out[i + j] = ((float)in[i + j] - around->mean[j]) / around->deviation[j];
+}
+
 /* `c` is a constant where this is called, so that the loop over channels is unrolled. */
 static inline void bytes_row(float *restrict out, const uint8_t *in, const cvy_sheet *s, int64_t step,
                              int64_t count, const cvy_normaliser *n, int64_t c) {
@@ -306,7 +420,8 @@ static inline void floats_row(float *restrict out, const float *in, const cvy_sh
       out[x * c + k] = (in[x * step + k * s->channel_step] - n->mean[k]) / n->deviation[k];
 }
 
-static void copy_row(float *out, const cvy_picture *p, const window *v, int64_t y, const cvy_normaliser *n) {
+static void copy_row(float *out, const cvy_picture *p, const window *v, int64_t y, const cvy_normaliser *n,
+                     const round_of *around) {
   const cvy_sheet *s = &p->sheet;
   const int64_t at = (v->row + y) * s->row_step + v->column * s->column_step;
   const int64_t step = v->mirrored ? -s->column_step : s->column_step, c = p->c;
@@ -316,7 +431,9 @@ static void copy_row(float *out, const cvy_picture *p, const window *v, int64_t 
     return;
   }
   const uint8_t *in = (const uint8_t *)s->samples + at;
-  if (c == 1)
+  if (is_interleaved(s, c) && !v->mirrored)
+    bytes_line(out, in, around, v->w * c);
+  else if (c == 1)
     bytes_row(out, in, s, step, v->w, n, 1);
   else if (c == 3)
     bytes_row(out, in, s, step, v->w, n, 3);
@@ -333,11 +450,13 @@ static void copy_rows(float *out, const cvy_picture *p, const window *v, const c
   float colour[CVY_MAX_CHANNELS] = {0};
   for (int64_t k = 0; k < p->c; k++) colour[k] = (v->edge->colour[k] - n->mean[k]) / n->deviation[k];
   const int64_t right = v->left + v->w;
+  round_of around;
+  go_round(&around, n, p->c);
   for (int64_t y = 0; y < p->h; y++, out += p->w * p->c) {
     const bool shown = y >= v->top && y < v->top + v->h && v->w > 0;
     fill_pixels(out, shown ? v->left : p->w, colour, p->c);
     if (!shown) continue;
-    copy_row(out + v->left * p->c, p, v, y - v->top, n);
+    copy_row(out + v->left * p->c, p, v, y - v->top, n, &around);
     fill_pixels(out + right * p->c, p->w - right, colour, p->c);
   }
 }
@@ -412,18 +531,14 @@ static bool is_scaled(const cvy_picture *p) {
   return map && !map->leaves && map->affine.xy == 0 && map->affine.yx == 0;
 }
 
-FOR_EACH_MACHINE static void add_bytes(float *restrict sum, const uint8_t *restrict in, float weight,
-                                       int64_t count) {
+CVY_FOR_EACH_MACHINE static void add_bytes(float *restrict sum, const uint8_t *restrict in, float weight,
+                                           int64_t count) {
   VECTOR for (int64_t i = 0; i < count; i++) sum[i] += weight * (float)in[i];
 }
 
-FOR_EACH_MACHINE static void add_floats(float *restrict sum, const float *restrict in, float weight,
-                                        int64_t count) {
+CVY_FOR_EACH_MACHINE static void add_floats(float *restrict sum, const float *restrict in, float weight,
+                                            int64_t count) {
   VECTOR for (int64_t i = 0; i < count; i++) sum[i] += weight * in[i];
-}
-
-static bool is_interleaved(const cvy_sheet *s, int64_t c) {
-  return s->column_step == c && s->channel_step == 1;
 }
 
 static float sample_of(const cvy_sheet *s, int64_t at) {
@@ -463,29 +578,6 @@ static inline void scale_line(float *out, const float *in, const axis *a, int64_
   for (int64_t i = 0; i < a->out; i++) {
     const pixel sum = scaled_pixel(in + a->first[i] * c, a->weights + i * a->stride, a->count[i], c);
     memcpy(out + i * c, &sum, i + CVY_MAX_CHANNELS <= a->out ? sizeof sum : sizeof *out * (size_t)c);
-  }
-}
-
-/* Line by line the numbers of channels come round. */
-enum { ROUND = 12 * 16 };
-
-FOR_EACH_MACHINE static void normalise_line(float *restrict out, const float *restrict mean,
-                                            const float *restrict deviation, int64_t count) {
-  int64_t i = 0;
-  for (; i + ROUND <= count; i += ROUND)
-    VECTOR for (int64_t j = 0; j < ROUND; j++) out[i + j] = (out[i + j] - mean[j]) / deviation[j];
-  for (int64_t j = 0; i + j < count; j++) out[i + j] = (out[i + j] - mean[j]) / deviation[j];
-}
-
-/* The normaliser's numbers, as often as a round has room for them. */
-typedef struct round_of {
-  float mean[ROUND], deviation[ROUND];
-} round_of;
-
-static void go_round(round_of *out, const cvy_normaliser *n, int64_t c) {
-  for (int64_t i = 0; i < ROUND; i++) {
-    out->mean[i] = n->mean[i % c];
-    out->deviation[i] = n->deviation[i % c];
   }
 }
 
@@ -545,69 +637,134 @@ static void halve_sheet(cvy_picture *p, cvy_canvas *canvas) {
   s->row_step = w * p->c;
 }
 
-/* The four pixels around a place of the sheet, and how near. */
-typedef struct corners {
-  int64_t above, below, left, right; /* in samples */
-  float down, across;
-} corners;
+/* Of each pixel of a row, the place in the sheet: the pixel above and left of it, whether there is one below or to the right,
+ * and how near those are. */
+typedef struct places {
+  int32_t *row, *column;
+  int32_t *has_below, *has_right;
+  float *down, *across;
+} places;
 
-static void between(int64_t *low, int64_t *high, float *fraction, double position, int64_t size) {
-  const double centre = fmin(fmax(position - 0.5, 0), (double)(size - 1));
-  const int64_t first = (int64_t)centre;
-  *low = first;
-  *high = first + 1 < size ? first + 1 : first;
-  *fraction = (float)(centre - (double)first);
+static places places_in(void *memory, int64_t count) {
+  places p = {.row = memory};
+  p.column = p.row + count;
+  p.has_below = p.column + count;
+  p.has_right = p.has_below + count;
+  p.down = (float *)(p.has_right + count);
+  p.across = p.down + count;
+  return p;
 }
 
-static corners corners_at(const cvy_sheet *s, double x, double y) {
-  corners c;
-  between(&c.above, &c.below, &c.down, (y - s->top) / s->pixels_down, s->h);
-  between(&c.left, &c.right, &c.across, (x - s->left) / s->pixels_across, s->w);
-  c.above *= s->row_step, c.below *= s->row_step;
-  c.left *= s->column_step, c.right *= s->column_step;
-  return c;
+static size_t places_bytes(int64_t count) {
+  return cvy_aligned((size_t)count * (4 * sizeof(int32_t) + 2 * sizeof(float)));
+}
+
+/* Along one axis: positions of the whole picture, the sheet's first, and its pixels' length. */
+static void find_along(int32_t *restrict first, int32_t *restrict has_next, float *restrict fraction,
+                       const double *restrict position, int64_t count, double start, double length,
+                       int64_t size) {
+  const double last = (double)(size - 1);
+  const int32_t before_last = (int32_t)(size - 1);
+  VECTOR for (int64_t i = 0; i < count; i++) {
+    const double centre = within((position[i] - start) / length - 0.5, 0, last);
+    first[i] = (int32_t)centre;
+    has_next[i] = first[i] < before_last;
+    fraction[i] = (float)(centre - (double)first[i]);
+  }
+}
+
+CVY_FOR_EACH_MACHINE static void find_places(places *out, const line *l, const cvy_sheet *s) {
+  find_along(out->row, out->has_below, out->down, l->y, l->count, s->top, s->pixels_down, s->h);
+  find_along(out->column, out->has_right, out->across, l->x, l->count, s->left, s->pixels_across, s->w);
+}
+
+/* The four pixels around a place, as distances of samples. */
+typedef struct corners {
+  int64_t at, right, below;
+} corners;
+
+static inline corners corners_at(const places *p, int64_t i, const cvy_sheet *s) {
+  return (corners){p->row[i] * s->row_step + p->column[i] * s->column_step, p->has_right[i] * s->column_step,
+                   p->has_below[i] * s->row_step};
 }
 
 static inline float mixed(float a, float b, float fraction) {
   return a + fraction * (b - a);
 }
 
-static inline void interpolate_bytes(float *out, const cvy_sheet *s, const corners *at, int64_t c) {
-  const uint8_t *px = s->samples;
-  for (int64_t k = 0; k < c; k++, px += s->channel_step)
-    out[k] = mixed(mixed(px[at->above + at->left], px[at->above + at->right], at->across),
-                   mixed(px[at->below + at->left], px[at->below + at->right], at->across), at->down);
+static void interpolate_any(float *out, const places *p, int64_t i, const cvy_sheet *s, int64_t c) {
+  const corners at = corners_at(p, i, s);
+  for (int64_t k = 0, j = at.at; k < c; k++, j += s->channel_step)
+    out[k] = mixed(mixed(sample_of(s, j), sample_of(s, j + at.right), p->across[i]),
+                   mixed(sample_of(s, j + at.below), sample_of(s, j + at.below + at.right), p->across[i]),
+                   p->down[i]);
 }
 
-static inline void interpolate_floats(float *out, const cvy_sheet *s, const corners *at, int64_t c) {
-  const float *px = s->samples;
-  for (int64_t k = 0; k < c; k++, px += s->channel_step)
-    out[k] = mixed(mixed(px[at->above + at->left], px[at->above + at->right], at->across),
-                   mixed(px[at->below + at->left], px[at->below + at->right], at->across), at->down);
+/* Three bytes and one more, which counts for nothing. */
+static inline pixel pixel_at(const uint8_t *bytes) {
+  typedef int32_t numbers __attribute__((vector_size(16)));
+  int32_t four;
+  memcpy(&four, bytes, sizeof four);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  const numbers place = {0, 8, 16, 24};
+#else
+  const numbers place = {24, 16, 8, 0};
+#endif
+  const numbers spread = ((numbers){four, four, four, four} >> place) & 255;
+  return __builtin_convertvector(spread, pixel);
 }
 
-static void interpolate_row(float *out, const cvy_picture *p, const line *l) {
-  const cvy_sheet *s = &p->sheet;
-  for (int64_t i = 0; i < l->count; i++, out += p->c) {
-    if (l->colour_of[i] >= 0) {
-      memcpy(out, p->maps[l->colour_of[i]].edge.colour, sizeof *out * (size_t)p->c);
-      continue;
+static inline pixel mixed_pixel(pixel a, pixel b, float fraction) {
+  return a + fraction * (b - a);
+}
+
+static inline pixel interpolate_rgb(const places *p, int64_t i, const cvy_sheet *s) {
+  const corners c = corners_at(p, i, s);
+  const uint8_t *above = (const uint8_t *)s->samples + c.at, *below = above + c.below;
+  return mixed_pixel(mixed_pixel(pixel_at(above), pixel_at(above + c.right), p->across[i]),
+                     mixed_pixel(pixel_at(below), pixel_at(below + c.right), p->across[i]), p->down[i]);
+}
+
+/* A pixel is written with one sample too many, which the next one covers. The sheet's last pixel has no byte behind it. */
+CVY_FOR_EACH_MACHINE static void interpolate_rgb_row(float *out, const places *p, int64_t count,
+                                                     const cvy_sheet *s) {
+  for (int64_t i = 0; i < count; i++) {
+    const bool is_last = i + 1 == count;
+    const bool at_end = p->row[i] + p->has_below[i] + 1 == s->h && p->column[i] + p->has_right[i] + 1 == s->w;
+    if (is_last || at_end) {
+      interpolate_any(out + 3 * i, p, i, s, 3);
+    } else {
+      const pixel value = interpolate_rgb(p, i, s);
+      memcpy(out + 3 * i, &value, sizeof value);
     }
-    const corners at = corners_at(s, l->x[i], l->y[i]);
-    if (s->is_float)
-      interpolate_floats(out, s, &at, p->c);
-    else
-      p->c == 3 ? interpolate_bytes(out, s, &at, 3) : interpolate_bytes(out, s, &at, p->c);
   }
 }
 
+static void colour_row(float *out, const cvy_picture *p, const line *l) {
+  for (int64_t i = 0; i < l->count; i++)
+    if (l->colour_of[i] >= 0)
+      memcpy(out + i * p->c, p->maps[l->colour_of[i]].edge.colour, sizeof *out * (size_t)p->c);
+}
+
+static void interpolate_row(float *out, const cvy_picture *p, const line *l, places *at) {
+  const cvy_sheet *s = &p->sheet;
+  find_places(at, l, s);
+  if (p->c == 3 && is_interleaved(s, 3) && !s->is_float)
+    interpolate_rgb_row(out, at, l->count, s);
+  else
+    for (int64_t i = 0; i < l->count; i++) interpolate_any(out + i * p->c, at, i, s, p->c);
+  colour_row(out, p, l);
+}
+
 static void warp_rows(float *out, const cvy_picture *p, cvy_canvas *canvas, const cvy_normaliser *n) {
-  line l = line_in(lines_of(canvas, line_bytes(p->w)), p->w);
+  char *memory = lines_of(canvas, line_bytes(p->w) + places_bytes(p->w));
+  line l = line_in(memory, p->w);
+  places at = places_in(memory + line_bytes(p->w), p->w);
   round_of around;
   go_round(&around, n, p->c);
   for (int64_t y = 0; y < p->h; y++, out += p->w * p->c) {
     lead_row_back(&l, p, y);
-    interpolate_row(out, p, &l);
+    interpolate_row(out, p, &l, &at);
     normalise_line(out, around.mean, around.deviation, p->w * p->c);
   }
 }
@@ -617,17 +774,20 @@ static void warp_rows(float *out, const cvy_picture *p, cvy_canvas *canvas, cons
 cvy_err cvy_picture_normalise(float *out, cvy_picture *p, cvy_canvas *canvas, const cvy_normaliser *n) {
   window v;
   const double start_s = cvy_now_s();
-  if (p->encoded.bytes) CVY_TRY(decode(p));
+  if (!p->sheet.samples) CVY_TRY(decode(p));
   const double decoded_s = cvy_now_s();
   canvas->decode_s += decoded_s - start_s;
   if (window_of(&v, p)) {
     copy_rows(out, p, &v, n);
-  } else if (is_scaled(p)) {
+    canvas->copy_s += cvy_now_s() - decoded_s;
+    return CVY_OK;
+  }
+  if (is_scaled(p)) {
     scale_rows(out, p, canvas, n);
   } else {
     halve_sheet(p, canvas);
     warp_rows(out, p, canvas, n);
   }
-  canvas->render_s += cvy_now_s() - decoded_s;
+  canvas->warp_s += cvy_now_s() - decoded_s;
   return CVY_OK;
 }

@@ -3,12 +3,12 @@
 #include "data/shard.h"
 
 #include <errno.h>
+#include <isa-l/crc.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 enum { COPY_BYTES = 1 << 20 };
 
@@ -37,14 +37,14 @@ struct cvy_shards {
 /* ---- checked arrays ---- */
 
 uint32_t cvy_shard_checksum(const void *bytes, size_t byte_count) {
-  return (uint32_t)crc32_z(0, bytes, byte_count);
+  return crc32_gzip_refl(0, bytes, byte_count);
 }
 
 uint32_t cvy_shard_checksum_of_texts(const char *const *texts, int64_t count) {
-  uLong checksum = 0;
+  uint32_t checksum = 0;
   for (int64_t i = 0; i < count; i++)
-    checksum = crc32_z(checksum, (const Bytef *)texts[i], strlen(texts[i]) + 1);
-  return (uint32_t)checksum;
+    checksum = crc32_gzip_refl(checksum, (const unsigned char *)texts[i], strlen(texts[i]) + 1);
+  return checksum;
 }
 
 cvy_err cvy_shard_write_checked(cvy_h5 *file, const char *name, cvy_h5_type type, const void *values,

@@ -25,7 +25,7 @@ cvy_err cvy_shard_write_checked(cvy_h5 *file, const char *name, cvy_h5_type type
                                 int64_t count) CVY_MUST_CHECK;
 cvy_err cvy_shard_read_checked(void **out, cvy_h5 *file, const char *name, cvy_h5_type type,
                                int64_t count) CVY_MUST_CHECK;
-/* CRC-32 of zlib, as Python's zlib.crc32. */
+/* CRC-32 as zlib's and Python's zlib.crc32. */
 uint32_t cvy_shard_checksum(const void *bytes, size_t byte_count);
 /* Of all texts in a row, each with its terminating zero. */
 uint32_t cvy_shard_checksum_of_texts(const char *const *texts, int64_t count);

@@ -42,16 +42,43 @@ typedef struct job {
   cvy_loss_row row;
 } job;
 
+static void check_label(int32_t label, int32_t least, int64_t classes) {
+  CVY_CHECK(label >= least && label < classes, "label %d of %lld classes", label, (long long)classes);
+}
+
+/* An image with no more than its own label goes the way of those that nobody mixes, to the same bits. */
+static bool is_mixed(const cvy_targets *targets, int64_t n) {
+  return targets->partners && targets->labels[n] >= 0 && targets->shares[n] < 1;
+}
+
 static void forward_rows(const void *context, int64_t index, int thread) {
   (void)thread;
   const job *j = context;
   const cvy_layer_call *call = j->call;
   const int64_t scores = call->plan->y.c, classes = call->plan->class_count;
   for (int64_t n = index * ROWS; n < rows_end(call->plan, index); n++) {
-    const int32_t label = call->labels[n];
-    CVY_CHECK(label >= -1 && label < classes, "label %d of %lld classes", label, (long long)classes);
-    const double loss = j->row(call->y + n * scores, call->x[0] + n * scores, scores, label);
+    const int32_t label = call->targets->labels[n];
+    check_label(label, -1, classes);
+    float *y = call->y + n * scores;
+    const float *x = call->x[0] + n * scores;
+    double loss = j->row(y, x, scores, label);
+    if (is_mixed(call->targets, n)) {
+      const int32_t partner = call->targets->partners[n];
+      const double share = (double)call->targets->shares[n];
+      check_label(partner, 0, classes);
+      loss = share * loss + (1 - share) * j->row(y, x, scores, partner);
+    }
     call->losses[n] = label < 0 ? 0 : weight_of(call) * loss;
+  }
+}
+
+static void backward_mixed(float *dx, const float *y, int64_t scores, const cvy_targets *targets, int64_t n,
+                           float factor) {
+  const float share = targets->shares[n], rest = 1.0f - share;
+  for (int64_t c = 0; c < scores; c++) {
+    const float own = cvy_loss_expects(c, scores, targets->labels[n]) ? share : 0.0f;
+    const float other = cvy_loss_expects(c, scores, targets->partners[n]) ? rest : 0.0f;
+    dx[c] = factor * (y[c] - (own + other));
   }
 }
 
@@ -63,9 +90,13 @@ static void backward_rows(const void *context, int64_t index, int thread) {
   for (int64_t n = index * ROWS; n < rows_end(call->plan, index); n++) {
     float *dx = call->dx[0] + n * scores;
     const float *y = call->y + n * scores;
-    const int32_t label = call->labels[n];
+    const int32_t label = call->targets->labels[n];
     if (label < 0) {
       memset(dx, 0, sizeof *dx * (size_t)scores);
+      continue;
+    }
+    if (is_mixed(call->targets, n)) {
+      backward_mixed(dx, y, scores, call->targets, n, factor);
       continue;
     }
     for (int64_t c = 0; c < scores; c++)

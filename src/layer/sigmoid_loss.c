@@ -27,6 +27,17 @@ static void forward(const cvy_layer_call *call) {
   cvy_loss_forward(call, forward_row);
 }
 
+/* Probabilities are rounded to floats: what is nearer to 0 or 1 than their spacing there counts as so far away. */
+static double loss_of(const void *config, const double *p, int64_t scores, int32_t label) {
+  double loss = 0;
+  for (int64_t c = 0; c < scores; c++) {
+    const bool expected = cvy_loss_expects(c, scores, label);
+    const double right = expected ? p[c] : 1 - p[c], least = expected ? 0x1p-149 : 0x1p-24;
+    loss -= log(right < least ? least : right);
+  }
+  return ((const cvy_loss *)config)->weight * loss;
+}
+
 extern const cvy_layer_type cvy_layer_sigmoid_loss;
 const cvy_layer_type cvy_layer_sigmoid_loss = {
     .kind = &(
@@ -38,4 +49,5 @@ const cvy_layer_type cvy_layer_sigmoid_loss = {
     .plan = plan,
     .forward = forward,
     .backward = cvy_loss_backward,
+    .loss_of = loss_of,
 };

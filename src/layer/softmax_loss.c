@@ -26,6 +26,13 @@ static void forward(const cvy_layer_call *call) {
   cvy_loss_forward(call, forward_row);
 }
 
+/* Where the label's probability is smaller than any float but 0, it counts as the smallest. */
+static double loss_of(const void *config, const double *p, int64_t classes, int32_t label) {
+  (void)classes;
+  const double own = p[label] < 0x1p-149 ? 0x1p-149 : p[label];
+  return -((const cvy_loss *)config)->weight * log(own);
+}
+
 extern const cvy_layer_type cvy_layer_softmax_loss;
 const cvy_layer_type cvy_layer_softmax_loss = {
     .kind = &(const cvy_kind){"softmax_loss", "class probabilities and their cross-entropy", cvy_loss_options,
@@ -35,4 +42,5 @@ const cvy_layer_type cvy_layer_softmax_loss = {
     .plan = plan,
     .forward = forward,
     .backward = cvy_loss_backward,
+    .loss_of = loss_of,
 };

@@ -97,12 +97,15 @@ typedef struct scratch {
 
 static scratch scratch_of(int64_t block, int64_t in, int64_t out, float *memory) {
   scratch s = {.u_stride = skewed(in * out), .v_stride = skewed(block * in), .m_stride = skewed(block * out)};
+  const int64_t u = skewed(in > out ? in : out), v = u + POSITIONS * s.u_stride,
+                m = v + POSITIONS * s.v_stride, sums = m + POSITIONS * s.m_stride;
+  s.count = sums + block * out;
+  if (!memory) return s; /* a plan asks for the size alone */
   s.zeros = memory;
-  s.u = s.zeros + skewed(in > out ? in : out);
-  s.v = s.u + POSITIONS * s.u_stride;
-  s.m = s.v + POSITIONS * s.v_stride;
-  s.sums = s.m + POSITIONS * s.m_stride;
-  s.count = s.sums + block * out - memory;
+  s.u = memory + u;
+  s.v = memory + v;
+  s.m = memory + m;
+  s.sums = memory + sums;
   return s;
 }
 

@@ -106,7 +106,7 @@ cvy_hash cvy_net_param_hash(const cvy_net *net, const float *arena, int64_t inde
   return cvy_hasher_result(net->hasher);
 }
 
-static cvy_layer_call make_call(cvy_net *net, int64_t index, const float *images, const int32_t *labels,
+static cvy_layer_call make_call(cvy_net *net, int64_t index, const float *images, const cvy_targets *targets,
                                 const cvy_pass *pass) {
   const node *n = &net->nodes[index];
   cvy_layer_call call = {.config = n->config,
@@ -119,7 +119,7 @@ static cvy_layer_call make_call(cvy_net *net, int64_t index, const float *images
                          .rectify = n->rectifies,
                          .prepared = n->prepared,
                          .scratch = net->scratch,
-                         .labels = labels,
+                         .targets = targets,
                          .losses = n->losses};
   for (int64_t k = 0; k < n->plan.input_count; k++)
     call.x[k] = n->inputs[k] == CVY_NET_INPUT ? images : net->nodes[n->inputs[k]].y;
@@ -145,10 +145,10 @@ static void add_losses(cvy_net *net, bool training) {
   }
 }
 
-void cvy_net_forward(cvy_net *net, const float *images, const int32_t *labels, const cvy_pass *pass) {
+void cvy_net_forward(cvy_net *net, const float *images, const cvy_targets *targets, const cvy_pass *pass) {
   for (int64_t i = 0; i < net->node_count; i++) {
     if (net->nodes[i].only_in_training && !pass->training) continue;
-    const cvy_layer_call call = make_call(net, i, images, labels, pass);
+    const cvy_layer_call call = make_call(net, i, images, targets, pass);
     if (!net->nodes[i].is_done_before) net->nodes[i].type->forward(&call);
     tell(net, i, false);
   }
@@ -163,11 +163,20 @@ const float *cvy_net_logits(const cvy_net *net) {
   return net->nodes[net->nodes[net->node_count - 1].inputs[0]].y;
 }
 
-void cvy_net_backward(cvy_net *net, float *grads, const float *images, const int32_t *labels,
+const float *cvy_net_probabilities(const cvy_net *net) {
+  return net->nodes[net->node_count - 1].y;
+}
+
+double cvy_net_loss_of(const cvy_net *net, const double *probabilities, int32_t label) {
+  const node *last = &net->nodes[net->node_count - 1];
+  return last->type->loss_of(last->config, probabilities, last->plan.y.c, label);
+}
+
+void cvy_net_backward(cvy_net *net, float *grads, const float *images, const cvy_targets *targets,
                       const cvy_pass *pass) {
   for (int64_t i = net->node_count - 1; i >= 0; i--) {
     const node *n = &net->nodes[i];
-    cvy_layer_call call = make_call(net, i, images, labels, pass);
+    cvy_layer_call call = make_call(net, i, images, targets, pass);
     for (int64_t k = 0; k < n->plan.input_count; k++)
       call.dx[k] = n->inputs[k] == CVY_NET_INPUT ? NULL
                    : n->added_dx[k]              ? n->added_dx[k]

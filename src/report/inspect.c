@@ -100,15 +100,26 @@ static cvy_err hash_texts(inspection *in, const char *name, int64_t *count) {
   return CVY_OK;
 }
 
+/* The CRC-32 that the file has for a dataset; -1: none. */
+static int64_t stored_checksum(inspection *in, const char *name) {
+  int64_t value;
+  if (!cvy_h5_has_attr(in->file, name, "checksum")) return -1;
+  return cvy_h5_read_attr_i64(in->file, name, "checksum", &value) ? -1 : value;
+}
+
 static void show_dataset(inspection *in, const char *name, const char *type, const int64_t *dims,
                          int dim_count) {
+  const int64_t checksum = stored_checksum(in, name);
   char shape[160] = "";
   for (int i = 0; i < dim_count; i++) {
     const size_t used = strlen(shape);
     snprintf(shape + used, sizeof shape - used, "%s%lld", i ? "x" : "", (long long)dims[i]);
   }
   if (in->out) {
-    fprintf(in->out, "  %-32s %-8s %s\n", name, type, shape);
+    if (checksum < 0)
+      fprintf(in->out, "  %-32s %-8s %s\n", name, type, shape);
+    else
+      fprintf(in->out, "  %-32s %-8s %-14s CRC-32 %08llx\n", name, type, shape, (unsigned long long)checksum);
     return;
   }
   cvy_json_open(&in->json, NULL, '{');
@@ -117,6 +128,7 @@ static void show_dataset(inspection *in, const char *name, const char *type, con
   cvy_json_open(&in->json, "shape", '[');
   for (int i = 0; i < dim_count; i++) cvy_json_int(&in->json, NULL, dims[i]);
   cvy_json_close(&in->json, ']');
+  if (checksum >= 0) cvy_json_int(&in->json, "crc32", checksum);
   cvy_json_close(&in->json, '}');
 }
 
@@ -145,6 +157,94 @@ static void visit_unless_failed(void *context, const char *name) {
   if (in->err) return;
   in->err = visit(in, name);
   if (in->err) snprintf(in->message, sizeof in->message, "%s", cvy_err_message());
+}
+
+/* ---- what a shard's small datasets say ---- */
+
+enum { MOST_VALUES = 16 };
+
+/* A few floats, such as a mean for each channel; rows are told apart by a semicolon. */
+static cvy_err show_values(inspection *in, const char *name) {
+  int64_t dims[CVY_H5_MAX_DIMS];
+  int dim_count;
+  float values[MOST_VALUES];
+  if (!cvy_h5_has(in->file, name)) return CVY_OK;
+  CVY_TRY(cvy_h5_shape(in->file, name, dims, &dim_count));
+  const int64_t rows = dim_count == 2 ? dims[0] : 1, columns = dim_count > 0 ? dims[dim_count - 1] : 1;
+  if (dim_count > 2 || rows * columns > MOST_VALUES) return CVY_OK;
+  CVY_TRY(cvy_h5_read(in->file, name, CVY_H5_F32, values, rows * columns));
+  if (in->out)
+    fprintf(in->out, "  %-19s", name + 1);
+  else
+    cvy_json_open(&in->json, name + 1, '[');
+  for (int64_t i = 0; i < rows * columns; i++) {
+    if (in->out)
+      fprintf(in->out, "%s %.6g", i > 0 && i % columns == 0 ? ";" : "", (double)values[i]);
+    else
+      cvy_json_number(&in->json, NULL, (double)values[i], 9);
+  }
+  if (in->out)
+    fputc('\n', in->out);
+  else
+    cvy_json_close(&in->json, ']');
+  return CVY_OK;
+}
+
+/* How long the files in an encoded shard are. */
+static cvy_err show_lengths(inspection *in) {
+  int64_t dims[CVY_H5_MAX_DIMS];
+  int dim_count;
+  if (!cvy_h5_has(in->file, "/offsets")) return CVY_OK;
+  CVY_TRY(cvy_h5_shape(in->file, "/offsets", dims, &dim_count));
+  if (dim_count != 1 || dims[0] < 2) return CVY_OK;
+  uint64_t *offsets = cvy_pool_new(in->pool, sizeof *offsets * (size_t)dims[0]);
+  CVY_TRY(cvy_h5_read(in->file, "/offsets", CVY_H5_U64, offsets, dims[0]));
+  uint64_t least = UINT64_MAX, most = 0;
+  for (int64_t i = 0; i + 1 < dims[0]; i++) {
+    const uint64_t length = offsets[i + 1] - offsets[i];
+    if (length < least) least = length;
+    if (length > most) most = length;
+  }
+  const uint64_t mean = (offsets[dims[0] - 1] - offsets[0]) / (uint64_t)(dims[0] - 1);
+  if (in->out) {
+    fprintf(in->out, "  %-19s %llu to %llu bytes, %llu on average\n", "a record", (unsigned long long)least,
+            (unsigned long long)most, (unsigned long long)mean);
+    return CVY_OK;
+  }
+  cvy_json_open(&in->json, "record_bytes", '{');
+  cvy_json_int(&in->json, "least", (int64_t)least);
+  cvy_json_int(&in->json, "most", (int64_t)most);
+  cvy_json_int(&in->json, "mean", (int64_t)mean);
+  cvy_json_close(&in->json, '}');
+  return CVY_OK;
+}
+
+/* "first cats/7.jpg, last dogs/2.jpg" */
+static cvy_err show_names(inspection *in) {
+  int64_t dims[CVY_H5_MAX_DIMS];
+  int dim_count;
+  char *first, *last;
+  if (!cvy_h5_has(in->file, "/names")) return CVY_OK;
+  CVY_TRY(cvy_h5_shape(in->file, "/names", dims, &dim_count));
+  if (dim_count != 1 || dims[0] == 0) return CVY_OK;
+  CVY_TRY(cvy_h5_read_text(in->file, "/names", 0, &first, in->pool));
+  CVY_TRY(cvy_h5_read_text(in->file, "/names", dims[0] - 1, &last, in->pool));
+  if (in->out) {
+    fprintf(in->out, "  %-19s from %s to %s\n", "names", first, last);
+    return CVY_OK;
+  }
+  cvy_json_text(&in->json, "first_name", first);
+  cvy_json_text(&in->json, "last_name", last);
+  return CVY_OK;
+}
+
+static cvy_err show_shard(inspection *in) {
+  static const char *const values[] = {"/mean", "/deviation", "/colour_eigenvalues", "/colour_eigenvectors"};
+  const bool is_ours = cvy_h5_has_attr(in->file, "", "format");
+  if (!is_ours || !cvy_h5_has(in->file, "/labels") || !cvy_h5_has(in->file, "/class_names")) return CVY_OK;
+  for (int64_t i = 0; i < CVY_COUNT(values); i++) CVY_TRY(show_values(in, values[i]));
+  CVY_TRY(show_lengths(in));
+  return show_names(in);
 }
 
 /* ---- classes ---- */
@@ -193,6 +293,7 @@ static cvy_err inspect(inspection *in, const char *path) {
   CVY_TRY(cvy_h5_visit(in->file, visit_unless_failed, in));
   if (in->err) return cvy_error(in->err, "%s", in->message);
   if (!in->out) cvy_json_close(&in->json, ']');
+  CVY_TRY(show_shard(in));
   CVY_TRY(show_classes(in));
   const cvy_hash hash = cvy_hasher_result(in->hasher);
   if (in->out) {

@@ -54,11 +54,12 @@ static double run_step(bench *b, int64_t number) {
       .training = true, .seed = 1, .step = number, .loss_scale = (float)(1.0 / (double)b->info->input.n)};
   cvy_tally tally = {0};
   const double start_s = b->mark_s = cvy_now_s();
-  cvy_net_forward(b->net, b->images, b->labels, &pass);
-  cvy_tally_add_microbatch(&tally, b->net, b->labels);
+  const cvy_targets targets = {.labels = b->labels};
+  cvy_net_forward(b->net, b->images, &targets, &pass);
+  cvy_tally_add_microbatch(&tally, b->net, &targets);
   mark(b, LOSSES);
   const double turn_s = b->mark_s;
-  cvy_net_backward(b->net, b->gradients, b->images, b->labels, &pass);
+  cvy_net_backward(b->net, b->gradients, b->images, &targets, &pass);
   b->mark_s = cvy_now_s();
   seconds_of(b, FORWARD)[b->step] = turn_s - start_s;
   seconds_of(b, BACKWARD)[b->step] = b->mark_s - turn_s;

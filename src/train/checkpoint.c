@@ -51,7 +51,13 @@ static const counter counters[] = {
     {"interval_loss_units", offsetof(cvy_run_state, interval.loss)},
     {"interval_top1", offsetof(cvy_run_state, interval.top1)},
     {"interval_top5", offsetof(cvy_run_state, interval.top5)},
+    /* Younger than the format: */
+    {"skipped", offsetof(cvy_run_state, skipped)},
+    {"epoch_skipped", offsetof(cvy_run_state, epoch.skipped)},
+    {"interval_skipped", offsetof(cvy_run_state, interval.skipped)},
 };
+
+enum { YOUNG_COUNTERS = 3 }; /* the last ones of the table: a file may lack them, then they are 0 */
 
 static cvy_err write_state(cvy_h5 *file, const cvy_run_state *state) {
   for (int64_t i = 0; i < CVY_COUNT(counters); i++)
@@ -226,9 +232,12 @@ static cvy_err read_tensors(cvy_checkpoint *c, const char *group, const char *ha
 
 static cvy_err read_state(cvy_checkpoint *c, cvy_run_state *state) {
   *state = (cvy_run_state){0};
-  for (int64_t i = 0; i < CVY_COUNT(counters); i++)
-    CVY_TRY(
-        cvy_h5_read_attr_i64(c->file, "", counters[i].name, (int64_t *)((char *)state + counters[i].offset)));
+  for (int64_t i = 0; i < CVY_COUNT(counters); i++) {
+    const counter *k = &counters[i];
+    const bool is_young = i >= CVY_COUNT(counters) - YOUNG_COUNTERS;
+    if (is_young && !cvy_h5_has_attr(c->file, "", k->name)) continue;
+    CVY_TRY(cvy_h5_read_attr_i64(c->file, "", k->name, (int64_t *)((char *)state + k->offset)));
+  }
   CVY_TRY(cvy_h5_read_attr_f64(c->file, "", "best_top1", &state->best_top1));
   return cvy_h5_read_attr_f64(c->file, "", "train_loss", &state->train_loss);
 }

@@ -74,7 +74,8 @@ static cvy_err create(cvy_gradients *g, cvy_comm *comm, const cvy_recipe *recipe
   return create_exchange(g, comm, recipe);
 }
 
-cvy_err cvy_gradients_create(cvy_gradients **out, cvy_comm *comm, const cvy_recipe *recipe, const cvy_arenas *arenas) {
+cvy_err cvy_gradients_create(cvy_gradients **out, cvy_comm *comm, const cvy_recipe *recipe,
+                             const cvy_arenas *arenas) {
   cvy_gradients *g = cvy_new(sizeof *g);
   *out = NULL;
   g->arenas = arenas;
@@ -106,14 +107,15 @@ void cvy_gradients_begin(cvy_gradients *g, double rate) {
   cvy_accumulator_restart(g->accumulator);
 }
 
-void cvy_gradients_backward(cvy_gradients *g, const cvy_microbatch *data, const cvy_pass *pass) {
+void cvy_gradients_backward(cvy_gradients *g, const float *images, const cvy_targets *targets,
+                            const cvy_pass *pass) {
   const bool is_last = ++g->microbatch == g->microbatches;
   cvy_net *net = g->arenas->net;
   if (is_last) {
     cvy_exchange_begin(g->exchange, cvy_accumulator_sum(g->accumulator), g->arenas->params);
     cvy_net_observe(net, &g->observer);
   }
-  cvy_net_backward(net, cvy_accumulator_leaf(g->accumulator), data->images, data->labels, pass);
+  cvy_net_backward(net, cvy_accumulator_leaf(g->accumulator), images, targets, pass);
   cvy_net_observe(net, NULL);
   if (!is_last) cvy_accumulator_add(g->accumulator);
 }

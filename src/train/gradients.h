@@ -16,7 +16,8 @@ void cvy_gradients_destroy(cvy_gradients *gradients);
 /* One step, collective: begin, backward for each of the rank's microbatches after its forward, finish, after which all ranks
  * have the new weights. From begin to finish nothing else may use the communicator. */
 void cvy_gradients_begin(cvy_gradients *gradients, double rate);
-void cvy_gradients_backward(cvy_gradients *gradients, const cvy_microbatch *data, const cvy_pass *pass);
+void cvy_gradients_backward(cvy_gradients *gradients, const float *images, const cvy_targets *targets,
+                            const cvy_pass *pass);
 void cvy_gradients_finish(cvy_gradients *gradients);
 
 cvy_exchange_times cvy_gradients_times(const cvy_gradients *gradients);

@@ -10,10 +10,23 @@
 static const char *const bad_record_words[] = {
     [CVY_BAD_RECORD_FAILS] = "fail", [CVY_BAD_RECORD_SKIPPED] = "skip", NULL};
 
-static const char *const reduce_words[] = {[CVY_EXCHANGE_SHARDED] = "sharded",
-                                           [CVY_EXCHANGE_WHOLE] = "whole",
-                                           [CVY_EXCHANGE_MPI] = "mpi",
-                                           NULL};
+static const char *const reduce_words[] = {
+    [CVY_EXCHANGE_SHARDED] = "sharded", [CVY_EXCHANGE_WHOLE] = "whole", [CVY_EXCHANGE_MPI] = "mpi", NULL};
+
+static const char *const shuffle_words[] = {
+    [CVY_SHUFFLE_FULL] = "full", [CVY_SHUFFLE_BLOCK] = "block", [CVY_SHUFFLE_NONE] = "none", NULL};
+
+static const char *const keep_words[] = {
+    [CVY_KEEP_NOTHING] = "nothing", [CVY_KEEP_RECORDS] = "records", [CVY_KEEP_PICTURES] = "pictures", NULL};
+
+static const cvy_option cache_options[] = {
+    {"keep", CVY_CHOICE, RECIPE(data.cache.keep) - RECIPE(data.cache), "nothing", .words = keep_words,
+     .help =
+         "training records as they are stored (for slow disks and far file systems; those of a local disk the system "
+         "keeps anyway), or pictures decoded whole (for small sets, where decoding takes the time)"},
+    {"memory", CVY_INT, RECIPE(data.cache.memory_mib) - RECIPE(data.cache), "4096", 1, 1 << 24,
+     .help = "MiB of each rank, at most: what fits stays, the rest is read again each epoch"},
+    {0}};
 
 static const cvy_option data_options[] = {
     {"train", CVY_STRING, RECIPE(data.train) - RECIPE(data), NULL,
@@ -27,6 +40,17 @@ static const cvy_option data_options[] = {
      .help = "microbatches kept ready"},
     {"threads", CVY_INT, RECIPE(data.threads) - RECIPE(data), "1", 1, 256,
      .help = "threads of each rank that read, decode and augment"},
+    {"shuffle", CVY_CHOICE, RECIPE(data.shuffle) - RECIPE(data), "full", .words = shuffle_words,
+     .help =
+         "the order of an epoch: any; by blocks of neighbouring records, for file systems that dislike small reads "
+         "here and there; or as they lie"},
+    {"block", CVY_INT, RECIPE(data.block) - RECIPE(data), "256", 1, 1 << 16,
+     .help = "records in a block of 'shuffle: block'"},
+    {"window", CVY_INT, RECIPE(data.window) - RECIPE(data), "16", 1, 256,
+     .help =
+         "blocks among which its records are shuffled again; the system is asked for them a window ahead"},
+    {"cache", CVY_TABLE, RECIPE(data.cache) - RECIPE(data), .table = cache_options,
+     .help = "what stays in memory once it was read; no bit changes"},
     {"on_bad_record", CVY_CHOICE, RECIPE(data.on_bad_record) - RECIPE(data), "fail",
      .words = bad_record_words,
      .help =
@@ -48,8 +72,9 @@ const cvy_option cvy_recipe_options[] = {
          "algorithms: the fastest for each shape (Winograd's rounds more, and may leave 1e-7 where a plain sum is "
          "exactly 0), or im2col and a matrix product for all"},
     {"reduce", CVY_CHOICE, RECIPE(reduce), "sharded", .words = reduce_words,
-     .help = "how ranks share their gradients: each updates its part of the weights (sharded), or all of them (whole), with "
-             "the same bits at any number of ranks; or MPI_Allreduce, for comparison, whose bits depend on that number (mpi)"},
+     .help =
+         "how ranks share their gradients: each updates its part of the weights (sharded), or all of them (whole), with "
+         "the same bits at any number of ranks; or MPI_Allreduce, for comparison, whose bits depend on that number (mpi)"},
     {"bucket", CVY_INT, RECIPE(bucket), "4", 1, 1 << 20,
      .help = "MiB of gradients that are sent as soon as they are there; changes no bit"},
     {"seed", CVY_INT, RECIPE(seed), "1", 0, 1e15, .help = "of every random number of the run"},
@@ -216,9 +241,9 @@ cvy_hash cvy_recipe_hash(const cvy_recipe *recipe) {
 }
 
 static bool changes_no_bit(const char *path) {
-  static const char *const paths[] = {"epochs",        "run",          "log_every",
-                                      "check_every",   "data.train",   "data.val",
-                                      "data.prefetch", "data.threads", "checkpoint_every"};
+  static const char *const paths[] = {
+      "epochs",        "run",          "log_every",        "check_every",     "data.train",       "data.val",
+      "data.prefetch", "data.threads", "checkpoint_every", "data.cache.keep", "data.cache.memory"};
   for (int64_t i = 0; i < CVY_COUNT(paths); i++)
     if (strcmp(paths[i], path) == 0) return true;
   return false;

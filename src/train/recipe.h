@@ -21,6 +21,12 @@ struct cvy_recipe {
     const char *train, *val;
     const cvy_yaml *augment, *evaluation; /* evaluation: NULL if not given */
     int64_t prefetch, threads;
+    int shuffle; /* cvy_shuffle */
+    int64_t block, window;
+    struct {
+      int keep;           /* cvy_keep */
+      int64_t memory_mib; /* of each rank */
+    } cache;
     int on_bad_record; /* CVY_BAD_RECORD_... */
   } data;
   int64_t batch, microbatch;

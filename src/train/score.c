@@ -1,6 +1,8 @@
 #include "train/score.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 static const double loss_unit = 0x1p-24, loss_limit = 1e6;
 
@@ -13,22 +15,58 @@ static int64_t rank_of_label(const float *logits, int64_t scores, int32_t label)
   return better;
 }
 
-void cvy_tally_add_microbatch(cvy_tally *tally, const cvy_net *net, const int32_t *labels) {
+static void count_image(cvy_tally *tally, double loss, int64_t rank) {
+  tally->images++;
+  if (!(loss <= loss_limit)) {
+    tally->diverged++;
+    return;
+  }
+  tally->loss += llrint(loss / loss_unit);
+  tally->top1 += rank < 1;
+  tally->top5 += rank < 5;
+}
+
+static int32_t main_label(const cvy_targets *targets, int64_t n) {
+  return targets->partners && targets->shares[n] < 0.5f ? targets->partners[n] : targets->labels[n];
+}
+
+void cvy_tally_add_microbatch(cvy_tally *tally, const cvy_net *net, const cvy_targets *targets) {
   const cvy_net_info *info = cvy_net_describe(net);
   const double *losses = cvy_net_losses(net);
   const float *logits = cvy_net_logits(net);
   for (int64_t i = 0; i < info->input.n; i++) {
-    if (labels[i] < 0) continue;
-    tally->images++;
-    if (!(losses[i] <= loss_limit)) {
-      tally->diverged++;
-      continue;
-    }
-    const int64_t rank = rank_of_label(logits + i * info->score_count, info->score_count, labels[i]);
-    tally->loss += llrint(losses[i] / loss_unit);
-    tally->top1 += rank < 1;
-    tally->top5 += rank < 5;
+    if (targets->labels[i] < 0) continue;
+    count_image(tally, losses[i],
+                rank_of_label(logits + i * info->score_count, info->score_count, main_label(targets, i)));
   }
+}
+
+void cvy_view_sums_add(cvy_view_sums *views, const cvy_net *net) {
+  const cvy_net_info *info = cvy_net_describe(net);
+  const float *probabilities = cvy_net_probabilities(net);
+  for (int64_t i = 0; i < info->input.n * info->score_count; i++) views->sums[i] += (double)probabilities[i];
+  views->views++;
+}
+
+/* As of logits; one probability is that of the second of two classes. */
+static int64_t rank_by_probability(const double *p, int64_t scores, int32_t label) {
+  if (scores == 1) return (p[0] > 0.5) != (label == 1);
+  int64_t better = 0;
+  for (int64_t k = 0; k < scores; k++) better += p[k] > p[label] || (p[k] == p[label] && k < label);
+  return better;
+}
+
+void cvy_tally_add_views(cvy_tally *tally, cvy_view_sums *views, const cvy_net *net, const int32_t *labels) {
+  const cvy_net_info *info = cvy_net_describe(net);
+  const int64_t scores = info->score_count, count = info->input.n * scores;
+  for (int64_t i = 0; i < count; i++) views->sums[i] /= (double)views->views;
+  for (int64_t i = 0; i < info->input.n; i++) {
+    const double *p = views->sums + i * scores;
+    if (labels[i] < 0) continue;
+    count_image(tally, cvy_net_loss_of(net, p, labels[i]), rank_by_probability(p, scores, labels[i]));
+  }
+  memset(views->sums, 0, sizeof *views->sums * (size_t)count);
+  views->views = 0;
 }
 
 void cvy_tally_add(cvy_tally *tally, const cvy_tally *more) {
@@ -37,6 +75,7 @@ void cvy_tally_add(cvy_tally *tally, const cvy_tally *more) {
   tally->top1 += more->top1;
   tally->top5 += more->top5;
   tally->diverged += more->diverged;
+  tally->skipped += more->skipped;
 }
 
 cvy_score cvy_tally_score(const cvy_tally *tally) {
@@ -45,7 +84,8 @@ cvy_score cvy_tally_score(const cvy_tally *tally) {
   return (cvy_score){.images = tally->images,
                      .loss = tally->diverged ? NAN : (double)tally->loss * loss_unit / images,
                      .top1 = (double)tally->top1 / images,
-                     .top5 = (double)tally->top5 / images};
+                     .top5 = (double)tally->top5 / images,
+                     .skipped = tally->skipped};
 }
 
 static cvy_loader_config evaluation_stream(const cvy_comm *comm, const cvy_net_info *net,
@@ -74,13 +114,27 @@ static cvy_loader_config evaluation_stream(const cvy_comm *comm, const cvy_net_i
   return stream;
 }
 
-static void evaluate_own(cvy_tally *tally, cvy_net *net, cvy_loader *loader, int64_t microbatches) {
-  for (int64_t i = 0; i < microbatches; i++) {
-    const cvy_pass pass = {.training = false, .params = cvy_params_of_pass(i, microbatches)};
+static void evaluate_view(cvy_tally *tally, cvy_view_sums *views, int64_t view_count, cvy_net *net,
+                          const cvy_microbatch *m, const cvy_pass *pass) {
+  const cvy_targets targets = cvy_targets_of(m);
+  cvy_net_forward(net, m->images, &targets, pass);
+  if (view_count == 1) {
+    cvy_tally_add_microbatch(tally, net, &targets);
+    return;
+  }
+  cvy_view_sums_add(views, net);
+  if (views->views == view_count) cvy_tally_add_views(tally, views, net, m->labels);
+}
+
+/* `passes`: of a microbatch each, every view of it one after the other. */
+static void evaluate_own(cvy_tally *tally, cvy_view_sums *views, int64_t view_count, cvy_net *net,
+                         cvy_loader *loader, int64_t passes) {
+  for (int64_t i = 0; i < passes; i++) {
+    const cvy_pass pass = {.training = false, .params = cvy_params_of_pass(i, passes)};
     cvy_microbatch m;
     if (cvy_loader_next(&m, loader)) cvy_fatal("%s", cvy_err_message());
-    cvy_net_forward(net, m.images, m.labels, &pass);
-    cvy_tally_add_microbatch(tally, net, m.labels);
+    evaluate_view(tally, views, view_count, net, &m, &pass);
+    tally->skipped += m.skipped;
     cvy_loader_release(loader);
   }
 }
@@ -90,6 +144,7 @@ cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, cvy_net *net, cvy_dataset *
                      const cvy_recipe *recipe) {
   const cvy_loader_config stream = evaluation_stream(comm, cvy_net_describe(net), dataset, augment,
                                                      normalisation, recipe);
+  const int64_t view_count = cvy_augment_views(augment);
   cvy_loader *loader = NULL;
   cvy_tally tally = {0};
   cvy_err err = stream.own > 0 ? cvy_loader_create(&loader, &stream) : CVY_OK;
@@ -97,7 +152,10 @@ cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, cvy_net *net, cvy_dataset *
     cvy_loader_destroy(loader);
     return err;
   }
-  evaluate_own(&tally, net, loader, stream.own);
+  const cvy_net_info *info = cvy_net_describe(net);
+  cvy_view_sums views = {.sums = cvy_new(sizeof *views.sums * (size_t)(info->input.n * info->score_count))};
+  evaluate_own(&tally, &views, view_count, net, loader, stream.own * view_count);
+  free(views.sums);
   cvy_loader_destroy(loader);
   cvy_comm_sum(comm, (int64_t *)&tally, CVY_TALLY_FIELDS);
   *out = cvy_tally_score(&tally);

@@ -69,6 +69,9 @@ static cvy_err open_everything(trainer *t, const cvy_train_options *options) {
   CVY_TRY(check_trainable(net));
   CVY_TRY_IN(cvy_open_data(&t->train, &t->train_augment, r->data.train, "train", r->data.augment, net, NULL),
              "data.train");
+  CVY_TRY_IN(cvy_dataset_keep(t->train, (cvy_keep)r->data.cache.keep, (size_t)r->data.cache.memory_mib << 20),
+             "data.cache");
+  CVY_TRY(cvy_augment_check_training(t->train_augment, r->microbatch, t->train));
   if (r->data.val[0])
     CVY_TRY_IN(cvy_open_data(&t->val, &t->val_augment, r->data.val, "val", cvy_recipe_evaluation(r), net,
                              cvy_dataset_describe(t->train)),
@@ -130,7 +133,8 @@ static cvy_err load_last(trainer *t) {
   CVY_TRY(cvy_checkpoint_open(&checkpoint, t->folder->last));
   cvy_err err = check_resumable(t, checkpoint);
   cvy_arenas whole = t->arenas;
-  for (int64_t k = 0; k < t->recipe->rule->state_count; k++) whole.state[k] = cvy_gradients_room(t->gradients, k);
+  for (int64_t k = 0; k < t->recipe->rule->state_count; k++)
+    whole.state[k] = cvy_gradients_room(t->gradients, k);
   if (!err) err = cvy_checkpoint_read(checkpoint, &whole, &t->state);
   cvy_checkpoint_close(checkpoint);
   return err;
@@ -162,6 +166,8 @@ static cvy_err start_loader(trainer *t) {
   cvy_loader_config config = {.dataset = t->train,
                               .augment = t->train_augment,
                               .training = true,
+                              .shuffle = (cvy_shuffle)r->data.shuffle,
+                              .blocks = {r->data.block, r->data.window},
                               .seed = (uint64_t)r->seed,
                               .h = net->input.h,
                               .w = net->input.w,

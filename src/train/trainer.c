@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "train/stop.h"
 
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -12,7 +13,7 @@ typedef struct run_meter {
   double started_s, evaluating_s;
   int64_t first_step;
   int64_t interval_first_step;
-  double interval_started_s, interval_waited_s;
+  double interval_started_s, interval_waited_s, interval_exposed_s;
 } run_meter;
 
 /* ---- one step ---- */
@@ -30,9 +31,11 @@ static cvy_tally learn(trainer *t, double rate) {
                            .loss_scale = (float)(1.0 / (double)t->recipe->batch)};
     cvy_microbatch data;
     if (cvy_loader_next(&data, t->loader)) cvy_fatal("%s", cvy_err_message());
-    cvy_net_forward(t->net, data.images, data.labels, &pass);
-    cvy_tally_add_microbatch(&tally, t->net, data.labels);
-    cvy_gradients_backward(t->gradients, &data, &pass);
+    const cvy_targets targets = cvy_targets_of(&data);
+    cvy_net_forward(t->net, data.images, &targets, &pass);
+    cvy_tally_add_microbatch(&tally, t->net, &targets);
+    tally.skipped += data.skipped;
+    cvy_gradients_backward(t->gradients, data.images, &targets, &pass);
     cvy_loader_release(t->loader);
   }
   cvy_gradients_finish(t->gradients);
@@ -49,11 +52,23 @@ static double learning_rate(const trainer *t) {
 
 /* ---- telling ---- */
 
+static bool may_skip(const trainer *t) {
+  return t->recipe->data.on_bad_record == CVY_BAD_RECORD_SKIPPED;
+}
+
+/* The file is flushed line by line. */
+static void end_line(const trainer *t) {
+  FILE *metrics = t->folder->metrics;
+  if (fputc('\n', metrics) == EOF || ferror(metrics))
+    cvy_fatal("%s/metrics.jsonl: cannot write: %s", t->recipe->run, strerror(errno));
+}
+
 static void log_interval(trainer *t, run_meter *meter, double rate) {
   if (!t->folder) return;
   const cvy_score score = cvy_tally_score(&t->state.interval);
   const double now_s = cvy_now_s(), elapsed_s = now_s - meter->interval_started_s;
-  const double waited_s = cvy_loader_waited_s(t->loader);
+  const double waited_s = cvy_loader_waited_s(t->loader),
+               exposed_s = cvy_gradients_times(t->gradients).exposed_s;
   const int64_t steps = t->state.step - meter->interval_first_step;
   const double images_per_s = (double)(steps * t->recipe->batch) / elapsed_s;
   cvy_json json = {.out = t->folder->metrics};
@@ -63,10 +78,12 @@ static void log_interval(trainer *t, run_meter *meter, double rate) {
   cvy_json_number(&json, "loss", score.loss, 9);
   cvy_json_number(&json, "top1", score.top1, 9);
   cvy_json_number(&json, "rate", rate, 9);
+  if (may_skip(t)) cvy_json_int(&json, "skipped", t->state.interval.skipped);
   cvy_json_number(&json, "img_s", images_per_s, 5);
   cvy_json_number(&json, "waited_s", waited_s - meter->interval_waited_s, 4);
+  cvy_json_number(&json, "exposed_s", exposed_s - meter->interval_exposed_s, 4);
   cvy_json_close(&json, '}');
-  fputc('\n', t->folder->metrics);
+  end_line(t);
 
   const int64_t left_s = (int64_t)((double)((t->total_steps - t->state.step) * t->recipe->batch) /
                                    images_per_s);
@@ -77,6 +94,7 @@ static void log_interval(trainer *t, run_meter *meter, double rate) {
   meter->interval_first_step = t->state.step;
   meter->interval_started_s = now_s;
   meter->interval_waited_s = waited_s;
+  meter->interval_exposed_s = exposed_s;
 }
 
 /* Sums the step's tally over the ranks. Returns in *stop whether any rank was asked to stop. */
@@ -90,6 +108,7 @@ static cvy_err count_step(trainer *t, run_meter *meter, cvy_tally tally, double 
   t->state.step++;
   cvy_tally_add(&t->state.epoch, &tally);
   cvy_tally_add(&t->state.interval, &tally);
+  t->state.skipped += tally.skipped;
   if (tally.diverged > 0)
     return cvy_error(
         CVY_E_RUN,
@@ -143,11 +162,18 @@ static void log_validation(trainer *t, const cvy_score *score, bool is_best) {
   cvy_json_number(&json, "val_loss", score->loss, 9);
   cvy_json_number(&json, "val_top1", score->top1, 9);
   cvy_json_number(&json, "val_top5", score->top5, 9);
+  if (may_skip(t)) cvy_json_int(&json, "val_skipped", score->skipped);
   cvy_json_close(&json, '}');
-  fputc('\n', t->folder->metrics);
+  end_line(t);
   cvy_log("epoch %lld: training loss %.4f, validation loss %.4f, top-1 %.2f %%%s",
           (long long)epochs_at(t, t->state.step), t->state.train_loss, score->loss, 100 * score->top1,
           is_best ? " (best so far)" : "");
+}
+
+static void log_skipped(const trainer *t, int64_t training, int64_t validation) {
+  if (training + validation > 0)
+    cvy_warn("epoch %lld: bad records replaced: %lld in training, %lld in validation",
+             (long long)epochs_at(t, t->state.step), (long long)training, (long long)validation);
 }
 
 static cvy_err validate(trainer *t, cvy_score *score) {
@@ -157,6 +183,7 @@ static cvy_err validate(trainer *t, cvy_score *score) {
 
 static cvy_err finish_epoch(trainer *t, run_meter *meter, cvy_score *val) {
   t->state.train_loss = cvy_tally_score(&t->state.epoch).loss;
+  const int64_t skipped = t->state.epoch.skipped;
   t->state.epoch = (cvy_tally){0};
   bool is_best = false;
   const double started_s = cvy_now_s();
@@ -174,6 +201,7 @@ static cvy_err finish_epoch(trainer *t, run_meter *meter, cvy_score *val) {
     }
     log_validation(t, val, is_best);
   }
+  log_skipped(t, skipped, val->skipped);
   save(t, is_best);
   const double took_s = cvy_now_s() - started_s;
   meter->evaluating_s += took_s;
@@ -221,10 +249,13 @@ static void fill_result(cvy_train_result *out, const trainer *t, const run_meter
                             .val = *val,
                             .best_top1 = t->state.best_top1,
                             .best_step = t->state.best_step,
+                            .skipped = t->state.skipped,
                             .weights = cvy_net_hash(t->net, NULL),
                             .seconds = seconds,
                             .images_per_s = images > 0 ? images / seconds : 0,
-                            .waited_s = t->loader ? cvy_loader_waited_s(t->loader) : 0};
+                            .waited_s = t->loader ? cvy_loader_waited_s(t->loader) : 0,
+                            .exposed_s = cvy_gradients_times(t->gradients).exposed_s,
+                            .exchange_cpu_s = cvy_gradients_times(t->gradients).cpu_s};
 }
 
 static void announce(const trainer *t) {
@@ -236,6 +267,11 @@ static void announce(const trainer *t) {
           cvy_comm_size(t->comm), cvy_comm_size(t->comm) > 1 ? "s" : "", cvy_threads(),
           cvy_threads() > 1 ? "s" : "", (long long)r->batch, (long long)r->tree.leaves,
           (long long)r->microbatch, (long long)t->total_steps, t->state.step > 0 ? ", going on" : "");
+  const cvy_kept kept = cvy_dataset_kept(t->train);
+  if (kept.limit_bytes)
+    cvy_log("each rank keeps %s that it has read in up to %.0f MiB of memory",
+            r->data.cache.keep == CVY_KEEP_RECORDS ? "records" : "pictures",
+            (double)kept.limit_bytes / 0x1p20);
   if (t->state.step > 0) cvy_log("resuming after step %lld", (long long)t->state.step);
 }
 

@@ -32,8 +32,8 @@ static void update_tensor(const cvy_step_update *step, const cvy_net_param *p, c
   rule->apply(&update, step->rule_config);
 }
 
-static void update_average(const cvy_step_update *step, const cvy_net_param *p, const float *sums, int64_t first,
-                           int64_t end) {
+static void update_average(const cvy_step_update *step, const cvy_net_param *p, const float *sums,
+                           int64_t first, int64_t end) {
   float *average = step->arenas->params;
   const float share = (float)p->spec->averaging, scale = (float)(1.0 / (double)step->microbatches);
   for (int64_t k = first; k < end; k++) average[k] += share * (sums[k] * scale - average[k]);

@@ -67,6 +67,16 @@ same "1:1 1:2 1:3 2:1 2:2 4:1 4:2 8:1"
 same "1:1 3:1 6:2 12:1" batch=96        # 12 microbatches: a tree of 3, 2, 2
 same "1:2 2:1 6:1" batch=96 'tree=[2, 3, 2]'
 
+# In blocks it is another run, the same at any number of ranks; what is kept in memory changes nothing.
+full=$(result 1 1 | head -n 1)
+same "1:1 2:2 4:1" data.shuffle=block data.block=37 data.window=3
+blocks=$(result 2 1 data.shuffle=block data.block=37 data.window=3 | head -n 1)
+[ "$full" != "$blocks" ] || fail "data.shuffle changes nothing"
+for cache in "{keep: records}" "{keep: pictures, memory: 1}"; do
+  [ "$(result 2 1 data.shuffle=block data.block=37 data.window=3 data.threads=2 "data.cache=$cache" | head -n 1)" = "$blocks" ] ||
+    fail "data.cache=$cache gives other bits"
+done
+
 # Another seed is another run.
 one=$(result 1 1 | head -n 1)
 other=$(result 1 1 seed=2 | head -n 1)
@@ -81,11 +91,29 @@ same "1:1 2:2" convolution=gemm
 expect 2 "unknown word 'direct' in convolution (known: auto, gemm)" "$convoy" train ./recipe.yaml convolution=direct
 
 # Evaluation counts every image once, with the same bits; its data folder holds 150 images: no multiple of 8.
-for p in 1 2 4; do
-  ranks $p "$convoy" eval run/best.h5 --data data --json 2>/dev/null | sed 's/, "ranks".*//' >eval.$p
-  grep -q '"images": 150,' eval.$p || fail "evaluation on $p ranks: $(cat eval.$p)"
-  cmp eval.1 eval.$p || fail "evaluation on $p ranks gives other bits"
+evaluate() {
+  for p in 1 2 4; do
+    ranks $p "$convoy" eval run/best.h5 --data data --json 2>/dev/null | sed 's/, "ranks".*//' >eval.$p
+    grep -q '"images": 150,' eval.$p || fail "evaluation on $p ranks: $(cat eval.$p)"
+    cmp eval.1 eval.$p || fail "evaluation on $p ranks gives other bits"
+  done
+}
+evaluate
+
+# Pictures mixed by twos, and ten views of each in evaluation, whatever the number of the loader's threads.
+mixing='data.augment=[{translate: {by: 3}}, mirror, {one_of: {apply: [mixup, cutmix]}}]'
+views='data.evaluation=[{pad: {by: 2}}, {ten_crops: {size: 32}}]'
+first=
+for how in "1 1 1" "1 2 4" "2 1 3" "4 1 2"; do
+  read -r p t loaders <<<"$how"
+  now=$(result "$p" "$t" "$mixing" "$views" "data.threads=$loaders") || fail "mixing on $how failed"
+  echo "ranks, threads, loader threads $how: $now"
+  [ -n "$first" ] || first=$now
+  [ "$now" = "$first" ] || fail "mixing on $how gives other bits than the first"
 done
+evaluate
+"$convoy" eval run/last.h5 --data data --json >eval.last 2>/dev/null
+[ "$(field loss <eval.last)" = "$(echo "$first" | head -n 1 | cut -d " " -f 3)" ] || fail "the run's last loss is not eval's: $(cat eval.last)"
 
 rm -rf run
 expect 2 "runs on 1, 2, 4, 8 ranks" ranks 3 "$convoy" train ./recipe.yaml

@@ -1,6 +1,7 @@
 # launch/networks/README.md and launch/recipes/augmentation.md: their tables are those that the program prints, their examples
 # work, the errors are what the program says.
-# bash tests/e2e/pages.sh PROGRAM --update writes the tables, in the tree that this script stands in.
+# bash tests/e2e/pages.sh PROGRAM --update writes the tables, and draws the sheet of augmentations, in the tree that this script
+# stands in.
 export LC_ALL=C
 CONVOY_SOURCE=$(cd "$(dirname "$0")/../.." && pwd)
 export CONVOY_SOURCE
@@ -60,6 +61,13 @@ check "$page" networks networks.md
 check "$page" "convoy layers --markdown" layers.md
 check "$augmentation" "convoy augmentations --markdown" augmentations.md
 
+# The sheet of augmentations: tests/unit/test_preview.c holds its pixels against the program's (its bytes are zlib's).
+sheet=$CONVOY_SOURCE/launch/recipes/augmentations.png
+"$convoy" preview --augmentations -o sheet.png >/dev/null || fail "preview --augmentations"
+[ "$update" != --update ] || cmp -s sheet.png "$sheet" || cp sheet.png "$sheet"
+grep -qF '](augmentations.png)' "$augmentation" || fail "the page does not show the sheet of augmentations"
+[ "$(wc -c <"$sheet")" -le 307200 ] || fail "the sheet of augmentations is larger than 300 KiB"
+
 # The page's networks: a piece of one gets the rest.
 awk '/^```yaml$/ {n++; inside = 1; next} /^```$/ {inside = 0} inside {print >("example" n ".yaml")}' "$page"
 for file in example*.yaml; do
@@ -93,6 +101,14 @@ for part in "1 224" "2 256"; do
       "run: run"; } >recipe.yaml
   expect 2 "is for pictures of 3 channels (red, green, blue); these have 1" "$convoy" train recipe.yaml
 done
+
+# What mixes, and ten crops: the third list trains grey pictures too, by twos.
+printf '%s\n' "name: net" "input: [224, 224, 1]" "layers:" "  - fc: {outputs: 10, init: gaussian, init_std: 0.001}" "  - softmax_loss" >net.yaml
+{ printf '%s\n' "network: ./net.yaml" "data:" "  train: grey" "  val: grey" && cat augment3.yaml &&
+  printf '%s\n' "batch: 4" "microbatch: 4" "epochs: 1" "learning_rate: {constant: {rate: 0.0001}}" "run: run"; } >recipe.yaml
+expect 0 "epochs" "$convoy" train recipe.yaml --json
+expect 2 "one_of mixes pictures by twos, so microbatch 1 would leave one over; 2 or 4 would not" "$convoy" train recipe.yaml \
+  microbatch=1 run=other
 
 # JSON that parses, with every layer type in it.
 if command -v python3 >/dev/null; then

@@ -39,6 +39,15 @@ train 4 run=stopped --resume --stop-after 85 >/dev/null 2>&1
 train 1 run=stopped --resume >stopped.json 2>resumed.log || fail "resuming: $(cat resumed.log)"
 same_as_straight stopped
 
+# In blocks too, and what is kept in memory is no part of the recipe's bits.
+train 1 run=blocks data.shuffle=block data.block=50 data.window=4 >blocks.json 2>&1 || fail "the run in blocks"
+train 2 run=broken data.shuffle=block data.block=50 data.window=4 --stop-after 57 >/dev/null 2>&1
+train 4 run=broken data.shuffle=block data.block=50 data.window=4 data.cache.keep=records --resume >broken.json 2>resumed.log ||
+  fail "resuming in blocks: $(cat resumed.log)"
+[ "$(weights broken.json)" = "$(weights blocks.json)" ] || fail "resuming in blocks: other weights"
+[ "$(losses broken)" = "$(losses blocks)" ] || fail "resuming in blocks: other metrics"
+expect 2 "'data.shuffle' was 'block' and is now 'full'" train 1 run=broken --resume
+
 # Resuming a finished run trains nothing and says the same.
 train 2 run=stopped --resume >again.json 2>&1 || fail "resuming a finished run"
 [ "$(weights again.json)" = "$(weights straight.json)" ] || fail "resuming a finished run changed it"

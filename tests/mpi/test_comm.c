@@ -84,10 +84,8 @@ static void make(void *context, const float *sums, int64_t first, int64_t end) {
 }
 
 static void delay(int64_t number) {
-  const cvy_random where = {.seed = 7,
-                            .purpose = CVY_FOR_TEST,
-                            .step = (uint32_t)number,
-                            .sample = (uint32_t)cvy_comm_rank(comm)};
+  const cvy_random where = {
+      .seed = 7, .purpose = CVY_FOR_TEST, .step = (uint32_t)number, .sample = (uint32_t)cvy_comm_rank(comm)};
   uint32_t words[4];
   cvy_random_block(words, &where, 0);
   nanosleep(&(struct timespec){.tv_nsec = words[0] % 300000}, NULL);
@@ -100,8 +98,8 @@ typedef struct plan {
   bool delays;
 } plan;
 
-static bool round_is_exact(const plan *p, cvy_accumulator *accumulator, cvy_exchange *exchange, const int64_t *ends,
-                           making *r) {
+static bool round_is_exact(const plan *p, cvy_accumulator *accumulator, cvy_exchange *exchange,
+                           const int64_t *ends, making *r) {
   const int64_t own = p->tree->leaves / cvy_comm_size(comm);
   cvy_accumulator_restart(accumulator);
   for (int64_t m = 0; m < own; m++) {
@@ -201,7 +199,8 @@ static void sums_by_mpi(void) {
   cvy_exchange_submit(exchange, 0);
   cvy_exchange_finish(exchange);
   bool same = true;
-  for (int64_t i = 0; i < count; i++) same = same && made[i] == 2 * (float)(ranks * i + ranks * (ranks - 1) / 2);
+  for (int64_t i = 0; i < count; i++)
+    same = same && made[i] == 2 * (float)(ranks * i + ranks * (ranks - 1) / 2);
   CU_ASSERT(same);
   cvy_exchange_destroy(exchange);
 }
@@ -269,9 +268,9 @@ static void small_collectives(void) {
 int main(void) {
   comm = cvy_comm_start();
   CU_TestInfo tests[] = {
-      TEST(default_trees), TEST(rank_counts_of_a_tree), TEST(sums_follow_the_tree_to_the_bit),
-      TEST(long_vectors), TEST(sums_by_mpi), TEST(owned_parts_are_gathered), TEST(errors_are_agreed_on),  TEST(small_collectives),
-      CU_TEST_INFO_NULL};
+      TEST(default_trees),        TEST(rank_counts_of_a_tree), TEST(sums_follow_the_tree_to_the_bit),
+      TEST(long_vectors),         TEST(sums_by_mpi),           TEST(owned_parts_are_gathered),
+      TEST(errors_are_agreed_on), TEST(small_collectives),     CU_TEST_INFO_NULL};
   const int failed = run_suite("comm", tests);
   cvy_comm_finish(comm);
   return failed;

@@ -163,7 +163,7 @@ static double mean_loss(const run *r) {
 }
 
 static void forward(run *r, const cvy_pass *pass) {
-  cvy_net_forward(r->net, r->images, r->labels, pass);
+  cvy_net_forward(r->net, r->images, &(cvy_targets){.labels = r->labels}, pass);
 }
 
 static void update(run *r) {
@@ -259,7 +259,7 @@ static void the_network_is_pytorchs(void) {
     report(&losses, fabs(got - want) / want, loss_bound,
            cvy_pool_format(r.pool, "the loss of step %lld", (long long)step), got, want);
     if (step == 0) logits = compare_logits(&r, r.want.logits, logit_bound);
-    cvy_net_backward(r.net, r.gradients, r.images, r.labels, &pass);
+    cvy_net_backward(r.net, r.gradients, r.images, &(cvy_targets){.labels = r.labels}, &pass);
     if (step == 0) compare_gradients(&r, &gradients);
     update(&r);
   }

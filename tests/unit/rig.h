@@ -26,6 +26,9 @@ typedef struct rig {
   float *params[CVY_MAX_PARAMS], *grads[CVY_MAX_PARAMS];
   void *state, *scratch;
   int32_t *labels;
+  int32_t *partners;
+  float *shares;
+  cvy_targets targets;
   double *losses;
 } rig;
 
@@ -76,6 +79,9 @@ static inline void rig_allocate(rig *r) {
   r->scratch = array_of_bytes(cvy_aligned(plan->scratch_bytes) +
                               RIG_THREADS * cvy_aligned(plan->scratch_bytes_per_thread));
   r->labels = calloc((size_t)plan->y.n, sizeof *r->labels);
+  r->partners = calloc((size_t)plan->y.n, sizeof *r->partners);
+  r->shares = calloc((size_t)plan->y.n, sizeof *r->shares);
+  r->targets = (cvy_targets){.labels = r->labels}; /* a test of mixing sets the others */
   r->losses = calloc((size_t)plan->y.n, sizeof *r->losses);
   r->pass = (cvy_pass){.training = true, .seed = 11, .step = 3, .first_sample = 0, .loss_scale = 0.25f};
 }
@@ -95,7 +101,7 @@ static inline void rig_close(rig *r) {
   for (int64_t i = 0; i < r->plan.param_count; i++) free(r->params[i]), free(r->grads[i]);
   free(r->x2), free(r->dx2), free(r->x), free(r->y), free(r->dx), free(r->dy), free(r->state),
       free(r->scratch);
-  free(r->labels), free(r->losses);
+  free(r->labels), free(r->partners), free(r->shares), free(r->losses);
   cvy_pool_destroy(r->pool);
 }
 
@@ -108,7 +114,7 @@ static inline cvy_layer_call rig_call(rig *r) {
                          .y = r->y,
                          .state = r->state,
                          .scratch = r->scratch,
-                         .labels = r->type->is_loss ? r->labels : NULL,
+                         .targets = r->type->is_loss ? &r->targets : NULL,
                          .losses = r->type->is_loss ? r->losses : NULL};
   for (int64_t i = 0; i < r->plan.param_count; i++) {
     call.params[i] = r->params[i];

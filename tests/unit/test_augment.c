@@ -227,7 +227,9 @@ static void identity(void) {
       "- brightness: {by: 0}", "- contrast: {by: 0}", "- saturation: {by: 0}", "- hue: {by: 0}",
       "- colour_jitter", "- colour_shift: {by: 0}", "- pca_colour: {deviation: 0}",
       "- grey: {probability: 0}", "- gaussian_noise: {deviation: 0}", "- cutout: {size: 0}",
-      "- sometimes: {probability: 0, apply: [mirror]}", "- one_of: {apply: [[]]}"};
+      "- sometimes: {probability: 0, apply: [mirror]}", "- one_of: {apply: [[]]}",
+      /* test_mixing.c has more about these */
+      "- mixup", "- cutmix", "- ten_crops: {size: [10, 12]}"};
   CU_ASSERT_EQUAL(CVY_COUNT(chains), cvy_augmentation_count()); /* a new one must be added here */
   const cvy_picture original = map_picture();
   float expected[120];

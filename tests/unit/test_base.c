@@ -56,6 +56,7 @@ static void pools_and_buffers(void) {
   CU_ASSERT_EQUAL(cvy_buffer_create(&buffer, (size_t)1 << 60, "the moon"), CVY_E_SYSTEM);
   CU_ASSERT_PTR_NULL(buffer);
   CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "the moon"));
+  CU_ASSERT_EQUAL(cvy_buffer_create(&buffer, SIZE_MAX - 100, "more than can be counted"), CVY_E_SYSTEM);
 }
 
 /* ---- random numbers ---- */
@@ -225,6 +226,8 @@ static void overrides_reach_nested_keys(void) {
   CU_ASSERT_EQUAL(cvy_yaml_override(root, pool, "novalue"), CVY_E_USAGE);
   CU_ASSERT_EQUAL(cvy_yaml_override(root, pool, "=3"), CVY_E_USAGE);
   CU_ASSERT_EQUAL(cvy_yaml_override(root, pool, "b.c.d=3"), CVY_E_USAGE);
+  CU_ASSERT_EQUAL(cvy_yaml_override(root, pool, "b.\xae=3"),
+                  CVY_E_USAGE); /* no UTF-8: could not be written */
   CU_ASSERT_NOT_EQUAL(cvy_yaml_override(root, pool, "a=[1"), CVY_OK);
   cvy_pool_destroy(pool);
 }

@@ -89,6 +89,16 @@ static void prepare(rig *r, input_kind inputs) {
     r->labels[n] = n == 1 ? -1 : (int32_t)(n * 3 % r->plan.class_count);
 }
 
+/* Two labels for each image; of image 0 they are the same. */
+static void prepare_mixed(rig *r) {
+  r->targets.partners = r->partners;
+  r->targets.shares = r->shares;
+  for (int64_t n = 0; n < r->plan.y.n; n++) {
+    r->partners[n] = (int32_t)(n * 4 % r->plan.class_count);
+    r->shares[n] = n == 2 ? 1 : 0.3f + 0.1f * (float)n;
+  }
+}
+
 /* The function whose gradient is taken: a random linear functional of y, or the scaled loss. */
 static double functional(rig *r) {
   double sum = 0;
@@ -121,11 +131,12 @@ static void check_gradient(rig *r, const char *what, float *values, const float 
   CU_PASS("gradient");
 }
 
-static void check_case(const gradient_case *c, cvy_shape x2, bool training, bool *covered) {
+static void check_case(const gradient_case *c, cvy_shape x2, bool training, bool mixed, bool *covered) {
   rig r;
   rig_open_two(&r, c->yaml, c->x, x2);
   r.pass.training = training;
   prepare(&r, c->inputs);
+  if (mixed) prepare_mixed(&r);
   covered[r.type_index] = true;
   rig_forward(&r);
   rig_backward(&r);
@@ -140,8 +151,9 @@ static void check_case(const gradient_case *c, cvy_shape x2, bool training, bool
 
 static void every_layer_type(void) {
   bool covered[64] = {false};
-  for (int64_t i = 0; i < CVY_COUNT(cases); i++) check_case(&cases[i], (cvy_shape){0}, true, covered);
-  for (int64_t i = 0; i < CVY_COUNT(pairs); i++) check_case(&pairs[i].first, pairs[i].x2, true, covered);
+  for (int64_t i = 0; i < CVY_COUNT(cases); i++) check_case(&cases[i], (cvy_shape){0}, true, false, covered);
+  for (int64_t i = 0; i < CVY_COUNT(pairs); i++)
+    check_case(&pairs[i].first, pairs[i].x2, true, false, covered);
   for (int64_t i = 0; i < cvy_layer_type_count(); i++) {
     if (!covered[i]) printf("\n    layer type %s has no gradient case\n", cvy_layer_type_at(i)->kind->name);
     CU_ASSERT(covered[i]);
@@ -156,7 +168,18 @@ static void in_evaluation(void) {
       {"batch_norm: {bias: false}", {2, 1, 2, 40}, PLAIN, 0.5},
   };
   bool covered[64] = {false};
-  for (int64_t i = 0; i < CVY_COUNT(both); i++) check_case(&both[i], (cvy_shape){0}, false, covered);
+  for (int64_t i = 0; i < CVY_COUNT(both); i++) check_case(&both[i], (cvy_shape){0}, false, false, covered);
 }
 
-SUITE("gradients", TEST(every_layer_type), TEST(in_evaluation))
+static void of_mixed_images(void) {
+  int64_t losses = 0;
+  for (int64_t i = 0; i < CVY_COUNT(cases); i++) {
+    bool covered[64] = {false};
+    if (!strstr(cases[i].yaml, "_loss")) continue;
+    check_case(&cases[i], (cvy_shape){0}, true, true, covered);
+    losses++;
+  }
+  CU_ASSERT(losses >= 6);
+}
+
+SUITE("gradients", TEST(every_layer_type), TEST(in_evaluation), TEST(of_mixed_images))

@@ -586,6 +586,91 @@ static void losses_have_weights(void) {
   }
 }
 
+/* PyTorch 1.13's cross_entropy of the same rows with labels as probabilities, in double precision. */
+static void mixed_softmax_loss_matches_pytorch(void) {
+  static const float x[3][4] = {{1, 2, 0.5f, -1}, {0.25f, -3, 4, 1.5f}, {8, -7, 0, 2}};
+  static const double losses[3] = {2.895181898085856, 7.10121509907995, 7.002810567359599};
+  static const double dx[3][4] = {
+      {-0.07579218195179885, 0.6094600375988771, 0.13598891579350553, -0.6696567714405838},
+      {0.021253895153249696, -0.9991758970520943, 0.9037386186320672, 0.07418338326677744},
+      {0.8721933785871935, 3.0504376849887805e-07, -0.8746654788886922, 0.002471795257730285}};
+  rig r;
+  rig_open(&r, "softmax_loss", (cvy_shape){3, 1, 1, 4});
+  memcpy(r.x, x, sizeof x);
+  r.targets = (cvy_targets){(const int32_t[]){0, 1, 2}, (const int32_t[]){3, 1, 0},
+                            (const float[]){0.3f, 0.6f, 0.875f}};
+  r.pass.loss_scale = 1;
+  rig_forward(&r), rig_backward(&r);
+  for (int n = 0; n < 3; n++) {
+    CU_ASSERT_DOUBLE_EQUAL(r.losses[n], losses[n],
+                           4 * EPS * losses[n]); /* the sum of exponentials is of floats */
+    for (int c = 0; c < 4; c++)
+      CU_ASSERT_DOUBLE_EQUAL((double)r.dx[4 * n + c], dx[n][c],
+                             4 * EPS); /* y, the shares and a difference are rounded */
+  }
+  rig_close(&r);
+}
+
+static void check_mixed(const char *yaml, int64_t scores) {
+  enum { ROWS = 70 };
+  rig own, other, mixed;
+  rig *const rigs[] = {&own, &other, &mixed};
+  for (int k = 0; k < 3; k++) rig_open(rigs[k], yaml, (cvy_shape){ROWS, 1, 1, scores});
+  mixed.targets.partners = mixed.partners, mixed.targets.shares = mixed.shares;
+  for (int64_t n = 0; n < ROWS; n++) {
+    own.labels[n] = mixed.labels[n] = n % 7 == 3 ? -1 : (int32_t)(n * 5 % own.plan.class_count);
+    other.labels[n] = n % 7 == 3 ? -1 : (int32_t)(n * 3 % own.plan.class_count);
+    mixed.partners[n] = other.labels[n];
+    mixed.shares[n] = n % 5 == 0 ? 1 : (float)n / ROWS;
+  }
+  for (int k = 0; k < 3; k++) rig_forward(rigs[k]), rig_backward(rigs[k]);
+  CU_ASSERT(same_bits(mixed.y, own.y, own.y_count));
+  for (int64_t n = 0; n < ROWS; n++) {
+    const double share = (double)mixed.shares[n];
+    const double loss = share == 1 ? own.losses[n] : share * own.losses[n] + (1 - share) * other.losses[n];
+    CU_ASSERT_DOUBLE_EQUAL(mixed.losses[n], loss, 1e-14 * loss);
+    if (share == 1) CU_ASSERT_EQUAL(mixed.losses[n], own.losses[n]);
+    if (share == 1) CU_ASSERT(same_bits(mixed.dx + n * scores, own.dx + n * scores, scores));
+    for (int64_t i = n * scores; i < (n + 1) * scores; i++)
+      CU_ASSERT_DOUBLE_EQUAL((double)mixed.dx[i],
+                             share * (double)own.dx[i] + (1 - share) * (double)other.dx[i], 4 * EPS);
+  }
+  rig_close(&own), rig_close(&other), rig_close(&mixed);
+}
+
+static void mixed_losses_are_weighted_means(void) {
+  check_mixed("softmax_loss", 37);
+  check_mixed("softmax_loss: {weight: 0.3}", 2);
+  check_mixed("sigmoid_loss", 1);
+  check_mixed("sigmoid_loss", 9);
+}
+
+/* The loss of probabilities is that of the scores that they come from, and finite where a probability is 0. */
+static void losses_of_probabilities(void) {
+  static const struct {
+    const char *yaml;
+    int64_t scores;
+  } of[] = {{"softmax_loss: {weight: 0.5}", 5}, {"sigmoid_loss", 1}, {"sigmoid_loss: {weight: 3}", 4}};
+  for (int64_t k = 0; k < CVY_COUNT(of); k++) {
+    rig r;
+    double p[5];
+    rig_open(&r, of[k].yaml, (cvy_shape){30, 1, 1, of[k].scores});
+    for (int64_t n = 0; n < 30; n++) r.labels[n] = (int32_t)(n * 5 % r.plan.class_count);
+    rig_forward(&r);
+    for (int64_t n = 0; n < 30; n++) {
+      for (int64_t c = 0; c < of[k].scores; c++) p[c] = (double)r.y[n * of[k].scores + c];
+      const double loss = r.type->loss_of(r.config, p, of[k].scores, r.labels[n]);
+      /* Each probability, which is above 0.1, was rounded. */
+      CU_ASSERT_DOUBLE_EQUAL(loss, r.losses[n], 3 * 5 * 10 * EPS);
+    }
+    for (int64_t c = 0; c < of[k].scores; c++) p[c] = c == 1;
+    CU_ASSERT(isfinite(r.type->loss_of(r.config, p, of[k].scores, 0)));
+    p[0] = NAN;
+    CU_ASSERT(isnan(r.type->loss_of(r.config, p, of[k].scores, 0)));
+    rig_close(&r);
+  }
+}
+
 /* ---- first values ---- */
 
 static cvy_param_spec spec_of(cvy_init_method method, double value) {
@@ -956,7 +1041,8 @@ SUITE("layers", TEST(conv_same_is_as_in_keras), TEST(conv_declares_its_parameter
       TEST(dropout_masks_differ), TEST(dropout_rests_in_evaluation),
       TEST(softmax_loss_matches_the_definition), TEST(softmax_loss_of_nan_is_nan),
       TEST(sigmoid_loss_matches_the_definition), TEST(sigmoid_loss_at_the_edges), TEST(losses_have_weights),
-      TEST(first_values_are_distributed_as_said), TEST(first_values_do_not_know_threads),
-      TEST(bits_do_not_know_threads), TEST(add_and_concat),
+      TEST(mixed_softmax_loss_matches_pytorch), TEST(mixed_losses_are_weighted_means),
+      TEST(losses_of_probabilities), TEST(first_values_are_distributed_as_said),
+      TEST(first_values_do_not_know_threads), TEST(bits_do_not_know_threads), TEST(add_and_concat),
       NO_ALLOCATION_TEST TEST(impossible_shapes_are_refused), TEST(one_input_only),
       TEST(layers_describe_themselves), TEST(the_registry_is_sound))

@@ -41,6 +41,64 @@ static void each_epoch_is_a_permutation(void) {
   CU_ASSERT_TRUE(plain.epoch == 4 && plain.index == 7);
 }
 
+/* One epoch in blocks: a permutation, whose windows hold whole blocks, all of them the stream says they hold. */
+static void check_blocks(int64_t count, const cvy_blocks *blocks, int64_t epoch) {
+  static int64_t seen[5000], window_of_block[5000];
+  const int64_t block = blocks->block, all = (count + block - 1) / block;
+  memset(seen, 0, sizeof seen);
+  for (int64_t b = 0; b < all; b++) window_of_block[b] = -1;
+  cvy_window w = {.number = -1};
+  int64_t in_window = 0, blocks_in_window = 0;
+  for (int64_t p = epoch * count; p < (epoch + 1) * count; p++) {
+    const cvy_sample s = cvy_sample_in_blocks(9, count, blocks, p);
+    const cvy_window here = cvy_window_at(9, count, blocks, p);
+    CU_ASSERT_TRUE_FATAL(s.epoch == epoch && s.index >= 0 && s.index < count);
+    CU_ASSERT_EQUAL_FATAL(seen[s.index]++, 0);
+    if (here.number != w.number) {
+      CU_ASSERT_TRUE(w.number < 0 || here.number == w.number + 1);
+      CU_ASSERT_TRUE(here.first == p && in_window == w.count);
+      w = here;
+      in_window = blocks_in_window = 0;
+    }
+    CU_ASSERT_TRUE(here.first == w.first && here.count == w.count);
+    in_window++;
+    int64_t *held_by = &window_of_block[s.index / block];
+    if (*held_by < 0) blocks_in_window++, *held_by = here.number;
+    CU_ASSERT_EQUAL_FATAL(*held_by, here.number);
+    CU_ASSERT_TRUE(blocks_in_window <= blocks->window);
+  }
+  CU_ASSERT_EQUAL(in_window, w.count);
+}
+
+static void each_epoch_in_blocks_is_a_permutation(void) {
+  static const int64_t counts[] = {1, 2, 3, 5, 7, 8, 9, 64, 100, 255, 256, 257, 1000, 4097},
+                       sizes[] = {1, 2, 3, 7, 16, 256, 5000}, windows[] = {1, 2, 3, 16, 100};
+  for (int i = 0; i < CVY_COUNT(counts); i++)
+    for (int j = 0; j < CVY_COUNT(sizes); j++)
+      for (int k = 0; k < CVY_COUNT(windows); k++)
+        for (int64_t epoch = 0; epoch < 3; epoch++)
+          check_blocks(counts[i], &(cvy_blocks){sizes[j], windows[k]}, epoch);
+}
+
+/* It is a good shuffle nonetheless: over many epochs a record comes everywhere, and the short block into every window. */
+static void blocks_come_everywhere(void) {
+  enum { COUNT = 103, EPOCHS = 2000, TENTHS = 10, WINDOWS = 4 };
+  const cvy_blocks blocks = {10, 3};
+  int64_t in_tenth[TENTHS] = {0}, in_window[WINDOWS] = {0}, as_before = 0;
+  for (int64_t epoch = 0; epoch < EPOCHS; epoch++)
+    for (int64_t i = 0; i < COUNT; i++) {
+      const int64_t p = epoch * COUNT + i;
+      const cvy_sample s = cvy_sample_in_blocks(4, COUNT, &blocks, p);
+      in_tenth[i * TENTHS / COUNT] += s.index == 0;
+      in_window[cvy_window_at(4, COUNT, &blocks, p).number % WINDOWS] += s.index == COUNT - 1;
+      as_before += s.index == cvy_sample_in_blocks(4, COUNT, &blocks, p + COUNT).index;
+    }
+  /* 200 in each tenth; windows of 3, 3, 3 and 2 of the 11 blocks; 1 of 103 places as before: six standard deviations. */
+  for (int i = 0; i < TENTHS; i++) CU_ASSERT(in_tenth[i] > 120 && in_tenth[i] < 280);
+  for (int i = 0; i < WINDOWS; i++) CU_ASSERT(llabs(in_window[i] - (i < 3 ? 545 : 364)) < 120);
+  CU_ASSERT(llabs(as_before - EPOCHS) < 270);
+}
+
 /* ---- the loader ---- */
 
 typedef struct rig {
@@ -158,6 +216,37 @@ static void the_stream_knows_no_ranks(void) {
   drop_rig(&r);
 }
 
+static void a_stream_in_blocks_knows_no_ranks(void) {
+  static float one[ROWS * FLOATS], many[ROWS * FLOATS];
+  static int32_t labels_of_one[ROWS], labels[ROWS];
+  static const int64_t splits[][3] = {{2, 8, 2}, {4, 8, 3}, {4, 1, 2}};
+  rig r = make_rig("blocks", 50, 3, everything_on);
+  r.config.shuffle = CVY_SHUFFLE_BLOCK;
+  r.config.blocks = (cvy_blocks){4, 3};
+  stream(one, labels_of_one, &r, 1, 8, 4);
+  for (int i = 0; i < CVY_COUNT(splits); i++) {
+    memset(many, 0, sizeof many);
+    stream(many, labels, &r, splits[i][0], splits[i][1], splits[i][2]);
+    CU_ASSERT_EQUAL(memcmp(many, one, sizeof one), 0);
+    CU_ASSERT_EQUAL(memcmp(labels, labels_of_one, sizeof labels), 0);
+  }
+  for (int64_t p = 0; p < ROWS; p++)
+    CU_ASSERT_EQUAL(labels_of_one[p],
+                    label_of_record(cvy_sample_in_blocks(11, 50, &r.config.blocks, p).index));
+  for (r.config.first_step = 1; r.config.first_step < 5; r.config.first_step++) {
+    const int64_t steps = 5 - r.config.first_step, from = r.config.first_step * 32;
+    cvy_loader *loader = start(&r.config);
+    take(many, labels, loader, &r.config, steps * 8);
+    cvy_loader_destroy(loader);
+    CU_ASSERT_EQUAL(memcmp(many, one + from * FLOATS, sizeof(float) * (size_t)(steps * 32 * FLOATS)), 0);
+  }
+  r.config.first_step = 0;
+  r.config.shuffle = CVY_SHUFFLE_NONE; /* but augmented */
+  stream(one, labels_of_one, &r, 2, 8, 4);
+  for (int64_t p = 0; p < ROWS; p++) CU_ASSERT_EQUAL(labels_of_one[p], label_of_record(p % 50));
+  drop_rig(&r);
+}
+
 /* JPEGs of 50 sizes, through all that there is. */
 static const char *const whole_chapter =
     "[{scale_jitter: {from: 20, to: 30}}, {random_resized_crop: {size: [14, 12]}}, mirror, {rotate: {by: 30}},"
@@ -220,6 +309,150 @@ static void the_whole_chapter_knows_no_ranks_and_threads(void) {
   drop_rig(&r);
 }
 
+/* ---- what is kept in memory ---- */
+
+/* Two epochs and more, without keeping, and with: the same bits, whatever fits. */
+static void check_keeping(rig *r, cvy_keep keep, const size_t memory[], int count) {
+  static float one[ROWS * FLOATS], many[ROWS * FLOATS];
+  static int32_t labels_of_one[ROWS], labels[ROWS];
+  stream(one, labels_of_one, r, 1, 8, 4);
+  for (int i = 0; i < count; i++) {
+    cvy_dataset *dataset;
+    CU_ASSERT_EQUAL_FATAL(cvy_dataset_open(&dataset, r->dir, "train"), CVY_OK);
+    CU_ASSERT_EQUAL_FATAL(cvy_dataset_keep(dataset, keep, memory[i]), CVY_OK);
+    r->config.dataset = dataset;
+    for (int64_t ranks = 2; ranks <= 4; ranks += 2) {
+      memset(many, 0, sizeof many);
+      stream(many, labels, r, ranks, 4, 3);
+      CU_ASSERT_EQUAL(memcmp(many, one, sizeof one), 0);
+      CU_ASSERT_EQUAL(memcmp(labels, labels_of_one, sizeof labels), 0);
+    }
+    const cvy_kept kept = cvy_dataset_kept(dataset);
+    CU_ASSERT_TRUE(kept.bytes <= kept.limit_bytes && kept.limit_bytes <= memory[i]);
+    CU_ASSERT(kept.entries > 0);
+    if (i == 0) CU_ASSERT(kept.entries >= 50); /* all of them, perhaps at several scales */
+    if (i > 0) CU_ASSERT(kept.entries < 50);
+    cvy_dataset_close(dataset);
+  }
+  r->config.dataset = r->dataset;
+}
+
+static void kept_records_are_the_same(void) {
+  static const size_t memory[] = {1 << 24, 5000}, of_jpegs[] = {1 << 24, 30000};
+  rig r = make_rig("kept", 50, 3, everything_on);
+  check_keeping(&r, CVY_KEEP_RECORDS, memory, CVY_COUNT(memory));
+  check_keeping(&r, CVY_KEEP_PICTURES, memory, CVY_COUNT(memory));
+  CU_ASSERT_EQUAL(cvy_dataset_keep(r.dataset, CVY_KEEP_RECORDS, 300), CVY_E_INPUT);
+  CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "not even enough for a list of the records"));
+  drop_rig(&r);
+  make_encoded(&r, "kept-jpegs");
+  check_keeping(&r, CVY_KEEP_RECORDS, of_jpegs, CVY_COUNT(of_jpegs));
+  check_keeping(&r, CVY_KEEP_PICTURES, (const size_t[]){1 << 24, 60000}, 2);
+  drop_rig(&r);
+}
+
+/* Noise in all the forms that files have: 4:2:0, 4:4:4, grey, PNG; some large enough to be looked at at every scale. */
+static file_bytes noisy_file(int64_t i) {
+  cvy_image image = {0};
+  const int64_t c = i % 4 == 2 ? 1 : 3;
+  cvy_image_resize_buffer(&image, i % 5 ? 190 + 7 * i : 511, i % 3 ? 240 - 5 * i : 600, c);
+  cvy_random where = {.seed = 5, .purpose = CVY_FOR_TEST, .sample = (uint32_t)i};
+  const int64_t samples = image.h * image.w * c;
+  for (int64_t k = 0; k < samples; k++) image.px[k] = (uint8_t)cvy_random_next(&where);
+  file_bytes file;
+  if (i % 4 == 0) {
+    void *bytes;
+    size_t count;
+    CU_ASSERT_EQUAL_FATAL(cvy_image_encode(&bytes, &count, &image, 90), CVY_OK);
+    file = (file_bytes){bytes, count};
+  } else if (i % 4 == 3) {
+    file = make_png(image.px, (size_t)samples, image.h, image.w, SPNG_COLOR_TYPE_TRUECOLOR, 8, NULL);
+  } else {
+    file = make_jpeg(&image, 90, false);
+  }
+  cvy_image_free(&image);
+  return file;
+}
+
+static void kept_pictures_look_the_same_from_anywhere(void) {
+  enum { COUNT = 16, STEPS = 10, OUT = 12 * 16 * 3 };
+  static const char *const chains[] = {
+      "[{random_resized_crop: {size: [12, 16], least_area: 0.0005}}, mirror]",
+      "[{random_resized_crop: {size: [40, 50], least_area: 0.01}}, {rotate: {by: 30}}, {shear: {by: 0.2}},"
+      " {translate: {by: 4, fill: reflect}}, {crop: {size: [12, 16]}}]",
+      "[{random_resized_crop: {size: [12, 16], least_area: 0.1}}, {rotate: {by: 30}}]"};
+  static float plain[STEPS * COUNT * OUT], kept[STEPS * COUNT * OUT];
+  int32_t labels[STEPS * COUNT];
+  rig r = make_rig("noisy", 3, 3, NULL);
+  cvy_shards *shards;
+  int64_t bytes, h, w;
+  cvy_shards_config config = raw_config(r.dir, "noisy", 2, COUNT, 0, 0, 3);
+  config.encoding = CVY_ENCODED;
+  CU_ASSERT_EQUAL_FATAL(cvy_shards_create(&shards, &config), CVY_OK);
+  for (int64_t i = 0; i < COUNT; i++) {
+    const file_bytes file = noisy_file(i);
+    CU_ASSERT_EQUAL_FATAL(cvy_shards_add(shards, file.bytes, file.count, 0), CVY_OK);
+    free(file.bytes);
+  }
+  CU_ASSERT_EQUAL_FATAL(cvy_shards_finish(shards, &bytes, some_mean, some_deviation), CVY_OK);
+  for (int i = 0; i < CVY_COUNT(chains) * 2; i++) {
+    cvy_yaml *list;
+    cvy_loader_config stream = r.config;
+    CU_ASSERT_EQUAL_FATAL(cvy_dataset_open(&stream.dataset, r.dir, "noisy"), CVY_OK);
+    CU_ASSERT_EQUAL_FATAL(cvy_yaml_parse(&list, r.pool, chains[i / 2], "r"), CVY_OK);
+    cvy_augment *augment;
+    CU_ASSERT_EQUAL_FATAL(cvy_augment_create(&augment, list, 0, 0, &h, &w), CVY_OK);
+    if (i % 2) CU_ASSERT_EQUAL_FATAL(cvy_dataset_keep(stream.dataset, CVY_KEEP_PICTURES, 32 << 20), CVY_OK);
+    stream.augment = augment;
+    stream.h = h, stream.w = w;
+    stream.threads = 2;
+    stream.per_step = stream.own = COUNT / stream.microbatch;
+    stream.end_step = STEPS;
+    cvy_loader *loader = start(&stream);
+    take(i % 2 ? kept : plain, labels, loader, &stream, STEPS * stream.own);
+    cvy_loader_destroy(loader);
+    if (i % 2) {
+      int64_t differ = 0;
+      for (int64_t k = 0; k < STEPS * COUNT; k++)
+        differ += memcmp(plain + k * OUT, kept + k * OUT, sizeof(float) * OUT) != 0;
+      CU_ASSERT_EQUAL(differ, 0);
+      CU_ASSERT(cvy_dataset_kept(stream.dataset).entries > COUNT);
+    }
+    cvy_augment_destroy(augment);
+    cvy_dataset_close(stream.dataset);
+  }
+  drop_rig(&r);
+}
+
+/* Once it was read, the file is no more needed; what was never whole is not kept. */
+static void kept_records_are_not_read_again(void) {
+  static float images[26 * 4 * 8 * 7 * 3];
+  int32_t labels[26 * 4];
+  rig r = make_rig("kept-once", 50, 3, NULL);
+  r.config.h = 8, r.config.w = 7;
+  r.config.skips_bad = true;
+  r.config.shuffle = CVY_SHUFFLE_NONE;
+  CU_ASSERT_EQUAL_FATAL(cvy_dataset_keep(r.dataset, CVY_KEEP_RECORDS, 1 << 20), CVY_OK);
+  r.dataset->files[0].checksums[5] ^= 1;
+  cvy_loader *loader = start(&r.config);
+  take(images, labels, loader, &r.config, 13); /* 52 */
+  cvy_loader_destroy(loader);
+  CU_ASSERT_EQUAL(cvy_dataset_kept(r.dataset).entries, 49);
+  for (int64_t i = 0; i < 3; i++) {
+    cvy_dataset_file *file = &r.dataset->files[i];
+    for (int64_t k = 0; k < file->count; k++) file->checksums[k] ^= 2;
+  }
+  loader = start(&r.config);
+  for (int64_t i = 0; i < 12; i++) {
+    cvy_microbatch m;
+    CU_ASSERT_EQUAL_FATAL(cvy_loader_next(&m, loader), CVY_OK);
+    CU_ASSERT_EQUAL(m.skipped, i == 1);
+    cvy_loader_release(loader);
+  }
+  cvy_loader_destroy(loader);
+  drop_rig(&r);
+}
+
 /* Bad records: the run's error is that of the first one in the stream, whatever the number of threads; or else the next
  * record takes its place. */
 static void bad_records_end_the_stream_or_are_skipped(void) {
@@ -238,15 +471,18 @@ static void bad_records_end_the_stream_or_are_skipped(void) {
     cvy_loader_destroy(loader);
     r.config.skips_bad = true;
     loader = start(&r.config);
-    take(images, labels, loader, &r.config, 1);
-    take(images, labels, loader, &r.config, 1);
+    for (int64_t k = 0; k < 3; k++) {
+      CU_ASSERT_EQUAL_FATAL(cvy_loader_next(&m, loader), CVY_OK);
+      CU_ASSERT_EQUAL(m.skipped, k == 1 ? 3 : 0); /* record 5 by two, record 6 by one */
+      if (k == 1) memcpy(images, m.images, sizeof images), memcpy(labels, m.labels, sizeof labels);
+      cvy_loader_release(loader);
+    }
     for (int64_t i = 0; i < 4; i++) {
       const int64_t from = i == 1 || i == 2 ? 7 : 4 + i;
       CU_ASSERT_EQUAL(labels[i], label_of_record(from));
       CU_ASSERT_EQUAL(images[i * 8 * 7 * 3],
                       ((float)sample_of(from, 0, 0, 0) - some_mean[0]) / some_deviation[0]);
     }
-    CU_ASSERT_EQUAL(cvy_loader_skipped(loader), 3); /* record 5 by two, record 6 by one */
     cvy_loader_destroy(loader);
     r.config.skips_bad = false;
   }
@@ -541,8 +777,11 @@ static void back_pressure(void) {
   drop_rig(&r);
 }
 
-SUITE("loader", TEST(each_epoch_is_a_permutation), TEST(the_stream_knows_no_ranks),
-      TEST(the_whole_chapter_knows_no_ranks_and_threads), TEST(bad_records_end_the_stream_or_are_skipped),
-      TEST(a_resumed_stream_goes_on), TEST(normalised_samples), TEST(evaluation_counts_every_image_once),
+SUITE("loader", TEST(each_epoch_is_a_permutation), TEST(each_epoch_in_blocks_is_a_permutation),
+      TEST(blocks_come_everywhere), TEST(the_stream_knows_no_ranks), TEST(a_stream_in_blocks_knows_no_ranks),
+      TEST(the_whole_chapter_knows_no_ranks_and_threads), TEST(kept_records_are_the_same),
+      TEST(kept_records_are_not_read_again), TEST(kept_pictures_look_the_same_from_anywhere),
+      TEST(bad_records_end_the_stream_or_are_skipped), TEST(a_resumed_stream_goes_on),
+      TEST(normalised_samples), TEST(evaluation_counts_every_image_once),
       TEST(float_images_keep_their_values), TEST(refused_at_creation), TEST(a_damaged_record),
       TEST(encoded_images), TEST(stopped_at_any_moment), TEST(back_pressure))

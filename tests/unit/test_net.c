@@ -535,8 +535,9 @@ static const char normalised[] =
     "  - fc: {outputs: 5, init: xavier}\n  - softmax_loss: {weight: 2}\n";
 enum { N = 3, IMAGE = 6 * 5 * 2 };
 
-static double total_loss(cvy_net *net, const float *images, const int32_t *labels, const cvy_pass *pass) {
-  cvy_net_forward(net, images, labels, pass);
+static double total_loss(cvy_net *net, const float *images, const cvy_targets *targets,
+                         const cvy_pass *pass) {
+  cvy_net_forward(net, images, targets, pass);
   double sum = 0;
   for (int64_t i = 0; i < N; i++) sum += cvy_net_losses(net)[i];
   return sum * (double)pass->loss_scale;
@@ -553,12 +554,14 @@ static void check_gradients(const char *text) {
   const int64_t pixels = cvy_shape_count(info->input);
   float *images = calloc((size_t)pixels, sizeof *images),
         *grads = calloc((size_t)info->arena_count, sizeof *grads);
-  const int32_t labels[N] = {2, 0, 4};
+  const cvy_targets targets = {.labels = (const int32_t[N]){2, 0, 4},
+                               .partners = (const int32_t[N]){1, 3, 2},
+                               .shares = (const float[N]){1, 0.3f, 0.75f}};
   cvy_random where = {.seed = 2, .purpose = CVY_FOR_TEST};
   for (int64_t i = 0; i < pixels; i++) images[i] = (float)cvy_random_next_gaussian(&where);
   const cvy_pass pass = {.training = true, .seed = 5, .step = 7, .first_sample = 3, .loss_scale = 0.5f};
-  total_loss(net, images, labels, &pass);
-  cvy_net_backward(net, grads, images, labels, &pass);
+  total_loss(net, images, &targets, &pass);
+  cvy_net_backward(net, grads, images, &targets, &pass);
   const double h = 2e-3;
   for (int64_t t = 0; t < info->param_tensors; t++)
     for (int64_t i = 0; i < info->params[t].count; i += 1 + info->params[t].count / 7) {
@@ -566,9 +569,9 @@ static void check_gradients(const char *text) {
       float *value = cvy_net_params(net) + info->params[t].offset + i;
       const float kept = *value;
       *value = kept + (float)h;
-      const double above = total_loss(net, images, labels, &pass);
+      const double above = total_loss(net, images, &targets, &pass);
       *value = kept - (float)h;
-      const double below = total_loss(net, images, labels, &pass);
+      const double below = total_loss(net, images, &targets, &pass);
       *value = kept;
       const double expected = (above - below) / (2 * h), found = (double)grads[info->params[t].offset + i];
       CU_ASSERT_DOUBLE_EQUAL(found, expected, 2e-3 + 0.02 * fabs(expected));
@@ -598,11 +601,11 @@ static void auxiliary_losses_count_in_training(void) {
   CU_ASSERT_EQUAL_FATAL(create(&net, pool, two, N), CVY_OK);
   cvy_net_init(net, 11);
   float images[N * IMAGE];
-  const int32_t labels[N] = {2, 0, 4};
+  const cvy_targets targets = {.labels = (const int32_t[N]){2, 0, 4}};
   for (int i = 0; i < N * IMAGE; i++) images[i] = (float)(i % 17) / 17;
   const cvy_pass training = {.training = true, .loss_scale = 1}, evaluation = {.loss_scale = 1};
-  const double both = total_loss(net, images, labels, &training),
-               main = total_loss(net, images, labels, &evaluation);
+  const double both = total_loss(net, images, &targets, &training),
+               main = total_loss(net, images, &targets, &evaluation);
   CU_ASSERT(main > 0 && both > 1.2 * main);
   cvy_net_destroy(net);
   cvy_pool_destroy(pool);
@@ -634,18 +637,18 @@ static void observers_see_every_layer_once(void) {
   CU_ASSERT_EQUAL_FATAL(create(&net, pool, text, N), CVY_OK);
   cvy_net_init(net, 11);
   float images[N * IMAGE] = {0}, *grads = calloc((size_t)cvy_net_describe(net)->arena_count, sizeof *grads);
-  const int32_t labels[N] = {2, 0, 4};
+  const cvy_targets targets = {.labels = (const int32_t[N]){2, 0, 4}};
   const cvy_pass training = {.training = true, .loss_scale = 1}, evaluation = {.loss_scale = 1};
   watch w = {0};
   cvy_net_observe(net, &(cvy_net_observer){note, &w});
-  cvy_net_forward(net, images, labels, &training);
+  cvy_net_forward(net, images, &targets, &training);
   check_seen(&w, (const int64_t[]){0, 1, 2, 3, 4, 5}, 6);
-  cvy_net_backward(net, grads, images, labels, &training);
+  cvy_net_backward(net, grads, images, &targets, &training);
   check_seen(&w, (const int64_t[]){-6, -5, -4, -3, -2, -1}, 6);
-  cvy_net_forward(net, images, labels, &evaluation);
+  cvy_net_forward(net, images, &targets, &evaluation);
   check_seen(&w, (const int64_t[]){0, 1, 4, 5}, 4);
   cvy_net_observe(net, NULL);
-  cvy_net_forward(net, images, labels, &training);
+  cvy_net_forward(net, images, &targets, &training);
   check_seen(&w, NULL, 0);
   free(grads);
   cvy_net_destroy(net);
@@ -666,11 +669,11 @@ static cvy_hash hash_of_a_pass(const char *text, const char *first_layers) {
   const int64_t pixels = cvy_shape_count(info->input);
   float *images = calloc((size_t)pixels, sizeof *images),
         *grads = calloc((size_t)info->arena_count, sizeof *grads);
-  const int32_t labels[N] = {2, 0, 4};
+  const cvy_targets targets = {.labels = (const int32_t[N]){2, 0, 4}};
   for (int64_t i = 0; i < pixels; i++) images[i] = (float)(i * 37 % 101) / 50 - 1;
   const cvy_pass pass = {.training = true, .loss_scale = 0.5f};
-  const double loss = total_loss(net, images, labels, &pass);
-  cvy_net_backward(net, grads, images, labels, &pass);
+  const double loss = total_loss(net, images, &targets, &pass);
+  cvy_net_backward(net, grads, images, &targets, &pass);
   grads[0] += (float)loss;
   const cvy_hash hash = cvy_net_hash(net, grads);
   free(images), free(grads);
@@ -719,15 +722,15 @@ static void walks_repeat_to_the_bit(void) {
     const cvy_net_info *info = cvy_net_describe(net);
     float *images = calloc(5 * 28 * 28, sizeof *images),
           *grads = calloc((size_t)info->arena_count, sizeof *grads);
-    const int32_t labels[5] = {0, 9, -1, 4, 4};
+    const cvy_targets targets = {.labels = (const int32_t[5]){0, 9, -1, 4, 4}};
     for (int i = 0; i < 5 * 28 * 28; i++) images[i] = (float)(i % 23) / 23 - 0.5f;
     const cvy_pass pass = {.training = true, .loss_scale = 0.25f};
     double losses[5];
     for (int round = 0; round < 3; round++) {
-      cvy_net_forward(net, images, labels, &pass);
+      cvy_net_forward(net, images, &targets, &pass);
       if (round > 0) CU_ASSERT(memcmp(losses, cvy_net_losses(net), sizeof losses) == 0);
       memcpy(losses, cvy_net_losses(net), sizeof losses);
-      cvy_net_backward(net, grads, images, labels, &pass);
+      cvy_net_backward(net, grads, images, &targets, &pass);
       const cvy_hash hash = cvy_net_hash(net, grads);
       if (!first.hex[0]) first = hash;
       CU_ASSERT_STRING_EQUAL(hash.hex, first.hex);

@@ -233,7 +233,7 @@ static void parts_equal_the_whole(void) {
   for (int trial = 0; trial < 200; trial++) {
     const int64_t top = cvy_random_next_below(&r, 203), left = cvy_random_next_below(&r, 171);
     const int64_t h = 1 + cvy_random_next_below(&r, 203 - top), w = 1 + cvy_random_next_below(&r, 171 - left);
-    cvy_image_part part = {top, left, h, w, 1};
+    cvy_image_part part = {top, left, h, w, 1, 0};
     CU_ASSERT_EQUAL_FATAL(cvy_image_decode_part(&some, &part, file.bytes, file.count, 3), CVY_OK);
     CU_ASSERT(part.top <= top && part.left <= left && part.top + part.h >= top + h &&
               part.left + part.w >= left + w);
@@ -254,7 +254,7 @@ static void coarse_parts_are_means(void) {
   const file_bytes file = jpeg_of(200, 160);
   cvy_image some = {0};
   for (int64_t scale = 2; scale <= 8; scale *= 2) {
-    cvy_image_part part = {40, 48, 96, 64, (double)scale + 0.5};
+    cvy_image_part part = {40, 48, 96, 64, (double)scale + 0.5, 0};
     CU_ASSERT_EQUAL_FATAL(cvy_image_decode_part(&some, &part, file.bytes, file.count, 3), CVY_OK);
     CU_ASSERT(part.h == some.h * scale && part.w == some.w * scale);
     const plain p = {200, 160, 3};
@@ -276,7 +276,7 @@ static void decoding_waits_for_the_chain(void) {
   cvy_image whole = {0}, some = {0};
   CU_ASSERT_EQUAL_FATAL(cvy_image_decode(&whole, file.bytes, file.count, 3), CVY_OK);
   cvy_picture a, b = cvy_picture_of(whole.px, false, 90, 120, 3);
-  const cvy_encoded encoded = {file.bytes, file.count, &some};
+  const cvy_encoded encoded = {file.bytes, file.count, &some, NULL};
   CU_ASSERT_EQUAL_FATAL(cvy_picture_of_encoded(&a, &encoded, 3), CVY_OK);
   CU_ASSERT(a.h == 90 && a.w == 120 && a.c == 3);
   for (int i = 0; i < 2; i++) {
@@ -296,7 +296,8 @@ static void damage_is_told_when_drawn(void) {
   cvy_image image = {0};
   float *samples;
   cvy_picture picture;
-  const cvy_encoded encoded = {file.bytes, file.count / 2, &image}, no_header = {file.bytes, 20, &image};
+  const cvy_encoded encoded = {file.bytes, file.count / 2, &image, NULL},
+                    no_header = {file.bytes, 20, &image, NULL};
   CU_ASSERT_EQUAL(cvy_picture_of_encoded(&picture, &no_header, 3), CVY_E_INPUT);
   CU_ASSERT_EQUAL_FATAL(cvy_picture_of_encoded(&picture, &encoded, 3), CVY_OK);
   CU_ASSERT_EQUAL(cvy_picture_draw(&picture, &samples, &canvas), CVY_E_INPUT);

@@ -95,17 +95,18 @@ static results run(cvy_net *net, const float *images) {
   const size_t score_bytes = sizeof(float) * N * (size_t)info->score_count;
   results r = {.grads = array(info->arena_count)};
   int32_t labels[N];
+  const cvy_targets targets = {.labels = labels};
   for (int32_t n = 0; n < N; n++) labels[n] = (int32_t)(n % info->class_count);
   memset(r.grads, 0, sizeof *r.grads * (size_t)info->arena_count);
   for (int training = 0; training < 2; training++) {
     const cvy_pass pass = {.training = training, .seed = 5, .step = 7, .loss_scale = 1.0f / N};
     memset(net->activations, 0xff, info->activation_bytes);
     memset(net->scratch, 0xff, info->scratch_bytes);
-    cvy_net_forward(net, images, labels, &pass);
+    cvy_net_forward(net, images, &targets, &pass);
     memcpy(r.losses[training], cvy_net_losses(net), sizeof r.losses[0]);
     r.scores[training] = array(N * info->score_count);
     memcpy(r.scores[training], cvy_net_logits(net), score_bytes);
-    if (training) cvy_net_backward(net, r.grads, images, labels, &pass);
+    if (training) cvy_net_backward(net, r.grads, images, &targets, &pass);
   }
   return r;
 }

@@ -317,6 +317,21 @@ static void python_reads_it(void) {
   free(dir);
 }
 
-SUITE("shard", TEST(raw_shards), TEST(encoded_shards), TEST(the_same_bytes_twice),
-      TEST(nothing_left_after_an_error), TEST(full_disk), TEST(pixel_sums), TEST(one_shard), TEST(colours),
-      TEST(python_reads_it))
+/* Of every length around the widths of vectors, at every place of a cache line. */
+static void checksums_are_those_of_zlib(void) {
+  enum { MOST = 1100 };
+  static uint8_t bytes[MOST + 64];
+  const char *texts[] = {"", "a", "\xd8\xb3"};
+  bool same = true;
+  for (int64_t i = 0; i < MOST + 64; i++) bytes[i] = (uint8_t)(i * i * 31 + i / 7);
+  for (size_t length = 0; length < MOST; length++)
+    for (size_t at = 0; at < 64; at += length % 13 + 1)
+      same = same && cvy_shard_checksum(bytes + at, length) == crc32_z(0, bytes + at, length);
+  CU_ASSERT_TRUE(same);
+  CU_ASSERT_EQUAL(cvy_shard_checksum_of_texts(texts, 3), crc32_z(0, (const Bytef *)"\0a\0\xd8\xb3", 6));
+  CU_ASSERT_EQUAL(cvy_shard_checksum("123456789", 9), 0xcbf43926u); /* the check value of CRC-32/ISO-HDLC */
+}
+
+SUITE("shard", TEST(checksums_are_those_of_zlib), TEST(raw_shards), TEST(encoded_shards),
+      TEST(the_same_bytes_twice), TEST(nothing_left_after_an_error), TEST(full_disk), TEST(pixel_sums),
+      TEST(one_shard), TEST(colours), TEST(python_reads_it))

@@ -1,0 +1,15 @@
+/* Looks ahead in a stream that is shuffled in blocks: tells the system which records of the coming window this loader will
+ * ask for, so that a file system far away sends whole blocks while the present window is being used. */
+#ifndef CVY_DATA_AHEAD_H
+#define CVY_DATA_AHEAD_H
+
+#include <convoy/data.h>
+
+typedef struct cvy_ahead cvy_ahead;
+/* NULL unless the stream is shuffled in blocks; the others allow that. `config` outlives it. */
+cvy_ahead *cvy_ahead_create(const cvy_loader_config *config);
+void cvy_ahead_destroy(cvy_ahead *ahead);
+/* Somebody is at `position` of the stream. For any thread at any time; allocates nothing. */
+void cvy_ahead_look(cvy_ahead *ahead, int64_t position);
+
+#endif

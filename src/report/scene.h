@@ -1,0 +1,11 @@
+/* A picture to try augmentations on. */
+#ifndef CVY_REPORT_SCENE_H
+#define CVY_REPORT_SCENE_H
+
+#include <convoy/data.h>
+
+/* A house, a tree and a kite, RGB, drawn by whole-number arithmetic, so that it is the same everywhere: straight lines and
+ * curves, all hues, light and dark, and left and right that cannot be taken for each other. */
+void cvy_scene_draw(cvy_image *out, int64_t h, int64_t w);
+
+#endif

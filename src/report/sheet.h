@@ -1,0 +1,39 @@
+/* A sheet of paper that pictures and captions are put on, and its file. */
+#ifndef CVY_REPORT_SHEET_H
+#define CVY_REPORT_SHEET_H
+
+#include <convoy/data.h>
+
+typedef struct cvy_colour {
+  uint8_t r, g, b;
+} cvy_colour;
+
+static const cvy_colour cvy_paper = {250, 250, 248}, cvy_ink = {30, 34, 40}, cvy_faint_ink = {112, 118, 126},
+                        cvy_line = {208, 210, 212};
+
+enum { CVY_TEXT_H = 9, CVY_MOST_SHEET_PIXELS = 64 << 20 };
+
+/* An RGB image, h x w, blank. CVY_E_USAGE if it would have more than CVY_MOST_SHEET_PIXELS. */
+cvy_err cvy_sheet_begin(cvy_image *out, int64_t h, int64_t w) CVY_MUST_CHECK;
+/* What sticks out is cut off. */
+void cvy_sheet_fill(cvy_image *sheet, int64_t top, int64_t left, int64_t h, int64_t w, cvy_colour colour);
+/* A picture of 1 channel (grey) or more (the first three, or of two the first). */
+void cvy_sheet_put(cvy_image *sheet, int64_t top, int64_t left, const cvy_image *picture);
+/* One line of UTF-8, CVY_TEXT_H * scale pixels high; it ends with ".." where it would be wider than `most_w`. Returns the
+ * pixels that it takes. */
+int64_t cvy_sheet_write(cvy_image *sheet, int64_t top, int64_t left, int64_t most_w, const char *text,
+                        cvy_colour colour, int64_t scale);
+int64_t cvy_sheet_text_w(const char *text, int64_t scale);
+
+/* `in` as large as fits into box x box: `times` (at least 1) as large, each pixel a square, or smaller by area averaging. */
+void cvy_sheet_fit(cvy_image *out, const cvy_image *in, int64_t box, int64_t times);
+/* How many times as large pictures of h x w can be shown in box x box; 1 if they must be shrunk. */
+int64_t cvy_sheet_times(int64_t h, int64_t w, int64_t box);
+
+/* CVY_E_USAGE unless `path` ends in .png, .jpg or .jpeg. */
+cvy_err cvy_sheet_check_name(const char *path) CVY_MUST_CHECK;
+/* A JPEG or PNG file, as RGB, upright. */
+cvy_err cvy_sheet_read(cvy_image *out, const char *path) CVY_MUST_CHECK;
+cvy_err cvy_sheet_save(const cvy_image *sheet, const char *path) CVY_MUST_CHECK;
+
+#endif

@@ -1,0 +1,385 @@
+/* Small valid inputs for each fuzz target: seeds FOLDER writes them into FOLDER/TARGET. */
+#include "unit/archives.h"
+
+#include "train/recipe.h"
+
+#include <convoy/data.h>
+
+static char folder[300];
+static int next;
+
+/* A new file of the target's corpus. */
+static const char *seed_path(const char *target) {
+  static char path[600];
+  char dir[400];
+  snprintf(dir, sizeof dir, "%s/%s", folder, target);
+  mkdir(dir, 0777);
+  snprintf(path, sizeof path, "%s/seed%03d", dir, next++);
+  return path;
+}
+
+static void add(const char *target, const void *bytes, size_t count) {
+  scratch_write(seed_path(target), bytes, count);
+}
+
+static void add_text(const char *target, const char *text) {
+  add(target, text, strlen(text));
+}
+
+/* `before`, the file's bytes, and `zeros` zeros. */
+static void add_between(const char *target, const char *before, size_t before_count, const char *path,
+                        size_t zeros) {
+  size_t count;
+  char *bytes = scratch_read(path, &count), *all = calloc(1, before_count + count + zeros + 1);
+  if (before_count > 0) memcpy(all, before, before_count);
+  memcpy(all + before_count, bytes, count);
+  add(target, all, before_count + count + zeros);
+  free(bytes);
+  free(all);
+}
+
+static void join(maker *m, const void *bytes, size_t count) {
+  memcpy(m->bytes + m->count, bytes, count);
+  m->count += count;
+}
+
+static void join_file(maker *m, const char *path) {
+  size_t count;
+  char *bytes = scratch_read(path, &count);
+  join(m, bytes, count);
+  free(bytes);
+}
+
+/* ---- pictures ---- */
+
+static file_bytes picture(bool jpeg, int64_t h, int64_t w) {
+  static const uint8_t rgb[3] = {220, 20, 30};
+  return make_picture(jpeg, h, w, rgb);
+}
+
+/* Behind the start of image: an APP1 segment that says orientation 6. */
+static void add_turned(const file_bytes *jpeg) {
+  static const uint8_t exif[] = {0xff, 0xe1, 0, 34,   'E', 'x', 'i', 'f', 0, 0, 'M', 'M', 0, 42, 0, 0, 0, 8,
+                                 0,    1,    1, 0x12, 0,   3,   0,   0,   0, 1, 0,   6,   0, 0,  0, 0, 0, 0};
+  static maker m;
+  m.count = 0;
+  join(&m, jpeg->bytes, 2);
+  join(&m, exif, sizeof exif);
+  join(&m, jpeg->bytes + 2, jpeg->count - 2);
+  join(&m, "\0\0\0\0\0\0\0\0", 8);
+  add("image", m.bytes, m.count);
+}
+
+static void add_image(file_bytes file) {
+  static const uint8_t choices[2][8] = {{0}, {1, 5, 3, 4, 7, 2}};
+  static maker m;
+  for (int i = 0; i < 2 && file.count > 0; i++) {
+    m.count = 0;
+    join(&m, file.bytes, file.count);
+    join(&m, choices[i], sizeof choices[i]);
+    add("image", m.bytes, m.count);
+  }
+  free(file.bytes);
+}
+
+static void make_images(void) {
+  static const uint8_t types[] = {SPNG_COLOR_TYPE_GRAYSCALE, SPNG_COLOR_TYPE_TRUECOLOR,
+                                  SPNG_COLOR_TYPE_GRAYSCALE_ALPHA, SPNG_COLOR_TYPE_TRUECOLOR_ALPHA};
+  static const int channels[] = {1, 3, 2, 4};
+  cvy_image image = {0};
+  uint8_t samples[7 * 5 * 8];
+  for (size_t i = 0; i < sizeof samples; i++) samples[i] = (uint8_t)(i * 37);
+  for (int k = 0; k < 4; k++)
+    for (int depth = 8; depth <= 16; depth += 8)
+      add_image(make_png(samples, (size_t)(35 * channels[k] * depth / 8), 7, 5, types[k], depth, NULL));
+  for (int64_t c = 1; c <= 4; c++) {
+    if (c == 2) continue;
+    paint(&image, 33, 41, c);
+    add_image(make_jpeg(&image, 60, true));
+  }
+  void *bytes;
+  size_t count;
+  paint(&image, 20, 50, 3);
+  if (cvy_image_encode(&bytes, &count, &image, 80)) exit(1);
+  const file_bytes own = {bytes, count};
+  add_turned(&own);
+  add_image(own);
+  cvy_image_free(&image);
+}
+
+/* ---- datasets ---- */
+
+static void make_digits(void) {
+  static maker images, labels;
+  make_cdb(&images, 12, 0);
+  add("hoda", images.bytes, images.count);
+  make_cdb(&images, 12, 7);
+  add("hoda", images.bytes, images.count);
+  make_idx_images(&images, 5, 4, 3);
+  make_idx_labels(&labels, 5);
+  join(&images, "CUT\n", 4);
+  join(&images, labels.bytes, labels.count);
+  add("mnist", images.bytes, images.count);
+}
+
+static void make_cifar(void) {
+  static uint8_t records[2 * (2 + 3072)];
+  for (size_t i = 0; i < sizeof records; i++) records[i] = (uint8_t)(i % 10);
+  records[0] = 1, records[3073] = 3;
+  add("cifar10", records, 2 * 3073);
+  records[0] = 4, records[1] = 0, records[3074] = 1, records[3075] = 1;
+  add("cifar100", records, 2 * 3074);
+  const packed ten[] = {{"cifar-10-batches-bin/test_batch.bin", records, 3073, NULL},
+                        {"cifar-10-batches-bin/batches.meta.txt", "airplane\n", 9, NULL}};
+  write_archive(seed_path("cifar10"), "ustar", NULL, ten, 2);
+  const packed hundred[] = {{"cifar-100-binary/test.bin", records, 3074, NULL},
+                            {"cifar-100-binary/fine_label_names.txt", "apple\n", 6, NULL}};
+  write_archive(seed_path("cifar100"), "ustar", NULL, hundred, 2);
+}
+
+static void make_lists(void) {
+  add_text("csv", "path,label\na.jpg,cat\nb.png,dog\n");
+  add_text("csv", "\xef\xbb\xbflabel;\"file\"\r\n\"1\";\"a.jpg\"\r\n2;b.png\r\n");
+  add_text("csv", "a.jpg\t3\n\nb.png\t-4\n");
+}
+
+static void make_tars(void) {
+  static const struct {
+    const char *format, *filter;
+  } kinds[] = {{"ustar", NULL},   {"gnutar", NULL}, {"pax", NULL},      {"zip", NULL},
+               {"ustar", "gzip"}, {"gnutar", "xz"}, {"v7tar", "bzip2"}, {"ustar", "zstd"}};
+  const file_bytes jpeg = picture(true, 9, 14), png = picture(false, 6, 5);
+  char name[200];
+  snprintf(name, sizeof name, "pets/cat/%0150d.jpg", 7);
+  const packed pets[] = {{"pets/", NULL, 0, NULL},
+                         {"pets/dog/2.png", png.bytes, png.count, NULL},
+                         {name, jpeg.bytes, jpeg.count, NULL}};
+  const packed flat[] = {{"cat.1.png", png.bytes, png.count, NULL},
+                         {"dog.1.png", png.bytes, png.count, NULL}};
+  for (int k = 0; k < 8; k++) {
+    if (k < 3 || k > 3) snprintf(name, sizeof name, "pets/cat/%0*d.jpg", k == 1 || k == 2 ? 150 : 60, 7);
+    write_archive(seed_path("tar"), kinds[k].format, kinds[k].filter, pets, 3);
+    write_archive(seed_path("tar"), kinds[k].format, kinds[k].filter, flat, 2);
+  }
+  free(jpeg.bytes);
+  free(png.bytes);
+}
+
+static void make_tiny(void) {
+  static const char words[] = "n01443537\tgoldfish\nn01629819\tsalamander\n";
+  static const char ids[] = "n01443537\nn01629819\n";
+  const file_bytes png = picture(false, 6, 5);
+  const packed members[] = {
+      {"tiny-imagenet-200/wnids.txt", ids, strlen(ids), NULL},
+      {"tiny-imagenet-200/words.txt", words, strlen(words), NULL},
+      {"tiny-imagenet-200/train/n01443537/images/n01443537_0.JPEG", png.bytes, png.count, NULL},
+      {"tiny-imagenet-200/train/n01629819/images/n01629819_0.JPEG", png.bytes, png.count, NULL}};
+  write_archive(seed_path("tiny_imagenet"), "ustar", NULL, members, 4);
+  write_archive(seed_path("tiny_imagenet"), "zip", NULL, members, 4);
+  free(png.bytes);
+}
+
+/* ---- ImageNet ---- */
+
+static void put_element(maker *m, uint32_t type, const void *bytes, size_t count) {
+  put_u32(m, type, false);
+  put_u32(m, (uint32_t)count, false);
+  join(m, bytes, count);
+  while (m->count % 8) put(m, 0);
+}
+
+static void put_matrix(maker *m, const char *name, int class, uint32_t type, const void *bytes, size_t count,
+                       int32_t columns) {
+  static maker inner;
+  const int32_t dims[2] = {1, columns};
+  const uint8_t flags[8] = {(uint8_t) class};
+  inner.count = 0;
+  put_element(&inner, 6, flags, sizeof flags);
+  put_element(&inner, 5, dims, sizeof dims);
+  put_element(&inner, 1, name, strlen(name));
+  put_element(&inner, type, bytes, count);
+  put_element(m, 14, inner.bytes, inner.count);
+}
+
+/* The elements of a meta.mat with two classes. */
+static void make_meta(maker *m) {
+  static const char names[4][16] = {"ILSVRC2012_ID", "WNID", "words", "num_children"};
+  static const char *const ids[2] = {"n01443537", "n01629819"};
+  static maker fields;
+  const uint8_t flags[8] = {2};
+  const int32_t dims[2] = {2, 1}, width = 16;
+  fields.count = 0;
+  put_element(&fields, 6, flags, sizeof flags);
+  put_element(&fields, 5, dims, sizeof dims);
+  put_element(&fields, 1, "synsets", 7);
+  put_element(&fields, 5, &width, 4);
+  put_element(&fields, 1, names, sizeof names);
+  for (int i = 0; i < 2; i++) {
+    const double number = i + 1, none = 0;
+    put_matrix(&fields, "", 6, 9, &number, 8, 1);
+    put_matrix(&fields, "", 4, 16, ids[i], 9, 9);
+    put_matrix(&fields, "", 4, 16, "a fish", 6, 6);
+    put_matrix(&fields, "", 6, 9, &none, 8, 1);
+  }
+  put_element(m, 14, fields.bytes, fields.count);
+}
+
+static void make_imagenet(void) {
+  static maker meta, all;
+  static const char *const answers[] = {
+      "ILSVRC2012_val_00000001.JPEG n01443537\nILSVRC2012_val_00000002.JPEG n01629819\n",
+      "ImageId,PredictionString\nILSVRC2012_val_00000001,n01443537 8 1 4 2\nILSVRC2012_val_00000002,n01629819\n",
+      "2\n1\n", "ILSVRC2012_val_00000001.JPEG 1\nILSVRC2012_val_00000002.JPEG 0\n"};
+  const file_bytes png = picture(false, 3, 4);
+  const packed val[] = {{"ILSVRC2012_val_00000001.JPEG", png.bytes, png.count, NULL},
+                        {"ILSVRC2012_val_00000002.JPEG", png.bytes, png.count, NULL}};
+  for (int i = 0; i < 2; i++) {
+    meta.count = 0;
+    put(&meta, i);
+    make_meta(&meta);
+    add("matlab", meta.bytes, meta.count);
+  }
+  const char *path = fresh("val.tar");
+  write_archive(path, "ustar", NULL, val, 2);
+  for (int i = 0; i < 4; i++) {
+    all.count = 0;
+    join_file(&all, path);
+    join(&all, "CUT\n", 4);
+    join(&all, answers[i], strlen(answers[i]));
+    if (i == 3) join(&all, "CUT\nn01443537 goldfish\nn01629819 salamander\n", 45);
+    if (i == 2) {
+      uint8_t head[128] = "MATLAB 5.0";
+      memcpy(head + 124, "\0\1IM", 4);
+      join(&all, "CUT\n", 4);
+      join(&all, head, sizeof head);
+      join(&all, meta.bytes + 1, meta.count - 1);
+    }
+    add("imagenet", all.bytes, all.count);
+  }
+  uint8_t *mat = calloc(1, 128 + meta.count);
+  memcpy(mat + 124, "\0\1IM", 4);
+  memcpy(mat + 128, meta.bytes + 1, meta.count - 1);
+  const packed kit[] = {{"kit/data/meta.mat", mat, 127 + meta.count, NULL},
+                        {"kit/data/ILSVRC2012_validation_ground_truth.txt", "2\n1\n", 4, NULL}};
+  const char *kit_path = fresh("devkit.tar");
+  write_archive(kit_path, "ustar", NULL, kit, 2);
+  free(mat);
+  all.count = 0;
+  join_file(&all, path);
+  join(&all, "CUT\n", 4);
+  join_file(&all, kit_path);
+  add("imagenet", all.bytes, all.count);
+  size_t count;
+  char *inner = scratch_read(path, &count);
+  const packed train[] = {{"n01443537.tar", inner, count, NULL}, {"n01629819.tar", inner, count, NULL}};
+  write_archive(seed_path("imagenet"), "ustar", NULL, train, 2);
+  free(inner);
+  free(png.bytes);
+}
+
+/* ---- YAML ---- */
+
+static void add_folder(const char *target, const char *const *paths) {
+  for (; *paths; paths++) add_between(target, NULL, 0, *paths, 0);
+}
+
+/* With every option and the network written out. */
+static void add_recipe(const char *path) {
+  cvy_recipe *recipe;
+  if (cvy_recipe_load(&recipe, path, NULL, 0)) {
+    fprintf(stderr, "%s\n", cvy_err_message());
+    exit(1);
+  }
+  add_text("recipe", recipe->text);
+  cvy_recipe_destroy(recipe);
+}
+
+static void make_yaml(void) {
+  static const char *const networks[] = {"launch/networks/lenet5.yaml", "launch/networks/resnet18.yaml",
+                                         "launch/networks/googlenet.yaml",
+                                         "launch/networks/alexnet-grouped.yaml", NULL};
+  static const char *const recipes[] = {"launch/recipes/lenet5-digits.yaml",
+                                        "launch/recipes/lenet-mnist.yaml", "launch/recipes/lenet5-hoda.yaml",
+                                        NULL};
+  static const char small[] =
+      "name: n\nparameters: {k: 3, deep: true}\ninput: [8, 8, 3]\nblocks:\n  b:\n    "
+      "parameters: {f: 4, k: 3}\n    layers:\n      - conv: {filters: $f, kernel: $k, padding: same, name: "
+      "c}\n      - batch_norm\n      - add: {inputs: [c, input], when: false}\nlayers:\n  - b: "
+      "{f: 2, repeat: 2}\n  - max_pool: {kernel: 2}\n  - fc: {outputs: 3, when: $deep}\n  - "
+      "softmax_loss\n";
+  add_folder("network", networks);
+  add_folder("yaml", recipes);
+  for (int i = 0; recipes[i]; i++) add_recipe(recipes[i]);
+  add_text("network", small);
+  add_text(
+      "yaml",
+      "a: [1, \"two\\n\", {b: ~}]\n'c d': |\n  text\n  more\ne: >-\n  folded\n\n  text\nCUT\na.b.c=[1, 2]");
+  add_text("recipe",
+           "network:\n  name: n\n  input: [8, 8, 1]\n  layers:\n    - fc: {outputs: 2}\n    - softmax_loss\n"
+           "data: {train: x, augment: [{crop: {size: 8}}, mirror]}\nbatch: 8\nmicrobatch: 2\nepochs: 3\n"
+           "learning_rate: {step: {rate: 0.1, every: 2}}\nsolver: {sgd: {momentum: 0.9}}\nseed: 3\nrun: r\n");
+}
+
+static void make_augmentations(void) {
+  char text[400], kind[64];
+  static const char *const lists[] = {
+      "- resize: {size: [20, 30]}\n- crop: {size: 16}\n- mirror\n",
+      "- sometimes: {probability: 0.5, apply: [{rotate: {by: 20}}]}\n- one_of: {apply: [grey, {hue: {by: 0.1}}]}\n",
+      "- pad: {by: 4, fill: reflect}\n- random_resized_crop: {size: 12}\n",
+      "- elastic\n- cutout: {size: 4}\n- gaussian_noise: {deviation: 3}\n- lens\n- shear\n- stretch\n- zoom\n- translate: {by: 2}\n"};
+  static const char *const names[] = {"brightness: {by: 0.3}",
+                                      "centre_crop: {size: 8}",
+                                      "colour_jitter",
+                                      "colour_shift",
+                                      "contrast: {by: 0.3}",
+                                      "crop: {size: 8}",
+                                      "cutout: {size: 5}",
+                                      "elastic",
+                                      "gaussian_noise: {deviation: 9}",
+                                      "grey",
+                                      "hue: {by: 0.2}",
+                                      "lens",
+                                      "mirror",
+                                      "pad: {by: 2}",
+                                      "pca_colour",
+                                      "resize: {size: 9}",
+                                      "rotate",
+                                      "saturation: {by: 0.4}",
+                                      "scale_jitter: {from: 10, to: 20}",
+                                      "shear",
+                                      "stretch",
+                                      "translate: {by: 3}",
+                                      "zoom"};
+  for (int i = 0; i < 4; i++) {
+    snprintf(text, sizeof text, "zz`a%s", lists[i]);
+    add_text("augment", text);
+  }
+  for (int64_t i = 0; i < CVY_COUNT(names); i++) {
+    const bool plain = !strchr(names[i], ':');
+    snprintf(kind, sizeof kind, plain ? "%s" : "{%s}", names[i]);
+    snprintf(text, sizeof text, "aa``- %s\n", kind);
+    add_text("augment", text);
+  }
+}
+
+int main(int argc, char **argv) {
+  if (argc != 2) return 2;
+  snprintf(folder, sizeof folder, "%s", argv[1]);
+  mkdir(folder, 0777);
+  fresh_folder();
+  for (int flags = 0; flags < 8; flags++) {
+    const uint8_t shard[400] = {(uint8_t)flags};
+    add("shard", shard, 1);
+    add("shard", shard, sizeof shard);
+  }
+  make_images();
+  make_digits();
+  make_cifar();
+  make_lists();
+  make_tars();
+  make_tiny();
+  make_imagenet();
+  make_yaml();
+  make_augmentations();
+  return 0;
+}
