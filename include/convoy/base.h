@@ -166,8 +166,10 @@ int64_t cvy_random_permute(const cvy_random *where, int64_t index, int64_t count
  * the cores too: then say cvy_threads_share_cores(). */
 void cvy_threads_set(int count);
 void cvy_threads_share_cores(void);
-/* For a thread that works beside the one that computes: what it gives to cvy_parallel it does itself. */
+/* For a thread that works beside the one that computes, and within a task: what this thread gives to cvy_parallel it does
+ * itself, until it is together with the others again. */
 void cvy_threads_alone(void);
+void cvy_threads_together(void);
 int cvy_threads(void);
 /* Cores this process may run on, as a bit mask (cores beyond 1,023 are left out). */
 enum { CVY_CORE_WORDS = 16 };
@@ -176,7 +178,7 @@ int cvy_cores_count(const uint64_t mask[CVY_CORE_WORDS]);
 
 /* Calls task(context, i, thread) for i = 0 ... tasks-1, each once, `thread` < cvy_threads(). Which thread
  * runs which task is open, so a task must write only what belongs to it, or to the scratch of its thread, and
- * must not call cvy_parallel itself. */
+ * must not call cvy_parallel itself unless it is alone. */
 typedef void (*cvy_task)(const void *context, int64_t index, int thread);
 void cvy_parallel(int64_t tasks, cvy_task task, const void *context);
 

@@ -33,6 +33,9 @@ const char *cvy_comm_library_version(void); /* "Open MPI v4.1.4"; may be called 
 cvy_err cvy_comm_agree(cvy_comm *comm, cvy_err mine) CVY_MUST_CHECK;
 
 void cvy_comm_broadcast(cvy_comm *comm, void *data, size_t bytes); /* from rank 0 */
+void cvy_comm_broadcast_from(cvy_comm *comm, int root, void *data, size_t bytes);
+/* From rank `from` to the same place on rank `to`; nothing happens where they are one, and on all others. */
+void cvy_comm_move(cvy_comm *comm, int to, int from, void *data, size_t bytes);
 /* Integers, so that the sum is exact in any order. */
 void cvy_comm_sum(cvy_comm *comm, int64_t *values, int64_t count);
 /* The lowest rank whose text differs from rank 0's, -1 if all are equal. Texts shorter than 256 bytes. */
@@ -61,11 +64,11 @@ cvy_err cvy_tree_check_ranks(const cvy_tree *tree, int64_t ranks, int64_t microb
 /* Sums what one rank's own leaves contribute, one after the other, along the tree: each leaf is written to
  * cvy_accumulator_leaf; then, for all but the last, cvy_accumulator_add is called. The last one is added in parts, as they
  * become ready: cvy_accumulator_sum then holds floats first ... end-1 of the sum. After all of them
- * cvy_accumulator_restart makes ready for the next sum. Needs one buffer a level and one more, at least two. Not collective, allocates
- * nothing after create. */
+ * cvy_accumulator_restart makes ready for the next sum. Needs one buffer a level and one more, at least two, of `count` floats;
+ * the first two have `room` for at least as many. Not collective, allocates nothing after create. */
 typedef struct cvy_accumulator cvy_accumulator;
-cvy_err cvy_accumulator_create(cvy_accumulator **out, const cvy_tree *tree, int64_t ranks,
-                               int64_t count) CVY_MUST_CHECK;
+cvy_err cvy_accumulator_create(cvy_accumulator **out, const cvy_tree *tree, int64_t ranks, int64_t count,
+                               int64_t room) CVY_MUST_CHECK;
 void cvy_accumulator_destroy(cvy_accumulator *accumulator);
 /* Buffer `k`, one of two or more, whose contents count for nothing from the end of a sum to the first leaf of the next. */
 float *cvy_accumulator_buffer(cvy_accumulator *accumulator, int64_t k);
@@ -113,7 +116,12 @@ void cvy_exchange_submit(cvy_exchange *exchange,
                          int64_t bucket);         /* all ranks in the same order; never waits */
 void cvy_exchange_finish(cvy_exchange *exchange); /* waits until all is summed, used and handed on */
 
-/* Seconds since creation: exposed is what cvy_exchange_finish waited, busy the time with anything under way, cpu what the
+/* Each rank q gets the floats out + q * out_stride, and what q has for this one comes to in + q * in_stride, `count` each.
+ * Waits for it. At any time, within a round too; all ranks in the same order, also of submits. */
+void cvy_exchange_swap(cvy_exchange *exchange, float *in, int64_t in_stride, const float *out,
+                       int64_t out_stride, int64_t count);
+
+/* Seconds since creation: exposed is what cvy_exchange_finish and _swap waited, busy the time with anything under way, cpu what the
  * thread computed meanwhile. */
 typedef struct cvy_exchange_times {
   double exposed_s, busy_s, cpu_s;

@@ -56,10 +56,36 @@ typedef struct cvy_param_spec {
   int64_t dims[CVY_MAX_DIMS];
   cvy_init init;
   bool decays; /* weight decay applies (weights yes, biases no) */
+  /* Of the slices of its first dimension (cvy_peers) a rank holds its own, and hands their gradient to its peers' `learn`;
+   * a call's `grads` has none. */
+  bool sharded;
   /* 0: learnt. Else a running average: backward writes this microbatch's value where a gradient would go, and a step
    * moves the parameter this share of the way to the mean over its microbatches. It does not depend on loss_scale. */
   double averaging;
 } cvy_param_spec;
+
+/* The ranks that train a network together, as a layer sees them that is split over them. A step's microbatches, and the
+ * slices into which such a layer is cut, are the leaves of one tree that does not know how many ranks there are; a rank has
+ * leaves / count neighbouring ones of both. All ranks run the same layers at the same time, each on its own microbatches. */
+typedef struct cvy_peers {
+  int64_t count, rank; /* ranks, and which this one is */
+  int64_t leaves;
+  int level_count;
+  const int64_t *radix; /* [level_count], the first at the leaves; their product is `leaves` */
+  void *context;
+  /* Each rank q gets the floats out + q * out_stride, and what q has for this one comes to in + q * in_stride; `count` each.
+   * All ranks call it; it returns when `in` is there and `out` may be changed. */
+  void (*swap)(void *context, float *in, int64_t in_stride, const float *out, int64_t out_stride,
+               int64_t count);
+  /* `gradient` is the step's, of `count` sharded parameters that lie at `params` and are not read again before the next step.
+   * Called by any thread. */
+  void (*learn)(void *context, const float *params, const float *gradient, int64_t count);
+} cvy_peers;
+
+/* Slice `slice` of `length` begins here, and ends where the next begins. */
+static inline int64_t cvy_slice_first(const cvy_peers *peers, int64_t slice, int64_t length) {
+  return length * slice / peers->leaves;
+}
 
 enum { CVY_PADDING_SAME = -1, CVY_PADDING_VALID = -2 }; /* as an option stores these words */
 
@@ -70,10 +96,11 @@ typedef struct cvy_sliding {
   bool round_up;      /* a last window that the image does not fill counts too */
 } cvy_sliding;
 
-/* Filled by plan. The net has set the inputs; everything else starts at zero. */
+/* Filled by plan. The net has set the inputs and peers; everything else starts at zero. */
 typedef struct cvy_layer_plan {
   int64_t input_count;
   cvy_shape x[CVY_MAX_INPUTS];
+  const cvy_peers *peers; /* NULL: the layer is whole */
 
   cvy_shape y;
   int64_t param_count;
@@ -92,6 +119,7 @@ typedef struct cvy_layer_plan {
   size_t state_bytes;      /* written by forward, read by backward */
   size_t scratch_bytes;    /* once a call, free afterwards; shared by all threads */
   size_t prepared_bytes;   /* what calls make of the parameters and later calls may use: see cvy_params_use */
+  size_t kept_bytes;       /* from a step's first forward to its last backward */
   size_t scratch_bytes_per_thread; /* cvy_layer_thread_scratch() gives a thread its own */
 } cvy_layer_plan;
 
@@ -136,10 +164,11 @@ typedef struct cvy_layer_call {
   const float *dy;           /* backward; NULL for a loss */
   float *dx[CVY_MAX_INPUTS]; /* backward; NULL where nobody needs it */
   const float *params[CVY_MAX_PARAMS];
-  float *grads[CVY_MAX_PARAMS]; /* backward */
+  float *grads[CVY_MAX_PARAMS]; /* backward; NULL where sharded */
   void *state;
   bool rectify;   /* forward, where the plan can: y is max(y, 0), as a relu that follows in place wants it */
   void *prepared; /* plan->prepared_bytes, this layer's alone */
+  void *kept;     /* plan->kept_bytes, likewise */
   void *scratch;  /* 64-byte aligned, as each thread's part is */
   const cvy_targets *targets; /* loss */
   double *losses;             /* loss, forward: [n], each image's weighted loss, 0 where the label is -1 */

@@ -51,14 +51,18 @@ typedef struct cvy_net_info {
   const cvy_net_layer *layers;
   int64_t param_tensors;
   const cvy_net_param *params;
-  int64_t param_count;     /* learnt values */
-  int64_t average_count;   /* running averages, such as those of batch normalisation */
-  int64_t arena_count;     /* floats of the parameter arena: the values and their alignment */
-  int64_t multiply_adds;   /* an image, forward */
-  size_t activation_bytes; /* what the plan needs for activations, their gradients and the layers' state */
+  int64_t param_count;      /* learnt values */
+  int64_t average_count;    /* running averages, such as those of batch normalisation */
+  int64_t arena_count;      /* floats of the parameter arena: the values and their alignment */
+  int64_t replicated_count; /* of those; what comes behind them is sharded */
+  int64_t sharded_count;    /* learnt values of which a rank holds a part */
+  int64_t multiply_adds;    /* an image, forward */
+  size_t activation_bytes;  /* what the plan needs for activations, their gradients and the layers' state */
   size_t activation_bytes_unshared; /* the same if no two buffers shared memory */
   size_t forward_bytes;             /* what evaluation alone would need for activations and state */
   size_t prepared_bytes;            /* transformed filters, kept from one microbatch to the next */
+  size_t
+      kept_bytes; /* what layers that are split over ranks keep from a step's first microbatch to its last */
   size_t scratch_bytes;
 } cvy_net_info;
 
@@ -78,6 +82,10 @@ const struct cvy_option *cvy_net_common_options(void);
  * system hands out on first touch). Errors point at the line of the description. The description must outlive
  * the net. */
 cvy_err cvy_net_create(cvy_net **out, const struct cvy_yaml *description, int64_t microbatch) CVY_MUST_CHECK;
+/* The same for a network that these ranks train, over which layers may be split; peers must outlive the net. Evaluation
+ * takes whole parameters, and no peers. */
+cvy_err cvy_net_create_among(cvy_net **out, const struct cvy_yaml *description, int64_t microbatch,
+                             const cvy_peers *peers) CVY_MUST_CHECK;
 void cvy_net_destroy(cvy_net *net);
 const cvy_net_info *cvy_net_describe(const cvy_net *net);
 
@@ -100,8 +108,8 @@ const float *cvy_net_logits(const cvy_net *net);
 /* After forward: what the last layer has made of that, [n][score_count]; and the loss of an image with such probabilities. */
 const float *cvy_net_probabilities(const cvy_net *net);
 double cvy_net_loss_of(const cvy_net *net, const double *probabilities, int32_t label);
-/* Gradients of the microbatch that forward saw last, overwriting `grads` (laid out as the parameter arena).
- */
+/* Gradients of the microbatch that forward saw last, overwriting `grads` (laid out as the parameter arena's replicated
+ * part). Those of what is sharded go to the peers with the rank's last microbatch. */
 void cvy_net_backward(cvy_net *net, float *grads, const float *images, const cvy_targets *targets,
                       const cvy_pass *pass);
 

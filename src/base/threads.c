@@ -102,6 +102,10 @@ void cvy_threads_alone(void) {
   alone = true;
 }
 
+void cvy_threads_together(void) {
+  alone = false;
+}
+
 int cvy_threads(void) {
   return pool.count;
 }

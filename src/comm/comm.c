@@ -103,11 +103,29 @@ cvy_err cvy_comm_agree(cvy_comm *comm, cvy_err mine) {
   return cvy_error((cvy_err)news.code, "rank %d of %d (on %s): %s", first, comm->size, news.host, news.text);
 }
 
+enum { MOST_BYTES = 1 << 30 }; /* of one message */
+
 void cvy_comm_broadcast(cvy_comm *comm, void *data, size_t bytes) {
-  const size_t most = (size_t)1 << 30;
+  cvy_comm_broadcast_from(comm, 0, data, bytes);
+}
+
+void cvy_comm_broadcast_from(cvy_comm *comm, int root, void *data, size_t bytes) {
   for (char *at = data; bytes > 0;) {
-    const size_t now = bytes < most ? bytes : most;
-    CVY_MPI(MPI_Bcast(at, (int)now, MPI_BYTE, 0, comm->mpi));
+    const size_t now = bytes < MOST_BYTES ? bytes : MOST_BYTES;
+    CVY_MPI(MPI_Bcast(at, (int)now, MPI_BYTE, root, comm->mpi));
+    at += now;
+    bytes -= now;
+  }
+}
+
+void cvy_comm_move(cvy_comm *comm, int to, int from, void *data, size_t bytes) {
+  if (to == from || (comm->rank != to && comm->rank != from)) return;
+  for (char *at = data; bytes > 0;) {
+    const size_t now = bytes < MOST_BYTES ? bytes : MOST_BYTES;
+    if (comm->rank == from)
+      CVY_MPI(MPI_Send(at, (int)now, MPI_BYTE, to, 0, comm->mpi));
+    else
+      CVY_MPI(MPI_Recv(at, (int)now, MPI_BYTE, from, 0, comm->mpi, MPI_STATUS_IGNORE));
     at += now;
     bytes -= now;
   }

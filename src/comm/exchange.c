@@ -2,9 +2,11 @@
  *
  * It takes buckets in the order in which they are handed over, cuts them into blocks, and keeps a few of those on their way
  * through the ranks at once, so that one is added while others are sent. Between looks at what has arrived it sleeps, for the
- * core may be a computing thread's; when somebody waits for the end, it only makes way. */
+ * core may be a computing thread's; when somebody waits for the end, or for a swap, it only makes way. A swap goes before all
+ * blocks that have not begun. */
 #define _GNU_SOURCE
 #include "comm/reduce.h"
+#include "comm/swap.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -32,18 +34,19 @@ struct cvy_exchange {
   cvy_ladder ladder;
   int64_t *bucket_ends;
   void *memory;
-  MPI_Request *requests; /* those of all slots */
+  MPI_Request *requests; /* those of all slots, then those of a swap */
   int slot_requests, *finished;
   slot slots[SLOTS];
 
   pthread_t thread;
   bool has_thread;
   pthread_mutex_t lock;
-  pthread_cond_t handed_over, finished_all;
+  pthread_cond_t handed_over, finished_all, swapped;
   /* Under the lock: */
-  int64_t *queue;        /* buckets in their order */
-  int64_t queued, taken; /* of the queue */
-  int64_t done;          /* floats of this round */
+  int64_t *queue;         /* buckets in their order */
+  int64_t queued, taken;  /* of the queue */
+  int64_t done;           /* floats of this round */
+  const cvy_swap *wanted; /* NULL: none, or it is done */
   bool ending, awaited;
   cvy_exchange_times times;
 
@@ -52,6 +55,7 @@ struct cvy_exchange {
   cvy_span bucket; /* what is left of the one that is cut up */
   int64_t blocks;  /* begun, ever */
   int under_way;
+  int swap_requests, swap_open; /* of the swap that has begun; 0: none has */
 };
 
 /* ---- the thread ---- */
@@ -117,9 +121,26 @@ static void begin_blocks(cvy_exchange *x) {
   }
 }
 
+static void begin_swap(cvy_exchange *x) {
+  pthread_mutex_lock(&x->lock);
+  const cvy_swap *wanted = x->wanted;
+  pthread_mutex_unlock(&x->lock);
+  if (!wanted || x->swap_requests > 0) return;
+  x->swap_requests = x->swap_open = cvy_swap_begin(x->ladder.comm, wanted,
+                                                   x->requests + SLOTS * x->slot_requests);
+}
+
+static void end_swap(cvy_exchange *x) {
+  x->swap_requests = 0;
+  pthread_mutex_lock(&x->lock);
+  x->wanted = NULL;
+  pthread_cond_signal(&x->swapped);
+  pthread_mutex_unlock(&x->lock);
+}
+
 static void make_way(cvy_exchange *x) {
   pthread_mutex_lock(&x->lock);
-  const bool awaited = x->awaited;
+  const bool awaited = x->awaited || x->wanted;
   pthread_mutex_unlock(&x->lock);
   if (awaited)
     sched_yield();
@@ -129,9 +150,14 @@ static void make_way(cvy_exchange *x) {
 
 static void look(cvy_exchange *x) {
   int count = 0;
-  CVY_MPI(MPI_Testsome(SLOTS * x->slot_requests, x->requests, &count, x->finished, MPI_STATUSES_IGNORE));
+  CVY_MPI(MPI_Testsome(SLOTS * x->slot_requests + x->swap_requests, x->requests, &count, x->finished,
+                       MPI_STATUSES_IGNORE));
   if (count == MPI_UNDEFINED) count = 0;
   for (int i = 0; i < count; i++) {
+    if (x->finished[i] >= SLOTS * x->slot_requests) {
+      if (--x->swap_open == 0) end_swap(x);
+      continue;
+    }
     slot *s = &x->slots[x->finished[i] / x->slot_requests];
     if (--s->block.open == 0) go_on(x, s);
   }
@@ -148,9 +174,21 @@ static void sum_by_mpi(cvy_exchange *x) {
   }
 }
 
+static void go_round(cvy_exchange *x) {
+  begin_swap(x);
+  if (x->swap_requests == 0) begin_blocks(x);
+}
+
+/* MPI_Allreduce blocks: what was handed over before the swap was so on all ranks, and goes first. */
+static void work_by_mpi(cvy_exchange *x) {
+  sum_by_mpi(x);
+  begin_swap(x);
+  while (x->swap_requests > 0) look(x);
+}
+
 static bool wait_for_work(cvy_exchange *x) {
   pthread_mutex_lock(&x->lock);
-  while (!x->ending && x->under_way == 0 && !has_block(x)) pthread_cond_wait(&x->handed_over, &x->lock);
+  while (!x->ending && !x->wanted && !has_block(x)) pthread_cond_wait(&x->handed_over, &x->lock);
   const bool ending = x->ending;
   pthread_mutex_unlock(&x->lock);
   return !ending;
@@ -165,12 +203,12 @@ static double cpu_s(void) {
 static void work(cvy_exchange *x) {
   const double start_s = cvy_now_s(), cpu_start_s = cpu_s();
   if (x->config.way == CVY_EXCHANGE_MPI) {
-    sum_by_mpi(x);
+    work_by_mpi(x);
   } else {
-    begin_blocks(x);
-    while (x->under_way > 0) {
+    go_round(x);
+    while (x->under_way > 0 || x->swap_requests > 0) {
       look(x);
-      begin_blocks(x);
+      go_round(x);
     }
   }
   pthread_mutex_lock(&x->lock);
@@ -204,9 +242,10 @@ static cvy_err start_thread(cvy_exchange *x) {
 static cvy_err prepare_slots(cvy_exchange *x) {
   const size_t slot_bytes = cvy_aligned(sizeof(float) * (size_t)(BLOCK + x->ladder.widest));
   x->slot_requests = 2 * cvy_int(x->ladder.widest);
-  x->requests = cvy_new(sizeof *x->requests * (size_t)(SLOTS * x->slot_requests));
-  x->finished = cvy_new(sizeof *x->finished * (size_t)(SLOTS * x->slot_requests));
-  for (int i = 0; i < SLOTS * x->slot_requests; i++) x->requests[i] = MPI_REQUEST_NULL;
+  const int requests = SLOTS * x->slot_requests + 2 * x->ladder.comm->size;
+  x->requests = cvy_new(sizeof *x->requests * (size_t)requests);
+  x->finished = cvy_new(sizeof *x->finished * (size_t)requests);
+  for (int i = 0; i < requests; i++) x->requests[i] = MPI_REQUEST_NULL;
   CVY_TRY(cvy_buffer_create(&x->memory, slot_bytes * SLOTS, "the exchange of gradients"));
   for (int i = 0; i < SLOTS; i++)
     x->slots[i].block = (cvy_block){.ladder = &x->ladder,
@@ -228,6 +267,7 @@ cvy_err cvy_exchange_create(cvy_exchange **out, cvy_comm *comm, const cvy_exchan
   pthread_mutex_init(&x->lock, NULL);
   pthread_cond_init(&x->handed_over, NULL);
   pthread_cond_init(&x->finished_all, NULL);
+  pthread_cond_init(&x->swapped, NULL);
   cvy_err err = CVY_OK;
   if (x->ladder.level_count > 0) err = prepare_slots(x);
   if (!err && x->ladder.level_count > 0) err = start_thread(x);
@@ -245,6 +285,7 @@ void cvy_exchange_destroy(cvy_exchange *x) {
   pthread_cond_signal(&x->handed_over);
   pthread_mutex_unlock(&x->lock);
   if (x->has_thread) pthread_join(x->thread, NULL);
+  pthread_cond_destroy(&x->swapped);
   pthread_cond_destroy(&x->finished_all);
   pthread_cond_destroy(&x->handed_over);
   pthread_mutex_destroy(&x->lock);
@@ -287,6 +328,20 @@ void cvy_exchange_finish(cvy_exchange *x) {
   CVY_CHECK(x->queued == x->config.bucket_count, "a bucket was not handed over");
   x->awaited = true;
   while (x->done < x->config.count) pthread_cond_wait(&x->finished_all, &x->lock);
+  x->times.exposed_s += cvy_now_s() - start_s;
+  pthread_mutex_unlock(&x->lock);
+}
+
+void cvy_exchange_swap(cvy_exchange *x, float *in, int64_t in_stride, const float *out, int64_t out_stride,
+                       int64_t count) {
+  const cvy_swap swap = {in, in_stride, out, out_stride, count};
+  cvy_swap_keep_own(x->ladder.comm, &swap);
+  if (!x->has_thread) return;
+  const double start_s = cvy_now_s();
+  pthread_mutex_lock(&x->lock);
+  x->wanted = &swap;
+  pthread_cond_signal(&x->handed_over);
+  while (x->wanted) pthread_cond_wait(&x->swapped, &x->lock);
   x->times.exposed_s += cvy_now_s() - start_s;
   pthread_mutex_unlock(&x->lock);
 }

@@ -93,7 +93,7 @@ cvy_err cvy_tree_check_ranks(const cvy_tree *tree, int64_t ranks, int64_t microb
 struct cvy_accumulator {
   const cvy_tree *tree;
   int level_count; /* levels that lie within the rank */
-  int64_t count;
+  int64_t count, room;
   int64_t children[64]; /* how many children the open node of each level has so far */
   float *partial[65];   /* the sum of those children; the last one is where a later child is written */
   void *memory;
@@ -109,22 +109,23 @@ static size_t buffer_bytes(int64_t count) {
   return cvy_aligned(sizeof(float) * (size_t)count);
 }
 
-static size_t accumulator_bytes(const cvy_tree *tree, int64_t ranks, int64_t count) {
-  const int levels = levels_within_rank(tree, ranks);
-  return (size_t)(levels > 1 ? levels + 1 : 2) * buffer_bytes(count);
+static float *buffer(const cvy_accumulator *a, int64_t k) {
+  const int64_t roomy = k < 2 ? k : 2;
+  return (float *)(void *)((char *)a->memory + (size_t)roomy * buffer_bytes(a->room) +
+                           (size_t)(k - roomy) * buffer_bytes(a->count));
 }
 
-cvy_err cvy_accumulator_create(cvy_accumulator **out, const cvy_tree *tree, int64_t ranks, int64_t count) {
-  *out = NULL;
+cvy_err cvy_accumulator_create(cvy_accumulator **out, const cvy_tree *tree, int64_t ranks, int64_t count,
+                               int64_t room) {
+  CVY_CHECK(room >= count);
+  const int levels = levels_within_rank(tree, ranks);
+  const size_t more = levels > 1 ? (size_t)(levels - 1) : 0;
   void *memory;
-  CVY_TRY(cvy_buffer_create(&memory, accumulator_bytes(tree, ranks, count), "the gradients"));
+  *out = NULL;
+  CVY_TRY(cvy_buffer_create(&memory, 2 * buffer_bytes(room) + more * buffer_bytes(count), "the gradients"));
   cvy_accumulator *a = cvy_new(sizeof *a);
-  a->tree = tree;
-  a->level_count = levels_within_rank(tree, ranks);
-  a->count = count;
-  a->memory = memory;
-  for (int i = 0; i <= a->level_count; i++)
-    a->partial[i] = (float *)((char *)memory + (size_t)i * buffer_bytes(count));
+  *a = (cvy_accumulator){.tree = tree, .level_count = levels, .count = count, .room = room, .memory = memory};
+  for (int i = 0; i <= levels; i++) a->partial[i] = buffer(a, i);
   *out = a;
   return CVY_OK;
 }
@@ -137,7 +138,7 @@ void cvy_accumulator_destroy(cvy_accumulator *accumulator) {
 
 float *cvy_accumulator_buffer(cvy_accumulator *a, int64_t k) {
   CVY_CHECK(k >= 0 && k < 2);
-  return (float *)((char *)a->memory + (size_t)k * buffer_bytes(a->count));
+  return buffer(a, k);
 }
 
 /* A node's first child becomes its partial sum without being copied or added to zero. */

@@ -1,13 +1,20 @@
 /* Fully connected: y [n][outputs] = x [n][features] W [features][outputs] + bias; the features are the
- * image's h*w*c numbers in memory order. */
+ * image's h*w*c numbers in memory order. sharded.c has the products of weights that are split over ranks. */
 #include "layer/init.h"
-#include "layer/shapes.h"
+#include "layer/sharded.h"
 #include "math/gemm.h"
 
 #include <string.h>
 
+enum { REPLICATED, SHARDED, AUTO };
+
+static const char *const parallel_words[] = {
+    [REPLICATED] = "replicated", [SHARDED] = "sharded", [AUTO] = "auto", NULL};
+
 typedef struct fc {
   int64_t outputs;
+  int parallel;
+  bool has_peers, is_sharded;
   cvy_init_options init;
   bool bias;
   double bias_value;
@@ -33,11 +40,20 @@ static const cvy_option options[] = {
      .min = -CVY_NO_LIMIT,
      .max = CVY_NO_LIMIT,
      .help = "first value of the biases"},
+    {.name = "parallel",
+     .type = CVY_CHOICE,
+     .offset = offsetof(fc, parallel),
+     .fallback = "replicated",
+     .words = parallel_words,
+     .help =
+         "every rank has all weights, and gradients travel; or each a part of their rows, and the images' numbers travel, "
+         "which is less where there are many weights and few images a step (sharded); or by a model of both, which knows the "
+         "recipe alone and so chooses the same at any number of ranks (auto)"},
     {0},
 };
 
 static cvy_err plan(cvy_layer_plan *plan, void *config) {
-  const fc *self = config;
+  fc *self = config;
   CVY_TRY(cvy_layer_check_input(plan));
   const int64_t n = plan->x[0].n, features = cvy_shape_per_image(plan->x[0]);
   if (features > INT_MAX)
@@ -58,7 +74,11 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
   plan->param_count = self->bias ? 2 : 1;
   plan->multiply_adds = n * features * self->outputs;
   plan->backward_reads_x = true;
-  return CVY_OK;
+  self->has_peers = plan->peers != NULL;
+  self->is_sharded = self->has_peers &&
+                     (self->parallel == SHARDED ||
+                      (self->parallel == AUTO && cvy_sharded_pays(plan->peers, n, features, self->outputs)));
+  return self->is_sharded ? cvy_sharded_plan(plan) : CVY_OK;
 }
 
 static cvy_factor rows_of(const float *at, int64_t stride) {
@@ -69,28 +89,51 @@ static cvy_factor columns_of(const float *at, int64_t stride) {
   return (cvy_factor){.at = at, .stride = stride, .transposed = true};
 }
 
-static void forward(const cvy_layer_call *call) {
-  const fc *self = call->config;
-  const int64_t n = call->plan->y.n, outputs = self->outputs,
+static void multiply(const cvy_layer_call *call) {
+  const int64_t n = call->plan->y.n, outputs = call->plan->y.c,
                 features = cvy_shape_per_image(call->plan->x[0]);
   cvy_gemm_parallel(call->y, outputs, rows_of(call->x[0], features), rows_of(call->params[0], outputs), n,
                     outputs, features, 1, 0);
-  if (self->bias) cvy_kernels_get()->add_rows(call->y, call->params[1], n, outputs);
+}
+
+static void forward(const cvy_layer_call *call) {
+  const fc *self = call->config;
+  if (self->is_sharded && call->pass->training)
+    cvy_sharded_forward(call);
+  else
+    multiply(call);
+  if (self->bias) cvy_kernels_get()->add_rows(call->y, call->params[1], call->plan->y.n, self->outputs);
+}
+
+static void multiply_back(const cvy_layer_call *call) {
+  const int64_t n = call->plan->y.n, outputs = call->plan->y.c,
+                features = cvy_shape_per_image(call->plan->x[0]);
+  cvy_gemm_parallel(call->grads[0], outputs, columns_of(call->x[0], features), rows_of(call->dy, outputs),
+                    features, outputs, n, 1, 0);
+  if (call->dx[0])
+    cvy_gemm_parallel(call->dx[0], features, rows_of(call->dy, outputs), columns_of(call->params[0], outputs),
+                      n, features, outputs, 1, 0);
 }
 
 static void backward(const cvy_layer_call *call) {
   const fc *self = call->config;
-  const int64_t n = call->plan->y.n, outputs = self->outputs,
-                features = cvy_shape_per_image(call->plan->x[0]);
-  cvy_gemm_parallel(call->grads[0], outputs, columns_of(call->x[0], features), rows_of(call->dy, outputs),
-                    features, outputs, n, 1, 0);
   if (self->bias) {
-    memset(call->grads[1], 0, sizeof(float) * (size_t)outputs);
-    cvy_kernels_get()->sum_rows(call->grads[1], call->dy, n, outputs);
+    memset(call->grads[1], 0, sizeof(float) * (size_t)self->outputs);
+    cvy_kernels_get()->sum_rows(call->grads[1], call->dy, call->plan->y.n, self->outputs);
   }
-  if (call->dx[0])
-    cvy_gemm_parallel(call->dx[0], features, rows_of(call->dy, outputs), columns_of(call->params[0], outputs),
-                      n, features, outputs, 1, 0);
+  if (self->is_sharded)
+    cvy_sharded_backward(call);
+  else
+    multiply_back(call);
+}
+
+static void describe(char *out, size_t bytes, const void *config) {
+  const fc *self = config;
+  const char *chosen = self->has_peers && self->parallel == AUTO ? "auto: " : "";
+  const char *how = self->is_sharded  ? "sharded"
+                    : self->has_peers ? "replicated"
+                                      : parallel_words[self->parallel];
+  snprintf(out, bytes, "%s%s", chosen, self->parallel == REPLICATED ? "" : how);
 }
 
 extern const cvy_layer_type cvy_layer_fc;
@@ -100,4 +143,5 @@ const cvy_layer_type cvy_layer_fc = {
     .plan = plan,
     .forward = forward,
     .backward = backward,
+    .describe = describe,
 };

@@ -35,6 +35,7 @@ static cvy_err check_is_used(const node *n, const cvy_net *net) {
 static cvy_err plan_node(node *n, const cvy_net *net) {
   for (int64_t k = 0; k < n->plan.input_count; k++)
     n->plan.x[k] = n->inputs[k] == CVY_NET_INPUT ? net->input : net->nodes[n->inputs[k]].plan.y;
+  n->plan.peers = net->peers;
   if (n->type->is_loss && n->inputs[0] == CVY_NET_INPUT)
     return cvy_yaml_error(n->at, "loss '%s' reads the image; there is nothing to learn before it", n->name);
   for (int64_t k = 0; k < n->plan.input_count; k++)

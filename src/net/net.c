@@ -36,10 +36,12 @@ static void fill_info(cvy_net *net) {
   info->score_count = last->x[0].c;
 }
 
-static cvy_err create(cvy_net **out, const cvy_yaml *description, int64_t microbatch, bool unshared) {
+static cvy_err create(cvy_net **out, const cvy_yaml *description, int64_t microbatch, const cvy_peers *peers,
+                      bool unshared) {
   CVY_CHECK(microbatch >= 1);
   cvy_net *net = cvy_new(sizeof *net);
   *out = NULL;
+  net->peers = peers;
   net->unshared = unshared;
   net->hasher = cvy_hasher_create();
   cvy_err err = cvy_net_read(net, description, microbatch);
@@ -54,11 +56,16 @@ static cvy_err create(cvy_net **out, const cvy_yaml *description, int64_t microb
 }
 
 cvy_err cvy_net_create(cvy_net **out, const cvy_yaml *description, int64_t microbatch) {
-  return create(out, description, microbatch, false);
+  return create(out, description, microbatch, NULL, false);
+}
+
+cvy_err cvy_net_create_among(cvy_net **out, const cvy_yaml *description, int64_t microbatch,
+                             const cvy_peers *peers) {
+  return create(out, description, microbatch, peers, false);
 }
 
 cvy_err cvy_net_create_unshared(cvy_net **out, const cvy_yaml *description, int64_t microbatch) {
-  return create(out, description, microbatch, true);
+  return create(out, description, microbatch, NULL, true);
 }
 
 void cvy_net_destroy(cvy_net *net) {
@@ -66,6 +73,7 @@ void cvy_net_destroy(cvy_net *net) {
   cvy_buffer_destroy(net->param_arena);
   cvy_buffer_destroy(net->activations);
   cvy_buffer_destroy(net->prepared);
+  cvy_buffer_destroy(net->kept);
   cvy_buffer_destroy(net->scratch);
   cvy_hasher_destroy(net->hasher);
   cvy_pool_destroy(net->pool);
@@ -118,6 +126,7 @@ static cvy_layer_call make_call(cvy_net *net, int64_t index, const float *images
                          .state = n->state,
                          .rectify = n->rectifies,
                          .prepared = n->prepared,
+                         .kept = n->kept,
                          .scratch = net->scratch,
                          .targets = targets,
                          .losses = n->losses};
@@ -182,7 +191,7 @@ void cvy_net_backward(cvy_net *net, float *grads, const float *images, const cvy
                    : n->added_dx[k]              ? n->added_dx[k]
                                                  : net->nodes[n->inputs[k]].dy;
     for (int64_t k = 0; k < n->plan.param_count; k++)
-      call.grads[k] = grads + net->params[n->first_param + k].offset;
+      if (!n->plan.params[k].sharded) call.grads[k] = grads + net->params[n->first_param + k].offset;
     n->type->backward(&call);
     for (int64_t k = 0; k < n->plan.input_count; k++)
       if (n->added_dx[k])

@@ -27,7 +27,7 @@ typedef struct node {
   int64_t first_param; /* index into net->params */
   /* Where its value, that value's gradient, and its state lie in the activation memory. */
   float *y, *dy;
-  void *state, *prepared;
+  void *state, *prepared, *kept;
   bool rectifies;        /* does the work of a relu that follows in place */
   bool is_done_before;   /* is such a relu: forward has nothing to do */
   double *losses;        /* of a loss: [n] */
@@ -38,6 +38,7 @@ typedef struct node {
 
 struct cvy_net {
   cvy_pool *pool;
+  const cvy_peers *peers; /* NULL: no layer is split */
   const char *name;
   cvy_shape input;
   int64_t node_count;
@@ -45,7 +46,7 @@ struct cvy_net {
   cvy_net_param *params;
   cvy_net_info info;
   float *param_arena;
-  void *activations, *prepared, *scratch;
+  void *activations, *prepared, *kept, *scratch;
   bool unshared; /* every buffer has memory of its own */
   cvy_lifetime *lives;
   int64_t life_count;

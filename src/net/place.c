@@ -130,32 +130,50 @@ static cvy_err place_activations(cvy_net *net) {
   return CVY_OK;
 }
 
-static cvy_err place_params(cvy_net *net) {
-  int64_t tensors = 0;
+static void list_params(cvy_net *net) {
+  int64_t tensors = 0, index = 0;
   for (int64_t i = 0; i < net->node_count; i++) tensors += net->nodes[i].plan.param_count;
   net->params = cvy_pool_new(net->pool, sizeof *net->params * (size_t)tensors);
-  const int64_t line = (int64_t)(cvy_aligned(1) / sizeof(float));
-  int64_t index = 0, offset = 0;
   for (int64_t i = 0; i < net->node_count; i++) {
     node *n = &net->nodes[i];
     n->first_param = index;
     for (int64_t k = 0; k < n->plan.param_count; k++) {
       cvy_net_param *param = &net->params[index++];
       const cvy_param_spec *spec = &n->plan.params[k];
-      *param = (cvy_net_param){cvy_pool_format(net->pool, "%s/%s", n->name, spec->name), spec, offset,
+      *param = (cvy_net_param){cvy_pool_format(net->pool, "%s/%s", n->name, spec->name), spec, 0,
                                cvy_param_count(spec), i};
-      offset += (param->count + line - 1) / line * line;
       if (spec->averaging > 0)
         net->info.average_count += param->count;
       else
         net->info.param_count += param->count;
+      if (spec->sharded) net->info.sharded_count += param->count;
     }
   }
   net->info.param_tensors = tensors;
   net->info.params = net->params;
-  net->info.arena_count = offset;
+}
+
+enum { LINE = 16 }; /* floats of a cache line */
+
+/* Where the next ones begin. */
+static int64_t place_params_that(cvy_net *net, bool are_sharded, int64_t offset) {
+  for (int64_t i = 0; i < net->info.param_tensors; i++) {
+    cvy_net_param *param = &net->params[i];
+    if (param->spec->sharded != are_sharded) continue;
+    param->offset = offset;
+    offset += (param->count + LINE - 1) / LINE * LINE;
+  }
+  return offset;
+}
+
+static cvy_err place_params(cvy_net *net) {
+  list_params(net);
+  net->info.replicated_count = place_params_that(net, false, 0);
+  if (net->info.replicated_count == 0 && net->info.sharded_count > 0)
+    net->info.replicated_count = LINE; /* an exchange of nothing is none */
+  net->info.arena_count = place_params_that(net, true, net->info.replicated_count);
   void *arena;
-  CVY_TRY(cvy_buffer_create(&arena, sizeof(float) * (size_t)offset, "the parameters"));
+  CVY_TRY(cvy_buffer_create(&arena, sizeof(float) * (size_t)net->info.arena_count, "the parameters"));
   net->param_arena = arena;
   return CVY_OK;
 }
@@ -183,6 +201,19 @@ static cvy_err place_prepared(cvy_net *net) {
   return CVY_OK;
 }
 
+static cvy_err place_kept(cvy_net *net) {
+  size_t bytes = 0;
+  for (int64_t i = 0; i < net->node_count; i++) bytes += cvy_aligned(net->nodes[i].plan.kept_bytes);
+  net->info.kept_bytes = bytes;
+  CVY_TRY(cvy_buffer_create(&net->kept, bytes, "what layers that are split over ranks keep"));
+  char *next = net->kept;
+  for (int64_t i = 0; i < net->node_count; i++) {
+    net->nodes[i].kept = next;
+    next += cvy_aligned(net->nodes[i].plan.kept_bytes);
+  }
+  return CVY_OK;
+}
+
 static cvy_err place_scratch(cvy_net *net) {
   size_t most = 0;
   for (int64_t i = 0; i < net->node_count; i++) {
@@ -204,5 +235,6 @@ cvy_err cvy_net_place(cvy_net *net) {
     if (net->nodes[i].type->is_loss) net->nodes[i].losses = cvy_pool_new(net->pool, losses_bytes);
   join_relus(net);
   CVY_TRY(place_prepared(net));
+  CVY_TRY(place_kept(net));
   return place_scratch(net);
 }

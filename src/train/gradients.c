@@ -11,6 +11,9 @@ typedef struct bucket {
 
 struct cvy_gradients {
   const cvy_arenas *arenas;
+  cvy_comm *comm;
+  cvy_shards *shards;
+  bool is_whole; /* all ranks have all weights */
   cvy_accumulator *accumulator;
   cvy_exchange *exchange;
   cvy_step_update update;
@@ -23,17 +26,25 @@ struct cvy_gradients {
 
 /* ---- buckets ---- */
 
+static int64_t replicated_before(const cvy_net_info *net, int64_t tensor) {
+  do tensor--;
+  while (tensor >= 0 && net->params[tensor].spec->sharded);
+  return tensor;
+}
+
 /* Whole layers, as many as it takes to make `least` floats; the last one may have less. */
 static void cut_buckets(cvy_gradients *g, const cvy_net_info *net, int64_t least) {
-  int64_t end = net->arena_count;
+  int64_t end = net->replicated_count, next;
   g->buckets = cvy_new(sizeof *g->buckets * (size_t)(net->param_tensors + 1));
-  for (int64_t i = net->param_tensors - 1; i >= 0; i--) {
+  for (int64_t i = replicated_before(net, net->param_tensors); i >= 0; i = next) {
     const cvy_net_param *p = &net->params[i];
-    const bool is_first_of_layer = i == 0 || net->params[i - 1].layer != p->layer;
-    if (i > 0 && (!is_first_of_layer || end - p->offset < least)) continue;
-    g->buckets[g->bucket_count++] = (bucket){i > 0 ? p->offset : 0, end, p->layer};
+    next = replicated_before(net, i);
+    const bool is_first_of_layer = next < 0 || net->params[next].layer != p->layer;
+    if (next >= 0 && (!is_first_of_layer || end - p->offset < least)) continue;
+    g->buckets[g->bucket_count++] = (bucket){p->offset, end, p->layer};
     end = p->offset;
   }
+  if (g->bucket_count == 0) g->buckets[g->bucket_count++] = (bucket){0, end, 0};
 }
 
 static void layer_done(void *context, int64_t layer, bool backward) {
@@ -47,7 +58,7 @@ static void layer_done(void *context, int64_t layer, bool backward) {
 
 static void use_sums(void *context, const float *sums, int64_t first, int64_t end) {
   const cvy_gradients *g = context;
-  cvy_update_weights(&g->update, sums, first, end);
+  cvy_update_weights(&g->update, sums + first, first, end);
 }
 
 /* ---- creation ---- */
@@ -70,15 +81,22 @@ static cvy_err create_exchange(cvy_gradients *g, cvy_comm *comm, const cvy_recip
 static cvy_err create(cvy_gradients *g, cvy_comm *comm, const cvy_recipe *recipe) {
   const cvy_net_info *net = cvy_net_describe(g->arenas->net);
   cut_buckets(g, net, recipe->bucket * (1 << 20) / (int64_t)sizeof(float));
-  CVY_TRY(cvy_accumulator_create(&g->accumulator, &recipe->tree, cvy_comm_size(comm), net->arena_count));
-  return create_exchange(g, comm, recipe);
+  CVY_TRY(cvy_accumulator_create(&g->accumulator, &recipe->tree, cvy_comm_size(comm), net->replicated_count,
+                                 net->arena_count));
+  CVY_TRY(create_exchange(g, comm, recipe));
+  g->shards->exchange = g->exchange;
+  g->shards->update = &g->update;
+  return CVY_OK;
 }
 
 cvy_err cvy_gradients_create(cvy_gradients **out, cvy_comm *comm, const cvy_recipe *recipe,
-                             const cvy_arenas *arenas) {
+                             const cvy_arenas *arenas, cvy_shards *shards) {
   cvy_gradients *g = cvy_new(sizeof *g);
   *out = NULL;
   g->arenas = arenas;
+  g->comm = comm;
+  g->shards = shards;
+  g->is_whole = true;
   g->update = (cvy_step_update){
       .arenas = arenas, .rule_config = recipe->rule_config, .microbatches = recipe->tree.leaves};
   g->microbatches = recipe->tree.leaves / cvy_comm_size(comm);
@@ -104,6 +122,7 @@ void cvy_gradients_destroy(cvy_gradients *g) {
 void cvy_gradients_begin(cvy_gradients *g, double rate) {
   g->update.rate = rate;
   g->microbatch = g->submitted = 0;
+  g->is_whole = false;
   cvy_accumulator_restart(g->accumulator);
 }
 
@@ -129,7 +148,16 @@ cvy_exchange_times cvy_gradients_times(const cvy_gradients *g) {
   return cvy_exchange_spent(g->exchange);
 }
 
-/* ---- the rule's state ---- */
+/* ---- what ranks hold a part of ---- */
+
+static const cvy_net_info *net_of(const cvy_gradients *g) {
+  return cvy_net_describe(g->arenas->net);
+}
+
+void cvy_gradients_whole_weights(cvy_gradients *g) {
+  if (!g->is_whole) cvy_shards_gather(g->shards, net_of(g), g->arenas->params);
+  g->is_whole = true;
+}
 
 typedef struct copying {
   float *to;
@@ -149,9 +177,15 @@ float *cvy_gradients_whole_state(cvy_gradients *g, int64_t k) {
   float *room = cvy_gradients_room(g, k);
   cvy_exchange_own(g->exchange, copy_part, &(copying){room, g->arenas->state[k]});
   cvy_exchange_gather(g->exchange, room);
+  cvy_shards_copy(g->shards, net_of(g), room, g->arenas->state[k]);
+  cvy_shards_collect(g->shards, net_of(g), room);
   return room;
 }
 
-void cvy_gradients_keep_state(cvy_gradients *g, int64_t k) {
-  cvy_exchange_own(g->exchange, copy_part, &(copying){g->arenas->state[k], cvy_gradients_room(g, k)});
+void cvy_gradients_deal_state(cvy_gradients *g, int64_t k) {
+  float *room = cvy_gradients_room(g, k);
+  cvy_comm_broadcast(g->comm, room, sizeof *room * (size_t)net_of(g)->replicated_count);
+  cvy_exchange_own(g->exchange, copy_part, &(copying){g->arenas->state[k], room});
+  cvy_shards_deal(g->shards, net_of(g), room);
+  cvy_shards_copy(g->shards, net_of(g), g->arenas->state[k], room);
 }

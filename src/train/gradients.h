@@ -4,17 +4,18 @@
 #define CVY_TRAIN_GRADIENTS_H
 
 #include "train/recipe.h"
+#include "train/shards.h"
 #include "train/update.h"
 
 typedef struct cvy_gradients cvy_gradients;
 
-/* Collective. `arenas` must outlive it. */
+/* Collective. `arenas` and `shards`, which it makes ready for steps, must outlive it. */
 cvy_err cvy_gradients_create(cvy_gradients **out, cvy_comm *comm, const cvy_recipe *recipe,
-                             const cvy_arenas *arenas) CVY_MUST_CHECK;
+                             const cvy_arenas *arenas, cvy_shards *shards) CVY_MUST_CHECK;
 void cvy_gradients_destroy(cvy_gradients *gradients);
 
 /* One step, collective: begin, backward for each of the rank's microbatches after its forward, finish, after which all ranks
- * have the new weights. From begin to finish nothing else may use the communicator. */
+ * have the new weights, and each its own of those that are sharded. From begin to finish nothing else may use the communicator. */
 void cvy_gradients_begin(cvy_gradients *gradients, double rate);
 void cvy_gradients_backward(cvy_gradients *gradients, const float *images, const cvy_targets *targets,
                             const cvy_pass *pass);
@@ -22,13 +23,16 @@ void cvy_gradients_finish(cvy_gradients *gradients);
 
 cvy_exchange_times cvy_gradients_times(const cvy_gradients *gradients);
 
+/* All weights on all ranks, until the next step. Collective. */
+void cvy_gradients_whole_weights(cvy_gradients *gradients);
+
 /* The update rule's state, of which each rank may hold a part. Outside of steps. */
 
 /* Room for `k`, laid out as the parameter arena; valid until the next step. */
 float *cvy_gradients_room(cvy_gradients *gradients, int64_t k);
-/* Array `k` of the state, whole. Collective; as room. */
+/* Array `k` of the state, whole on rank 0. Collective; as room. */
 float *cvy_gradients_whole_state(cvy_gradients *gradients, int64_t k);
-/* From room to the parts that the rank holds. Not collective. */
-void cvy_gradients_keep_state(cvy_gradients *gradients, int64_t k);
+/* From room on rank 0 to the parts that each rank holds. Collective. */
+void cvy_gradients_deal_state(cvy_gradients *gradients, int64_t k);
 
 #endif

@@ -64,7 +64,8 @@ static cvy_err open_everything(trainer *t, const cvy_train_options *options) {
   const cvy_recipe *r = t->recipe;
   CVY_TRY(cvy_tree_check_ranks(&r->tree, cvy_comm_size(t->comm), r->microbatch));
   cvy_conv_use((cvy_conv_choice)r->convolution);
-  CVY_TRY(cvy_net_create(&t->net, r->network, r->microbatch));
+  cvy_shards_set(&t->shards, t->comm, &r->tree);
+  CVY_TRY(cvy_net_create_among(&t->net, r->network, r->microbatch, &t->shards.peers));
   const cvy_net_info *net = cvy_net_describe(t->net);
   CVY_TRY(check_trainable(net));
   CVY_TRY_IN(cvy_open_data(&t->train, &t->train_augment, r->data.train, "train", r->data.augment, net, NULL),
@@ -78,7 +79,7 @@ static cvy_err open_everything(trainer *t, const cvy_train_options *options) {
                "data.val");
   if (cvy_comm_rank(t->comm) == 0) CVY_TRY(cvy_folder_create(&t->folder, r, options));
   CVY_TRY(cvy_arenas_create(&t->arenas, t->net, r->rule));
-  CVY_TRY(cvy_gradients_create(&t->gradients, t->comm, r, &t->arenas));
+  CVY_TRY(cvy_gradients_create(&t->gradients, t->comm, r, &t->arenas, &t->shards));
   t->fingerprint = cvy_dataset_fingerprint(t->train);
   t->images = cvy_dataset_describe(t->train)->count;
   return CVY_OK;
@@ -152,10 +153,8 @@ static cvy_err begin_run(trainer *t, const cvy_train_options *options) {
   CVY_TRY(cvy_comm_agree(t->comm, err));
   cvy_comm_broadcast(t->comm, &t->state, sizeof t->state);
   cvy_comm_broadcast(t->comm, t->arenas.params, bytes);
-  for (int64_t k = 0; options->resume && k < t->recipe->rule->state_count; k++) {
-    cvy_comm_broadcast(t->comm, cvy_gradients_room(t->gradients, k), bytes);
-    cvy_gradients_keep_state(t->gradients, k);
-  }
+  for (int64_t k = 0; options->resume && k < t->recipe->rule->state_count; k++)
+    cvy_gradients_deal_state(t->gradients, k);
   return CVY_OK;
 }
 

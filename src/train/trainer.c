@@ -227,9 +227,11 @@ static cvy_err run_steps(trainer *t, run_meter *meter, cvy_score *val, int64_t s
     const int64_t step = t->state.step;
     const bool epoch_ends = ends_epoch(t), last = step == t->total_steps;
     stop = stop || step == stop_after;
-    if (step % r->check_every == 0 || last) CVY_TRY(cvy_check_replicas(t->comm, t->net, step));
     const bool due = r->checkpoint_every > 0 && step % r->checkpoint_every == 0;
-    if (epoch_ends || due || stop) CVY_TRY(check_finite(t));
+    const bool saves = epoch_ends || due || stop, checks = step % r->check_every == 0 || last;
+    if (saves || checks) cvy_gradients_whole_weights(t->gradients);
+    if (checks) CVY_TRY(cvy_check_replicas(t->comm, t->net, step));
+    if (saves) CVY_TRY(check_finite(t));
     if (epoch_ends) CVY_TRY(finish_epoch(t, meter, val));
     if (!epoch_ends && (due || stop)) save(t, false);
     if (stop && !last)
@@ -267,6 +269,9 @@ static void announce(const trainer *t) {
           cvy_comm_size(t->comm), cvy_comm_size(t->comm) > 1 ? "s" : "", cvy_threads(),
           cvy_threads() > 1 ? "s" : "", (long long)r->batch, (long long)r->tree.leaves,
           (long long)r->microbatch, (long long)t->total_steps, t->state.step > 0 ? ", going on" : "");
+  if (net->sharded_count > 0)
+    cvy_log("%lld of the parameters are split over the ranks: their gradients do not travel",
+            (long long)net->sharded_count);
   const cvy_kept kept = cvy_dataset_kept(t->train);
   if (kept.limit_bytes)
     cvy_log("each rank keeps %s that it has read in up to %.0f MiB of memory",

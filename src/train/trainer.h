@@ -14,6 +14,7 @@ typedef struct trainer {
   cvy_dataset *train, *val; /* val: NULL if the recipe has none */
   cvy_augment *train_augment, *val_augment;
   cvy_loader *loader;
+  cvy_shards shards;
   cvy_net *net;
   cvy_arenas arenas;
   cvy_gradients *gradients;

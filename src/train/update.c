@@ -24,7 +24,7 @@ static void update_tensor(const cvy_step_update *step, const cvy_net_param *p, c
   const cvy_arenas *arenas = step->arenas;
   const cvy_rule *rule = arenas->rule;
   cvy_update update = {.weights = arenas->params + first,
-                       .gradient = gradients + first,
+                       .gradient = gradients,
                        .count = end - first,
                        .rate = (float)step->rate,
                        .decays = p->spec->decays};
@@ -36,7 +36,7 @@ static void update_average(const cvy_step_update *step, const cvy_net_param *p, 
                            int64_t first, int64_t end) {
   float *average = step->arenas->params;
   const float share = (float)p->spec->averaging, scale = (float)(1.0 / (double)step->microbatches);
-  for (int64_t k = first; k < end; k++) average[k] += share * (sums[k] * scale - average[k]);
+  for (int64_t k = first; k < end; k++) average[k] += share * (sums[k - first] * scale - average[k]);
 }
 
 void cvy_update_weights(const cvy_step_update *step, const float *gradients, int64_t first, int64_t end) {
@@ -46,6 +46,6 @@ void cvy_update_weights(const cvy_step_update *step, const float *gradients, int
     const int64_t from = p->offset > first ? p->offset : first;
     const int64_t to = p->offset + p->count < end ? p->offset + p->count : end;
     if (from >= to) continue;
-    (p->spec->averaging > 0 ? update_average : update_tensor)(step, p, gradients, from, to);
+    (p->spec->averaging > 0 ? update_average : update_tensor)(step, p, gradients + (from - first), from, to);
   }
 }

@@ -16,7 +16,7 @@ typedef struct cvy_arenas {
 cvy_err cvy_arenas_create(cvy_arenas *out, cvy_net *net, const cvy_rule *rule) CVY_MUST_CHECK;
 void cvy_arenas_destroy(cvy_arenas *arenas);
 
-/* A step's update of values first ... end-1 of the arenas: `gradients` are summed over `microbatches`, as are the
+/* A step's update of values first ... end-1 of the arenas: their `gradients` are summed over `microbatches`, as are the
  * values to which it moves the running averages. Value by value, so parts in any order give the same bits. */
 typedef struct cvy_step_update {
   const cvy_arenas *arenas;

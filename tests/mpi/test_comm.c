@@ -98,6 +98,27 @@ typedef struct plan {
   bool delays;
 } plan;
 
+/* What rank `from` has for rank `to`. */
+static float swapped_value(int64_t from, int64_t to, int64_t number, int64_t i) {
+  return (float)(((from * 8 + to) * 64 + number) * 64 + i);
+}
+
+/* To each its own, or the same to all. */
+static bool swap_is_exact(cvy_exchange *exchange, int64_t number, bool to_all) {
+  enum { COUNT = 37, MOST_RANKS = 8 };
+  float in[MOST_RANKS * (COUNT + 1)] = {0}, out[MOST_RANKS * COUNT];
+  const int64_t size = cvy_comm_size(comm), me = cvy_comm_rank(comm);
+  for (int64_t k = 0; k < (to_all ? 1 : size) * COUNT; k++)
+    out[k] = swapped_value(me, to_all ? 0 : k / COUNT, number, k % COUNT);
+  cvy_exchange_swap(exchange, in, COUNT + 1, out, to_all ? 0 : COUNT, COUNT);
+  bool same = true;
+  for (int64_t k = 0; k < size * (COUNT + 1); k++) {
+    const int64_t from = k / (COUNT + 1), i = k % (COUNT + 1);
+    same = same && in[k] == (i == COUNT ? 0 : swapped_value(from, to_all ? 0 : me, number, i));
+  }
+  return same;
+}
+
 static bool round_is_exact(const plan *p, cvy_accumulator *accumulator, cvy_exchange *exchange,
                            const int64_t *ends, making *r) {
   const int64_t own = p->tree->leaves / cvy_comm_size(comm);
@@ -109,14 +130,15 @@ static bool round_is_exact(const plan *p, cvy_accumulator *accumulator, cvy_exch
   }
   float *sum = cvy_accumulator_sum(accumulator);
   memset(r->made, 0, sizeof *r->made * (size_t)p->count);
+  bool same = swap_is_exact(exchange, 63, false);
   cvy_exchange_begin(exchange, sum, r->made);
   for (int64_t k = p->buckets - 1; k >= 0; k--) {
     if (p->delays) delay(k);
+    if (k % 2 == 0) same = swap_is_exact(exchange, k, k % 4 == 0) && same;
     cvy_accumulator_add_last(accumulator, k ? ends[k - 1] : 0, ends[k]);
     cvy_exchange_submit(exchange, k);
   }
   cvy_exchange_finish(exchange);
-  bool same = true;
   for (int64_t i = 0; i < p->count; i++) {
     const float expected = 2 * node_value(p->tree, p->tree->level_count, 0, i);
     same = same && memcmp(&expected, &r->made[i], sizeof expected) == 0;
@@ -137,7 +159,8 @@ static void sum_along_with(const plan *p) {
                                       .bucket_count = p->buckets,
                                       .use = make,
                                       .context = &r};
-  CU_ASSERT_EQUAL_FATAL(cvy_accumulator_create(&accumulator, p->tree, cvy_comm_size(comm), p->count), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(
+      cvy_accumulator_create(&accumulator, p->tree, cvy_comm_size(comm), p->count, p->count), CVY_OK);
   CU_ASSERT_EQUAL_FATAL(cvy_exchange_create(&exchange, comm, &config), CVY_OK);
   for (int i = 0; i < 2; i++) /* the second time buffers are used ones */
     CU_ASSERT(round_is_exact(p, accumulator, exchange, ends, &r));
@@ -178,10 +201,10 @@ static void long_vectors(void) {
     sum_along_with(&(plan){&tree, (5 << 20) + 4099, 7, (cvy_exchange_way)way, .delays = true});
 }
 
-/* Its bits are nobody's business, but its sums must be right. */
+/* Its bits are nobody's business, but its sums must be right, and its calls that block may not cross with swaps. */
 static void sums_by_mpi(void) {
   cvy_tree tree;
-  const int64_t ranks = cvy_comm_size(comm), count = 1001, ends[] = {count};
+  const int64_t ranks = cvy_comm_size(comm), count = 1001, ends[] = {500, count};
   float sums[1001], made[1001];
   making r = {made};
   cvy_exchange *exchange;
@@ -190,15 +213,18 @@ static void sums_by_mpi(void) {
                                       .way = CVY_EXCHANGE_MPI,
                                       .count = count,
                                       .bucket_ends = ends,
-                                      .bucket_count = 1,
+                                      .bucket_count = 2,
                                       .use = make,
                                       .context = &r};
   CU_ASSERT_EQUAL_FATAL(cvy_exchange_create(&exchange, comm, &config), CVY_OK);
   for (int64_t i = 0; i < count; i++) sums[i] = (float)(i + cvy_comm_rank(comm));
   cvy_exchange_begin(exchange, sums, NULL);
+  cvy_exchange_submit(exchange, 1);
+  delay(1);
+  bool same = swap_is_exact(exchange, 1, true);
   cvy_exchange_submit(exchange, 0);
+  same = swap_is_exact(exchange, 2, false) && same;
   cvy_exchange_finish(exchange);
-  bool same = true;
   for (int64_t i = 0; i < count; i++)
     same = same && made[i] == 2 * (float)(ranks * i + ranks * (ranks - 1) / 2);
   CU_ASSERT(same);
