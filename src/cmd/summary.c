@@ -1,10 +1,11 @@
 #include "cmd/network.h"
 #include "math/conv.h"
 #include "report/graph.h"
+#include <convoy/comm.h>
 #include <convoy/net.h>
 
 typedef struct options {
-  int64_t batch, threads;
+  int64_t batch, threads, ranks, microbatches;
   const char *graph;
   int conv;
   bool json;
@@ -15,12 +16,25 @@ static const cvy_option table[] = {
      .help = "images in a microbatch, for the memory plan and the choice of algorithms"},
     {"threads", CVY_INT, offsetof(options, threads), "1", 1, 1024,
      .help = "computing threads, for the scratch they need"},
+    {"ranks", CVY_INT, offsetof(options, ranks), "1", 1, 1 << 20,
+     .help = "ranks over which layers may be split, for the memory of each"},
+    {"microbatches", CVY_INT, offsetof(options, microbatches), "0", 0, 1 << 24,
+     .help = "of a step, over all ranks; 0: as many as there are ranks"},
     {"graph", CVY_STRING, offsetof(options, graph), "",
      .help = "draw it to a file that ends in .svg, .pdf, .png (by Graphviz) or .dot"},
     {"conv", CVY_CHOICE, offsetof(options, conv), "auto", .words = cvy_conv_words,
      .help = "algorithms of convolutions: the fastest for each shape, or the plain way for all"},
     {"json", CVY_BOOL, offsetof(options, json), "false", .help = "print one JSON object"},
     {0}};
+
+/* Nobody to talk to: for the plan alone. */
+static cvy_err set_peers(cvy_peers *peers, cvy_tree *tree, const options *o) {
+  CVY_TRY(cvy_tree_create(tree, o->microbatches ? o->microbatches : o->ranks, NULL, 0));
+  CVY_TRY(cvy_tree_check_ranks(tree, o->ranks, o->batch));
+  *peers = (cvy_peers){
+      .count = o->ranks, .leaves = tree->leaves, .level_count = tree->level_count, .radix = tree->radix};
+  return CVY_OK;
+}
 
 static cvy_err run(const cvy_arguments *arguments, const void *config, const void *further) {
   (void)further;
@@ -30,7 +44,11 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
   CVY_TRY(cvy_network_from_words(&description, arguments, 0));
   cvy_threads_set(cvy_int(o->threads));
   cvy_conv_use((cvy_conv_choice)o->conv);
-  CVY_TRY(cvy_net_create(&net, description, o->batch));
+  cvy_tree tree;
+  cvy_peers peers;
+  const bool has_peers = o->ranks > 1 || o->microbatches > 0;
+  if (has_peers) CVY_TRY(set_peers(&peers, &tree, o));
+  CVY_TRY(cvy_net_create_among(&net, description, o->batch, has_peers ? &peers : NULL));
   cvy_err err = CVY_OK;
   if (o->graph[0]) err = cvy_graph_write(cvy_net_describe(net), o->graph);
   if (!err && o->json)
@@ -53,6 +71,7 @@ const cvy_command cvy_command_summary = {
         "convoy, and its parameters may be given other values; convoy layers tells how to write one.\n"
         "\n"
         "  convoy summary vgg16 --batch 8\n"
+        "  convoy summary vgg16 parallel=auto --batch 16 --ranks 8\n"
         "  convoy summary resnet50 classes=10 --graph resnet50.svg",
     .more_help = cvy_print_networks,
     .run = run};

@@ -155,9 +155,13 @@ static int64_t values_of_layers(const cvy_net_info *info) {
   return sum;
 }
 
-static void print_totals(FILE *out, const cvy_net_info *info) {
+static void print_totals(FILE *out, const cvy_net *net) {
+  const cvy_net_info *info = &net->info;
   char params[32], averages[32], multiply_adds[32], values[32];
   const double images = (double)info->input.n, arena = (double)sizeof(float) * (double)info->arena_count;
+  const double replicated = (double)sizeof(float) * (double)info->replicated_count,
+               sharded = (double)sizeof(float) * (double)info->sharded_count;
+  const double ranks = net->peers ? (double)net->peers->count : 1;
   const double forward = (double)info->forward_bytes, training = (double)info->activation_bytes;
   grouped(params, info->param_count);
   grouped(averages, info->average_count);
@@ -173,8 +177,15 @@ static void print_totals(FILE *out, const cvy_net_info *info) {
   fprintf(out,
           "  training: parameters, gradients and momentum %s, and %s for each level of the summation tree\n"
           "    within a rank; activations and their gradients %s (%s an image; %s if nothing were shared)\n",
-          in_bytes(3 * arena).text, in_bytes(arena).text, in_bytes(training).text,
-          in_bytes(training / images).text, in_bytes((double)info->activation_bytes_unshared).text);
+          in_bytes(arena + 2 * replicated + sharded / ranks).text, in_bytes(replicated).text,
+          in_bytes(training).text, in_bytes(training / images).text,
+          in_bytes((double)info->activation_bytes_unshared).text);
+  if (info->sharded_count)
+    fprintf(
+        out,
+        "    %s of the parameters are split over %.0f ranks: each has its part of their momentum, and no gradients,\n"
+        "    but keeps %s of a step's activations\n",
+        in_bytes(sharded).text, ranks, in_bytes((double)info->kept_bytes).text);
   fprintf(out, "  scratch: %s\n", in_bytes((double)info->scratch_bytes).text);
   if (info->prepared_bytes)
     fprintf(out, "  transformed filters, where several microbatches in a row use the same: %s\n",
@@ -184,7 +195,7 @@ static void print_totals(FILE *out, const cvy_net_info *info) {
 void cvy_net_print(FILE *out, const cvy_net *net) {
   fprintf(out, "%s: sizes of one image, HxWxC\n", net->info.name);
   print_table(out, &net->info);
-  print_totals(out, &net->info);
+  print_totals(out, net);
 }
 
 /* ---- JSON ---- */
@@ -251,6 +262,8 @@ void cvy_net_print_json(FILE *out, const cvy_net *net) {
   cvy_json_int(&json, "multiply_adds", info->multiply_adds);
   cvy_json_int(&json, "values", values_of_layers(info));
   cvy_json_int(&json, "parameter_bytes", (int64_t)sizeof(float) * info->arena_count);
+  cvy_json_int(&json, "sharded", info->sharded_count);
+  cvy_json_int(&json, "kept_bytes", (int64_t)info->kept_bytes);
   cvy_json_int(&json, "evaluation_bytes", (int64_t)info->forward_bytes);
   cvy_json_int(&json, "activation_bytes", (int64_t)info->activation_bytes);
   cvy_json_int(&json, "activation_bytes_unshared", (int64_t)info->activation_bytes_unshared);
