@@ -449,8 +449,7 @@ static cvy_err read_imagenet(cvy_record *out, cvy_source *source, int64_t index)
   cvy_bytes *file = &s->delivery.file;
   snprintf(s->delivery.name, sizeof s->delivery.name, "%s: %s", s->tar, p->name);
   *out = (cvy_record){.label = p->label, .name = s->delivery.name};
-  CVY_TRY(cvy_bytes_reserve(file, (size_t)p->size, s->delivery.name));
-  file->count = (size_t)p->size;
+  CVY_TRY(cvy_pictures_reserve(&s->delivery, p->size));
   CVY_TRY(cvy_read_at(file->data, s->fd, p->offset, file->count, s->delivery.name));
   return cvy_pictures_deliver(out, &s->delivery, source);
 }
