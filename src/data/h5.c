@@ -44,9 +44,9 @@ static call enter(cvy_h5 *file, const char *name) {
   pthread_mutex_lock(&lock);
   if (!ready) {
     CVY_CHECK(H5dont_atexit() >= 0 && H5open() >= 0);
-    CVY_CHECK(H5Eset_auto2(H5E_DEFAULT, NULL, NULL) >= 0);
     ready = true;
   }
+  CVY_CHECK(H5Eset_auto2(H5E_DEFAULT, NULL, NULL) >= 0); /* each thread has its own */
   H5Eclear2(H5E_DEFAULT);
   return (call){.file = file, .name = name};
 }
