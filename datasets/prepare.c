@@ -186,7 +186,7 @@ static cvy_err choose_encoding(job *j) {
   j->shorter = c->shorter;
   j->quality = c->quality > 0 ? c->quality : 90;
   if (j->encoded && !c->encoded && c->shorter == 0)
-    cvy_log("the pictures vary in size and no --size is given: they stay encoded");
+    cvy_log("no --size is given, so the pictures stay encoded, each of its own size");
   return CVY_OK;
 }
 
