@@ -234,6 +234,8 @@ static cvy_err add_class(state *s, cvy_pool *pool, const cvy_member *tar, const 
   for (int64_t i = 0; i < members.count; i++) {
     cvy_member *m = &members.items[i];
     m->name = cvy_pool_format(s->pool, "%s", m->name);
+    if (ends_in_tar(m->name))
+      return cvy_error(CVY_E_INPUT, "%s: '%s' is in it; expected the pictures of a class", path, m->name);
     if (!m->folder) add_picture(s, m, label);
   }
   return CVY_OK;

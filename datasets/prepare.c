@@ -22,8 +22,6 @@
 
 enum { MAX_SPLITS = CVY_PREPARE_SPLITS, MAX_NAME = CVY_PREPARE_SPLIT_NAME };
 
-static const double shard_bytes = 250.0 * 1024 * 1024; /* leaves room for labels and HDF5's own */
-
 typedef cvy_prepare_group group;
 typedef cvy_prepare_part part;
 typedef cvy_prepare_job job;
@@ -241,7 +239,9 @@ static double record_bytes(const job *j, const cvy_source *s) {
 
 static int64_t enough_shards(const job *j, const part *p) {
   const cvy_source *s = &j->groups[p->group].source;
-  const int64_t shards = 1 + (int64_t)(record_bytes(j, s) * (double)p->count / shard_bytes);
+  const int64_t mib = j->config->shard_mib > 0 ? j->config->shard_mib : 256;
+  const double most = (double)(mib << 20) * 250 / 256; /* leaves room for labels and HDF5's own */
+  const int64_t shards = 1 + (int64_t)(record_bytes(j, s) * (double)p->count / most);
   return shards < p->count ? shards : p->count;
 }
 

@@ -49,6 +49,10 @@ for p in 2 4; do
   ends $p 1 "damaged/$shard: record 1234 (digit 2184): checksum" data.train=damaged data.cache.keep=records data.shuffle=block data.threads=3
 done
 
+# A run that ended so may go on without such records.
+ends 2 1 "damaged/$shard: record 1234" data.train=damaged checkpoint_every=1 run=tolerant
+expect 0 ", 1 bad records replaced" ranks 2 "$convoy" train ./recipe.yaml data.train=damaged checkpoint_every=1 run=tolerant --resume data.on_bad_record=skip
+
 # ---- ... or is left out: the same bits and the same count at any number of ranks, also when resumed ----
 for record in 0 5 6 1500 2999; do ruin damaged/$shard $record; done
 for p in 1 2 4; do
