@@ -49,7 +49,8 @@ static bool is_file(const state *s, const char *field) {
 static bool is_header(const state *s, const cvy_row *row) {
   if (s->config->header) return s->config->header == 1;
   for (int64_t i = 0; i < row->count; i++)
-    if (cvy_looks_like_picture(row->fields[i]) || is_file(s, row->fields[i])) return false;
+    if (strchr(row->fields[i], '/') || cvy_looks_like_picture(row->fields[i]) || is_file(s, row->fields[i]))
+      return false;
   return true;
 }
 
@@ -170,6 +171,36 @@ static cvy_err find_classes(cvy_source *out, cvy_classes *by_text, int32_t **lab
   return CVY_OK;
 }
 
+/* ---- pictures ---- */
+
+static const state *sorted; /* qsort takes no context */
+
+static const char *path_at(const state *s, int64_t row) {
+  return s->table.rows[row].fields[s->path_column];
+}
+
+static int by_path(const void *a, const void *b) {
+  const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+  const int order = strcmp(path_at(sorted, x), path_at(sorted, y));
+  return order ? order : (x > y) - (x < y);
+}
+
+/* The same picture may come twice, but not as two things. */
+static cvy_err check_contradictions(const state *s) {
+  const int64_t count = s->table.count - s->first;
+  int64_t *rows = cvy_pool_new(s->pool, sizeof *rows * (size_t)count);
+  for (int64_t i = 0; i < count; i++) rows[i] = s->first + i;
+  sorted = s;
+  qsort(rows, (size_t)count, sizeof *rows, by_path);
+  for (int64_t i = 1; i < count; i++)
+    if (strcmp(path_at(s, rows[i - 1]), path_at(s, rows[i])) == 0 &&
+        strcmp(label_at(s, rows[i - 1]), label_at(s, rows[i])) != 0)
+      return cvy_error(CVY_E_INPUT, "%s:%ld: %s is '%s' here, and '%s' in line %ld", s->list,
+                       s->table.rows[rows[i]].line, path_at(s, rows[i]), label_at(s, rows[i]),
+                       label_at(s, rows[i - 1]), s->table.rows[rows[i - 1]].line);
+  return CVY_OK;
+}
+
 /* ---- the reader ---- */
 
 static void close_csv(cvy_source *source) {
@@ -184,6 +215,7 @@ static cvy_err add_pictures(cvy_source *out) {
   cvy_classes classes;
   int32_t *labels = NULL;
   CVY_TRY(find_classes(out, &classes, &labels));
+  CVY_TRY(check_contradictions(s));
   s->pictures = cvy_pool_new(s->pool, sizeof *s->pictures * (size_t)(s->table.count - s->first));
   for (int64_t i = s->first; i < s->table.count; i++) {
     const cvy_row *row = &s->table.rows[i];
@@ -247,7 +279,7 @@ static cvy_err read_csv(cvy_record *out, cvy_source *source, int64_t index) {
   const picture *p = &s->pictures[index];
   snprintf(s->delivery.name, sizeof s->delivery.name, "%s", p->path);
   *out = (cvy_record){.label = p->label, .name = s->delivery.name};
-  CVY_TRY(cvy_bytes_read(&s->delivery.file, p->path));
+  CVY_TRY(cvy_pictures_read(&s->delivery, p->path));
   return cvy_pictures_deliver(out, &s->delivery, source);
 }
 
@@ -257,7 +289,7 @@ static const cvy_option options[] = {
     {"separator", CVY_CHOICE, offsetof(config, separator), "auto", .words = separator_words,
      .help = "between fields; auto: what the first line has most of"},
     {"header", CVY_CHOICE, offsetof(config, header), "auto", .words = header_words,
-     .help = "whether the first row names the columns; auto: if it names no file"},
+     .help = "whether the first row names the columns; auto: if it names no file and no path"},
     {"path-column", CVY_STRING, offsetof(config, path_column), "",
      .help = "the header's word, or number from 1, of the paths; none: found"},
     {"label-column", CVY_STRING, offsetof(config, label_column), "", .help = "the same of the labels"},

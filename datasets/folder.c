@@ -69,8 +69,13 @@ static cvy_err list_folders(char ***out, int64_t *count, cvy_pool *pool, const c
   char **names;
   int64_t n, kept = 0;
   CVY_TRY(list(&names, &n, pool, path));
-  for (int64_t i = 0; i < n; i++)
-    if (cvy_is_folder(cvy_pool_format(pool, "%s/%s", path, names[i]))) names[kept++] = names[i];
+  for (int64_t i = 0; i < n; i++) {
+    struct stat info;
+    const char *below = cvy_pool_format(pool, "%s/%s", path, names[i]);
+    if (stat(below, &info) != 0)
+      return read_failed(below); /* a link to nothing, too: a class may be missing */
+    if (S_ISDIR(info.st_mode)) names[kept++] = names[i];
+  }
   *out = names;
   *count = kept;
   return CVY_OK;
@@ -167,7 +172,7 @@ static cvy_err read_folder(cvy_record *out, cvy_source *source, int64_t index) {
   const picture *p = &s->pictures[index];
   snprintf(s->delivery.name, sizeof s->delivery.name, "%s", p->path);
   *out = (cvy_record){.label = p->label, .name = s->delivery.name};
-  CVY_TRY(cvy_bytes_read(&s->delivery.file, p->path));
+  CVY_TRY(cvy_pictures_read(&s->delivery, p->path));
   return cvy_pictures_deliver(out, &s->delivery, source);
 }
 
@@ -192,6 +197,7 @@ const cvy_reader cvy_reader_folder = {
     .kind = &(const cvy_kind){"folder", "one sub-folder of JPEG and PNG files a class", options,
                               sizeof(config)},
     .keeps_files = true,
+    .walks = true,
     .find_splits = find_splits,
     .open = open_folder,
     .read = read_folder,

@@ -234,6 +234,8 @@ static cvy_err add_class(state *s, cvy_pool *pool, const cvy_member *tar, const 
   for (int64_t i = 0; i < members.count; i++) {
     cvy_member *m = &members.items[i];
     m->name = cvy_pool_format(s->pool, "%s", m->name);
+    if (ends_in_tar(m->name))
+      return cvy_error(CVY_E_INPUT, "%s: '%s' is in it; expected the pictures of a class", path, m->name);
     if (!m->folder) add_picture(s, m, label);
   }
   return CVY_OK;
@@ -449,8 +451,7 @@ static cvy_err read_imagenet(cvy_record *out, cvy_source *source, int64_t index)
   cvy_bytes *file = &s->delivery.file;
   snprintf(s->delivery.name, sizeof s->delivery.name, "%s: %s", s->tar, p->name);
   *out = (cvy_record){.label = p->label, .name = s->delivery.name};
-  CVY_TRY(cvy_bytes_reserve(file, (size_t)p->size, s->delivery.name));
-  file->count = (size_t)p->size;
+  CVY_TRY(cvy_pictures_reserve(&s->delivery, p->size));
   CVY_TRY(cvy_read_at(file->data, s->fd, p->offset, file->count, s->delivery.name));
   return cvy_pictures_deliver(out, &s->delivery, source);
 }

@@ -252,6 +252,7 @@ static cvy_err read_tiny(cvy_record *out, cvy_source *source, int64_t index) {
   const picture *p = &s->pictures[index];
   cvy_tree_name(s->delivery.name, sizeof s->delivery.name, s->tree, p->member);
   *out = (cvy_record){.label = p->label, .name = s->delivery.name};
+  CVY_TRY(cvy_pictures_reserve(&s->delivery, p->member->size));
   CVY_TRY(cvy_tree_read(&s->delivery.file, s->tree, p->member));
   return cvy_pictures_deliver(out, &s->delivery, source);
 }

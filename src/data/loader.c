@@ -126,8 +126,10 @@ static cvy_err make_image(float *image, int32_t *label, int64_t *skipped, worker
   const int64_t count = cvy_dataset_describe(config->dataset)->count;
   for (*skipped = 0;; ++*skipped) {
     const cvy_err err = make_sample(image, label, w, sample, view);
-    if (err != CVY_E_INPUT || !config->skips_bad || *skipped == MOST_SKIPPED || *skipped + 1 == count)
-      return err;
+    if (err != CVY_E_INPUT || !config->skips_bad) return err;
+    if (*skipped == MOST_SKIPPED || *skipped + 1 == count)
+      return cvy_error(err, "%s (and so it is with the %lld records before: too many to leave out)",
+                       cvy_err_message(), (long long)*skipped);
     cvy_warn("%s; the next record takes its place", cvy_err_message());
     sample.index = (sample.index + 1) % count;
   }

@@ -240,10 +240,20 @@ cvy_hash cvy_recipe_hash(const cvy_recipe *recipe) {
   return hash;
 }
 
+/* Of what was trained so far: on_bad_record decides about nothing but what would have ended the run. */
 static bool changes_no_bit(const char *path) {
-  static const char *const paths[] = {
-      "epochs",        "run",          "log_every",        "check_every",     "data.train",       "data.val",
-      "data.prefetch", "data.threads", "checkpoint_every", "data.cache.keep", "data.cache.memory"};
+  static const char *const paths[] = {"epochs",
+                                      "run",
+                                      "log_every",
+                                      "check_every",
+                                      "data.train",
+                                      "data.val",
+                                      "data.prefetch",
+                                      "data.threads",
+                                      "checkpoint_every",
+                                      "data.cache.keep",
+                                      "data.cache.memory",
+                                      "data.on_bad_record"};
   for (int64_t i = 0; i < CVY_COUNT(paths); i++)
     if (strcmp(paths[i], path) == 0) return true;
   return false;

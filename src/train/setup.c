@@ -188,6 +188,10 @@ static cvy_err start_loader(trainer *t) {
   return cvy_loader_create(&t->loader, &config);
 }
 
+bool cvy_trainer_is_done(const trainer *t) {
+  return t->state.step >= t->total_steps && t->state.epoch.images == 0;
+}
+
 static cvy_err create(trainer *t, const cvy_train_options *options) {
   const cvy_recipe *r = t->recipe;
   const int rank = cvy_comm_rank(t->comm), size = cvy_comm_size(t->comm);
@@ -198,7 +202,7 @@ static cvy_err create(trainer *t, const cvy_train_options *options) {
   t->first_microbatch = rank * t->own_microbatches;
   t->total_steps = (r->epochs * t->images + r->batch - 1) / r->batch;
   CVY_TRY(begin_run(t, options));
-  if (t->state.step >= t->total_steps) return CVY_OK;
+  if (cvy_trainer_is_done(t)) return CVY_OK;
   CVY_TRY(cvy_comm_agree(t->comm, start_loader(t)));
   return cvy_comm_agree(t->comm, t->folder ? cvy_folder_begin(t->folder, t->recipe, t->state.step) : CVY_OK);
 }

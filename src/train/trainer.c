@@ -181,14 +181,25 @@ static cvy_err validate(trainer *t, cvy_score *score) {
   return cvy_evaluate(score, t->comm, t->net, t->val, t->val_augment, training, t->recipe);
 }
 
+/* An epoch that could not be validated is not lost: its steps stay counted, by which a resumed run knows that it must begin
+ * with that. */
+static cvy_err keep_unfinished(trainer *t, cvy_err err) {
+  char reason[4096];
+  snprintf(reason, sizeof reason, "%s", cvy_err_message());
+  save(t, false);
+  return cvy_error(err, "%s (validation after step %lld, which is kept: --resume begins with it)", reason,
+                   (long long)t->state.step);
+}
+
 static cvy_err finish_epoch(trainer *t, run_meter *meter, cvy_score *val) {
   t->state.train_loss = cvy_tally_score(&t->state.epoch).loss;
   const int64_t skipped = t->state.epoch.skipped;
-  t->state.epoch = (cvy_tally){0};
   bool is_best = false;
   const double started_s = cvy_now_s();
+  const cvy_err err = t->val ? validate(t, val) : CVY_OK;
+  if (err) return keep_unfinished(t, err);
+  t->state.epoch = (cvy_tally){0};
   if (t->val) {
-    CVY_TRY(validate(t, val));
     if (!isfinite(val->loss))
       return cvy_error(CVY_E_RUN,
                        "step %lld: the validation loss is not finite; training diverged (a smaller learning "
@@ -218,6 +229,7 @@ static bool ends_epoch(const trainer *t) {
 
 static cvy_err run_steps(trainer *t, run_meter *meter, cvy_score *val, int64_t stop_after) {
   const cvy_recipe *r = t->recipe;
+  if (t->state.step > 0 && ends_epoch(t) && t->state.epoch.images > 0) CVY_TRY(finish_epoch(t, meter, val));
   while (t->state.step < t->total_steps) {
     const double rate = learning_rate(t);
     const cvy_tally tally = learn(t, rate);
@@ -281,7 +293,7 @@ static cvy_err train(cvy_train_result *out, trainer *t, const cvy_train_options 
       .started_s = cvy_now_s(), .first_step = t->state.step, .interval_first_step = t->state.step};
   meter.interval_started_s = meter.started_s;
   announce(t);
-  const bool already_done = t->state.step >= t->total_steps;
+  const bool already_done = cvy_trainer_is_done(t);
   cvy_err err = already_done && t->val ? validate(t, &val) : CVY_OK;
   if (!err) err = run_steps(t, &meter, &val, options->stop_after);
   if (err == CVY_E_INPUT) err = CVY_E_RUN; /* found too late to say that nothing was started */

@@ -30,6 +30,9 @@ cvy_err cvy_trainer_create(trainer *t, cvy_comm *comm, const cvy_recipe *recipe,
                            const cvy_train_options *options) CVY_MUST_CHECK;
 void cvy_trainer_destroy(trainer *t);
 
+/* All steps are made, and the last one's epoch is validated. */
+bool cvy_trainer_is_done(const trainer *t);
+
 /* Opens a split and its augmentation chain, and checks that what leaves the chain is what the network wants, and that
  * the classes are those of `known`, what the network was trained on (NULL: not yet known). What was opened before an
  * error is the caller's to close. */
