@@ -48,7 +48,7 @@ struct cvy_exchange {
   int64_t *queue;        /* buckets in their order */
   int64_t queued, taken; /* of the queue */
   int64_t done;          /* floats of this round */
-  bool ending, awaited;
+  bool over, ending, awaited;
   cvy_exchange_times times;
 
   /* The thread's own: */
@@ -103,7 +103,10 @@ static void count_done(cvy_exchange *x, cvy_span span) {
   pthread_mutex_lock(&x->lock);
   keep_time(x);
   x->done += span.end - span.first;
-  if (x->done == x->config.count) pthread_cond_signal(&x->finished_all);
+  /* Empty buckets too: who is told that the round is over may call MPI, and begin the next one. */
+  x->over = x->done == x->config.count && x->taken == x->config.bucket_count &&
+            x->bucket.first == x->bucket.end && x->under_way == 0;
+  if (x->over) pthread_cond_signal(&x->finished_all);
   pthread_mutex_unlock(&x->lock);
 }
 
@@ -285,7 +288,7 @@ void cvy_exchange_begin(cvy_exchange *x, float *sums, float *handed_on) {
   pthread_mutex_lock(&x->lock);
   CVY_CHECK(x->queued == x->taken, "the round before is not over");
   x->queued = x->taken = x->done = 0;
-  x->awaited = false;
+  x->over = x->awaited = false;
   x->sums = sums;
   x->handed_on = handed_on;
   pthread_mutex_unlock(&x->lock);
@@ -322,7 +325,7 @@ void cvy_exchange_finish(cvy_exchange *x) {
   pthread_mutex_lock(&x->lock);
   CVY_CHECK(x->queued == x->config.bucket_count, "a bucket was not handed over");
   x->awaited = true;
-  while (x->done < x->config.count) pthread_cond_wait(&x->finished_all, &x->lock);
+  while (!x->over) pthread_cond_wait(&x->finished_all, &x->lock);
   x->times.exposed_s += cvy_now_s() - start_s;
   pthread_mutex_unlock(&x->lock);
 }

@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <mpi.h>
+#include <stdatomic.h>
 #include <time.h>
 
 static cvy_comm *comm;
@@ -17,7 +18,7 @@ static cvy_comm *comm;
 static bool delays;
 
 static uint32_t chance(void) {
-  static uint32_t number;
+  static atomic_uint number;
   const cvy_random where = {
       .seed = 7, .purpose = CVY_FOR_TEST, .step = number++, .sample = (uint32_t)cvy_comm_rank(comm)};
   uint32_t words[4];
