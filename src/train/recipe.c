@@ -255,9 +255,10 @@ cvy_hash cvy_recipe_hash(const cvy_recipe *recipe) {
 }
 
 static bool changes_no_bit(const char *path) {
-  static const char *const paths[] = {
-      "epochs",        "run",          "log_every",        "check_every",     "data.train",       "data.val",
-      "data.prefetch", "data.threads", "checkpoint_every", "data.cache.keep", "data.cache.memory"};
+  static const char *const paths[] = {"bucket",           "epochs",          "run",
+                                      "log_every",        "check_every",     "data.train",
+                                      "data.val",         "data.prefetch",   "data.threads",
+                                      "checkpoint_every", "data.cache.keep", "data.cache.memory"};
   for (int64_t i = 0; i < CVY_COUNT(paths); i++)
     if (strcmp(paths[i], path) == 0) return true;
   return false;

@@ -335,6 +335,38 @@ static void owned_parts_are_gathered(void) {
   free(values);
 }
 
+/* Beyond what MPI's counts hold, and ints: who owns what is worked out all the same, and messages are of blocks. */
+typedef struct ownership {
+  int64_t floats, end;
+  bool in_order;
+} ownership;
+
+static void count_own(void *context, int64_t first, int64_t end) {
+  ownership *o = context;
+  o->in_order = o->in_order && first >= o->end && end >= first;
+  o->floats += end - first;
+  o->end = end;
+}
+
+static void vectors_may_be_longer_than_ints(void) {
+  const int64_t count = ((int64_t)5 << 31) + 12345, ends[] = {((int64_t)3 << 31) + 1, count};
+  cvy_tree tree;
+  cvy_exchange *exchange;
+  CU_ASSERT_EQUAL(cvy_tree_create(&tree, cvy_comm_size(comm), NULL, 0), CVY_OK);
+  const cvy_exchange_config config = {
+      .tree = &tree, .count = count, .bucket_ends = ends, .bucket_count = 2, .use = make};
+  CU_ASSERT_EQUAL_FATAL(cvy_exchange_create(&exchange, comm, &config), CVY_OK);
+  ownership own = {.in_order = true};
+  cvy_exchange_own(exchange, count_own, &own);
+  const bool last = cvy_comm_rank(comm) == cvy_comm_size(comm) - 1;
+  int64_t total = own.floats;
+  cvy_comm_sum(comm, &total, 1);
+  CU_ASSERT_EQUAL(total, count);
+  CU_ASSERT(own.in_order);
+  CU_ASSERT(!last || own.end == count);
+  cvy_exchange_destroy(exchange);
+}
+
 /* ---- agreement ---- */
 
 static void errors_are_agreed_on(void) {
@@ -378,6 +410,7 @@ int main(void) {
                          TEST(narrow_sums_keep_their_bound),
                          TEST(sums_by_mpi),
                          TEST(owned_parts_are_gathered),
+                         TEST(vectors_may_be_longer_than_ints),
                          TEST(errors_are_agreed_on),
                          TEST(small_collectives),
                          CU_TEST_INFO_NULL};
