@@ -43,13 +43,22 @@ int cvy_comm_first_different(cvy_comm *comm, const char *text);
 /* The S microbatches of a step are the leaves of a tree with one radix a level. A node is the sum of its
  * children in order: ((c0 + c1) + c2) ...; a rank owns the leaves below one node, so the rank counts that
  * work are the products of the top radices, and the sum has the same bits at all of them. */
+typedef enum cvy_wire { CVY_WIRE_FP32, CVY_WIRE_BF16 } cvy_wire;
+
+/* With CVY_WIRE_BF16 the value of every node, leaves and root included, is rounded to bfloat16 before its parent, or whoever uses
+ * the sums, takes it; a node adds its children in float. What crosses between ranks is half as long then, and the places of
+ * rounding are the tree's, so the bits are still the same at all rank counts. Each of a leaf's levels + 1 roundings adds at most
+ * 2^-8 of the magnitude, hence with L levels over leaves g
+ *   |sum - exact| <= ((1 + 2^-8)^(L + 1) - 1) Σ|g|, about (L + 1) Σ|g| / 256,
+ * and what float itself and values below 2^-126 add. A sum beyond 3.39e38 becomes infinite, one of NaN is NaN. */
 typedef struct cvy_tree {
   int64_t leaves;
   int level_count;
   int64_t radix[64]; /* radix[0] is at the leaves */
+  cvy_wire wire;
 } cvy_tree;
 
-/* `radices` from the top; none: the odd prime factors of `leaves`, largest at the top, then twos. Not
+/* `radices` from the top; none: the odd prime factors of `leaves`, largest at the top, then twos. The wire is fp32. Not
  * collective. */
 cvy_err cvy_tree_create(cvy_tree *out, int64_t leaves, const int64_t *radices,
                         int64_t radix_count) CVY_MUST_CHECK;

@@ -58,7 +58,7 @@ void cvy_comm_finish(cvy_comm *comm) {
   CVY_MPI(MPI_Barrier(comm->mpi));
   CVY_MPI(MPI_Comm_free(&comm->mpi));
   cvy_set_fatal_hook(NULL);
-  MPI_Finalize();
+  CVY_MPI(MPI_Finalize());
   free(comm);
 }
 

@@ -2,7 +2,8 @@
  *
  * It takes buckets in the order in which they are handed over, cuts them into blocks, and keeps a few of those on their way
  * through the ranks at once, so that one is added while others are sent. Between looks at what has arrived it sleeps, for the
- * core may be a computing thread's; when somebody waits for the end, it only makes way. */
+ * core may be a computing thread's, and longer the longer nothing arrives; when somebody waits for the end, it only makes way
+ * first. */
 #define _GNU_SOURCE
 #include "comm/reduce.h"
 
@@ -19,7 +20,10 @@ enum {
   SLOTS = 8,              /* blocks under way at once */
   TAGS = 1 << 14,         /* MPI promises 32767 */
   MOST_AT_ONCE = 1 << 30, /* floats of one MPI_Allreduce */
-  NAP_NS = 20000
+  SHORTEST_NAP_NS = 10000,
+  LONGEST_NAP_NS = 160000, /* while 20 kB come in on 1 Gbit/s: far less than what is under way */
+  YIELDS = 1000,           /* looks in vain until who is waited for sleeps too, about a millisecond */
+  ROUND_BLOCK = 1 << 16    /* floats a task */
 };
 
 typedef struct slot {
@@ -44,7 +48,7 @@ struct cvy_exchange {
   int64_t *queue;        /* buckets in their order */
   int64_t queued, taken; /* of the queue */
   int64_t done;          /* floats of this round */
-  bool ending, awaited;
+  bool over, ending, awaited;
   cvy_exchange_times times;
 
   /* The thread's own: */
@@ -52,6 +56,9 @@ struct cvy_exchange {
   cvy_span bucket; /* what is left of the one that is cut up */
   int64_t blocks;  /* begun, ever */
   int under_way;
+  int64_t idle;              /* looks in a row that found nothing */
+  long nap_ns;               /* the next one */
+  double last_s, last_cpu_s; /* up to when the times count */
 };
 
 /* ---- the thread ---- */
@@ -77,10 +84,29 @@ static bool next_span(cvy_span *out, cvy_exchange *x, int64_t most) {
   return true;
 }
 
+static double cpu_s(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Under the lock. */
+static void keep_time(cvy_exchange *x) {
+  const double now_s = cvy_now_s(), cpu_now_s = cpu_s();
+  x->times.busy_s += now_s - x->last_s;
+  x->times.cpu_s += cpu_now_s - x->last_cpu_s;
+  x->last_s = now_s;
+  x->last_cpu_s = cpu_now_s;
+}
+
 static void count_done(cvy_exchange *x, cvy_span span) {
   pthread_mutex_lock(&x->lock);
+  keep_time(x);
   x->done += span.end - span.first;
-  if (x->done == x->config.count) pthread_cond_signal(&x->finished_all);
+  /* Empty buckets too: who is told that the round is over may call MPI, and begin the next one. */
+  x->over = x->done == x->config.count && x->taken == x->config.bucket_count &&
+            x->bucket.first == x->bucket.end && x->under_way == 0;
+  if (x->over) pthread_cond_signal(&x->finished_all);
   pthread_mutex_unlock(&x->lock);
 }
 
@@ -121,21 +147,27 @@ static void make_way(cvy_exchange *x) {
   pthread_mutex_lock(&x->lock);
   const bool awaited = x->awaited;
   pthread_mutex_unlock(&x->lock);
-  if (awaited)
+  if (awaited && x->idle++ < YIELDS) {
     sched_yield();
-  else
-    nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
+    return;
+  }
+  nanosleep(&(struct timespec){.tv_nsec = x->nap_ns}, NULL);
+  x->nap_ns = 2 * x->nap_ns < LONGEST_NAP_NS ? 2 * x->nap_ns : LONGEST_NAP_NS;
 }
 
 static void look(cvy_exchange *x) {
   int count = 0;
   CVY_MPI(MPI_Testsome(SLOTS * x->slot_requests, x->requests, &count, x->finished, MPI_STATUSES_IGNORE));
-  if (count == MPI_UNDEFINED) count = 0;
+  if (count <= 0) { /* or MPI_UNDEFINED, which is negative */
+    make_way(x);
+    return;
+  }
+  x->idle = 0;
+  x->nap_ns = SHORTEST_NAP_NS;
   for (int i = 0; i < count; i++) {
     slot *s = &x->slots[x->finished[i] / x->slot_requests];
     if (--s->block.open == 0) go_on(x, s);
   }
-  if (count == 0) make_way(x);
 }
 
 static void sum_by_mpi(cvy_exchange *x) {
@@ -156,14 +188,9 @@ static bool wait_for_work(cvy_exchange *x) {
   return !ending;
 }
 
-static double cpu_s(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static void work(cvy_exchange *x) {
-  const double start_s = cvy_now_s(), cpu_start_s = cpu_s();
+  x->last_s = cvy_now_s();
+  x->last_cpu_s = cpu_s();
   if (x->config.way == CVY_EXCHANGE_MPI) {
     sum_by_mpi(x);
   } else {
@@ -173,15 +200,12 @@ static void work(cvy_exchange *x) {
       begin_blocks(x);
     }
   }
-  pthread_mutex_lock(&x->lock);
-  x->times.busy_s += cvy_now_s() - start_s;
-  x->times.cpu_s += cpu_s() - cpu_start_s;
-  pthread_mutex_unlock(&x->lock);
 }
 
 static void *run(void *context) {
   cvy_exchange *x = context;
   cvy_threads_alone();
+  x->nap_ns = SHORTEST_NAP_NS;
   prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); /* or a nap takes 50 microseconds more */
   while (wait_for_work(x)) work(x);
   return NULL;
@@ -210,7 +234,7 @@ static cvy_err prepare_slots(cvy_exchange *x) {
   CVY_TRY(cvy_buffer_create(&x->memory, slot_bytes * SLOTS, "the exchange of gradients"));
   for (int i = 0; i < SLOTS; i++)
     x->slots[i].block = (cvy_block){.ladder = &x->ladder,
-                                    .received = (float *)(void *)((char *)x->memory + slot_bytes * (size_t)i),
+                                    .staged = (char *)x->memory + slot_bytes * (size_t)i,
                                     .requests = x->requests + i * x->slot_requests};
   return CVY_OK;
 }
@@ -218,6 +242,7 @@ static cvy_err prepare_slots(cvy_exchange *x) {
 cvy_err cvy_exchange_create(cvy_exchange **out, cvy_comm *comm, const cvy_exchange_config *config) {
   *out = NULL;
   CVY_CHECK(config->bucket_count > 0 && config->bucket_ends[config->bucket_count - 1] == config->count);
+  CVY_CHECK(config->way != CVY_EXCHANGE_MPI || config->tree->wire == CVY_WIRE_FP32);
   cvy_exchange *x = cvy_new(sizeof *x);
   const size_t buckets = (size_t)config->bucket_count;
   x->config = *config;
@@ -225,6 +250,7 @@ cvy_err cvy_exchange_create(cvy_exchange **out, cvy_comm *comm, const cvy_exchan
   memcpy(x->bucket_ends, config->bucket_ends, sizeof *x->bucket_ends * buckets);
   x->queue = cvy_new(sizeof *x->queue * buckets);
   cvy_ladder_set(&x->ladder, comm, config->tree);
+  if (config->way == CVY_EXCHANGE_WHOLE) x->ladder.down = x->ladder.up;
   pthread_mutex_init(&x->lock, NULL);
   pthread_cond_init(&x->handed_over, NULL);
   pthread_cond_init(&x->finished_all, NULL);
@@ -262,7 +288,7 @@ void cvy_exchange_begin(cvy_exchange *x, float *sums, float *handed_on) {
   pthread_mutex_lock(&x->lock);
   CVY_CHECK(x->queued == x->taken, "the round before is not over");
   x->queued = x->taken = x->done = 0;
-  x->awaited = false;
+  x->over = x->awaited = false;
   x->sums = sums;
   x->handed_on = handed_on;
   pthread_mutex_unlock(&x->lock);
@@ -277,16 +303,29 @@ void cvy_exchange_submit(cvy_exchange *x, int64_t bucket) {
   pthread_mutex_unlock(&x->lock);
 }
 
+static void round_block(const void *context, int64_t index, int thread) {
+  (void)thread;
+  const cvy_exchange *x = context;
+  const int64_t first = index * ROUND_BLOCK, left = x->config.count - first;
+  cvy_round_sums(x->sums + first, left < ROUND_BLOCK ? left : ROUND_BLOCK);
+}
+
+static void finish_alone(const cvy_exchange *x) {
+  if (x->ladder.up == CVY_WIRE_BF16)
+    cvy_parallel((x->config.count + ROUND_BLOCK - 1) / ROUND_BLOCK, round_block, x);
+  use(x, (cvy_span){0, x->config.count});
+}
+
 void cvy_exchange_finish(cvy_exchange *x) {
   if (!x->has_thread) {
-    x->config.use(x->config.context, x->sums, 0, x->config.count);
+    finish_alone(x);
     return;
   }
   const double start_s = cvy_now_s();
   pthread_mutex_lock(&x->lock);
   CVY_CHECK(x->queued == x->config.bucket_count, "a bucket was not handed over");
   x->awaited = true;
-  while (x->done < x->config.count) pthread_cond_wait(&x->finished_all, &x->lock);
+  while (!x->over) pthread_cond_wait(&x->finished_all, &x->lock);
   x->times.exposed_s += cvy_now_s() - start_s;
   pthread_mutex_unlock(&x->lock);
 }
@@ -312,8 +351,10 @@ static void gather_block(void *context, cvy_span whole) {
   cvy_block *b = &g->exchange->slots[0].block;
   cvy_block_place(b, whole, 0);
   for (cvy_turn turn = cvy_block_hand_on(b, g->values); turn != CVY_DONE;
-       turn = cvy_block_advance(b, g->values, g->values))
+       turn = cvy_block_advance(b, g->values, g->values)) {
     CVY_MPI(MPI_Waitall(b->open, b->requests, MPI_STATUSES_IGNORE));
+    b->open = 0;
+  }
 }
 
 static bool is_sharded(const cvy_exchange *x) {

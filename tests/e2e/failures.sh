@@ -141,6 +141,16 @@ for p in 2 4; do
   ruin changed/$shard 77
   ended changed 1 "changed/$shard: record 77 (digit "
 
+  # A rank is killed, at any moment of a step, among them while its gradients cross: the others end too, at once.
+  for _ in 1 2 3; do
+    during killed $p bucket=1
+    sleep 0.0$((RANDOM % 10))
+    pgrep -P "$(pgrep -P $job mpirun)" convoy | tail -n 1 | xargs kill -KILL
+    ended killed 137 "exited on signal 9"
+    sleep 0.2
+    ! pgrep -f "run=run.killed" >/dev/null || fail "killed: ranks are left: $(pgrep -af "run=run.killed")"
+  done
+
   # Deleted, or replaced under its name: the open file stays what it was, and training goes on to the same bits.
   fresh deleted && during deleted $p data.train=deleted
   rm -r deleted

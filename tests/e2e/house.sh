@@ -52,6 +52,10 @@ library=$(ls src/*/*.c datasets/*.c | grep -v '^src/cmd/')
 hits=$(grep -nE '\b(exit|abort|assert)\(' $library | grep -vE 'static_assert|_Static_assert|pthread_exit')
 [ -z "$hits" ] || fail "exit, abort or assert in the library: $hits"
 
+# But for what ends the job or tells of an error, and may be called when MPI is not running.
+hits=$(grep -nE '\b(MPI|PMPI)_[A-Z][a-z_]+\(' src/comm/*.c | grep -vE 'CVY_MPI\(MPI_|MPI_(Abort|Error_string|Get_library_version)\(')
+[ -z "$hits" ] || fail "an MPI call that nobody checks: $hits"
+
 # Public headers compile by themselves, in C and in C++.
 for header in include/convoy/*.h; do
   echo "#include <convoy/$(basename "$header")>" >"${TMPDIR:-/tmp}/house-$$.c"
