@@ -110,7 +110,7 @@ static void print_text(const cvy_diagnosis *d, const cvy_comm *comm) {
   if (d->findings.count == 0) puts("ok");
   for (int i = 0; i < d->findings.count; i++)
     printf("%s: %s\n", d->findings.items[i].name, d->findings.items[i].text);
-  if (d->findings.count > 0) printf("better: %s convoy train ...\n", d->advice);
+  if (d->advice[0]) printf("better: %s convoy train ...\n", d->advice);
 }
 
 /* ---- for programs ---- */
@@ -178,8 +178,8 @@ static void print_json(const cvy_diagnosis *d, const cvy_comm *comm) {
     cvy_json_close(&json, '}');
   }
   cvy_json_close(&json, ']');
-  cvy_json_text(&json, "better", d->findings.count ? d->advice : "");
-  fputs(d->findings.count ? ", \"ok\": false" : ", \"ok\": true", stdout);
+  cvy_json_text(&json, "better", d->advice);
+  cvy_json_text(&json, "verdict", d->findings.count ? "problems" : "ok");
   cvy_json_close(&json, '}');
   putchar('\n');
 }

@@ -291,14 +291,17 @@ static void find_mixture(cvy_findings *findings, const cvy_layout *layout) {
   }
 }
 
-void cvy_layout_examine(cvy_findings *findings, const cvy_layout *layout) {
+bool cvy_layout_examine(cvy_findings *findings, const cvy_layout *layout) {
+  const int before = findings->count;
   for_first(findings, layout, layout->ranks, find_binding);
   for_first(findings, layout, layout->nodes, find_oversubscription);
   for_first(findings, layout, layout->nodes, find_idleness);
   for_first(findings, layout, layout->nodes, find_quota);
   find_order(findings, layout);
   find_unevenness(findings, layout);
+  const bool helps = findings->count > before;
   find_mixture(findings, layout);
+  return helps;
 }
 
 /* ---- what would be right ---- */
@@ -328,9 +331,9 @@ void cvy_layout_warn(cvy_comm *comm, int threads) {
   if (!layout) return;
   cvy_findings findings = {0};
   char advice[160];
-  cvy_layout_examine(&findings, layout);
+  const bool helps = cvy_layout_examine(&findings, layout);
   cvy_layout_advise(advice, sizeof advice, layout);
   for (int i = 0; i < findings.count; i++) cvy_warn("%s", findings.items[i].text);
-  if (findings.count > 0) cvy_warn("better: %s ... (convoy doctor tells more)", advice);
+  if (helps) cvy_warn("better: %s ... (convoy doctor tells more)", advice);
   cvy_layout_destroy(layout);
 }

@@ -49,7 +49,8 @@ void cvy_findings_add(cvy_findings *findings, const char *name, const char *form
  *   order           neighbouring ranks, which exchange the most, are apart although nodes have several ranks
  *   uneven          nodes have different numbers of ranks
  *   mixed           ranks whose software differs */
-void cvy_layout_examine(cvy_findings *findings, const cvy_layout *layout);
+/* Returns whether cvy_layout_advise helps. */
+bool cvy_layout_examine(cvy_findings *findings, const cvy_layout *layout);
 /* The mpirun line without those faults, for a command that follows: the same number of ranks, or a divisor of it that fits. */
 void cvy_layout_advise(char *out, size_t bytes, const cvy_layout *layout);
 

@@ -122,6 +122,20 @@ void cvy_transport_tell(char *out, size_t bytes, bool between_nodes, bool within
 
 /* ---- what MPI made of it ---- */
 
+static bool name_of(MPI_T_enum enumeration, int value, char *out, size_t bytes) {
+  int count = 0, ignored = 0;
+  if (MPI_T_enum_get_info(enumeration, &count, NULL, &ignored)) return false;
+  for (int i = 0; i < count; i++) {
+    int item;
+    char name[64];
+    int length = (int)sizeof name;
+    if (MPI_T_enum_get_item(enumeration, i, &item, name, &length) || item != value) continue;
+    snprintf(out, bytes, "%s", name);
+    return true;
+  }
+  return false;
+}
+
 static bool read_variable(int index, char *out, size_t bytes) {
   MPI_T_cvar_handle handle;
   MPI_Datatype type;
@@ -135,14 +149,15 @@ static bool read_variable(int index, char *out, size_t bytes) {
     char text[4096];
     int number;
     unsigned unsigned_number;
-    bool yes;
   } value = {{0}};
   bool known = (type == MPI_CHAR ? count <= (int)sizeof value : count == 1) &&
                MPI_T_cvar_read(handle, &value) == MPI_SUCCESS;
-  if (type == MPI_CHAR)
+  if (known && type == MPI_INT && enumeration != MPI_T_ENUM_NULL)
+    known = name_of(enumeration, value.number, out, bytes);
+  else if (type == MPI_CHAR)
     snprintf(out, bytes, "%s", value.text);
   else if (type == MPI_INT || type == MPI_UNSIGNED)
-    snprintf(out, bytes, type == MPI_INT ? "%d" : "%u", value.number);
+    snprintf(out, bytes, "%lld", type == MPI_INT ? (long long)value.number : (long long)value.unsigned_number);
   else
     known = false;
   MPI_T_cvar_handle_free(&handle);

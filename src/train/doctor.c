@@ -87,12 +87,12 @@ static void find_clocks(cvy_diagnosis *d) {
 }
 
 static void examine(cvy_diagnosis *d) {
-  cvy_layout_examine(&d->findings, d->layout);
+  if (cvy_layout_examine(&d->findings, d->layout))
+    cvy_layout_advise(d->advice, sizeof d->advice, d->layout);
   if (d->nearest) find_slow_link(d, d->nearest);
   if (d->farthest) find_slow_link(d, d->farthest);
   if (d->nearest) find_half_duplex(d, d->farthest ? d->farthest : d->nearest);
   find_clocks(d);
-  cvy_layout_advise(d->advice, sizeof d->advice, d->layout);
 }
 
 /* ---- what is measured ---- */

@@ -13,7 +13,7 @@ typedef struct cvy_diagnosis {
   cvy_reading *readings;        /* [ranks], of the lowest rank of each node; NULL without data */
   char tcp_links[16], single_copy[16]; /* as Open MPI has them; "" if it does not say */
   cvy_findings findings;
-  char advice[160]; /* the mpirun line without those faults of the layout */
+  char advice[160]; /* the mpirun line without the faults that another one ends; "" if there are none */
 } cvy_diagnosis;
 
 /* Takes some seconds; cvy_threads() are those that training would use. `data`: what to read from, or NULL. *out is NULL but on
