@@ -25,7 +25,7 @@ int cvy_comm_size(const cvy_comm *comm);
 /* Threads that let all ranks of a node compute without sharing cores: the cores this rank may run on, at most
  * its share of those that any rank of the node may run on; at least 1. */
 int cvy_comm_fair_threads(const cvy_comm *comm);
-bool cvy_comm_leads_node(const cvy_comm *comm); /* the lowest rank of its node */
+bool cvy_comm_leads_node(const cvy_comm *comm);          /* the lowest rank of its node */
 const char *cvy_comm_thread_level(const cvy_comm *comm); /* "MPI_THREAD_SERIALIZED": what MPI provides */
 const char *cvy_comm_library_version(void); /* "Open MPI v4.1.4"; may be called before MPI starts */
 

@@ -226,7 +226,8 @@ static cvy_err read_kind(bool *layers, const cvy_arguments *arguments) {
   *layers = strcmp(word, "layers") == 0;
   if (*layers || strcmp(word, "step") == 0) return CVY_OK;
   const char *nearest = cvy_nearest_word(word, kinds, CVY_COUNT(kinds));
-  return cvy_error(CVY_E_USAGE, "there is no measurement '%s'%s%s%s; there are 'layers', 'step', 'input' and 'allreduce'",
+  return cvy_error(CVY_E_USAGE,
+                   "there is no measurement '%s'%s%s%s; there are 'layers', 'step', 'input' and 'allreduce'",
                    word, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
@@ -264,7 +265,8 @@ static const cvy_kind kind = {"bench", "how fast a network trains, and where the
 
 const cvy_command cvy_command_bench = {
     .kind = &kind,
-    .usage = "step|layers NETWORK [parameter=value ...] [options], input DIR [options], or allreduce [MIB ...] [options]",
+    .usage =
+        "step|layers NETWORK [parameter=value ...] [options], input DIR [options], or allreduce [MIB ...] [options]",
     .description =
         "Runs training steps of one microbatch in this process alone: forward, backward, and the update by SGD with\n"
         "momentum and weight decay, by the trainer's own functions, on random images made once. No data is read, and no\n"

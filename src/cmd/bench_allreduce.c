@@ -124,8 +124,7 @@ static cvy_err run(const allreduce *a, const cvy_arguments *arguments) {
   return CVY_OK;
 }
 
-cvy_err cvy_run_bench_allreduce(const cvy_arguments *arguments,
-                                const cvy_bench_allreduce_options *options) {
+cvy_err cvy_run_bench_allreduce(const cvy_arguments *arguments, const cvy_bench_allreduce_options *options) {
   cvy_comm *comm = cvy_ranks_start(&(cvy_rank_options){1});
   cvy_json json = {.out = stdout};
   const allreduce a = {comm, options, options->json ? &json : NULL};

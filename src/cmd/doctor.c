@@ -38,7 +38,8 @@ static void print_ranks(const cvy_diagnosis *d) {
     printf("%4d  %-20s %7d %-12s %-12s %9.1f %11s %s\n", rank, p->host, p->threads, cores, all,
            (double)p->free_bytes / 0x1p30, p->huge_pages, p->software);
   }
-  if (layout->ranks > MOST_ROWS) printf("(more than %d ranks: the first of neighbours is shown)\n", MOST_ROWS);
+  if (layout->ranks > MOST_ROWS)
+    printf("(more than %d ranks: the first of neighbours is shown)\n", MOST_ROWS);
 }
 
 static void print_link(const cvy_layout *layout, const cvy_link *links, int rank) {

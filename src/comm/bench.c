@@ -75,16 +75,19 @@ static cvy_err check(const bench *b, cvy_summing way) {
 
 /* ---- the bound ---- */
 
-/* Each rank of a level's groups sends `count` floats to the next one of its group and receives as many from the one before:
- * at radix 2 partners exchange them. */
+/* Each rank of a level's groups sends twice `count` floats, as in halving and doubling, to the next one of its group and
+ * receives as many from the one before: at radix 2 partners exchange them. */
 static void carry(const bench *b, const cvy_level *l, int64_t count) {
   const int64_t base = b->comm->rank - l->digit * l->stride;
   const int to = cvy_int(base + (l->digit + 1) % l->radix * l->stride),
             from = cvy_int(base + (l->digit + l->radix - 1) % l->radix * l->stride);
   int open = 0;
-  for (int64_t first = 0; first < count; first += MESSAGE) {
-    const int length = cvy_int(count - first < MESSAGE ? count - first : MESSAGE);
-    CVY_MPI(MPI_Irecv(b->handed_on + first, length, MPI_FLOAT, from, TAG, b->comm->mpi, &b->requests[open++]));
+  for (int64_t sent = 0; sent < 2 * count;) {
+    const int64_t first = sent % count, left = count - first;
+    const int length = cvy_int(left < MESSAGE ? left : MESSAGE);
+    sent += length;
+    CVY_MPI(
+        MPI_Irecv(b->handed_on + first, length, MPI_FLOAT, from, TAG, b->comm->mpi, &b->requests[open++]));
     CVY_MPI(MPI_Isend(b->vector + first, length, MPI_FLOAT, to, TAG, b->comm->mpi, &b->requests[open++]));
   }
   CVY_MPI(MPI_Waitall(open, b->requests, MPI_STATUSES_IGNORE));
@@ -125,7 +128,7 @@ static cvy_err run(const bench *b) {
     }
     for (int level = 0; level < b->ladder.level_count; level++) {
       const double start_s = start(b);
-      for (int way = 0; way < 2; way++) carry(b, &b->ladder.levels[level], level_count(b, level));
+      carry(b, &b->ladder.levels[level], level_count(b, level));
       note(b, CVY_SUMMINGS + level, r, slowest_rank(b, start_s));
     }
   }
@@ -162,8 +165,9 @@ static cvy_err prepare(bench *b) {
   const int64_t end = b->count;
   CVY_TRY(cvy_tree_create(&b->tree, b->comm->size, NULL, 0));
   cvy_ladder_set(&b->ladder, b->comm, &b->tree);
-  b->requests = cvy_new(sizeof *b->requests * 2 * (size_t)(b->count / MESSAGE + 1));
-  b->seconds = cvy_new(sizeof *b->seconds * (size_t)((CVY_SUMMINGS + b->ladder.level_count) * b->repetitions));
+  b->requests = cvy_new(sizeof *b->requests * 4 * (size_t)(b->count / MESSAGE + 1));
+  b->seconds = cvy_new(sizeof *b->seconds *
+                       (size_t)((CVY_SUMMINGS + b->ladder.level_count) * b->repetitions));
   CVY_TRY(cvy_buffer_create(&b->memory, 2 * bytes, "the vectors"));
   b->vector = b->memory;
   b->handed_on = (float *)(void *)((char *)b->memory + bytes);

@@ -16,7 +16,8 @@
 static void job_cores(uint64_t mask[CVY_CORE_WORDS], const uint64_t own[CVY_CORE_WORDS]) {
   cpu_set_t before, parents;
   memcpy(mask, own, sizeof(uint64_t) * CVY_CORE_WORDS);
-  if (sched_getaffinity(0, sizeof before, &before) || sched_getaffinity(getppid(), sizeof parents, &parents) ||
+  if (sched_getaffinity(0, sizeof before, &before) ||
+      sched_getaffinity(getppid(), sizeof parents, &parents) ||
       sched_setaffinity(0, sizeof parents, &parents))
     return;
   cvy_cores_allowed(mask);
@@ -283,10 +284,11 @@ static void find_mixture(cvy_findings *findings, const cvy_layout *layout) {
   for (int rank = 1; rank < layout->ranks; rank++) {
     const cvy_place *p = &layout->places[rank];
     if (strcmp(p->software, first->software) == 0) continue;
-    cvy_findings_add(findings, "mixed",
-                     "rank %d on %s computes with %s, rank 0 on %s with %s: the slower ones set the pace, and the "
-                     "bits are those of this mixture",
-                     rank, p->host, p->software, first->host, first->software);
+    cvy_findings_add(
+        findings, "mixed",
+        "rank %d on %s computes with %s, rank 0 on %s with %s: the slower ones set the pace, and the "
+        "bits are those of this mixture",
+        rank, p->host, p->software, first->host, first->software);
     return;
   }
 }

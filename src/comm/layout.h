@@ -6,15 +6,16 @@
 
 typedef struct cvy_place {
   char host[64];
-  char software[128]; /* what the caller says that the arithmetic rests on */
+  char software[128];  /* what the caller says that the arithmetic rests on */
   char huge_pages[16]; /* of the kernel: always, madvise, never; "" unknown */
-  int node;           /* 0 ... nodes-1, in the order of the ranks */
+  int node;            /* 0 ... nodes-1, in the order of the ranks */
   int threads;
-  uint64_t cores[CVY_CORE_WORDS];      /* that the rank may run on */
-  uint64_t node_cores[CVY_CORE_WORDS]; /* that the job may run on there: those of the process which started the rank */
-  int whole_cores;                     /* of node_cores, siblings (SMT) counted once */
-  double quota_cores;                  /* cores' worth of time that the container gets; 0: no limit */
-  int64_t memory_bytes, free_bytes;    /* of the node */
+  uint64_t cores[CVY_CORE_WORDS]; /* that the rank may run on */
+  uint64_t node_cores
+      [CVY_CORE_WORDS]; /* that the job may run on there: those of the process which started the rank */
+  int whole_cores;      /* of node_cores, siblings (SMT) counted once */
+  double quota_cores;   /* cores' worth of time that the container gets; 0: no limit */
+  int64_t memory_bytes, free_bytes; /* of the node */
 } cvy_place;
 
 typedef struct cvy_layout {

@@ -10,7 +10,7 @@
 typedef struct cvy_link {
   int partner; /* -1: none */
   double latency_s;
-  double one_way_bytes_s; /* to the higher rank of the pair */
+  double one_way_bytes_s;   /* to the higher rank of the pair */
   double both_ways_bytes_s; /* each way, both at once */
 } cvy_link;
 

@@ -65,10 +65,11 @@ static void find_half_duplex(cvy_diagnosis *d, const cvy_link *links) {
     if (!is_told(links, rank) || is_within_node(d->layout, links, rank) ||
         l->both_ways_bytes_s >= 0.7 * l->one_way_bytes_s)
       continue;
-    cvy_findings_add(&d->findings, "connections",
-                     "ranks %d and %d exchange %.0f MB/s each way, though %.0f pass one way: btl_tcp_links is "
-                     "%s, and 4 connections do better",
-                     rank, l->partner, 1e-6 * l->both_ways_bytes_s, 1e-6 * l->one_way_bytes_s, d->tcp_links);
+    cvy_findings_add(
+        &d->findings, "connections",
+        "ranks %d and %d exchange %.0f MB/s each way, though %.0f pass one way: btl_tcp_links is "
+        "%s, and 4 connections do better",
+        rank, l->partner, 1e-6 * l->both_ways_bytes_s, 1e-6 * l->one_way_bytes_s, d->tcp_links);
     return;
   }
 }
@@ -87,8 +88,7 @@ static void find_clocks(cvy_diagnosis *d) {
 }
 
 static void examine(cvy_diagnosis *d) {
-  if (cvy_layout_examine(&d->findings, d->layout))
-    cvy_layout_advise(d->advice, sizeof d->advice, d->layout);
+  if (cvy_layout_examine(&d->findings, d->layout)) cvy_layout_advise(d->advice, sizeof d->advice, d->layout);
   if (d->nearest) find_slow_link(d, d->nearest);
   if (d->farthest) find_slow_link(d, d->farthest);
   if (d->nearest) find_half_duplex(d, d->farthest ? d->farthest : d->nearest);
