@@ -25,6 +25,8 @@ int cvy_comm_size(const cvy_comm *comm);
 /* Threads that let all ranks of a node compute without sharing cores: the cores this rank may run on, at most
  * its share of those that any rank of the node may run on; at least 1. */
 int cvy_comm_fair_threads(const cvy_comm *comm);
+bool cvy_comm_leads_node(const cvy_comm *comm);          /* the lowest rank of its node */
+const char *cvy_comm_thread_level(const cvy_comm *comm); /* "MPI_THREAD_SERIALIZED": what MPI provides */
 const char *cvy_comm_library_version(void); /* "Open MPI v4.1.4"; may be called before MPI starts */
 
 /* All ranks learn whether one of them failed: returns on every rank the error of the lowest failing rank,
@@ -33,6 +35,8 @@ const char *cvy_comm_library_version(void); /* "Open MPI v4.1.4"; may be called 
 cvy_err cvy_comm_agree(cvy_comm *comm, cvy_err mine) CVY_MUST_CHECK;
 
 void cvy_comm_broadcast(cvy_comm *comm, void *data, size_t bytes); /* from rank 0 */
+/* `bytes` of each rank, to `all` of rank 0 in the order of the ranks; the others may pass NULL. */
+void cvy_comm_gather(cvy_comm *comm, void *all, const void *mine, size_t bytes);
 /* Integers, so that the sum is exact in any order. */
 void cvy_comm_sum(cvy_comm *comm, int64_t *values, int64_t count);
 /* The lowest rank whose text differs from rank 0's, -1 if all are equal. Texts shorter than 256 bytes. */

@@ -14,4 +14,13 @@ typedef struct cvy_bench_input_options {
 cvy_err cvy_run_bench_input(const cvy_arguments *arguments,
                             const cvy_bench_input_options *options) CVY_MUST_CHECK;
 
+typedef struct cvy_bench_allreduce_options {
+  int64_t repetitions;
+  bool json;
+} cvy_bench_allreduce_options;
+
+/* Under mpirun; the words are "allreduce" and sizes in MiB. */
+cvy_err cvy_run_bench_allreduce(const cvy_arguments *arguments,
+                                const cvy_bench_allreduce_options *options) CVY_MUST_CHECK;
+
 #endif

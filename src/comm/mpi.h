@@ -8,6 +8,9 @@
 struct cvy_comm {
   MPI_Comm mpi;
   int rank, size, fair_threads;
+  int thread_level;               /* that MPI provides */
+  int node_leader;                /* the lowest rank of the node */
+  bool has_neighbours, has_nodes; /* other ranks on this node, on others */
 };
 
 #define CVY_MPI(call) cvy_mpi_check(call, #call)

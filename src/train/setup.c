@@ -2,6 +2,7 @@
  * rank ends the job on all of them, once, with its message. */
 #include "train/trainer.h"
 
+#include "comm/layout.h"
 #include "math/conv.h"
 #include "math/gemm.h"
 #include "math/kernels.h"
@@ -198,6 +199,7 @@ static cvy_err create(trainer *t, const cvy_train_options *options) {
   CVY_TRY(compare_orders(t, options));
   CVY_TRY(cvy_comm_agree(t->comm, open_everything(t, options)));
   CVY_TRY(compare_ranks(t));
+  cvy_layout_warn(t->comm, cvy_threads());
   t->own_microbatches = r->tree.leaves / size;
   t->first_microbatch = rank * t->own_microbatches;
   t->total_steps = (r->epochs * t->images + r->batch - 1) / r->batch;
