@@ -46,6 +46,11 @@ typedef struct cvy_train_options {
   bool resume;        /* go on from the run folder's last.h5 */
   bool overwrite;     /* a run that stands in the folder is replaced */
   int64_t stop_after; /* stop as if asked to after this many steps; 0: never (for tests of resuming) */
+  /* A file for what every thread of every rank did when, in Chrome's trace format; NULL: none. Steps trace_from ... of
+   * trace_steps (0: all that follow), as far as trace_bytes of each rank go. */
+  const char *trace;
+  int64_t trace_from, trace_steps;
+  size_t trace_bytes;
 } cvy_train_options;
 
 typedef struct cvy_train_result {

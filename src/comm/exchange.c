@@ -4,6 +4,7 @@
  * through the ranks at once, so that one is added while others are sent. Between looks at what has arrived it sleeps, for the
  * core may be a computing thread's; when somebody waits for the end, it only makes way. */
 #define _GNU_SOURCE
+#include "base/trace.h"
 #include "comm/reduce.h"
 
 #include <pthread.h>
@@ -78,6 +79,7 @@ static bool next_span(cvy_span *out, cvy_exchange *x, int64_t most) {
 }
 
 static void count_done(cvy_exchange *x, cvy_span span) {
+  if (x->config.done) x->config.done(x->config.context, span.first, span.end);
   pthread_mutex_lock(&x->lock);
   x->done += span.end - span.first;
   if (x->done == x->config.count) pthread_cond_signal(&x->finished_all);
@@ -164,6 +166,7 @@ static double cpu_s(void) {
 
 static void work(cvy_exchange *x) {
   const double start_s = cvy_now_s(), cpu_start_s = cpu_s();
+  const int64_t begin_ns = cvy_trace_begin();
   if (x->config.way == CVY_EXCHANGE_MPI) {
     sum_by_mpi(x);
   } else {
@@ -177,13 +180,16 @@ static void work(cvy_exchange *x) {
   x->times.busy_s += cvy_now_s() - start_s;
   x->times.cpu_s += cpu_s() - cpu_start_s;
   pthread_mutex_unlock(&x->lock);
+  cvy_trace_end(begin_ns, CVY_TRACE_EXCHANGE, NULL, -1);
 }
 
 static void *run(void *context) {
   cvy_exchange *x = context;
   cvy_threads_alone();
+  cvy_trace_thread("communication", -1);
   prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); /* or a nap takes 50 microseconds more */
   while (wait_for_work(x)) work(x);
+  cvy_trace_thread_ends();
   return NULL;
 }
 

@@ -7,6 +7,8 @@
  * was made of them. */
 #include "comm/reduce.h"
 
+#include "base/trace.h"
+
 void cvy_ladder_set(cvy_ladder *out, const cvy_comm *comm, const cvy_tree *tree) {
   CVY_CHECK(cvy_tree_allows(tree, comm->size));
   *out = (cvy_ladder){.comm = comm, .widest = 1};
@@ -87,10 +89,12 @@ static void add_in_order(float *restrict own, const float *restrict received, co
 static void end_halving(cvy_block *b, float *sums) {
   const cvy_level *l = &b->ladder->levels[b->stage];
   const cvy_span mine = b->spans[b->stage + 1];
+  const int64_t begin_ns = cvy_trace_begin();
   if (l->radix == 2)
     add_two(sums + mine.first, b->received, length_of(mine));
   else
     add_in_order(sums + mine.first, b->received, l, length_of(mine));
+  cvy_trace_end(begin_ns, CVY_TRACE_ADD, NULL, l->stride);
 }
 
 /* ---- and down ---- */

@@ -1,5 +1,7 @@
 #include "train/gradients.h"
 
+#include "base/trace.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +9,8 @@
 typedef struct bucket {
   int64_t first, end; /* floats of the arena */
   int64_t ready_at;   /* layer */
+  int64_t left;       /* floats that are under way, while it is traced: */
+  int64_t begin_ns;
 } bucket;
 
 struct cvy_gradients {
@@ -31,7 +35,8 @@ static void cut_buckets(cvy_gradients *g, const cvy_net_info *net, int64_t least
     const cvy_net_param *p = &net->params[i];
     const bool is_first_of_layer = i == 0 || net->params[i - 1].layer != p->layer;
     if (i > 0 && (!is_first_of_layer || end - p->offset < least)) continue;
-    g->buckets[g->bucket_count++] = (bucket){i > 0 ? p->offset : 0, end, p->layer};
+    g->buckets[g->bucket_count++] = (bucket){
+        .first = i > 0 ? p->offset : 0, .end = end, .ready_at = p->layer};
     end = p->offset;
   }
 }
@@ -40,14 +45,33 @@ static void layer_done(void *context, int64_t layer, bool backward) {
   cvy_gradients *g = context;
   const int64_t next = g->submitted;
   if (!backward || next == g->bucket_count || layer != g->buckets[next].ready_at) return;
-  cvy_accumulator_add_last(g->accumulator, g->buckets[next].first, g->buckets[next].end);
+  bucket *b = &g->buckets[next];
+  const int64_t begin_ns = cvy_trace_begin();
+  cvy_accumulator_add_last(g->accumulator, b->first, b->end);
+  if (g->microbatches > 1) cvy_trace_end(begin_ns, CVY_TRACE_SUM, NULL, next);
+  b->begin_ns = cvy_trace_begin();
+  b->left = b->end - b->first;
   cvy_exchange_submit(g->exchange, g->bucket_count - 1 - next);
   g->submitted++;
 }
 
 static void use_sums(void *context, const float *sums, int64_t first, int64_t end) {
   const cvy_gradients *g = context;
+  const int64_t begin_ns = cvy_trace_begin();
   cvy_update_weights(&g->update, sums, first, end);
+  cvy_trace_end(begin_ns, CVY_TRACE_UPDATE, NULL, -1);
+}
+
+/* In the communication thread; a part lies within one bucket. */
+static void part_done(void *context, int64_t first, int64_t end) {
+  cvy_gradients *g = context;
+  int64_t k = 0;
+  while (first < g->buckets[k].first) k++;
+  bucket *b = &g->buckets[k];
+  b->left -= end - first;
+  if (b->left == 0)
+    cvy_trace_end(b->begin_ns, CVY_TRACE_BUCKET, cvy_net_describe(g->arenas->net)->layers[b->ready_at].name,
+                  k);
 }
 
 /* ---- creation ---- */
@@ -61,6 +85,7 @@ static cvy_err create_exchange(cvy_gradients *g, cvy_comm *comm, const cvy_recip
                                       .bucket_ends = ends,
                                       .bucket_count = g->bucket_count,
                                       .use = use_sums,
+                                      .done = part_done,
                                       .context = g};
   const cvy_err err = cvy_exchange_create(&g->exchange, comm, &config);
   free(ends);
@@ -117,12 +142,18 @@ void cvy_gradients_backward(cvy_gradients *g, const float *images, const cvy_tar
   }
   cvy_net_backward(net, cvy_accumulator_leaf(g->accumulator), images, targets, pass);
   cvy_net_observe(net, NULL);
-  if (!is_last) cvy_accumulator_add(g->accumulator);
+  if (is_last) return;
+  const int64_t begin_ns = cvy_trace_begin();
+  cvy_accumulator_add(g->accumulator);
+  cvy_trace_end(begin_ns, CVY_TRACE_SUM, NULL, -1);
 }
 
 void cvy_gradients_finish(cvy_gradients *g) {
   CVY_CHECK(g->submitted == g->bucket_count);
+  const int64_t begin_ns = cvy_trace_begin();
   cvy_exchange_finish(g->exchange);
+  if (g->microbatches < g->update.microbatches)
+    cvy_trace_end(begin_ns, CVY_TRACE_WAIT_FOR_GRADIENTS, NULL, -1);
 }
 
 cvy_exchange_times cvy_gradients_times(const cvy_gradients *g) {
