@@ -5,13 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Consecutive layers, whose gradients go through the ranks together once the lowest of them has its own. */
-typedef struct bucket {
-  int64_t first, end; /* floats of the arena */
-  int64_t ready_at;   /* layer */
-  int64_t left;       /* floats that are under way, while it is traced: */
+/* What is told of a bucket while it is traced. */
+typedef struct journey {
+  int64_t left; /* floats that are under way */
   int64_t begin_ns;
-} bucket;
+} journey;
 
 struct cvy_gradients {
   const cvy_arenas *arenas;
@@ -20,37 +18,35 @@ struct cvy_gradients {
   cvy_step_update update;
   int64_t microbatches, microbatch; /* of the rank, a step; the one that is next */
   int64_t bucket_count;
-  bucket *buckets; /* from the last layer's down */
+  cvy_bucket *buckets; /* from the last layer's down */
+  journey *journeys;
   int64_t submitted;
   cvy_net_observer observer;
 };
 
 /* ---- buckets ---- */
 
-/* Whole layers, as many as it takes to make `least` floats; the last one may have less. */
-static void cut_buckets(cvy_gradients *g, const cvy_net_info *net, int64_t least) {
-  int64_t end = net->arena_count;
-  g->buckets = cvy_new(sizeof *g->buckets * (size_t)(net->param_tensors + 1));
+int64_t cvy_cut_buckets(cvy_bucket *out, const cvy_net_info *net, int64_t least) {
+  int64_t count = 0, end = net->arena_count;
   for (int64_t i = net->param_tensors - 1; i >= 0; i--) {
     const cvy_net_param *p = &net->params[i];
     const bool is_first_of_layer = i == 0 || net->params[i - 1].layer != p->layer;
     if (i > 0 && (!is_first_of_layer || end - p->offset < least)) continue;
-    g->buckets[g->bucket_count++] = (bucket){
-        .first = i > 0 ? p->offset : 0, .end = end, .ready_at = p->layer};
+    out[count++] = (cvy_bucket){i > 0 ? p->offset : 0, end, p->layer};
     end = p->offset;
   }
+  return count;
 }
 
 static void layer_done(void *context, int64_t layer, bool backward) {
   cvy_gradients *g = context;
   const int64_t next = g->submitted;
   if (!backward || next == g->bucket_count || layer != g->buckets[next].ready_at) return;
-  bucket *b = &g->buckets[next];
+  const cvy_bucket *b = &g->buckets[next];
   const int64_t begin_ns = cvy_trace_begin();
   cvy_accumulator_add_last(g->accumulator, b->first, b->end);
   if (g->microbatches > 1) cvy_trace_end(begin_ns, CVY_TRACE_SUM, NULL, next);
-  b->begin_ns = cvy_trace_begin();
-  b->left = b->end - b->first;
+  g->journeys[next] = (journey){b->end - b->first, cvy_trace_begin()};
   cvy_exchange_submit(g->exchange, g->bucket_count - 1 - next);
   g->submitted++;
 }
@@ -67,11 +63,11 @@ static void part_done(void *context, int64_t first, int64_t end) {
   cvy_gradients *g = context;
   int64_t k = 0;
   while (first < g->buckets[k].first) k++;
-  bucket *b = &g->buckets[k];
-  b->left -= end - first;
-  if (b->left == 0)
-    cvy_trace_end(b->begin_ns, CVY_TRACE_BUCKET, cvy_net_describe(g->arenas->net)->layers[b->ready_at].name,
-                  k);
+  journey *j = &g->journeys[k];
+  j->left -= end - first;
+  if (j->left == 0)
+    cvy_trace_end(j->begin_ns, CVY_TRACE_BUCKET,
+                  cvy_net_describe(g->arenas->net)->layers[g->buckets[k].ready_at].name, k);
 }
 
 /* ---- creation ---- */
@@ -94,7 +90,9 @@ static cvy_err create_exchange(cvy_gradients *g, cvy_comm *comm, const cvy_recip
 
 static cvy_err create(cvy_gradients *g, cvy_comm *comm, const cvy_recipe *recipe) {
   const cvy_net_info *net = cvy_net_describe(g->arenas->net);
-  cut_buckets(g, net, recipe->bucket * (1 << 20) / (int64_t)sizeof(float));
+  g->buckets = cvy_new(sizeof *g->buckets * (size_t)(net->param_tensors + 1));
+  g->bucket_count = cvy_cut_buckets(g->buckets, net, recipe->bucket * (1 << 20) / (int64_t)sizeof(float));
+  g->journeys = cvy_new(sizeof *g->journeys * (size_t)g->bucket_count);
   CVY_TRY(cvy_accumulator_create(&g->accumulator, &recipe->tree, cvy_comm_size(comm), net->arena_count));
   return create_exchange(g, comm, recipe);
 }
@@ -121,6 +119,7 @@ void cvy_gradients_destroy(cvy_gradients *g) {
   cvy_exchange_destroy(g->exchange);
   cvy_accumulator_destroy(g->accumulator);
   free(g->buckets);
+  free(g->journeys);
   free(g);
 }
 
