@@ -42,6 +42,25 @@ void cvy_comm_sum(cvy_comm *comm, int64_t *values, int64_t count);
 /* The lowest rank whose text differs from rank 0's, -1 if all are equal. Texts shorter than 256 bytes. */
 int cvy_comm_first_different(cvy_comm *comm, const char *text);
 
+/* ---- one by one --------------------------------------------------------------------------------------- */
+
+/* Less than 2 GiB. Not collective: one sends, one receives, who must have room; returns how many bytes came. */
+void cvy_comm_send(cvy_comm *comm, int to, const void *data, size_t bytes);
+size_t cvy_comm_receive(cvy_comm *comm, int from, void *data, size_t capacity);
+
+/* Rank 0's clock is this rank's cvy_now_s plus later_s, plus or minus uncertain_s; as of read_s. From the fastest of some
+ * rounds of question and answer (Cristian 1989). */
+typedef struct cvy_clock {
+  double read_s, later_s, uncertain_s;
+} cvy_clock;
+cvy_clock cvy_comm_clock(cvy_comm *comm);
+
+/* Ranks 0 ... count-1 as a communicator of their own; NULL on the others. */
+void cvy_comm_first(cvy_comm **out, cvy_comm *comm, int count);
+void cvy_comm_release(cvy_comm *first); /* NULL is allowed; collective over its ranks */
+/* A barrier that leaves the cores to those who still compute: it looks every half millisecond. */
+void cvy_comm_wait(cvy_comm *comm);
+
 /* ---- the tree ----------------------------------------------------------------------------------------- */
 
 /* The S microbatches of a step are the leaves of a tree with one radix a level. A node is the sum of its
@@ -112,6 +131,8 @@ typedef struct cvy_exchange_config {
   /* Called for sums first ... end-1 as they get ready, in the communication thread (where cvy_parallel gets no help); of one
    * rank in cvy_exchange_finish. */
   void (*use)(void *context, const float *sums, int64_t first, int64_t end);
+  void (*done)(void *context, int64_t first,
+               int64_t end); /* NULL, or likewise when all is done for them; not of one rank */
   void *context;
 } cvy_exchange_config;
 

@@ -5,7 +5,7 @@
  * cores); its barriers are also opaque to ThreadSanitizer. Here nobody waits for a thread that has not come:
  * a job is over when its tasks are done, and a worker that wakes too late finds it closed. */
 #define _GNU_SOURCE
-#include <convoy/base.h>
+#include "base/trace.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -49,6 +49,7 @@ static void pause_a_little(void) {
 static void *worker(void *argument) {
   const int thread = (int)(intptr_t)argument;
   unsigned seen = 0;
+  cvy_trace_thread("helper", thread);
   pthread_mutex_lock(&pool.lock);
   while (!pool.ending) {
     if (!pool.open || seen == atomic_load(&pool.generation)) {
@@ -65,11 +66,14 @@ static void *worker(void *argument) {
     const int64_t tasks = pool.tasks;
     atomic_fetch_add(&pool.inside, 1);
     pthread_mutex_unlock(&pool.lock);
+    const int64_t begin_ns = cvy_trace_begin();
     run_tasks(thread, task, context, tasks);
+    cvy_trace_end(begin_ns, CVY_TRACE_TASKS, NULL, -1);
     pthread_mutex_lock(&pool.lock);
     if (atomic_fetch_sub(&pool.inside, 1) == 1) pthread_cond_signal(&pool.done);
   }
   pthread_mutex_unlock(&pool.lock);
+  cvy_trace_thread_ends();
   return NULL;
 }
 

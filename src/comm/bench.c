@@ -171,7 +171,13 @@ static cvy_err prepare(bench *b) {
   CVY_TRY(cvy_buffer_create(&b->memory, 2 * bytes, "the vectors"));
   b->vector = b->memory;
   b->handed_on = (float *)(void *)((char *)b->memory + bytes);
-  cvy_exchange_config config = {&b->tree, CVY_EXCHANGE_WHOLE, b->count, &end, 1, use_nothing, b};
+  cvy_exchange_config config = {.tree = &b->tree,
+                                .way = CVY_EXCHANGE_WHOLE,
+                                .count = b->count,
+                                .bucket_ends = &end,
+                                .bucket_count = 1,
+                                .use = use_nothing,
+                                .context = b};
   CVY_TRY(cvy_exchange_create(&b->exchanges[CVY_SUM_WHOLE], b->comm, &config));
   config.way = CVY_EXCHANGE_SHARDED;
   config.use = use;

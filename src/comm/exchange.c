@@ -5,6 +5,7 @@
  * core may be a computing thread's, and longer the longer nothing arrives; when somebody waits for the end, it only makes way
  * first. */
 #define _GNU_SOURCE
+#include "base/trace.h"
 #include "comm/reduce.h"
 
 #include <pthread.h>
@@ -100,6 +101,7 @@ static void keep_time(cvy_exchange *x) {
 }
 
 static void count_done(cvy_exchange *x, cvy_span span) {
+  if (x->config.done) x->config.done(x->config.context, span.first, span.end);
   pthread_mutex_lock(&x->lock);
   keep_time(x);
   x->done += span.end - span.first;
@@ -191,6 +193,7 @@ static bool wait_for_work(cvy_exchange *x) {
 static void work(cvy_exchange *x) {
   x->last_s = cvy_now_s();
   x->last_cpu_s = cpu_s();
+  const int64_t begin_ns = cvy_trace_begin();
   if (x->config.way == CVY_EXCHANGE_MPI) {
     sum_by_mpi(x);
   } else {
@@ -200,14 +203,17 @@ static void work(cvy_exchange *x) {
       begin_blocks(x);
     }
   }
+  cvy_trace_end(begin_ns, CVY_TRACE_EXCHANGE, NULL, -1);
 }
 
 static void *run(void *context) {
   cvy_exchange *x = context;
   cvy_threads_alone();
   x->nap_ns = SHORTEST_NAP_NS;
+  cvy_trace_thread("communication", -1);
   prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); /* or a nap takes 50 microseconds more */
   while (wait_for_work(x)) work(x);
+  cvy_trace_thread_ends();
   return NULL;
 }
 

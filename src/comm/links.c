@@ -109,20 +109,20 @@ static void answer(const cvy_comm *comm) {
 }
 
 /* The answer was given between question and return; the quickest round leaves the least doubt when. */
-static cvy_clock ask(const cvy_comm *comm, int rank) {
-  cvy_clock best = {.error_s = 1e9};
+static cvy_clock_offset ask(const cvy_comm *comm, int rank) {
+  cvy_clock_offset best = {.error_s = 1e9};
   for (int i = 0; i < CLOCK_ASKS; i++) {
     double theirs_s = 0;
     const double asked_s = time_of_day_s();
     CVY_MPI(MPI_Send(&theirs_s, 1, MPI_DOUBLE, rank, TAG, comm->mpi));
     CVY_MPI(MPI_Recv(&theirs_s, 1, MPI_DOUBLE, rank, TAG, comm->mpi, MPI_STATUS_IGNORE));
     const double back_s = time_of_day_s(), error_s = (back_s - asked_s) / 2;
-    if (error_s < best.error_s) best = (cvy_clock){theirs_s - (asked_s + error_s), error_s};
+    if (error_s < best.error_s) best = (cvy_clock_offset){theirs_s - (asked_s + error_s), error_s};
   }
   return best;
 }
 
-cvy_clock *cvy_clocks_measure(cvy_comm *comm) {
+cvy_clock_offset *cvy_clocks_measure(cvy_comm *comm) {
   int *leaders = comm->rank ? NULL : cvy_new(sizeof *leaders * (size_t)comm->size);
   cvy_comm_gather(comm, leaders, &comm->node_leader, sizeof comm->node_leader);
   CVY_MPI(MPI_Barrier(comm->mpi));
@@ -130,7 +130,7 @@ cvy_clock *cvy_clocks_measure(cvy_comm *comm) {
     if (comm->node_leader == comm->rank) answer(comm);
     return NULL;
   }
-  cvy_clock *all = cvy_new(sizeof *all * (size_t)comm->size);
+  cvy_clock_offset *all = cvy_new(sizeof *all * (size_t)comm->size);
   for (int rank = 1; rank < comm->size; rank++)
     all[rank] = leaders[rank] == rank ? ask(comm, rank) : all[leaders[rank]];
   free(leaders);

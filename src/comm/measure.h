@@ -21,12 +21,12 @@ cvy_link *cvy_links_measure(cvy_comm *comm, int distance);
 /* ---- clocks ---- */
 
 /* Of a rank's time of day against rank 0's. */
-typedef struct cvy_clock {
+typedef struct cvy_clock_offset {
   double ahead_s, error_s; /* not further from the truth than the error */
-} cvy_clock;
+} cvy_clock_offset;
 
 /* [ranks] on rank 0, to be freed; NULL on the others. One rank a node is asked, the others have its answer. Collective. */
-cvy_clock *cvy_clocks_measure(cvy_comm *comm);
+cvy_clock_offset *cvy_clocks_measure(cvy_comm *comm);
 
 /* ---- sums of vectors ---- */
 

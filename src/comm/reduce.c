@@ -7,6 +7,7 @@
  * was made of them. */
 #include "comm/reduce.h"
 
+#include "base/trace.h"
 #include "comm/bf16.h"
 
 void cvy_ladder_set(cvy_ladder *out, const cvy_comm *comm, const cvy_tree *tree) {
@@ -131,12 +132,14 @@ static void add_in_order_bf16(float *restrict own, const uint16_t *restrict rece
 static void end_halving(cvy_block *b, float *sums) {
   const cvy_level *l = &b->ladder->levels[b->stage];
   const cvy_span mine = b->spans[b->stage + 1];
+  const int64_t begin_ns = cvy_trace_begin();
   float *own = sums + mine.first;
   const int64_t length = length_of(mine);
   if (b->ladder->up == CVY_WIRE_BF16)
     l->radix == 2 ? add_two_bf16(own, b->staged, length) : add_in_order_bf16(own, b->staged, l, length);
   else
     l->radix == 2 ? add_two(own, b->staged, length) : add_in_order(own, b->staged, l, length);
+  cvy_trace_end(begin_ns, CVY_TRACE_ADD, NULL, l->stride);
 }
 
 void cvy_round_sums(float *sums, int64_t count) {

@@ -7,6 +7,7 @@
  * and all slots before it are filled. Where the chain mixes pictures they hand themselves two at a time. What an image becomes
  * does not depend on who makes it. All memory is allocated at creation, but for what grows with the first pictures that are
  * decoded and drawn. */
+#include "base/trace.h"
 #include "data/ahead.h"
 #include "data/augment.h"
 #include "data/dataset.h"
@@ -104,8 +105,11 @@ static cvy_err make_sample(float *image, int32_t *label, worker *w, cvy_sample s
       .view = view,
       .canvas = &w->canvas};
   const double start_s = cvy_now_s();
+  const int64_t begin_ns = cvy_trace_begin();
   CVY_TRY(cvy_dataset_read(&picture, label, config->dataset, &w->buffer, sample.index, config->c));
+  cvy_trace_end(begin_ns, CVY_TRACE_READ, NULL, sample.index);
   const double read_s = cvy_now_s(), before_s = drawn_s(&w->canvas);
+  const int64_t read_ns = cvy_trace_begin();
   cvy_err err = cvy_augment_apply(&picture, config->augment, &call);
   w->read_s += read_s - start_s;
   w->chain_s += cvy_now_s() - read_s;
@@ -113,6 +117,7 @@ static cvy_err make_sample(float *image, int32_t *label, worker *w, cvy_sample s
   if (err) return cvy_dataset_error_in(err, config->dataset, sample.index);
   CVY_TRY(check_size(l, &picture, sample.index));
   err = cvy_picture_normalise(image, &picture, &w->canvas, &l->normaliser);
+  cvy_trace_end(read_ns, CVY_TRACE_AUGMENT, NULL, sample.index);
   return err ? cvy_dataset_error_in(err, config->dataset, sample.index) : CVY_OK;
 }
 
@@ -167,8 +172,10 @@ static cvy_err fill(worker *w, int64_t n, int64_t *skipped) {
     *label = -1;
     return CVY_OK;
   }
+  const int64_t begin_ns = cvy_trace_begin();
   cvy_ahead_look(l->ahead, position);
   const cvy_err err = make_image(image, label, skipped, w, sample_at(config, position), view);
+  cvy_trace_end(begin_ns, CVY_TRACE_IMAGE, NULL, position);
   if (view > 0) *skipped = 0; /* the first view has counted it */
   return err;
 }
@@ -238,6 +245,7 @@ static void account(cvy_loader *l, int64_t n, cvy_err err, int64_t skipped) {
 static void *run(void *context) {
   worker *w = context;
   cvy_loader *l = w->loader;
+  cvy_trace_thread(l->config.training ? "loader" : "evaluation loader", (int)(w - l->workers) + 1);
   pthread_mutex_lock(&l->lock);
   for (int64_t n; (n = next_image(l)) >= 0;) {
     int64_t skipped;
@@ -254,6 +262,7 @@ static void *run(void *context) {
   }
   pthread_cond_broadcast(&l->may_fill);
   pthread_mutex_unlock(&l->lock);
+  cvy_trace_thread_ends();
   return NULL;
 }
 

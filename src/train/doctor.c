@@ -76,7 +76,7 @@ static void find_half_duplex(cvy_diagnosis *d, const cvy_link *links) {
 
 static void find_clocks(cvy_diagnosis *d) {
   for (int rank = 1; rank < d->layout->ranks; rank++) {
-    const cvy_clock *c = &d->clocks[rank];
+    const cvy_clock_offset *c = &d->clocks[rank];
     if (fabs(c->ahead_s) < clock_tolerance_s + c->error_s) continue;
     cvy_findings_add(&d->findings, "clock",
                      "the clock of %s is %.3f s %s that of %s: times of files and logs will contradict each "
@@ -123,7 +123,7 @@ static cvy_err measure(cvy_diagnosis *d, cvy_comm *comm, const char *data) {
   const int ranks = cvy_comm_size(comm), far = farthest_distance(ranks);
   if (ranks > 1) keep_link(d ? &d->nearest : NULL, cvy_links_measure(comm, 1));
   if (far > 1) keep_link(d ? &d->farthest : NULL, cvy_links_measure(comm, far));
-  cvy_clock *clocks = cvy_clocks_measure(comm);
+  cvy_clock_offset *clocks = cvy_clocks_measure(comm);
   if (d) d->clocks = clocks;
   return data ? read_data(d, comm, data) : CVY_OK;
 }

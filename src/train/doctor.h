@@ -9,7 +9,7 @@
 typedef struct cvy_diagnosis {
   cvy_layout *layout;
   cvy_link *nearest, *farthest; /* [ranks]; farthest NULL if those are the nearest; both for one rank */
-  cvy_clock *clocks;            /* [ranks] */
+  cvy_clock_offset *clocks;     /* [ranks] */
   cvy_reading *readings;        /* [ranks], of the lowest rank of each node; NULL without data */
   char tcp_links[16], single_copy[16]; /* as Open MPI has them; "" if it does not say */
   cvy_findings findings;

@@ -257,7 +257,7 @@ cvy_hash cvy_recipe_hash(const cvy_recipe *recipe) {
 /* Of what was trained so far: on_bad_record decides about nothing but what would have ended the run. */
 static bool changes_no_bit(const char *path) {
   static const char *const paths[] = {"bucket",
-"epochs",
+                                      "epochs",
                                       "run",
                                       "log_every",
                                       "check_every",

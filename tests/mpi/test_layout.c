@@ -190,7 +190,7 @@ static void links_are_measured(void) {
 }
 
 static void one_clock_is_its_own(void) {
-  cvy_clock *clocks = cvy_clocks_measure(comm);
+  cvy_clock_offset *clocks = cvy_clocks_measure(comm);
   for (int rank = 0; clocks && rank < cvy_comm_size(comm); rank++)
     CU_ASSERT(fabs(clocks[rank].ahead_s) <= clocks[rank].error_s);
   free(clocks);
