@@ -86,9 +86,10 @@ static void carry(const bench *b, const cvy_level *l, int64_t count) {
     const int64_t first = sent % count, left = count - first;
     const int length = cvy_int(left < MESSAGE ? left : MESSAGE);
     sent += length;
-    CVY_MPI(
-        MPI_Irecv(b->handed_on + first, length, MPI_FLOAT, from, TAG, b->comm->mpi, &b->requests[open++]));
-    CVY_MPI(MPI_Isend(b->vector + first, length, MPI_FLOAT, to, TAG, b->comm->mpi, &b->requests[open++]));
+    MPI_Request *next = &b->requests[open];
+    CVY_MPI(MPI_Irecv(b->handed_on + first, length, MPI_FLOAT, from, TAG, b->comm->mpi, next));
+    CVY_MPI(MPI_Isend(b->vector + first, length, MPI_FLOAT, to, TAG, b->comm->mpi, next + 1));
+    open += 2;
   }
   CVY_MPI(MPI_Waitall(open, b->requests, MPI_STATUSES_IGNORE));
 }
