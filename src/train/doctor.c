@@ -68,7 +68,7 @@ static void find_half_duplex(cvy_diagnosis *d, const cvy_link *links) {
     cvy_findings_add(
         &d->findings, "connections",
         "ranks %d and %d exchange %.0f MB/s each way, though %.0f pass one way: btl_tcp_links is "
-        "%s, and 4 connections do better",
+        "%s; 4 connections may do better",
         rank, l->partner, 1e-6 * l->both_ways_bytes_s, 1e-6 * l->one_way_bytes_s, d->tcp_links);
     return;
   }
