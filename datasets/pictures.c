@@ -45,14 +45,38 @@ cvy_err cvy_pictures_deliver(cvy_record *out, cvy_pictures *p, const cvy_source 
   return CVY_OK;
 }
 
-cvy_pictures cvy_pictures_again(const cvy_pictures *p) {
-  return (cvy_pictures){.h = p->h, .w = p->w, .c = p->c};
+void *cvy_pictures_begin(cvy_source *out, size_t bytes, int colour, int64_t h, int64_t w) {
+  cvy_picture_state *s = cvy_new(bytes);
+  s->pool = cvy_pool_create();
+  s->delivery = (cvy_pictures){.h = h, .w = w, .c = cvy_colour_channels(colour)};
+  *out = (cvy_source){.state = s, .h = h, .w = w, .c = s->delivery.c};
+  return s;
 }
 
-void cvy_pictures_free(cvy_pictures *p) {
-  cvy_bytes_free(&p->file);
-  cvy_image_free(&p->decoded);
-  cvy_image_free(&p->scaled);
+cvy_err cvy_pictures_opened(cvy_source *out, cvy_err err, void (*close)(cvy_source *source)) {
+  if (!err) return CVY_OK;
+  close(out);
+  *out = (cvy_source){0};
+  return err;
+}
+
+void cvy_pictures_share(cvy_source *out, const cvy_source *first, size_t bytes) {
+  const cvy_picture_state *shared = first->state;
+  cvy_picture_state *s = cvy_new(bytes);
+  memcpy(s, shared, bytes);
+  s->borrows = true;
+  s->delivery = (cvy_pictures){.h = shared->delivery.h, .w = shared->delivery.w, .c = shared->delivery.c};
+  *out = *first;
+  out->state = s;
+}
+
+void cvy_pictures_end(cvy_source *source) {
+  cvy_picture_state *s = source->state;
+  cvy_bytes_free(&s->delivery.file);
+  cvy_image_free(&s->delivery.decoded);
+  cvy_image_free(&s->delivery.scaled);
+  if (!s->borrows) cvy_pool_destroy(s->pool);
+  free(s);
 }
 
 bool cvy_looks_like_picture(const char *name) {
