@@ -183,6 +183,13 @@ void cvy_parallel(int64_t tasks, cvy_task task, const void *context);
 /* Seconds on a clock that never steps. */
 double cvy_now_s(void);
 
+/* The median (of an even count the mean of the two in the middle), the lowest and the highest of `count` values, which are
+ * sorted. */
+typedef struct cvy_spread {
+  double median, lowest, highest;
+} cvy_spread;
+cvy_spread cvy_spread_of(double *values, int64_t count);
+
 /* ---- hashes ------------------------------------------------------------------------------------------- */
 
 /* 128 bits (XXH3) as 32 hexadecimal digits. */

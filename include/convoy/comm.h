@@ -86,6 +86,8 @@ typedef struct cvy_tree {
 cvy_err cvy_tree_create(cvy_tree *out, int64_t leaves, const int64_t *radices,
                         int64_t radix_count) CVY_MUST_CHECK;
 bool cvy_tree_allows(const cvy_tree *tree, int64_t ranks);
+/* How many levels lie within each of `ranks` ranks, which the tree must allow. */
+int cvy_tree_levels_within(const cvy_tree *tree, int64_t ranks);
 /* CVY_E_INPUT unless the tree allows `ranks`; the message names the counts that work and, for batches of
  * `microbatch` images a leaf, the nearest batch sizes that would allow this one. */
 cvy_err cvy_tree_check_ranks(const cvy_tree *tree, int64_t ranks, int64_t microbatch) CVY_MUST_CHECK;
@@ -114,6 +116,9 @@ void cvy_accumulator_restart(cvy_accumulator *accumulator);
  * recursive halving with partners at distance 1, 2, 4, ..., then doubling (Rabenseifner 2004; at a level of radix q, q
  * partners exchange q-ths), point to point. The sums have the tree's bits at any number of ranks, any buckets and blocks. */
 typedef struct cvy_exchange cvy_exchange;
+
+/* Buckets are cut into blocks of so many floats, of which so many are under way at once. */
+enum { CVY_EXCHANGE_BLOCK = 1 << 18, CVY_EXCHANGE_SLOTS = 8 };
 
 typedef enum cvy_exchange_way {
   CVY_EXCHANGE_SHARDED, /* a rank uses its part of the sums, and hands on what it made of it: the same part of another vector */

@@ -84,10 +84,6 @@ typedef struct cvy_bench_options {
   bool layers;   /* measure each layer too */
 } cvy_bench_options;
 
-typedef struct cvy_spread {
-  double median, lowest, highest;
-} cvy_spread;
-
 /* Operations are those of a direct convolution, two a multiply-add, whatever the algorithm: forward once, and
  * backward once for the parameters and once for the input, unless that is the image. */
 typedef struct cvy_bench_work {

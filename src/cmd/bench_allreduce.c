@@ -30,7 +30,7 @@ static double ratio(double a, double b) {
   return b > 0 ? a / b : 0;
 }
 
-static void print_range(const char *name, cvy_range s, double bound_s, double allreduce_s) {
+static void print_range(const char *name, cvy_spread s, double bound_s, double allreduce_s) {
   printf("          %-14s %10.3f   %9.3f ... %9.3f %8.2f %10.2f\n", name, 1e3 * s.median, 1e3 * s.lowest,
          1e3 * s.highest, ratio(bound_s, s.median), ratio(allreduce_s, s.median));
 }
@@ -45,7 +45,7 @@ static void print_times(int64_t count, const cvy_summing_times *t) {
   fflush(stdout);
 }
 
-static void json_range(cvy_json *json, const char *key, cvy_range s) {
+static void json_range(cvy_json *json, const char *key, cvy_spread s) {
   cvy_json_open(json, key, '{');
   cvy_json_number(json, "median", s.median, 6);
   cvy_json_number(json, "lowest", s.lowest, 6);

@@ -136,22 +136,14 @@ static cvy_err run(const bench *b) {
   return CVY_OK;
 }
 
-static int compare(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static cvy_range range_of(const bench *b, int row) {
-  double *seconds = b->seconds + row * b->repetitions;
-  qsort(seconds, (size_t)b->repetitions, sizeof *seconds, compare);
-  return (cvy_range){(seconds[(b->repetitions - 1) / 2] + seconds[b->repetitions / 2]) / 2, seconds[0],
-                     seconds[b->repetitions - 1]};
+static cvy_spread range_of(const bench *b, int row) {
+  return cvy_spread_of(b->seconds + row * b->repetitions, b->repetitions);
 }
 
 static void tell(cvy_summing_times *out, const bench *b) {
   for (int way = 0; way < CVY_SUMMINGS; way++) out->of[way] = range_of(b, way);
   for (int level = 0; level < b->ladder.level_count; level++) {
-    const cvy_range r = range_of(b, CVY_SUMMINGS + level);
+    const cvy_spread r = range_of(b, CVY_SUMMINGS + level);
     out->bound_s.median += r.median;
     out->bound_s.lowest += r.lowest;
     out->bound_s.highest += r.highest;

@@ -5,20 +5,19 @@
  * core may be a computing thread's, and longer the longer nothing arrives; when somebody waits for the end, it only makes way
  * first. */
 #define _GNU_SOURCE
+#include "base/thread.h"
 #include "base/trace.h"
 #include "comm/reduce.h"
 
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
 
 enum {
-  BLOCK = 1 << 18,        /* floats */
-  SLOTS = 8,              /* blocks under way at once */
+  BLOCK = CVY_EXCHANGE_BLOCK,
+  SLOTS = CVY_EXCHANGE_SLOTS,
   TAGS = 1 << 14,         /* MPI promises 32767 */
   MOST_AT_ONCE = 1 << 30, /* floats of one MPI_Allreduce */
   SHORTEST_NAP_NS = 10000,
@@ -219,16 +218,10 @@ static void *run(void *context) {
 
 /* ---- creation ---- */
 
-/* Signals are for the threads that know what to do with them. */
 static cvy_err start_thread(cvy_exchange *x) {
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int reason = pthread_create(&x->thread, NULL, run, x);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  x->has_thread = reason == 0;
-  return reason ? cvy_error(CVY_E_SYSTEM, "cannot start the communication thread: %s", strerror(reason))
-                : CVY_OK;
+  CVY_TRY(cvy_thread_start(&x->thread, run, x, "the communication thread"));
+  x->has_thread = true;
+  return CVY_OK;
 }
 
 static cvy_err prepare_slots(cvy_exchange *x) {

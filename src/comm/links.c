@@ -12,19 +12,8 @@ enum {
   TRIES = 5,
   MESSAGE = 1 << 20, /* bytes; a block of the exchange */
   MESSAGES = 8,
-  CLOCK_ASKS = 32,
   TAG = 1
 };
-
-static int compare(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double median(double *values, int count) {
-  qsort(values, (size_t)count, sizeof *values, compare);
-  return values[count / 2];
-}
 
 /* ---- pairs ---- */
 
@@ -43,7 +32,7 @@ static double measure_latency(const cvy_comm *comm, int partner) {
     if (comm->rank > partner) CVY_MPI(MPI_Send(&ball, 1, MPI_BYTE, partner, TAG, comm->mpi));
     round_s[i] = cvy_now_s() - start_s;
   }
-  return median(round_s, PING_PONGS) / 2;
+  return cvy_spread_of(round_s, PING_PONGS).median / 2;
 }
 
 /* The seconds until everything is sent, received, and known to be there. */
@@ -73,8 +62,8 @@ static void measure_bandwidth(cvy_link *out, const cvy_comm *comm, char *memory)
     one_s[i] = one;
     both_s[i] = both;
   }
-  out->one_way_bytes_s = (double)MESSAGES * MESSAGE / median(one_s, TRIES);
-  out->both_ways_bytes_s = (double)MESSAGES * MESSAGE / median(both_s, TRIES);
+  out->one_way_bytes_s = (double)MESSAGES * MESSAGE / cvy_spread_of(one_s, TRIES).median;
+  out->both_ways_bytes_s = (double)MESSAGES * MESSAGE / cvy_spread_of(both_s, TRIES).median;
 }
 
 cvy_link *cvy_links_measure(cvy_comm *comm, int distance) {
@@ -99,27 +88,9 @@ static double time_of_day_s(void) {
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static void answer(const cvy_comm *comm) {
-  for (int i = 0; i < CLOCK_ASKS; i++) {
-    double now_s;
-    CVY_MPI(MPI_Recv(&now_s, 1, MPI_DOUBLE, 0, TAG, comm->mpi, MPI_STATUS_IGNORE));
-    now_s = time_of_day_s();
-    CVY_MPI(MPI_Send(&now_s, 1, MPI_DOUBLE, 0, TAG, comm->mpi));
-  }
-}
-
-/* The answer was given between question and return; the quickest round leaves the least doubt when. */
-static cvy_clock_offset ask(const cvy_comm *comm, int rank) {
-  cvy_clock_offset best = {.error_s = 1e9};
-  for (int i = 0; i < CLOCK_ASKS; i++) {
-    double theirs_s = 0;
-    const double asked_s = time_of_day_s();
-    CVY_MPI(MPI_Send(&theirs_s, 1, MPI_DOUBLE, rank, TAG, comm->mpi));
-    CVY_MPI(MPI_Recv(&theirs_s, 1, MPI_DOUBLE, rank, TAG, comm->mpi, MPI_STATUS_IGNORE));
-    const double back_s = time_of_day_s(), error_s = (back_s - asked_s) / 2;
-    if (error_s < best.error_s) best = (cvy_clock_offset){theirs_s - (asked_s + error_s), error_s};
-  }
-  return best;
+static cvy_clock_offset ask(cvy_comm *comm, int rank) {
+  const cvy_clock c = cvy_clock_ask(comm, rank, time_of_day_s);
+  return (cvy_clock_offset){c.later_s, c.uncertain_s};
 }
 
 cvy_clock_offset *cvy_clocks_measure(cvy_comm *comm) {
@@ -127,7 +98,7 @@ cvy_clock_offset *cvy_clocks_measure(cvy_comm *comm) {
   cvy_comm_gather(comm, leaders, &comm->node_leader, sizeof comm->node_leader);
   CVY_MPI(MPI_Barrier(comm->mpi));
   if (comm->rank != 0) {
-    if (comm->node_leader == comm->rank) answer(comm);
+    if (comm->node_leader == comm->rank) cvy_clock_answer(comm, 0, time_of_day_s);
     return NULL;
   }
   cvy_clock_offset *all = cvy_new(sizeof *all * (size_t)comm->size);

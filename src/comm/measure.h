@@ -39,16 +39,12 @@ typedef enum cvy_summing {
 } cvy_summing;
 extern const char *const cvy_summing_words[]; /* NULL-terminated */
 
-typedef struct cvy_range {
-  double median, lowest, highest;
-} cvy_range;
-
-/* Seconds are the maximum over the ranks, ranges over the repetitions. */
+/* Seconds are the maximum over the ranks, spread over the repetitions. */
 typedef struct cvy_summing_times {
-  cvy_range of[CVY_SUMMINGS];
+  cvy_spread of[CVY_SUMMINGS];
   /* Moving nothing but the bytes that each rank must send and receive, along the same tree: with one bandwidth b for all
    * levels 2n(P-1)/P/b. Each level's is measured between its partners, both ways at once, in turn with the algorithms. */
-  cvy_range bound_s;
+  cvy_spread bound_s;
   double both_ways_bytes_s; /* at the level nearest to the leaves; 0 for one rank */
 } cvy_summing_times;
 

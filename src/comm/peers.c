@@ -20,23 +20,24 @@ size_t cvy_comm_receive(cvy_comm *comm, int from, void *data, size_t capacity) {
 
 /* ---- clocks ---- */
 
-static void answer(cvy_comm *comm, int rank) {
+void cvy_clock_answer(cvy_comm *comm, int who, double (*now)(void)) {
   for (int i = 0; i < ROUNDS; i++) {
     double now_s;
-    cvy_comm_receive(comm, rank, &now_s, sizeof now_s);
-    now_s = cvy_now_s();
-    cvy_comm_send(comm, rank, &now_s, sizeof now_s);
+    cvy_comm_receive(comm, who, &now_s, sizeof now_s);
+    now_s = now();
+    cvy_comm_send(comm, who, &now_s, sizeof now_s);
   }
 }
 
-static cvy_clock ask(cvy_comm *comm) {
+/* The answer was given between question and return; the quickest round leaves the least doubt when. */
+cvy_clock cvy_clock_ask(cvy_comm *comm, int whom, double (*now)(void)) {
   cvy_clock best = {.uncertain_s = 1e9};
   for (int i = 0; i < ROUNDS; i++) {
     double theirs_s;
-    const double sent_s = cvy_now_s();
-    cvy_comm_send(comm, 0, &sent_s, sizeof sent_s);
-    cvy_comm_receive(comm, 0, &theirs_s, sizeof theirs_s);
-    const double back_s = cvy_now_s(), half_s = (back_s - sent_s) / 2;
+    const double sent_s = now();
+    cvy_comm_send(comm, whom, &sent_s, sizeof sent_s);
+    cvy_comm_receive(comm, whom, &theirs_s, sizeof theirs_s);
+    const double back_s = now(), half_s = (back_s - sent_s) / 2;
     if (half_s < best.uncertain_s) best = (cvy_clock){back_s, theirs_s - (sent_s + half_s), half_s};
   }
   return best;
@@ -46,8 +47,8 @@ cvy_clock cvy_comm_clock(cvy_comm *comm) {
   cvy_clock mine = {.read_s = cvy_now_s()};
   for (int rank = 1; rank < comm->size; rank++) {
     CVY_MPI(MPI_Barrier(comm->mpi));
-    if (comm->rank == 0) answer(comm, rank);
-    if (comm->rank == rank) mine = ask(comm);
+    if (comm->rank == 0) cvy_clock_answer(comm, rank, cvy_now_s);
+    if (comm->rank == rank) mine = cvy_clock_ask(comm, 0, cvy_now_s);
   }
   return mine;
 }

@@ -101,7 +101,7 @@ struct cvy_accumulator {
   void *memory;
 };
 
-static int levels_within_rank(const cvy_tree *tree, int64_t ranks) {
+int cvy_tree_levels_within(const cvy_tree *tree, int64_t ranks) {
   int level = 0;
   while (rank_count_above(tree, level) != ranks) level++;
   return level;
@@ -112,7 +112,7 @@ static size_t buffer_bytes(int64_t count) {
 }
 
 static size_t accumulator_bytes(const cvy_tree *tree, int64_t ranks, int64_t count) {
-  const int levels = levels_within_rank(tree, ranks);
+  const int levels = cvy_tree_levels_within(tree, ranks);
   return (size_t)(levels > 1 ? levels + 1 : 2) * buffer_bytes(count);
 }
 
@@ -122,7 +122,7 @@ cvy_err cvy_accumulator_create(cvy_accumulator **out, const cvy_tree *tree, int6
   CVY_TRY(cvy_buffer_create(&memory, accumulator_bytes(tree, ranks, count), "the gradients"));
   cvy_accumulator *a = cvy_new(sizeof *a);
   a->tree = tree;
-  a->level_count = levels_within_rank(tree, ranks);
+  a->level_count = cvy_tree_levels_within(tree, ranks);
   a->count = count;
   a->memory = memory;
   for (int i = 0; i <= a->level_count; i++)

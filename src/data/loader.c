@@ -8,6 +8,7 @@
  * does not depend on who makes it. All memory is allocated at creation, but for what grows with the first pictures that are
  * decoded and drawn. */
 #include "base/trace.h"
+#include "base/thread.h"
 #include "data/ahead.h"
 #include "data/augment.h"
 #include "data/dataset.h"
@@ -15,8 +16,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -327,19 +326,12 @@ static cvy_err allocate(cvy_loader *l) {
   return CVY_OK;
 }
 
-/* Signals are for the threads that know what to do with them. */
 static cvy_err start_threads(cvy_loader *l) {
-  sigset_t all, before;
-  int reason = 0;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  while (reason == 0 && l->started < l->config.threads) {
+  for (; l->started < l->config.threads; l->started++) {
     worker *w = &l->workers[l->started];
-    reason = pthread_create(&w->thread, NULL, run, w);
-    l->started += reason == 0;
+    CVY_TRY(cvy_thread_start(&w->thread, run, w, "a loader thread"));
   }
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  return reason == 0 ? CVY_OK : cvy_error(CVY_E_SYSTEM, "cannot start a loader thread: %s", strerror(reason));
+  return CVY_OK;
 }
 
 cvy_err cvy_loader_create(cvy_loader **out, const cvy_loader_config *config) {

@@ -58,11 +58,6 @@ static void run_step(bench *b, int64_t step) {
   cvy_comm_sum(b->comm, (int64_t *)&tally, CVY_TALLY_FIELDS);
 }
 
-static int compare(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 /* Of all ranks, a step. */
 static double mean_s(bench *b, double mine_s, int64_t steps) {
   int64_t ns = (int64_t)(1e9 * mine_s);
@@ -81,10 +76,8 @@ static void run_steps(cvy_bench_ranks_result *out, bench *b, int64_t steps) {
     mark_s = now_s;
   }
   const cvy_exchange_times after = cvy_gradients_times(b->gradients);
-  qsort(b->seconds, (size_t)steps, sizeof *b->seconds, compare);
   *out = (cvy_bench_ranks_result){.images = b->recipe.batch,
-                                  .step_s = {(b->seconds[(steps - 1) / 2] + b->seconds[steps / 2]) / 2,
-                                             b->seconds[0], b->seconds[steps - 1]},
+                                  .step_s = cvy_spread_of(b->seconds, steps),
                                   .exposed_s = mean_s(b, after.exposed_s - before.exposed_s, steps),
                                   .exchange_cpu_s = mean_s(b, after.cpu_s - before.cpu_s, steps),
                                   .weights = cvy_net_hash(b->net, NULL)};

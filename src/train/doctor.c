@@ -23,11 +23,6 @@ static bool is_within_node(const cvy_layout *layout, const cvy_link *links, int 
   return layout->places[rank].node == layout->places[links[rank].partner].node;
 }
 
-static int compare(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 /* Of the links within nodes, or of those between; 0 if there are fewer than three. */
 static double usual_speed(const cvy_layout *layout, const cvy_link *links, bool within) {
   double *speeds = cvy_new(sizeof *speeds * (size_t)layout->ranks);
@@ -35,8 +30,7 @@ static double usual_speed(const cvy_layout *layout, const cvy_link *links, bool 
   for (int rank = 0; rank < layout->ranks; rank++)
     if (is_told(links, rank) && is_within_node(layout, links, rank) == within)
       speeds[count++] = links[rank].both_ways_bytes_s;
-  qsort(speeds, (size_t)count, sizeof *speeds, compare);
-  const double usual = count < 3 ? 0 : speeds[count / 2];
+  const double usual = count < 3 ? 0 : cvy_spread_of(speeds, count).median;
   free(speeds);
   return usual;
 }

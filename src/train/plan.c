@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_SLOTS = 64, BLOCK_BYTES = 1 << 20, SLOTS = 8 }; /* as in comm/exchange.c */
+enum { MOST_SLOTS = 64, BLOCK_BYTES = CVY_EXCHANGE_BLOCK * (int)sizeof(float) };
 
 /* ---- the walk of blocks ---- */
 
@@ -124,13 +124,6 @@ double cvy_plan_walk(double *busy_s, double *sent_bytes, const cvy_plan_road *ro
 
 /* ---- a step ---- */
 
-static int levels_within_rank(const cvy_tree *tree, int64_t ranks) {
-  int level = 0;
-  for (int64_t own = tree->leaves / ranks; own > 1; own /= tree->radix[level++]) {
-  }
-  return level;
-}
-
 static cvy_plan_road road_of(const cvy_plan_work *w, const cvy_plan_cluster *c, const cvy_tree *tree,
                              int64_t ranks) {
   const int64_t neighbours = ranks < c->ranks_per_node ? ranks : c->ranks_per_node;
@@ -143,9 +136,9 @@ static cvy_plan_road road_of(const cvy_plan_work *w, const cvy_plan_cluster *c, 
                      .update_s_per_byte = w->update_s / bytes,
                      .sharded = w->sharded,
                      .block_bytes = BLOCK_BYTES,
-                     .slots = SLOTS};
+                     .slots = CVY_EXCHANGE_SLOTS};
   int64_t together = 1;
-  for (int i = levels_within_rank(tree, ranks); i < tree->level_count; i++) {
+  for (int i = cvy_tree_levels_within(tree, ranks); i < tree->level_count; i++) {
     together *= tree->radix[i];
     r.levels[r.level_count++] = (cvy_plan_level){tree->radix[i], neighbours % together != 0};
   }
@@ -208,7 +201,7 @@ static void exchange(cvy_plan_step *out, const cvy_plan_work *w, const cvy_plan_
                      const cvy_tree *tree, int64_t ranks, const pace *p) {
   cvy_plan_bucket *buckets = cvy_new(sizeof *buckets * (size_t)(w->net->param_tensors + 1));
   const cvy_plan_road road = road_of(w, c, tree, ranks);
-  const int levels = levels_within_rank(tree, ranks);
+  const int levels = cvy_tree_levels_within(tree, ranks);
   const double least_s = p->backward_s + levels * p->add_s;
   double stretch = 1, end_s = 0;
   int64_t count = 0;
@@ -229,7 +222,7 @@ void cvy_plan_foretell(cvy_plan_step *out, const cvy_plan_work *w, const cvy_pla
                        const cvy_tree *tree, int64_t ranks) {
   CVY_CHECK(cvy_tree_allows(tree, ranks));
   const pace p = pace_of(w, c, ranks);
-  const int levels = levels_within_rank(tree, ranks);
+  const int levels = cvy_tree_levels_within(tree, ranks);
   const double earlier = (double)(w->microbatches - 1);
   *out = (cvy_plan_step){0};
   out->compute_s = earlier * (p.forward_s + p.backward_s) + p.forward_s;
@@ -250,7 +243,7 @@ void cvy_plan_foretell(cvy_plan_step *out, const cvy_plan_work *w, const cvy_pla
 cvy_plan_memory cvy_plan_need(const cvy_net_info *net, const cvy_tree *tree, int64_t ranks,
                               int64_t state_count, int64_t prefetch) {
   const size_t arena = cvy_aligned(sizeof(float) * (size_t)net->arena_count);
-  const int levels = levels_within_rank(tree, ranks);
+  const int levels = cvy_tree_levels_within(tree, ranks);
   const size_t microbatch = sizeof(float) * (size_t)cvy_shape_count(net->input);
   return (cvy_plan_memory){
       .network = net->activation_bytes + net->prepared_bytes + net->scratch_bytes,
@@ -258,7 +251,7 @@ cvy_plan_memory cvy_plan_need(const cvy_net_info *net, const cvy_tree *tree, int
       .gradients = arena * (size_t)(levels > 1 ? levels + 1 : 2),
       /* A rank touches 1/ranks of each block, but that is less than a page where pages are large. */
       .optimiser = arena * (size_t)state_count,
-      .exchange = ranks > 1 ? (size_t)SLOTS * BLOCK_BYTES : 0,
+      .exchange = ranks > 1 ? (size_t)CVY_EXCHANGE_SLOTS * BLOCK_BYTES : 0,
       .loader = (size_t)prefetch * microbatch};
 }
 

@@ -45,7 +45,7 @@ only_in 'mpi\.h' '^src/comm/'
 only_in 'hdf5' '^src/data/h5\.c$'
 only_in 'cblas' '^src/math/gemm\.c$'
 only_in 'yaml\.h>' '^src/base/yaml\.c$'
-only_in 'pthread\.h' '^src/(base/threads|comm/exchange|math/gemm|data/(loader|h5))\.c$'
+only_in 'pthread\.h' '^src/(base/thread\.h|(base/threads|math/gemm|data/h5)\.c)$'
 
 library=$(ls src/*/*.c datasets/*.c | grep -v '^src/cmd/')
 # shellcheck disable=SC2086
