@@ -23,6 +23,7 @@ enum {
   SHORTEST_NAP_NS = 10000,
   LONGEST_NAP_NS = 160000, /* while 20 kB come in on 1 Gbit/s: far less than what is under way */
   YIELDS = 1000,           /* looks in vain until who is waited for sleeps too, about a millisecond */
+  FIRST_YIELDS = 32,       /* until others do: a nap takes 60 microseconds */
   ROUND_BLOCK = 1 << 16    /* floats a task */
 };
 
@@ -148,7 +149,7 @@ static void make_way(cvy_exchange *x) {
   pthread_mutex_lock(&x->lock);
   const bool awaited = x->awaited;
   pthread_mutex_unlock(&x->lock);
-  if (awaited && x->idle++ < YIELDS) {
+  if (x->idle++ < (awaited ? YIELDS : FIRST_YIELDS)) {
     sched_yield();
     return;
   }

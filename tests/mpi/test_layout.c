@@ -214,7 +214,7 @@ static void settings_reach_mpi(void) {
   CU_ASSERT_STRING_EQUAL(value, "4");
   CU_ASSERT_FALSE(cvy_transport_value("btl_tcp_lunks", value, sizeof value));
   cvy_transport_tell(told, sizeof told, true, false);
-  CU_ASSERT_STRING_EQUAL(told, "btl_tcp_links=4");
+  CU_ASSERT_STRING_EQUAL(told, "btl_tcp_links=4 btl_tcp_eager_limit=655360");
 }
 
 int main(void) {
