@@ -110,6 +110,8 @@ char *cvy_pool_format(cvy_pool *pool, const char *format, ...) CVY_PRINTF(2, 3);
 /* Large planned memory (parameters, activations, scratch): 64-byte aligned, zeroed, page by page on first
  * touch. `what` names it in the error. */
 cvy_err cvy_buffer_create(void **out, size_t bytes, const char *what) CVY_MUST_CHECK;
+/* The same for memory of which parts are never touched: it has small pages, and so takes no more than what is. */
+cvy_err cvy_buffer_create_sparse(void **out, size_t bytes, const char *what) CVY_MUST_CHECK;
 void cvy_buffer_destroy(void *buffer);
 /* `bytes` rounded up to whole cache lines, so that neighbours in an arena never share one. */
 size_t cvy_aligned(size_t bytes);
