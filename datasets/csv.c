@@ -23,9 +23,7 @@ typedef struct picture {
 } picture;
 
 typedef struct state {
-  cvy_pool *pool;
-  cvy_pictures delivery;
-  bool borrows; /* all but the delivery, from the source it came of */
+  cvy_picture_state common;
   picture *pictures;
   /* while it opens */
   const config *config;
@@ -38,7 +36,7 @@ typedef struct state {
 
 static const char *path_of(const state *s, const char *field) {
   if (field[0] == '/') return field;
-  return cvy_pool_format(s->pool, "%s/%s", s->dir, field);
+  return cvy_pool_format(s->common.pool, "%s/%s", s->dir, field);
 }
 
 static bool is_file(const state *s, const char *field) {
@@ -49,7 +47,8 @@ static bool is_file(const state *s, const char *field) {
 static bool is_header(const state *s, const cvy_row *row) {
   if (s->config->header) return s->config->header == 1;
   for (int64_t i = 0; i < row->count; i++)
-    if (cvy_looks_like_picture(row->fields[i]) || is_file(s, row->fields[i])) return false;
+    if (strchr(row->fields[i], '/') || cvy_looks_like_picture(row->fields[i]) || is_file(s, row->fields[i]))
+      return false;
   return true;
 }
 
@@ -149,7 +148,7 @@ static cvy_err check_classes(const state *s, const cvy_classes *classes, bool nu
 static cvy_err find_classes(cvy_source *out, cvy_classes *by_text, int32_t **labels) {
   state *s = out->state;
   const int64_t count = s->table.count - s->first;
-  const char **names = cvy_pool_new(s->pool, sizeof *names * (size_t)count);
+  const char **names = cvy_pool_new(s->common.pool, sizeof *names * (size_t)count);
   bool numbers = true;
   for (int64_t i = 0; i < count; i++) {
     names[i] = label_at(s, s->first + i);
@@ -158,33 +157,57 @@ static cvy_err find_classes(cvy_source *out, cvy_classes *by_text, int32_t **lab
       return cvy_error(CVY_E_INPUT, "%s:%ld: no label", s->list, s->table.rows[s->first + i].line);
   }
   *by_text = cvy_classes_of(names, count);
-  const char **ordered = cvy_pool_new(s->pool, sizeof *ordered * (size_t)by_text->count);
+  const char **ordered = cvy_pool_new(s->common.pool, sizeof *ordered * (size_t)by_text->count);
   memcpy(ordered, by_text->names, sizeof *ordered * (size_t)by_text->count);
   if (numbers) qsort(ordered, (size_t)by_text->count, sizeof *ordered, by_number);
   const cvy_classes classes = {ordered, by_text->count};
   CVY_TRY(check_classes(s, &classes, numbers));
-  *labels = cvy_pool_new(s->pool, sizeof **labels * (size_t)classes.count);
+  *labels = cvy_pool_new(s->common.pool, sizeof **labels * (size_t)classes.count);
   for (int64_t k = 0; k < classes.count; k++) (*labels)[cvy_classes_find(by_text, ordered[k])] = (int32_t)k;
   out->class_count = classes.count;
   out->class_names = ordered;
   return CVY_OK;
 }
 
-/* ---- the reader ---- */
+/* ---- pictures ---- */
 
-static void close_csv(cvy_source *source) {
-  state *s = source->state;
-  cvy_pictures_free(&s->delivery);
-  if (!s->borrows) cvy_pool_destroy(s->pool);
-  free(s);
+static const state *sorted; /* qsort takes no context */
+
+static const char *path_at(const state *s, int64_t row) {
+  return s->table.rows[row].fields[s->path_column];
 }
+
+static int by_path(const void *a, const void *b) {
+  const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+  const int order = strcmp(path_at(sorted, x), path_at(sorted, y));
+  return order ? order : (x > y) - (x < y);
+}
+
+/* The same picture may come twice, but not as two things. */
+static cvy_err check_contradictions(const state *s) {
+  const int64_t count = s->table.count - s->first;
+  int64_t *rows = cvy_pool_new(s->common.pool, sizeof *rows * (size_t)count);
+  for (int64_t i = 0; i < count; i++) rows[i] = s->first + i;
+  sorted = s;
+  qsort(rows, (size_t)count, sizeof *rows, by_path);
+  for (int64_t i = 1; i < count; i++)
+    if (strcmp(path_at(s, rows[i - 1]), path_at(s, rows[i])) == 0 &&
+        strcmp(label_at(s, rows[i - 1]), label_at(s, rows[i])) != 0)
+      return cvy_error(CVY_E_INPUT, "%s:%ld: %s is '%s' here, and '%s' in line %ld", s->list,
+                       s->table.rows[rows[i]].line, path_at(s, rows[i]), label_at(s, rows[i]),
+                       label_at(s, rows[i - 1]), s->table.rows[rows[i - 1]].line);
+  return CVY_OK;
+}
+
+/* ---- the reader ---- */
 
 static cvy_err add_pictures(cvy_source *out) {
   state *s = out->state;
   cvy_classes classes;
   int32_t *labels = NULL;
   CVY_TRY(find_classes(out, &classes, &labels));
-  s->pictures = cvy_pool_new(s->pool, sizeof *s->pictures * (size_t)(s->table.count - s->first));
+  CVY_TRY(check_contradictions(s));
+  s->pictures = cvy_pool_new(s->common.pool, sizeof *s->pictures * (size_t)(s->table.count - s->first));
   for (int64_t i = s->first; i < s->table.count; i++) {
     const cvy_row *row = &s->table.rows[i];
     const char *path = path_of(s, row->fields[s->path_column]);
@@ -202,15 +225,15 @@ static cvy_err add_pictures(cvy_source *out) {
 static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t input_count) {
   static const char separators[] = {0, ',', ';', '\t'};
   state *s = out->state;
-  cvy_bytes *file = &s->delivery.file;
+  cvy_bytes *file = &s->common.delivery.file;
   if (input_count != 1)
     return cvy_error(CVY_E_USAGE, "csv: a split is one list, not %ld inputs", input_count);
-  s->list = cvy_pool_format(s->pool, "%s", inputs[0]);
+  s->list = cvy_pool_format(s->common.pool, "%s", inputs[0]);
   const char *slash = strrchr(s->list, '/');
-  s->dir = slash ? cvy_pool_format(s->pool, "%.*s", (int)(slash - s->list), s->list) : ".";
+  s->dir = slash ? cvy_pool_format(s->common.pool, "%.*s", (int)(slash - s->list), s->list) : ".";
   CVY_TRY(cvy_bytes_read(file, s->list));
-  CVY_TRY(
-      cvy_table_read(&s->table, s->pool, file->data, file->count, separators[s->config->separator], s->list));
+  CVY_TRY(cvy_table_read(&s->table, s->common.pool, file->data, file->count, separators[s->config->separator],
+                         s->list));
   CVY_TRY(find_columns(s));
   return add_pictures(out);
 }
@@ -219,36 +242,22 @@ static cvy_err open_csv(cvy_source *out, const void *config_, const char *const 
                         int64_t h, int64_t w, uint64_t seed) {
   const config *c = config_;
   (void)seed;
-  state *s = cvy_new(sizeof *s);
-  s->pool = cvy_pool_create();
+  state *s = cvy_pictures_begin(out, sizeof *s, c->colour, h, w);
   s->config = c;
-  s->delivery = (cvy_pictures){.h = h, .w = w, .c = cvy_colour_channels(c->colour)};
-  *out = (cvy_source){.state = s, .h = h, .w = w, .c = s->delivery.c};
-  const cvy_err err = open_state(out, inputs, input_count);
-  if (err) {
-    close_csv(out);
-    *out = (cvy_source){0};
-  }
-  return err;
+  return cvy_pictures_opened(out, open_state(out, inputs, input_count), cvy_pictures_end);
 }
 
 static void csv_again(cvy_source *out, const cvy_source *first) {
-  const state *shared = first->state;
-  state *s = cvy_new(sizeof *s);
-  *s = *shared;
-  s->borrows = true;
-  s->delivery = cvy_pictures_again(&shared->delivery);
-  *out = *first;
-  out->state = s;
+  cvy_pictures_share(out, first, sizeof(state));
 }
 
 static cvy_err read_csv(cvy_record *out, cvy_source *source, int64_t index) {
   state *s = source->state;
   const picture *p = &s->pictures[index];
-  snprintf(s->delivery.name, sizeof s->delivery.name, "%s", p->path);
-  *out = (cvy_record){.label = p->label, .name = s->delivery.name};
-  CVY_TRY(cvy_bytes_read(&s->delivery.file, p->path));
-  return cvy_pictures_deliver(out, &s->delivery, source);
+  snprintf(s->common.delivery.name, sizeof s->common.delivery.name, "%s", p->path);
+  *out = (cvy_record){.label = p->label, .name = s->common.delivery.name};
+  CVY_TRY(cvy_pictures_read(&s->common.delivery, p->path));
+  return cvy_pictures_deliver(out, &s->common.delivery, source);
 }
 
 static const char *const separator_words[] = {"auto", "comma", "semicolon", "tab", NULL};
@@ -257,7 +266,7 @@ static const cvy_option options[] = {
     {"separator", CVY_CHOICE, offsetof(config, separator), "auto", .words = separator_words,
      .help = "between fields; auto: what the first line has most of"},
     {"header", CVY_CHOICE, offsetof(config, header), "auto", .words = header_words,
-     .help = "whether the first row names the columns; auto: if it names no file"},
+     .help = "whether the first row names the columns; auto: if it names no file and no path"},
     {"path-column", CVY_STRING, offsetof(config, path_column), "",
      .help = "the header's word, or number from 1, of the paths; none: found"},
     {"label-column", CVY_STRING, offsetof(config, label_column), "", .help = "the same of the labels"},
@@ -273,6 +282,6 @@ const cvy_reader cvy_reader_csv = {
     .keeps_files = true,
     .open = open_csv,
     .read = read_csv,
-    .close = close_csv,
+    .close = cvy_pictures_end,
     .again = csv_again,
 };

@@ -21,11 +21,9 @@ typedef struct picture {
 } picture;
 
 typedef struct state {
-  cvy_pool *pool;
+  cvy_picture_state common;
   picture *pictures;
   int64_t count, capacity;
-  cvy_pictures delivery;
-  bool borrows; /* all but the delivery, from the source it came of */
 } state;
 
 /* ---- listing ---- */
@@ -69,8 +67,13 @@ static cvy_err list_folders(char ***out, int64_t *count, cvy_pool *pool, const c
   char **names;
   int64_t n, kept = 0;
   CVY_TRY(list(&names, &n, pool, path));
-  for (int64_t i = 0; i < n; i++)
-    if (cvy_is_folder(cvy_pool_format(pool, "%s/%s", path, names[i]))) names[kept++] = names[i];
+  for (int64_t i = 0; i < n; i++) {
+    struct stat info;
+    const char *below = cvy_pool_format(pool, "%s/%s", path, names[i]);
+    if (stat(below, &info) != 0)
+      return read_failed(below); /* a link to nothing, too: a class may be missing */
+    if (S_ISDIR(info.st_mode)) names[kept++] = names[i];
+  }
   *out = names;
   *count = kept;
   return CVY_OK;
@@ -79,7 +82,7 @@ static cvy_err list_folders(char ***out, int64_t *count, cvy_pool *pool, const c
 static void add_picture(state *s, const char *path, int32_t label) {
   if (s->count == s->capacity) {
     s->capacity = 2 * s->capacity + 1024;
-    picture *more = cvy_pool_new(s->pool, sizeof *more * (size_t)s->capacity);
+    picture *more = cvy_pool_new(s->common.pool, sizeof *more * (size_t)s->capacity);
     if (s->count > 0) memcpy(more, s->pictures, sizeof *more * (size_t)s->count);
     s->pictures = more;
   }
@@ -89,11 +92,11 @@ static void add_picture(state *s, const char *path, int32_t label) {
 static cvy_err add_class(state *s, int64_t *bytes, const char *path, int32_t label) {
   char **names;
   int64_t n;
-  CVY_TRY(list(&names, &n, s->pool, path));
+  CVY_TRY(list(&names, &n, s->common.pool, path));
   if (n == 0) return cvy_error(CVY_E_INPUT, "%s: a class without a picture", path);
   for (int64_t i = 0; i < n; i++) {
     struct stat info;
-    const char *file = cvy_pool_format(s->pool, "%s/%s", path, names[i]);
+    const char *file = cvy_pool_format(s->common.pool, "%s/%s", path, names[i]);
     if (stat(file, &info) != 0) return read_failed(file);
     if (!S_ISREG(info.st_mode))
       return cvy_error(CVY_E_INPUT, "%s: %s; a class's folder holds JPEG and PNG files only", file,
@@ -106,13 +109,6 @@ static cvy_err add_class(state *s, int64_t *bytes, const char *path, int32_t lab
 
 /* ---- the reader ---- */
 
-static void close_folder(cvy_source *source) {
-  state *s = source->state;
-  cvy_pictures_free(&s->delivery);
-  if (!s->borrows) cvy_pool_destroy(s->pool);
-  free(s);
-}
-
 static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t input_count) {
   state *s = out->state;
   char **classes;
@@ -120,7 +116,7 @@ static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t in
   if (input_count != 1)
     return cvy_error(CVY_E_USAGE, "folder: a split is one folder with a sub-folder a class, not %ld inputs",
                      input_count);
-  CVY_TRY(list_folders(&classes, &n, s->pool, inputs[0]));
+  CVY_TRY(list_folders(&classes, &n, s->common.pool, inputs[0]));
   if (n == 0)
     return cvy_error(CVY_E_INPUT, "%s: no sub-folders; expected one a class, with JPEG and PNG files",
                      inputs[0]);
@@ -128,7 +124,7 @@ static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t in
     return cvy_error(CVY_E_INPUT, "%s: '%s' is its only sub-folder; a set has two classes or more", inputs[0],
                      classes[0]);
   for (int64_t i = 0; i < n; i++)
-    CVY_TRY(add_class(s, &out->encoded_bytes, cvy_pool_format(s->pool, "%s/%s", inputs[0], classes[i]),
+    CVY_TRY(add_class(s, &out->encoded_bytes, cvy_pool_format(s->common.pool, "%s/%s", inputs[0], classes[i]),
                       (int32_t)i));
   out->class_count = n;
   out->class_names = (const char *const *)classes;
@@ -140,35 +136,21 @@ static cvy_err open_folder(cvy_source *out, const void *config_, const char *con
                            int64_t input_count, int64_t h, int64_t w, uint64_t seed) {
   const config *c = config_;
   (void)seed;
-  state *s = cvy_new(sizeof *s);
-  s->pool = cvy_pool_create();
-  s->delivery = (cvy_pictures){.h = h, .w = w, .c = cvy_colour_channels(c->colour)};
-  *out = (cvy_source){.state = s, .h = h, .w = w, .c = s->delivery.c};
-  const cvy_err err = open_state(out, inputs, input_count);
-  if (err) {
-    close_folder(out);
-    *out = (cvy_source){0};
-  }
-  return err;
+  cvy_pictures_begin(out, sizeof(state), c->colour, h, w);
+  return cvy_pictures_opened(out, open_state(out, inputs, input_count), cvy_pictures_end);
 }
 
 static void folder_again(cvy_source *out, const cvy_source *first) {
-  const state *shared = first->state;
-  state *s = cvy_new(sizeof *s);
-  *s = *shared;
-  s->borrows = true;
-  s->delivery = cvy_pictures_again(&shared->delivery);
-  *out = *first;
-  out->state = s;
+  cvy_pictures_share(out, first, sizeof(state));
 }
 
 static cvy_err read_folder(cvy_record *out, cvy_source *source, int64_t index) {
   state *s = source->state;
   const picture *p = &s->pictures[index];
-  snprintf(s->delivery.name, sizeof s->delivery.name, "%s", p->path);
-  *out = (cvy_record){.label = p->label, .name = s->delivery.name};
-  CVY_TRY(cvy_bytes_read(&s->delivery.file, p->path));
-  return cvy_pictures_deliver(out, &s->delivery, source);
+  snprintf(s->common.delivery.name, sizeof s->common.delivery.name, "%s", p->path);
+  *out = (cvy_record){.label = p->label, .name = s->common.delivery.name};
+  CVY_TRY(cvy_pictures_read(&s->common.delivery, p->path));
+  return cvy_pictures_deliver(out, &s->common.delivery, source);
 }
 
 /* ---- splits ---- */
@@ -192,9 +174,10 @@ const cvy_reader cvy_reader_folder = {
     .kind = &(const cvy_kind){"folder", "one sub-folder of JPEG and PNG files a class", options,
                               sizeof(config)},
     .keeps_files = true,
+    .walks = true,
     .find_splits = find_splits,
     .open = open_folder,
     .read = read_folder,
-    .close = close_folder,
+    .close = cvy_pictures_end,
     .again = folder_again,
 };

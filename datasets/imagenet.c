@@ -40,11 +40,9 @@ typedef struct texts {
 } texts;
 
 typedef struct state {
-  cvy_pool *pool;
+  cvy_picture_state common;
   const char *tar;
   int fd;
-  cvy_pictures delivery;
-  bool borrows; /* all but the delivery, from the source it came of */
   texts given;
   cvy_synsets classes;
   picture *pictures;
@@ -63,14 +61,14 @@ static int64_t field_called(const cvy_matlab_structs *m, const char *name) {
 /* Synsets without children are classes; they have the numbers 1 to 1,000. */
 static cvy_err read_meta(state *s, const void *bytes, size_t count, const char *path) {
   cvy_matlab_structs m;
-  CVY_TRY(cvy_matlab_read(&m, s->pool, bytes, count, "synsets", path));
+  CVY_TRY(cvy_matlab_read(&m, s->common.pool, bytes, count, "synsets", path));
   const int64_t id = field_called(&m, "ILSVRC2012_ID"), wnid = field_called(&m, "WNID"),
                 words = field_called(&m, "words"), children = field_called(&m, "num_children");
   if (id < 0 || wnid < 0 || words < 0 || children < 0)
     return cvy_error(CVY_E_INPUT, "%s: the synsets have no ILSVRC2012_ID, WNID, words and num_children",
                      path);
   cvy_synsets *meta = &s->given.meta;
-  *meta = (cvy_synsets){.items = cvy_pool_new(s->pool, sizeof *meta->items * (size_t)(m.count + 1))};
+  *meta = (cvy_synsets){.items = cvy_pool_new(s->common.pool, sizeof *meta->items * (size_t)(m.count + 1))};
   for (int64_t i = 0; i < m.count; i++) meta->count += m.numbers[i * m.field_count + children] == 0;
   for (int64_t i = 0; i < m.count; i++) {
     const double *numbers = m.numbers + i * m.field_count;
@@ -82,7 +80,7 @@ static cvy_err read_meta(state *s, const void *bytes, size_t count, const char *
       return cvy_error(CVY_E_INPUT,
                        "%s: synset %ld: its ILSVRC2012_ID or WNID is missing, wrong or there twice", path,
                        i + 1);
-    meta->items[(int64_t)n - 1] = cvy_synset_of(s->pool, text[wnid], text[words] ? text[words] : "");
+    meta->items[(int64_t)n - 1] = cvy_synset_of(s->common.pool, text[wnid], text[words] ? text[words] : "");
   }
   s->given.meta_path = path;
   return CVY_OK;
@@ -90,7 +88,7 @@ static cvy_err read_meta(state *s, const void *bytes, size_t count, const char *
 
 static cvy_err read_devkit(state *s, const char *path) {
   static const char *const names[2] = {"meta.mat", "ILSVRC2012_validation_ground_truth.txt"};
-  cvy_bytes *file = &s->delivery.file;
+  cvy_bytes *file = &s->common.delivery.file;
   cvy_tree *kit;
   CVY_TRY(cvy_tree_open(&kit, path));
   cvy_err err = CVY_OK;
@@ -100,12 +98,12 @@ static cvy_err read_devkit(state *s, const char *path) {
       const char *slash = strrchr(kit->members.items[i].name, '/');
       if (slash && strcmp(slash + 1, names[k]) == 0) found = &kit->members.items[i];
     }
-    const char *name = cvy_pool_format(s->pool, "%s: %s", path, names[k]);
+    const char *name = cvy_pool_format(s->common.pool, "%s: %s", path, names[k]);
     if (!found) err = cvy_error(CVY_E_INPUT, "%s: no '%s' in it", path, names[k]);
     if (!err) err = cvy_tree_read(file, kit, found);
     if (!err && k == 0) err = read_meta(s, file->data, file->count, name);
     if (!err && k == 1 && !s->given.truth_path) {
-      cvy_lines_read(&s->given.truth, s->pool, file->data, file->count);
+      cvy_lines_read(&s->given.truth, s->common.pool, file->data, file->count);
       s->given.truth_path = name;
     }
   }
@@ -120,18 +118,18 @@ static cvy_err twice(const char *what, const char *a, const char *b) {
 }
 
 static cvy_err read_text(state *s, const char *path) {
-  cvy_bytes *file = &s->delivery.file;
+  cvy_bytes *file = &s->common.delivery.file;
   cvy_lines lines;
   texts *t = &s->given;
   CVY_TRY(cvy_bytes_read(file, path));
   if (file->count >= 6 && memcmp(file->data, "MATLAB", 6) == 0)
     return read_meta(s, file->data, file->count, path);
-  cvy_lines_read(&lines, s->pool, file->data, file->count);
+  cvy_lines_read(&lines, s->common.pool, file->data, file->count);
   if (lines.count == 0) return cvy_error(CVY_E_INPUT, "%s: no line in it", path);
   if (cvy_is_synset(lines.items[0].first)) {
     if (t->synset_path) return twice("lists of synsets", t->synset_path, path);
     t->synset_path = path;
-    return cvy_synsets_read(&t->synsets, s->pool, &lines, path);
+    return cvy_synsets_read(&t->synsets, s->common.pool, &lines, path);
   }
   if (t->truth_path) return twice("labels of pictures", t->truth_path, path);
   t->truth = lines;
@@ -146,7 +144,7 @@ static bool is_devkit(const char *path) {
 
 static cvy_err read_inputs(state *s, const char *const *inputs, int64_t input_count) {
   for (int64_t i = 0; i < input_count; i++) {
-    const char *path = cvy_pool_format(s->pool, "%s", inputs[i]);
+    const char *path = cvy_pool_format(s->common.pool, "%s", inputs[i]);
     if (cvy_is_folder(path))
       return cvy_error(CVY_E_INPUT,
                        "%s: a folder; give it alone and without --split, or name the files of a split", path);
@@ -175,15 +173,16 @@ static cvy_err set_classes(state *s, const char **ids, int64_t count) {
   if (t->synsets.count > 0) {
     *c = t->synsets;
   } else if (t->meta.count > 0) {
-    *c = (cvy_synsets){cvy_pool_new(s->pool, sizeof *c->items * (size_t)t->meta.count), t->meta.count};
+    *c = (cvy_synsets){cvy_pool_new(s->common.pool, sizeof *c->items * (size_t)t->meta.count), t->meta.count};
     memcpy(c->items, t->meta.items, sizeof *c->items * (size_t)c->count);
     if (!cvy_synsets_sort(c)) return cvy_error(CVY_E_INPUT, "%s: a synset comes twice", t->meta_path);
   } else {
     const cvy_classes names = cvy_classes_of(ids, count);
-    *c = (cvy_synsets){cvy_pool_new(s->pool, sizeof *c->items * (size_t)(names.count + 1)), names.count};
+    *c = (cvy_synsets){cvy_pool_new(s->common.pool, sizeof *c->items * (size_t)(names.count + 1)),
+                       names.count};
     for (int64_t k = 0; k < names.count; k++) c->items[k] = (cvy_synset){names.names[k], names.names[k]};
   }
-  s->per_class = cvy_pool_new(s->pool, sizeof *s->per_class * (size_t)(c->count + 1));
+  s->per_class = cvy_pool_new(s->common.pool, sizeof *s->per_class * (size_t)(c->count + 1));
   if (c->count < 2) return cvy_error(CVY_E_INPUT, "%s: %ld class; a set has two or more", s->tar, c->count);
   return CVY_OK;
 }
@@ -202,7 +201,7 @@ static cvy_err class_of(int32_t *label, const state *s, const char *id, const ch
 static void add_picture(state *s, const cvy_member *m, int32_t label) {
   if (s->count == s->capacity) {
     s->capacity = 2 * s->capacity + 1024;
-    picture *more = cvy_pool_new(s->pool, sizeof *more * (size_t)s->capacity);
+    picture *more = cvy_pool_new(s->common.pool, sizeof *more * (size_t)s->capacity);
     if (s->count > 0) memcpy(more, s->pictures, sizeof *more * (size_t)s->count);
     s->pictures = more;
   }
@@ -233,22 +232,24 @@ static cvy_err add_class(state *s, cvy_pool *pool, const cvy_member *tar, const 
   CVY_TRY(cvy_tarball_list(&members, pool, s->fd, tar->offset, tar->offset + tar->size, path));
   for (int64_t i = 0; i < members.count; i++) {
     cvy_member *m = &members.items[i];
-    m->name = cvy_pool_format(s->pool, "%s", m->name);
+    m->name = cvy_pool_format(s->common.pool, "%s", m->name);
+    if (ends_in_tar(m->name))
+      return cvy_error(CVY_E_INPUT, "%s: '%s' is in it; expected the pictures of a class", path, m->name);
     if (!m->folder) add_picture(s, m, label);
   }
   return CVY_OK;
 }
 
 static cvy_err add_train(state *s, const cvy_members *tars) {
-  const char **ids = cvy_pool_new(s->pool, sizeof *ids * (size_t)(tars->count + 1));
+  const char **ids = cvy_pool_new(s->common.pool, sizeof *ids * (size_t)(tars->count + 1));
   int64_t n = 0;
   for (int64_t i = 0; i < tars->count; i++) {
     const cvy_member *m = &tars->items[i];
     if (m->folder) continue;
-    if (!ends_in_tar(m->name) || !cvy_is_synset(id_of_tar(s->pool, m->name)))
+    if (!ends_in_tar(m->name) || !cvy_is_synset(id_of_tar(s->common.pool, m->name)))
       return cvy_error(CVY_E_INPUT, "%s: '%s'; expected one tar a class, such as n01440764.tar", s->tar,
                        m->name);
-    ids[n++] = id_of_tar(s->pool, m->name);
+    ids[n++] = id_of_tar(s->common.pool, m->name);
   }
   CVY_TRY(set_classes(s, ids, n));
   const double start_s = cvy_now_s();
@@ -304,17 +305,17 @@ static cvy_err read_kit_answer(answer *out, const state *s, const cvy_line *line
   if (!is_whole(line->first) || line->rest[0] || n < 1 || n > meta->count)
     return cvy_error(CVY_E_INPUT, "%s:%ld: '%s'; expected a class from 1 to %ld", s->given.truth_path,
                      line->number, line->first, meta->count);
-  *out = (answer){cvy_pool_format(s->pool, "ILSVRC2012_val_%08ld", index + 1), meta->items[n - 1].id,
+  *out = (answer){cvy_pool_format(s->common.pool, "ILSVRC2012_val_%08ld", index + 1), meta->items[n - 1].id,
                   line->number, false};
   return CVY_OK;
 }
 
 static cvy_err read_answer(answer *out, const state *s, const cvy_line *line) {
-  const char *text = cvy_pool_format(s->pool, "%.*s", (int)strcspn(line->rest, " \t,"), line->rest);
+  const char *text = cvy_pool_format(s->common.pool, "%.*s", (int)strcspn(line->rest, " \t,"), line->rest);
   if (!cvy_is_synset(text) && !is_whole(text))
     return cvy_error(CVY_E_INPUT, "%s:%ld: '%s' for '%s'; expected a synset such as n01440764, or a number",
                      s->given.truth_path, line->number, text, line->first);
-  *out = (answer){stem_of(s->pool, line->first), text, line->number, false};
+  *out = (answer){stem_of(s->common.pool, line->first), text, line->number, false};
   return CVY_OK;
 }
 
@@ -323,7 +324,7 @@ static cvy_err read_answers(answer **out, int64_t *count, state *s) {
   if (lines->count == 0) return cvy_error(CVY_E_INPUT, "%s: no line in it", s->given.truth_path);
   const bool kit = is_whole(lines->items[0].first) && !lines->items[0].rest[0];
   const int64_t first = strcmp(lines->items[0].first, "ImageId") == 0; /* Kaggle's header */
-  answer *all = cvy_pool_new(s->pool, sizeof *all * (size_t)(lines->count + 1));
+  answer *all = cvy_pool_new(s->common.pool, sizeof *all * (size_t)(lines->count + 1));
   *count = 0;
   for (int64_t i = first; i < lines->count; i++)
     CVY_TRY(kit ? read_kit_answer(&all[(*count)++], s, &lines->items[i], i)
@@ -338,7 +339,7 @@ static cvy_err read_answers(answer **out, int64_t *count, state *s) {
 }
 
 static cvy_err label_of(int32_t *label, const state *s, const answer *a) {
-  const char *where = cvy_pool_format(s->pool, "%s:%ld", s->given.truth_path, a->line);
+  const char *where = cvy_pool_format(s->common.pool, "%s:%ld", s->given.truth_path, a->line);
   if (!is_whole(a->text)) return class_of(label, s, a->text, where);
   const long n = strtol(a->text, NULL, 10);
   if (s->given.synsets.count == 0 && s->given.meta.count == 0)
@@ -356,7 +357,7 @@ static cvy_err add_answered(state *s, const cvy_members *members, answer *answer
   for (int64_t i = 0; i < members->count; i++) {
     const cvy_member *m = &members->items[i];
     if (m->folder) continue;
-    const answer key = {.stem = stem_of(s->pool, m->name)};
+    const answer key = {.stem = stem_of(s->common.pool, m->name)};
     answer *found = bsearch(&key, answers, (size_t)count, sizeof key, by_stem);
     int32_t label = 0;
     if (!found)
@@ -382,7 +383,7 @@ static cvy_err add_val(state *s, const cvy_members *members) {
                      "LOC_val_solution.csv, or lines of a picture's name and synset",
                      s->tar);
   CVY_TRY(read_answers(&answers, &count, s));
-  const char **ids = cvy_pool_new(s->pool, sizeof *ids * (size_t)(count + 1));
+  const char **ids = cvy_pool_new(s->common.pool, sizeof *ids * (size_t)(count + 1));
   for (int64_t i = 0; i < count; i++) ids[i] = answers[i].text;
   CVY_TRY(set_classes(s, ids, count));
   return add_answered(s, members, answers, count);
@@ -391,18 +392,16 @@ static cvy_err add_val(state *s, const cvy_members *members) {
 /* ---- the reader ---- */
 
 static void close_imagenet(cvy_source *source) {
-  state *s = source->state;
-  cvy_pictures_free(&s->delivery);
-  if (!s->borrows && s->fd >= 0) close(s->fd);
-  if (!s->borrows) cvy_pool_destroy(s->pool);
-  free(s);
+  const state *s = source->state;
+  if (!s->common.borrows && s->fd >= 0) close(s->fd);
+  cvy_pictures_end(source);
 }
 
 static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t input_count) {
   state *s = out->state;
   cvy_members members;
   CVY_TRY(read_inputs(s, inputs, input_count));
-  CVY_TRY(cvy_archive_open(&s->fd, &members, s->pool, s->tar));
+  CVY_TRY(cvy_archive_open(&s->fd, &members, s->common.pool, s->tar));
   bool nested = false;
   for (int64_t i = 0; i < members.count; i++) nested |= ends_in_tar(members.items[i].name);
   CVY_TRY((nested ? add_train : add_val)(s, &members));
@@ -412,7 +411,7 @@ static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t in
   for (int64_t i = 0; i < s->count; i++) out->encoded_bytes += s->pictures[i].size;
   out->count = s->count;
   out->class_count = s->classes.count;
-  out->class_names = cvy_synsets_names(s->pool, &s->classes);
+  out->class_names = cvy_synsets_names(s->common.pool, &s->classes);
   return CVY_OK;
 }
 
@@ -420,39 +419,24 @@ static cvy_err open_imagenet(cvy_source *out, const void *config_, const char *c
                              int64_t input_count, int64_t h, int64_t w, uint64_t seed) {
   const config *c = config_;
   (void)seed;
-  state *s = cvy_new(sizeof *s);
-  s->pool = cvy_pool_create();
+  state *s = cvy_pictures_begin(out, sizeof *s, c->colour, h, w);
   s->fd = -1;
-  s->delivery = (cvy_pictures){.h = h, .w = w, .c = cvy_colour_channels(c->colour)};
-  *out = (cvy_source){.state = s, .h = h, .w = w, .c = s->delivery.c};
-  const cvy_err err = open_state(out, inputs, input_count);
-  if (err) {
-    close_imagenet(out);
-    *out = (cvy_source){0};
-  }
-  return err;
+  return cvy_pictures_opened(out, open_state(out, inputs, input_count), close_imagenet);
 }
 
 static void imagenet_again(cvy_source *out, const cvy_source *first) {
-  const state *shared = first->state;
-  state *s = cvy_new(sizeof *s);
-  *s = *shared;
-  s->borrows = true;
-  s->delivery = cvy_pictures_again(&shared->delivery);
-  *out = *first;
-  out->state = s;
+  cvy_pictures_share(out, first, sizeof(state));
 }
 
 static cvy_err read_imagenet(cvy_record *out, cvy_source *source, int64_t index) {
   state *s = source->state;
   const picture *p = &s->pictures[index];
-  cvy_bytes *file = &s->delivery.file;
-  snprintf(s->delivery.name, sizeof s->delivery.name, "%s: %s", s->tar, p->name);
-  *out = (cvy_record){.label = p->label, .name = s->delivery.name};
-  CVY_TRY(cvy_bytes_reserve(file, (size_t)p->size, s->delivery.name));
-  file->count = (size_t)p->size;
-  CVY_TRY(cvy_read_at(file->data, s->fd, p->offset, file->count, s->delivery.name));
-  return cvy_pictures_deliver(out, &s->delivery, source);
+  cvy_bytes *file = &s->common.delivery.file;
+  snprintf(s->common.delivery.name, sizeof s->common.delivery.name, "%s: %s", s->tar, p->name);
+  *out = (cvy_record){.label = p->label, .name = s->common.delivery.name};
+  CVY_TRY(cvy_pictures_reserve(&s->common.delivery, p->size));
+  CVY_TRY(cvy_read_at(file->data, s->fd, p->offset, file->count, s->common.delivery.name));
+  return cvy_pictures_deliver(out, &s->common.delivery, source);
 }
 
 /* ---- splits ---- */

@@ -1,8 +1,39 @@
 #include "pictures.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* More than a hundred million pixels take in any format that is read here. */
+static const int64_t most_bytes = (int64_t)1 << 30;
+
+cvy_err cvy_pictures_reserve(cvy_pictures *p, int64_t size) {
+  if (size > most_bytes)
+    return cvy_error(CVY_E_INPUT, "%s: %ld bytes; a picture's file has at most %ld", p->name, size,
+                     most_bytes);
+  CVY_TRY(cvy_bytes_reserve(&p->file, (size_t)size, p->name));
+  p->file.count = (size_t)size;
+  return CVY_OK;
+}
+
+static cvy_err read_open(cvy_pictures *p, int fd) {
+  struct stat info;
+  if (fstat(fd, &info) != 0) return cvy_error(CVY_E_SYSTEM, "%s: cannot read: %s", p->name, strerror(errno));
+  CVY_TRY(cvy_pictures_reserve(p, info.st_size));
+  return cvy_read_at(p->file.data, fd, 0, p->file.count, p->name);
+}
+
+cvy_err cvy_pictures_read(cvy_pictures *p, const char *path) {
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return cvy_error(CVY_E_INPUT, "%s: cannot open: %s", path, strerror(errno));
+  const cvy_err err = read_open(p, fd);
+  close(fd);
+  return err;
+}
 
 cvy_err cvy_pictures_deliver(cvy_record *out, cvy_pictures *p, const cvy_source *source) {
   out->encoded = p->file.data;
@@ -14,14 +45,38 @@ cvy_err cvy_pictures_deliver(cvy_record *out, cvy_pictures *p, const cvy_source 
   return CVY_OK;
 }
 
-cvy_pictures cvy_pictures_again(const cvy_pictures *p) {
-  return (cvy_pictures){.h = p->h, .w = p->w, .c = p->c};
+void *cvy_pictures_begin(cvy_source *out, size_t bytes, int colour, int64_t h, int64_t w) {
+  cvy_picture_state *s = cvy_new(bytes);
+  s->pool = cvy_pool_create();
+  s->delivery = (cvy_pictures){.h = h, .w = w, .c = cvy_colour_channels(colour)};
+  *out = (cvy_source){.state = s, .h = h, .w = w, .c = s->delivery.c};
+  return s;
 }
 
-void cvy_pictures_free(cvy_pictures *p) {
-  cvy_bytes_free(&p->file);
-  cvy_image_free(&p->decoded);
-  cvy_image_free(&p->scaled);
+cvy_err cvy_pictures_opened(cvy_source *out, cvy_err err, void (*close)(cvy_source *source)) {
+  if (!err) return CVY_OK;
+  close(out);
+  *out = (cvy_source){0};
+  return err;
+}
+
+void cvy_pictures_share(cvy_source *out, const cvy_source *first, size_t bytes) {
+  const cvy_picture_state *shared = first->state;
+  cvy_picture_state *s = cvy_new(bytes);
+  memcpy(s, shared, bytes);
+  s->borrows = true;
+  s->delivery = (cvy_pictures){.h = shared->delivery.h, .w = shared->delivery.w, .c = shared->delivery.c};
+  *out = *first;
+  out->state = s;
+}
+
+void cvy_pictures_end(cvy_source *source) {
+  cvy_picture_state *s = source->state;
+  cvy_bytes_free(&s->delivery.file);
+  cvy_image_free(&s->delivery.decoded);
+  cvy_image_free(&s->delivery.scaled);
+  if (!s->borrows) cvy_pool_destroy(s->pool);
+  free(s);
 }
 
 bool cvy_looks_like_picture(const char *name) {
@@ -44,7 +99,7 @@ const char *cvy_split_called(const char *folder) {
   static const char *const names[][2] = {
       {"train", "train"}, {"val", "val"}, {"valid", "val"}, {"validation", "val"}, {"test", "test"}};
   for (int64_t i = 0; i < CVY_COUNT(names); i++)
-    if (strcmp(folder, names[i][0]) == 0) return names[i][1];
+    if (strcasecmp(folder, names[i][0]) == 0) return names[i][1];
   return NULL;
 }
 

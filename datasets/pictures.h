@@ -12,13 +12,32 @@ typedef struct cvy_pictures {
   cvy_image decoded, scaled;
 } cvy_pictures;
 
+/* Makes room for a picture of `size` bytes in `file`; CVY_E_INPUT if no picture is so large. Errors begin with the name. */
+cvy_err cvy_pictures_reserve(cvy_pictures *pictures, int64_t size) CVY_MUST_CHECK;
+/* Reads the file at `path`, which becomes the name. */
+cvy_err cvy_pictures_read(cvy_pictures *pictures, const char *path) CVY_MUST_CHECK;
 /* Decodes `file`, unless the source is to deliver the bytes_only, and scales it; out->label is left alone. Errors begin
  * with the name. */
 cvy_err cvy_pictures_deliver(cvy_record *out, cvy_pictures *pictures,
                              const cvy_source *source) CVY_MUST_CHECK;
-/* The same delivery with buffers of its own. */
-cvy_pictures cvy_pictures_again(const cvy_pictures *pictures);
-void cvy_pictures_free(cvy_pictures *pictures);
+
+/* ---- the life of a reader of picture files ---- */
+
+/* What its state begins with. */
+typedef struct cvy_picture_state {
+  cvy_pool *pool;        /* of what was listed */
+  cvy_pictures delivery; /* each source's own */
+  bool borrows;          /* all but the delivery, from the source it came of */
+} cvy_picture_state;
+
+/* A zeroed state of `bytes` with its head, in *out. */
+void *cvy_pictures_begin(cvy_source *out, size_t bytes, int colour, int64_t h, int64_t w);
+/* The end of open: passes `err` on, and closes what it left half open. */
+cvy_err cvy_pictures_opened(cvy_source *out, cvy_err err, void (*close)(cvy_source *source)) CVY_MUST_CHECK;
+/* `again`, of a state of `bytes`. */
+void cvy_pictures_share(cvy_source *out, const cvy_source *first, size_t bytes);
+/* The end of close: frees the state with its head. */
+void cvy_pictures_end(cvy_source *source);
 
 /* By its ending, .jpg, .jpeg or .png. */
 bool cvy_looks_like_picture(const char *name);

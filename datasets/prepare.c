@@ -11,6 +11,8 @@
 #define _DEFAULT_SOURCE /* realpath */
 #include "prepare_job.h"
 
+#include "data/dataset.h"
+
 #include "base/files.h"
 #include "files.h"
 
@@ -19,8 +21,6 @@
 #include <sys/stat.h>
 
 enum { MAX_SPLITS = CVY_PREPARE_SPLITS, MAX_NAME = CVY_PREPARE_SPLIT_NAME };
-
-static const double shard_bytes = 250.0 * 1024 * 1024; /* leaves room for labels and HDF5's own */
 
 typedef cvy_prepare_group group;
 typedef cvy_prepare_part part;
@@ -128,6 +128,28 @@ static void find_folders(job *j, group *g) {
   }
 }
 
+/* `path` with its links followed as far as it exists. In `pool`. */
+static const char *real_path(cvy_pool *pool, const char *path) {
+  char *head = cvy_pool_format(pool, "%s%s", path[0] == '/' ? "" : "./", path);
+  const char *whole = cvy_pool_format(pool, "%s", head);
+  char *real = realpath(head, NULL);
+  for (char *slash; !real && (slash = strrchr(head, '/')) != NULL && slash > head;
+       real = realpath(head, NULL))
+    *slash = '\0';
+  const char *out = real ? cvy_pool_format(pool, "%s%s", real, whole + strlen(head)) : path;
+  free(real);
+  return out;
+}
+
+/* Shards among the classes would be taken for one of them the next time. */
+static cvy_err check_place(const job *j, const char *input) {
+  const char *from = real_path(j->pool, input), *to = real_path(j->pool, j->config->dir);
+  const size_t length = strlen(from);
+  if (!j->config->reader->walks || strncmp(from, to, length) != 0 || to[length] != '/') return CVY_OK;
+  return cvy_error(CVY_E_USAGE, "-o %s lies inside %s, whose folders are classes; choose a folder elsewhere",
+                   j->config->dir, input);
+}
+
 static cvy_err open_groups(job *j) {
   const cvy_prepare_config *c = j->config;
   const bool keeps_size = c->encoded || c->shorter > 0;
@@ -135,6 +157,7 @@ static cvy_err open_groups(job *j) {
   const int64_t w = keeps_size ? 0 : c->w ? c->w : c->reader->default_w;
   for (int64_t i = 0; i < j->group_count; i++) {
     group *g = &j->groups[i];
+    for (int64_t k = 0; k < g->input_count; k++) CVY_TRY(check_place(j, g->inputs[k]));
     CVY_TRY(c->reader->open(&g->source, c->reader_config, g->inputs, g->input_count, h, w, c->seed));
     g->open = true;
     g->source.bytes_only = c->reader->keeps_files;
@@ -145,14 +168,23 @@ static cvy_err open_groups(job *j) {
   return CVY_OK;
 }
 
+/* A thread holds several records at a time. */
+static cvy_err check_size(const cvy_source *s) {
+  const int64_t most = (int64_t)1 << 28;
+  if (s->h * s->w * s->c <= most) return CVY_OK;
+  return cvy_error(CVY_E_USAGE, "--size %ldx%ld: %ld bytes an image; at most %ld", s->w, s->h,
+                   s->h * s->w * s->c, most);
+}
+
 static cvy_err choose_encoding(job *j) {
   const cvy_prepare_config *c = j->config;
   const cvy_source *s = &j->groups[0].source;
+  CVY_TRY(check_size(s));
   j->encoded = c->encoded || c->shorter > 0 || s->h == 0;
   j->shorter = c->shorter;
   j->quality = c->quality > 0 ? c->quality : 90;
   if (j->encoded && !c->encoded && c->shorter == 0)
-    cvy_log("the pictures vary in size and no --size is given: they stay encoded");
+    cvy_log("no --size is given, so the pictures stay encoded, each of its own size");
   return CVY_OK;
 }
 
@@ -207,7 +239,9 @@ static double record_bytes(const job *j, const cvy_source *s) {
 
 static int64_t enough_shards(const job *j, const part *p) {
   const cvy_source *s = &j->groups[p->group].source;
-  const int64_t shards = 1 + (int64_t)(record_bytes(j, s) * (double)p->count / shard_bytes);
+  const int64_t mib = j->config->shard_mib > 0 ? j->config->shard_mib : 256;
+  const double most = (double)(mib << 20) * 250 / 256; /* leaves room for labels and HDF5's own */
+  const int64_t shards = 1 + (int64_t)(record_bytes(j, s) * (double)p->count / most);
   return shards < p->count ? shards : p->count;
 }
 
@@ -461,6 +495,30 @@ static void tell(const job *j, cvy_prepare_result *out) {
   out->class_count = j->groups[0].source.class_count;
 }
 
+/* Of what was written: pictures that could not be read may have been all that a class had. */
+static cvy_err warn_of_empty_classes(const job *j) {
+  const part *p = &j->parts[j->measured];
+  cvy_dataset *set;
+  CVY_TRY(cvy_dataset_open(&set, j->config->dir, p->split));
+  const cvy_dataset_info *info = cvy_dataset_describe(set);
+  int64_t *counts = cvy_pool_new(j->pool, sizeof *counts * (size_t)info->class_count);
+  for (int64_t i = 0; i < info->shard_count; i++)
+    for (int64_t k = 0; k < set->files[i].count; k++) counts[set->files[i].labels[k]]++;
+  char names[200] = "";
+  int64_t empty = 0;
+  for (int64_t k = 0; k < info->class_count; k++) {
+    const size_t used = strlen(names);
+    if (counts[k] > 0) continue;
+    if (empty++ < 3)
+      snprintf(names + used, sizeof names - used, "%s'%.40s'", used ? ", " : "", info->class_names[k]);
+  }
+  if (empty > 0)
+    cvy_warn("no picture of %lld of %lld classes is in '%s': %s%s", (long long)empty,
+             (long long)info->class_count, p->split, names, empty > 3 ? ", ..." : "");
+  cvy_dataset_close(set);
+  return CVY_OK;
+}
+
 /* From here on it is too late to say that nothing was started. */
 static cvy_err begun(cvy_err err) {
   return err == CVY_E_INPUT ? CVY_E_RUN : err;
@@ -482,6 +540,7 @@ static cvy_err prepare(job *j, cvy_prepare_result *out) {
   if (err && j->rank == 0) cvy_prepare_leave_work(j);
   cvy_prepare_close_work(j);
   if (!err) tell(j, out);
+  if (!err && j->rank == 0) err = begun(warn_of_empty_classes(j));
   return err;
 }
 

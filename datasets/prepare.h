@@ -15,12 +15,13 @@ typedef struct cvy_prepare_config {
    * nothing given: the splits that the source itself knows (cvy_reader.find_splits), else the fractions
    * above. */
   const char *fractions;
-  int64_t shards;   /* a split; 0: as many as keep a shard under 256 MiB */
-  int64_t h, w;     /* 0: the reader's default */
-  int64_t shorter;  /* not 0, instead of h and w: JPEG files whose shorter side is at most this */
-  int64_t quality;  /* 1 to 100 of the JPEG files that are written; 0: 90 */
-  bool encoded;     /* keep JPEG and PNG bytes as they came */
-  bool ignore_exif; /* leave turned pictures as they are stored */
+  int64_t shards;    /* a split; 0: as many as keep a shard under shard_mib */
+  int64_t shard_mib; /* 0: 256 */
+  int64_t h, w;      /* 0: the reader's default */
+  int64_t shorter;   /* not 0, instead of h and w: JPEG files whose shorter side is at most this */
+  int64_t quality;   /* 1 to 100 of the JPEG files that are written; 0: 90 */
+  bool encoded;      /* keep JPEG and PNG bytes as they came */
+  bool ignore_exif;  /* leave turned pictures as they are stored */
   /* "20", "0.5%": more records than this that cannot be read are an error. NULL: 1 %, but at least 10. */
   const char *max_rejected;
   uint64_t seed;

@@ -113,20 +113,19 @@ static cvy_err store_file(slot *s, cvy_prepare_worker *w, const batch *b, const 
     cvy_image_turn(&w->upright, image, turn);
     image = &w->upright;
   }
-  if (b->part == &j->parts[j->measured]) cvy_pixel_sums_add(&w->sums, image);
-  if (!j->encoded) {
-    keep_samples(s, image);
-    return CVY_OK;
-  }
   const bool as_came = turn == 1 && size[0] == full[0] && size[1] == full[1];
-  if (as_came) {
+  void *bytes = NULL;
+  size_t count = 0;
+  if (j->encoded && !as_came)
+    CVY_TRY_IN(cvy_image_encode(&bytes, &count, image, j->quality), "%s", record->name);
+  if (b->part == &j->parts[j->measured])
+    cvy_pixel_sums_add(&w->sums, image); /* nothing can go wrong any more */
+  if (!j->encoded)
+    keep_samples(s, image);
+  else if (as_came)
     keep_bytes(s, record->encoded, record->encoded_bytes);
-    return CVY_OK;
-  }
-  void *bytes;
-  size_t count;
-  CVY_TRY(cvy_image_encode(&bytes, &count, image, j->quality));
-  keep_bytes(s, bytes, count);
+  else
+    keep_bytes(s, bytes, count);
   free(bytes);
   return CVY_OK;
 }

@@ -43,6 +43,7 @@ typedef struct cvy_reader {
    * name (MNIST's folder: train and val, two files each). None found: *count = 0. May be NULL: never any. */
   cvy_err (*find_splits)(cvy_prepare_input **out, int64_t *count, cvy_pool *pool,
                          const char *path) CVY_MUST_CHECK;
+  bool walks;                   /* each folder below an input counts, so the shards cannot lie there */
   bool keeps_files;             /* read can deliver JPEG or PNG bytes as they came */
   int64_t default_h, default_w; /* scaled to this if --size is not given; 0: left as they are */
   /* `inputs`: the files or folders of one split (1 or more; "synthetic" takes none). h, w: the size asked

@@ -22,15 +22,13 @@ typedef struct config {
 } config;
 
 typedef struct state {
-  cvy_pool *pool;
+  cvy_picture_state common;
   uint64_t seed;
   int64_t class_count, h, w; /* h = w = 0: they vary */
   float *plane[PLANES];      /* Y, Cb, Cr of one photo, from 0 to 255 */
   float *grid;
   size_t capacity; /* samples of a plane */
   JSAMPLE *rows;
-  cvy_pictures delivery;
-  bool borrows; /* all but the delivery, from the source it came of */
 } state;
 
 static cvy_random counter(const state *s, int64_t index, uint32_t layer) {
@@ -200,8 +198,8 @@ static cvy_err encode(state *s, int64_t h, int64_t w, int quality) {
   }
   jpeg_finish_compress(&info);
   jpeg_destroy_compress(&info);
-  cvy_bytes *file = &s->delivery.file;
-  const cvy_err err = cvy_bytes_reserve(file, count, s->delivery.name);
+  cvy_bytes *file = &s->common.delivery.file;
+  const cvy_err err = cvy_bytes_reserve(file, count, s->common.delivery.name);
   if (!err) memcpy(file->data, bytes, count);
   file->count = err ? 0 : count;
   free(bytes);
@@ -211,13 +209,11 @@ static cvy_err encode(state *s, int64_t h, int64_t w, int quality) {
 /* ---- the reader ---- */
 
 static void close_photos(cvy_source *source) {
-  state *s = source->state;
+  const state *s = source->state;
   for (int k = 0; k < PLANES; k++) free(s->plane[k]);
   free(s->grid);
   free(s->rows);
-  cvy_pictures_free(&s->delivery);
-  if (!s->borrows) cvy_pool_destroy(s->pool);
-  free(s);
+  cvy_pictures_end(source);
 }
 
 static cvy_err check_config(const config *c, const char *const *inputs, int64_t input_count) {
@@ -237,50 +233,39 @@ static cvy_err open_photos(cvy_source *out, const void *config_, const char *con
   const config *c = config_;
   *out = (cvy_source){0};
   CVY_TRY(check_config(c, inputs, input_count));
-  state *s = cvy_new(sizeof *s);
-  s->pool = cvy_pool_create();
+  state *s = cvy_pictures_begin(out, sizeof *s, c->colour, h, w);
   s->seed = seed;
   s->class_count = c->classes;
   s->h = c->pixels[0];
   s->w = c->pixels[1];
-  s->delivery = (cvy_pictures){.h = h, .w = w, .c = cvy_colour_channels(c->colour)};
-  const char **names = cvy_pool_new(s->pool, sizeof *names * (size_t)c->classes);
-  for (int64_t k = 0; k < c->classes; k++) names[k] = cvy_pool_format(s->pool, "class %03ld", k);
-  *out = (cvy_source){.state = s,
-                      .count = c->count,
-                      .class_count = c->classes,
-                      .class_names = names,
-                      .h = h,
-                      .w = w,
-                      .c = s->delivery.c,
-                      .encoded_bytes = c->count * (s->h > 0 ? s->h * s->w * 6 / 10 : 110000)}; /* about */
+  const char **names = cvy_pool_new(s->common.pool, sizeof *names * (size_t)c->classes);
+  for (int64_t k = 0; k < c->classes; k++) names[k] = cvy_pool_format(s->common.pool, "class %03ld", k);
+  out->count = c->count;
+  out->class_count = c->classes;
+  out->class_names = names;
+  out->encoded_bytes = c->count * (s->h > 0 ? s->h * s->w * 6 / 10 : 110000); /* about */
   return CVY_OK;
 }
 
 static void photos_again(cvy_source *out, const cvy_source *first) {
-  const state *shared = first->state;
-  state *s = cvy_new(sizeof *s);
-  *s = *shared;
-  s->borrows = true;
+  cvy_pictures_share(out, first, sizeof(state));
+  state *s = out->state;
   for (int k = 0; k < PLANES; k++) s->plane[k] = NULL;
   s->grid = NULL;
   s->rows = NULL;
   s->capacity = 0;
-  s->delivery = cvy_pictures_again(&shared->delivery);
-  *out = *first;
-  out->state = s;
 }
 
 static cvy_err read_photos(cvy_record *out, cvy_source *source, int64_t index) {
   state *s = source->state;
   int64_t h, w;
   choose_size(&h, &w, s, index);
-  snprintf(s->delivery.name, sizeof s->delivery.name, "photo %ld", index);
-  *out = (cvy_record){.label = (int32_t)(index % s->class_count), .name = s->delivery.name};
+  snprintf(s->common.delivery.name, sizeof s->common.delivery.name, "photo %ld", index);
+  *out = (cvy_record){.label = (int32_t)(index % s->class_count), .name = s->common.delivery.name};
   draw_photo(s, h, w, index);
   cvy_random random = counter(s, index, OF_PICTURE);
   CVY_TRY(encode(s, h, w, 88 + (int)cvy_random_next_below(&random, 10)));
-  return cvy_pictures_deliver(out, &s->delivery, source);
+  return cvy_pictures_deliver(out, &s->common.delivery, source);
 }
 
 static const cvy_option options[] = {

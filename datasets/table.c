@@ -15,6 +15,7 @@ static char frequent_separator(const char *p, const char *end) {
   static const char known[] = {'\t', ';', ','};
   int64_t counts[3] = {0};
   bool quoted = false;
+  while (p < end && (*p == '\n' || *p == '\r')) p++;
   for (; p < end && (quoted || *p != '\n'); p++) {
     quoted ^= *p == '"';
     for (int i = 0; i < 3; i++) counts[i] += !quoted && *p == known[i];

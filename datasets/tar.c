@@ -20,10 +20,8 @@ typedef struct picture {
 } picture;
 
 typedef struct state {
-  cvy_pool *pool;
+  cvy_picture_state common;
   cvy_tree *tree;
-  cvy_pictures delivery;
-  bool borrows; /* all but the delivery, from the source it came of */
   picture *pictures;
 } state;
 
@@ -120,11 +118,9 @@ static cvy_err name_classes(cvy_classes *out, cvy_pool *pool, const layout *l, c
 /* ---- the reader ---- */
 
 static void close_tar(cvy_source *source) {
-  state *s = source->state;
-  cvy_pictures_free(&s->delivery);
-  if (!s->borrows) cvy_tree_close(s->tree);
-  if (!s->borrows) cvy_pool_destroy(s->pool);
-  free(s);
+  const state *s = source->state;
+  if (!s->common.borrows) cvy_tree_close(s->tree);
+  cvy_pictures_end(source);
 }
 
 static cvy_err check_classes(const cvy_classes *classes, const int64_t *per_class, const cvy_tree *tree) {
@@ -145,10 +141,10 @@ static cvy_err check_classes(const cvy_classes *classes, const int64_t *per_clas
 
 static cvy_err add_pictures(cvy_source *out, const layout *l, const cvy_classes *classes) {
   state *s = out->state;
-  int64_t *per_class = cvy_pool_new(s->pool, sizeof *per_class * (size_t)(classes->count + 1));
-  s->pictures = cvy_pool_new(s->pool, sizeof *s->pictures * (size_t)l->count);
+  int64_t *per_class = cvy_pool_new(s->common.pool, sizeof *per_class * (size_t)(classes->count + 1));
+  s->pictures = cvy_pool_new(s->common.pool, sizeof *s->pictures * (size_t)l->count);
   for (int64_t i = 0; i < l->count; i++) {
-    const char *name = class_of(s->pool, l, l->members[i]);
+    const char *name = class_of(s->common.pool, l, l->members[i]);
     if (!name || l->members[i]->folder) continue;
     const int64_t label = cvy_classes_find(classes, name);
     per_class[label]++;
@@ -168,12 +164,12 @@ static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t in
   if (input_count != 1)
     return cvy_error(CVY_E_USAGE, "tar: a split is one archive, or ARCHIVE:FOLDER, not %ld inputs",
                      input_count);
-  cvy_split_input(&path, &part, s->pool, inputs[0]);
+  cvy_split_input(&path, &part, s->common.pool, inputs[0]);
   if (cvy_is_folder(path))
     return cvy_error(CVY_E_INPUT, "%s: a folder; 'convoy prepare folder' reads those", path);
   CVY_TRY(cvy_tree_open(&s->tree, path));
-  CVY_TRY(find_layout(&l, s->pool, s->tree, part));
-  CVY_TRY(name_classes(&classes, s->pool, &l, s->tree));
+  CVY_TRY(find_layout(&l, s->common.pool, s->tree, part));
+  CVY_TRY(name_classes(&classes, s->common.pool, &l, s->tree));
   return add_pictures(out, &l, &classes);
 }
 
@@ -181,35 +177,22 @@ static cvy_err open_tar(cvy_source *out, const void *config_, const char *const 
                         int64_t h, int64_t w, uint64_t seed) {
   const config *c = config_;
   (void)seed;
-  state *s = cvy_new(sizeof *s);
-  s->pool = cvy_pool_create();
-  s->delivery = (cvy_pictures){.h = h, .w = w, .c = cvy_colour_channels(c->colour)};
-  *out = (cvy_source){.state = s, .h = h, .w = w, .c = s->delivery.c};
-  const cvy_err err = open_state(out, inputs, input_count);
-  if (err) {
-    close_tar(out);
-    *out = (cvy_source){0};
-  }
-  return err;
+  cvy_pictures_begin(out, sizeof(state), c->colour, h, w);
+  return cvy_pictures_opened(out, open_state(out, inputs, input_count), close_tar);
 }
 
 static void tar_again(cvy_source *out, const cvy_source *first) {
-  const state *shared = first->state;
-  state *s = cvy_new(sizeof *s);
-  *s = *shared;
-  s->borrows = true;
-  s->delivery = cvy_pictures_again(&shared->delivery);
-  *out = *first;
-  out->state = s;
+  cvy_pictures_share(out, first, sizeof(state));
 }
 
 static cvy_err read_tar(cvy_record *out, cvy_source *source, int64_t index) {
   state *s = source->state;
   const picture *p = &s->pictures[index];
-  cvy_tree_name(s->delivery.name, sizeof s->delivery.name, s->tree, p->member);
-  *out = (cvy_record){.label = p->label, .name = s->delivery.name};
-  CVY_TRY(cvy_tree_read(&s->delivery.file, s->tree, p->member));
-  return cvy_pictures_deliver(out, &s->delivery, source);
+  cvy_tree_name(s->common.delivery.name, sizeof s->common.delivery.name, s->tree, p->member);
+  *out = (cvy_record){.label = p->label, .name = s->common.delivery.name};
+  CVY_TRY(cvy_pictures_reserve(&s->common.delivery, p->member->size));
+  CVY_TRY(cvy_tree_read(&s->common.delivery.file, s->tree, p->member));
+  return cvy_pictures_deliver(out, &s->common.delivery, source);
 }
 
 static cvy_err find_splits_in(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const cvy_tree *tree,

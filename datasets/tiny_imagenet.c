@@ -25,11 +25,9 @@ typedef struct picture {
 } picture;
 
 typedef struct state {
-  cvy_pool *pool;
+  cvy_picture_state common;
   cvy_tree *tree;
   const char *root; /* what stands before "train/" in the names */
-  cvy_pictures delivery;
-  bool borrows; /* all but the delivery, from the source it came of */
   cvy_synsets synsets;
   picture *pictures;
   int64_t *per_class;
@@ -56,14 +54,14 @@ static const cvy_member *find_below(cvy_pool *pool, const cvy_tree *tree, const 
 /* *there = false: no such file. `path` receives its name for errors. */
 static cvy_err read_lines(cvy_lines *out, bool *there, const char **path, state *s, const char *name) {
   char full[4352];
-  const cvy_member *m = find_below(s->pool, s->tree, s->root, name);
+  const cvy_member *m = find_below(s->common.pool, s->tree, s->root, name);
   *there = m;
   *out = (cvy_lines){0};
   if (!m) return CVY_OK;
   cvy_tree_name(full, sizeof full, s->tree, m);
-  *path = cvy_pool_format(s->pool, "%s", full);
-  CVY_TRY(cvy_tree_read(&s->delivery.file, s->tree, m));
-  cvy_lines_read(out, s->pool, s->delivery.file.data, s->delivery.file.count);
+  *path = cvy_pool_format(s->common.pool, "%s", full);
+  CVY_TRY(cvy_tree_read(&s->common.delivery.file, s->tree, m));
+  cvy_lines_read(out, s->common.pool, s->common.delivery.file.data, s->common.delivery.file.count);
   return CVY_OK;
 }
 
@@ -81,7 +79,7 @@ static void keep_present(state *s, const char *path) {
   const int64_t listed = s->synsets.count;
   s->synsets.count = 0;
   for (int64_t k = 0; k < listed; k++) {
-    const char *before = cvy_pool_format(s->pool, "%strain/%s/", s->root, s->synsets.items[k].id);
+    const char *before = cvy_pool_format(s->common.pool, "%strain/%s/", s->root, s->synsets.items[k].id);
     if (has_member_below(s->tree, before)) s->synsets.items[s->synsets.count++] = s->synsets.items[k];
   }
   if (s->synsets.count < listed)
@@ -97,13 +95,13 @@ static cvy_err read_synsets(state *s) {
   if (!there)
     return cvy_error(CVY_E_INPUT, "%s: no %swnids.txt in it, the list of the classes", s->tree->path,
                      s->root);
-  CVY_TRY(cvy_synsets_read(&s->synsets, s->pool, &wnids, path));
+  CVY_TRY(cvy_synsets_read(&s->synsets, s->common.pool, &wnids, path));
   keep_present(s, path);
   if (s->synsets.count < 2)
     return cvy_error(CVY_E_INPUT, "%s: %ld of its classes in train; a set has two or more", path,
                      s->synsets.count);
   CVY_TRY(read_lines(&words, &there, &path, s, "words.txt"));
-  if (there) CVY_TRY(cvy_synsets_read(&known, s->pool, &words, path));
+  if (there) CVY_TRY(cvy_synsets_read(&known, s->common.pool, &words, path));
   for (int64_t k = 0; k < s->synsets.count; k++) {
     const int64_t i = cvy_synsets_find(&known, s->synsets.items[k].id);
     if (i >= 0) s->synsets.items[k].name = known.items[i].name;
@@ -135,7 +133,7 @@ static cvy_err add_train(cvy_source *out) {
     if (!slash || strncmp(slash, "/images/", 8) != 0) continue; /* n01443537_boxes.txt */
     char where[4352];
     cvy_tree_name(where, sizeof where, s->tree, m);
-    CVY_TRY(add_picture(out, m, cvy_pool_format(s->pool, "%.*s", (int)(slash - id), id), where));
+    CVY_TRY(add_picture(out, m, cvy_pool_format(s->common.pool, "%.*s", (int)(slash - id), id), where));
   }
   return CVY_OK;
 }
@@ -144,7 +142,7 @@ static cvy_err add_train(cvy_source *out) {
 
 static cvy_err check_all_listed(const cvy_source *source) {
   const state *s = source->state;
-  const char *before = cvy_pool_format(s->pool, "%sval/images/", s->root);
+  const char *before = cvy_pool_format(s->common.pool, "%sval/images/", s->root);
   int64_t there = 0;
   for (int64_t i = 0; i < s->tree->members.count; i++)
     there += !s->tree->members.items[i].folder &&
@@ -166,13 +164,13 @@ static cvy_err add_val(cvy_source *out) {
                      s->tree->path, s->root);
   for (int64_t i = 0; i < lines.count; i++) {
     const cvy_line *line = &lines.items[i];
-    const char *where = cvy_pool_format(s->pool, "%s:%ld", path, line->number);
-    const cvy_member *m = find_below(s->pool, s->tree, s->root,
-                                     cvy_pool_format(s->pool, "val/images/%s", line->first));
+    const char *where = cvy_pool_format(s->common.pool, "%s:%ld", path, line->number);
+    const cvy_member *m = find_below(s->common.pool, s->tree, s->root,
+                                     cvy_pool_format(s->common.pool, "val/images/%s", line->first));
     if (!m) return cvy_error(CVY_E_INPUT, "%s: no picture '%s' in val/images", where, line->first);
     if (out->count == s->tree->members.count)
       return cvy_error(CVY_E_INPUT, "%s: more lines than there are pictures", where);
-    const char *id = cvy_pool_format(s->pool, "%.*s", (int)strcspn(line->rest, " \t,"), line->rest);
+    const char *id = cvy_pool_format(s->common.pool, "%.*s", (int)strcspn(line->rest, " \t,"), line->rest);
     CVY_TRY(add_picture(out, m, id, where));
   }
   return check_all_listed(out);
@@ -181,11 +179,9 @@ static cvy_err add_val(cvy_source *out) {
 /* ---- the reader ---- */
 
 static void close_tiny(cvy_source *source) {
-  state *s = source->state;
-  cvy_pictures_free(&s->delivery);
-  if (!s->borrows) cvy_tree_close(s->tree);
-  if (!s->borrows) cvy_pool_destroy(s->pool);
-  free(s);
+  const state *s = source->state;
+  if (!s->common.borrows) cvy_tree_close(s->tree);
+  cvy_pictures_end(source);
 }
 
 static cvy_err no_train(const cvy_tree *tree) {
@@ -201,23 +197,23 @@ static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t in
         CVY_E_USAGE,
         "tiny-imagenet: a split is its folder or archive, with :train or :val behind, not %ld inputs",
         input_count);
-  cvy_split_input(&path, &part, s->pool, inputs[0]);
+  cvy_split_input(&path, &part, s->common.pool, inputs[0]);
   const bool val = part && strcmp(part, "val") == 0;
   if (part && !val && strcmp(part, "train") != 0)
     return cvy_error(CVY_E_USAGE, "%s: the parts of tiny-imagenet are train and val", inputs[0]);
   CVY_TRY(cvy_tree_open(&s->tree, path));
-  s->root = find_root(s->pool, s->tree);
+  s->root = find_root(s->common.pool, s->tree);
   if (!s->root) return no_train(s->tree);
   CVY_TRY(read_synsets(s));
-  s->pictures = cvy_pool_new(s->pool, sizeof *s->pictures * (size_t)s->tree->members.count);
-  s->per_class = cvy_pool_new(s->pool, sizeof *s->per_class * (size_t)s->synsets.count);
+  s->pictures = cvy_pool_new(s->common.pool, sizeof *s->pictures * (size_t)s->tree->members.count);
+  s->per_class = cvy_pool_new(s->common.pool, sizeof *s->per_class * (size_t)s->synsets.count);
   CVY_TRY((val ? add_val : add_train)(out));
   for (int64_t k = 0; k < s->synsets.count; k++)
     if (s->per_class[k] == 0)
       return cvy_error(CVY_E_INPUT, "%s: class '%s' has no picture in '%s'", s->tree->path,
                        s->synsets.items[k].name, val ? "val" : "train");
   out->class_count = s->synsets.count;
-  out->class_names = cvy_synsets_names(s->pool, &s->synsets);
+  out->class_names = cvy_synsets_names(s->common.pool, &s->synsets);
   return CVY_OK;
 }
 
@@ -225,35 +221,22 @@ static cvy_err open_tiny(cvy_source *out, const void *config_, const char *const
                          int64_t h, int64_t w, uint64_t seed) {
   const config *c = config_;
   (void)seed;
-  state *s = cvy_new(sizeof *s);
-  s->pool = cvy_pool_create();
-  s->delivery = (cvy_pictures){.h = h, .w = w, .c = cvy_colour_channels(c->colour)};
-  *out = (cvy_source){.state = s, .h = h, .w = w, .c = s->delivery.c};
-  const cvy_err err = open_state(out, inputs, input_count);
-  if (err) {
-    close_tiny(out);
-    *out = (cvy_source){0};
-  }
-  return err;
+  cvy_pictures_begin(out, sizeof(state), c->colour, h, w);
+  return cvy_pictures_opened(out, open_state(out, inputs, input_count), close_tiny);
 }
 
 static void tiny_again(cvy_source *out, const cvy_source *first) {
-  const state *shared = first->state;
-  state *s = cvy_new(sizeof *s);
-  *s = *shared;
-  s->borrows = true;
-  s->delivery = cvy_pictures_again(&shared->delivery);
-  *out = *first;
-  out->state = s;
+  cvy_pictures_share(out, first, sizeof(state));
 }
 
 static cvy_err read_tiny(cvy_record *out, cvy_source *source, int64_t index) {
   state *s = source->state;
   const picture *p = &s->pictures[index];
-  cvy_tree_name(s->delivery.name, sizeof s->delivery.name, s->tree, p->member);
-  *out = (cvy_record){.label = p->label, .name = s->delivery.name};
-  CVY_TRY(cvy_tree_read(&s->delivery.file, s->tree, p->member));
-  return cvy_pictures_deliver(out, &s->delivery, source);
+  cvy_tree_name(s->common.delivery.name, sizeof s->common.delivery.name, s->tree, p->member);
+  *out = (cvy_record){.label = p->label, .name = s->common.delivery.name};
+  CVY_TRY(cvy_pictures_reserve(&s->common.delivery, p->member->size));
+  CVY_TRY(cvy_tree_read(&s->common.delivery.file, s->tree, p->member));
+  return cvy_pictures_deliver(out, &s->common.delivery, source);
 }
 
 /* Without the list of val's classes, train alone is cut by fractions. */

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Feeds all that is read from outside with damaged inputs: sh tests/fuzz.sh [SECONDS [TARGET...]]
 # Installs what is missing, builds with Clang and its sanitizers in build/fuzz, runs each target of
-# tests/fuzz/CMakeLists.txt for SECONDS (60). The corpora in build/fuzz/work grow from run to run. A line a target:
+# tests/fuzz/CMakeLists.txt for SECONDS (60). The corpora in build/fuzz/corpora grow from run to run. A line a target:
 # name, inputs run, features covered, result. CONVOY_FUZZ_SEED makes a run like another one. Exits 1 if something was found, after naming the input that shows it again.
 set -eu
 cd "$(dirname "$0")/.."
@@ -47,12 +47,12 @@ field() { # field PATTERN LOG: the last number that it finds
 
 # Damage may ask for much time or memory; more than this for an input of 64 KiB is a finding.
 fuzz() { # fuzz TARGET
-  corpus=build/fuzz/work/$1
-  log=build/fuzz/work/$1.log
+  corpus=build/fuzz/corpora/$1
+  log=build/fuzz/corpora/$1.log
   mkdir -p "$corpus"
   result=passed
   $programs/fuzz_"$1" -max_total_time="$seconds" -max_len=65536 -timeout=60 -seed="${CONVOY_FUZZ_SEED:-0}" -rss_limit_mb=2048 -print_final_stats=1 \
-    -artifact_prefix="build/fuzz/work/$1-" "$corpus" "build/fuzz/seeds/$1" >"$log" 2>&1 || result=FAILED
+    -artifact_prefix="build/fuzz/corpora/$1-" "$corpus" "build/fuzz/seeds/$1" >"$log" 2>&1 || result=FAILED
   printf '%-14s %9s inputs %6s features  %s\n' "$1" "$(field '.*number_of_executed_units: *\([0-9]*\)' "$log")" \
     "$(field '.* ft: \([0-9]*\).*' "$log")" $result
   [ $result = passed ] && return

@@ -110,6 +110,8 @@ char *cvy_pool_format(cvy_pool *pool, const char *format, ...) CVY_PRINTF(2, 3);
 /* Large planned memory (parameters, activations, scratch): 64-byte aligned, zeroed, page by page on first
  * touch. `what` names it in the error. */
 cvy_err cvy_buffer_create(void **out, size_t bytes, const char *what) CVY_MUST_CHECK;
+/* The same for memory of which parts are never touched: it has small pages, and so takes no more than what is. */
+cvy_err cvy_buffer_create_sparse(void **out, size_t bytes, const char *what) CVY_MUST_CHECK;
 void cvy_buffer_destroy(void *buffer);
 /* `bytes` rounded up to whole cache lines, so that neighbours in an arena never share one. */
 size_t cvy_aligned(size_t bytes);
@@ -184,6 +186,13 @@ void cvy_parallel(int64_t tasks, cvy_task task, const void *context);
 
 /* Seconds on a clock that never steps. */
 double cvy_now_s(void);
+
+/* The median (of an even count the mean of the two in the middle), the lowest and the highest of `count` values, which are
+ * sorted. */
+typedef struct cvy_spread {
+  double median, lowest, highest;
+} cvy_spread;
+cvy_spread cvy_spread_of(double *values, int64_t count);
 
 /* ---- hashes ------------------------------------------------------------------------------------------- */
 

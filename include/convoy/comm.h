@@ -25,6 +25,8 @@ int cvy_comm_size(const cvy_comm *comm);
 /* Threads that let all ranks of a node compute without sharing cores: the cores this rank may run on, at most
  * its share of those that any rank of the node may run on; at least 1. */
 int cvy_comm_fair_threads(const cvy_comm *comm);
+bool cvy_comm_leads_node(const cvy_comm *comm);          /* the lowest rank of its node */
+const char *cvy_comm_thread_level(const cvy_comm *comm); /* "MPI_THREAD_SERIALIZED": what MPI provides */
 const char *cvy_comm_library_version(void); /* "Open MPI v4.1.4"; may be called before MPI starts */
 
 /* All ranks learn whether one of them failed: returns on every rank the error of the lowest failing rank,
@@ -36,27 +38,59 @@ void cvy_comm_broadcast(cvy_comm *comm, void *data, size_t bytes); /* from rank 
 void cvy_comm_broadcast_from(cvy_comm *comm, int root, void *data, size_t bytes);
 /* From rank `from` to the same place on rank `to`; nothing happens where they are one, and on all others. */
 void cvy_comm_move(cvy_comm *comm, int to, int from, void *data, size_t bytes);
+/* `bytes` of each rank, to `all` of rank 0 in the order of the ranks; the others may pass NULL. */
+void cvy_comm_gather(cvy_comm *comm, void *all, const void *mine, size_t bytes);
 /* Integers, so that the sum is exact in any order. */
 void cvy_comm_sum(cvy_comm *comm, int64_t *values, int64_t count);
 /* The lowest rank whose text differs from rank 0's, -1 if all are equal. Texts shorter than 256 bytes. */
 int cvy_comm_first_different(cvy_comm *comm, const char *text);
+
+/* ---- one by one --------------------------------------------------------------------------------------- */
+
+/* Less than 2 GiB. Not collective: one sends, one receives, who must have room; returns how many bytes came. */
+void cvy_comm_send(cvy_comm *comm, int to, const void *data, size_t bytes);
+size_t cvy_comm_receive(cvy_comm *comm, int from, void *data, size_t capacity);
+
+/* Rank 0's clock is this rank's cvy_now_s plus later_s, plus or minus uncertain_s; as of read_s. From the fastest of some
+ * rounds of question and answer (Cristian 1989). */
+typedef struct cvy_clock {
+  double read_s, later_s, uncertain_s;
+} cvy_clock;
+cvy_clock cvy_comm_clock(cvy_comm *comm);
+
+/* Ranks 0 ... count-1 as a communicator of their own; NULL on the others. */
+void cvy_comm_first(cvy_comm **out, cvy_comm *comm, int count);
+void cvy_comm_release(cvy_comm *first); /* NULL is allowed; collective over its ranks */
+/* A barrier that leaves the cores to those who still compute: it looks every half millisecond. */
+void cvy_comm_wait(cvy_comm *comm);
 
 /* ---- the tree ----------------------------------------------------------------------------------------- */
 
 /* The S microbatches of a step are the leaves of a tree with one radix a level. A node is the sum of its
  * children in order: ((c0 + c1) + c2) ...; a rank owns the leaves below one node, so the rank counts that
  * work are the products of the top radices, and the sum has the same bits at all of them. */
+typedef enum cvy_wire { CVY_WIRE_FP32, CVY_WIRE_BF16 } cvy_wire;
+
+/* With CVY_WIRE_BF16 the value of every node, leaves and root included, is rounded to bfloat16 before its parent, or whoever uses
+ * the sums, takes it; a node adds its children in float. What crosses between ranks is half as long then, and the places of
+ * rounding are the tree's, so the bits are still the same at all rank counts. Each of a leaf's levels + 1 roundings adds at most
+ * 2^-8 of the magnitude, hence with L levels over leaves g
+ *   |sum - exact| <= ((1 + 2^-8)^(L + 1) - 1) Σ|g|, about (L + 1) Σ|g| / 256,
+ * and what float itself and values below 2^-126 add. A sum beyond 3.39e38 becomes infinite, one of NaN is NaN. */
 typedef struct cvy_tree {
   int64_t leaves;
   int level_count;
   int64_t radix[64]; /* radix[0] is at the leaves */
+  cvy_wire wire;
 } cvy_tree;
 
-/* `radices` from the top; none: the odd prime factors of `leaves`, largest at the top, then twos. Not
+/* `radices` from the top; none: the odd prime factors of `leaves`, largest at the top, then twos. The wire is fp32. Not
  * collective. */
 cvy_err cvy_tree_create(cvy_tree *out, int64_t leaves, const int64_t *radices,
                         int64_t radix_count) CVY_MUST_CHECK;
 bool cvy_tree_allows(const cvy_tree *tree, int64_t ranks);
+/* How many levels lie within each of `ranks` ranks, which the tree must allow. */
+int cvy_tree_levels_within(const cvy_tree *tree, int64_t ranks);
 /* CVY_E_INPUT unless the tree allows `ranks`; the message names the counts that work and, for batches of
  * `microbatch` images a leaf, the nearest batch sizes that would allow this one. */
 cvy_err cvy_tree_check_ranks(const cvy_tree *tree, int64_t ranks, int64_t microbatch) CVY_MUST_CHECK;
@@ -86,6 +120,9 @@ void cvy_accumulator_restart(cvy_accumulator *accumulator);
  * partners exchange q-ths), point to point. The sums have the tree's bits at any number of ranks, any buckets and blocks. */
 typedef struct cvy_exchange cvy_exchange;
 
+/* Buckets are cut into blocks of so many floats, of which so many are under way at once. */
+enum { CVY_EXCHANGE_BLOCK = 1 << 18, CVY_EXCHANGE_SLOTS = 8 };
+
 typedef enum cvy_exchange_way {
   CVY_EXCHANGE_SHARDED, /* a rank uses its part of the sums, and hands on what it made of it: the same part of another vector */
   CVY_EXCHANGE_WHOLE, /* all ranks have and use all sums */
@@ -102,6 +139,8 @@ typedef struct cvy_exchange_config {
   /* Called for sums first ... end-1 as they get ready, in the communication thread (where cvy_parallel gets no help); of one
    * rank in cvy_exchange_finish. */
   void (*use)(void *context, const float *sums, int64_t first, int64_t end);
+  void (*done)(void *context, int64_t first,
+               int64_t end); /* NULL, or likewise when all is done for them; not of one rank */
   void *context;
 } cvy_exchange_config;
 

@@ -63,7 +63,8 @@ cvy_err cvy_image_decode_at_least(cvy_image *out, int64_t full[2], const void *b
 int cvy_image_orientation(const void *bytes, size_t byte_count);
 /* Turns and mirrors a picture with that orientation upright. `out` is not `in`. */
 void cvy_image_turn(cvy_image *out, const cvy_image *in, int orientation);
-/* A JPEG file of a grey or RGB picture, quality 1 to 100, the same bytes everywhere; *bytes: free(). */
+/* A JPEG file of a grey or RGB picture, quality 1 to 100, the same bytes everywhere; *bytes: free(). CVY_E_INPUT if a side is
+ * too long for one. */
 cvy_err cvy_image_encode(void **bytes, size_t *byte_count, const cvy_image *image,
                          int64_t quality) CVY_MUST_CHECK;
 /* A PNG file of a grey or RGB picture; *bytes: free(). The bytes are zlib's, the picture is the same everywhere. */

@@ -46,6 +46,11 @@ typedef struct cvy_train_options {
   bool resume;        /* go on from the run folder's last.h5 */
   bool overwrite;     /* a run that stands in the folder is replaced */
   int64_t stop_after; /* stop as if asked to after this many steps; 0: never (for tests of resuming) */
+  /* A file for what every thread of every rank did when, in Chrome's trace format; NULL: none. Steps trace_from ... of
+   * trace_steps (0: all that follow), as far as trace_bytes of each rank go. */
+  const char *trace;
+  int64_t trace_from, trace_steps;
+  size_t trace_bytes;
 } cvy_train_options;
 
 typedef struct cvy_train_result {
@@ -79,10 +84,6 @@ typedef struct cvy_bench_options {
   bool layers;   /* measure each layer too */
 } cvy_bench_options;
 
-typedef struct cvy_spread {
-  double median, lowest, highest;
-} cvy_spread;
-
 /* Operations are those of a direct convolution, two a multiply-add, whatever the algorithm: forward once, and
  * backward once for the parameters and once for the input, unless that is the image. */
 typedef struct cvy_bench_work {
@@ -115,6 +116,32 @@ typedef struct cvy_bench_result {
  * over microbatches and ranks. Initialises and changes the net's weights. Not collective. */
 cvy_err cvy_bench(cvy_bench_result *out, cvy_pool *pool, cvy_net *net,
                   const cvy_bench_options *options) CVY_MUST_CHECK;
+
+typedef struct cvy_bench_ranks_options {
+  const struct cvy_yaml *network;
+  int64_t microbatch;
+  int ranks; /* 0 ... ranks-1 take part, the others wait */
+  const cvy_tree *tree;
+  int64_t steps; /* measured, after one that warms up */
+  cvy_exchange_way way;
+  int64_t bucket_mib;
+} cvy_bench_ranks_options;
+
+/* Of rank 0, zeros on ranks that took no part. */
+typedef struct cvy_bench_ranks_result {
+  int64_t images; /* a step, of all ranks */
+  cvy_spread step_s;
+  /* Means over ranks and steps: what was waited for gradients, and what the communication thread computed. */
+  double exposed_s, exchange_cpu_s;
+  cvy_hash weights; /* after the last step */
+} cvy_bench_ranks_result;
+
+/* What a training step costs on some of the ranks, by the trainer's own functions, on random images made once, which are
+ * those of every microbatch. Collective over all ranks of `comm`. */
+cvy_err cvy_bench_ranks(cvy_bench_ranks_result *out, cvy_pool *pool, cvy_comm *comm,
+                        const cvy_bench_ranks_options *options) CVY_MUST_CHECK;
+/* A tree that allows `ranks`, each with so many microbatches. Not collective. */
+cvy_err cvy_bench_tree(cvy_tree *out, int64_t ranks, int64_t microbatches) CVY_MUST_CHECK;
 
 typedef struct cvy_bench_input_result {
   cvy_spread microbatch_s;

@@ -104,25 +104,40 @@ size_t cvy_peak_bytes(void) {
   return kib * 1024;
 }
 
-cvy_err cvy_buffer_create(void **out, size_t bytes, const char *what) {
-  const bool huge = bytes >= 2 * HUGE_PAGE_BYTES;
-  const size_t alignment = huge ? HUGE_PAGE_BYTES : CACHE_LINE_BYTES;
-  /* calloc's large blocks are fresh pages of the system: zero without being touched. */
+/* Zeroed without being touched: calloc's large blocks are fresh pages of the system. */
+static void *allocate(size_t bytes, size_t alignment) {
   const bool possible = bytes <= PTRDIFF_MAX - 2 * HUGE_PAGE_BYTES;
   char *block = possible ? calloc(1, bytes + alignment + CACHE_LINE_BYTES) : NULL;
-  *out = NULL;
-  if (!block)
-    return cvy_error(CVY_E_SYSTEM, "out of memory: there are no %.1f MB for %s", (double)bytes / 1e6, what);
+  if (!block) return NULL;
   char *buffer = block + CACHE_LINE_BYTES;
   buffer += (alignment - (uintptr_t)buffer % alignment) % alignment;
   memcpy(buffer - sizeof block, &block, sizeof block);
-#ifdef MADV_HUGEPAGE
-  /* A kernel walks 36 places of the scratch at once, more pages than the processor keeps addresses of. Advice only: where
-   * it is not taken, nothing but speed is lost. */
-  if (huge) madvise(buffer, bytes / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES, MADV_HUGEPAGE);
+  return buffer;
+}
+
+/* Advice only: where it is not taken, nothing but speed or memory is lost. */
+static void wish_for_pages(void *buffer, size_t bytes, bool huge) {
+#if defined MADV_HUGEPAGE && defined MADV_NOHUGEPAGE
+  madvise(buffer, bytes / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 #endif
-  *out = buffer;
+}
+
+static cvy_err create(void **out, size_t bytes, const char *what, bool huge) {
+  const bool large = bytes >= 2 * HUGE_PAGE_BYTES;
+  *out = allocate(bytes, large ? HUGE_PAGE_BYTES : CACHE_LINE_BYTES);
+  if (!*out)
+    return cvy_error(CVY_E_SYSTEM, "out of memory: there are no %.1f MB for %s", (double)bytes / 1e6, what);
+  if (large) wish_for_pages(*out, bytes, huge);
   return CVY_OK;
+}
+
+/* A kernel walks 36 places of the scratch at once, more small pages than the processor keeps addresses of. */
+cvy_err cvy_buffer_create(void **out, size_t bytes, const char *what) {
+  return create(out, bytes, what, true);
+}
+
+cvy_err cvy_buffer_create_sparse(void **out, size_t bytes, const char *what) {
+  return create(out, bytes, what, false);
 }
 
 void cvy_buffer_destroy(void *buffer) {

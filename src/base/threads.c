@@ -5,11 +5,13 @@
  * cores); its barriers are also opaque to ThreadSanitizer. Here nobody waits for a thread that has not come:
  * a job is over when its tasks are done, and a worker that wakes too late finds it closed. */
 #define _GNU_SOURCE
-#include <convoy/base.h>
+#include "base/thread.h"
+#include "base/trace.h"
 
-#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <time.h>
 
 enum { MAX_THREADS = 1024, SPINS = 2000 }; /* about 20 microseconds */
@@ -49,6 +51,7 @@ static void pause_a_little(void) {
 static void *worker(void *argument) {
   const int thread = (int)(intptr_t)argument;
   unsigned seen = 0;
+  cvy_trace_thread("helper", thread);
   pthread_mutex_lock(&pool.lock);
   while (!pool.ending) {
     if (!pool.open || seen == atomic_load(&pool.generation)) {
@@ -65,11 +68,14 @@ static void *worker(void *argument) {
     const int64_t tasks = pool.tasks;
     atomic_fetch_add(&pool.inside, 1);
     pthread_mutex_unlock(&pool.lock);
+    const int64_t begin_ns = cvy_trace_begin();
     run_tasks(thread, task, context, tasks);
+    cvy_trace_end(begin_ns, CVY_TRACE_TASKS, NULL, -1);
     pthread_mutex_lock(&pool.lock);
     if (atomic_fetch_sub(&pool.inside, 1) == 1) pthread_cond_signal(&pool.done);
   }
   pthread_mutex_unlock(&pool.lock);
+  cvy_trace_thread_ends();
   return NULL;
 }
 
@@ -133,6 +139,15 @@ void cvy_parallel(int64_t tasks, cvy_task task, const void *context) {
   while (atomic_load(&pool.inside) > 0) pthread_cond_wait(&pool.done, &pool.lock);
   pool.open = false;
   pthread_mutex_unlock(&pool.lock);
+}
+
+cvy_err cvy_thread_start(pthread_t *out, void *(*run)(void *), void *context, const char *what) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int reason = pthread_create(out, NULL, run, context);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return reason ? cvy_error(CVY_E_SYSTEM, "cannot start %s: %s", what, strerror(reason)) : CVY_OK;
 }
 
 void cvy_cores_allowed(uint64_t mask[CVY_CORE_WORDS]) {

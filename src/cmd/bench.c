@@ -9,19 +9,27 @@
 #include <string.h>
 
 typedef struct options {
-  int64_t batch, threads, steps;
-  int conv;
+  int64_t batch, threads, steps, microbatches, bucket;
+  int conv, reduce;
   const char *recipe;
   bool json;
 } options;
+
+static const char *const reduce_words[] = {
+    [CVY_EXCHANGE_SHARDED] = "sharded", [CVY_EXCHANGE_WHOLE] = "whole", [CVY_EXCHANGE_MPI] = "mpi", NULL};
 
 static const cvy_option table[] = {
     {"batch", CVY_INT, offsetof(options, batch), "16", 1, 1 << 20, .help = "images in a microbatch"},
     {"threads", CVY_INT, offsetof(options, threads), "1", 1, 1024, .help = "computing threads"},
     {"steps", CVY_INT, offsetof(options, steps), "5", 1, 10000,
-     .help = "steps, or microbatches of input, that are measured, after one that warms up"},
+     .help = "steps, microbatches of input, or sums, that are measured, after one that warms up"},
     {"conv", CVY_CHOICE, offsetof(options, conv), "auto", .words = cvy_conv_words,
      .help = "algorithms of convolutions: the fastest for each shape, or the plain way for all"},
+    {"microbatches", CVY_INT, offsetof(options, microbatches), "1", 1, 1 << 16,
+     .help = "of scaling: microbatches a rank and step"},
+    {"reduce", CVY_CHOICE, offsetof(options, reduce), "sharded", .words = reduce_words,
+     .help = "of scaling: as a recipe's key"},
+    {"bucket", CVY_INT, offsetof(options, bucket), "4", 1, 1 << 20, .help = "of scaling: as a recipe's key"},
     {"recipe", CVY_STRING, offsetof(options, recipe), "",
      .help =
          "of input: whose augmentations, order and cache; none: a random resized crop to 224x224 and mirroring, for photographs"},
@@ -219,15 +227,18 @@ static void print_json(const bench *b) {
 /* ---- the command ---- */
 
 static cvy_err read_kind(bool *layers, const cvy_arguments *arguments) {
-  static const char *const kinds[] = {"layers", "step", "input"};
-  CVY_TRY(cvy_expect_words(arguments, 1, INT64_MAX,
-                           "'layers' or 'step' and a network, or 'input' and a dataset"));
+  static const char *const kinds[] = {"layers", "step", "input", "scaling", "allreduce"};
+  CVY_TRY(
+      cvy_expect_words(arguments, 1, INT64_MAX,
+                       "'layers', 'step' or 'scaling' and a network, 'input' and a dataset, or 'allreduce'"));
   const char *word = arguments->words[0];
   *layers = strcmp(word, "layers") == 0;
   if (*layers || strcmp(word, "step") == 0) return CVY_OK;
   const char *nearest = cvy_nearest_word(word, kinds, CVY_COUNT(kinds));
-  return cvy_error(CVY_E_USAGE, "there is no measurement '%s'%s%s%s; there are 'layers', 'step' and 'input'",
-                   word, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+  return cvy_error(
+      CVY_E_USAGE,
+      "there is no measurement '%s'%s%s%s; there are 'layers', 'step', 'scaling', 'input' and 'allreduce'",
+      word, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
 static cvy_err run(const cvy_arguments *arguments, const void *config, const void *further) {
@@ -239,6 +250,12 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
   if (arguments->count > 0 && strcmp(arguments->words[0], "input") == 0)
     return cvy_run_bench_input(
         arguments, &(cvy_bench_input_options){o->recipe, o->batch, o->threads, o->steps, o->json});
+  if (arguments->count > 0 && strcmp(arguments->words[0], "allreduce") == 0)
+    return cvy_run_bench_allreduce(arguments, &(cvy_bench_allreduce_options){o->steps, o->json});
+  if (arguments->count > 0 && strcmp(arguments->words[0], "scaling") == 0)
+    return cvy_run_bench_scaling(
+        arguments, &(cvy_bench_scaling_options){o->batch, o->threads, o->steps, o->microbatches, o->bucket,
+                                                (cvy_exchange_way)o->reduce, o->conv, o->json});
   CVY_TRY(read_kind(&bench_options.layers, arguments));
   CVY_TRY(cvy_network_from_words(&description, arguments, 1));
   cvy_threads_set(cvy_int(o->threads));
@@ -262,7 +279,8 @@ static const cvy_kind kind = {"bench", "how fast a network trains, and where the
 
 const cvy_command cvy_command_bench = {
     .kind = &kind,
-    .usage = "step|layers NETWORK [parameter=value ...] [options], or input DIR [options]",
+    .usage =
+        "step|layers|scaling NETWORK [parameter=value ...] [options], input DIR [options], or allreduce [MIB ...] [options]",
     .description =
         "Runs training steps of one microbatch in this process alone: forward, backward, and the update by SGD with\n"
         "momentum and weight decay, by the trainer's own functions, on random images made once. No data is read, and no\n"
@@ -283,6 +301,18 @@ const cvy_command cvy_command_bench = {
         "          the samples are normalised too), colour (augmentations that compute samples) and copy (pixels at most\n"
         "          moved or mirrored, normalised into the microbatch)\n"
         "\n"
+        "  allreduce  under mpirun: milliseconds for the sum of vectors of so many MiB over the ranks, by the exact tree (all\n"
+        "          ranks use all sums, or each its part and hands on what it made of them), MPI_Allreduce and\n"
+        "          MPI_Iallreduce in place; beside the bound: the time for nothing but the bytes that a rank must send and\n"
+        "          receive, 2n(P-1)/P, at the speed at which partners exchange in the same run\n"
+        "\n"
+        "  scaling under mpirun: the same on 1, 2, 4, ... of its ranks, with sums of gradients over the ranks: images/s,\n"
+        "          efficiency (of ranks times what one does), the share of the step that was waited for gradients\n"
+        "          (exposed), and the communication thread's processor time. Weak: each rank has --microbatches of\n"
+        "          --batch images; strong: so many as all ranks have then are shared by fewer.\n"
+        "\n"
+        "  mpirun -n 4 convoy bench scaling resnet18 --batch 16\n"
+        "  mpirun -n 4 convoy bench allreduce 1 16 --steps 9\n"
         "  convoy bench input shards --recipe RECIPE --threads 2 --steps 100\n"
         "  convoy bench step resnet18 --batch 16 --threads 2\n"
         "  convoy bench layers vgg16 size=112 --batch 8 --steps 3",

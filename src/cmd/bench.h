@@ -1,4 +1,4 @@
-/* What the two files of `convoy bench` share. */
+/* What the files of `convoy bench` share. */
 #ifndef CVY_CMD_BENCH_H
 #define CVY_CMD_BENCH_H
 
@@ -13,5 +13,24 @@ typedef struct cvy_bench_input_options {
 
 cvy_err cvy_run_bench_input(const cvy_arguments *arguments,
                             const cvy_bench_input_options *options) CVY_MUST_CHECK;
+
+typedef struct cvy_bench_allreduce_options {
+  int64_t repetitions;
+  bool json;
+} cvy_bench_allreduce_options;
+
+/* Under mpirun; the words are "allreduce" and sizes in MiB. */
+cvy_err cvy_run_bench_allreduce(const cvy_arguments *arguments,
+                                const cvy_bench_allreduce_options *options) CVY_MUST_CHECK;
+
+typedef struct cvy_bench_scaling_options {
+  int64_t batch, threads, steps, microbatches, bucket_mib;
+  cvy_exchange_way way;
+  int conv;
+  bool json;
+} cvy_bench_scaling_options;
+
+cvy_err cvy_run_bench_scaling(const cvy_arguments *arguments,
+                              const cvy_bench_scaling_options *options) CVY_MUST_CHECK;
 
 #endif

@@ -53,7 +53,8 @@ static cvy_err open_input(input *in, cvy_pool *pool, const char *path, const cvy
   c->dataset = in->data;
   c->augment = in->augment;
   c->training = true;
-  c->seed = 1;
+  c->seed = in->recipe ? (uint64_t)in->recipe->seed : 1;
+  c->skips_bad = in->recipe && in->recipe->data.on_bad_record == CVY_BAD_RECORD_SKIPPED;
   c->c = info->c;
   c->microbatch = o->batch;
   c->per_step = c->own = 1;

@@ -7,7 +7,7 @@
 typedef struct options {
   cvy_rank_options ranks;
   const char *output, *split, *size, *max_rejected;
-  int64_t shards, quality, seed;
+  int64_t shards, shard_size, quality, seed;
   int exif;
   bool encoded;
 } options;
@@ -20,7 +20,8 @@ static const cvy_option table[] = {
     {"split", CVY_STRING, offsetof(options, split), "",
      .help = "how images without a split of their own are divided; none: train=0.9,val=0.1"},
     {"shards", CVY_INT, offsetof(options, shards), "0", 0, 99999,
-     .help = "shards a split; 0: as few as keep each under 256 MiB"},
+     .help = "shards a split; 0: as few as keep each under --shard-size"},
+    {"shard-size", CVY_INT, offsetof(options, shard_size), "256", 1, 1 << 20, .help = "MiB"},
     {"size", CVY_STRING, offsetof(options, size), "",
      .help =
          "WIDTHxHEIGHT to scale images to, as pixels; or N: JPEG files with a shorter side of N; none: as the source has them"},
@@ -116,6 +117,7 @@ static cvy_err prepare(cvy_comm *comm, const cvy_arguments *arguments, const opt
                                .dir = o->output,
                                .fractions = o->split[0] ? o->split : NULL,
                                .shards = o->shards,
+                               .shard_mib = o->shard_size,
                                .quality = o->quality,
                                .encoded = o->encoded,
                                .ignore_exif = o->exif == 1,

@@ -9,6 +9,8 @@ typedef struct options {
   cvy_rank_options ranks;
   bool resume, overwrite, json;
   int64_t stop_after;
+  const char *trace;
+  int64_t trace_from, trace_steps, trace_mib;
 } options;
 
 static const cvy_option table[] = {
@@ -18,6 +20,15 @@ static const cvy_option table[] = {
      .help = "replace the run that stands in the run folder"},
     {"stop-after", CVY_INT, offsetof(options, stop_after), "0", 0, CVY_NO_LIMIT,
      .help = "write a checkpoint and stop (exit 75) after step N; 0: never"},
+    {"trace", CVY_STRING, offsetof(options, trace), "",
+     .help =
+         "a file for what each thread of each rank did when; Perfetto (ui.perfetto.dev) and chrome://tracing open it"},
+    {"trace-from", CVY_INT, offsetof(options, trace_from), "1", 1, CVY_NO_LIMIT,
+     .help = "the first step that is traced"},
+    {"trace-steps", CVY_INT, offsetof(options, trace_steps), "0", 0, CVY_NO_LIMIT,
+     .help = "how many are, with what happens in between; 0: all that follow"},
+    {"trace-memory", CVY_INT, offsetof(options, trace_mib), "64", 1, 1 << 16,
+     .help = "MiB of each rank, 32,000 events in each; what comes later is left out and counted"},
     {"json", CVY_BOOL, offsetof(options, json), "false",
      .help = "the last line on stdout is one JSON object"},
     {0}};
@@ -78,8 +89,13 @@ static cvy_err train(cvy_comm *comm, const cvy_arguments *arguments, const optio
   cvy_recipe *recipe;
   CVY_TRY(cvy_comm_agree(
       comm, cvy_recipe_load(&recipe, arguments->words[0], arguments->words + 1, arguments->count - 1)));
-  const cvy_train_options train_options = {
-      .resume = o->resume, .overwrite = o->overwrite, .stop_after = o->stop_after};
+  const cvy_train_options train_options = {.resume = o->resume,
+                                           .overwrite = o->overwrite,
+                                           .stop_after = o->stop_after,
+                                           .trace = o->trace[0] ? o->trace : NULL,
+                                           .trace_from = o->trace_from,
+                                           .trace_steps = o->trace_steps,
+                                           .trace_bytes = (size_t)o->trace_mib << 20};
   cvy_train_result result;
   const cvy_err err = cvy_train(&result, comm, recipe, &train_options);
   cvy_recipe_destroy(recipe);
@@ -111,6 +127,7 @@ const cvy_command cvy_command_train = {
         "(exit 75). Send mpirun SIGUSR1, which it passes on; on SIGTERM and Ctrl-C it kills the ranks after two seconds.\n"
         "\n"
         "  mpirun -n 2 convoy train lenet5-hoda\n"
-        "  mpirun -n 4 convoy train my.yaml epochs=20 run=runs/longer --resume",
+        "  mpirun -n 4 convoy train my.yaml epochs=20 run=runs/longer --resume\n"
+        "  mpirun -n 4 convoy train my.yaml --overwrite --trace trace.json --trace-from 10 --trace-steps 3",
     .more_help = explain_recipes,
     .run = run};

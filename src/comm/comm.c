@@ -1,5 +1,6 @@
 /* Ranks and what they agree on. */
 #include "comm/mpi.h"
+#include "comm/transport.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@ static void abort_all_ranks(int exit_code) {
   MPI_Abort(MPI_COMM_WORLD, exit_code);
 }
 
-static int share_cores(const cvy_comm *comm) {
+static void look_at_node(cvy_comm *comm) {
   MPI_Comm node;
   int ranks;
   uint64_t mine[CVY_CORE_WORDS], all[CVY_CORE_WORDS];
@@ -24,9 +25,18 @@ static int share_cores(const cvy_comm *comm) {
   CVY_MPI(MPI_Comm_size(node, &ranks));
   cvy_cores_allowed(mine);
   CVY_MPI(MPI_Allreduce(mine, all, CVY_CORE_WORDS, MPI_UINT64_T, MPI_BOR, node));
+  CVY_MPI(MPI_Allreduce(&comm->rank, &comm->node_leader, 1, MPI_INT, MPI_MIN, node));
   CVY_MPI(MPI_Comm_free(&node));
   const int own = cvy_cores_count(mine), share = cvy_cores_count(all) / ranks;
-  return share < 1 ? 1 : share < own ? share : own;
+  comm->fair_threads = share < 1 ? 1 : share < own ? share : own;
+  comm->has_neighbours = ranks > 1;
+  comm->has_nodes = ranks < comm->size;
+}
+
+static void tell_settings(const cvy_comm *comm) {
+  char text[256];
+  cvy_transport_tell(text, sizeof text, comm->has_nodes, comm->has_neighbours);
+  if (text[0]) cvy_log("Open MPI's parameters set: %s (OMPI_MCA_... in the environment sets others)", text);
 }
 
 cvy_comm *cvy_comm_start(void) {
@@ -34,8 +44,7 @@ cvy_comm *cvy_comm_start(void) {
   CVY_MPI(MPI_Initialized(&initialized));
   CVY_CHECK(!initialized, "MPI was started elsewhere");
   int provided;
-  /* A process that no mpirun started would start Open MPI's daemon: 0.1 s for what it never asks for. */
-  setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+  cvy_transport_prepare();
   CVY_MPI(MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided));
   cvy_set_fatal_hook(abort_all_ranks);
   CVY_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
@@ -44,12 +53,14 @@ cvy_comm *cvy_comm_start(void) {
         "this MPI library cannot be used by one thread after another (it offers no MPI_THREAD_SERIALIZED)");
 
   cvy_comm *comm = cvy_new(sizeof *comm);
+  comm->thread_level = provided;
   CVY_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &comm->mpi));
   CVY_MPI(MPI_Comm_set_errhandler(comm->mpi, MPI_ERRORS_RETURN));
   CVY_MPI(MPI_Comm_rank(comm->mpi, &comm->rank));
   CVY_MPI(MPI_Comm_size(comm->mpi, &comm->size));
-  comm->fair_threads = share_cores(comm);
+  look_at_node(comm);
   cvy_log_enable(comm->rank == 0);
+  tell_settings(comm);
   return comm;
 }
 
@@ -58,7 +69,7 @@ void cvy_comm_finish(cvy_comm *comm) {
   CVY_MPI(MPI_Barrier(comm->mpi));
   CVY_MPI(MPI_Comm_free(&comm->mpi));
   cvy_set_fatal_hook(NULL);
-  MPI_Finalize();
+  CVY_MPI(MPI_Finalize());
   free(comm);
 }
 
@@ -72,6 +83,14 @@ int cvy_comm_size(const cvy_comm *comm) {
 
 int cvy_comm_fair_threads(const cvy_comm *comm) {
   return comm->fair_threads;
+}
+
+bool cvy_comm_leads_node(const cvy_comm *comm) {
+  return comm->node_leader == comm->rank;
+}
+
+const char *cvy_comm_thread_level(const cvy_comm *comm) {
+  return comm->thread_level == MPI_THREAD_MULTIPLE ? "MPI_THREAD_MULTIPLE" : "MPI_THREAD_SERIALIZED";
 }
 
 const char *cvy_comm_library_version(void) {
@@ -129,6 +148,11 @@ void cvy_comm_move(cvy_comm *comm, int to, int from, void *data, size_t bytes) {
     at += now;
     bytes -= now;
   }
+}
+
+void cvy_comm_gather(cvy_comm *comm, void *all, const void *mine, size_t bytes) {
+  CVY_MPI(MPI_Gather(mine, cvy_int((int64_t)bytes), MPI_BYTE, all, cvy_int((int64_t)bytes), MPI_BYTE, 0,
+                     comm->mpi));
 }
 
 void cvy_comm_sum(cvy_comm *comm, int64_t *values, int64_t count) {

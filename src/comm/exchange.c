@@ -2,26 +2,30 @@
  *
  * It takes buckets in the order in which they are handed over, cuts them into blocks, and keeps a few of those on their way
  * through the ranks at once, so that one is added while others are sent. Between looks at what has arrived it sleeps, for the
- * core may be a computing thread's; when somebody waits for the end, or for a swap, it only makes way. A swap goes before all
- * blocks that have not begun. */
+ * core may be a computing thread's, and longer the longer nothing arrives; when somebody waits for the end, or for a swap, it
+ * only makes way first. A swap goes before all blocks that have not begun. */
 #define _GNU_SOURCE
+#include "base/thread.h"
+#include "base/trace.h"
 #include "comm/reduce.h"
 #include "comm/swap.h"
 
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
 
 enum {
-  BLOCK = 1 << 18,        /* floats */
-  SLOTS = 8,              /* blocks under way at once */
+  BLOCK = CVY_EXCHANGE_BLOCK,
+  SLOTS = CVY_EXCHANGE_SLOTS,
   TAGS = 1 << 14,         /* MPI promises 32767 */
   MOST_AT_ONCE = 1 << 30, /* floats of one MPI_Allreduce */
-  NAP_NS = 20000
+  SHORTEST_NAP_NS = 10000,
+  LONGEST_NAP_NS = 160000, /* while 20 kB come in on 1 Gbit/s: far less than what is under way */
+  YIELDS = 1000,           /* looks in vain until who is waited for sleeps too, about a millisecond */
+  FIRST_YIELDS = 32,       /* until others do: a nap takes 60 microseconds */
+  ROUND_BLOCK = 1 << 16    /* floats a task */
 };
 
 typedef struct slot {
@@ -47,7 +51,7 @@ struct cvy_exchange {
   int64_t queued, taken;  /* of the queue */
   int64_t done;           /* floats of this round */
   const cvy_swap *wanted; /* NULL: none, or it is done */
-  bool ending, awaited;
+  bool over, ending, awaited;
   cvy_exchange_times times;
 
   /* The thread's own: */
@@ -56,6 +60,9 @@ struct cvy_exchange {
   int64_t blocks;  /* begun, ever */
   int under_way;
   int swap_requests, swap_open; /* of the swap that has begun; 0: none has */
+  int64_t idle;                 /* looks in a row that found nothing */
+  long nap_ns;                  /* the next one */
+  double last_s, last_cpu_s;    /* up to when the times count */
 };
 
 /* ---- the thread ---- */
@@ -81,10 +88,30 @@ static bool next_span(cvy_span *out, cvy_exchange *x, int64_t most) {
   return true;
 }
 
+static double cpu_s(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Under the lock. */
+static void keep_time(cvy_exchange *x) {
+  const double now_s = cvy_now_s(), cpu_now_s = cpu_s();
+  x->times.busy_s += now_s - x->last_s;
+  x->times.cpu_s += cpu_now_s - x->last_cpu_s;
+  x->last_s = now_s;
+  x->last_cpu_s = cpu_now_s;
+}
+
 static void count_done(cvy_exchange *x, cvy_span span) {
+  if (x->config.done) x->config.done(x->config.context, span.first, span.end);
   pthread_mutex_lock(&x->lock);
+  keep_time(x);
   x->done += span.end - span.first;
-  if (x->done == x->config.count) pthread_cond_signal(&x->finished_all);
+  /* Empty buckets too: who is told that the round is over may call MPI, and begin the next one. */
+  x->over = x->done == x->config.count && x->taken == x->config.bucket_count &&
+            x->bucket.first == x->bucket.end && x->under_way == 0;
+  if (x->over) pthread_cond_signal(&x->finished_all);
   pthread_mutex_unlock(&x->lock);
 }
 
@@ -126,6 +153,8 @@ static void begin_swap(cvy_exchange *x) {
   const cvy_swap *wanted = x->wanted;
   pthread_mutex_unlock(&x->lock);
   if (!wanted || x->swap_requests > 0) return;
+  x->idle = 0;
+  x->nap_ns = SHORTEST_NAP_NS;
   x->swap_requests = x->swap_open = cvy_swap_begin(x->ladder.comm, wanted,
                                                    x->requests + SLOTS * x->slot_requests);
 }
@@ -133,6 +162,7 @@ static void begin_swap(cvy_exchange *x) {
 static void end_swap(cvy_exchange *x) {
   x->swap_requests = 0;
   pthread_mutex_lock(&x->lock);
+  keep_time(x);
   x->wanted = NULL;
   pthread_cond_signal(&x->swapped);
   pthread_mutex_unlock(&x->lock);
@@ -142,17 +172,24 @@ static void make_way(cvy_exchange *x) {
   pthread_mutex_lock(&x->lock);
   const bool awaited = x->awaited || x->wanted;
   pthread_mutex_unlock(&x->lock);
-  if (awaited)
+  if (x->idle++ < (awaited ? YIELDS : FIRST_YIELDS)) {
     sched_yield();
-  else
-    nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
+    return;
+  }
+  nanosleep(&(struct timespec){.tv_nsec = x->nap_ns}, NULL);
+  x->nap_ns = 2 * x->nap_ns < LONGEST_NAP_NS ? 2 * x->nap_ns : LONGEST_NAP_NS;
 }
 
 static void look(cvy_exchange *x) {
   int count = 0;
   CVY_MPI(MPI_Testsome(SLOTS * x->slot_requests + x->swap_requests, x->requests, &count, x->finished,
                        MPI_STATUSES_IGNORE));
-  if (count == MPI_UNDEFINED) count = 0;
+  if (count <= 0) { /* or MPI_UNDEFINED, which is negative */
+    make_way(x);
+    return;
+  }
+  x->idle = 0;
+  x->nap_ns = SHORTEST_NAP_NS;
   for (int i = 0; i < count; i++) {
     if (x->finished[i] >= SLOTS * x->slot_requests) {
       if (--x->swap_open == 0) end_swap(x);
@@ -161,7 +198,6 @@ static void look(cvy_exchange *x) {
     slot *s = &x->slots[x->finished[i] / x->slot_requests];
     if (--s->block.open == 0) go_on(x, s);
   }
-  if (count == 0) make_way(x);
 }
 
 static void sum_by_mpi(cvy_exchange *x) {
@@ -194,14 +230,10 @@ static bool wait_for_work(cvy_exchange *x) {
   return !ending;
 }
 
-static double cpu_s(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static void work(cvy_exchange *x) {
-  const double start_s = cvy_now_s(), cpu_start_s = cpu_s();
+  x->last_s = cvy_now_s();
+  x->last_cpu_s = cpu_s();
+  const int64_t begin_ns = cvy_trace_begin();
   if (x->config.way == CVY_EXCHANGE_MPI) {
     work_by_mpi(x);
   } else {
@@ -211,32 +243,26 @@ static void work(cvy_exchange *x) {
       go_round(x);
     }
   }
-  pthread_mutex_lock(&x->lock);
-  x->times.busy_s += cvy_now_s() - start_s;
-  x->times.cpu_s += cpu_s() - cpu_start_s;
-  pthread_mutex_unlock(&x->lock);
+  cvy_trace_end(begin_ns, CVY_TRACE_EXCHANGE, NULL, -1);
 }
 
 static void *run(void *context) {
   cvy_exchange *x = context;
   cvy_threads_alone();
+  x->nap_ns = SHORTEST_NAP_NS;
+  cvy_trace_thread("communication", -1);
   prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); /* or a nap takes 50 microseconds more */
   while (wait_for_work(x)) work(x);
+  cvy_trace_thread_ends();
   return NULL;
 }
 
 /* ---- creation ---- */
 
-/* Signals are for the threads that know what to do with them. */
 static cvy_err start_thread(cvy_exchange *x) {
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int reason = pthread_create(&x->thread, NULL, run, x);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  x->has_thread = reason == 0;
-  return reason ? cvy_error(CVY_E_SYSTEM, "cannot start the communication thread: %s", strerror(reason))
-                : CVY_OK;
+  CVY_TRY(cvy_thread_start(&x->thread, run, x, "the communication thread"));
+  x->has_thread = true;
+  return CVY_OK;
 }
 
 static cvy_err prepare_slots(cvy_exchange *x) {
@@ -249,7 +275,7 @@ static cvy_err prepare_slots(cvy_exchange *x) {
   CVY_TRY(cvy_buffer_create(&x->memory, slot_bytes * SLOTS, "the exchange of gradients"));
   for (int i = 0; i < SLOTS; i++)
     x->slots[i].block = (cvy_block){.ladder = &x->ladder,
-                                    .received = (float *)(void *)((char *)x->memory + slot_bytes * (size_t)i),
+                                    .staged = (char *)x->memory + slot_bytes * (size_t)i,
                                     .requests = x->requests + i * x->slot_requests};
   return CVY_OK;
 }
@@ -257,6 +283,7 @@ static cvy_err prepare_slots(cvy_exchange *x) {
 cvy_err cvy_exchange_create(cvy_exchange **out, cvy_comm *comm, const cvy_exchange_config *config) {
   *out = NULL;
   CVY_CHECK(config->bucket_count > 0 && config->bucket_ends[config->bucket_count - 1] == config->count);
+  CVY_CHECK(config->way != CVY_EXCHANGE_MPI || config->tree->wire == CVY_WIRE_FP32);
   cvy_exchange *x = cvy_new(sizeof *x);
   const size_t buckets = (size_t)config->bucket_count;
   x->config = *config;
@@ -264,6 +291,7 @@ cvy_err cvy_exchange_create(cvy_exchange **out, cvy_comm *comm, const cvy_exchan
   memcpy(x->bucket_ends, config->bucket_ends, sizeof *x->bucket_ends * buckets);
   x->queue = cvy_new(sizeof *x->queue * buckets);
   cvy_ladder_set(&x->ladder, comm, config->tree);
+  if (config->way == CVY_EXCHANGE_WHOLE) x->ladder.down = x->ladder.up;
   pthread_mutex_init(&x->lock, NULL);
   pthread_cond_init(&x->handed_over, NULL);
   pthread_cond_init(&x->finished_all, NULL);
@@ -303,7 +331,7 @@ void cvy_exchange_begin(cvy_exchange *x, float *sums, float *handed_on) {
   pthread_mutex_lock(&x->lock);
   CVY_CHECK(x->queued == x->taken, "the round before is not over");
   x->queued = x->taken = x->done = 0;
-  x->awaited = false;
+  x->over = x->awaited = false;
   x->sums = sums;
   x->handed_on = handed_on;
   pthread_mutex_unlock(&x->lock);
@@ -318,16 +346,29 @@ void cvy_exchange_submit(cvy_exchange *x, int64_t bucket) {
   pthread_mutex_unlock(&x->lock);
 }
 
+static void round_block(const void *context, int64_t index, int thread) {
+  (void)thread;
+  const cvy_exchange *x = context;
+  const int64_t first = index * ROUND_BLOCK, left = x->config.count - first;
+  cvy_round_sums(x->sums + first, left < ROUND_BLOCK ? left : ROUND_BLOCK);
+}
+
+static void finish_alone(const cvy_exchange *x) {
+  if (x->ladder.up == CVY_WIRE_BF16)
+    cvy_parallel((x->config.count + ROUND_BLOCK - 1) / ROUND_BLOCK, round_block, x);
+  use(x, (cvy_span){0, x->config.count});
+}
+
 void cvy_exchange_finish(cvy_exchange *x) {
   if (!x->has_thread) {
-    x->config.use(x->config.context, x->sums, 0, x->config.count);
+    finish_alone(x);
     return;
   }
   const double start_s = cvy_now_s();
   pthread_mutex_lock(&x->lock);
   CVY_CHECK(x->queued == x->config.bucket_count, "a bucket was not handed over");
   x->awaited = true;
-  while (x->done < x->config.count) pthread_cond_wait(&x->finished_all, &x->lock);
+  while (!x->over) pthread_cond_wait(&x->finished_all, &x->lock);
   x->times.exposed_s += cvy_now_s() - start_s;
   pthread_mutex_unlock(&x->lock);
 }
@@ -367,8 +408,10 @@ static void gather_block(void *context, cvy_span whole) {
   cvy_block *b = &g->exchange->slots[0].block;
   cvy_block_place(b, whole, 0);
   for (cvy_turn turn = cvy_block_hand_on(b, g->values); turn != CVY_DONE;
-       turn = cvy_block_advance(b, g->values, g->values))
+       turn = cvy_block_advance(b, g->values, g->values)) {
     CVY_MPI(MPI_Waitall(b->open, b->requests, MPI_STATUSES_IGNORE));
+    b->open = 0;
+  }
 }
 
 static bool is_sharded(const cvy_exchange *x) {

@@ -8,7 +8,14 @@
 struct cvy_comm {
   MPI_Comm mpi;
   int rank, size, fair_threads;
+  int thread_level;               /* that MPI provides */
+  int node_leader;                /* the lowest rank of the node */
+  bool has_neighbours, has_nodes; /* other ranks on this node, on others */
 };
+
+/* How much later another rank's clock is than this one's, both read by `now`; the other one answers meanwhile. */
+cvy_clock cvy_clock_ask(cvy_comm *comm, int whom, double (*now)(void));
+void cvy_clock_answer(cvy_comm *comm, int who, double (*now)(void));
 
 #define CVY_MPI(call) cvy_mpi_check(call, #call)
 void cvy_mpi_check(int code, const char *call);

@@ -7,9 +7,12 @@
  * was made of them. */
 #include "comm/reduce.h"
 
+#include "base/trace.h"
+#include "comm/bf16.h"
+
 void cvy_ladder_set(cvy_ladder *out, const cvy_comm *comm, const cvy_tree *tree) {
   CVY_CHECK(cvy_tree_allows(tree, comm->size));
-  *out = (cvy_ladder){.comm = comm, .widest = 1};
+  *out = (cvy_ladder){.comm = comm, .widest = 1, .up = tree->wire, .down = CVY_WIRE_FP32};
   int64_t own = tree->leaves / comm->size, stride = 1;
   for (int i = 0; i < tree->level_count; i++) {
     const int64_t radix = tree->radix[i];
@@ -36,35 +39,60 @@ static int partner(const cvy_block *b, const cvy_level *l, int64_t digit) {
   return (int)(b->ladder->comm->rank + (digit - l->digit) * l->stride);
 }
 
-static void receive(cvy_block *b, float *to, int64_t length, int from, int *count) {
-  CVY_MPI(MPI_Irecv(to, cvy_int(length), MPI_FLOAT, from, b->tag, b->ladder->comm->mpi,
-                    &b->requests[(*count)++]));
+static MPI_Datatype type_of(cvy_wire wire) {
+  return wire == CVY_WIRE_BF16 ? MPI_UINT16_T : MPI_FLOAT;
 }
 
-static void send(cvy_block *b, const float *from, int64_t length, int to, int *count) {
-  CVY_MPI(MPI_Isend(from, cvy_int(length), MPI_FLOAT, to, b->tag, b->ladder->comm->mpi,
-                    &b->requests[(*count)++]));
+static void *at(const void *base, int64_t index, cvy_wire wire) {
+  return (char *)base + (size_t)index * (wire == CVY_WIRE_BF16 ? sizeof(uint16_t) : sizeof(float));
+}
+
+static void receive(cvy_block *b, void *to, int64_t length, cvy_wire wire, int from) {
+  CVY_MPI(MPI_Irecv(to, cvy_int(length), type_of(wire), from, b->tag, b->ladder->comm->mpi,
+                    &b->requests[b->open++]));
+}
+
+static void send(cvy_block *b, const void *from, int64_t length, cvy_wire wire, int to) {
+  CVY_MPI(MPI_Isend(from, cvy_int(length), type_of(wire), to, b->tag, b->ladder->comm->mpi,
+                    &b->requests[b->open++]));
+}
+
+static void pack(uint16_t *restrict to, const float *restrict from, int64_t length) {
+  for (int64_t i = 0; i < length; i++) to[i] = cvy_to_bf16(from[i]);
+}
+
+static void unpack(float *restrict to, const uint16_t *restrict from, int64_t length) {
+  for (int64_t i = 0; i < length; i++) to[i] = cvy_from_bf16(from[i]);
 }
 
 /* ---- up ---- */
 
 static void begin_halving(cvy_block *b, const float *sums) {
   const cvy_level *l = &b->ladder->levels[b->stage];
+  const cvy_wire wire = b->ladder->up;
   const cvy_span whole = b->spans[b->stage], mine = b->spans[b->stage + 1];
-  int count = 0;
-  float *slot = b->received;
+  int64_t received = 0, packed = (l->radix - 1) * length_of(mine);
   for (int64_t digit = 0; digit < l->radix; digit++) {
     if (digit == l->digit) continue;
     const cvy_span theirs = part_of(whole, digit, l->radix);
-    receive(b, slot, length_of(mine), partner(b, l, digit), &count);
-    send(b, sums + theirs.first, length_of(theirs), partner(b, l, digit), &count);
-    slot += length_of(mine);
+    const void *sent = sums + theirs.first;
+    receive(b, at(b->staged, received, wire), length_of(mine), wire, partner(b, l, digit));
+    received += length_of(mine);
+    if (wire == CVY_WIRE_BF16) {
+      pack(at(b->staged, packed, wire), sums + theirs.first, length_of(theirs));
+      sent = at(b->staged, packed, wire);
+      packed += length_of(theirs);
+    }
+    send(b, sent, length_of(theirs), wire, partner(b, l, digit));
   }
-  b->open = count;
 }
 
 static void add_two(float *restrict own, const float *restrict received, int64_t length) {
   for (int64_t i = 0; i < length; i++) own[i] += received[i];
+}
+
+static void add_two_bf16(float *restrict own, const uint16_t *restrict received, int64_t length) {
+  for (int64_t i = 0; i < length; i++) own[i] = cvy_round_bf16(own[i]) + cvy_from_bf16(received[i]);
 }
 
 static void add_in_order(float *restrict own, const float *restrict received, const cvy_level *l,
@@ -84,13 +112,38 @@ static void add_in_order(float *restrict own, const float *restrict received, co
   }
 }
 
+static void add_in_order_bf16(float *restrict own, const uint16_t *restrict received, const cvy_level *l,
+                              int64_t length) {
+  for (int64_t i = 0; i < length; i++) {
+    const uint16_t *next = received + i;
+    float sum = 0;
+    for (int64_t digit = 0; digit < l->radix; digit++) {
+      float child = cvy_round_bf16(own[i]);
+      if (digit != l->digit) {
+        child = cvy_from_bf16(*next);
+        next += length;
+      }
+      sum = digit == 0 ? child : sum + child;
+    }
+    own[i] = sum;
+  }
+}
+
 static void end_halving(cvy_block *b, float *sums) {
   const cvy_level *l = &b->ladder->levels[b->stage];
   const cvy_span mine = b->spans[b->stage + 1];
-  if (l->radix == 2)
-    add_two(sums + mine.first, b->received, length_of(mine));
+  const int64_t begin_ns = cvy_trace_begin();
+  float *own = sums + mine.first;
+  const int64_t length = length_of(mine);
+  if (b->ladder->up == CVY_WIRE_BF16)
+    l->radix == 2 ? add_two_bf16(own, b->staged, length) : add_in_order_bf16(own, b->staged, l, length);
   else
-    add_in_order(sums + mine.first, b->received, l, length_of(mine));
+    l->radix == 2 ? add_two(own, b->staged, length) : add_in_order(own, b->staged, l, length);
+  cvy_trace_end(begin_ns, CVY_TRACE_ADD, NULL, l->stride);
+}
+
+void cvy_round_sums(float *sums, int64_t count) {
+  for (int64_t i = 0; i < count; i++) sums[i] = cvy_round_bf16(sums[i]);
 }
 
 /* ---- and down ---- */
@@ -98,15 +151,16 @@ static void end_halving(cvy_block *b, float *sums) {
 static void begin_doubling(cvy_block *b, float *handed_on) {
   const int level = 2 * b->ladder->level_count - 1 - b->stage;
   const cvy_level *l = &b->ladder->levels[level];
+  const cvy_wire wire = b->ladder->down;
   const cvy_span whole = b->spans[level], mine = b->spans[level + 1];
-  int count = 0;
+  const int64_t origin = b->spans[0].first;
+  const void *base = wire == CVY_WIRE_BF16 ? b->staged : handed_on + origin;
   for (int64_t digit = 0; digit < l->radix; digit++) {
     if (digit == l->digit) continue;
     const cvy_span theirs = part_of(whole, digit, l->radix);
-    receive(b, handed_on + theirs.first, length_of(theirs), partner(b, l, digit), &count);
-    send(b, handed_on + mine.first, length_of(mine), partner(b, l, digit), &count);
+    receive(b, at(base, theirs.first - origin, wire), length_of(theirs), wire, partner(b, l, digit));
+    send(b, at(base, mine.first - origin, wire), length_of(mine), wire, partner(b, l, digit));
   }
-  b->open = count;
 }
 
 /* ---- the whole way ---- */
@@ -127,13 +181,29 @@ void cvy_block_begin(cvy_block *b, float *sums, cvy_span whole, int tag) {
   begin_halving(b, sums);
 }
 
+static void round_own(const cvy_block *b, float *sums) {
+  const cvy_span own = cvy_block_own(b);
+  cvy_round_sums(sums + own.first, length_of(own));
+}
+
+static cvy_turn go_down(cvy_block *b, float *handed_on) {
+  const cvy_span whole = b->spans[0];
+  if (b->stage < 2 * b->ladder->level_count) {
+    begin_doubling(b, handed_on);
+    return CVY_GOES_ON;
+  }
+  if (b->ladder->down == CVY_WIRE_BF16) unpack(handed_on + whole.first, b->staged, length_of(whole));
+  return CVY_DONE;
+}
+
 cvy_turn cvy_block_advance(cvy_block *b, float *sums, float *handed_on) {
   const int levels = b->ladder->level_count;
   if (b->stage < levels) end_halving(b, sums);
   b->stage++;
   if (b->stage < levels) begin_halving(b, sums);
+  if (b->stage == levels && b->ladder->up == CVY_WIRE_BF16) round_own(b, sums);
   if (b->stage == levels) return CVY_SUMMED;
-  return b->stage < levels ? CVY_GOES_ON : cvy_block_hand_on(b, handed_on);
+  return b->stage < levels ? CVY_GOES_ON : go_down(b, handed_on);
 }
 
 cvy_span cvy_block_own(const cvy_block *b) {
@@ -141,7 +211,8 @@ cvy_span cvy_block_own(const cvy_block *b) {
 }
 
 cvy_turn cvy_block_hand_on(cvy_block *b, float *handed_on) {
-  if (b->stage == 2 * b->ladder->level_count) return CVY_DONE;
-  begin_doubling(b, handed_on);
-  return CVY_GOES_ON;
+  const cvy_span own = cvy_block_own(b);
+  if (b->ladder->down == CVY_WIRE_BF16)
+    pack((uint16_t *)b->staged + (own.first - b->spans[0].first), handed_on + own.first, length_of(own));
+  return go_down(b, handed_on);
 }

@@ -17,10 +17,11 @@ typedef struct cvy_ladder {
   const cvy_comm *comm;
   int level_count;
   cvy_level levels[CVY_MOST_LEVELS];
-  int64_t widest; /* radix */
+  int64_t widest;    /* radix */
+  cvy_wire up, down; /* what messages are made of in halving and in doubling */
 } cvy_ladder;
 
-/* The tree must allow comm's size. */
+/* The tree must allow comm's size. Up is the tree's wire, down is fp32; of sums, which are rounded, down may be bf16 too. */
 void cvy_ladder_set(cvy_ladder *out, const cvy_comm *comm, const cvy_tree *tree);
 
 /* floats first ... end-1 of a vector */
@@ -33,8 +34,10 @@ typedef struct cvy_block {
   int tag;
   int stage;                           /* levels gone through, up and down again */
   cvy_span spans[CVY_MOST_LEVELS + 1]; /* what is mine after each halving */
-  float *received;                     /* from the partners of a halving: as many floats as the block has */
-  int open;                            /* requests that are under way; their owner counts down */
+  /* As many floats as the block has, and one for each partner. Halving: what the partners sent; on a bf16 wire, followed by what
+   * they are sent. Doubling on one: the block, as far as it is known. */
+  void *staged;
+  int open;              /* requests that are under way; their owner counts down */
   MPI_Request *requests; /* two for each partner of the widest level; null where nothing is under way */
 } cvy_block;
 
@@ -54,5 +57,8 @@ cvy_turn cvy_block_advance(cvy_block *block, float *sums, float *handed_on);
 cvy_span cvy_block_own(const cvy_block *block);
 /* Sends the own part of `handed_on`, and receives the others', until advance says CVY_DONE. */
 cvy_turn cvy_block_hand_on(cvy_block *block, float *handed_on);
+
+/* As the root of a tree with a bf16 wire. */
+void cvy_round_sums(float *sums, int64_t count);
 
 #endif

@@ -1,6 +1,8 @@
 /* The fixed tree: its shape, which rank counts it has, and the sum over one rank's own leaves. */
 #include <convoy/comm.h>
 
+#include "comm/bf16.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,7 +70,7 @@ cvy_err cvy_tree_check_ranks(const cvy_tree *tree, int64_t ranks, int64_t microb
   }
   cvy_tree usual;
   const bool custom = cvy_tree_create(&usual, tree->leaves, NULL, 0) ||
-                      memcmp(&usual, tree, sizeof usual) != 0;
+                      memcmp(usual.radix, tree->radix, sizeof usual.radix) != 0;
   if (custom)
     return cvy_error(CVY_E_INPUT,
                      "%lld ranks cannot share the %lld microbatches of a step along the recipe's own 'tree', "
@@ -99,7 +101,7 @@ struct cvy_accumulator {
   void *memory;
 };
 
-static int levels_within_rank(const cvy_tree *tree, int64_t ranks) {
+int cvy_tree_levels_within(const cvy_tree *tree, int64_t ranks) {
   int level = 0;
   while (rank_count_above(tree, level) != ranks) level++;
   return level;
@@ -118,7 +120,7 @@ static float *buffer(const cvy_accumulator *a, int64_t k) {
 cvy_err cvy_accumulator_create(cvy_accumulator **out, const cvy_tree *tree, int64_t ranks, int64_t count,
                                int64_t room) {
   CVY_CHECK(room >= count);
-  const int levels = levels_within_rank(tree, ranks);
+  const int levels = cvy_tree_levels_within(tree, ranks);
   const size_t more = levels > 1 ? (size_t)(levels - 1) : 0;
   void *memory;
   *out = NULL;
@@ -147,10 +149,34 @@ float *cvy_accumulator_leaf(cvy_accumulator *a) {
   return first_child ? a->partial[0] : a->partial[a->level_count];
 }
 
+/* How a child is added to what the node has so far: with rounding on the wire's account the child is rounded, and so is the
+ * first child, which that is until the second one comes. */
+typedef enum manner { AS_IT_IS, TO_FIRST_CHILD, TO_SUM } manner;
+
+static manner manner_of(const cvy_accumulator *a, int level) {
+  if (a->tree->wire == CVY_WIRE_FP32) return AS_IT_IS;
+  return a->children[level] == 1 ? TO_FIRST_CHILD : TO_SUM;
+}
+
+static void add_child(float *restrict to, const float *restrict from, int64_t count, manner how) {
+  switch (how) {
+  case AS_IT_IS:
+    for (int64_t i = 0; i < count; i++) to[i] += from[i];
+    break;
+  case TO_FIRST_CHILD:
+    for (int64_t i = 0; i < count; i++) to[i] = cvy_round_bf16(to[i]) + cvy_round_bf16(from[i]);
+    break;
+  case TO_SUM:
+    for (int64_t i = 0; i < count; i++) to[i] += cvy_round_bf16(from[i]);
+    break;
+  }
+}
+
 /* In each block, each of the vectors in turn is added to the next one. */
 typedef struct addition {
-  float *const *vectors;
-  int count;
+  float *vectors[65];
+  manner manners[64];
+  int count; /* of additions */
   int64_t first, end;
 } addition;
 
@@ -159,35 +185,34 @@ static void add_block(const void *context, int64_t index, int thread) {
   const addition *add = context;
   const int64_t first = add->first + index * ADD_BLOCK;
   const int64_t end = first + ADD_BLOCK < add->end ? first + ADD_BLOCK : add->end;
-  for (int k = 1; k < add->count; k++) {
-    const float *restrict from = add->vectors[k - 1];
-    float *restrict to = add->vectors[k];
-    for (int64_t i = first; i < end; i++) to[i] += from[i];
-  }
+  for (int k = 0; k < add->count; k++)
+    add_child(add->vectors[k + 1] + first, add->vectors[k] + first, end - first, add->manners[k]);
 }
 
-static void add_up(float *const *vectors, int count, int64_t first, int64_t end) {
-  const addition add = {vectors, count, first, end};
-  cvy_parallel((end - first + ADD_BLOCK - 1) / ADD_BLOCK, add_block, &add);
+static void add_up(const addition *add) {
+  cvy_parallel((add->end - add->first + ADD_BLOCK - 1) / ADD_BLOCK, add_block, add);
 }
 
-static void add_into(float *to, float *from, int64_t count) {
-  add_up((float *[]){from, to}, 2, 0, count);
+/* To the node that is open at `level`, which has a child at least. */
+static void add_to_node(const cvy_accumulator *a, int level, float *child) {
+  add_up(&(addition){
+      .vectors = {child, a->partial[level]}, .manners = {manner_of(a, level)}, .count = 1, .end = a->count});
 }
 
 void cvy_accumulator_add(cvy_accumulator *a) {
   if (a->level_count == 0) return;
-  if (a->children[0] > 0) add_into(a->partial[0], a->partial[a->level_count], a->count);
+  if (a->children[0] > 0) add_to_node(a, 0, a->partial[a->level_count]);
   a->children[0]++;
   for (int level = 0; level + 1 < a->level_count && a->children[level] == a->tree->radix[level]; level++) {
     a->children[level] = 0;
-    if (a->children[level + 1]++ > 0) {
-      add_into(a->partial[level + 1], a->partial[level], a->count);
+    if (a->children[level + 1] > 0) {
+      add_to_node(a, level + 1, a->partial[level]);
     } else {
       float *swap = a->partial[level + 1];
       a->partial[level + 1] = a->partial[level];
       a->partial[level] = swap;
     }
+    a->children[level + 1]++;
   }
 }
 
@@ -199,9 +224,13 @@ static bool is_last_leaf(const cvy_accumulator *a) {
 
 void cvy_accumulator_add_last(cvy_accumulator *a, int64_t first, int64_t end) {
   CVY_CHECK(is_last_leaf(a), "this is not the last leaf");
-  float *chain[65] = {a->partial[a->level_count]};
-  for (int level = 0; level < a->level_count; level++) chain[1 + level] = a->partial[level];
-  add_up(chain, a->level_count + 1, first, end);
+  addition chain = {
+      .vectors = {a->partial[a->level_count]}, .count = a->level_count, .first = first, .end = end};
+  for (int level = 0; level < a->level_count; level++) {
+    chain.vectors[1 + level] = a->partial[level];
+    chain.manners[level] = manner_of(a, level);
+  }
+  add_up(&chain);
 }
 
 float *cvy_accumulator_sum(cvy_accumulator *a) {

@@ -25,6 +25,7 @@ struct cvy_h5 {
   const char *path;      /* for the messages: the final name */
   const char *disk_path; /* where it is now: `path`, or its temporary name */
   bool writing;
+  ino_t inode; /* of a file that was created; 0: it was not */
 };
 
 enum { MAX_IDS = 8, LARGE_BYTES = 64 * 1024, PAGE_BYTES = 4096 };
@@ -43,9 +44,9 @@ static call enter(cvy_h5 *file, const char *name) {
   pthread_mutex_lock(&lock);
   if (!ready) {
     CVY_CHECK(H5dont_atexit() >= 0 && H5open() >= 0);
-    CVY_CHECK(H5Eset_auto2(H5E_DEFAULT, NULL, NULL) >= 0);
     ready = true;
   }
+  CVY_CHECK(H5Eset_auto2(H5E_DEFAULT, NULL, NULL) >= 0); /* each thread has its own */
   H5Eclear2(H5E_DEFAULT);
   return (call){.file = file, .name = name};
 }
@@ -149,14 +150,23 @@ static cvy_err open_existing(call *c) {
   return CVY_OK;
 }
 
+/* 0: there is no regular file. */
+static ino_t inode_of(const char *path) {
+  struct stat info;
+  return lstat(path, &info) == 0 && S_ISREG(info.st_mode) ? info.st_ino : 0;
+}
+
 static cvy_err create_new(call *c) {
   cvy_h5 *file = c->file;
   const hid_t fapl = access_properties(c);
   const hid_t fcpl = keep(c, H5Pcreate(H5P_FILE_CREATE));
   /* No times, so that the same contents are the same bytes. */
   H5_TRY(c, fapl >= 0 && fcpl >= 0 && H5Pset_obj_track_times(fcpl, false) >= 0, "cannot create");
+  /* A new file, for the one of that name may still be open to a process of a job that was killed. */
+  if (inode_of(file->disk_path) != 0) unlink(file->disk_path);
   file->id = H5Fcreate(file->disk_path, H5F_ACC_TRUNC, fcpl, fapl);
   H5_TRY(c, file->id >= 0, "cannot create");
+  file->inode = inode_of(file->disk_path);
   return CVY_OK;
 }
 
@@ -230,6 +240,8 @@ cvy_err cvy_h5_close(cvy_h5 *file) {
   if (H5Fclose(file->id) < 0 && !err) err = failed(&c, "cannot close");
   err = leave(&c, err);
   if (!err && file->writing) err = sync_path(file->disk_path, O_RDONLY, file->path);
+  if (!err && file->inode && inode_of(file->disk_path) != file->inode)
+    err = cvy_error(CVY_E_SYSTEM, "%s: another process has begun to write it, too", file->path);
   free_file(file);
   return err;
 }

@@ -180,10 +180,6 @@ static unsigned coarsest(double shrink) {
   return shrink >= 8 ? 8 : shrink >= 4 ? 4 : shrink >= 2 ? 2 : 1;
 }
 
-int64_t cvy_image_scale_of(double shrink) {
-  return coarsest(shrink);
-}
-
 /* Pixels first ... end-1 of `size`, MARGIN more than asked for: libjpeg blends colours with their neighbours. */
 enum { MARGIN = 2 };
 

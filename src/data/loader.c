@@ -7,6 +7,8 @@
  * and all slots before it are filled. Where the chain mixes pictures they hand themselves two at a time. What an image becomes
  * does not depend on who makes it. All memory is allocated at creation, but for what grows with the first pictures that are
  * decoded and drawn. */
+#include "base/trace.h"
+#include "base/thread.h"
 #include "data/ahead.h"
 #include "data/augment.h"
 #include "data/dataset.h"
@@ -14,8 +16,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,8 +104,11 @@ static cvy_err make_sample(float *image, int32_t *label, worker *w, cvy_sample s
       .view = view,
       .canvas = &w->canvas};
   const double start_s = cvy_now_s();
+  const int64_t begin_ns = cvy_trace_begin();
   CVY_TRY(cvy_dataset_read(&picture, label, config->dataset, &w->buffer, sample.index, config->c));
+  cvy_trace_end(begin_ns, CVY_TRACE_READ, NULL, sample.index);
   const double read_s = cvy_now_s(), before_s = drawn_s(&w->canvas);
+  const int64_t read_ns = cvy_trace_begin();
   cvy_err err = cvy_augment_apply(&picture, config->augment, &call);
   w->read_s += read_s - start_s;
   w->chain_s += cvy_now_s() - read_s;
@@ -113,6 +116,7 @@ static cvy_err make_sample(float *image, int32_t *label, worker *w, cvy_sample s
   if (err) return cvy_dataset_error_in(err, config->dataset, sample.index);
   CVY_TRY(check_size(l, &picture, sample.index));
   err = cvy_picture_normalise(image, &picture, &w->canvas, &l->normaliser);
+  cvy_trace_end(read_ns, CVY_TRACE_AUGMENT, NULL, sample.index);
   return err ? cvy_dataset_error_in(err, config->dataset, sample.index) : CVY_OK;
 }
 
@@ -126,8 +130,10 @@ static cvy_err make_image(float *image, int32_t *label, int64_t *skipped, worker
   const int64_t count = cvy_dataset_describe(config->dataset)->count;
   for (*skipped = 0;; ++*skipped) {
     const cvy_err err = make_sample(image, label, w, sample, view);
-    if (err != CVY_E_INPUT || !config->skips_bad || *skipped == MOST_SKIPPED || *skipped + 1 == count)
-      return err;
+    if (err != CVY_E_INPUT || !config->skips_bad) return err;
+    if (*skipped == MOST_SKIPPED || *skipped + 1 == count)
+      return cvy_error(err, "%s (and so it is with the %lld records before: too many to leave out)",
+                       cvy_err_message(), (long long)*skipped);
     cvy_warn("%s; the next record takes its place", cvy_err_message());
     sample.index = (sample.index + 1) % count;
   }
@@ -165,8 +171,10 @@ static cvy_err fill(worker *w, int64_t n, int64_t *skipped) {
     *label = -1;
     return CVY_OK;
   }
+  const int64_t begin_ns = cvy_trace_begin();
   cvy_ahead_look(l->ahead, position);
   const cvy_err err = make_image(image, label, skipped, w, sample_at(config, position), view);
+  cvy_trace_end(begin_ns, CVY_TRACE_IMAGE, NULL, position);
   if (view > 0) *skipped = 0; /* the first view has counted it */
   return err;
 }
@@ -236,6 +244,7 @@ static void account(cvy_loader *l, int64_t n, cvy_err err, int64_t skipped) {
 static void *run(void *context) {
   worker *w = context;
   cvy_loader *l = w->loader;
+  cvy_trace_thread(l->config.training ? "loader" : "evaluation loader", (int)(w - l->workers) + 1);
   pthread_mutex_lock(&l->lock);
   for (int64_t n; (n = next_image(l)) >= 0;) {
     int64_t skipped;
@@ -252,6 +261,7 @@ static void *run(void *context) {
   }
   pthread_cond_broadcast(&l->may_fill);
   pthread_mutex_unlock(&l->lock);
+  cvy_trace_thread_ends();
   return NULL;
 }
 
@@ -316,19 +326,12 @@ static cvy_err allocate(cvy_loader *l) {
   return CVY_OK;
 }
 
-/* Signals are for the threads that know what to do with them. */
 static cvy_err start_threads(cvy_loader *l) {
-  sigset_t all, before;
-  int reason = 0;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  while (reason == 0 && l->started < l->config.threads) {
+  for (; l->started < l->config.threads; l->started++) {
     worker *w = &l->workers[l->started];
-    reason = pthread_create(&w->thread, NULL, run, w);
-    l->started += reason == 0;
+    CVY_TRY(cvy_thread_start(&w->thread, run, w, "a loader thread"));
   }
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  return reason == 0 ? CVY_OK : cvy_error(CVY_E_SYSTEM, "cannot start a loader thread: %s", strerror(reason));
+  return CVY_OK;
 }
 
 cvy_err cvy_loader_create(cvy_loader **out, const cvy_loader_config *config) {

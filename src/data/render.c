@@ -9,6 +9,8 @@
  * A file is decoded when it is known which part of it is in sight, and how large. */
 #include "data/render.h"
 
+#include "base/trace.h"
+
 #include "data/machines.h"
 
 #include <math.h>
@@ -774,7 +776,11 @@ static void warp_rows(float *out, const cvy_picture *p, cvy_canvas *canvas, cons
 cvy_err cvy_picture_normalise(float *out, cvy_picture *p, cvy_canvas *canvas, const cvy_normaliser *n) {
   window v;
   const double start_s = cvy_now_s();
-  if (!p->sheet.samples) CVY_TRY(decode(p));
+  if (!p->sheet.samples) {
+    const int64_t begin_ns = cvy_trace_begin();
+    CVY_TRY(decode(p));
+    cvy_trace_end(begin_ns, CVY_TRACE_DECODE, NULL, -1);
+  }
   const double decoded_s = cvy_now_s();
   canvas->decode_s += decoded_s - start_s;
   if (window_of(&v, p)) {

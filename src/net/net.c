@@ -1,6 +1,8 @@
 /* The walk: forward over the layers, backward the other way. */
 #include "net/net.h"
 
+#include "base/trace.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,7 +160,9 @@ void cvy_net_forward(cvy_net *net, const float *images, const cvy_targets *targe
   for (int64_t i = 0; i < net->node_count; i++) {
     if (net->nodes[i].only_in_training && !pass->training) continue;
     const cvy_layer_call call = make_call(net, i, images, targets, pass);
+    const int64_t begin_ns = cvy_trace_begin();
     if (!net->nodes[i].is_done_before) net->nodes[i].type->forward(&call);
+    cvy_trace_end(begin_ns, CVY_TRACE_FORWARD, net->nodes[i].name, pass->step);
     tell(net, i, false);
   }
   add_losses(net, pass->training);
@@ -185,6 +189,7 @@ void cvy_net_backward(cvy_net *net, float *grads, const float *images, const cvy
                       const cvy_pass *pass) {
   for (int64_t i = net->node_count - 1; i >= 0; i--) {
     const node *n = &net->nodes[i];
+    const int64_t begin_ns = cvy_trace_begin();
     cvy_layer_call call = make_call(net, i, images, targets, pass);
     for (int64_t k = 0; k < n->plan.input_count; k++)
       call.dx[k] = n->inputs[k] == CVY_NET_INPUT ? NULL
@@ -196,6 +201,7 @@ void cvy_net_backward(cvy_net *net, float *grads, const float *images, const cvy
     for (int64_t k = 0; k < n->plan.input_count; k++)
       if (n->added_dx[k])
         cvy_add_into(net->nodes[n->inputs[k]].dy, n->added_dx[k], cvy_shape_count(n->plan.x[k]));
+    cvy_trace_end(begin_ns, CVY_TRACE_BACKWARD, n->name, pass->step);
     tell(net, i, true);
   }
 }

@@ -156,9 +156,10 @@ static void write_heading(cvy_image *sheet, const gallery *g) {
   const int64_t left = MARGIN + W + 16, room = SHEET_W - left - MARGIN;
   cvy_sheet_put(sheet, MARGIN, MARGIN, &g->picture);
   cvy_sheet_write(sheet, MARGIN, left, room, "Augmentations", cvy_ink, 3);
-  snprintf(text, sizeof text,
-           "What each of them makes of the picture on the left, %d x %d pixels, in epochs 0 to %d.", W, H,
-           EPOCHS - 1);
+  snprintf(
+      text, sizeof text,
+      "What each of them makes of the picture on the left, %d x %d pixels, in epochs 0 to %d (ten_crops: views).",
+      W, H, EPOCHS - 1);
   cvy_sheet_write(sheet, MARGIN + 36, left, room, text, cvy_faint_ink, 1);
   cvy_sheet_write(sheet, MARGIN + 36 + LINE_H, left, room,
                   "Under each name stand its options; they are stronger here than training wants them.",

@@ -83,18 +83,8 @@ static double run_steps(bench *b, bool layers) {
 
 /* ---- results ---- */
 
-static int compare(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 static cvy_spread spread_of(const bench *b, int64_t place) {
-  double *seconds = seconds_of(b, place);
-  const int64_t steps = b->steps;
-  qsort(seconds, (size_t)steps, sizeof *seconds, compare);
-  return (cvy_spread){.median = (seconds[(steps - 1) / 2] + seconds[steps / 2]) / 2,
-                      .lowest = seconds[0],
-                      .highest = seconds[steps - 1]};
+  return cvy_spread_of(seconds_of(b, place), b->steps);
 }
 
 /* Its operations; no times yet. */

@@ -1,12 +1,5 @@
 #include <convoy/train.h>
 
-#include <stdlib.h>
-
-static int compare(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 static cvy_err take(cvy_loader *loader) {
   cvy_microbatch m;
   CVY_TRY(cvy_loader_next(&m, loader));
@@ -47,9 +40,7 @@ cvy_err cvy_bench_input(cvy_bench_input_result *out, cvy_pool *pool, const cvy_l
   const cvy_err err = measure(out, loader, seconds, config->depth, microbatches);
   cvy_loader_destroy(loader);
   if (err) return err;
-  qsort(seconds, (size_t)microbatches, sizeof *seconds, compare);
-  out->microbatch_s = (cvy_spread){(seconds[(microbatches - 1) / 2] + seconds[microbatches / 2]) / 2,
-                                   seconds[0], seconds[microbatches - 1]};
+  out->microbatch_s = cvy_spread_of(seconds, microbatches);
   out->images_per_s *= (double)config->microbatch;
   out->peak_bytes = cvy_peak_bytes();
   return CVY_OK;

@@ -1,13 +1,15 @@
 #include "train/gradients.h"
 
+#include "base/trace.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-/* Consecutive layers, whose gradients go through the ranks together once the lowest of them has its own. */
-typedef struct bucket {
-  int64_t first, end; /* floats of the arena */
-  int64_t ready_at;   /* layer */
-} bucket;
+/* What is told of a bucket while it is traced. */
+typedef struct journey {
+  int64_t left; /* floats that are under way */
+  int64_t begin_ns;
+} journey;
 
 struct cvy_gradients {
   const cvy_arenas *arenas;
@@ -19,7 +21,8 @@ struct cvy_gradients {
   cvy_step_update update;
   int64_t microbatches, microbatch; /* of the rank, a step; the one that is next */
   int64_t bucket_count;
-  bucket *buckets; /* from the last layer's down */
+  cvy_bucket *buckets; /* from the last layer's down */
+  journey *journeys;
   int64_t submitted;
   cvy_net_observer observer;
 };
@@ -32,33 +35,50 @@ static int64_t replicated_before(const cvy_net_info *net, int64_t tensor) {
   return tensor;
 }
 
-/* Whole layers, as many as it takes to make `least` floats; the last one may have less. */
-static void cut_buckets(cvy_gradients *g, const cvy_net_info *net, int64_t least) {
-  int64_t end = net->replicated_count, next;
-  g->buckets = cvy_new(sizeof *g->buckets * (size_t)(net->param_tensors + 1));
+int64_t cvy_cut_buckets(cvy_bucket *out, const cvy_net_info *net, int64_t least) {
+  int64_t count = 0, end = net->replicated_count, next;
   for (int64_t i = replicated_before(net, net->param_tensors); i >= 0; i = next) {
     const cvy_net_param *p = &net->params[i];
     next = replicated_before(net, i);
     const bool is_first_of_layer = next < 0 || net->params[next].layer != p->layer;
     if (next >= 0 && (!is_first_of_layer || end - p->offset < least)) continue;
-    g->buckets[g->bucket_count++] = (bucket){p->offset, end, p->layer};
+    out[count++] = (cvy_bucket){p->offset, end, p->layer};
     end = p->offset;
   }
-  if (g->bucket_count == 0) g->buckets[g->bucket_count++] = (bucket){0, end, 0};
+  if (count == 0) out[count++] = (cvy_bucket){0, end, 0};
+  return count;
 }
 
 static void layer_done(void *context, int64_t layer, bool backward) {
   cvy_gradients *g = context;
   const int64_t next = g->submitted;
   if (!backward || next == g->bucket_count || layer != g->buckets[next].ready_at) return;
-  cvy_accumulator_add_last(g->accumulator, g->buckets[next].first, g->buckets[next].end);
+  const cvy_bucket *b = &g->buckets[next];
+  const int64_t begin_ns = cvy_trace_begin();
+  cvy_accumulator_add_last(g->accumulator, b->first, b->end);
+  if (g->microbatches > 1) cvy_trace_end(begin_ns, CVY_TRACE_SUM, NULL, next);
+  g->journeys[next] = (journey){b->end - b->first, cvy_trace_begin()};
   cvy_exchange_submit(g->exchange, g->bucket_count - 1 - next);
   g->submitted++;
 }
 
 static void use_sums(void *context, const float *sums, int64_t first, int64_t end) {
   const cvy_gradients *g = context;
+  const int64_t begin_ns = cvy_trace_begin();
   cvy_update_weights(&g->update, sums + first, first, end);
+  cvy_trace_end(begin_ns, CVY_TRACE_UPDATE, NULL, -1);
+}
+
+/* In the communication thread; a part lies within one bucket. */
+static void part_done(void *context, int64_t first, int64_t end) {
+  cvy_gradients *g = context;
+  int64_t k = 0;
+  while (first < g->buckets[k].first) k++;
+  journey *j = &g->journeys[k];
+  j->left -= end - first;
+  if (j->left == 0)
+    cvy_trace_end(j->begin_ns, CVY_TRACE_BUCKET,
+                  cvy_net_describe(g->arenas->net)->layers[g->buckets[k].ready_at].name, k);
 }
 
 /* ---- creation ---- */
@@ -72,6 +92,7 @@ static cvy_err create_exchange(cvy_gradients *g, cvy_comm *comm, const cvy_recip
                                       .bucket_ends = ends,
                                       .bucket_count = g->bucket_count,
                                       .use = use_sums,
+                                      .done = part_done,
                                       .context = g};
   const cvy_err err = cvy_exchange_create(&g->exchange, comm, &config);
   free(ends);
@@ -80,7 +101,9 @@ static cvy_err create_exchange(cvy_gradients *g, cvy_comm *comm, const cvy_recip
 
 static cvy_err create(cvy_gradients *g, cvy_comm *comm, const cvy_recipe *recipe) {
   const cvy_net_info *net = cvy_net_describe(g->arenas->net);
-  cut_buckets(g, net, recipe->bucket * (1 << 20) / (int64_t)sizeof(float));
+  g->buckets = cvy_new(sizeof *g->buckets * (size_t)(net->param_tensors + 1));
+  g->bucket_count = cvy_cut_buckets(g->buckets, net, recipe->bucket * (1 << 20) / (int64_t)sizeof(float));
+  g->journeys = cvy_new(sizeof *g->journeys * (size_t)g->bucket_count);
   CVY_TRY(cvy_accumulator_create(&g->accumulator, &recipe->tree, cvy_comm_size(comm), net->replicated_count,
                                  net->arena_count));
   CVY_TRY(create_exchange(g, comm, recipe));
@@ -114,6 +137,7 @@ void cvy_gradients_destroy(cvy_gradients *g) {
   cvy_exchange_destroy(g->exchange);
   cvy_accumulator_destroy(g->accumulator);
   free(g->buckets);
+  free(g->journeys);
   free(g);
 }
 
@@ -136,12 +160,18 @@ void cvy_gradients_backward(cvy_gradients *g, const float *images, const cvy_tar
   }
   cvy_net_backward(net, cvy_accumulator_leaf(g->accumulator), images, targets, pass);
   cvy_net_observe(net, NULL);
-  if (!is_last) cvy_accumulator_add(g->accumulator);
+  if (is_last) return;
+  const int64_t begin_ns = cvy_trace_begin();
+  cvy_accumulator_add(g->accumulator);
+  cvy_trace_end(begin_ns, CVY_TRACE_SUM, NULL, -1);
 }
 
 void cvy_gradients_finish(cvy_gradients *g) {
   CVY_CHECK(g->submitted == g->bucket_count);
+  const int64_t begin_ns = cvy_trace_begin();
   cvy_exchange_finish(g->exchange);
+  if (g->microbatches < g->update.microbatches)
+    cvy_trace_end(begin_ns, CVY_TRACE_WAIT_FOR_GRADIENTS, NULL, -1);
 }
 
 cvy_exchange_times cvy_gradients_times(const cvy_gradients *g) {

@@ -7,6 +7,15 @@
 #include "train/shards.h"
 #include "train/update.h"
 
+/* Consecutive layers, whose gradients go through the ranks together once the lowest of them has its own. */
+typedef struct cvy_bucket {
+  int64_t first, end; /* floats of the arena */
+  int64_t ready_at;   /* layer */
+} cvy_bucket;
+/* From the last layer's down: whole layers, as many as it takes to make `least` floats; the last bucket may have less. `out` has
+ * room for one a tensor; returns how many there are. */
+int64_t cvy_cut_buckets(cvy_bucket *out, const cvy_net_info *net, int64_t least);
+
 typedef struct cvy_gradients cvy_gradients;
 
 /* Collective. `arenas` and `shards`, which it makes ready for steps, must outlive it. */

@@ -36,6 +36,7 @@ struct cvy_recipe {
   int64_t seed;
   int convolution; /* cvy_conv_choice */
   int reduce;      /* cvy_exchange_way */
+  int wire;        /* cvy_wire */
   int64_t bucket;  /* MiB */
   const cvy_yaml *solver, *learning_rate;
   const char *run;

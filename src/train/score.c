@@ -127,16 +127,17 @@ static void evaluate_view(cvy_tally *tally, cvy_view_sums *views, int64_t view_c
 }
 
 /* `passes`: of a microbatch each, every view of it one after the other. */
-static void evaluate_own(cvy_tally *tally, cvy_view_sums *views, int64_t view_count, cvy_net *net,
-                         cvy_loader *loader, int64_t passes) {
+static cvy_err evaluate_own(cvy_tally *tally, cvy_view_sums *views, int64_t view_count, cvy_net *net,
+                            cvy_loader *loader, int64_t passes) {
   for (int64_t i = 0; i < passes; i++) {
     const cvy_pass pass = {.training = false, .params = cvy_params_of_pass(i, passes)};
     cvy_microbatch m;
-    if (cvy_loader_next(&m, loader)) cvy_fatal("%s", cvy_err_message());
+    CVY_TRY(cvy_loader_next(&m, loader));
     evaluate_view(tally, views, view_count, net, &m, &pass);
     tally->skipped += m.skipped;
     cvy_loader_release(loader);
   }
+  return CVY_OK;
 }
 
 cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, cvy_net *net, cvy_dataset *dataset,
@@ -154,9 +155,11 @@ cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, cvy_net *net, cvy_dataset *
   }
   const cvy_net_info *info = cvy_net_describe(net);
   cvy_view_sums views = {.sums = cvy_new(sizeof *views.sums * (size_t)(info->input.n * info->score_count))};
-  evaluate_own(&tally, &views, view_count, net, loader, stream.own * view_count);
+  err = evaluate_own(&tally, &views, view_count, net, loader, stream.own * view_count);
   free(views.sums);
   cvy_loader_destroy(loader);
+  if (err) err = cvy_error(CVY_E_RUN, "%s", cvy_err_message()); /* too late to say that nothing was started */
+  CVY_TRY(cvy_comm_agree(comm, err));
   cvy_comm_sum(comm, (int64_t *)&tally, CVY_TALLY_FIELDS);
   *out = cvy_tally_score(&tally);
   return CVY_OK;

@@ -41,7 +41,8 @@ void cvy_tally_add_views(cvy_tally *tally, cvy_view_sums *views, const cvy_net *
 
 /* Collective: the tally of `dataset` under the net's weights, every image counted once. Contiguous ranges of
  * microbatches go to the ranks; a microbatch holds the same images at any number of ranks. Where the chain makes several
- * views, an image's probabilities are the means over them. Reading errors end the job. */
+ * views, an image's probabilities are the means over them. A record that cannot be read is an
+ * error on all ranks, once each has come to the end of its range. */
 cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, cvy_net *net, cvy_dataset *dataset,
                      const cvy_augment *augment, const cvy_dataset_info *normalisation,
                      const cvy_recipe *recipe) CVY_MUST_CHECK;

@@ -2,6 +2,7 @@
  * rank ends the job on all of them, once, with its message. */
 #include "train/trainer.h"
 
+#include "comm/layout.h"
 #include "math/conv.h"
 #include "math/gemm.h"
 #include "math/kernels.h"
@@ -96,8 +97,8 @@ cvy_err cvy_same_on_all_ranks(cvy_comm *comm, const char *text, const char *what
  * each other for ever. */
 static cvy_err compare_orders(trainer *t, const cvy_train_options *options) {
   char orders[128];
-  snprintf(orders, sizeof orders, "%s %d %d %lld", cvy_recipe_hash(t->recipe).hex, options->resume,
-           options->overwrite, (long long)options->stop_after);
+  snprintf(orders, sizeof orders, "%s %d %d %lld %d", cvy_recipe_hash(t->recipe).hex, options->resume,
+           options->overwrite, (long long)options->stop_after, options->trace != NULL);
   return cvy_same_on_all_ranks(t->comm, orders, "another recipe, or other options,");
 }
 
@@ -187,17 +188,23 @@ static cvy_err start_loader(trainer *t) {
   return cvy_loader_create(&t->loader, &config);
 }
 
+bool cvy_trainer_is_done(const trainer *t) {
+  return t->state.step >= t->total_steps && t->state.epoch.images == 0;
+}
+
 static cvy_err create(trainer *t, const cvy_train_options *options) {
   const cvy_recipe *r = t->recipe;
   const int rank = cvy_comm_rank(t->comm), size = cvy_comm_size(t->comm);
   CVY_TRY(compare_orders(t, options));
   CVY_TRY(cvy_comm_agree(t->comm, open_everything(t, options)));
   CVY_TRY(compare_ranks(t));
+  cvy_layout_warn(t->comm, cvy_threads());
   t->own_microbatches = r->tree.leaves / size;
   t->first_microbatch = rank * t->own_microbatches;
   t->total_steps = (r->epochs * t->images + r->batch - 1) / r->batch;
   CVY_TRY(begin_run(t, options));
-  if (t->state.step >= t->total_steps) return CVY_OK;
+  if (cvy_trainer_is_done(t)) return CVY_OK;
+  CVY_TRY(cvy_tracing_create(&t->tracing, t->comm, options));
   CVY_TRY(cvy_comm_agree(t->comm, start_loader(t)));
   return cvy_comm_agree(t->comm, t->folder ? cvy_folder_begin(t->folder, t->recipe, t->state.step) : CVY_OK);
 }
@@ -210,16 +217,23 @@ cvy_err cvy_trainer_create(trainer *t, cvy_comm *comm, const cvy_recipe *recipe,
   return err;
 }
 
-void cvy_trainer_destroy(trainer *t) {
+void cvy_trainer_rest(trainer *t) {
   cvy_loader_destroy(t->loader);
+  cvy_gradients_destroy(t->gradients);
+  t->loader = NULL;
+  t->gradients = NULL;
+}
+
+void cvy_trainer_destroy(trainer *t) {
+  cvy_trainer_rest(t);
   cvy_augment_destroy(t->train_augment);
   cvy_augment_destroy(t->val_augment);
   cvy_dataset_close(t->train);
   cvy_dataset_close(t->val);
-  cvy_gradients_destroy(t->gradients);
   cvy_arenas_destroy(&t->arenas);
   cvy_net_destroy(t->net);
   cvy_folder_destroy(t->folder);
+  cvy_tracing_destroy(t->tracing);
 }
 
 cvy_err cvy_check_replicas(cvy_comm *comm, const cvy_net *net, int64_t step) {

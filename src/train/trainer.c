@@ -2,6 +2,7 @@
 #include "train/trainer.h"
 
 #include "base/json.h"
+#include "base/trace.h"
 #include "train/stop.h"
 
 #include <errno.h>
@@ -30,7 +31,9 @@ static cvy_tally learn(trainer *t, double rate) {
                            .first_sample = (t->first_microbatch + m) * t->recipe->microbatch,
                            .loss_scale = (float)(1.0 / (double)t->recipe->batch)};
     cvy_microbatch data;
+    const int64_t begin_ns = cvy_trace_begin();
     if (cvy_loader_next(&data, t->loader)) cvy_fatal("%s", cvy_err_message());
+    cvy_trace_end(begin_ns, CVY_TRACE_WAIT_FOR_DATA, NULL, -1);
     const cvy_targets targets = cvy_targets_of(&data);
     cvy_net_forward(t->net, data.images, &targets, &pass);
     cvy_tally_add_microbatch(&tally, t->net, &targets);
@@ -102,7 +105,9 @@ static cvy_err count_step(trainer *t, run_meter *meter, cvy_tally tally, double 
   int64_t sums[CVY_TALLY_FIELDS + 1];
   memcpy(sums, &tally, sizeof tally);
   sums[CVY_TALLY_FIELDS] = cvy_stop_requested();
+  const int64_t begin_ns = cvy_trace_begin();
   cvy_comm_sum(t->comm, sums, CVY_TALLY_FIELDS + 1);
+  cvy_trace_end(begin_ns, CVY_TRACE_COUNT, NULL, -1);
   memcpy(&tally, sums, sizeof tally);
   *stop = sums[CVY_TALLY_FIELDS] > 0;
   t->state.step++;
@@ -126,6 +131,7 @@ static cvy_err count_step(trainer *t, run_meter *meter, cvy_tally tally, double 
 
 /* Best goes first: a run that ends between the two is resumed from the older last, and comes by here again. Collective. */
 static void save(trainer *t, bool is_best) {
+  const int64_t begin_ns = cvy_trace_begin();
   cvy_arenas whole = t->arenas;
   for (int64_t k = 0; k < t->recipe->rule->state_count; k++)
     whole.state[k] = cvy_gradients_whole_state(t->gradients, k);
@@ -136,6 +142,7 @@ static void save(trainer *t, bool is_best) {
   if ((is_best && cvy_checkpoint_write(t->folder->best, &whole, &t->state, &about)) ||
       cvy_checkpoint_write(t->folder->last, &whole, &t->state, &about))
     cvy_fatal("%s", cvy_err_message());
+  cvy_trace_end(begin_ns, CVY_TRACE_CHECKPOINT, NULL, t->state.step);
 }
 
 /* A step that makes the weights infinite shows in the loss of the next one; it must not reach a checkpoint before. */
@@ -178,17 +185,31 @@ static void log_skipped(const trainer *t, int64_t training, int64_t validation) 
 
 static cvy_err validate(trainer *t, cvy_score *score) {
   const cvy_dataset_info *training = cvy_dataset_describe(t->train);
-  return cvy_evaluate(score, t->comm, t->net, t->val, t->val_augment, training, t->recipe);
+  const int64_t begin_ns = cvy_trace_begin();
+  const cvy_err err = cvy_evaluate(score, t->comm, t->net, t->val, t->val_augment, training, t->recipe);
+  cvy_trace_end(begin_ns, CVY_TRACE_EVALUATION, NULL, t->state.step);
+  return err;
+}
+
+/* An epoch that could not be validated is not lost: its steps stay counted, by which a resumed run knows that it must begin
+ * with that. */
+static cvy_err keep_unfinished(trainer *t, cvy_err err) {
+  char reason[4096];
+  snprintf(reason, sizeof reason, "%s", cvy_err_message());
+  save(t, false);
+  return cvy_error(err, "%s (validation after step %lld, which is kept: --resume begins with it)", reason,
+                   (long long)t->state.step);
 }
 
 static cvy_err finish_epoch(trainer *t, run_meter *meter, cvy_score *val) {
   t->state.train_loss = cvy_tally_score(&t->state.epoch).loss;
   const int64_t skipped = t->state.epoch.skipped;
-  t->state.epoch = (cvy_tally){0};
   bool is_best = false;
   const double started_s = cvy_now_s();
+  const cvy_err err = t->val ? validate(t, val) : CVY_OK;
+  if (err) return keep_unfinished(t, err);
+  t->state.epoch = (cvy_tally){0};
   if (t->val) {
-    CVY_TRY(validate(t, val));
     if (!isfinite(val->loss))
       return cvy_error(CVY_E_RUN,
                        "step %lld: the validation loss is not finite; training diverged (a smaller learning "
@@ -209,6 +230,13 @@ static cvy_err finish_epoch(trainer *t, run_meter *meter, cvy_score *val) {
   return CVY_OK;
 }
 
+static cvy_err check_replicas(const trainer *t) {
+  const int64_t begin_ns = cvy_trace_begin();
+  const cvy_err err = cvy_check_replicas(t->comm, t->net, t->state.step);
+  cvy_trace_end(begin_ns, CVY_TRACE_CHECK, NULL, t->state.step);
+  return err;
+}
+
 static bool ends_epoch(const trainer *t) {
   const int64_t batch = t->recipe->batch, step = t->state.step;
   return step * batch / t->images > (step - 1) * batch / t->images;
@@ -218,11 +246,15 @@ static bool ends_epoch(const trainer *t) {
 
 static cvy_err run_steps(trainer *t, run_meter *meter, cvy_score *val, int64_t stop_after) {
   const cvy_recipe *r = t->recipe;
+  if (t->state.step > 0 && ends_epoch(t) && t->state.epoch.images > 0) CVY_TRY(finish_epoch(t, meter, val));
   while (t->state.step < t->total_steps) {
+    cvy_tracing_step(t->tracing, t->state.step + 1);
     const double rate = learning_rate(t);
+    const int64_t begin_ns = cvy_trace_begin();
     const cvy_tally tally = learn(t, rate);
     bool stop;
     CVY_TRY(count_step(t, meter, tally, rate, &stop));
+    cvy_trace_end(begin_ns, CVY_TRACE_STEP, NULL, t->state.step);
 
     const int64_t step = t->state.step;
     const bool epoch_ends = ends_epoch(t), last = step == t->total_steps;
@@ -230,7 +262,7 @@ static cvy_err run_steps(trainer *t, run_meter *meter, cvy_score *val, int64_t s
     const bool due = r->checkpoint_every > 0 && step % r->checkpoint_every == 0;
     const bool saves = epoch_ends || due || stop, checks = step % r->check_every == 0 || last;
     if (saves || checks) cvy_gradients_whole_weights(t->gradients);
-    if (checks) CVY_TRY(cvy_check_replicas(t->comm, t->net, step));
+    if (checks) CVY_TRY(check_replicas(t));
     if (saves) CVY_TRY(check_finite(t));
     if (epoch_ends) CVY_TRY(finish_epoch(t, meter, val));
     if (!epoch_ends && (due || stop)) save(t, false);
@@ -286,7 +318,7 @@ static cvy_err train(cvy_train_result *out, trainer *t, const cvy_train_options 
       .started_s = cvy_now_s(), .first_step = t->state.step, .interval_first_step = t->state.step};
   meter.interval_started_s = meter.started_s;
   announce(t);
-  const bool already_done = t->state.step >= t->total_steps;
+  const bool already_done = cvy_trainer_is_done(t);
   cvy_err err = already_done && t->val ? validate(t, &val) : CVY_OK;
   if (!err) err = run_steps(t, &meter, &val, options->stop_after);
   if (err == CVY_E_INPUT) err = CVY_E_RUN; /* found too late to say that nothing was started */
@@ -301,13 +333,23 @@ static cvy_err train(cvy_train_result *out, trainer *t, const cvy_train_options 
   return cvy_comm_agree(t->comm, err);
 }
 
+/* Also after an error, which is what the trace may be wanted for; `err` is that of all ranks. */
+static cvy_err write_trace(trainer *t, cvy_err err) {
+  char reason[4096];
+  snprintf(reason, sizeof reason, "%s", cvy_err_message());
+  cvy_trainer_rest(t);
+  const cvy_err lost = cvy_tracing_write(t->tracing);
+  return err ? cvy_error(err, "%s", reason) : lost;
+}
+
 cvy_err cvy_train(cvy_train_result *out, cvy_comm *comm, const cvy_recipe *recipe,
                   const cvy_train_options *options) {
   trainer t;
   *out = (cvy_train_result){0};
   CVY_TRY(cvy_trainer_create(&t, comm, recipe, options));
   cvy_stop_listen();
-  const cvy_err err = train(out, &t, options);
+  cvy_err err = train(out, &t, options);
+  err = write_trace(&t, err);
   cvy_trainer_destroy(&t);
   return err;
 }

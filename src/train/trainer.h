@@ -7,6 +7,7 @@
 #include "train/gradients.h"
 #include "train/recipe.h"
 #include "train/score.h"
+#include "train/trace.h"
 
 typedef struct trainer {
   cvy_comm *comm;
@@ -18,6 +19,7 @@ typedef struct trainer {
   cvy_net *net;
   cvy_arenas arenas;
   cvy_gradients *gradients;
+  cvy_tracing *tracing; /* NULL: not wanted */
   cvy_folder *folder;   /* rank 0 only */
   cvy_hash fingerprint; /* of the training data */
   int64_t first_microbatch, own_microbatches;
@@ -30,6 +32,11 @@ typedef struct trainer {
 cvy_err cvy_trainer_create(trainer *t, cvy_comm *comm, const cvy_recipe *recipe,
                            const cvy_train_options *options) CVY_MUST_CHECK;
 void cvy_trainer_destroy(trainer *t);
+/* Ends the threads; no further step. */
+void cvy_trainer_rest(trainer *t);
+
+/* All steps are made, and the last one's epoch is validated. */
+bool cvy_trainer_is_done(const trainer *t);
 
 /* Opens a split and its augmentation chain, and checks that what leaves the chain is what the network wants, and that
  * the classes are those of `known`, what the network was trained on (NULL: not yet known). What was opened before an

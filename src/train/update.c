@@ -5,7 +5,8 @@ cvy_err cvy_arenas_create(cvy_arenas *out, cvy_net *net, const cvy_rule *rule) {
   *out = (cvy_arenas){.net = net, .rule = rule, .params = cvy_net_params(net)};
   for (int64_t k = 0; k < rule->state_count; k++) {
     void *memory;
-    const cvy_err err = cvy_buffer_create(&memory, bytes, "the optimiser's state");
+    /* A rank that shares the work touches its part of each block only. Small pages make an update 3 % slower. */
+    const cvy_err err = cvy_buffer_create_sparse(&memory, bytes, "the optimiser's state");
     out->state[k] = memory;
     if (!err) continue;
     cvy_arenas_destroy(out);

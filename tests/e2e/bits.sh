@@ -67,6 +67,19 @@ same "1:1 1:2 1:3 2:1 2:2 4:1 4:2 8:1"
 same "1:1 3:1 6:2 12:1" batch=96        # 12 microbatches: a tree of 3, 2, 2
 same "1:2 2:1 6:1" batch=96 'tree=[2, 3, 2]'
 
+# On a narrow wire too, where it is another run of nearly the same losses, and the way of sharing still changes nothing.
+narrow=$(result 1 2 wire=bf16)
+same "1:1 3:1 6:2 12:1" batch=96 wire=bf16
+for how in "2 reduce=sharded" "4 reduce=whole" "8 reduce=sharded"; do
+  read -r p reduce <<<"$how"
+  [ "$(result "$p" 1 wire=bf16 "$reduce" bucket=1)" = "$narrow" ] || fail "wire: bf16 on $how gives other bits"
+done
+wide=$(result 1 1)
+[ "$wide" != "$narrow" ] || fail "wire: bf16 changes nothing"
+/usr/bin/python3 -c 'import sys; a, b = map(float, sys.argv[1:]); sys.exit(abs(a - b) > 0.02 * a)' \
+  "$(echo "$wide" | head -n 1 | cut -d " " -f 2)" "$(echo "$narrow" | head -n 1 | cut -d " " -f 2)" || fail "losses differ much: $wide; narrow: $narrow"
+expect 2 "reduce: mpi does not follow" "$convoy" train ./recipe.yaml wire=bf16 reduce=mpi
+
 # In blocks it is another run, the same at any number of ranks; what is kept in memory changes nothing.
 full=$(result 1 1 | head -n 1)
 same "1:1 2:2 4:1" data.shuffle=block data.block=37 data.window=3

@@ -49,6 +49,10 @@ for p in 2 4; do
   ends $p 1 "damaged/$shard: record 1234 (digit 2184): checksum" data.train=damaged data.cache.keep=records data.shuffle=block data.threads=3
 done
 
+# A run that ended so may go on without such records.
+ends 2 1 "damaged/$shard: record 1234" data.train=damaged checkpoint_every=1 run=tolerant
+expect 0 ", 1 bad records replaced" ranks 2 "$convoy" train ./recipe.yaml data.train=damaged checkpoint_every=1 run=tolerant --resume data.on_bad_record=skip
+
 # ---- ... or is left out: the same bits and the same count at any number of ranks, also when resumed ----
 for record in 0 5 6 1500 2999; do ruin damaged/$shard $record; done
 for p in 1 2 4; do
@@ -75,6 +79,26 @@ expect 0 ", 8 bad records replaced" ranks 2 "$convoy" eval again/last.h5 --data 
 expect 0 ", 24 bad records replaced" ranks 2 "$convoy" train ./recipe.yaml $skip --resume
 expect 0 "weights " "$convoy" train ./recipe.yaml --overwrite
 [ "$(grep -c skipped run/metrics.jsonl)" = 0 ] || fail "a run that may not skip counts what it skips"
+
+# ---- validation that fails does not cost the epoch: mended and resumed, the run is as if nothing had been ----
+for epochs in 2 1; do
+  fresh measured
+  check="data.val=measured/$shard epochs=$epochs"
+  # shellcheck disable=SC2086
+  ranks 2 "$convoy" train ./recipe.yaml $check run=never --overwrite --json >never.json 2>/dev/null || fail "a run that validates"
+  ruin measured/$shard 5
+  # shellcheck disable=SC2086
+  ends 2 1 "validation after step 94, which is kept" $check run=kept
+  [ -e kept/last.h5 ] || fail "no checkpoint of an epoch that could not be validated"
+  fresh measured
+  # shellcheck disable=SC2086
+  ranks 4 "$convoy" train ./recipe.yaml $check run=kept --resume --json >kept.json 2>kept.log || fail "resuming validation: $(cat kept.log)"
+  for what in weights val_loss best_top1; do
+    [ "$(field $what <kept.json)" = "$(field $what <never.json)" ] || fail "$epochs epochs, validated late: other $what"
+  done
+  sed 's/, "img_s".*//' never/metrics.jsonl >never.txt
+  sed 's/, "img_s".*//' kept/metrics.jsonl | cmp - never.txt || fail "$epochs epochs, validated late: other metrics"
+done
 
 # ---- while it trains ----
 # during NAME P ARGUMENTS...: starts a run that would take minutes, and waits for its first lines of metrics.
@@ -116,6 +140,16 @@ for p in 2 4; do
   fresh changed && during changed $p data.train=changed
   ruin changed/$shard 77
   ended changed 1 "changed/$shard: record 77 (digit "
+
+  # A rank is killed, at any moment of a step, among them while its gradients cross: the others end too, at once.
+  for _ in 1 2 3; do
+    during killed $p bucket=1
+    sleep 0.0$((RANDOM % 10))
+    pgrep -P "$(pgrep -P $job mpirun)" convoy | tail -n 1 | xargs kill -KILL
+    ended killed 137 "exited on signal 9"
+    sleep 0.2
+    ! pgrep -f "run=run.killed" >/dev/null || fail "killed: ranks are left: $(pgrep -af "run=run.killed")"
+  done
 
   # Deleted, or replaced under its name: the open file stays what it was, and training goes on to the same bits.
   fresh deleted && during deleted $p data.train=deleted

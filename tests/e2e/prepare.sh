@@ -175,6 +175,39 @@ rm damaged/val-00003-of-00006.h5
 expect 2 "val-00003-of-00006.h5 is missing" "$convoy" verify damaged
 expect 2 "no shards" "$convoy" verify "$CONVOY_SOURCE"
 
+# ---- what users hand over by mistake ----
+expect 0 "16 images" "$convoy" prepare synthetic-photos --count 16 --classes 4 --pixels 64x48 -o photos --split train=1
+mkdir -p pets/cat pets/dog
+/usr/bin/python3 - <<'END'
+import h5py
+with h5py.File("photos/train-00000-of-00001.h5") as f:
+    for i in range(16):
+        name = f"pets/{'cat' if i % 2 else 'dog'}/{i}.jpg"
+        open(name, "wb").write(f["bytes"][f["offsets"][i]:f["offsets"][i + 1]].tobytes())
+END
+pets="$convoy prepare folder pets --split train=1"
+expect 2 "lies inside pets, whose folders are classes" $pets -o pets/shards
+expect 2 "lies inside pets, whose folders are classes" $pets -o ./pets/../pets/a/b
+truncate -s 200G pets/cat/huge.jpg # sparse
+expect 0 "train: 16 images" $pets -o taken
+grep -qx 'cat/huge.jpg,214748364800 bytes; a picture.s file has at most 1073741824' taken/rejected.csv ||
+  fail "the huge file: $(cat taken/rejected.csv)"
+rm pets/cat/huge.jpg
+mkdir pets/owl
+echo "no picture" >pets/owl/1.jpg
+expect 0 "no picture of 1 of 3 classes is in 'train': 'owl'" $pets -o taken
+rm -r pets/owl
+ln -s nowhere pets/owl
+expect 2 "pets/owl: cannot read" $pets -o taken
+rm pets/owl
+expect 2 "12884901888 bytes an image; at most 268435456" $pets -o taken --size 65536x65536
+printf '\n\n"pets/cat/1.jpg",cat\npets/dog/2.jpg,dog\n' >list.csv
+expect 0 "train: 2 images of 2 classes" "$convoy" prepare csv list.csv -o listed --split train=1
+printf 'pets/cat/1.jpg,cat\npets/dog/2.jpg,dog\npets/cat/1.jpg,dog\n' >list.csv
+expect 2 "list.csv:3: pets/cat/1.jpg is 'dog' here, and 'cat' in line 1" "$convoy" prepare csv list.csv -o listed
+printf 'pets/none1,cat\npets/none2,dog\n' >list.csv
+expect 2 "list.csv:1: no column with a picture's path" "$convoy" prepare csv list.csv -o listed
+
 # ---- odd pictures: read right or refused, never a crash, and what is stored can be read ----
 if [ -d "${CONVOY_TEST_DATA:-}/odd-images" ]; then
   i=0

@@ -1,12 +1,47 @@
-/* ranks: 1 2 3 4 6 */
+/* ranks: 1 2 3 4 6 8 12 */
 /* Ranks: agreement, exact sums, and the tree whose bits do not depend on the number of ranks. */
 #include "unit/suite.h"
 
+#include "comm/bf16.h"
+
 #include <convoy/comm.h>
 
+#include <math.h>
+#include <mpi.h>
+#include <stdatomic.h>
 #include <time.h>
 
 static cvy_comm *comm;
+
+/* ---- random delays ---- */
+
+static bool delays;
+
+static uint32_t chance(void) {
+  static atomic_uint number;
+  const cvy_random where = {
+      .seed = 7, .purpose = CVY_FOR_TEST, .step = number++, .sample = (uint32_t)cvy_comm_rank(comm)};
+  uint32_t words[4];
+  cvy_random_block(words, &where, 0);
+  return words[0];
+}
+
+static void delay(void) {
+  if (delays) nanosleep(&(struct timespec){.tv_nsec = chance() % 300000}, NULL);
+}
+
+/* In front of MPI's own, which is what its PMPI names are for. Messages leave late, and arrive unseen at first or some before
+ * others. */
+int MPI_Isend(const void *data, int count, MPI_Datatype type, int to, int tag, MPI_Comm over,
+              MPI_Request *request) {
+  if (delays && chance() % 4 == 0) delay();
+  return PMPI_Isend(data, count, type, to, tag, over, request);
+}
+
+int MPI_Testsome(int count, MPI_Request requests[], int *done, int indices[], MPI_Status statuses[]) {
+  if (delays && count > 1) count = 1 + (int)(chance() % (uint32_t)count);
+  return PMPI_Testsome(count, requests, done, indices, statuses);
+}
 
 /* ---- the tree's shape ---- */
 
@@ -64,13 +99,25 @@ static float leaf_value(int64_t leaf, int64_t i) {
   return ((float)words[0] - 0x1p31f) * (words[1] % 5 ? 1e-9f : 1e-3f);
 }
 
-/* The definition: a node is the sum of its children in order. */
+/* To 8 bits of precision, for numbers that are neither tiny nor huge. */
+static float rounded(float value) {
+  int exponent;
+  const double mantissa = frexp(value, &exponent);
+  return (float)ldexp(rint(ldexp(mantissa, 8)), exponent - 8);
+}
+
+/* The definition: a node is the sum of its children in order, rounded for a narrow wire. */
 static float node_value(const cvy_tree *tree, int level, int64_t node, int64_t i) {
-  if (level == 0) return leaf_value(node, i);
-  const int64_t radix = tree->radix[level - 1];
-  float sum = node_value(tree, level - 1, node * radix, i);
-  for (int64_t child = 1; child < radix; child++) sum += node_value(tree, level - 1, node * radix + child, i);
-  return sum;
+  float sum = 0;
+  if (level == 0) {
+    sum = leaf_value(node, i);
+  } else {
+    const int64_t radix = tree->radix[level - 1];
+    sum = node_value(tree, level - 1, node * radix, i);
+    for (int64_t child = 1; child < radix; child++)
+      sum += node_value(tree, level - 1, node * radix + child, i);
+  }
+  return tree->wire == CVY_WIRE_BF16 ? rounded(sum) : sum;
 }
 
 /* What is made of the sums: their doubles. */
@@ -83,29 +130,20 @@ static void make(void *context, const float *sums, int64_t first, int64_t end) {
   for (int64_t i = first; i < end; i++) r->made[i] = 2 * sums[i];
 }
 
-static void delay(int64_t number) {
-  const cvy_random where = {
-      .seed = 7, .purpose = CVY_FOR_TEST, .step = (uint32_t)number, .sample = (uint32_t)cvy_comm_rank(comm)};
-  uint32_t words[4];
-  cvy_random_block(words, &where, 0);
-  nanosleep(&(struct timespec){.tv_nsec = words[0] % 300000}, NULL);
-}
-
 typedef struct plan {
   const cvy_tree *tree;
   int64_t count, buckets;
   cvy_exchange_way way;
-  bool delays;
 } plan;
 
 /* What rank `from` has for rank `to`. */
 static float swapped_value(int64_t from, int64_t to, int64_t number, int64_t i) {
-  return (float)(((from * 8 + to) * 64 + number) * 64 + i);
+  return (float)(((from * 16 + to) * 64 + number) * 64 + i);
 }
 
 /* To each its own, or the same to all. */
 static bool swap_is_exact(cvy_exchange *exchange, int64_t number, bool to_all) {
-  enum { COUNT = 37, MOST_RANKS = 8 };
+  enum { COUNT = 37, MOST_RANKS = 16 };
   float in[MOST_RANKS * (COUNT + 1)] = {0}, out[MOST_RANKS * COUNT];
   const int64_t size = cvy_comm_size(comm), me = cvy_comm_rank(comm);
   for (int64_t k = 0; k < (to_all ? 1 : size) * COUNT; k++)
@@ -133,7 +171,7 @@ static bool round_is_exact(const plan *p, cvy_accumulator *accumulator, cvy_exch
   bool same = swap_is_exact(exchange, 63, false);
   cvy_exchange_begin(exchange, sum, r->made);
   for (int64_t k = p->buckets - 1; k >= 0; k--) {
-    if (p->delays) delay(k);
+    delay();
     if (k % 2 == 0) same = swap_is_exact(exchange, k, k % 4 == 0) && same;
     cvy_accumulator_add_last(accumulator, k ? ends[k - 1] : 0, ends[k]);
     cvy_exchange_submit(exchange, k);
@@ -173,16 +211,23 @@ static void sum_along(const cvy_tree *tree, int64_t count) {
   if (!cvy_tree_allows(tree, cvy_comm_size(comm))) return;
   for (int64_t buckets = 1; buckets <= 3; buckets += 2)
     for (int way = CVY_EXCHANGE_SHARDED; way <= CVY_EXCHANGE_WHOLE; way++)
-      sum_along_with(&(plan){tree, count, buckets, (cvy_exchange_way)way, .delays = count == 5});
+      for (int wire = CVY_WIRE_FP32; wire <= (count < 5 ? CVY_WIRE_FP32 : CVY_WIRE_BF16); wire++) {
+        cvy_tree of_wire = *tree;
+        of_wire.wire = (cvy_wire)wire;
+        delays = count == 5;
+        sum_along_with(&(plan){&of_wire, count, buckets, (cvy_exchange_way)way});
+        delays = false;
+      }
 }
 
 static void sums_follow_the_tree_to_the_bit(void) {
   const int64_t leaves[] = {1, 2, 4, 8, 16, 12, 24, 3, 6, 9, 18};
-  const int64_t counts[] = {1, 2, 5, 16, 1001};
+  const int64_t counts[] = {5, 1001, 1, 2, 16};
   for (int64_t l = 0; l < CVY_COUNT(leaves); l++) {
     cvy_tree tree;
     CU_ASSERT_EQUAL(cvy_tree_create(&tree, leaves[l], NULL, 0), CVY_OK);
-    for (int64_t c = 0; c < CVY_COUNT(counts); c++) sum_along(&tree, counts[c]);
+    for (int64_t c = 0; c < (cvy_comm_size(comm) > 6 ? 2 : CVY_COUNT(counts)); c++)
+      sum_along(&tree, counts[c]);
   }
   const int64_t custom[][3] = {{4, 3, 2}, {2, 3, 4}, {6, 2, 2}, {3, 2, 5}};
   for (int64_t k = 0; k < CVY_COUNT(custom); k++) {
@@ -196,9 +241,67 @@ static void sums_follow_the_tree_to_the_bit(void) {
 static void long_vectors(void) {
   cvy_tree tree;
   const int64_t ranks = cvy_comm_size(comm);
+  if (ranks > 6) return; /* more than the cores of most machines */
   CU_ASSERT_EQUAL(cvy_tree_create(&tree, ranks, NULL, 0), CVY_OK);
-  for (int way = CVY_EXCHANGE_SHARDED; way <= CVY_EXCHANGE_WHOLE; way++)
-    sum_along_with(&(plan){&tree, (5 << 20) + 4099, 7, (cvy_exchange_way)way, .delays = true});
+  delays = true;
+  for (int way = CVY_EXCHANGE_SHARDED; way <= CVY_EXCHANGE_WHOLE; way++) {
+    tree.wire = way == CVY_EXCHANGE_WHOLE ? CVY_WIRE_BF16 : CVY_WIRE_FP32;
+    sum_along_with(&(plan){&tree, (5 << 20) + 4099, 7, (cvy_exchange_way)way});
+  }
+  delays = false;
+}
+
+/* ---- bfloat16 ---- */
+
+static float float_of(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+static void numbers_are_rounded_to_the_nearest(void) {
+  const struct {
+    uint32_t bits;
+    uint16_t half;
+  } known[] = {
+      {0x00000000, 0x0000}, {0x80000000, 0x8000},                       /* zeros */
+      {0x3f800000, 0x3f80}, {0x3f808000, 0x3f80}, {0x3f818000, 0x3f82}, /* 1; ties go to even */
+      {0x3f808001, 0x3f81}, {0x3f807fff, 0x3f80}, {0xbf808001, 0xbf81}, /* beside them */
+      {0x3fffffff, 0x4000},                                             /* to the next exponent */
+      {0x7f7f7fff, 0x7f7f}, {0x7f7f8000, 0x7f80}, {0xff7fffff, 0xff80}, /* the largest, and beyond */
+      {0x7f800000, 0x7f80}, {0xff800000, 0xff80},                       /* infinities */
+      {0x7fc00000, 0x7fc0}, {0x7f800001, 0x7fc0}, {0xffffffff, 0xffff}, /* NaNs stay NaNs */
+      {0x00000001, 0x0000}, {0x00008000, 0x0000}, {0x00008001, 0x0001}, {0x007fffff, 0x0080} /* tiny ones */
+  };
+  for (int64_t k = 0; k < CVY_COUNT(known); k++)
+    CU_ASSERT_EQUAL(cvy_to_bf16(float_of(known[k].bits)), known[k].half);
+  for (uint32_t half = 0; half < 1 << 16; half++) { /* what is one already stays, if only as a quiet NaN */
+    const bool nan = (half & 0x7fff) > 0x7f80;
+    CU_ASSERT_EQUAL_FATAL(cvy_to_bf16(cvy_from_bf16((uint16_t)half)), half | (nan ? 0x40 : 0));
+  }
+}
+
+/* What the tree's comment promises. */
+static void narrow_sums_keep_their_bound(void) {
+  enum { COUNT = 20000 };
+  for (int64_t leaves = 1; leaves <= 64; leaves *= 4) {
+    cvy_tree tree;
+    CU_ASSERT_EQUAL(cvy_tree_create(&tree, leaves, NULL, 0), CVY_OK);
+    tree.wire = CVY_WIRE_BF16;
+    const double worst = pow(1 + 0x1p-8, tree.level_count + 1) - 1;
+    double largest = 0;
+    for (int64_t i = 0; i < COUNT; i++) {
+      double exact = 0, magnitude = 0;
+      for (int64_t leaf = 0; leaf < leaves; leaf++) {
+        exact += (double)leaf_value(leaf, i);
+        magnitude += fabs((double)leaf_value(leaf, i));
+      }
+      const double off = fabs((double)node_value(&tree, tree.level_count, 0, i) - exact) / magnitude;
+      largest = off > largest ? off : largest;
+    }
+    CU_ASSERT(largest < worst * (1 + 1e-4)); /* float's own part: 2^-24 beside 2^-8 an addition */
+    CU_ASSERT(largest > worst / 64);         /* or the bound says nothing */
+  }
 }
 
 /* Its bits are nobody's business, but its sums must be right, and its calls that block may not cross with swaps. */
@@ -220,7 +323,7 @@ static void sums_by_mpi(void) {
   for (int64_t i = 0; i < count; i++) sums[i] = (float)(i + cvy_comm_rank(comm));
   cvy_exchange_begin(exchange, sums, NULL);
   cvy_exchange_submit(exchange, 1);
-  delay(1);
+  delay();
   bool same = swap_is_exact(exchange, 1, true);
   cvy_exchange_submit(exchange, 0);
   same = swap_is_exact(exchange, 2, false) && same;
@@ -258,6 +361,38 @@ static void owned_parts_are_gathered(void) {
   free(values);
 }
 
+/* Beyond what MPI's counts hold, and ints: who owns what is worked out all the same, and messages are of blocks. */
+typedef struct ownership {
+  int64_t floats, end;
+  bool in_order;
+} ownership;
+
+static void count_own(void *context, int64_t first, int64_t end) {
+  ownership *o = context;
+  o->in_order = o->in_order && first >= o->end && end >= first;
+  o->floats += end - first;
+  o->end = end;
+}
+
+static void vectors_may_be_longer_than_ints(void) {
+  const int64_t count = ((int64_t)5 << 31) + 12345, ends[] = {((int64_t)3 << 31) + 1, count};
+  cvy_tree tree;
+  cvy_exchange *exchange;
+  CU_ASSERT_EQUAL(cvy_tree_create(&tree, cvy_comm_size(comm), NULL, 0), CVY_OK);
+  const cvy_exchange_config config = {
+      .tree = &tree, .count = count, .bucket_ends = ends, .bucket_count = 2, .use = make};
+  CU_ASSERT_EQUAL_FATAL(cvy_exchange_create(&exchange, comm, &config), CVY_OK);
+  ownership own = {.in_order = true};
+  cvy_exchange_own(exchange, count_own, &own);
+  const bool last = cvy_comm_rank(comm) == cvy_comm_size(comm) - 1;
+  int64_t total = own.floats;
+  cvy_comm_sum(comm, &total, 1);
+  CU_ASSERT_EQUAL(total, count);
+  CU_ASSERT(own.in_order);
+  CU_ASSERT(!last || own.end == count);
+  cvy_exchange_destroy(exchange);
+}
+
 /* ---- agreement ---- */
 
 static void errors_are_agreed_on(void) {
@@ -293,10 +428,18 @@ static void small_collectives(void) {
 
 int main(void) {
   comm = cvy_comm_start();
-  CU_TestInfo tests[] = {
-      TEST(default_trees),        TEST(rank_counts_of_a_tree), TEST(sums_follow_the_tree_to_the_bit),
-      TEST(long_vectors),         TEST(sums_by_mpi),           TEST(owned_parts_are_gathered),
-      TEST(errors_are_agreed_on), TEST(small_collectives),     CU_TEST_INFO_NULL};
+  CU_TestInfo tests[] = {TEST(default_trees),
+                         TEST(rank_counts_of_a_tree),
+                         TEST(sums_follow_the_tree_to_the_bit),
+                         TEST(long_vectors),
+                         TEST(numbers_are_rounded_to_the_nearest),
+                         TEST(narrow_sums_keep_their_bound),
+                         TEST(sums_by_mpi),
+                         TEST(owned_parts_are_gathered),
+                         TEST(vectors_may_be_longer_than_ints),
+                         TEST(errors_are_agreed_on),
+                         TEST(small_collectives),
+                         CU_TEST_INFO_NULL};
   const int failed = run_suite("comm", tests);
   cvy_comm_finish(comm);
   return failed;

@@ -321,7 +321,7 @@ static void csv_finds_its_way(void) {
   CU_ASSERT(source.count == 3 && source.class_count == 2);
   CU_ASSERT(strcmp(source.class_names[0], "\"c, \nd") == 0 && strcmp(source.class_names[1], "a \"b\"") == 0);
   reader_named("csv")->close(&source);
-  write_text("list", "a,b,c\np/a.jpg,x,10\np/d,y,9\np/d,y,-1\n");
+  write_text("list", "a,b,c\np/a.jpg,x,10\np/d,y,9\n\"p/b, c.png\",y,-1\n");
   CU_ASSERT_EQUAL_FATAL(open_with("csv", "label-column", "c", fresh("list"), NULL, 0, 0), CVY_OK);
   CU_ASSERT(source.class_count == 3 && strcmp(source.class_names[0], "-1") == 0 &&
             strcmp(source.class_names[1], "9") == 0 && strcmp(source.class_names[2], "10") == 0);

@@ -1,10 +1,13 @@
 /* The ground floor: errors, random numbers, YAML, option tables, JSON, hashes. */
+#define _GNU_SOURCE /* mincore */
 #include "suite.h"
 
 #include "base/json.h"
 #include "base/options.h"
 
 #include <math.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* ---- errors ---- */
 
@@ -57,6 +60,24 @@ static void pools_and_buffers(void) {
   CU_ASSERT_PTR_NULL(buffer);
   CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "the moon"));
   CU_ASSERT_EQUAL(cvy_buffer_create(&buffer, SIZE_MAX - 100, "more than can be counted"), CVY_E_SYSTEM);
+}
+
+static int64_t resident_pages(void *buffer, size_t bytes, size_t page) {
+  static unsigned char resident[1 << 16];
+  int64_t count = 0;
+  CU_ASSERT_FATAL(bytes / page <= sizeof resident);
+  CU_ASSERT_EQUAL_FATAL(mincore(buffer, bytes, resident), 0);
+  for (size_t i = 0; i < bytes / page; i++) count += resident[i] & 1;
+  return count;
+}
+
+static void sparse_buffers_take_what_is_touched(void) {
+  const size_t bytes = 64 << 20, step = 1 << 20, page = (size_t)sysconf(_SC_PAGESIZE);
+  void *buffer;
+  CU_ASSERT_EQUAL_FATAL(cvy_buffer_create_sparse(&buffer, bytes, "a test"), CVY_OK);
+  for (size_t at = 0; at < bytes; at += step) ((volatile char *)buffer)[at] = 1;
+  CU_ASSERT_EQUAL(resident_pages(buffer, bytes, page), (int64_t)(bytes / step));
+  cvy_buffer_destroy(buffer);
 }
 
 /* ---- random numbers ---- */
@@ -391,7 +412,8 @@ static void hashes_do_not_depend_on_pieces(void) {
   cvy_hasher_destroy(hasher);
 }
 
-SUITE("base", TEST(errors_carry_their_place), TEST(pools_and_buffers), TEST(random_numbers_are_philox),
+SUITE("base", TEST(errors_carry_their_place), TEST(pools_and_buffers),
+      TEST(sparse_buffers_take_what_is_touched), TEST(random_numbers_are_philox),
       TEST(random_draws_have_their_moments), TEST(permutations_are_permutations), TEST(permutations_mix),
       TEST(every_task_runs_once), TEST(yaml_remembers_places), TEST(yaml_errors_point),
       TEST(yaml_survives_damage), TEST(overrides_reach_nested_keys), TEST(options_read_every_type),

@@ -203,7 +203,7 @@ static void end_imagenet(void) {
 
 /* A tar of the three classes' tars; `inner`: their format. */
 static void write_train(const char *path, const char *outer, const char *inner, int64_t classes) {
-  packed tars[3], members[3];
+  packed tars[3] = {{0}}, members[3];
   file_bytes held[3];
   for (int k = 0; k < classes; k++) {
     for (int i = 0; i < 3; i++)

@@ -1,0 +1,132 @@
+/* `convoy bench allreduce`: how fast vectors are summed over the ranks. */
+#include "cmd/bench.h"
+
+#include "base/json.h"
+#include "cmd/ranks.h"
+#include "comm/measure.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const usual_sizes[] = {"0.0625", "0.25", "1", "4", "16", "64"};
+
+typedef struct allreduce {
+  cvy_comm *comm;
+  const cvy_bench_allreduce_options *options;
+  cvy_json *json; /* NULL: for people */
+} allreduce;
+
+static bool speaks(const allreduce *a) {
+  return cvy_comm_rank(a->comm) == 0;
+}
+
+/* ---- what came out ---- */
+
+static double mib(int64_t count) {
+  return (double)count * sizeof(float) / 0x1p20;
+}
+
+static double ratio(double a, double b) {
+  return b > 0 ? a / b : 0;
+}
+
+static void print_range(const char *name, cvy_spread s, double bound_s, double allreduce_s) {
+  printf("          %-14s %10.3f   %9.3f ... %9.3f %8.2f %10.2f\n", name, 1e3 * s.median, 1e3 * s.lowest,
+         1e3 * s.highest, ratio(bound_s, s.median), ratio(allreduce_s, s.median));
+}
+
+static void print_times(int64_t count, const cvy_summing_times *t) {
+  const double allreduce_s = t->of[CVY_SUM_ALLREDUCE].median;
+  printf("%9.4g %-14s %10.3f   %9.3f ... %9.3f %8s %10.2f   (%.0f MB/s both ways)\n", mib(count), "bound",
+         1e3 * t->bound_s.median, 1e3 * t->bound_s.lowest, 1e3 * t->bound_s.highest, "",
+         ratio(allreduce_s, t->bound_s.median), 1e-6 * t->both_ways_bytes_s);
+  for (int way = 0; way < CVY_SUMMINGS; way++)
+    print_range(cvy_summing_words[way], t->of[way], t->bound_s.median, allreduce_s);
+  fflush(stdout);
+}
+
+static void json_range(cvy_json *json, const char *key, cvy_spread s) {
+  cvy_json_open(json, key, '{');
+  cvy_json_number(json, "median", s.median, 6);
+  cvy_json_number(json, "lowest", s.lowest, 6);
+  cvy_json_number(json, "highest", s.highest, 6);
+  cvy_json_close(json, '}');
+}
+
+static void json_times(cvy_json *json, int64_t count, const cvy_summing_times *t) {
+  cvy_json_open(json, NULL, '{');
+  cvy_json_int(json, "bytes", count * (int64_t)sizeof(float));
+  cvy_json_number(json, "both_ways_bytes_s", t->both_ways_bytes_s, 6);
+  json_range(json, "bound_s", t->bound_s);
+  for (int way = 0; way < CVY_SUMMINGS; way++) {
+    char key[32];
+    snprintf(key, sizeof key, "%s_s", cvy_summing_words[way]);
+    json_range(json, key, t->of[way]);
+  }
+  cvy_json_close(json, '}');
+}
+
+/* ---- the command ---- */
+
+static cvy_err read_size(int64_t *count, const char *word) {
+  char *end;
+  const double size = strtod(word, &end);
+  if (*word == '\0' || *end != '\0' || !(size >= 1e-4 && size <= 4096))
+    return cvy_error(CVY_E_USAGE, "'%s' is no size: expected MiB, from 0.0001 to 4096", word);
+  *count = (int64_t)(size * 0x1p20 / sizeof(float));
+  return CVY_OK;
+}
+
+static cvy_err measure_sizes(const allreduce *a, const char *const *sizes, int64_t size_count) {
+  int64_t count = 0;
+  for (int64_t i = 0; i < size_count; i++) CVY_TRY(read_size(&count, sizes[i]));
+  for (int64_t i = 0; i < size_count; i++) {
+    cvy_summing_times times;
+    CVY_TRY(read_size(&count, sizes[i]));
+    CVY_TRY(cvy_summing_measure(&times, a->comm, count, a->options->repetitions));
+    if (!speaks(a)) continue;
+    if (a->json)
+      json_times(a->json, count, &times);
+    else
+      print_times(count, &times);
+  }
+  return CVY_OK;
+}
+
+static void begin(const allreduce *a) {
+  if (!speaks(a)) return;
+  if (a->json) {
+    cvy_json_open(a->json, NULL, '{');
+    cvy_json_int(a->json, "ranks", cvy_comm_size(a->comm));
+    cvy_json_int(a->json, "repetitions", a->options->repetitions);
+    cvy_json_open(a->json, "sizes", '[');
+  } else {
+    printf("sums over %d rank%s, ms, median of %lld, each the slowest rank's\n", cvy_comm_size(a->comm),
+           cvy_comm_size(a->comm) > 1 ? "s" : "", (long long)a->options->repetitions);
+    printf("%9s %-14s %10s   %9s ... %9s %8s %10s\n", "MiB", "", "median", "lowest", "highest", "of bound",
+           "allreduce=1");
+  }
+}
+
+static void end(const allreduce *a) {
+  if (!speaks(a) || !a->json) return;
+  cvy_json_close(a->json, ']');
+  cvy_json_close(a->json, '}');
+  putchar('\n');
+}
+
+static cvy_err run(const allreduce *a, const cvy_arguments *arguments) {
+  const bool chosen = arguments->count > 1;
+  begin(a);
+  CVY_TRY(measure_sizes(a, chosen ? arguments->words + 1 : usual_sizes,
+                        chosen ? arguments->count - 1 : CVY_COUNT(usual_sizes)));
+  end(a);
+  return CVY_OK;
+}
+
+cvy_err cvy_run_bench_allreduce(const cvy_arguments *arguments, const cvy_bench_allreduce_options *options) {
+  cvy_comm *comm = cvy_ranks_start(&(cvy_rank_options){1});
+  cvy_json json = {.out = stdout};
+  const allreduce a = {comm, options, options->json ? &json : NULL};
+  return cvy_ranks_finish(comm, run(&a, arguments), "bench");
+}

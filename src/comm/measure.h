@@ -1,0 +1,56 @@
+/* How fast messages are. */
+#ifndef CVY_COMM_MEASURE_H
+#define CVY_COMM_MEASURE_H
+
+#include <convoy/comm.h>
+
+/* ---- pairs ---- */
+
+/* Between a rank and its partner, while all other pairs are busy with the same. */
+typedef struct cvy_link {
+  int partner; /* -1: none */
+  double latency_s;
+  double one_way_bytes_s;   /* to the higher rank of the pair */
+  double both_ways_bytes_s; /* each way, both at once */
+} cvy_link;
+
+/* Rank r's partner is r + distance, or r - distance where the tree pairs them so. The results are [ranks] on rank 0, to be
+ * freed; NULL on the others. Collective. */
+cvy_link *cvy_links_measure(cvy_comm *comm, int distance);
+
+/* ---- clocks ---- */
+
+/* Of a rank's time of day against rank 0's. */
+typedef struct cvy_clock_offset {
+  double ahead_s, error_s; /* not further from the truth than the error */
+} cvy_clock_offset;
+
+/* [ranks] on rank 0, to be freed; NULL on the others. One rank a node is asked, the others have its answer. Collective. */
+cvy_clock_offset *cvy_clocks_measure(cvy_comm *comm);
+
+/* ---- sums of vectors ---- */
+
+typedef enum cvy_summing {
+  CVY_SUM_WHOLE,   /* the exact tree, all ranks use all sums */
+  CVY_SUM_SHARDED, /* the exact tree, each rank uses a part */
+  CVY_SUM_ALLREDUCE,
+  CVY_SUM_IALLREDUCE,
+  CVY_SUMMINGS
+} cvy_summing;
+extern const char *const cvy_summing_words[]; /* NULL-terminated */
+
+/* Seconds are the maximum over the ranks, spread over the repetitions. */
+typedef struct cvy_summing_times {
+  cvy_spread of[CVY_SUMMINGS];
+  /* Moving nothing but the bytes that each rank must send and receive, along the same tree: with one bandwidth b for all
+   * levels 2n(P-1)/P/b. Each level's is measured between its partners, both ways at once, in turn with the algorithms. */
+  cvy_spread bound_s;
+  double both_ways_bytes_s; /* at the level nearest to the leaves; 0 for one rank */
+} cvy_summing_times;
+
+/* Sums `count` floats over the ranks by each algorithm in turn, `repetitions` times after one that warms up, and checks the
+ * sums. The result is the same on all ranks. Collective; CVY_E_RUN if a sum is wrong. */
+cvy_err cvy_summing_measure(cvy_summing_times *out, cvy_comm *comm, int64_t count,
+                            int64_t repetitions) CVY_MUST_CHECK;
+
+#endif

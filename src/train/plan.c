@@ -1,0 +1,295 @@
+#include "train/plan.h"
+
+#include "train/gradients.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_SLOTS = 64, BLOCK_BYTES = CVY_EXCHANGE_BLOCK * (int)sizeof(float) };
+
+/* ---- the walk of blocks ---- */
+
+typedef struct slot {
+  bool used;
+  double bytes;     /* of the block */
+  int stage;        /* levels gone through, up and down again */
+  double arrives_s; /* what its stage sends and receives */
+} slot;
+
+typedef struct walk {
+  const cvy_plan_road *road;
+  slot slots[MOST_SLOTS];
+  double wire_free_s, thread_free_s, busy_s, sent_bytes, end_s;
+} walk;
+
+static int level_of(const cvy_plan_road *r, int stage) {
+  return stage < r->level_count ? stage : 2 * r->level_count - 1 - stage;
+}
+
+/* What a rank sends in a stage, and receives: all of a level's vector but its own part. */
+static double moved_bytes(const cvy_plan_road *r, double block_bytes, int stage) {
+  double whole = block_bytes;
+  const int level = level_of(r, stage);
+  for (int i = 0; i < level; i++) whole /= (double)r->levels[i].radix;
+  return whole * (double)(r->levels[level].radix - 1) / (double)r->levels[level].radix;
+}
+
+static double own_bytes(const cvy_plan_road *r, double block_bytes) {
+  for (int i = 0; i < r->level_count; i++) block_bytes /= (double)r->levels[i].radix;
+  return block_bytes;
+}
+
+/* The thread works for `seconds`, when it is free. Returns when it has. */
+static double work(walk *w, double from_s, double seconds) {
+  w->thread_free_s = (from_s > w->thread_free_s ? from_s : w->thread_free_s) + seconds;
+  w->busy_s += seconds;
+  return w->thread_free_s;
+}
+
+static void begin_stage(walk *w, slot *s, double now_s) {
+  const cvy_plan_road *r = w->road;
+  const double bytes = moved_bytes(r, s->bytes, s->stage);
+  if (!r->levels[level_of(r, s->stage)].crosses) {
+    s->arrives_s = work(w, now_s, bytes * r->copy_s_per_byte);
+    return;
+  }
+  w->wire_free_s = (now_s > w->wire_free_s ? now_s : w->wire_free_s) + bytes / r->wire_bytes_per_s;
+  w->sent_bytes += bytes;
+  s->arrives_s = w->wire_free_s + r->latency_s;
+}
+
+static double end_stage(walk *w, slot *s) {
+  const cvy_plan_road *r = w->road;
+  const double bytes = moved_bytes(r, s->bytes, s->stage);
+  double seconds = 0;
+  if (r->levels[level_of(r, s->stage)].crosses) seconds += bytes * r->wire_s_per_byte;
+  if (s->stage < r->level_count) seconds += bytes * r->add_s_per_byte;
+  s->stage++;
+  if (r->sharded && s->stage == r->level_count) seconds += own_bytes(r, s->bytes) * r->update_s_per_byte;
+  if (!r->sharded && s->stage == 2 * r->level_count) seconds += s->bytes * r->update_s_per_byte;
+  return work(w, s->arrives_s, seconds);
+}
+
+/* Of the blocks under way the one that arrives first. */
+static slot *next_arrival(walk *w) {
+  slot *first = NULL;
+  for (int i = 0; i < w->road->slots; i++)
+    if (w->slots[i].used && (!first || w->slots[i].arrives_s < first->arrives_s)) first = &w->slots[i];
+  return first;
+}
+
+static void advance(walk *w, slot *s) {
+  const double now_s = end_stage(w, s);
+  if (s->stage < 2 * w->road->level_count) {
+    begin_stage(w, s, now_s);
+    return;
+  }
+  s->used = false;
+  if (now_s > w->end_s) w->end_s = now_s;
+}
+
+static slot *free_slot(walk *w) {
+  for (int i = 0; i < w->road->slots; i++)
+    if (!w->slots[i].used) return &w->slots[i];
+  return NULL;
+}
+
+/* A block begins when it is ready, and as soon as there is a slot. */
+static void begin_block(walk *w, double bytes, double ready_s) {
+  double now_s = ready_s;
+  slot *next;
+  while ((next = next_arrival(w)) && next->arrives_s <= ready_s) advance(w, next);
+  while (!free_slot(w)) {
+    advance(w, next_arrival(w));
+    if (w->thread_free_s > now_s) now_s = w->thread_free_s;
+  }
+  slot *s = free_slot(w);
+  *s = (slot){.used = true, .bytes = bytes};
+  begin_stage(w, s, now_s);
+}
+
+double cvy_plan_walk(double *busy_s, double *sent_bytes, const cvy_plan_road *road,
+                     const cvy_plan_bucket *buckets, int64_t count) {
+  CVY_CHECK(road->level_count > 0 && road->slots > 0 && road->slots <= MOST_SLOTS && road->block_bytes > 0);
+  walk w = {.road = road};
+  for (int64_t i = 0; i < count; i++)
+    for (double left = buckets[i].bytes; left > 0; left -= road->block_bytes)
+      begin_block(&w, left < road->block_bytes ? left : road->block_bytes, buckets[i].ready_s);
+  for (slot *s; (s = next_arrival(&w));) advance(&w, s);
+  *busy_s = w.busy_s;
+  *sent_bytes = w.sent_bytes;
+  return w.end_s;
+}
+
+/* ---- a step ---- */
+
+static cvy_plan_road road_of(const cvy_plan_work *w, const cvy_plan_cluster *c, const cvy_tree *tree,
+                             int64_t ranks) {
+  const int64_t neighbours = ranks < c->ranks_per_node ? ranks : c->ranks_per_node;
+  const double bytes = sizeof(float) * (double)w->net->arena_count;
+  cvy_plan_road r = {.latency_s = c->latency_s,
+                     .wire_bytes_per_s = c->wire_bytes_per_s / (double)neighbours,
+                     .wire_s_per_byte = c->wire_s_per_byte,
+                     .copy_s_per_byte = c->copy_s_per_byte,
+                     .add_s_per_byte = c->add_s_per_byte,
+                     .update_s_per_byte = w->update_s / bytes,
+                     .sharded = w->sharded,
+                     .block_bytes = BLOCK_BYTES,
+                     .slots = CVY_EXCHANGE_SLOTS};
+  int64_t together = 1;
+  for (int i = cvy_tree_levels_within(tree, ranks); i < tree->level_count; i++) {
+    together *= tree->radix[i];
+    r.levels[r.level_count++] = (cvy_plan_level){tree->radix[i], neighbours % together != 0};
+  }
+  return r;
+}
+
+static double sum_of(const double *seconds, int64_t count) {
+  double sum = 0;
+  for (int64_t i = 0; i < count; i++) sum += seconds[i];
+  return sum;
+}
+
+/* What computing takes: where cores are shared, and where the communication thread takes its part of them, longer. */
+typedef struct pace {
+  double forward_s, backward_s; /* of a microbatch; forward with its losses */
+  double add_s;                 /* of all gradients of a microbatch to those before */
+  double slower;
+} pace;
+
+static pace pace_of(const cvy_plan_work *w, const cvy_plan_cluster *c, int64_t ranks) {
+  const double neighbours = (double)(ranks < c->ranks_per_node ? ranks : c->ranks_per_node);
+  const double wanted = neighbours * (double)c->threads / c->cores, slower = wanted > 1 ? wanted : 1;
+  return (pace){.forward_s = slower * (sum_of(w->forward_s, w->net->layer_count) + w->losses_s),
+                .backward_s = slower * sum_of(w->backward_s, w->net->layer_count),
+                .add_s = slower * c->add_s_per_byte * sizeof(float) * (double)w->net->arena_count /
+                         (double)c->threads,
+                .slower = slower};
+}
+
+/* When each bucket is ready; seconds from the beginning of the last microbatch's backward. Returns how many. */
+static int64_t make_ready(cvy_plan_bucket *out, const cvy_plan_work *w, const pace *p, double stretch,
+                          int levels) {
+  cvy_bucket *buckets = cvy_new(sizeof *buckets * (size_t)(w->net->param_tensors + 1));
+  const int64_t count = cvy_cut_buckets(buckets, w->net, w->bucket_bytes / (int64_t)sizeof(float));
+  int64_t next = 0;
+  double now_s = 0;
+  for (int64_t layer = w->net->layer_count - 1; layer >= 0; layer--) {
+    now_s += stretch * p->slower * w->backward_s[layer];
+    if (next == count || buckets[next].ready_at != layer) continue;
+    const double floats = (double)(buckets[next].end - buckets[next].first);
+    now_s += stretch * levels * p->add_s * floats / (double)w->net->arena_count;
+    out[next++] = (cvy_plan_bucket){sizeof(float) * floats, now_s};
+  }
+  free(buckets);
+  return count;
+}
+
+/* The communication thread's work is done by cores that compute, as far as there are no others. */
+static double stretch_of(const cvy_plan_cluster *c, int64_t ranks, double busy_s, double backward_s) {
+  const double neighbours = (double)(ranks < c->ranks_per_node ? ranks : c->ranks_per_node);
+  const double missing = neighbours * (double)(c->threads + 1) - c->cores;
+  if (missing <= 0 || backward_s <= 0) return 1;
+  const double share = missing < neighbours ? missing / neighbours : 1;
+  const double threads = c->cores / neighbours < (double)c->threads ? c->cores / neighbours
+                                                                    : (double)c->threads;
+  return 1 + share * busy_s / (threads * backward_s);
+}
+
+static void exchange(cvy_plan_step *out, const cvy_plan_work *w, const cvy_plan_cluster *c,
+                     const cvy_tree *tree, int64_t ranks, const pace *p) {
+  cvy_plan_bucket *buckets = cvy_new(sizeof *buckets * (size_t)(w->net->param_tensors + 1));
+  const cvy_plan_road road = road_of(w, c, tree, ranks);
+  const int levels = cvy_tree_levels_within(tree, ranks);
+  const double least_s = p->backward_s + levels * p->add_s;
+  double stretch = 1, end_s = 0;
+  int64_t count = 0;
+  for (int round = 0; round < 2; round++) { /* the second knows what the thread has to do */
+    count = make_ready(buckets, w, p, stretch, levels);
+    end_s = cvy_plan_walk(&out->exchange_cpu_s, &out->sent_bytes, &road, buckets, count);
+    stretch = stretch_of(c, ranks, out->exchange_cpu_s, least_s);
+  }
+  const double computed_s = stretch * least_s;
+  out->exposed_s = end_s > computed_s ? end_s - computed_s : 0;
+  out->exchange_s = count > 0 ? end_s - buckets[0].ready_s : 0;
+  out->sent_bytes *= (double)(ranks < c->ranks_per_node ? ranks : c->ranks_per_node);
+  out->compute_s += computed_s;
+  free(buckets);
+}
+
+void cvy_plan_foretell(cvy_plan_step *out, const cvy_plan_work *w, const cvy_plan_cluster *c,
+                       const cvy_tree *tree, int64_t ranks) {
+  CVY_CHECK(cvy_tree_allows(tree, ranks));
+  const pace p = pace_of(w, c, ranks);
+  const int levels = cvy_tree_levels_within(tree, ranks);
+  const double earlier = (double)(w->microbatches - 1);
+  *out = (cvy_plan_step){0};
+  out->compute_s = earlier * (p.forward_s + p.backward_s) + p.forward_s;
+  if (earlier > levels) out->compute_s += (earlier - levels) * p.add_s;
+  if (ranks == 1) {
+    out->compute_s += p.backward_s + levels * p.add_s + p.slower * w->update_s;
+    out->step_s = out->compute_s;
+    return;
+  }
+  exchange(out, w, c, tree, ranks, &p);
+  out->step_s = out->compute_s + out->exposed_s;
+  if (ranks > c->ranks_per_node) /* loss and hits are summed at the end */
+    out->step_s += 2 * c->latency_s * ceil(log2((double)ranks / (double)c->ranks_per_node));
+}
+
+/* ---- memory ---- */
+
+cvy_plan_memory cvy_plan_need(const cvy_net_info *net, const cvy_tree *tree, int64_t ranks,
+                              int64_t state_count, int64_t prefetch) {
+  const size_t arena = cvy_aligned(sizeof(float) * (size_t)net->arena_count);
+  const int levels = cvy_tree_levels_within(tree, ranks);
+  const size_t microbatch = sizeof(float) * (size_t)cvy_shape_count(net->input);
+  return (cvy_plan_memory){
+      .network = net->activation_bytes + net->prepared_bytes + net->scratch_bytes,
+      .weights = arena,
+      .gradients = arena * (size_t)(levels > 1 ? levels + 1 : 2),
+      /* A rank touches 1/ranks of each block, but that is less than a page where pages are large. */
+      .optimiser = arena * (size_t)state_count,
+      .exchange = ranks > 1 ? (size_t)CVY_EXCHANGE_SLOTS * BLOCK_BYTES : 0,
+      .loader = (size_t)prefetch * microbatch};
+}
+
+size_t cvy_plan_total(const cvy_plan_memory *m) {
+  return m->network + m->weights + m->gradients + m->optimiser + m->exchange + m->loader;
+}
+
+/* ---- measuring ---- */
+
+enum { FLOATS = 1 << 23, ROUNDS = 5 };
+
+static void copy(float *to, const float *from) {
+  memcpy(to, from, sizeof *to * FLOATS);
+}
+
+static void add(float *to, const float *from) {
+  cvy_add_into(to, from, FLOATS);
+}
+
+/* The least of some rounds: the machine may have other things to do too. */
+static double least_s_per_byte(void (*act)(float *to, const float *from), float *to, const float *from) {
+  double least_s = INFINITY;
+  for (int i = 0; i < ROUNDS; i++) {
+    const double start_s = cvy_now_s();
+    act(to, from);
+    const double took_s = cvy_now_s() - start_s;
+    if (took_s < least_s) least_s = took_s;
+  }
+  return least_s / (sizeof(float) * (double)FLOATS);
+}
+
+cvy_err cvy_plan_measure(cvy_plan_cluster *c) {
+  void *memory;
+  CVY_TRY(cvy_buffer_create(&memory, 2 * sizeof(float) * FLOATS, "measuring"));
+  float *to = memory, *from = to + FLOATS;
+  memset(memory, 0, 2 * sizeof(float) * FLOATS);
+  c->add_s_per_byte = least_s_per_byte(add, to, from);
+  c->copy_s_per_byte = least_s_per_byte(copy, to, from); /* once, by who receives */
+  cvy_buffer_destroy(memory);
+  return CVY_OK;
+}
