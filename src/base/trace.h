@@ -16,6 +16,7 @@ typedef enum cvy_trace_kind {
   CVY_TRACE_SUM,      /* of a rank's own microbatches */
   CVY_TRACE_WAIT_FOR_DATA,
   CVY_TRACE_WAIT_FOR_GRADIENTS,
+  CVY_TRACE_SWAP, /* of what layers that are split over ranks send each other, within their forward and backward */
   CVY_TRACE_UPDATE,
   CVY_TRACE_COUNT, /* of hits and losses, over the ranks */
   CVY_TRACE_EVALUATION,

@@ -22,3 +22,8 @@ void cvy_print_networks(FILE *out) {
   fputc('\n', out);
   cvy_pool_destroy(pool);
 }
+
+cvy_peers cvy_network_peers(const cvy_tree *tree, int64_t ranks) {
+  return (cvy_peers){
+      .count = ranks, .leaves = tree->leaves, .level_count = tree->level_count, .radix = tree->radix};
+}

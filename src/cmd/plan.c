@@ -58,7 +58,8 @@ static const double payload = 1448.0 / 1538.0;
 typedef struct plan {
   const options *options;
   cvy_pool *pool;
-  const cvy_net_info *net;
+  cvy_yaml *description;
+  const cvy_net_info *net; /* whole */
   cvy_plan_work work;
   cvy_plan_cluster cluster;
 } plan;
@@ -148,6 +149,7 @@ static cvy_err read_times(plan *p) {
 
 typedef struct row {
   int64_t ranks, nodes, batch;
+  int64_t split; /* parameters */
   cvy_plan_step step;
   cvy_plan_memory memory;
   double images_per_s, efficiency, epoch_s;
@@ -164,15 +166,24 @@ static bool is_possible(const plan *p, int64_t ranks, cvy_tree *tree) {
   return !cvy_tree_create(tree, ranks * p->work.microbatches, NULL, 0) && cvy_tree_allows(tree, ranks);
 }
 
-static void foretell(row *out, const plan *p, const cvy_tree *tree, int64_t ranks, double one_images_per_s) {
+static cvy_err foretell(row *out, const plan *p, const cvy_tree *tree, int64_t ranks,
+                        double one_images_per_s) {
   const int64_t per_node = p->options->ranks_per_node;
+  const cvy_peers peers = cvy_network_peers(tree, ranks);
+  cvy_plan_work work = p->work;
+  cvy_net *net;
+  CVY_TRY(cvy_net_create_among(&net, p->description, p->options->microbatch, &peers));
+  work.net = cvy_net_describe(net);
   *out = (row){.ranks = ranks, .nodes = ranks > per_node ? ranks / per_node : 1};
   out->batch = ranks * p->work.microbatches * p->net->input.n;
-  cvy_plan_foretell(&out->step, &p->work, &p->cluster, tree, ranks);
-  out->memory = cvy_plan_need(p->net, tree, ranks, cvy_rule_at(0)->state_count, PREFETCH);
+  out->split = work.net->sharded_count;
+  cvy_plan_foretell(&out->step, &work, &p->cluster, tree, ranks);
+  out->memory = cvy_plan_need(&work, tree, ranks, cvy_rule_at(0)->state_count, PREFETCH);
+  cvy_net_destroy(net);
   out->images_per_s = (double)out->batch / out->step.step_s;
   out->efficiency = one_images_per_s > 0 ? out->images_per_s / ((double)ranks * one_images_per_s) : 1;
   out->epoch_s = (double)p->options->images / out->images_per_s;
+  return CVY_OK;
 }
 
 /* 1, 2, 4, ..., and the cluster's own number in its place. */
@@ -182,15 +193,18 @@ static int64_t next_count(int64_t ranks, int64_t own) {
   return ranks < own && own < power ? own : power;
 }
 
-static int64_t make_rows(row *rows, const plan *p) {
-  int64_t count = 0;
+/* Where layers are split, a count may allow no such batch, or more than memory: there is no row then, but for the cluster. */
+static cvy_err make_rows(row *rows, int64_t *count, const plan *p) {
+  *count = 0;
   for (int64_t ranks = 1; ranks <= MOST_RANKS; ranks = next_count(ranks, all_ranks(p))) {
     cvy_tree tree;
     if (!is_possible(p, ranks, &tree)) continue;
-    foretell(&rows[count], p, &tree, ranks, count ? rows[0].images_per_s : 0);
-    count++;
+    const double one_images_per_s = *count && rows[0].ranks == 1 ? rows[0].images_per_s : 0;
+    const cvy_err err = foretell(&rows[*count], p, &tree, ranks, one_images_per_s);
+    if (err && ranks == all_ranks(p)) return err;
+    if (!err) ++*count;
   }
-  return count;
+  return CVY_OK;
 }
 
 /* ---- telling ---- */
@@ -212,6 +226,19 @@ static void print_row(const plan *p, const row *r) {
   printf(" %9.0f\n", 1e-6 * (double)cvy_plan_total(&r->memory));
 }
 
+static void print_own(const row *r) {
+  const cvy_plan_memory *m = &r->memory;
+  printf(
+      "* a rank's MB: %.1f network, %.1f weights, %.1f gradients, %.1f optimiser, %.1f exchange, %.1f loader\n",
+      1e-6 * (double)m->network, 1e-6 * (double)m->weights, 1e-6 * (double)m->gradients,
+      1e-6 * (double)m->optimiser, 1e-6 * (double)m->exchange, 1e-6 * (double)m->loader);
+  if (r->split > 0 && r->ranks > 1)
+    printf(
+        "* split layers: %.1f million parameters; their swaps take %.2f ms of a step, and %.1f MB of a node's %.1f\n",
+        1e-6 * (double)r->split, 1e3 * r->step.swap_s, 1e-6 * r->step.swapped_bytes,
+        1e-6 * r->step.sent_bytes);
+}
+
 static void print_rows(const plan *p, const row *rows, int64_t count) {
   const options *o = p->options;
   printf("%s: %lld microbatch%s of %lld images a rank, %lld thread%s, %lld rank%s a node, %g Gbit/s, %g us\n",
@@ -221,14 +248,8 @@ static void print_rows(const plan *p, const row *rows, int64_t count) {
   printf("%6s %6s %8s %10s %10s %11s %11s %10s %9s\n", "ranks", "nodes", "batch", "step_ms", "exposed",
          "efficiency", "images/s", "epoch", "MB/rank");
   for (int64_t i = 0; i < count; i++) print_row(p, &rows[i]);
-  for (int64_t i = 0; i < count; i++) {
-    const cvy_plan_memory *m = &rows[i].memory;
-    if (rows[i].ranks == all_ranks(p))
-      printf(
-          "* a rank's MB: %.1f network, %.1f weights, %.1f gradients, %.1f optimiser, %.1f exchange, %.1f loader\n",
-          1e-6 * (double)m->network, 1e-6 * (double)m->weights, 1e-6 * (double)m->gradients,
-          1e-6 * (double)m->optimiser, 1e-6 * (double)m->exchange, 1e-6 * (double)m->loader);
-  }
+  for (int64_t i = 0; i < count; i++)
+    if (rows[i].ranks == all_ranks(p)) print_own(&rows[i]);
 }
 
 static void json_memory(cvy_json *json, const cvy_plan_memory *m) {
@@ -254,6 +275,9 @@ static void json_row(cvy_json *json, const row *r) {
   cvy_json_number(json, "exchange_s", r->step.exchange_s, 6);
   cvy_json_number(json, "exchange_cpu_s", r->step.exchange_cpu_s, 6);
   cvy_json_number(json, "node_sends_bytes", r->step.sent_bytes, 12);
+  cvy_json_int(json, "split_parameters", r->split);
+  cvy_json_number(json, "swap_s", r->step.swap_s, 6);
+  cvy_json_number(json, "node_swaps_bytes", r->step.swapped_bytes, 12);
   cvy_json_number(json, "efficiency", r->efficiency, 6);
   cvy_json_number(json, "img_s", r->images_per_s, 6);
   cvy_json_number(json, "epoch_s", r->epoch_s, 6);
@@ -315,12 +339,13 @@ static void set_up(plan *p, const cvy_net *net) {
 
 static cvy_err make_plan(plan *p, cvy_net *net) {
   row rows[64];
+  int64_t count;
   if (p->net->param_count == 0)
     return cvy_error(CVY_E_INPUT, "network '%s' has no parameters that it could learn", p->net->name);
   CVY_TRY(p->options->times[0] ? read_times(p) : measure(p, net));
   p->work.update_s *= (double)p->options->threads; /* the communication thread is alone with it */
   CVY_TRY(cvy_plan_measure(&p->cluster));
-  const int64_t count = make_rows(rows, p);
+  CVY_TRY(make_rows(rows, &count, p));
   (p->options->json ? print_json : print_rows)(p, rows, count);
   return CVY_OK;
 }
@@ -328,13 +353,12 @@ static cvy_err make_plan(plan *p, cvy_net *net) {
 static cvy_err run(const cvy_arguments *arguments, const void *config, const void *further) {
   (void)further;
   plan p = {.options = config, .pool = arguments->pool};
-  cvy_yaml *description;
   cvy_net *net;
-  CVY_TRY(cvy_network_from_words(&description, arguments, 0));
+  CVY_TRY(cvy_network_from_words(&p.description, arguments, 0));
   CVY_TRY(share_batch(&p));
   cvy_threads_set(cvy_int(p.options->threads));
   cvy_conv_use((cvy_conv_choice)p.options->conv);
-  CVY_TRY(cvy_net_create(&net, description, p.options->microbatch));
+  CVY_TRY(cvy_net_create(&net, p.description, p.options->microbatch));
   set_up(&p, net);
   const cvy_err err = make_plan(&p, net);
   cvy_net_destroy(net);
@@ -352,14 +376,19 @@ const cvy_command cvy_command_plan = {
         "exchange of gradients, block by block along the tree, while backward goes on. Only rank counts are shown that fill\n"
         "their nodes and that the tree of such a batch allows.\n"
         "\n"
-        "  exposed     the share of a step in which a rank waits for gradients\n"
+        "  exposed     the share of a step in which a rank waits for gradients, and for the swaps of split layers\n"
         "  efficiency  images/s, of ranks times what one does\n"
         "  epoch       the time of a pass over --images images, without evaluation\n"
-        "  MB/rank     of the plan and its buffers, without libraries; SGD with momentum\n"
+        "  MB/rank     of the plan and its buffers, without libraries, on rank 0, which has most; SGD with momentum\n"
+        "\n"
+        "Layers with 'parallel: sharded' (or auto, where it pays at that batch) send no gradients of their weights, but swap\n"
+        "their inputs, outputs and both's gradients: every rank with all others at once, in a latency and what the link takes\n"
+        "for the bytes. All ranks have room for all weights; of the rule's state each has its part.\n"
         "\n"
         "Nodes are taken to be like this machine. --wire-cost and --cores matter where cores are scarce: TCP's work is done\n"
         "by them. What convoy doctor says of --latency and --bandwidth may be put in here.\n"
         "\n"
+        "  convoy plan vgg16 parallel=auto --nodes 8 --threads 16 --microbatch 16\n"
         "  convoy plan vgg16 --nodes 8 --ranks-per-node 2 --threads 16 --microbatch 16 --bandwidth 10 --latency 30\n"
         "  convoy bench layers vgg16 --batch 16 --json >times.json; convoy plan vgg16 --times times.json --nodes 4",
     .more_help = cvy_print_networks,

@@ -27,12 +27,10 @@ static const cvy_option table[] = {
     {"json", CVY_BOOL, offsetof(options, json), "false", .help = "print one JSON object"},
     {0}};
 
-/* Nobody to talk to: for the plan alone. */
 static cvy_err set_peers(cvy_peers *peers, cvy_tree *tree, const options *o) {
   CVY_TRY(cvy_tree_create(tree, o->microbatches ? o->microbatches : o->ranks, NULL, 0));
   CVY_TRY(cvy_tree_check_ranks(tree, o->ranks, o->batch));
-  *peers = (cvy_peers){
-      .count = o->ranks, .leaves = tree->leaves, .level_count = tree->level_count, .radix = tree->radix};
+  *peers = cvy_network_peers(tree, o->ranks);
   return CVY_OK;
 }
 

@@ -379,12 +379,14 @@ void cvy_exchange_swap(cvy_exchange *x, float *in, int64_t in_stride, const floa
   cvy_swap_keep_own(x->ladder.comm, &swap);
   if (!x->has_thread) return;
   const double start_s = cvy_now_s();
+  const int64_t begin_ns = cvy_trace_begin();
   pthread_mutex_lock(&x->lock);
   x->wanted = &swap;
   pthread_cond_signal(&x->handed_over);
   while (x->wanted) pthread_cond_wait(&x->swapped, &x->lock);
   x->times.exposed_s += cvy_now_s() - start_s;
   pthread_mutex_unlock(&x->lock);
+  cvy_trace_end(begin_ns, CVY_TRACE_SWAP, NULL, -1);
 }
 
 /* ---- what is sharded ---- */

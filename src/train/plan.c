@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_SLOTS = 64, BLOCK_BYTES = CVY_EXCHANGE_BLOCK * (int)sizeof(float) };
+enum { MOST_SLOTS = 64, BLOCK_BYTES = CVY_EXCHANGE_BLOCK * (int)sizeof(float), PAGE_BYTES = 4096 };
 
 /* ---- the walk of blocks ---- */
 
@@ -122,6 +122,64 @@ double cvy_plan_walk(double *busy_s, double *sent_bytes, const cvy_plan_road *ro
   return w.end_s;
 }
 
+/* ---- swaps ---- */
+
+static double neighbours_of(const cvy_plan_cluster *c, int64_t ranks) {
+  return (double)(ranks < c->ranks_per_node ? ranks : c->ranks_per_node);
+}
+
+/* Of one rank. */
+typedef struct swaps {
+  double seconds, work_s; /* of which the communication thread works */
+  double sent_bytes;      /* from the node */
+} swaps;
+
+/* `bytes` from each rank to each other one. */
+static void add_swap(swaps *sum, const cvy_plan_cluster *c, int64_t ranks, double bytes) {
+  const double neighbours = neighbours_of(c, ranks);
+  const double beside = bytes * (neighbours - 1), away = bytes * ((double)ranks - neighbours);
+  const double wire_s = away * neighbours / c->wire_bytes_per_s;
+  const double work_s = beside * c->copy_s_per_byte + away * c->wire_s_per_byte;
+  sum->seconds += (away > 0 ? c->latency_s : 0) + (wire_s > work_s ? wire_s : work_s);
+  sum->work_s += work_s;
+  sum->sent_bytes += away;
+}
+
+/* What a split layer swaps for a microbatch a rank: columns of X, which come back as dX where the layer below asks for it, and
+ * parts of Y and dY. Nothing of another layer. */
+static swaps swaps_of(const cvy_net_info *net, int64_t layer, const cvy_plan_cluster *c, const cvy_tree *tree,
+                      int64_t ranks, bool backward) {
+  swaps sum = {0};
+  if (ranks == 1) return sum;
+  for (int64_t i = 0; i < net->param_tensors; i++) {
+    const cvy_net_param *p = &net->params[i];
+    if (p->layer != layer || !p->spec->sharded) continue;
+    const int64_t features = p->spec->dims[0], outputs = p->count / features;
+    const int64_t widest = (features + tree->leaves - 1) / tree->leaves * (tree->leaves / ranks);
+    const double image = sizeof(float) * (double)net->input.n;
+    add_swap(&sum, c, ranks, image * (double)outputs);
+    if (!backward || net->layers[layer].inputs[0] >= 0) add_swap(&sum, c, ranks, image * (double)widest);
+  }
+  return sum;
+}
+
+static void add_swaps(swaps *sum, const swaps *more, double times) {
+  sum->seconds += times * more->seconds;
+  sum->work_s += times * more->work_s;
+  sum->sent_bytes += times * more->sent_bytes;
+}
+
+static swaps all_swaps(const cvy_plan_work *w, const cvy_plan_cluster *c, const cvy_tree *tree,
+                       int64_t ranks) {
+  swaps sum = {0};
+  for (int64_t layer = 0; layer < w->net->layer_count; layer++)
+    for (int backward = 0; backward < 2; backward++) {
+      const swaps one = swaps_of(w->net, layer, c, tree, ranks, backward != 0);
+      add_swaps(&sum, &one, (double)w->microbatches);
+    }
+  return sum;
+}
+
 /* ---- a step ---- */
 
 static cvy_plan_road road_of(const cvy_plan_work *w, const cvy_plan_cluster *c, const cvy_tree *tree,
@@ -159,27 +217,29 @@ typedef struct pace {
 } pace;
 
 static pace pace_of(const cvy_plan_work *w, const cvy_plan_cluster *c, int64_t ranks) {
-  const double neighbours = (double)(ranks < c->ranks_per_node ? ranks : c->ranks_per_node);
+  const double neighbours = neighbours_of(c, ranks);
   const double wanted = neighbours * (double)c->threads / c->cores, slower = wanted > 1 ? wanted : 1;
   return (pace){.forward_s = slower * (sum_of(w->forward_s, w->net->layer_count) + w->losses_s),
                 .backward_s = slower * sum_of(w->backward_s, w->net->layer_count),
-                .add_s = slower * c->add_s_per_byte * sizeof(float) * (double)w->net->arena_count /
+                .add_s = slower * c->add_s_per_byte * sizeof(float) * (double)w->net->replicated_count /
                          (double)c->threads,
                 .slower = slower};
 }
 
 /* When each bucket is ready; seconds from the beginning of the last microbatch's backward. Returns how many. */
-static int64_t make_ready(cvy_plan_bucket *out, const cvy_plan_work *w, const pace *p, double stretch,
-                          int levels) {
+static int64_t make_ready(cvy_plan_bucket *out, const cvy_plan_work *w, const cvy_plan_cluster *c,
+                          const cvy_tree *tree, int64_t ranks, const pace *p, double stretch) {
+  const int levels = cvy_tree_levels_within(tree, ranks);
   cvy_bucket *buckets = cvy_new(sizeof *buckets * (size_t)(w->net->param_tensors + 1));
   const int64_t count = cvy_cut_buckets(buckets, w->net, w->bucket_bytes / (int64_t)sizeof(float));
   int64_t next = 0;
   double now_s = 0;
   for (int64_t layer = w->net->layer_count - 1; layer >= 0; layer--) {
     now_s += stretch * p->slower * w->backward_s[layer];
+    now_s += swaps_of(w->net, layer, c, tree, ranks, true).seconds;
     if (next == count || buckets[next].ready_at != layer) continue;
     const double floats = (double)(buckets[next].end - buckets[next].first);
-    now_s += stretch * levels * p->add_s * floats / (double)w->net->arena_count;
+    now_s += stretch * levels * p->add_s * floats / (double)w->net->replicated_count;
     out[next++] = (cvy_plan_bucket){sizeof(float) * floats, now_s};
   }
   free(buckets);
@@ -188,7 +248,7 @@ static int64_t make_ready(cvy_plan_bucket *out, const cvy_plan_work *w, const pa
 
 /* The communication thread's work is done by cores that compute, as far as there are no others. */
 static double stretch_of(const cvy_plan_cluster *c, int64_t ranks, double busy_s, double backward_s) {
-  const double neighbours = (double)(ranks < c->ranks_per_node ? ranks : c->ranks_per_node);
+  const double neighbours = neighbours_of(c, ranks);
   const double missing = neighbours * (double)(c->threads + 1) - c->cores;
   if (missing <= 0 || backward_s <= 0) return 1;
   const double share = missing < neighbours ? missing / neighbours : 1;
@@ -203,19 +263,37 @@ static void exchange(cvy_plan_step *out, const cvy_plan_work *w, const cvy_plan_
   const cvy_plan_road road = road_of(w, c, tree, ranks);
   const int levels = cvy_tree_levels_within(tree, ranks);
   const double least_s = p->backward_s + levels * p->add_s;
-  double stretch = 1, end_s = 0;
+  double stretch = 1, end_s = 0, swaps_s = 0;
   int64_t count = 0;
   for (int round = 0; round < 2; round++) { /* the second knows what the thread has to do */
-    count = make_ready(buckets, w, p, stretch, levels);
+    count = make_ready(buckets, w, c, tree, ranks, p, stretch);
     end_s = cvy_plan_walk(&out->exchange_cpu_s, &out->sent_bytes, &road, buckets, count);
     stretch = stretch_of(c, ranks, out->exchange_cpu_s, least_s);
   }
-  const double computed_s = stretch * least_s;
-  out->exposed_s = end_s > computed_s ? end_s - computed_s : 0;
+  for (int64_t layer = 0; layer < w->net->layer_count; layer++)
+    swaps_s += swaps_of(w->net, layer, c, tree, ranks, true).seconds;
+  const double computed_s = stretch * least_s, done_s = computed_s + swaps_s;
+  out->exposed_s = end_s > done_s ? end_s - done_s : 0;
   out->exchange_s = count > 0 ? end_s - buckets[0].ready_s : 0;
-  out->sent_bytes *= (double)(ranks < c->ranks_per_node ? ranks : c->ranks_per_node);
+  out->sent_bytes *= neighbours_of(c, ranks);
   out->compute_s += computed_s;
   free(buckets);
+}
+
+static void add_all_swaps(cvy_plan_step *out, const cvy_plan_work *w, const cvy_plan_cluster *c,
+                          const cvy_tree *tree, int64_t ranks) {
+  const swaps all = all_swaps(w, c, tree, ranks);
+  out->swap_s = all.seconds;
+  out->exposed_s += all.seconds;
+  out->exchange_cpu_s += all.work_s;
+  out->swapped_bytes = neighbours_of(c, ranks) * all.sent_bytes;
+  out->sent_bytes += out->swapped_bytes;
+}
+
+/* By all of a rank's threads, of what no bucket has. */
+static double own_update_s(const cvy_plan_work *w, const cvy_plan_cluster *c, int64_t ranks, const pace *p) {
+  const double share = ranks == 1 ? 1 : (double)w->net->sharded_count / (double)w->net->arena_count;
+  return p->slower * share * w->update_s / (double)(ranks * c->threads);
 }
 
 void cvy_plan_foretell(cvy_plan_step *out, const cvy_plan_work *w, const cvy_plan_cluster *c,
@@ -227,12 +305,14 @@ void cvy_plan_foretell(cvy_plan_step *out, const cvy_plan_work *w, const cvy_pla
   *out = (cvy_plan_step){0};
   out->compute_s = earlier * (p.forward_s + p.backward_s) + p.forward_s;
   if (earlier > levels) out->compute_s += (earlier - levels) * p.add_s;
+  out->compute_s += own_update_s(w, c, ranks, &p);
   if (ranks == 1) {
-    out->compute_s += p.backward_s + levels * p.add_s + p.slower * w->update_s;
+    out->compute_s += p.backward_s + levels * p.add_s;
     out->step_s = out->compute_s;
     return;
   }
   exchange(out, w, c, tree, ranks, &p);
+  add_all_swaps(out, w, c, tree, ranks);
   out->step_s = out->compute_s + out->exposed_s;
   if (ranks > c->ranks_per_node) /* loss and hits are summed at the end */
     out->step_s += 2 * c->latency_s * ceil(log2((double)ranks / (double)c->ranks_per_node));
@@ -240,19 +320,31 @@ void cvy_plan_foretell(cvy_plan_step *out, const cvy_plan_work *w, const cvy_pla
 
 /* ---- memory ---- */
 
-cvy_plan_memory cvy_plan_need(const cvy_net_info *net, const cvy_tree *tree, int64_t ranks,
+/* Of a rank's part of each block, pages. */
+static size_t own_pages(size_t bytes, int64_t ranks) {
+  const size_t part = BLOCK_BYTES / (size_t)ranks, pages = part < PAGE_BYTES ? PAGE_BYTES : part;
+  return (size_t)((double)bytes * (double)pages / BLOCK_BYTES);
+}
+
+/* All ranks have all weights: whole ones are gathered for evaluation. Rank 0 gathers the rule's state in the first two buffers of
+ * gradients. */
+cvy_plan_memory cvy_plan_need(const cvy_plan_work *w, const cvy_tree *tree, int64_t ranks,
                               int64_t state_count, int64_t prefetch) {
+  const cvy_net_info *net = w->net;
   const size_t arena = cvy_aligned(sizeof(float) * (size_t)net->arena_count);
+  const size_t replicated = cvy_aligned(sizeof(float) * (size_t)net->replicated_count),
+               split = arena - replicated;
+  const size_t states = (size_t)state_count;
   const int levels = cvy_tree_levels_within(tree, ranks);
   const size_t microbatch = sizeof(float) * (size_t)cvy_shape_count(net->input);
-  return (cvy_plan_memory){
-      .network = net->activation_bytes + net->prepared_bytes + net->scratch_bytes,
-      .weights = arena,
-      .gradients = arena * (size_t)(levels > 1 ? levels + 1 : 2),
-      /* A rank touches 1/ranks of each block, but that is less than a page where pages are large. */
-      .optimiser = arena * (size_t)state_count,
-      .exchange = ranks > 1 ? (size_t)CVY_EXCHANGE_SLOTS * BLOCK_BYTES : 0,
-      .loader = (size_t)prefetch * microbatch};
+  return (cvy_plan_memory){.network = net->activation_bytes + net->prepared_bytes + net->scratch_bytes +
+                                      net->kept_bytes,
+                           .weights = arena,
+                           .gradients = replicated * (size_t)(levels > 1 ? levels + 1 : 2) + split * states,
+                           .optimiser = (w->sharded ? own_pages(replicated, ranks) : replicated) * states +
+                                        split / (size_t)ranks * states,
+                           .exchange = ranks > 1 ? (size_t)CVY_EXCHANGE_SLOTS * BLOCK_BYTES : 0,
+                           .loader = (size_t)prefetch * microbatch};
 }
 
 size_t cvy_plan_total(const cvy_plan_memory *m) {

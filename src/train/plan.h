@@ -3,7 +3,11 @@
  * The way of one rank's gradients is walked through block by block, as the communication thread does it (comm/exchange.c):
  * buckets become ready as backward goes down; blocks of them go up and down the tree's levels, a few at once. A level within a
  * node costs the thread a copy; one between nodes costs the wire latency + bytes / bandwidth, of which the ranks of a node
- * have equal parts. All ranks do the same at the same time, so one stands for all. */
+ * have equal parts. All ranks do the same at the same time, so one stands for all.
+ *
+ * Layers that are split over the ranks (layer/sharded.c) have no bucket for their weights. What they swap instead goes from each
+ * rank to all others at once: a latency and the wire's time for all of its bytes, or the thread's work for them if that is more,
+ * while nobody computes. */
 #ifndef CVY_TRAIN_PLAN_H
 #define CVY_TRAIN_PLAN_H
 
@@ -23,7 +27,7 @@ typedef struct cvy_plan_cluster {
 
 /* What a rank does. */
 typedef struct cvy_plan_work {
-  const cvy_net_info *net;
+  const cvy_net_info *net;              /* as planned for these ranks and this tree */
   const double *forward_s, *backward_s; /* [layer], of a microbatch */
   double losses_s;                      /* of a microbatch */
   double update_s;                      /* of all weights, by one thread */
@@ -34,23 +38,25 @@ typedef struct cvy_plan_work {
 
 typedef struct cvy_plan_step {
   double step_s, compute_s;
-  double exposed_s;      /* of the step: waiting for gradients */
+  double exposed_s;      /* of the step: waiting for gradients, and for swaps */
+  double swap_s;         /* the latter */
   double exchange_s;     /* from the first bucket to the end of the last */
   double exchange_cpu_s; /* of the communication thread */
   double sent_bytes;     /* by each node, through the wire */
+  double swapped_bytes;  /* of those, by swaps */
 } cvy_plan_step;
 
 /* `ranks` stand on nodes of ranks_per_node, or fewer on one; `tree` must allow them. */
 void cvy_plan_foretell(cvy_plan_step *out, const cvy_plan_work *work, const cvy_plan_cluster *cluster,
                        const cvy_tree *tree, int64_t ranks);
 
-/* Memory of a rank. */
+/* Memory of rank 0, which has most. */
 typedef struct cvy_plan_memory {
-  size_t network; /* activations, prepared filters, scratch */
+  size_t network; /* activations, prepared filters, scratch; what split layers keep */
   size_t weights, gradients, optimiser, exchange, loader;
 } cvy_plan_memory;
 /* Of the loader: `prefetch` microbatches. */
-cvy_plan_memory cvy_plan_need(const cvy_net_info *net, const cvy_tree *tree, int64_t ranks,
+cvy_plan_memory cvy_plan_need(const cvy_plan_work *work, const cvy_tree *tree, int64_t ranks,
                               int64_t state_count, int64_t prefetch);
 size_t cvy_plan_total(const cvy_plan_memory *memory);
 

@@ -82,7 +82,8 @@ const cvy_option cvy_recipe_options[] = {
          "how gradients cross between ranks. bf16: each node of the tree, leaves and root included, is rounded to bfloat16 "
          "(at any number of ranks, so their bits stay the same) and added in fp32; a tree of L levels is off by at most "
          "(L + 1) / 256 of the sum of magnitudes. It halves what is sent with 'reduce: whole', and saves a quarter with "
-         "sharded, which sends weights back as they are"},
+         "sharded, which sends weights back as they are. Gradients of layers with 'parallel: sharded' never cross, and are never "
+         "rounded; what those send instead stays fp32"},
     {"bucket", CVY_INT, RECIPE(bucket), "4", 1, 1 << 20,
      .help = "MiB of gradients that are sent as soon as they are there; changes no bit"},
     {"seed", CVY_INT, RECIPE(seed), "1", 0, 1e15, .help = "of every random number of the run"},

@@ -1,5 +1,7 @@
 #include "train/shards.h"
 
+#include "base/trace.h"
+
 #include <string.h>
 
 /* ---- for the layers ---- */
@@ -13,9 +15,11 @@ static void swap(void *context, float *in, int64_t in_stride, const float *out, 
 static void learn(void *context, const float *params, const float *gradient, int64_t count) {
   const cvy_shards *s = context;
   const int64_t first = params - s->update->arenas->params;
+  const int64_t begin_ns = cvy_trace_begin();
   cvy_threads_alone();
   cvy_update_weights(s->update, gradient, first, first + count);
   cvy_threads_together();
+  cvy_trace_end(begin_ns, CVY_TRACE_UPDATE, NULL, -1);
 }
 
 void cvy_shards_set(cvy_shards *s, cvy_comm *comm, const cvy_tree *tree) {

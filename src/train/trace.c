@@ -27,6 +27,7 @@ static const struct {
     [CVY_TRACE_SUM] = {"gradients", "sum of microbatches", "bucket"},
     [CVY_TRACE_WAIT_FOR_DATA] = {"wait", "wait for data", NULL},
     [CVY_TRACE_WAIT_FOR_GRADIENTS] = {"wait", "wait for gradients", NULL},
+    [CVY_TRACE_SWAP] = {"wait", "swap between ranks", NULL},
     [CVY_TRACE_UPDATE] = {"update", "update", NULL},
     [CVY_TRACE_COUNT] = {"count", "loss and hits over all ranks", NULL},
     [CVY_TRACE_EVALUATION] = {"evaluation", "evaluation", "step"},

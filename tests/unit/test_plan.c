@@ -192,11 +192,11 @@ static void memory_of_a_rank(void) {
   cvy_tree tree;
   set_up(&r);
   CU_ASSERT_FATAL(!cvy_tree_create(&tree, 8, NULL, 0));
-  cvy_plan_memory m = cvy_plan_need(r.work.net, &tree, 8, 1, 4);
-  CU_ASSERT(m.weights == 8000000 && m.optimiser == 8000000 && m.gradients == 2 * 8000000);
+  cvy_plan_memory m = cvy_plan_need(&r.work, &tree, 8, 1, 4);
+  CU_ASSERT(m.weights == 8000000 && m.optimiser == 1000000 && m.gradients == 2 * 8000000);
   CU_ASSERT(m.exchange == 8 << 20 && m.loader == 4 * 2 * 4000);
-  CU_ASSERT_EQUAL(cvy_plan_total(&m), m.network + 4 * 8000000 + (8 << 20) + 32000);
-  m = cvy_plan_need(r.work.net, &tree, 1, 2, 4); /* three levels within the rank */
+  CU_ASSERT_EQUAL(cvy_plan_total(&m), m.network + 3 * 8000000 + 1000000 + (8 << 20) + 32000);
+  m = cvy_plan_need(&r.work, &tree, 1, 2, 4); /* three levels within the rank */
   CU_ASSERT(m.gradients == 4 * 8000000 && m.optimiser == 2 * 8000000 && m.exchange == 0);
   tear_down(&r);
 }
