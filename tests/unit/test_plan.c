@@ -104,6 +104,8 @@ static const double forward_s[] = {0.1, 0.1, 0.05}, backward_s[] = {0.2, 0.3, 0.
 
 typedef struct rig {
   cvy_pool *pool;
+  cvy_tree tree;
+  cvy_peers peers;
   cvy_net *net;
   cvy_plan_work work;
   cvy_plan_cluster cluster;
@@ -201,8 +203,76 @@ static void memory_of_a_rank(void) {
   tear_down(&r);
 }
 
+/* ---- split layers ---- */
+
+/* For two ranks, with a microbatch of two images each. */
+static void set_up_split(rig *r, const char *a, const char *b) {
+  char split[400];
+  cvy_yaml *root;
+  set_up(r);
+  snprintf(split, sizeof split,
+           "input: [10, 10, 10]\nlayers:\n  - fc: {name: a, outputs: 1000, bias: false, parallel: %s}\n"
+           "  - fc: {name: b, outputs: 1000, bias: false, parallel: %s}\n  - softmax_loss\n",
+           a, b);
+  cvy_net_destroy(r->net);
+  CU_ASSERT_FATAL(!cvy_tree_create(&r->tree, 2, NULL, 0));
+  r->peers = (cvy_peers){
+      .count = 2, .leaves = r->tree.leaves, .level_count = r->tree.level_count, .radix = r->tree.radix};
+  CU_ASSERT_FATAL(!cvy_yaml_parse(&root, r->pool, split, "n") &&
+                  !cvy_net_create_among(&r->net, root, 2, &r->peers));
+  r->work.net = cvy_net_describe(r->net);
+  r->work.update_s = 0;
+  r->cluster.latency_s = 1e-3;
+  r->cluster.wire_bytes_per_s = 4e7;
+}
+
+/* b's halves of X and dX are 4,000 bytes, its Y and dY 8,000; a reads the image, so there is no dX. Each comes after a latency.
+ * What is replicated has its bucket: two stages of 2 MB. */
+static void swaps_are_waited_for(void) {
+  rig r;
+  const double latency_s = 1e-3, bucket_s = 2 * (0.05 + 1e-3), b_s = 4 * 1e-3 + 24000 / 4e7;
+  set_up_split(&r, "replicated", "sharded");
+  cvy_plan_step step = foretold(&r, 2);
+  expect_s(step.swap_s, b_s);
+  CU_ASSERT_EQUAL(step.swapped_bytes, 24000);
+  CU_ASSERT(fabs(step.sent_bytes - 4e6 - 24000) < 1);
+  CU_ASSERT(step.exposed_s > bucket_s - 0.02 && step.exposed_s <= bucket_s + b_s);
+  expect_s(step.step_s, step.compute_s + step.exposed_s + 2 * latency_s); /* hits and losses */
+  expect_s(step.compute_s, 0.85);
+  tear_down(&r);
+
+  set_up_split(&r, "sharded", "replicated"); /* b's bucket goes while a's backward runs */
+  step = foretold(&r, 2);
+  expect_s(step.swap_s, 3 * latency_s + 20000 / 4e7);
+  expect_s(step.exposed_s, step.swap_s);
+  r.cluster.ranks_per_node = 2; /* copies, which the thread makes */
+  r.cluster.copy_s_per_byte = 1e-9;
+  r.cluster.cores = 8;
+  step = foretold(&r, 2);
+  expect_s(step.swap_s, 20000e-9);
+  CU_ASSERT(step.sent_bytes == 0 && step.swapped_bytes == 0);
+  tear_down(&r);
+}
+
+/* No bucket but an empty one; each rank updates its half. */
+static void nothing_but_split_layers(void) {
+  rig r;
+  set_up_split(&r, "sharded", "sharded");
+  r.work.update_s = 0.04;
+  r.cluster.wire_bytes_per_s = 1e15;
+  r.cluster.latency_s = 0;
+  const cvy_plan_step step = foretold(&r, 2);
+  CU_ASSERT(fabs(step.step_s - 0.85 - 0.02) < 1e-6);
+  CU_ASSERT(step.sent_bytes - step.swapped_bytes < 100 && step.swapped_bytes == 44000);
+  const cvy_plan_memory m = cvy_plan_need(&r.work, &r.tree, 2, 1, 4);
+  CU_ASSERT(m.weights == 8000000 + 64 && m.network >= r.work.net->kept_bytes && r.work.net->kept_bytes > 0);
+  CU_ASSERT(m.gradients == 8000000 + 2 * 64); /* rank 0's room for the whole state */
+  CU_ASSERT(m.optimiser >= 4000000 && m.optimiser <= 4000000 + 64);
+  tear_down(&r);
+}
+
 SUITE("plan", TEST(one_block_of_two_ranks), TEST(radix_three_exchanges_thirds),
       TEST(many_blocks_are_bound_by_the_wire), TEST(few_slots_wait_for_latency),
       TEST(buckets_wait_until_they_are_ready), TEST(two_levels), TEST(one_rank_alone),
       TEST(a_fast_wire_hides_all), TEST(what_does_not_fit_is_exposed), TEST(cores_are_shared),
-      TEST(memory_of_a_rank))
+      TEST(memory_of_a_rank), TEST(swaps_are_waited_for), TEST(nothing_but_split_layers))
