@@ -74,6 +74,23 @@ result 4 1 reduce=mpi >/dev/null || fail "reduce: mpi"
 sed 's/conv: .*/flatten/; /parameters/d; /max_pool/d; s/fc: {outputs: \([0-9]*\).*/fc: {outputs: \1, init: xavier, bias: false, parallel: sharded}/' net.yaml >only.yaml
 same "1:1 2:1 4:1" network=only.yaml epochs=1
 
+# A narrow wire is of what is replicated: their gradients are rounded at any number of ranks, those of split weights at none.
+wide=$(result 1 1 network=only.yaml epochs=1 | head -n 2)
+for p in 1 4; do
+  [ "$(result $p 1 network=only.yaml epochs=1 wire=bf16 | head -n 2)" = "$wide" ] || fail "wire: bf16 on $p ranks rounds what does not cross it"
+done
+same "1:2 2:1 8:1" wire=bf16
+narrow=$(result 1 1 wire=bf16)
+[ "$(echo "$narrow" | head -n 1)" != "$(echo "$one" | head -n 1)" ] || fail "wire: bf16 changes nothing"
+[ "$(result 4 1 wire=bf16 reduce=whole bucket=1 | head -n 2)" = "$(echo "$narrow" | head -n 2)" ] || fail "wire: bf16, reduce: whole gives other bits"
+same "1:1 3:1 12:1" batch=96 epochs=1 wire=bf16
+
+# Pictures mixed by twos, and ten views of each in evaluation.
+mixing='data.augment=[{translate: {by: 3}}, {crop: {size: 32}}, mirror, {one_of: {apply: [mixup, cutmix]}}]'
+views='data.evaluation=[{pad: {by: 2}}, {ten_crops: {size: 32}}]'
+same "1:1 1:2 2:2 4:1" "$mixing" "$views" wire=bf16 data.threads=2
+mixed=$(field weights <out.json)
+
 # Stopped within an epoch, on other numbers of ranks each time.
 train() { # train RANKS [arguments]
   local p=$1
@@ -96,6 +113,42 @@ for file in last best; do
 done
 [ "$(ranks 2 "$convoy" eval straight/last.h5 --data data --json 2>/dev/null | field loss)" = "$(echo "$one" | head -n 1 | cut -d " " -f 3)" ] ||
   fail "the run's last loss is not eval's"
+
+# The same with all of these, from four ranks to one.
+rm -rf run
+train 4 --stop-after 17 "$mixing" "$views" wire=bf16 reduce=whole >/dev/null 2>&1
+[ $? = 75 ] || fail "a stop on request should end with 75, mixing"
+train 1 --resume "$mixing" "$views" wire=bf16 reduce=whole >out.json 2>err.log || fail "resuming: $(cat err.log)"
+[ "$(field weights <out.json)" = "$mixed" ] || fail "a resumed run of mixed pictures ends with other weights"
+
+# A trace shows what they swap: X, Y, dY and dX for each layer and microbatch.
+train 2 epochs=1 --overwrite --trace trace.json >out.json 2>err.log || fail "tracing: $(cat err.log)"
+swaps=$(grep -c '"swap between ranks"' trace.json)
+[ "$swaps" = $((2 * $(field steps <out.json) * 4 * 2 * 4)) ] || fail "$swaps swaps in the trace of $(field steps <out.json) steps"
+
+# The benchmark's steps are the trainer's, and the plan knows what is swapped.
+ranks 4 "$convoy" bench scaling ./net.yaml --batch 4 --steps 2 --json >scaling.json 2>err.log || fail "bench scaling: $(cat err.log)"
+"$convoy" plan ./net.yaml --microbatch 4 --nodes 4 --steps 1 --json >plan.json 2>err.log || fail "plan: $(cat err.log)"
+"$convoy" plan ./net.yaml parallel=replicated --microbatch 4 --nodes 4 --steps 1 --json >whole.json || fail "plan, replicated"
+wrong=$(/usr/bin/python3 - 2>&1 <<'END'
+import json
+scaling, plan, whole = (json.load(open(n + ".json")) for n in ("scaling", "plan", "whole"))
+assert len({r["weights"] for r in scaling["strong"]}) == 1 and len(scaling["strong"]) == 3, scaling
+split, features = 1176 * 1030 + 1030 * 70, ((1176, 1030), (1030, 70))
+for one, other in zip(plan["rows"], whole["rows"]):
+    p = one["ranks"]
+    if p > 1024: break
+    assert one["split_parameters"] == split and other["split_parameters"] == 0, one
+    swapped = sum(2 * 16 * (p - 1) * (-(-f // p) + o) for f, o in features) if p > 1 else 0
+    assert abs(one["node_swaps_bytes"] - swapped) <= 1e-6 * swapped and (one["swap_s"] > 0) == (p > 1), (one, swapped)
+    gone = 2 * 4 * split * (p - 1) / p # what replicas send of them
+    assert abs(other["node_sends_bytes"] - gone + swapped - one["node_sends_bytes"]) <= 2e-3 * gone + 200, (one, other)
+    assert one["memory_bytes"]["weights"] - other["memory_bytes"]["weights"] < 1000, (one, other)
+assert [r["ranks"] for r in plan["rows"]] == [2 ** k for k in range(11)], plan # 2048 ranks are more than fc1 has inputs
+END
+) || fail "$wrong"
+expect 0 "* split layers: 1.3 million parameters" "$convoy" plan ./net.yaml --microbatch 4 --nodes 4 --steps 1
+expect 2 "cannot be split as 'parallel: sharded' does it" "$convoy" plan ./net.yaml --microbatch 1 --nodes 2048 --steps 1
 
 # Replicas compute the same but for rounding, and that is another recipe.
 other=$(result 1 1 'network={./net.yaml: {parallel: replicated}}' epochs=1 | head -n 1)
