@@ -10,7 +10,11 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_
 export OMPI_MCA_mpi_yield_when_idle=1 CONVOY_SOURCE=$source
 
 cat >"$work/recipe.yaml" <<END
-network: lenet5
+network:
+  name: split
+  input: [32, 32, 1]
+  layers: [{conv: {filters: 6, kernel: 5}}, relu, {max_pool: {kernel: 2}}, {fc: {outputs: 120, parallel: sharded}}, relu,
+           {fc: {outputs: 84}}, relu, {fc: {outputs: 10, parallel: sharded}}, softmax_loss]
 data: {train: $work/data, val: $work/data, threads: 2, augment: [{translate: {by: 2}}]}
 batch: 16
 microbatch: 4

@@ -24,7 +24,8 @@ cvy_err cvy_gradients_create(cvy_gradients **out, cvy_comm *comm, const cvy_reci
 void cvy_gradients_destroy(cvy_gradients *gradients);
 
 /* One step, collective: begin, backward for each of the rank's microbatches after its forward, finish, after which all ranks
- * have the new weights, and each its own of those that are sharded. From begin to finish nothing else may use the communicator. */
+ * have the new weights, and each its own of those that are sharded. From begin to finish nothing else may use the
+ * communicator. */
 void cvy_gradients_begin(cvy_gradients *gradients, double rate);
 void cvy_gradients_backward(cvy_gradients *gradients, const float *images, const cvy_targets *targets,
                             const cvy_pass *pass);
