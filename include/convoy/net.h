@@ -61,8 +61,7 @@ typedef struct cvy_net_info {
   size_t activation_bytes_unshared; /* the same if no two buffers shared memory */
   size_t forward_bytes;             /* what evaluation alone would need for activations and state */
   size_t prepared_bytes;            /* transformed filters, kept from one microbatch to the next */
-  size_t
-      kept_bytes; /* what layers that are split over ranks keep from a step's first microbatch to its last */
+  size_t kept_bytes; /* of layers that are split over ranks, from a step's first microbatch to its last */
   size_t scratch_bytes;
 } cvy_net_info;
 

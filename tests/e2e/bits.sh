@@ -39,37 +39,13 @@ check_every: 5
 run: run
 END
 
-# What defines the result: everything but speed.
-result() { # result RANKS THREADS [key=value...]
-  local p=$1 t=$2
-  shift 2
-  rm -rf run
-  ranks "$p" "$convoy" train ./recipe.yaml --threads "$t" --json "$@" >out.json 2>err.log || {
-    cat err.log
-    return 1
-  }
-  echo "$(field weights <out.json) $(field train_loss <out.json) $(field val_loss <out.json) $(field val_top1 <out.json)"
-  sed 's/, "img_s".*//' run/metrics.jsonl | cksum
-}
-
-same() { # same "P:T ..." [key=value...]
-  local list=$1 first= now pair
-  shift
-  for pair in $list; do
-    now=$(result "${pair%:*}" "${pair#*:}" "$@") || fail "training on $pair failed"
-    echo "ranks:threads $pair: $now"
-    [ -n "$first" ] || first=$now
-    [ "$now" = "$first" ] || fail "$pair gives other bits than the first"
-  done
-}
-
-same "1:1 1:2 1:3 2:1 2:2 4:1 4:2 8:1"
-same "1:1 3:1 6:2 12:1" batch=96        # 12 microbatches: a tree of 3, 2, 2
-same "1:2 2:1 6:1" batch=96 'tree=[2, 3, 2]'
+same_bits "1:1 1:2 1:3 2:1 2:2 4:1 4:2 8:1"
+same_bits "1:1 3:1 6:2 12:1" batch=96 # 12 microbatches: a tree of 3, 2, 2
+same_bits "1:2 2:1 6:1" batch=96 'tree=[2, 3, 2]'
 
 # On a narrow wire too, where it is another run of nearly the same losses, and the way of sharing still changes nothing.
 narrow=$(result 1 2 wire=bf16)
-same "1:1 3:1 6:2 12:1" batch=96 wire=bf16
+same_bits "1:1 3:1 6:2 12:1" batch=96 wire=bf16
 for how in "2 reduce=sharded" "4 reduce=whole" "8 reduce=sharded"; do
   read -r p reduce <<<"$how"
   [ "$(result "$p" 1 wire=bf16 "$reduce" bucket=1)" = "$narrow" ] || fail "wire: bf16 on $how gives other bits"
@@ -82,7 +58,7 @@ expect 2 "reduce: mpi does not follow" "$convoy" train ./recipe.yaml wire=bf16 r
 
 # In blocks it is another run, the same at any number of ranks; what is kept in memory changes nothing.
 full=$(result 1 1 | head -n 1)
-same "1:1 2:2 4:1" data.shuffle=block data.block=37 data.window=3
+same_bits "1:1 2:2 4:1" data.shuffle=block data.block=37 data.window=3
 blocks=$(result 2 1 data.shuffle=block data.block=37 data.window=3 | head -n 1)
 [ "$full" != "$blocks" ] || fail "data.shuffle changes nothing"
 for cache in "{keep: records}" "{keep: pictures, memory: 1}"; do
@@ -98,7 +74,7 @@ other=$(result 1 1 seed=2 | head -n 1)
 # The plain way of convolutions is another run, of nearly the same losses, at any number of ranks too.
 plain=$(result 2 2 convolution=gemm | head -n 1)
 [ "$one" != "$plain" ] || fail "convolution: gemm changes nothing"
-same "1:1 2:2" convolution=gemm
+same_bits "1:1 2:2" convolution=gemm
 /usr/bin/python3 -c 'import sys; a, b = float(sys.argv[1]), float(sys.argv[2]); sys.exit(abs(a - b) > 0.05 * a)' \
   "$(echo "$one" | cut -d " " -f 2)" "$(echo "$plain" | cut -d " " -f 2)" || fail "$one and $plain are too far apart"
 expect 2 "unknown word 'direct' in convolution (known: auto, gemm)" "$convoy" train ./recipe.yaml convolution=direct

@@ -41,21 +41,11 @@ run: run
 END
 }
 
-result() { # what defines the result: everything but speed
-  echo "$(field weights <out.json) $(field train_loss <out.json) $(field val_loss <out.json) $(field val_top1 <out.json)"
-}
-
 for network in "alexnet 67 0.0005" "resnet18 64 0.02"; do
   recipe $network
-  first=
-  for p in 1 2 4; do
-    rm -rf run
-    ranks $p "$convoy" train ./recipe.yaml --threads 1 --json >out.json 2>err.log || fail "$network on $p: $(cat err.log)"
-    now=$(result)
-    echo "$network, $p ranks: $now"
-    [ -n "$first" ] || first=$now
-    [ "$now" = "$first" ] || fail "$network: $p ranks give other bits than 1"
-  done
+  echo "$network:"
+  same_bits "1:1 2:1 4:1"
+  straight=$(outcome)
   for p in 1 2 4; do
     ranks $p "$convoy" eval run/last.h5 --data val.h5 --json 2>/dev/null | sed 's/, "ranks".*//' >eval.$p
     grep -q '"images": 21,' eval.$p || fail "$network: evaluation on $p ranks: $(cat eval.$p)"
@@ -65,6 +55,6 @@ for network in "alexnet 67 0.0005" "resnet18 64 0.02"; do
   ranks 4 "$convoy" train ./recipe.yaml --threads 1 --stop-after 3 >stop.log 2>&1
   [ $? = 75 ] || fail "$network: --stop-after: $(cat stop.log)"
   ranks 2 "$convoy" train ./recipe.yaml --threads 1 --resume --json >out.json 2>err.log || fail "$(cat err.log)"
-  [ "$(result)" = "$first" ] || fail "$network: resumed, $(result) instead of $first"
+  [ "$(outcome)" = "$straight" ] || fail "$network: resumed, $(outcome) instead of $straight"
 done
 finish

@@ -32,63 +32,38 @@ check_every: 5
 run: run
 END
 
-# What defines the result: everything but speed.
-result() { # result RANKS THREADS [key=value...]
-  local p=$1 t=$2
-  shift 2
-  rm -rf run
-  ranks "$p" "$convoy" train ./recipe.yaml --threads "$t" --json "$@" >out.json 2>err.log || {
-    cat err.log
-    return 1
-  }
-  echo "$(field weights <out.json) $(field train_loss <out.json) $(field val_loss <out.json) $(field val_top1 <out.json)"
-  sed 's/, "img_s".*//' run/metrics.jsonl | cksum
-  for file in last best; do "$convoy" inspect run/$file.h5 | grep contents; done
-}
-
-same() { # same "P:T ..." [key=value...]
-  local list=$1 first= now pair
-  shift
-  for pair in $list; do
-    now=$(result "${pair%:*}" "${pair#*:}" "$@") || fail "training on $pair failed"
-    echo "ranks:threads $pair:" $now
-    [ -n "$first" ] || first=$now
-    [ "$now" = "$first" ] || fail "$pair gives other bits than the first"
-  done
-}
-
-same "1:1 1:3 2:1 2:2 4:1 8:1"
+same_bits "1:1 1:3 2:1 2:2 4:1 8:1"
 one=$(result 2 1)
 mv run straight
-same "1:1 3:1 6:2 12:1" batch=96        # 12 microbatches: a tree of 3, 2, 2
-same "1:2 2:1 6:1" batch=96 'tree=[2, 3, 2]'
-same "1:1 2:1" batch=16                 # a microbatch each
-same "1:1" batch=8
+same_bits "1:1 3:1 6:2 12:1" batch=96 # 12 microbatches: a tree of 3, 2, 2
+same_bits "1:2 2:1 6:1" batch=96 'tree=[2, 3, 2]'
+same_bits "1:1 2:1" batch=16 # a microbatch each
+same_bits "1:1" batch=8
 
 # How replicated gradients travel changes nothing; only MPI's own sums may.
-[ "$(result 4 1 reduce=whole | head -n 2)" = "$(echo "$one" | head -n 2)" ] || fail "reduce: whole gives other bits"
-[ "$(result 2 1 bucket=1 | head -n 2)" = "$(echo "$one" | head -n 2)" ] || fail "another bucket gives other bits"
+[ "$(result 4 1 reduce=whole)" = "$one" ] || fail "reduce: whole gives other bits"
+[ "$(result 2 1 bucket=1)" = "$one" ] || fail "another bucket gives other bits"
 result 4 1 reduce=mpi >/dev/null || fail "reduce: mpi"
 
 # Nothing but split weights.
 sed 's/conv: .*/flatten/; /parameters/d; /max_pool/d; s/fc: {outputs: \([0-9]*\).*/fc: {outputs: \1, init: xavier, bias: false, parallel: sharded}/' net.yaml >only.yaml
-same "1:1 2:1 4:1" network=only.yaml epochs=1
+same_bits "1:1 2:1 4:1" network=only.yaml epochs=1
 
 # A narrow wire is of what is replicated: their gradients are rounded at any number of ranks, those of split weights at none.
-wide=$(result 1 1 network=only.yaml epochs=1 | head -n 2)
+wide=$(result 1 1 network=only.yaml epochs=1)
 for p in 1 4; do
-  [ "$(result $p 1 network=only.yaml epochs=1 wire=bf16 | head -n 2)" = "$wide" ] || fail "wire: bf16 on $p ranks rounds what does not cross it"
+  [ "$(result $p 1 network=only.yaml epochs=1 wire=bf16)" = "$wide" ] || fail "wire: bf16 on $p ranks rounds what does not cross it"
 done
-same "1:2 2:1 8:1" wire=bf16
+same_bits "1:2 2:1 8:1" wire=bf16
 narrow=$(result 1 1 wire=bf16)
 [ "$(echo "$narrow" | head -n 1)" != "$(echo "$one" | head -n 1)" ] || fail "wire: bf16 changes nothing"
-[ "$(result 4 1 wire=bf16 reduce=whole bucket=1 | head -n 2)" = "$(echo "$narrow" | head -n 2)" ] || fail "wire: bf16, reduce: whole gives other bits"
-same "1:1 3:1 12:1" batch=96 epochs=1 wire=bf16
+[ "$(result 4 1 wire=bf16 reduce=whole bucket=1)" = "$narrow" ] || fail "wire: bf16, reduce: whole gives other bits"
+same_bits "1:1 3:1 12:1" batch=96 epochs=1 wire=bf16
 
 # Pictures mixed by twos, and ten views of each in evaluation.
 mixing='data.augment=[{translate: {by: 3}}, {crop: {size: 32}}, mirror, {one_of: {apply: [mixup, cutmix]}}]'
 views='data.evaluation=[{pad: {by: 2}}, {ten_crops: {size: 32}}]'
-same "1:1 1:2 2:2 4:1" "$mixing" "$views" wire=bf16 data.threads=2
+same_bits "1:1 1:2 2:2 4:1" "$mixing" "$views" wire=bf16 data.threads=2
 mixed=$(field weights <out.json)
 
 # Stopped within an epoch, on other numbers of ranks each time.
@@ -158,7 +133,7 @@ near=$(result 1 1 epochs=1 | head -n 1)
   "$(echo "$other" | cut -d " " -f 2)" "$(echo "$near" | cut -d " " -f 2)" || fail "replicated $other and sharded $near are too far apart"
 expect 2 "'network.layers[4].fc.parallel' was 'sharded' and is now 'replicated'" \
   "$convoy" train ./recipe.yaml run=straight --resume 'network={./net.yaml: {parallel: replicated}}'
-same "1:1 2:1" 'network={./net.yaml: {parallel: auto}}' epochs=1
+same_bits "1:1 2:1" 'network={./net.yaml: {parallel: auto}}' epochs=1
 expect 2 "cannot be split as 'parallel: sharded' does it" "$convoy" train ./recipe.yaml batch=1024 microbatch=1 \
   'network={name: small, input: [32, 32, 1], layers: [{average_pool: {kernel: 4}}, {fc: {outputs: 10, parallel: sharded}}, softmax_loss]}'
 expect 2 "did you mean 'sharded'" "$convoy" train ./recipe.yaml 'network={./net.yaml: {parallel: shared}}'
