@@ -4,8 +4,11 @@
 mkdir -p pictures/a pictures/b
 for i in $(seq 40); do cp "$CONVOY_SOURCE/tests/e2e/dot.png" "pictures/$([ "$i" -lt 30 ] && echo a || echo b)/$i.png"; done
 "$convoy" prepare folder pictures -o named --size 32x32 --colour grey --split train=1 >prepare.log 2>&1 || fail "preparing: $(cat prepare.log)"
+# LeNet-5, whose last two layers are split over the ranks; the others are replicas.
+sed 's/\(fc: {.*\)}/\1, parallel: sharded}/' "$CONVOY_SOURCE/launch/networks/lenet5.yaml" >network.yaml
+grep -c sharded network.yaml | grep -qx 2 || fail "no split layers: $(cat network.yaml)"
 cat >recipe.yaml <<'END_OF_RECIPE'
-network: lenet5
+network: network.yaml
 data: {train: data}
 batch: 32
 microbatch: 8

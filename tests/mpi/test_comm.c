@@ -3,45 +3,14 @@
 #include "unit/suite.h"
 
 #include "comm/bf16.h"
+#include "mpi/delays.h"
 
 #include <convoy/comm.h>
 
 #include <math.h>
 #include <mpi.h>
-#include <stdatomic.h>
-#include <time.h>
 
 static cvy_comm *comm;
-
-/* ---- random delays ---- */
-
-static bool delays;
-
-static uint32_t chance(void) {
-  static atomic_uint number;
-  const cvy_random where = {
-      .seed = 7, .purpose = CVY_FOR_TEST, .step = number++, .sample = (uint32_t)cvy_comm_rank(comm)};
-  uint32_t words[4];
-  cvy_random_block(words, &where, 0);
-  return words[0];
-}
-
-static void delay(void) {
-  if (delays) nanosleep(&(struct timespec){.tv_nsec = chance() % 300000}, NULL);
-}
-
-/* In front of MPI's own, which is what its PMPI names are for. Messages leave late, and arrive unseen at first or some before
- * others. */
-int MPI_Isend(const void *data, int count, MPI_Datatype type, int to, int tag, MPI_Comm over,
-              MPI_Request *request) {
-  if (delays && chance() % 4 == 0) delay();
-  return PMPI_Isend(data, count, type, to, tag, over, request);
-}
-
-int MPI_Testsome(int count, MPI_Request requests[], int *done, int indices[], MPI_Status statuses[]) {
-  if (delays && count > 1) count = 1 + (int)(chance() % (uint32_t)count);
-  return PMPI_Testsome(count, requests, done, indices, statuses);
-}
 
 /* ---- the tree's shape ---- */
 
@@ -214,9 +183,9 @@ static void sum_along(const cvy_tree *tree, int64_t count) {
       for (int wire = CVY_WIRE_FP32; wire <= (count < 5 ? CVY_WIRE_FP32 : CVY_WIRE_BF16); wire++) {
         cvy_tree of_wire = *tree;
         of_wire.wire = (cvy_wire)wire;
-        delays = count == 5;
+        delays_on = count == 5;
         sum_along_with(&(plan){&of_wire, count, buckets, (cvy_exchange_way)way});
-        delays = false;
+        delays_on = false;
       }
 }
 
@@ -243,12 +212,12 @@ static void long_vectors(void) {
   const int64_t ranks = cvy_comm_size(comm);
   if (ranks > 6) return; /* more than the cores of most machines */
   CU_ASSERT_EQUAL(cvy_tree_create(&tree, ranks, NULL, 0), CVY_OK);
-  delays = true;
+  delays_on = true;
   for (int way = CVY_EXCHANGE_SHARDED; way <= CVY_EXCHANGE_WHOLE; way++) {
     tree.wire = way == CVY_EXCHANGE_WHOLE ? CVY_WIRE_BF16 : CVY_WIRE_FP32;
     sum_along_with(&(plan){&tree, (5 << 20) + 4099, 7, (cvy_exchange_way)way});
   }
-  delays = false;
+  delays_on = false;
 }
 
 /* ---- bfloat16 ---- */

@@ -1,0 +1,65 @@
+#define _GNU_SOURCE
+#include "delays.h"
+
+#include <cblas.h>
+#include <dlfcn.h>
+#include <mpi.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+atomic_bool delays_on = DELAYS_AT_START;
+static atomic_long messages, products; /* that came late */
+
+/* Of 0 to `of`, other numbers in each thread of each rank. */
+static int chance(int of) {
+  static _Thread_local unsigned state;
+  if (!state) state = (unsigned)getpid() ^ (unsigned)(uintptr_t)&state;
+  return rand_r(&state) % of;
+}
+
+static void rest(int most_us) {
+  nanosleep(&(struct timespec){.tv_nsec = 1000L * chance(most_us)}, NULL);
+}
+
+void delay(void) {
+  if (delays_on) rest(300);
+}
+
+/* In front of MPI's own, which is what its PMPI names are for. Messages leave late, and arrive unseen at first or some before
+ * others. */
+int MPI_Isend(const void *data, int count, MPI_Datatype type, int to, int tag, MPI_Comm over,
+              MPI_Request *request) {
+  if (delays_on && chance(4) == 0) {
+    messages++;
+    delay();
+  }
+  return PMPI_Isend(data, count, type, to, tag, over, request);
+}
+
+int MPI_Testsome(int count, MPI_Request requests[], int *done, int indices[], MPI_Status statuses[]) {
+  if (delays_on && count > 1) count = 1 + chance(count);
+  return PMPI_Testsome(count, requests, done, indices, statuses);
+}
+
+/* Computing threads fall behind, each rank's at other layers. */
+void cblas_sgemm(const enum CBLAS_ORDER order, const enum CBLAS_TRANSPOSE trans_a,
+                 const enum CBLAS_TRANSPOSE trans_b, const blasint m, const blasint n, const blasint k,
+                 const float alpha, const float *a, const blasint lda, const float *b, const blasint ldb,
+                 const float beta, float *c, const blasint ldc) {
+  static _Atomic(__typeof__(&cblas_sgemm)) openblas;
+  if (!openblas) openblas = (__typeof__(&cblas_sgemm))dlsym(RTLD_NEXT, "cblas_sgemm");
+  if (delays_on && chance(32) == 0) {
+    products++;
+    rest(3000);
+  }
+  openblas(order, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+__attribute__((destructor)) static void tell(void) {
+  if (DELAYS_AT_START && products)
+    fprintf(stderr, "delayed: %ld messages, %ld products\n", messages, products);
+}
