@@ -17,6 +17,9 @@
  * 2 (P-1)/P features outputs: of VGG's fc6 at 8 ranks x 16 images 6.5 MB in place of 719. Splitting the columns of W would
  * exchange features and outputs in this formula, and fully connected layers have more features than outputs, as a rule.
  * Krizhevsky 2014 ("One weird trick for parallelizing convolutional neural networks") splits such layers by columns.
+ * Replicas that send X and dY, of which each makes the whole dW (sufficient factors: Xie et al. 2016, "Lighter-communication
+ * distributed machine learning via sufficient factor broadcasting"), send (P-1)/P B (features + outputs) floats, 13 MB there,
+ * and each then multiplies for all B images: P times the work for dW, and the whole update.
  *
  * Messages hold a slice's columns as [n][widest], where the last column of a narrower slice counts for nothing. */
 #include "layer/sharded.h"
