@@ -178,7 +178,7 @@ static cvy_err foretell(row *out, const plan *p, const cvy_tree *tree, int64_t r
   out->batch = ranks * p->work.microbatches * p->net->input.n;
   out->split = work.net->sharded_count;
   cvy_plan_foretell(&out->step, &work, &p->cluster, tree, ranks);
-  out->memory = cvy_plan_need(&work, tree, ranks, cvy_rule_at(0)->state_count, PREFETCH);
+  out->memory = cvy_plan_need(&work, &p->cluster, tree, ranks, cvy_rule_at(0)->state_count, PREFETCH);
   cvy_net_destroy(net);
   out->images_per_s = (double)out->batch / out->step.step_s;
   out->efficiency = one_images_per_s > 0 ? out->images_per_s / ((double)ranks * one_images_per_s) : 1;
@@ -385,6 +385,7 @@ const cvy_command cvy_command_plan = {
         "their inputs, outputs and both's gradients: every rank with all others at once, in a latency and what the link takes\n"
         "for the bytes. All ranks have room for all weights; of the rule's state each has its part.\n"
         "\n"
+        "Efficiency may pass 100 %: ranks share the update, which one does alone.\n"
         "Nodes are taken to be like this machine. --wire-cost and --cores matter where cores are scarce: TCP's work is done\n"
         "by them. What convoy doctor says of --latency and --bandwidth may be put in here.\n"
         "\n"

@@ -169,3 +169,10 @@ int cvy_comm_first_different(cvy_comm *comm, const char *text) {
   CVY_MPI(MPI_Allreduce(&me, &lowest, 1, MPI_INT, MPI_MIN, comm->mpi));
   return lowest == comm->size ? -1 : lowest;
 }
+
+cvy_err cvy_comm_expect_same(cvy_comm *comm, const char *text, const char *what) {
+  const int other = cvy_comm_first_different(comm, text);
+  if (other < 0) return CVY_OK;
+  return cvy_error(CVY_E_INPUT, "rank %d has %s than rank 0; does each node see the same files?", other,
+                   what);
+}

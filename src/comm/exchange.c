@@ -17,7 +17,6 @@
 #include <time.h>
 
 enum {
-  BLOCK = CVY_EXCHANGE_BLOCK,
   SLOTS = CVY_EXCHANGE_SLOTS,
   TAGS = 1 << 14,         /* MPI promises 32767 */
   MOST_AT_ONCE = 1 << 30, /* floats of one MPI_Allreduce */
@@ -35,6 +34,7 @@ typedef struct slot {
 
 struct cvy_exchange {
   cvy_exchange_config config;
+  int64_t block; /* floats */
   cvy_ladder ladder;
   int64_t *bucket_ends;
   void *memory;
@@ -141,7 +141,7 @@ static void begin_blocks(cvy_exchange *x) {
     slot *s = &x->slots[i];
     cvy_span span;
     if (s->used) continue;
-    if (!next_span(&span, x, BLOCK)) return;
+    if (!next_span(&span, x, x->block)) return;
     s->used = true;
     x->under_way++;
     cvy_block_begin(&s->block, x->sums, span, (int)(x->blocks++ % TAGS));
@@ -215,10 +215,19 @@ static void go_round(cvy_exchange *x) {
   if (x->swap_requests == 0) begin_blocks(x);
 }
 
-/* MPI_Allreduce blocks: what was handed over before the swap was so on all ranks, and goes first. */
+static bool wants_swap(cvy_exchange *x) {
+  pthread_mutex_lock(&x->lock);
+  const bool wanted = x->wanted != NULL;
+  pthread_mutex_unlock(&x->lock);
+  return wanted;
+}
+
+/* MPI_Allreduce blocks, so all ranks must call it and swap in one order: theirs who hand over. Nothing is handed over after a
+ * swap that is wanted, and all that was before it is there once it has been seen. */
 static void work_by_mpi(cvy_exchange *x) {
+  const bool swaps = wants_swap(x);
   sum_by_mpi(x);
-  begin_swap(x);
+  if (swaps) begin_swap(x);
   while (x->swap_requests > 0) look(x);
 }
 
@@ -259,6 +268,10 @@ static void *run(void *context) {
 
 /* ---- creation ---- */
 
+int64_t cvy_exchange_block(bool several_nodes) {
+  return several_nodes ? 1 << 16 : 1 << 18;
+}
+
 static cvy_err start_thread(cvy_exchange *x) {
   CVY_TRY(cvy_thread_start(&x->thread, run, x, "the communication thread"));
   x->has_thread = true;
@@ -266,7 +279,7 @@ static cvy_err start_thread(cvy_exchange *x) {
 }
 
 static cvy_err prepare_slots(cvy_exchange *x) {
-  const size_t slot_bytes = cvy_aligned(sizeof(float) * (size_t)(BLOCK + x->ladder.widest));
+  const size_t slot_bytes = cvy_aligned(sizeof(float) * (size_t)(x->block + x->ladder.widest));
   x->slot_requests = 2 * cvy_int(x->ladder.widest);
   const int requests = SLOTS * x->slot_requests + 2 * x->ladder.comm->size;
   x->requests = cvy_new(sizeof *x->requests * (size_t)requests);
@@ -287,6 +300,7 @@ cvy_err cvy_exchange_create(cvy_exchange **out, cvy_comm *comm, const cvy_exchan
   cvy_exchange *x = cvy_new(sizeof *x);
   const size_t buckets = (size_t)config->bucket_count;
   x->config = *config;
+  x->block = cvy_exchange_block(comm->has_nodes);
   x->bucket_ends = cvy_new(sizeof *x->bucket_ends * buckets);
   memcpy(x->bucket_ends, config->bucket_ends, sizeof *x->bucket_ends * buckets);
   x->queue = cvy_new(sizeof *x->queue * buckets);
@@ -395,8 +409,8 @@ static void for_each_block(const cvy_exchange *x, void (*visit)(void *context, c
                            void *context) {
   for (int64_t b = 0; b < x->config.bucket_count; b++) {
     const cvy_span bucket = bucket_span(x, b);
-    for (int64_t first = bucket.first; first < bucket.end; first += BLOCK)
-      visit(context, (cvy_span){first, first + BLOCK < bucket.end ? first + BLOCK : bucket.end});
+    for (int64_t first = bucket.first; first < bucket.end; first += x->block)
+      visit(context, (cvy_span){first, first + x->block < bucket.end ? first + x->block : bucket.end});
   }
 }
 

@@ -30,8 +30,8 @@ static cvy_err open_everything(evaluation *e, const char *path, const char *data
 static cvy_err compare_ranks(const evaluation *e, cvy_comm *comm) {
   char orders[128];
   snprintf(orders, sizeof orders, "%s %s", cvy_recipe_hash(e->recipe).hex, cvy_net_hash(e->net, NULL).hex);
-  CVY_TRY(cvy_same_on_all_ranks(comm, orders, "another checkpoint"));
-  return cvy_same_on_all_ranks(comm, cvy_dataset_fingerprint(e->data).hex, "other data");
+  CVY_TRY(cvy_comm_expect_same(comm, orders, "another checkpoint"));
+  return cvy_comm_expect_same(comm, cvy_dataset_fingerprint(e->data).hex, "other data");
 }
 
 cvy_err cvy_eval(cvy_score *out, cvy_comm *comm, const char *checkpoint, const char *data) {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_SLOTS = 64, BLOCK_BYTES = CVY_EXCHANGE_BLOCK * (int)sizeof(float), PAGE_BYTES = 4096 };
+enum { MOST_SLOTS = 64, PAGE_BYTES = 4096 };
 
 /* ---- the walk of blocks ---- */
 
@@ -182,6 +182,10 @@ static swaps all_swaps(const cvy_plan_work *w, const cvy_plan_cluster *c, const 
 
 /* ---- a step ---- */
 
+static size_t block_bytes(bool several_nodes) {
+  return sizeof(float) * (size_t)cvy_exchange_block(several_nodes);
+}
+
 static cvy_plan_road road_of(const cvy_plan_work *w, const cvy_plan_cluster *c, const cvy_tree *tree,
                              int64_t ranks) {
   const int64_t neighbours = ranks < c->ranks_per_node ? ranks : c->ranks_per_node;
@@ -193,7 +197,7 @@ static cvy_plan_road road_of(const cvy_plan_work *w, const cvy_plan_cluster *c, 
                      .add_s_per_byte = c->add_s_per_byte,
                      .update_s_per_byte = w->update_s / bytes,
                      .sharded = w->sharded,
-                     .block_bytes = BLOCK_BYTES,
+                     .block_bytes = (double)block_bytes(ranks > c->ranks_per_node),
                      .slots = CVY_EXCHANGE_SLOTS};
   int64_t together = 1;
   for (int i = cvy_tree_levels_within(tree, ranks); i < tree->level_count; i++) {
@@ -321,30 +325,31 @@ void cvy_plan_foretell(cvy_plan_step *out, const cvy_plan_work *w, const cvy_pla
 /* ---- memory ---- */
 
 /* Of a rank's part of each block, pages. */
-static size_t own_pages(size_t bytes, int64_t ranks) {
-  const size_t part = BLOCK_BYTES / (size_t)ranks, pages = part < PAGE_BYTES ? PAGE_BYTES : part;
-  return (size_t)((double)bytes * (double)pages / BLOCK_BYTES);
+static size_t own_pages(size_t bytes, size_t block, int64_t ranks) {
+  const size_t part = block / (size_t)ranks, pages = part < PAGE_BYTES ? PAGE_BYTES : part;
+  return (size_t)((double)bytes * (double)pages / (double)block);
 }
 
-/* All ranks have all weights: whole ones are gathered for evaluation. Rank 0 gathers the rule's state in the first two buffers of
- * gradients. */
-cvy_plan_memory cvy_plan_need(const cvy_plan_work *w, const cvy_tree *tree, int64_t ranks,
-                              int64_t state_count, int64_t prefetch) {
+/* All ranks have all weights: whole ones are gathered for evaluation. Rank 0 gathers the rule's state in the first buffers of
+ * gradients; others of these are reserved, but never touched. */
+cvy_plan_memory cvy_plan_need(const cvy_plan_work *w, const cvy_plan_cluster *c, const cvy_tree *tree,
+                              int64_t ranks, int64_t state_count, int64_t prefetch) {
+  const size_t block = block_bytes(ranks > c->ranks_per_node);
   const cvy_net_info *net = w->net;
   const size_t arena = cvy_aligned(sizeof(float) * (size_t)net->arena_count);
   const size_t replicated = cvy_aligned(sizeof(float) * (size_t)net->replicated_count),
                split = arena - replicated;
   const size_t states = (size_t)state_count;
-  const int levels = cvy_tree_levels_within(tree, ranks);
+  const size_t sums = (size_t)cvy_tree_levels_within(tree, ranks) + 1;
   const size_t microbatch = sizeof(float) * (size_t)cvy_shape_count(net->input);
-  return (cvy_plan_memory){.network = net->activation_bytes + net->prepared_bytes + net->scratch_bytes +
-                                      net->kept_bytes,
-                           .weights = arena,
-                           .gradients = replicated * (size_t)(levels > 1 ? levels + 1 : 2) + split * states,
-                           .optimiser = (w->sharded ? own_pages(replicated, ranks) : replicated) * states +
-                                        split / (size_t)ranks * states,
-                           .exchange = ranks > 1 ? (size_t)CVY_EXCHANGE_SLOTS * BLOCK_BYTES : 0,
-                           .loader = (size_t)prefetch * microbatch};
+  return (cvy_plan_memory){
+      .network = net->activation_bytes + net->prepared_bytes + net->scratch_bytes + net->kept_bytes,
+      .weights = arena,
+      .gradients = replicated * (sums > states ? sums : states) + split * states,
+      .optimiser = (w->sharded ? own_pages(replicated, block, ranks) : replicated) * states +
+                   split / (size_t)ranks * states,
+      .exchange = ranks > 1 ? (size_t)CVY_EXCHANGE_SLOTS * block : 0,
+      .loader = (size_t)prefetch * microbatch};
 }
 
 size_t cvy_plan_total(const cvy_plan_memory *m) {

@@ -56,8 +56,8 @@ typedef struct cvy_plan_memory {
   size_t weights, gradients, optimiser, exchange, loader;
 } cvy_plan_memory;
 /* Of the loader: `prefetch` microbatches. */
-cvy_plan_memory cvy_plan_need(const cvy_plan_work *work, const cvy_tree *tree, int64_t ranks,
-                              int64_t state_count, int64_t prefetch);
+cvy_plan_memory cvy_plan_need(const cvy_plan_work *work, const cvy_plan_cluster *cluster,
+                              const cvy_tree *tree, int64_t ranks, int64_t state_count, int64_t prefetch);
 size_t cvy_plan_total(const cvy_plan_memory *memory);
 
 /* Measured here, by the calling thread: cluster->copy_s_per_byte and add_s_per_byte. */

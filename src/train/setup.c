@@ -86,26 +86,19 @@ static cvy_err open_everything(trainer *t, const cvy_train_options *options) {
   return CVY_OK;
 }
 
-cvy_err cvy_same_on_all_ranks(cvy_comm *comm, const char *text, const char *what) {
-  const int other = cvy_comm_first_different(comm, text);
-  if (other < 0) return CVY_OK;
-  return cvy_error(CVY_E_INPUT, "rank %d has %s than rank 0; does each node see the same files?", other,
-                   what);
-}
-
 /* Whatever decides how many steps and collectives there are must be the same everywhere, or the ranks would wait for
  * each other for ever. */
 static cvy_err compare_orders(trainer *t, const cvy_train_options *options) {
   char orders[128];
   snprintf(orders, sizeof orders, "%s %d %d %lld %d", cvy_recipe_hash(t->recipe).hex, options->resume,
            options->overwrite, (long long)options->stop_after, options->trace != NULL);
-  return cvy_same_on_all_ranks(t->comm, orders, "another recipe, or other options,");
+  return cvy_comm_expect_same(t->comm, orders, "another recipe, or other options,");
 }
 
 static cvy_err compare_ranks(trainer *t) {
-  CVY_TRY(cvy_same_on_all_ranks(t->comm, t->fingerprint.hex, "other training data"));
+  CVY_TRY(cvy_comm_expect_same(t->comm, t->fingerprint.hex, "other training data"));
   if (t->val)
-    CVY_TRY(cvy_same_on_all_ranks(t->comm, cvy_dataset_fingerprint(t->val).hex, "other validation data"));
+    CVY_TRY(cvy_comm_expect_same(t->comm, cvy_dataset_fingerprint(t->val).hex, "other validation data"));
   char arithmetic[200];
   snprintf(arithmetic, sizeof arithmetic, "%s, %s", cvy_blas_core(), cvy_kernels_get()->name);
   const int other_cpu = cvy_comm_first_different(t->comm, arithmetic);
@@ -192,6 +185,12 @@ bool cvy_trainer_is_done(const trainer *t) {
   return t->state.step >= t->total_steps && t->state.epoch.images == 0;
 }
 
+static cvy_err check_stop(const trainer *t, const cvy_train_options *options) {
+  if (options->stop_after == 0 || options->stop_after > t->state.step) return CVY_OK;
+  return cvy_error(CVY_E_USAGE, "--stop-after %lld: the run stands after step %lld already",
+                   (long long)options->stop_after, (long long)t->state.step);
+}
+
 static cvy_err create(trainer *t, const cvy_train_options *options) {
   const cvy_recipe *r = t->recipe;
   const int rank = cvy_comm_rank(t->comm), size = cvy_comm_size(t->comm);
@@ -203,8 +202,13 @@ static cvy_err create(trainer *t, const cvy_train_options *options) {
   t->first_microbatch = rank * t->own_microbatches;
   t->total_steps = (r->epochs * t->images + r->batch - 1) / r->batch;
   CVY_TRY(begin_run(t, options));
-  if (cvy_trainer_is_done(t)) return CVY_OK;
-  CVY_TRY(cvy_tracing_create(&t->tracing, t->comm, options));
+  if (cvy_trainer_is_done(t)) {
+    if (options->trace && rank == 0)
+      cvy_warn("--trace %s: the run is at its end, so there is nothing to trace", options->trace);
+    return CVY_OK;
+  }
+  CVY_TRY(check_stop(t, options));
+  CVY_TRY(cvy_tracing_create(&t->tracing, t->comm, r->run, options));
   CVY_TRY(cvy_comm_agree(t->comm, start_loader(t)));
   return cvy_comm_agree(t->comm, t->folder ? cvy_folder_begin(t->folder, t->recipe, t->state.step) : CVY_OK);
 }

@@ -13,9 +13,11 @@ static void on_signal(int signal_number) {
 void cvy_stop_listen(void) {
   const int signals[] = {SIGTERM, SIGINT, SIGUSR1};
   struct sigaction action = {.sa_handler = on_signal};
-  action.sa_flags = (int)SA_RESETHAND | SA_RESTART;
   sigemptyset(&action.sa_mask);
-  for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) sigaction(signals[i], &action, NULL);
+  for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+    action.sa_flags = SA_RESTART | (signals[i] == SIGINT ? (int)SA_RESETHAND : 0);
+    sigaction(signals[i], &action, NULL);
+  }
 }
 
 bool cvy_stop_requested(void) {

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-void cvy_stop_listen(void); /* a second signal of the same kind ends the process as usual */
+void cvy_stop_listen(void); /* a second SIGINT ends the process as usual */
 bool cvy_stop_requested(void);
 
 #endif

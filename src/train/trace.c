@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct cvy_tracing {
@@ -44,20 +45,61 @@ static const struct {
 
 /* ---- before and during the steps ---- */
 
-static cvy_err open_file(cvy_tracing *t) {
+static const char first_words[] = "{\"displayTimeUnit\"";
+
+/* Or something else than a file: a pipe, a device. */
+static bool is_trace(const char *path) {
+  struct stat about;
+  char words[sizeof first_words] = "";
+  if (stat(path, &about) || !S_ISREG(about.st_mode) || about.st_size == 0) return true;
+  FILE *file = fopen(path, "r");
+  if (!file) return true; /* nor can it be written */
+  const size_t got = fread(words, 1, sizeof words - 1, file);
+  fclose(file);
+  return got == sizeof words - 1 && strcmp(words, first_words) == 0;
+}
+
+static bool is_one_place(const char *a, const char *b) {
+  struct stat of_a, of_b;
+  return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev &&
+         of_a.st_ino == of_b.st_ino;
+}
+
+/* The run's checkpoints and metrics may not be there yet. */
+static bool is_of_run(const char *path, const char *run_folder) {
+  static const char *const own[] = {"recipe.yaml", "metrics.jsonl", "last.h5", "best.h5"};
+  char *folder = cvy_format("%s", path);
+  char *slash = strrchr(folder, '/');
+  const char *name = slash ? path + (slash + 1 - folder) : path;
+  if (slash) slash[1] = '\0';
+  bool found = false;
+  for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) found = found || strcmp(name, own[i]) == 0;
+  found = found && is_one_place(slash ? folder : ".", run_folder);
+  free(folder);
+  return found;
+}
+
+static cvy_err open_file(cvy_tracing *t, const char *run_folder) {
   if (cvy_comm_rank(t->comm) != 0) return CVY_OK;
+  if (is_of_run(t->path, run_folder))
+    return cvy_error(CVY_E_INPUT,
+                     "--trace %s: the run writes a file of that name; another one would be right", t->path);
+  if (!is_trace(t->path))
+    return cvy_error(CVY_E_INPUT, "--trace %s: a file that is no trace stands there, and would be lost",
+                     t->path);
   t->file = fopen(t->path, "w");
   return t->file ? CVY_OK
                  : cvy_error(CVY_E_INPUT, "--trace %s: cannot write there: %s", t->path, strerror(errno));
 }
 
-cvy_err cvy_tracing_create(cvy_tracing **out, cvy_comm *comm, const cvy_train_options *options) {
+cvy_err cvy_tracing_create(cvy_tracing **out, cvy_comm *comm, const char *run_folder,
+                           const cvy_train_options *options) {
   *out = NULL;
   if (!options->trace) return CVY_OK;
   cvy_tracing *t = cvy_new(sizeof *t);
   *t = (cvy_tracing){.comm = comm, .path = options->trace, .first = options->trace_from};
   t->end = options->trace_steps ? t->first + options->trace_steps : INT64_MAX;
-  cvy_err err = open_file(t);
+  cvy_err err = open_file(t, run_folder);
   if (!err) err = cvy_trace_create(options->trace_bytes);
   err = cvy_comm_agree(comm, err);
   if (err) {

@@ -135,12 +135,11 @@ static void save(trainer *t, bool is_best) {
   cvy_arenas whole = t->arenas;
   for (int64_t k = 0; k < t->recipe->rule->state_count; k++)
     whole.state[k] = cvy_gradients_whole_state(t->gradients, k);
-  if (!t->folder) return;
   const cvy_checkpoint_data about = {.recipe_text = t->recipe->text,
                                      .data_fingerprint = t->fingerprint.hex,
                                      .data = cvy_dataset_describe(t->train)};
-  if ((is_best && cvy_checkpoint_write(t->folder->best, &whole, &t->state, &about)) ||
-      cvy_checkpoint_write(t->folder->last, &whole, &t->state, &about))
+  if (t->folder && ((is_best && cvy_checkpoint_write(t->folder->best, &whole, &t->state, &about)) ||
+                    cvy_checkpoint_write(t->folder->last, &whole, &t->state, &about)))
     cvy_fatal("%s", cvy_err_message());
   cvy_trace_end(begin_ns, CVY_TRACE_CHECKPOINT, NULL, t->state.step);
 }
@@ -346,8 +345,8 @@ cvy_err cvy_train(cvy_train_result *out, cvy_comm *comm, const cvy_recipe *recip
                   const cvy_train_options *options) {
   trainer t;
   *out = (cvy_train_result){0};
-  CVY_TRY(cvy_trainer_create(&t, comm, recipe, options));
   cvy_stop_listen();
+  CVY_TRY(cvy_trainer_create(&t, comm, recipe, options));
   cvy_err err = train(out, &t, options);
   err = write_trace(&t, err);
   cvy_trainer_destroy(&t);

@@ -44,8 +44,6 @@ bool cvy_trainer_is_done(const trainer *t);
 cvy_err cvy_open_data(cvy_dataset **data, cvy_augment **augment, const char *path, const char *split,
                       const cvy_yaml *chain, const cvy_net_info *net,
                       const cvy_dataset_info *known) CVY_MUST_CHECK;
-/* CVY_E_INPUT, naming the rank, unless all ranks have the same text. Collective. `what` is said to differ. */
-cvy_err cvy_same_on_all_ranks(cvy_comm *comm, const char *text, const char *what) CVY_MUST_CHECK;
 
 /* CVY_E_RUN, naming the first tensor and rank that differ, unless all ranks hold the same weights.
  * Collective. */

@@ -30,6 +30,27 @@ check_every: 4
 run: run
 END
 
+cat >between.yaml <<'END'
+input: [32, 32, 1]
+layers:
+  - fc: {outputs: 600, parallel: sharded}
+  - relu
+  - fc: {outputs: 600}
+  - relu
+  - fc: {outputs: 600, parallel: sharded}
+  - relu
+  - fc: {outputs: 600}
+  - relu
+  - fc: {outputs: 600, parallel: sharded}
+  - relu
+  - fc: {outputs: 600}
+  - relu
+  - fc: {outputs: 600}
+  - relu
+  - fc: {outputs: 10, parallel: sharded}
+  - softmax_loss
+END
+
 delayed() { # delayed "RANKS THREADS [key=value...]"... BATCH: as without delays
   local batch=${*: -1} how p t options late expected now
   expected=$(result 1 2 "batch=$batch") || fail "training without delays: $expected"
@@ -42,6 +63,9 @@ delayed() { # delayed "RANKS THREADS [key=value...]"... BATCH: as without delays
     [ "$late" = "$p" ] || fail "$late of $p ranks were delayed on $how"
   done
 }
+# Of MPI's own sums only that they end: split layers swap between buckets, by both of which ranks wait for each other.
+LD_PRELOAD=$CONVOY_TEST_DELAYS result 2 1 bucket=1 reduce=mpi network=between.yaml >/dev/null ||
+  fail "delayed, reduce: mpi: $(tail -3 err.log)"
 delayed "2 1" "2 2 bucket=1 reduce=whole" "4 2" "4 1 bucket=1 reduce=whole" "8 1" 32
 delayed "3 2" "6 1 bucket=1 reduce=whole" "12 1" 48
 finish

@@ -61,6 +61,27 @@ wait $job
 [ $? = 75 ] || fail "SIGUSR1 should end with 75: $(cat signalled.log)"
 grep -q "on request" signalled.log || fail "SIGUSR1's message: $(cat signalled.log)"
 
+# Again and again, as schedulers do, and to everybody.
+for signals in "USR1 USR1" "TERM TERM" "USR1 TERM INT"; do
+  rm -rf signalled
+  timeout 120 mpirun --oversubscribe -n 2 "$convoy" train ./recipe.yaml run=signalled epochs=2000 log_every=50 >/dev/null 2>signalled.log &
+  job=$!
+  for _ in $(seq 100); do [ -e signalled/last.h5 ] && break; sleep 0.1; done
+  started=$(pgrep -P "$(pgrep -P $job mpirun)" convoy)
+  for signal in $signals; do kill -"$signal" $started 2>/dev/null; done
+  wait $job
+  [ $? = 75 ] || fail "$signals should end with 75: $(cat signalled.log)"
+done
+
+# Before the first step too: as soon as it is listened to, which is before the data are opened.
+listens() { (( 0x$(sed -n 's/^SigCgt:\t//p' "/proc/$1/status" 2>/dev/null || echo 0) & 0x200 )); } # to SIGUSR1
+"$convoy" train ./recipe.yaml run=signalled --overwrite epochs=2000 >/dev/null 2>signalled.log &
+job=$!
+until listens $job || ! kill -0 $job; do :; done
+kill -USR1 $job
+wait $job
+[ $? = 75 ] || fail "SIGUSR1 at the start should end with 75: $(cat signalled.log)"
+
 # Killed without mercy somewhere after the first checkpoint. What stands under last.h5 is whole.
 timeout 120 mpirun --oversubscribe -n 2 "$convoy" train ./recipe.yaml run=killed checkpoint_every=3 >/dev/null 2>&1 &
 job=$!

@@ -133,4 +133,16 @@ assert t["otherData"]["dropped_events"] > 0 and 10000 < len(t["traceEvents"]) < 
 expect 2 "--trace nowhere/trace.json: cannot write there" ranks 2 "$convoy" train ./recipe.yaml --overwrite --trace nowhere/trace.json
 expect 2 "trace-from" "$convoy" train ./recipe.yaml --overwrite --trace trace.json --trace-from 0
 expect 1 "No space left" "$convoy" train ./recipe.yaml --overwrite --trace /dev/full
+
+# Nothing but an older trace is lost for one.
+cp recipe.yaml precious.yaml
+expect 2 "a file that is no trace stands there" ranks 2 "$convoy" train ./precious.yaml --overwrite --trace ./precious.yaml
+cmp recipe.yaml precious.yaml || fail "a recipe was lost for a trace"
+rm -rf run
+for file in metrics.jsonl last.h5 best.h5 recipe.yaml; do
+  expect 2 "the run writes a file of that name" "$convoy" train ./recipe.yaml --trace run/$file
+  (cd run && expect 2 "the run writes a file of that name" "$convoy" train ../recipe.yaml data.train=../data data.val=../data network=../net.yaml run=. --trace $file) || failures=1
+done
+expect 0 "done: " "$convoy" train ./recipe.yaml --overwrite --trace run/trace.json
+expect 0 "the run is at its end, so there is nothing to trace" ranks 2 "$convoy" train ./recipe.yaml --resume --trace run/trace.json
 finish

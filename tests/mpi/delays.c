@@ -4,6 +4,7 @@
 #include <cblas.h>
 #include <dlfcn.h>
 #include <mpi.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -41,9 +42,27 @@ int MPI_Isend(const void *data, int count, MPI_Datatype type, int to, int tag, M
 }
 
 int MPI_Testsome(int count, MPI_Request requests[], int *done, int indices[], MPI_Status statuses[]) {
-  if (delays_on && count > 1) count = 1 + chance(count);
+  if (delays_on && count > 1 && chance(2) == 0) count = 1 + chance(count);
   return PMPI_Testsome(count, requests, done, indices, statuses);
 }
+
+#if DELAYS_AT_START
+/* Between what a thread sees after a sum and what it does, others hand something over. Sanitizers have locks of their own. */
+static _Thread_local int locks_after_sum;
+
+int MPI_Allreduce(const void *in, void *out, int count, MPI_Datatype type, MPI_Op op, MPI_Comm over) {
+  const int error = PMPI_Allreduce(in, out, count, type, op, over);
+  locks_after_sum = 4;
+  return error;
+}
+
+int pthread_mutex_lock(pthread_mutex_t *lock) {
+  static _Atomic(__typeof__(&pthread_mutex_lock)) next;
+  if (!next) next = (__typeof__(&pthread_mutex_lock))dlsym(RTLD_NEXT, "pthread_mutex_lock");
+  if (delays_on && locks_after_sum > 0 && locks_after_sum-- && chance(4) == 0) rest(5000);
+  return next(lock);
+}
+#endif
 
 /* Computing threads fall behind, each rank's at other layers. */
 void cblas_sgemm(const enum CBLAS_ORDER order, const enum CBLAS_TRANSPOSE trans_a,

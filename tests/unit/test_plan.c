@@ -194,11 +194,14 @@ static void memory_of_a_rank(void) {
   cvy_tree tree;
   set_up(&r);
   CU_ASSERT_FATAL(!cvy_tree_create(&tree, 8, NULL, 0));
-  cvy_plan_memory m = cvy_plan_need(&r.work, &tree, 8, 1, 4);
-  CU_ASSERT(m.weights == 8000000 && m.optimiser == 1000000 && m.gradients == 2 * 8000000);
-  CU_ASSERT(m.exchange == 8 << 20 && m.loader == 4 * 2 * 4000);
-  CU_ASSERT_EQUAL(cvy_plan_total(&m), m.network + 3 * 8000000 + 1000000 + (8 << 20) + 32000);
-  m = cvy_plan_need(&r.work, &tree, 1, 2, 4); /* three levels within the rank */
+  cvy_plan_memory m = cvy_plan_need(&r.work, &r.cluster, &tree, 8, 1, 4);
+  CU_ASSERT(m.weights == 8000000 && m.optimiser == 1000000 && m.gradients == 8000000);
+  CU_ASSERT(m.exchange == 2 << 20 && m.loader == 4 * 2 * 4000);
+  CU_ASSERT_EQUAL(cvy_plan_total(&m), m.network + 2 * 8000000 + 1000000 + (2 << 20) + 32000);
+  r.cluster.ranks_per_node = 8;
+  m = cvy_plan_need(&r.work, &r.cluster, &tree, 8, 1, 4); /* of one node */
+  CU_ASSERT(m.exchange == 8 << 20);
+  m = cvy_plan_need(&r.work, &r.cluster, &tree, 1, 2, 4); /* three levels within the rank */
   CU_ASSERT(m.gradients == 4 * 8000000 && m.optimiser == 2 * 8000000 && m.exchange == 0);
   tear_down(&r);
 }
@@ -270,14 +273,14 @@ static void nothing_but_split_layers(void) {
   cvy_plan_step step = foretold(&r, 2);
   CU_ASSERT(fabs(step.step_s - 0.85 - 0.02) < 1e-6);
   CU_ASSERT(step.sent_bytes - step.swapped_bytes < 100 && step.swapped_bytes == 44000);
-  const cvy_plan_memory m = cvy_plan_need(&r.work, &r.tree, 2, 1, 4);
+  const cvy_plan_memory m = cvy_plan_need(&r.work, &r.cluster, &r.tree, 2, 1, 4);
   r.work.microbatches = 4;
   r.cluster.add_s_per_byte = 1e-9; /* of next to nothing */
   step = foretold(&r, 2);
   CU_ASSERT(fabs(step.compute_s - 4 * 0.85 - 0.02) < 1e-6);
   CU_ASSERT(m.weights == 8000000 + 64 && r.work.net->kept_bytes > 0);
   CU_ASSERT(m.network >= r.work.net->activation_bytes + r.work.net->scratch_bytes + r.work.net->kept_bytes);
-  CU_ASSERT(m.gradients == 8000000 + 2 * 64); /* rank 0's room for the whole state */
+  CU_ASSERT(m.gradients == 8000000 + 64); /* rank 0's room for the whole state */
   CU_ASSERT(m.optimiser >= 4000000 && m.optimiser <= 4000000 + 64);
   tear_down(&r);
 }
