@@ -91,6 +91,8 @@ static cvy_err read_number(double *out, const cvy_yaml *node, const cvy_option *
   char *end;
   errno = 0;
   const double value = strtod(node->text, &end);
+  if (value > option->max && option->max >= CVY_NO_LIMIT)
+    snprintf(expected, sizeof expected, "a %snumber of at most %.16g", whole ? "whole " : "", option->max);
   if (*end || errno || !isfinite(value) || (whole && value != floor(value)) || value < option->min ||
       value > option->max)
     return wrong_value(node, option, expected);

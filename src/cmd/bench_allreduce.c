@@ -77,18 +77,15 @@ static cvy_err read_size(int64_t *count, const char *word) {
   return CVY_OK;
 }
 
-static cvy_err measure_sizes(const allreduce *a, const char *const *sizes, int64_t size_count) {
-  int64_t count = 0;
-  for (int64_t i = 0; i < size_count; i++) CVY_TRY(read_size(&count, sizes[i]));
+static cvy_err measure_sizes(const allreduce *a, const int64_t *counts, int64_t size_count) {
   for (int64_t i = 0; i < size_count; i++) {
     cvy_summing_times times;
-    CVY_TRY(read_size(&count, sizes[i]));
-    CVY_TRY(cvy_summing_measure(&times, a->comm, count, a->options->repetitions));
+    CVY_TRY(cvy_summing_measure(&times, a->comm, counts[i], a->options->repetitions));
     if (!speaks(a)) continue;
     if (a->json)
-      json_times(a->json, count, &times);
+      json_times(a->json, counts[i], &times);
     else
-      print_times(count, &times);
+      print_times(counts[i], &times);
   }
   return CVY_OK;
 }
@@ -117,9 +114,13 @@ static void end(const allreduce *a) {
 
 static cvy_err run(const allreduce *a, const cvy_arguments *arguments) {
   const bool chosen = arguments->count > 1;
+  const char *const *words = chosen ? arguments->words + 1 : usual_sizes;
+  const int64_t size_count = chosen ? arguments->count - 1 : CVY_COUNT(usual_sizes);
+  int64_t *counts = cvy_pool_new(arguments->pool, sizeof *counts * (size_t)size_count);
+  CVY_TRY(cvy_ranks_same(a->comm, arguments));
+  for (int64_t i = 0; i < size_count; i++) CVY_TRY(read_size(&counts[i], words[i]));
   begin(a);
-  CVY_TRY(measure_sizes(a, chosen ? arguments->words + 1 : usual_sizes,
-                        chosen ? arguments->count - 1 : CVY_COUNT(usual_sizes)));
+  CVY_TRY(measure_sizes(a, counts, size_count));
   end(a);
   return CVY_OK;
 }

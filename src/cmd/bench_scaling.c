@@ -4,6 +4,10 @@
 #include "cmd/network.h"
 #include "cmd/ranks.h"
 #include "math/conv.h"
+#include "train/shards.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 enum { MOST_ROWS = 64 };
 
@@ -134,14 +138,29 @@ static void print_json(const scaling *s) {
 
 /* ---- the command ---- */
 
+/* As all ranks have it: what cannot be split over them is refused before anything is measured. */
 static cvy_err create_net(scaling *s, const cvy_arguments *arguments) {
+  cvy_tree tree;
+  cvy_shards shards;
   CVY_TRY(cvy_network_from_words(&s->network, arguments, 1));
+  CVY_TRY(cvy_bench_tree(&tree, cvy_comm_size(s->comm), s->options->microbatches));
   cvy_conv_use((cvy_conv_choice)s->options->conv);
-  CVY_TRY(cvy_net_create(&s->net, s->network, s->options->batch));
+  cvy_shards_set(&shards, s->comm, &tree);
+  CVY_TRY(cvy_net_create_among(&s->net, s->network, s->options->batch, &shards.peers));
   if (cvy_net_describe(s->net)->param_count == 0)
     return cvy_error(CVY_E_INPUT, "network '%s' has no parameters that it could learn",
                      cvy_net_describe(s->net)->name);
   return CVY_OK;
+}
+
+static cvy_err compare_networks(scaling *s) {
+  char *text = cvy_yaml_text(s->network);
+  cvy_hasher *hasher = cvy_hasher_create();
+  cvy_hasher_add(hasher, text, strlen(text));
+  const cvy_hash hash = cvy_hasher_result(hasher);
+  cvy_hasher_destroy(hasher);
+  free(text);
+  return cvy_comm_expect_same(s->comm, hash.hex, "another network");
 }
 
 static cvy_err scale(cvy_comm *comm, const cvy_arguments *arguments, const cvy_bench_scaling_options *o) {
@@ -150,7 +169,9 @@ static cvy_err scale(cvy_comm *comm, const cvy_arguments *arguments, const cvy_b
                .options = o,
                .weak = {.name = "weak", .says = "each rank has as many images as one alone"},
                .strong = {.name = "strong", .says = "all ranks share the same images"}};
-  cvy_err err = cvy_comm_agree(comm, create_net(&s, arguments));
+  cvy_err err = cvy_ranks_same(comm, arguments);
+  if (!err) err = cvy_comm_agree(comm, create_net(&s, arguments));
+  if (!err) err = compare_networks(&s);
   if (!err) err = measure_all(&s);
   if (!err && cvy_comm_rank(comm) == 0) (o->json ? print_json : print_tables)(&s);
   cvy_net_destroy(s.net);

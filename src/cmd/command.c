@@ -101,6 +101,31 @@ static cvy_err parse(cvy_arguments *out, const target *targets, int64_t count, i
   return CVY_OK;
 }
 
+static void hash_text(cvy_hasher *hasher, const char *text) {
+  cvy_hasher_add(hasher, text, strlen(text) + 1);
+}
+
+static void hash_options(cvy_hasher *hasher, cvy_pool *pool, const target *t) {
+  const cvy_yaml *options = cvy_options_dump(t->config, pool, t->kind->options);
+  for (int64_t i = 0; i < options->count; i++) {
+    if (strcmp(options->keys[i]->text, "threads") == 0) continue;
+    char *value = cvy_yaml_text(options->items[i]);
+    hash_text(hasher, options->keys[i]->text);
+    hash_text(hasher, value);
+    free(value);
+  }
+}
+
+static cvy_hash hash_asked(const cvy_arguments *arguments, const target *targets, int64_t count) {
+  cvy_hasher *hasher = cvy_hasher_create();
+  hash_text(hasher, targets[0].kind->name);
+  for (int64_t i = 0; i < arguments->count; i++) hash_text(hasher, arguments->words[i]);
+  for (int64_t i = 0; i < count; i++) hash_options(hasher, arguments->pool, &targets[i]);
+  const cvy_hash hash = cvy_hasher_result(hasher);
+  cvy_hasher_destroy(hasher);
+  return hash;
+}
+
 cvy_err cvy_expect_words(const cvy_arguments *arguments, int64_t least, int64_t most, const char *expected) {
   if (arguments->count < least)
     return cvy_error(CVY_E_USAGE, "something is missing: expected %s; --help tells more", expected);
@@ -144,6 +169,7 @@ static cvy_err run(const cvy_command *command, cvy_pool *pool, int argc, const c
   CVY_TRY(parse(&arguments, targets, further ? 2 : 1, argc, argv));
   if (further && strcmp(arguments.words[0], first) != 0)
     return cvy_error(CVY_E_USAGE, "name '%s' before its options", further->name);
+  arguments.asked = hash_asked(&arguments, targets, further ? 2 : 1);
   return command->run(&arguments, targets[0].config, targets[1].config);
 }
 

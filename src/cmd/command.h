@@ -9,6 +9,8 @@ typedef struct cvy_arguments {
   cvy_pool *pool;
   int64_t count; /* what is no option */
   const char **words;
+  cvy_hash
+      asked; /* the command, its words, and its options but --threads, which each rank may have its own of */
 } cvy_arguments;
 
 typedef struct cvy_command {

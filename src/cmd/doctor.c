@@ -191,6 +191,7 @@ static const cvy_kind kind = {"doctor", "whether the ranks are well placed, and 
                               table, sizeof(options)};
 
 static cvy_err examine(cvy_comm *comm, const cvy_arguments *arguments, const options *o) {
+  CVY_TRY(cvy_ranks_same(comm, arguments));
   CVY_TRY(cvy_expect_words(arguments, 0, 0, "no words"));
   cvy_diagnosis *d;
   CVY_TRY(cvy_diagnose(&d, comm, o->data[0] ? o->data : NULL));

@@ -37,6 +37,7 @@ static void print_line(const cvy_score *score) {
 }
 
 static cvy_err evaluate(cvy_comm *comm, const cvy_arguments *arguments, const options *o) {
+  CVY_TRY(cvy_ranks_same(comm, arguments));
   CVY_TRY(cvy_expect_words(arguments, 1, 1, "one checkpoint"));
   cvy_score score;
   CVY_TRY(cvy_eval(&score, comm, arguments->words[0], o->data[0] ? o->data : NULL));

@@ -103,6 +103,7 @@ static cvy_err parse_size(cvy_prepare_config *out, const char *text) {
 
 static cvy_err prepare(cvy_comm *comm, const cvy_arguments *arguments, const options *o,
                        const void *reader_config) {
+  CVY_TRY(cvy_ranks_same(comm, arguments));
   CVY_TRY(cvy_expect_words(arguments, 1, INT64_MAX, "a source, then its files or folders"));
   const cvy_reader *reader = find_reader(arguments->words[0]);
   if (!reader) return unknown_source(arguments->words[0]);

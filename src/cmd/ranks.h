@@ -2,7 +2,7 @@
 #ifndef CVY_CMD_RANKS_H
 #define CVY_CMD_RANKS_H
 
-#include "base/options.h"
+#include "cmd/command.h"
 #include <convoy/comm.h>
 
 typedef struct cvy_rank_options {
@@ -17,6 +17,9 @@ typedef struct cvy_rank_options {
 
 /* Starts MPI and sets the threads. */
 cvy_comm *cvy_ranks_start(const cvy_rank_options *options);
+/* CVY_E_USAGE unless all ranks were asked for the same. Collective, and the first thing that is: who does something else would
+ * be waited for. */
+cvy_err cvy_ranks_same(cvy_comm *comm, const cvy_arguments *arguments) CVY_MUST_CHECK;
 /* Rank 0 prints the error, all wait for that (mpirun ends a job as soon as one rank has failed, and what was
  * not yet printed is lost), and MPI stops. Returns the error without its message. */
 cvy_err cvy_ranks_finish(cvy_comm *comm, cvy_err err, const char *command) CVY_MUST_CHECK;

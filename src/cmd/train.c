@@ -85,7 +85,11 @@ static void print_line(const cvy_train_result *r, const cvy_comm *comm) {
 }
 
 static cvy_err train(cvy_comm *comm, const cvy_arguments *arguments, const options *o) {
+  CVY_TRY(cvy_ranks_same(comm, arguments));
   CVY_TRY(cvy_expect_words(arguments, 1, INT64_MAX, "a recipe, then key=value ..."));
+  if (o->resume && o->overwrite)
+    return cvy_error(CVY_E_USAGE,
+                     "--resume goes on with a run and --overwrite replaces it: which of the two?");
   cvy_recipe *recipe;
   CVY_TRY(cvy_comm_agree(
       comm, cvy_recipe_load(&recipe, arguments->words[0], arguments->words + 1, arguments->count - 1)));
@@ -124,7 +128,7 @@ const cvy_command cvy_command_train = {
         "with convoy (lenet5-digits, lenet5-hoda, lenet-mnist). key=value sets a key of the recipe: epochs=3,\n"
         "learning_rate.step.rate=0.02. The run folder receives recipe.yaml (all options written out), metrics.jsonl,\n"
         "last.h5 and best.h5. SIGUSR1, SIGTERM and SIGINT to a rank end all of them after the step with a checkpoint\n"
-        "(exit 75). Send mpirun SIGUSR1, which it passes on; on SIGTERM and Ctrl-C it kills the ranks after two seconds.\n"
+        "(exit 75), a second SIGINT at once. Send mpirun SIGUSR1, which it passes on; on SIGTERM and Ctrl-C it kills the ranks after two seconds.\n"
         "\n"
         "  mpirun -n 2 convoy train lenet5-hoda\n"
         "  mpirun -n 4 convoy train my.yaml epochs=20 run=runs/longer --resume\n"

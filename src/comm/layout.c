@@ -215,10 +215,13 @@ static bool find_oversubscription(cvy_findings *findings, const cvy_layout *layo
   const cvy_place *p = &layout->places[n.first_rank];
   const int cores = cvy_cores_count(p->node_cores);
   if (n.threads <= cores) return false;
+  char right[64] = "";
+  if (n.ranks <= cores && n.threads > n.ranks)
+    snprintf(right, sizeof right, "; --threads %d would be right", cores / n.ranks);
   cvy_findings_add(findings, "oversubscribed",
-                   "on %s %d rank%s with %d threads in all share%s %d core%s: they wait for each other",
+                   "on %s %d rank%s with %d threads in all share%s %d core%s: they wait for each other%s",
                    p->host, n.ranks, plural(n.ranks), n.threads, n.ranks == 1 ? "s" : "", cores,
-                   plural(cores));
+                   plural(cores), right);
   return true;
 }
 

@@ -63,13 +63,14 @@ expect 1 "the first: a/1.jpg: " "$convoy" prepare folder pictures -o out --size 
 [ "$(ls -A out)" = rejected.csv ] || fail "broken pictures left something behind: $(ls -A out)"
 
 # A file that is missing on one rank only ends the job on all, once, saying which rank.
-output=$(timeout 60 mpirun --oversubscribe -n 1 $train : -n 1 $train data.train=nowhere 2>&1)
+mkdir away && cp recipe.yaml away/ && ln -s data here-only
+output=$(timeout 60 mpirun --oversubscribe -n 1 $train data.train=here-only : -n 1 -wdir "$work/away" $train data.train=here-only 2>&1)
 [ $? = 2 ] || fail "missing on one rank: exit code"
 case $output in
-  *"rank 1 of 2 (on "*"nowhere"*) ;;
+  *"rank 1 of 2 (on "*"here-only"*) ;;
   *) fail "missing on one rank: $output" ;;
 esac
-[ "$(echo "$output" | grep -c nowhere)" = 1 ] || fail "missing on one rank: said more than once: $output"
+[ "$(echo "$output" | grep -c here-only)" = 1 ] || fail "missing on one rank: said more than once: $output"
 [ ! -e run/last.h5 ] || fail "a refused run wrote a checkpoint"
 
 # Ranks that see different data.
@@ -85,11 +86,37 @@ expect 1 "checksum" ranks 2 $train data.train=damaged
 expect 1 "damaged/train-00000-of-00001.h5: record" ranks 1 $train data.train=damaged
 
 # Orders that differ between ranks would make them wait for each other.
-expect 2 "rank 1 has another recipe" timeout 60 mpirun --oversubscribe -n 1 $train : -n 1 $train epochs=3
-expect 2 "rank 1 has another recipe" timeout 60 mpirun --oversubscribe -n 1 $train : -n 1 $train seed=7
-expect 2 "rank 1 has other validation data" timeout 60 mpirun --oversubscribe -n 1 $train : -n 1 $train data.val=other
-expect 0 "done: " $train run=good
-expect 2 "rank 1 has other data" timeout 60 mpirun --oversubscribe -n 1 "$convoy" eval good/best.h5 : -n 1 "$convoy" eval good/best.h5 --data other
+pair() { timeout 60 mpirun --oversubscribe -n 1 "$@"; } # pair COMMAND... : -n 1 COMMAND...
+another="rank 1 was given another command than rank 0, or other words or options"
+expect 2 "$another" pair $train : -n 1 $train epochs=3
+expect 2 "$another" pair $train : -n 1 "$convoy" train ./recipe.yaml
+expect 2 "$another" pair $train : -n 1 "$convoy" train
+expect 2 "$another" pair "$convoy" train : -n 1 $train
+expect 2 "$another" pair "$convoy" eval good/best.h5 : -n 1 "$convoy" eval
+expect 2 "$another" pair "$convoy" doctor : -n 1 "$convoy" bench allreduce 1
+expect 2 "$another" pair "$convoy" bench allreduce 1 : -n 1 "$convoy" bench allreduce x
+expect 2 "$another" pair "$convoy" bench scaling lenet --steps 1 : -n 1 "$convoy" bench scaling lenet --steps 2
+expect 2 "$another" pair "$convoy" prepare synthetic -o p --count 20 : -n 1 "$convoy" prepare synthetic -o p --count 30
+expect 0 "done: " pair $train run=good --threads 1 : -n 1 $train run=good --threads 2
+
+# The same words, but another node's files.
+mkdir node && cp -r good node/ && ln -s "$work/data" node/data && ln -s "$work/data" node/other
+apart() { pair "$@" : -n 1 -wdir "$work/node" "$@"; }
+echo "seed: 7" | cat recipe.yaml - >node/recipe.yaml
+expect 2 "rank 1 has another recipe" apart $train
+cp recipe.yaml node/
+expect 2 "rank 1 has other validation data" apart $train data.val=other
+expect 2 "rank 1 has other data" apart "$convoy" eval good/best.h5 --data other
+cp "$CONVOY_SOURCE/launch/networks/lenet5.yaml" net.yaml
+sed 's/fc: {name: f6/fc: {parallel: sharded, name: f6/' net.yaml >node/net.yaml
+expect 2 "rank 1 has another network" apart "$convoy" bench scaling ./net.yaml --batch 2 --steps 1
+
+# What contradicts itself.
+printf 'input: [4, 4, 1]\nlayers:\n  - fc: {outputs: 10, parallel: sharded}\n  - softmax_loss\n' >thin.yaml
+expect 2 "which of the two" "$convoy" train ./recipe.yaml run=good --resume --overwrite
+expect 75 "stopped after step 9" $train run=early --stop-after 9
+expect 2 "--stop-after 4: the run stands after step 9 already" ranks 2 "$convoy" train ./recipe.yaml run=early --resume --stop-after 4
+expect 2 "cannot be split as 'parallel: sharded' does it" ranks 3 "$convoy" bench scaling ./thin.yaml --batch 2 --steps 1 --microbatches 8
 
 # Classes of the same number are not the same classes.
 cp -r pictures renamed && mv renamed/a renamed/c
