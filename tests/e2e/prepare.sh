@@ -29,7 +29,9 @@ expect 1 "9 images cannot be read, more than --max-rejected allows (8 of 129)" $
 expect 1 "more than --max-rejected allows (2 of 129)" ranks 2 $zoo -o few --max-rejected 2
 [ "$(ls few)" = rejected.csv ] || fail "too much rejected, and left: $(ls few)"
 expect 2 "--max-rejected many" $zoo -o few --max-rejected many
-expect 2 "rank 1 has other arguments" timeout 60 mpirun --oversubscribe -n 1 $zoo -o two : -n 1 $zoo -o two --seed 4
+expect 2 "rank 1 was given another command" timeout 60 mpirun --oversubscribe -n 1 $zoo -o two : -n 1 $zoo -o two --seed 4
+mkdir node && cp -r zoo node/ && find node -name '*.jpg' | head -n 1 | xargs rm
+expect 2 "sees other files, than rank 0" timeout 60 mpirun --oversubscribe -n 1 $zoo -o two : -n 1 -wdir "$work/node" $zoo -o two
 [ ! -e two ] || fail "ranks that disagree made a folder"
 
 # ---- killed at any moment, it goes on ----
