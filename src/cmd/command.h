@@ -9,8 +9,7 @@ typedef struct cvy_arguments {
   cvy_pool *pool;
   int64_t count; /* what is no option */
   const char **words;
-  cvy_hash
-      asked; /* the command, its words, and its options but --threads, which each rank may have its own of */
+  cvy_hash asked; /* all of it but --threads, of which ranks may have their own */
 } cvy_arguments;
 
 typedef struct cvy_command {

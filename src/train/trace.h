@@ -8,8 +8,8 @@
 
 typedef struct cvy_tracing cvy_tracing;
 
-/* Collective. Opens the file on rank 0 (CVY_E_INPUT where a file that is no trace would be lost), takes the memory, compares the clocks. NULL without an error if no trace is wanted;
- * then the others do nothing. */
+/* Collective. Opens the file on rank 0 (CVY_E_INPUT where a file that is no trace would be lost), takes the memory, compares
+ * the clocks. NULL without an error if no trace is wanted; then the others do nothing. */
 cvy_err cvy_tracing_create(cvy_tracing **out, cvy_comm *comm, const char *run_folder,
                            const cvy_train_options *options) CVY_MUST_CHECK;
 /* Not collective: from now on it is step `step`, from 1. */

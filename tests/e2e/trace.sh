@@ -141,7 +141,9 @@ cmp recipe.yaml precious.yaml || fail "a recipe was lost for a trace"
 rm -rf run
 for file in metrics.jsonl last.h5 best.h5 recipe.yaml; do
   expect 2 "the run writes a file of that name" "$convoy" train ./recipe.yaml --trace run/$file
-  (cd run && expect 2 "the run writes a file of that name" "$convoy" train ../recipe.yaml data.train=../data data.val=../data network=../net.yaml run=. --trace $file) || failures=1
+  cd run || exit 1
+  expect 2 "the run writes a file of that name" "$convoy" train ../recipe.yaml data.train=../data data.val=../data network=../net.yaml run=. --trace $file
+  cd ..
 done
 expect 0 "done: " "$convoy" train ./recipe.yaml --overwrite --trace run/trace.json
 expect 0 "the run is at its end, so there is nothing to trace" ranks 2 "$convoy" train ./recipe.yaml --resume --trace run/trace.json

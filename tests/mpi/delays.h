@@ -1,9 +1,12 @@
 /* Random delays of ranks and messages. Linked into a program, or loaded before one (LD_PRELOAD), whose MPI calls and matrix
  * products then come late now and then; what it computes must not change. */
-#pragma once
+#ifndef CVY_TESTS_DELAYS_H
+#define CVY_TESTS_DELAYS_H
 
 #include <stdatomic.h>
 
 extern atomic_bool delays_on; /* false when linked, true when loaded */
 
 void delay(void); /* up to 0.3 ms, when delays are on */
+
+#endif
