@@ -30,6 +30,10 @@ expect 1 "more than --max-rejected allows (2 of 129)" ranks 2 $zoo -o few --max-
 [ "$(ls few)" = rejected.csv ] || fail "too much rejected, and left: $(ls few)"
 expect 2 "--max-rejected many" $zoo -o few --max-rejected many
 expect 2 "rank 1 was given another command" timeout 60 mpirun --oversubscribe -n 1 $zoo -o two : -n 1 $zoo -o two --seed 4
+# The first that a thread reads is empty: it has no buffer yet.
+mkdir -p hollow/a hollow/b && cp zoo/cat/1.png hollow/a/ && cp zoo/cat/1.png hollow/b/
+for i in $(seq 2 30); do : >hollow/a/$i.png; : >hollow/b/$i.png; done
+expect 0 "58 images could not be read" $convoy prepare folder hollow --size 20x16 --split train=1 --max-rejected 60 -o hollowed
 mkdir node && cp -r zoo node/ && find node -name '*.jpg' | head -n 1 | xargs rm
 expect 2 "sees other files, than rank 0" timeout 60 mpirun --oversubscribe -n 1 $zoo -o two : -n 1 -wdir "$work/node" $zoo -o two
 [ ! -e two ] || fail "ranks that disagree made a folder"
