@@ -62,7 +62,9 @@ cvy_clock cvy_comm_clock(cvy_comm *comm);
 
 /* Ranks 0 ... count-1 as a communicator of their own; NULL on the others. */
 void cvy_comm_first(cvy_comm **out, cvy_comm *comm, int count);
-void cvy_comm_release(cvy_comm *first); /* NULL is allowed; collective over its ranks */
+/* This rank and `partner`, who names this one; NULL if that is -1. */
+void cvy_comm_pair(cvy_comm **out, cvy_comm *comm, int partner);
+void cvy_comm_release(cvy_comm *part); /* one of those; NULL is allowed. Collective over its ranks */
 /* A barrier that leaves the cores to those who still compute: it looks every half millisecond. */
 void cvy_comm_wait(cvy_comm *comm);
 
@@ -158,8 +160,9 @@ void cvy_exchange_destroy(cvy_exchange *exchange);
  * may be called, and a bucket that was submitted belongs to the exchange. */
 void cvy_exchange_begin(cvy_exchange *exchange, float *sums, float *handed_on);
 void cvy_exchange_submit(cvy_exchange *exchange,
-                         int64_t bucket);         /* all ranks in the same order; never waits */
-void cvy_exchange_finish(cvy_exchange *exchange); /* waits until all is summed, used and handed on */
+                         int64_t bucket);          /* all ranks in the same order; never waits */
+void cvy_exchange_finish(cvy_exchange *exchange);  /* waits until all is summed, used and handed on */
+bool cvy_exchange_is_over(cvy_exchange *exchange); /* whether that would not have to wait */
 
 /* Each rank q gets the floats out + q * out_stride, and what q has for this one comes to in + q * in_stride, `count` each.
  * Waits for it. At any time, within a round too; all ranks in the same order, also of submits. */

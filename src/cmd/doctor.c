@@ -46,9 +46,10 @@ static void print_link(const cvy_layout *layout, const cvy_link *links, int rank
   const cvy_link *l = &links[rank];
   char pair[TEXT];
   snprintf(pair, sizeof pair, "%d - %d", rank, l->partner);
-  printf("%-13s %-11s %10.1f %12.0f %13.0f\n", pair,
+  printf("%-13s %-11s %10.1f %12.0f %13.0f %12.2f\n", pair,
          layout->places[rank].node == layout->places[l->partner].node ? "one node" : "two nodes",
-         1e6 * l->latency_s, 1e-6 * l->one_way_bytes_s, 1e-6 * l->both_ways_bytes_s);
+         1e6 * l->latency_s, 1e-6 * l->one_way_bytes_s, 1e-6 * l->both_ways_bytes_s,
+         1e9 * l->work_s_per_byte);
 }
 
 static const cvy_link *sorted_links;
@@ -65,7 +66,8 @@ static void print_links(const cvy_diagnosis *d, const cvy_link *links, const cha
   int *lower = cvy_new(sizeof *lower * (size_t)d->layout->ranks), count = 0;
   for (int rank = 0; rank < d->layout->ranks; rank++)
     if (links[rank].partner > rank) lower[count++] = rank;
-  printf("\n%-13s %-11s %10s %12s %13s\n", which, "", "latency_us", "one_way_MB/s", "both_ways_MB/s");
+  printf("\n%-13s %-11s %10s %12s %13s %12s\n", which, "", "latency_us", "one_way_MB/s", "both_ways_MB/s",
+         "work_ns/byte");
   const int shown = count <= MOST_ROWS / 2 ? count : 8;
   if (shown < count) {
     sorted_links = links;
@@ -130,6 +132,7 @@ static void json_link(cvy_json *json, const char *key, const cvy_link *links, in
   cvy_json_number(json, "latency_s", l->latency_s, 4);
   cvy_json_number(json, "one_way_bytes_s", l->one_way_bytes_s, 4);
   cvy_json_number(json, "both_ways_bytes_s", l->both_ways_bytes_s, 4);
+  cvy_json_number(json, "work_s_per_byte", l->work_s_per_byte, 4);
   cvy_json_close(json, '}');
 }
 
@@ -221,7 +224,8 @@ const cvy_command cvy_command_doctor = {
         "Run it as training will be: with the same mpirun options, on the same hosts. It tells of each rank the host, the\n"
         "cores that it may run on and those that the job has there, the threads that it would compute with, the node's free\n"
         "memory, the processor type that OpenBLAS sees and Convoy's kernels; between ranks (the nearest partners of the sum\n"
-        "of gradients, and the farthest, all pairs at once) latency and bandwidth, one way and both ways; how far the\n"
+        "of gradients, and the farthest, all pairs at once) latency, bandwidth, one way and both ways, and how long the\n"
+        "threads that compute are kept from it by a byte sent and one received (convoy plan's --wire-cost); how far the\n"
         "clocks of the nodes differ, and at most by how much that is wrong; with --data how fast every node reads, the\n"
         "first time (from the disk, where the system lets go of what it holds) and again.\n"
         "\n"

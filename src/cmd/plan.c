@@ -35,9 +35,9 @@ static const cvy_option table[] = {
      .help = "Gbit/s of a node's link, each way; headers take 6 % of it"},
     {"latency", CVY_FLOAT, offsetof(options, latency), "30", 0, 1e9,
      .help = "microseconds from node to node, for a small message from one program to the other"},
-    {"wire-cost", CVY_FLOAT, offsetof(options, wire_cost), "0.6", 0, 1e6,
+    {"wire-cost", CVY_FLOAT, offsetof(options, wire_cost), "1", 0, 1e6,
      .help =
-         "ns that a core works for a byte sent and one received: 0.6 for TCP, 0 where the network adapter does it"},
+         "ns that a core works for a byte sent and one received, as 'convoy doctor' measures it: about 1 for TCP, 0 where the network adapter does it"},
     {"images", CVY_INT, offsetof(options, images), "1281167", 1, CVY_NO_LIMIT,
      .help = "in the training set, for the time of an epoch; ImageNet's if not given"},
     {"reduce", CVY_CHOICE, offsetof(options, reduce), "sharded", .words = reduce_words,

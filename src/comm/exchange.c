@@ -387,6 +387,13 @@ void cvy_exchange_finish(cvy_exchange *x) {
   pthread_mutex_unlock(&x->lock);
 }
 
+bool cvy_exchange_is_over(cvy_exchange *x) {
+  pthread_mutex_lock(&x->lock);
+  const bool over = x->over || !x->has_thread;
+  pthread_mutex_unlock(&x->lock);
+  return over;
+}
+
 void cvy_exchange_swap(cvy_exchange *x, float *in, int64_t in_stride, const float *out, int64_t out_stride,
                        int64_t count) {
   const cvy_swap swap = {in, in_stride, out, out_stride, count};

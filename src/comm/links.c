@@ -1,4 +1,5 @@
-/* Pairs of ranks play ping-pong, then carry as much as they can, and one rank of each node tells rank 0 the time. */
+/* Pairs of ranks play ping-pong, carry as much as they can, and compute meanwhile (burden.c); one rank of each node tells rank 0
+ * the time. */
 #include "comm/measure.h"
 
 #include "comm/mpi.h"
@@ -66,8 +67,9 @@ static void measure_bandwidth(cvy_link *out, const cvy_comm *comm, char *memory)
   out->both_ways_bytes_s = (double)MESSAGES * MESSAGE / cvy_spread_of(both_s, TRIES).median;
 }
 
-cvy_link *cvy_links_measure(cvy_comm *comm, int distance) {
-  cvy_link mine = {.partner = partner_at(comm, distance)}, *all = NULL;
+cvy_err cvy_links_measure(cvy_link **out, cvy_comm *comm, int distance, cvy_task task, const void *context) {
+  cvy_link mine = {.partner = partner_at(comm, distance)};
+  *out = NULL;
   char *memory = cvy_new((size_t)2 * MESSAGES * MESSAGE);
   memset(memory, 1, (size_t)2 * MESSAGES * MESSAGE);
   CVY_MPI(MPI_Barrier(comm->mpi));
@@ -75,9 +77,10 @@ cvy_link *cvy_links_measure(cvy_comm *comm, int distance) {
   CVY_MPI(MPI_Barrier(comm->mpi));
   if (mine.partner >= 0) measure_bandwidth(&mine, comm, memory);
   free(memory);
-  if (comm->rank == 0) all = cvy_new(sizeof *all * (size_t)comm->size);
-  cvy_comm_gather(comm, all, &mine, sizeof mine);
-  return all;
+  CVY_TRY(cvy_burden_measure(&mine.work_s_per_byte, comm, mine.partner, task, context));
+  if (comm->rank == 0) *out = cvy_new(sizeof mine * (size_t)comm->size);
+  cvy_comm_gather(comm, *out, &mine, sizeof mine);
+  return CVY_OK;
 }
 
 /* ---- clocks ---- */

@@ -12,11 +12,17 @@ typedef struct cvy_link {
   double latency_s;
   double one_way_bytes_s;   /* to the higher rank of the pair */
   double both_ways_bytes_s; /* each way, both at once */
+  double
+      work_s_per_byte; /* that a rank's computing threads lose for a byte that it sends and one that it receives */
 } cvy_link;
 
-/* Rank r's partner is r + distance, or r - distance where the tree pairs them so. The results are [ranks] on rank 0, to be
- * freed; NULL on the others. Collective. */
-cvy_link *cvy_links_measure(cvy_comm *comm, int distance);
+/* Rank r's partner is r + distance, or r - distance where the tree pairs them so; `task` is what computing is like, for half a
+ * millisecond or less. The results are [ranks] on rank 0, to be freed; NULL on the others. Takes two seconds. Collective. */
+cvy_err cvy_links_measure(cvy_link **out, cvy_comm *comm, int distance, cvy_task task,
+                          const void *context) CVY_MUST_CHECK;
+/* Of those, work_s_per_byte: by all of cvy_threads(), while the pair sums vectors. 0 without a partner, who is -1 then. */
+cvy_err cvy_burden_measure(double *work_s_per_byte, cvy_comm *comm, int partner, cvy_task task,
+                           const void *context) CVY_MUST_CHECK;
 
 /* ---- clocks ---- */
 

@@ -1,4 +1,4 @@
-/* Ranks one by one: what is sent to a certain one, whose clock says what, and the first few of them as a job of their own. */
+/* Ranks one by one: what is sent to a certain one, whose clock says what, and some of them as a job of their own. */
 #include "comm/mpi.h"
 
 #include <stdlib.h>
@@ -53,27 +53,36 @@ cvy_clock cvy_comm_clock(cvy_comm *comm) {
   return mine;
 }
 
-/* ---- the first few ---- */
+/* ---- some of them ---- */
+
+/* Those of one group, in the order of their ranks; -1: in none. */
+static cvy_comm *split(cvy_comm *comm, int group) {
+  MPI_Comm mpi;
+  CVY_MPI(MPI_Comm_split(comm->mpi, group < 0 ? MPI_UNDEFINED : group, comm->rank, &mpi));
+  if (group < 0) return NULL;
+  cvy_comm *part = cvy_new(sizeof *part);
+  *part = *comm;
+  part->mpi = mpi;
+  CVY_MPI(MPI_Comm_set_errhandler(mpi, MPI_ERRORS_RETURN));
+  CVY_MPI(MPI_Comm_rank(mpi, &part->rank));
+  CVY_MPI(MPI_Comm_size(mpi, &part->size));
+  return part;
+}
 
 void cvy_comm_first(cvy_comm **out, cvy_comm *comm, int count) {
   CVY_CHECK(count >= 1 && count <= comm->size);
-  const bool is_in = comm->rank < count;
-  MPI_Comm part;
-  *out = NULL;
-  CVY_MPI(MPI_Comm_split(comm->mpi, is_in ? 0 : MPI_UNDEFINED, comm->rank, &part));
-  if (!is_in) return;
-  cvy_comm *first = cvy_new(sizeof *first);
-  *first = *comm;
-  first->mpi = part;
-  first->size = count;
-  CVY_MPI(MPI_Comm_set_errhandler(part, MPI_ERRORS_RETURN));
-  *out = first;
+  *out = split(comm, comm->rank < count ? 0 : -1);
 }
 
-void cvy_comm_release(cvy_comm *first) {
-  if (!first) return;
-  CVY_MPI(MPI_Comm_free(&first->mpi));
-  free(first);
+void cvy_comm_pair(cvy_comm **out, cvy_comm *comm, int partner) {
+  CVY_CHECK(partner != comm->rank && partner < comm->size);
+  *out = split(comm, partner < comm->rank ? partner : comm->rank);
+}
+
+void cvy_comm_release(cvy_comm *part) {
+  if (!part) return;
+  CVY_MPI(MPI_Comm_free(&part->mpi));
+  free(part);
 }
 
 void cvy_comm_wait(cvy_comm *comm) {

@@ -108,15 +108,31 @@ static cvy_err read_data(cvy_diagnosis *d, cvy_comm *comm, const char *data) {
   return CVY_OK;
 }
 
-/* All ranks measure; rank 0 alone gets a place to keep it. */
-static void keep_link(cvy_link **place, cvy_link *links) {
+/* What computing is like: a product of matrices that a second-level cache holds. `context`: [thread][3][SIDE][SIDE]. */
+enum { SIDE = 256 };
+
+static void multiply(const void *context, int64_t index, int thread) {
+  (void)index;
+  float *const *matrices = context;
+  float *a = *matrices + (int64_t)thread * 3 * SIDE * SIDE, *b = a + SIDE * SIDE, *c = b + SIDE * SIDE;
+  cvy_gemm(c, SIDE, (cvy_factor){.at = a, .stride = SIDE}, (cvy_factor){.at = b, .stride = SIDE}, SIDE, SIDE,
+           SIDE, 1, 0);
+}
+
+/* All ranks measure; rank 0 alone has a place to keep it. */
+static cvy_err measure_links(cvy_link **place, cvy_comm *comm, int distance) {
+  float *matrices = cvy_new(sizeof *matrices * 3 * SIDE * SIDE * (size_t)cvy_threads());
+  cvy_link *links;
+  const cvy_err err = cvy_links_measure(&links, comm, distance, multiply, &matrices);
+  free(matrices);
   if (place) *place = links;
+  return err;
 }
 
 static cvy_err measure(cvy_diagnosis *d, cvy_comm *comm, const char *data) {
   const int ranks = cvy_comm_size(comm), far = farthest_distance(ranks);
-  if (ranks > 1) keep_link(d ? &d->nearest : NULL, cvy_links_measure(comm, 1));
-  if (far > 1) keep_link(d ? &d->farthest : NULL, cvy_links_measure(comm, far));
+  if (ranks > 1) CVY_TRY(measure_links(d ? &d->nearest : NULL, comm, 1));
+  if (far > 1) CVY_TRY(measure_links(d ? &d->farthest : NULL, comm, far));
   cvy_clock_offset *clocks = cvy_clocks_measure(comm);
   if (d) d->clocks = clocks;
   return data ? read_data(d, comm, data) : CVY_OK;

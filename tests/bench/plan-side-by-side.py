@@ -5,8 +5,10 @@
     tests/bench/plan-side-by-side.py --network alexnet --batch 8 --mbit 500 --nodes 2
 
 The nodes share this machine's cores, so the plan is told that a node of N has 1/N of them. In each round the layers are timed,
-the wire is (the exchange of 64 MB between two nodes that compute next to nothing), then the ranks run (convoy bench scaling,
-weak, all rank counts up to N); the medians over rounds are compared. "error" is that of the plan for the link as it is limited.
+on one core and on all at once (several nodes also share the machine's memory); what the wire takes from the cores is (convoy
+doctor, on two nodes of one thread: the median of three); the wire is (the exchange of 64 MB between two nodes that compute next
+to nothing); then the ranks run (convoy bench scaling, weak, all rank counts up to N). The medians over rounds are compared.
+"error" is that of the plan for the link as it is limited.
 Where others use the cores too, no plan can know what they take; "exchange" is the error of a plan for the wire as it was
 measured and for layers that are as much slower as computing was in that very run: of the model of the exchange alone.
 """
@@ -46,19 +48,30 @@ layers:
 class Case:
     def __init__(self, options, network, batch, nodes, mbit):
         self.convoy, self.steps, self.cores = options.convoy, options.steps, options.cores
-        self.latency, self.wire_cost = options.latency, options.wire_cost
+        self.latency = options.latency
         self.network, self.batch, self.nodes, self.mbit = network, batch, nodes, mbit
 
-    def times(self):
-        return run(self.convoy, "bench", "layers", *self.network, "--batch", str(self.batch), "--steps", str(self.steps), "--json")
+    def times(self, copies):
+        """Of a rank, while so many others compute the same beside it."""
+        layers = [self.convoy, "bench", "layers", *self.network, "--batch", str(self.batch), "--steps", str(self.steps), "--json"]
+        others = [subprocess.Popen(layers, stdout=subprocess.DEVNULL) for _ in range(copies - 1)]
+        times = run(*layers)
+        for other in others: other.wait()
+        return times
 
-    def foretold(self, times, ranks, mbit):
+    def wire_cost(self):
+        """Nanoseconds of a core for a byte sent and one received."""
+        ranks = [run(os.path.join(root, "tests/cluster/run.sh"), "--nodes", "2", "--mbit", str(self.mbit), self.convoy, "doctor",
+                     "--threads", "1", "--json")["ranks"] for _ in range(3)]
+        return 1e9 * statistics.median(r[0]["nearest"]["work_s_per_byte"] for r in ranks)
+
+    def foretold(self, times, ranks, mbit, cost):
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
             json.dump(times, file)
             file.flush()
             plan = run(self.convoy, "plan", *self.network, "--microbatch", str(self.batch), "--times", file.name,
                        "--nodes", str(ranks), "--cores", str(self.cores / ranks), "--bandwidth", str(mbit / 1000),
-                       "--latency", str(self.latency), "--wire-cost", str(self.wire_cost), "--json")
+                       "--latency", str(self.latency), "--wire-cost", str(cost), "--json")
         return next(r for r in plan["rows"] if r["ranks"] == ranks)
 
     def scaling(self, network, batch, nodes):
@@ -76,23 +89,25 @@ class Case:
         return 1e-6 * bits / (rows[2]["step_s"]["median"] - rows[1]["step_s"]["median"]) * 1538 / 1448
 
     def round(self):
-        times, mbit, rows = self.times(), self.wire_mbit(), self.scaling(self.network, self.batch, self.nodes)
+        all_times = {copies: self.times(copies) for copies in (1, max(1, int(self.cores)))}
+        cost, mbit, rows = self.wire_cost(), self.wire_mbit(), self.scaling(self.network, self.batch, self.nodes)
         result = []
         for ranks, row in rows.items():
-            plan, same_wire = self.foretold(times, ranks, self.mbit), self.foretold(times, ranks, mbit)
+            times = all_times[max(copies for copies in all_times if copies <= ranks)]
+            plan, same_wire = self.foretold(times, ranks, self.mbit, cost), self.foretold(times, ranks, mbit, cost)
             factor = (row["step_s"]["median"] - row["exposed_s"]) / same_wire["compute_s"]
-            same_load = self.foretold(slowed(times, factor), ranks, mbit)
+            same_load = self.foretold(slowed(times, factor), ranks, mbit, cost)
             result.append((ranks, row["step_s"]["median"], plan["step_s"], same_load["step_s"], row["exposed_s"],
-                           same_load["exposed_s"], mbit))
+                           same_load["exposed_s"], mbit, cost))
         return result
 
 
 def report(case, rounds):
     for of_ranks in zip(*rounds):
         ranks = of_ranks[0][0]
-        ran, plan, measured, exposed, plan_exposed, mbit = (
+        ran, plan, measured, exposed, plan_exposed, mbit, cost = (
             statistics.median(column) for column in list(zip(*of_ranks))[1:])
-        print(f"{' '.join(case.network):10} {case.batch:5} {case.mbit:6} {mbit:6.0f} {ranks:5} {1e3 * ran:9.1f} {1e3 * plan:9.1f} "
+        print(f"{' '.join(case.network):10} {case.batch:5} {case.mbit:6} {mbit:6.0f} {cost:7.2f} {ranks:5} {1e3 * ran:9.1f} {1e3 * plan:9.1f} "
               f"{1e3 * measured:9.1f} {100 * (plan / ran - 1):+7.1f} % {100 * (measured / ran - 1):+7.1f} % "
               f"{100 * exposed / ran:7.1f} % {100 * plan_exposed / measured:7.1f} %", flush=True)
 
@@ -108,11 +123,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cores", type=float, default=len(os.sched_getaffinity(0)), help="that are free")
     parser.add_argument("--latency", type=float, default=100, help="microseconds")
-    parser.add_argument("--wire-cost", type=float, default=0.6, help="ns a byte")
     options = parser.parse_args()
     usual = [(["alexnet"], 4, 2, 1000), (["alexnet"], 4, 4, 500), (["lenet"], 64, 2, 200), (["lenet"], 64, 4, 200)]
     cases = [(options.network, options.batch, options.nodes, options.mbit)] if options.network else usual
-    print(f"{'network':10} {'batch':>5} {'Mbit/s':>6} {'wire':>6} {'ranks':>5} {'ran_ms':>9} {'plan_ms':>9} {'load_ms':>9} "
+    print(f"{'network':10} {'batch':>5} {'Mbit/s':>6} {'wire':>6} {'ns/byte':>7} {'ranks':>5} {'ran_ms':>9} {'plan_ms':>9} {'load_ms':>9} "
           f"{'error':>9} {'exchange':>9} {'exposed':>9} {'plan':>9}")
     for network, batch, nodes, mbit in cases:
         case = Case(options, network, batch, nodes, mbit)

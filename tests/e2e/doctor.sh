@@ -61,7 +61,7 @@ d = json.load(open("out.txt"))
 assert [p["name"] for p in d["problems"]] == ["oversubscribed"] and d["verdict"] == "problems" and d["better"], d
 assert d["nodes"] == 1 and len(d["ranks"]) == 2 and d["thread_level"].startswith("MPI_THREAD_"), d
 for me, r in enumerate(d["ranks"]):
-    assert r["nearest"]["partner"] == 1 - me and r["nearest"]["latency_s"] > 0 and "farthest" not in r, r
+    assert r["nearest"]["partner"] == 1 - me and r["nearest"]["latency_s"] > 0 and 0 <= r["nearest"]["work_s_per_byte"] < 1e-6 and "farthest" not in r, r
     assert r["threads"] >= 1 and r["cores"] and r["free_bytes"] > 0 and "HDF5" in r["software"], r
 END
 

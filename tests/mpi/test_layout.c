@@ -176,14 +176,24 @@ static void places_are_gathered(void) {
   cvy_layout_destroy(layout);
 }
 
+static void compute_a_little(const void *context, int64_t index, int thread) {
+  (void)context;
+  (void)index;
+  (void)thread;
+  for (volatile int i = 0; i < 10000; i++) {
+  }
+}
+
 static void links_are_measured(void) {
   const int size = cvy_comm_size(comm);
   for (int distance = 1; distance < size; distance *= 2) {
-    cvy_link *links = cvy_links_measure(comm, distance);
+    cvy_link *links;
+    CU_ASSERT_EQUAL_FATAL(cvy_links_measure(&links, comm, distance, compute_a_little, NULL), CVY_OK);
     for (int rank = 0; links && rank < size; rank++) {
       CU_ASSERT_EQUAL(links[rank].partner, rank ^ distance);
       CU_ASSERT(links[rank].latency_s > 0 && links[rank].latency_s < 10);
       CU_ASSERT(links[rank].one_way_bytes_s > 1e3 && links[rank].both_ways_bytes_s > 1e3);
+      CU_ASSERT(links[rank].work_s_per_byte >= 0 && links[rank].work_s_per_byte < 1e-3);
     }
     free(links);
   }
