@@ -93,6 +93,8 @@ typedef struct cvy_tree {
 cvy_err cvy_tree_create(cvy_tree *out, int64_t leaves, const int64_t *radices,
                         int64_t radix_count) CVY_MUST_CHECK;
 bool cvy_tree_allows(const cvy_tree *tree, int64_t ranks);
+/* Its levels above those that lie within each of `ranks` ranks, which the tree must allow: each rank is a leaf. */
+cvy_tree cvy_tree_above(const cvy_tree *tree, int64_t ranks);
 /* How many levels lie within each of `ranks` ranks, which the tree must allow. */
 int cvy_tree_levels_within(const cvy_tree *tree, int64_t ranks);
 /* CVY_E_INPUT unless the tree allows `ranks`; the message names the counts that work and, for batches of

@@ -124,12 +124,13 @@ typedef struct cvy_bench_ranks_options {
   const cvy_tree *tree;
   int64_t steps; /* measured, after one that warms up */
   cvy_exchange_way way;
-  int64_t bucket_mib;
+  int64_t bucket_mib; /* 0: the best, measured first */
 } cvy_bench_ranks_options;
 
 /* Of rank 0, zeros on ranks that took no part. */
 typedef struct cvy_bench_ranks_result {
   int64_t images; /* a step, of all ranks */
+  int64_t bucket_mib;
   cvy_spread step_s;
   /* Means over ranks and steps: what was waited for gradients, and what the communication thread computed. */
   double exposed_s, exchange_cpu_s;

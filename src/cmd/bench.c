@@ -29,7 +29,8 @@ static const cvy_option table[] = {
      .help = "of scaling: microbatches a rank and step"},
     {"reduce", CVY_CHOICE, offsetof(options, reduce), "sharded", .words = reduce_words,
      .help = "of scaling: as a recipe's key"},
-    {"bucket", CVY_INT, offsetof(options, bucket), "4", 1, 1 << 20, .help = "of scaling: as a recipe's key"},
+    {"bucket", CVY_INT, offsetof(options, bucket), "4", 0, 1 << 20,
+     .help = "of scaling: as a recipe's key; 0: the best, which each row measures first"},
     {"recipe", CVY_STRING, offsetof(options, recipe), "",
      .help =
          "of input: whose augmentations, order and cache; none: a random resized crop to 224x224 and mirroring, for photographs"},

@@ -107,6 +107,7 @@ static void json_table(cvy_json *json, const table *t) {
     cvy_json_open(json, NULL, '{');
     cvy_json_int(json, "ranks", r->ranks);
     cvy_json_int(json, "images", r->result.images);
+    cvy_json_int(json, "bucket_mib", r->result.bucket_mib);
     cvy_json_number(json, "img_s", speed(r), 6);
     cvy_json_number(json, "efficiency", efficiency(t, r), 6);
     cvy_json_open(json, "step_s", '{');

@@ -1,6 +1,7 @@
 #include "base/json.h"
 #include "cmd/network.h"
 #include "math/conv.h"
+#include "train/bucket.h"
 #include "train/plan.h"
 #include <convoy/optim.h>
 #include <convoy/train.h>
@@ -42,7 +43,8 @@ static const cvy_option table[] = {
      .help = "in the training set, for the time of an epoch; ImageNet's if not given"},
     {"reduce", CVY_CHOICE, offsetof(options, reduce), "sharded", .words = reduce_words,
      .help = "as a recipe's key"},
-    {"bucket", CVY_INT, offsetof(options, bucket), "4", 1, 1 << 20, .help = "MiB, as a recipe's key"},
+    {"bucket", CVY_INT, offsetof(options, bucket), "0", 0, 1 << 20,
+     .help = "MiB, as a recipe's key; 0: whichever of 1, 4, 16 and 64 is best, as training finds it"},
     {"times", CVY_STRING, offsetof(options, times), "",
      .help = "the layers' times: what 'convoy bench layers --json' printed; none: measured now"},
     {"steps", CVY_INT, offsetof(options, steps), "5", 1, 10000,
@@ -150,6 +152,7 @@ static cvy_err read_times(plan *p) {
 typedef struct row {
   int64_t ranks, nodes, batch;
   int64_t split; /* parameters */
+  int64_t bucket_mib;
   cvy_plan_step step;
   cvy_plan_memory memory;
   double images_per_s, efficiency, epoch_s;
@@ -166,6 +169,22 @@ static bool is_possible(const plan *p, int64_t ranks, cvy_tree *tree) {
   return !cvy_tree_create(tree, ranks * p->work.microbatches, NULL, 0) && cvy_tree_allows(tree, ranks);
 }
 
+/* Training keeps to the usual size where another one gains nothing. */
+static void foretell_step(row *out, const plan *p, const cvy_plan_work *work, const cvy_tree *tree,
+                          int64_t ranks) {
+  cvy_plan_step steps[CVY_BUCKET_SIZES];
+  double step_s[CVY_BUCKET_SIZES];
+  cvy_plan_work cut = *work;
+  for (int64_t i = 0; i < CVY_BUCKET_SIZES; i++) {
+    cut.bucket_bytes = (p->options->bucket ? p->options->bucket : cvy_bucket_mib[i]) << 20;
+    cvy_plan_foretell(&steps[i], &cut, &p->cluster, tree, ranks);
+    step_s[i] = steps[i].step_s;
+  }
+  const int64_t best = cvy_bucket_best(step_s);
+  out->step = steps[best];
+  out->bucket_mib = p->options->bucket ? p->options->bucket : cvy_bucket_mib[best];
+}
+
 static cvy_err foretell(row *out, const plan *p, const cvy_tree *tree, int64_t ranks,
                         double one_images_per_s) {
   const int64_t per_node = p->options->ranks_per_node;
@@ -177,7 +196,7 @@ static cvy_err foretell(row *out, const plan *p, const cvy_tree *tree, int64_t r
   *out = (row){.ranks = ranks, .nodes = ranks > per_node ? ranks / per_node : 1};
   out->batch = ranks * p->work.microbatches * p->net->input.n;
   out->split = work.net->sharded_count;
-  cvy_plan_foretell(&out->step, &work, &p->cluster, tree, ranks);
+  foretell_step(out, p, &work, tree, ranks);
   out->memory = cvy_plan_need(&work, &p->cluster, tree, ranks, cvy_rule_at(0)->state_count, PREFETCH);
   cvy_net_destroy(net);
   out->images_per_s = (double)out->batch / out->step.step_s;
@@ -269,6 +288,7 @@ static void json_row(cvy_json *json, const row *r) {
   cvy_json_int(json, "ranks", r->ranks);
   cvy_json_int(json, "nodes", r->nodes);
   cvy_json_int(json, "batch", r->batch);
+  cvy_json_int(json, "bucket_mib", r->bucket_mib);
   cvy_json_number(json, "step_s", r->step.step_s, 6);
   cvy_json_number(json, "compute_s", r->step.compute_s, 6);
   cvy_json_number(json, "exposed_s", r->step.exposed_s, 6);
@@ -326,7 +346,6 @@ static cvy_err share_batch(plan *p) {
 static void set_up(plan *p, const cvy_net *net) {
   const options *o = p->options;
   p->net = p->work.net = cvy_net_describe(net);
-  p->work.bucket_bytes = o->bucket << 20;
   p->work.sharded = o->reduce == CVY_EXCHANGE_SHARDED;
   p->cluster = (cvy_plan_cluster){.ranks_per_node = o->ranks_per_node,
                                   .threads = o->threads,

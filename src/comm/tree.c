@@ -107,6 +107,13 @@ int cvy_tree_levels_within(const cvy_tree *tree, int64_t ranks) {
   return level;
 }
 
+cvy_tree cvy_tree_above(const cvy_tree *tree, int64_t ranks) {
+  const int within = cvy_tree_levels_within(tree, ranks);
+  cvy_tree above = {.leaves = ranks, .level_count = tree->level_count - within, .wire = tree->wire};
+  memcpy(above.radix, tree->radix + within, sizeof *above.radix * (size_t)above.level_count);
+  return above;
+}
+
 static size_t buffer_bytes(int64_t count) {
   return cvy_aligned(sizeof(float) * (size_t)count);
 }

@@ -1,5 +1,5 @@
 /* The clock on training steps of several ranks: the trainer's own, but for the data, which are random and made once. */
-#include "train/gradients.h"
+#include "train/bucket.h"
 #include "train/score.h"
 
 #include <stdlib.h>
@@ -14,6 +14,7 @@ typedef struct bench {
   const cvy_net_info *info;
   cvy_recipe recipe;
   cvy_shards shards;
+  cvy_bucket_choice bucket;
   cvy_arenas arenas;
   cvy_gradients *gradients;
   float *images;
@@ -78,6 +79,7 @@ static void run_steps(cvy_bench_ranks_result *out, bench *b, int64_t steps) {
   }
   const cvy_exchange_times after = cvy_gradients_times(b->gradients);
   *out = (cvy_bench_ranks_result){.images = b->recipe.batch,
+                                  .bucket_mib = b->bucket.mib,
                                   .step_s = cvy_spread_of(b->seconds, steps),
                                   .exposed_s = mean_s(b, after.exposed_s - before.exposed_s, steps),
                                   .exchange_cpu_s = mean_s(b, after.cpu_s - before.cpu_s, steps)};
@@ -115,13 +117,20 @@ static cvy_err create(bench *b, cvy_pool *pool, const cvy_bench_ranks_options *o
   b->labels = cvy_pool_new(pool, sizeof *b->labels * (size_t)b->info->input.n);
   b->seconds = cvy_pool_new(pool, sizeof *b->seconds * (size_t)options->steps);
   make_data(b);
+  return CVY_OK;
+}
+
+static cvy_err share_gradients(bench *b) {
+  CVY_TRY(cvy_bucket_choose(&b->bucket, b->comm, &b->recipe, b->net, &b->shards));
   cvy_net_init(b->net, 1);
-  return cvy_gradients_create(&b->gradients, b->comm, r, &b->arenas, &b->shards);
+  return cvy_comm_agree(b->comm, cvy_gradients_create(&b->gradients, b->comm, &b->recipe, b->bucket.mib,
+                                                      &b->arenas, &b->shards));
 }
 
 static cvy_err run(cvy_bench_ranks_result *out, bench *b, cvy_pool *pool,
                    const cvy_bench_ranks_options *options) {
-  const cvy_err err = cvy_comm_agree(b->comm, create(b, pool, options));
+  cvy_err err = cvy_comm_agree(b->comm, create(b, pool, options));
+  if (!err) err = share_gradients(b);
   if (!err) run_steps(out, b, options->steps);
   cvy_gradients_destroy(b->gradients);
   cvy_buffer_destroy(b->images);

@@ -14,6 +14,8 @@ typedef struct journey {
 struct cvy_gradients {
   const cvy_arenas *arenas;
   cvy_comm *comm;
+  cvy_tree tree;
+  cvy_exchange_way way;
   cvy_shards *shards;
   bool is_whole; /* all ranks have all weights */
   cvy_accumulator *accumulator;
@@ -83,48 +85,63 @@ static void part_done(void *context, int64_t first, int64_t end) {
 
 /* ---- creation ---- */
 
-static cvy_err create_exchange(cvy_gradients *g, cvy_comm *comm, const cvy_recipe *recipe) {
+static cvy_err create_exchange(cvy_gradients *g) {
   int64_t *ends = cvy_new(sizeof *ends * (size_t)g->bucket_count);
   for (int64_t k = 0; k < g->bucket_count; k++) ends[k] = g->buckets[g->bucket_count - 1 - k].end;
-  const cvy_exchange_config config = {.tree = &recipe->tree,
-                                      .way = (cvy_exchange_way)recipe->reduce,
+  const cvy_exchange_config config = {.tree = &g->tree,
+                                      .way = g->way,
                                       .count = ends[g->bucket_count - 1],
                                       .bucket_ends = ends,
                                       .bucket_count = g->bucket_count,
                                       .use = use_sums,
                                       .done = part_done,
                                       .context = g};
-  const cvy_err err = cvy_exchange_create(&g->exchange, comm, &config);
+  const cvy_err err = cvy_exchange_create(&g->exchange, g->comm, &config);
   free(ends);
   return err;
 }
 
-static cvy_err create(cvy_gradients *g, cvy_comm *comm, const cvy_recipe *recipe) {
-  const cvy_net_info *net = cvy_net_describe(g->arenas->net);
-  g->buckets = cvy_new(sizeof *g->buckets * (size_t)(net->param_tensors + 1));
-  g->bucket_count = cvy_cut_buckets(g->buckets, net, recipe->bucket * (1 << 20) / (int64_t)sizeof(float));
-  g->journeys = cvy_new(sizeof *g->journeys * (size_t)g->bucket_count);
-  CVY_TRY(cvy_accumulator_create(&g->accumulator, &recipe->tree, cvy_comm_size(comm), net->replicated_count,
-                                 net->arena_count));
-  CVY_TRY(create_exchange(g, comm, recipe));
-  g->shards->exchange = g->exchange;
-  g->shards->update = &g->update;
-  return CVY_OK;
+static void destroy_exchange(cvy_gradients *g) {
+  cvy_exchange_destroy(g->exchange);
+  free(g->buckets);
+  free(g->journeys);
 }
 
-cvy_err cvy_gradients_create(cvy_gradients **out, cvy_comm *comm, const cvy_recipe *recipe,
+cvy_err cvy_gradients_cut(cvy_gradients *g, int64_t bucket) {
+  const cvy_net_info *net = cvy_net_describe(g->arenas->net);
+  destroy_exchange(g);
+  g->exchange = NULL;
+  g->buckets = cvy_new(sizeof *g->buckets * (size_t)(net->param_tensors + 1));
+  g->bucket_count = cvy_cut_buckets(g->buckets, net, bucket * CVY_FLOATS_OF_MIB);
+  g->journeys = cvy_new(sizeof *g->journeys * (size_t)g->bucket_count);
+  const cvy_err err = create_exchange(g);
+  g->shards->exchange = g->exchange;
+  return err;
+}
+
+static cvy_err create(cvy_gradients *g, int64_t bucket) {
+  const cvy_net_info *net = cvy_net_describe(g->arenas->net);
+  CVY_TRY(cvy_accumulator_create(&g->accumulator, &g->tree, cvy_comm_size(g->comm), net->replicated_count,
+                                 net->arena_count));
+  g->shards->update = &g->update;
+  return cvy_gradients_cut(g, bucket);
+}
+
+cvy_err cvy_gradients_create(cvy_gradients **out, cvy_comm *comm, const cvy_recipe *recipe, int64_t bucket,
                              const cvy_arenas *arenas, cvy_shards *shards) {
   cvy_gradients *g = cvy_new(sizeof *g);
   *out = NULL;
   g->arenas = arenas;
   g->comm = comm;
+  g->tree = recipe->tree;
+  g->way = (cvy_exchange_way)recipe->reduce;
   g->shards = shards;
   g->is_whole = true;
   g->update = (cvy_step_update){
       .arenas = arenas, .rule_config = recipe->rule_config, .microbatches = recipe->tree.leaves};
   g->microbatches = recipe->tree.leaves / cvy_comm_size(comm);
   g->observer = (cvy_net_observer){layer_done, g};
-  const cvy_err err = create(g, comm, recipe);
+  const cvy_err err = create(g, bucket);
   if (err)
     cvy_gradients_destroy(g);
   else
@@ -134,10 +151,8 @@ cvy_err cvy_gradients_create(cvy_gradients **out, cvy_comm *comm, const cvy_reci
 
 void cvy_gradients_destroy(cvy_gradients *g) {
   if (!g) return;
-  cvy_exchange_destroy(g->exchange);
+  destroy_exchange(g);
   cvy_accumulator_destroy(g->accumulator);
-  free(g->buckets);
-  free(g->journeys);
   free(g);
 }
 

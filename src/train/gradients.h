@@ -16,12 +16,18 @@ typedef struct cvy_bucket {
  * room for one a tensor; returns how many there are. */
 int64_t cvy_cut_buckets(cvy_bucket *out, const cvy_net_info *net, int64_t least);
 
+enum { CVY_FLOATS_OF_MIB = (1 << 20) / sizeof(float) };
+
 typedef struct cvy_gradients cvy_gradients;
 
-/* Collective. `arenas` and `shards`, which it makes ready for steps, must outlive it. */
-cvy_err cvy_gradients_create(cvy_gradients **out, cvy_comm *comm, const cvy_recipe *recipe,
+/* Collective. Buckets of `bucket` MiB at least, whatever the recipe says. `arenas` and `shards`, which it makes ready for steps,
+ * must outlive it. */
+cvy_err cvy_gradients_create(cvy_gradients **out, cvy_comm *comm, const cvy_recipe *recipe, int64_t bucket,
                              const cvy_arenas *arenas, cvy_shards *shards) CVY_MUST_CHECK;
 void cvy_gradients_destroy(cvy_gradients *gradients);
+/* Into buckets of another size. Which part of the weights a rank updates changes with it, but the rule's state stays where it is:
+ * before the first step whose results count. Collective. */
+cvy_err cvy_gradients_cut(cvy_gradients *gradients, int64_t bucket) CVY_MUST_CHECK;
 
 /* One step, collective: begin, backward for each of the rank's microbatches after its forward, finish, after which all ranks
  * have the new weights, and each its own of those that are sharded. From begin to finish nothing else may use the

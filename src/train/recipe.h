@@ -37,7 +37,7 @@ struct cvy_recipe {
   int convolution; /* cvy_conv_choice */
   int reduce;      /* cvy_exchange_way */
   int wire;        /* cvy_wire */
-  int64_t bucket;  /* MiB */
+  int64_t bucket;  /* MiB; 0: to be measured */
   const cvy_yaml *solver, *learning_rate;
   const char *run;
   int64_t log_every, check_every, checkpoint_every;

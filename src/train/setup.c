@@ -80,7 +80,6 @@ static cvy_err open_everything(trainer *t, const cvy_train_options *options) {
                "data.val");
   if (cvy_comm_rank(t->comm) == 0) CVY_TRY(cvy_folder_create(&t->folder, r, options));
   CVY_TRY(cvy_arenas_create(&t->arenas, t->net, r->rule));
-  CVY_TRY(cvy_gradients_create(&t->gradients, t->comm, r, &t->arenas, &t->shards));
   t->fingerprint = cvy_dataset_fingerprint(t->train);
   t->images = cvy_dataset_describe(t->train)->count;
   return CVY_OK;
@@ -133,6 +132,12 @@ static cvy_err load_last(trainer *t) {
   if (!err) err = cvy_checkpoint_read(checkpoint, &whole, &t->state);
   cvy_checkpoint_close(checkpoint);
   return err;
+}
+
+static cvy_err share_gradients(trainer *t) {
+  CVY_TRY(cvy_bucket_choose(&t->bucket, t->comm, t->recipe, t->net, &t->shards));
+  return cvy_comm_agree(t->comm, cvy_gradients_create(&t->gradients, t->comm, t->recipe, t->bucket.mib,
+                                                      &t->arenas, &t->shards));
 }
 
 /* Rank 0 makes or loads the first weights and hands them to the others. */
@@ -201,6 +206,7 @@ static cvy_err create(trainer *t, const cvy_train_options *options) {
   t->own_microbatches = r->tree.leaves / size;
   t->first_microbatch = rank * t->own_microbatches;
   t->total_steps = (r->epochs * t->images + r->batch - 1) / r->batch;
+  CVY_TRY(share_gradients(t));
   CVY_TRY(begin_run(t, options));
   if (cvy_trainer_is_done(t)) {
     if (options->trace && rank == 0)

@@ -303,6 +303,13 @@ static void announce(const trainer *t) {
   if (net->sharded_count > 0)
     cvy_log("%lld of the parameters are split over the ranks: their gradients do not travel",
             (long long)net->sharded_count);
+  if (t->bucket.step_s[CVY_BUCKET_USUAL] > 0) {
+    char measured[256];
+    cvy_bucket_describe(measured, sizeof measured, &t->bucket);
+    cvy_log("gradients travel in buckets of %lld MiB: a microbatch takes %s (waiting with %lld: %.2f)",
+            (long long)t->bucket.mib, measured, (long long)cvy_bucket_mib[CVY_BUCKET_USUAL],
+            1e3 * t->bucket.exposed_s);
+  }
   const cvy_kept kept = cvy_dataset_kept(t->train);
   if (kept.limit_bytes)
     cvy_log("each rank keeps %s that it has read in up to %.0f MiB of memory",

@@ -2,6 +2,7 @@
 #ifndef CVY_TRAIN_TRAINER_H
 #define CVY_TRAIN_TRAINER_H
 
+#include "train/bucket.h"
 #include "train/checkpoint.h"
 #include "train/folder.h"
 #include "train/gradients.h"
@@ -18,6 +19,7 @@ typedef struct trainer {
   cvy_shards shards;
   cvy_net *net;
   cvy_arenas arenas;
+  cvy_bucket_choice bucket;
   cvy_gradients *gradients;
   cvy_tracing *tracing; /* NULL: not wanted */
   cvy_folder *folder;   /* rank 0 only */

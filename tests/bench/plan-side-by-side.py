@@ -71,7 +71,7 @@ class Case:
             file.flush()
             plan = run(self.convoy, "plan", *self.network, "--microbatch", str(self.batch), "--times", file.name,
                        "--nodes", str(ranks), "--cores", str(self.cores / ranks), "--bandwidth", str(mbit / 1000),
-                       "--latency", str(self.latency), "--wire-cost", str(cost), "--json")
+                       "--latency", str(self.latency), "--wire-cost", str(cost), "--bucket", "4", "--json")
         return next(r for r in plan["rows"] if r["ranks"] == ranks)
 
     def scaling(self, network, batch, nodes):

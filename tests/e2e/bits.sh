@@ -66,6 +66,14 @@ for cache in "{keep: records}" "{keep: pictures, memory: 1}"; do
     fail "data.cache=$cache gives other bits"
 done
 
+# Buckets of gradients whose size was measured, and of any other.
+wider='network={input: [32, 32, 1], layers: [{fc: {outputs: 900}}, relu, {fc: {outputs: 800}}, relu, {fc: {outputs: 10}}, softmax_loss]}'
+measured=$(result 2 1 "$wider")
+grep -qE 'gradients travel in buckets of (1|4|16|64) MiB: a microbatch takes .* ms with .*4' err.log || fail "no bucket was measured: $(cat err.log)"
+for how in "1" "2 bucket=1" "4 bucket=64" "4 reduce=whole"; do
+  [ "$(result ${how% *} 1 ${how#"${how% *}"} "$wider")" = "$measured" ] || fail "on $how ranks and bucket: other bits"
+done
+
 # Another seed is another run.
 one=$(result 1 1 | head -n 1)
 other=$(result 1 1 seed=2 | head -n 1)

@@ -32,6 +32,15 @@ for n in 1 2 3; do
   ranks $n "$convoy" bench scaling lenet --batch 4 --microbatches 2 --steps 2 --json >scaling.json 2>log || fail "$n: $(cat log)"
   wrong=$(/usr/bin/python3 check.py $n 2 2>&1) || fail "$wrong"
 done
+# Buckets of the size that does best, whichever that is, give the bits of any other.
+weights() { /usr/bin/python3 -c 'import json; b = json.load(open("scaling.json")); print(*(r["weights"] for r in b["weak"] + b["strong"]))'; }
+first=
+for bucket in 0 1 64; do
+  ranks 3 "$convoy" bench scaling lenet --batch 4 --steps 2 --bucket $bucket --json >scaling.json 2>log || fail "bucket $bucket: $(cat log)"
+  now=$(weights)
+  [ -n "$first" ] || first=$now
+  [ "$now" = "$first" ] || fail "buckets of $bucket MiB give other bits: $now instead of $first"
+done
 expect 0 "strong scaling: all ranks share" ranks 2 "$convoy" bench scaling lenet --batch 2 --steps 1 --reduce whole
 expect 2 "did you mean 'lenet'" ranks 2 "$convoy" bench scaling lenot
 expect 2 "one network" "$convoy" bench scaling

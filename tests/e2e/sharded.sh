@@ -43,6 +43,7 @@ same_bits "1:1" batch=8
 # How replicated gradients travel changes nothing; only MPI's own sums may.
 [ "$(result 4 1 reduce=whole)" = "$one" ] || fail "reduce: whole gives other bits"
 [ "$(result 2 1 bucket=1)" = "$one" ] || fail "another bucket gives other bits"
+[ "$(result 2 1 bucket=64)" = "$one" ] || fail "buckets that are not measured give other bits"
 result 4 1 reduce=mpi >/dev/null || fail "reduce: mpi"
 
 # Nothing but split weights.

@@ -2,6 +2,7 @@
 #include "suite.h"
 
 #include "base/yaml.h"
+#include "train/bucket.h"
 #include "train/plan.h"
 
 #include <math.h>
@@ -285,8 +286,19 @@ static void nothing_but_split_layers(void) {
   tear_down(&r);
 }
 
+/* Another size only where it gains more than the clock's noise; 0: not tried. */
+static void the_usual_bucket_unless_another_gains(void) {
+  CU_ASSERT_EQUAL(cvy_bucket_best((double[]){1.00, 1.00, 1.00, 1.00}), CVY_BUCKET_USUAL);
+  CU_ASSERT_EQUAL(cvy_bucket_best((double[]){0.99, 1.00, 0.985, 1.20}), CVY_BUCKET_USUAL);
+  CU_ASSERT_EQUAL(cvy_bucket_best((double[]){0.97, 1.00, 1.10, 1.20}), 0);
+  CU_ASSERT_EQUAL(cvy_bucket_best((double[]){0.97, 1.00, 0.90, 0.91}), 2);
+  CU_ASSERT_EQUAL(cvy_bucket_best((double[]){0, 1.00, 0, 0.5}), 3);
+  CU_ASSERT_EQUAL(cvy_bucket_mib[CVY_BUCKET_USUAL], 4);
+}
+
 SUITE("plan", TEST(one_block_of_two_ranks), TEST(radix_three_exchanges_thirds),
       TEST(many_blocks_are_bound_by_the_wire), TEST(few_slots_wait_for_latency),
       TEST(buckets_wait_until_they_are_ready), TEST(two_levels), TEST(one_rank_alone),
       TEST(a_fast_wire_hides_all), TEST(what_does_not_fit_is_exposed), TEST(cores_are_shared),
-      TEST(memory_of_a_rank), TEST(swaps_are_waited_for), TEST(nothing_but_split_layers))
+      TEST(memory_of_a_rank), TEST(swaps_are_waited_for), TEST(nothing_but_split_layers),
+      TEST(the_usual_bucket_unless_another_gains))

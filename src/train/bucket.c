@@ -1,0 +1,154 @@
+#include "train/bucket.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_ROUNDS = 3 };
+
+const int64_t cvy_bucket_mib[CVY_BUCKET_SIZES] = {1, 4, 16, 64};
+
+static const double most_s = 20;                        /* before the last step that is begun */
+static const double worth_waiting = 0.02, noise = 0.02; /* of a step */
+
+/* A step of one microbatch, the last of a rank's, which is the one that the sums hide behind. */
+typedef struct rehearsal {
+  cvy_comm *comm;
+  cvy_net *net;
+  const cvy_net_info *info;
+  cvy_recipe recipe; /* the run's, but that each rank has one microbatch of a step */
+  int64_t last_microbatch;
+  cvy_arenas arenas;
+  cvy_gradients *gradients;
+  float *images;
+  int32_t *labels;
+  double start_s, seconds[CVY_BUCKET_SIZES][MOST_ROUNDS];
+} rehearsal;
+
+/* ---- choosing ---- */
+
+int64_t cvy_bucket_best(const double step_s[CVY_BUCKET_SIZES]) {
+  int64_t best = CVY_BUCKET_USUAL;
+  for (int64_t i = 0; i < CVY_BUCKET_SIZES; i++)
+    if (step_s[i] > 0 && step_s[i] < (1 - noise) * step_s[CVY_BUCKET_USUAL] && step_s[i] < step_s[best])
+      best = i;
+  return best;
+}
+
+void cvy_bucket_describe(char *out, size_t capacity, const cvy_bucket_choice *choice) {
+  char sizes[64] = "";
+  out[0] = '\0';
+  for (int64_t i = 0; i < CVY_BUCKET_SIZES; i++) {
+    if (choice->step_s[i] <= 0) continue;
+    const size_t used = strlen(out), sizes_used = strlen(sizes);
+    const char *comma = used ? ", " : "";
+    const double ms = 1e3 * choice->step_s[i];
+    snprintf(out + used, capacity - used, "%s%.*f", comma, ms < 100 ? 2 : 0, ms);
+    snprintf(sizes + sizes_used, sizeof sizes - sizes_used, "%s%lld", comma, (long long)cvy_bucket_mib[i]);
+  }
+  const size_t used = strlen(out);
+  snprintf(out + used, capacity - used, " ms with %s MiB", sizes);
+}
+
+/* Whether the network's gradients are cut otherwise than by the size before. */
+static bool is_another(const cvy_net_info *net, int64_t size) {
+  if (size == 0) return true;
+  cvy_bucket *buckets = cvy_new(2 * sizeof *buckets * (size_t)(net->param_tensors + 1)),
+             *before = buckets + net->param_tensors + 1;
+  const int64_t count = cvy_cut_buckets(buckets, net, cvy_bucket_mib[size] * CVY_FLOATS_OF_MIB),
+                count_before = cvy_cut_buckets(before, net, cvy_bucket_mib[size - 1] * CVY_FLOATS_OF_MIB);
+  const bool differs = count != count_before || memcmp(buckets, before, sizeof *buckets * (size_t)count) != 0;
+  free(buckets);
+  return differs;
+}
+
+/* ---- a step ---- */
+
+/* The same on all ranks. */
+static double mean_s(const rehearsal *r, double mine_s) {
+  int64_t ns = (int64_t)(1e9 * mine_s);
+  cvy_comm_sum(r->comm, &ns, 1);
+  return 1e-9 * (double)ns / cvy_comm_size(r->comm);
+}
+
+static double step_s(const rehearsal *r) {
+  const cvy_targets targets = {.labels = r->labels};
+  const cvy_pass pass = {.training = true,
+                         .params = cvy_params_of_pass(0, 1),
+                         .first_sample = r->last_microbatch * r->recipe.microbatch,
+                         .loss_scale = 1};
+  cvy_comm_wait(r->comm);
+  const double start_s = cvy_now_s();
+  cvy_gradients_begin(r->gradients, 0);
+  cvy_net_forward(r->net, r->images, &targets, &pass);
+  cvy_gradients_backward(r->gradients, r->images, &targets, &pass);
+  cvy_gradients_finish(r->gradients);
+  return mean_s(r, cvy_now_s() - start_s);
+}
+
+static bool has_time(const rehearsal *r) {
+  return mean_s(r, cvy_now_s() - r->start_s) < most_s;
+}
+
+static cvy_err run_round(rehearsal *r, int64_t round) {
+  for (int64_t i = 0; i < CVY_BUCKET_SIZES; i++) {
+    if (!is_another(r->info, i)) continue;
+    CVY_TRY(cvy_gradients_cut(r->gradients, cvy_bucket_mib[i]));
+    r->seconds[i][round] = step_s(r);
+  }
+  return CVY_OK;
+}
+
+static cvy_err measure(cvy_bucket_choice *out, rehearsal *r) {
+  step_s(r); /* touches all memory */
+  const double before_s = cvy_gradients_times(r->gradients).exposed_s, usual_s = step_s(r);
+  out->exposed_s = mean_s(r, cvy_gradients_times(r->gradients).exposed_s - before_s);
+  out->step_s[CVY_BUCKET_USUAL] = usual_s;
+  if (out->exposed_s < worth_waiting * usual_s) return CVY_OK;
+  while (out->rounds < MOST_ROUNDS && has_time(r)) CVY_TRY(run_round(r, out->rounds++));
+  for (int64_t i = 0; i < CVY_BUCKET_SIZES; i++)
+    if (out->rounds > 0 && r->seconds[i][0] > 0)
+      out->step_s[i] = cvy_spread_of(r->seconds[i], out->rounds).median;
+  out->mib = cvy_bucket_mib[cvy_bucket_best(out->step_s)];
+  return CVY_OK;
+}
+
+/* ---- before and after ---- */
+
+static cvy_err create(rehearsal *r, cvy_shards *shards) {
+  void *memory;
+  CVY_TRY(cvy_arenas_create(&r->arenas, r->net, r->recipe.rule));
+  CVY_TRY(cvy_buffer_create(&memory, sizeof(float) * (size_t)cvy_shape_count(r->info->input), "the images"));
+  r->images = memory;
+  r->labels = cvy_new(sizeof *r->labels * (size_t)r->info->input.n);
+  return cvy_gradients_create(&r->gradients, r->comm, &r->recipe, cvy_bucket_mib[CVY_BUCKET_USUAL],
+                              &r->arenas, shards);
+}
+
+static bool is_one_way_to_cut(const cvy_net_info *net) {
+  for (int64_t i = 1; i < CVY_BUCKET_SIZES; i++)
+    if (is_another(net, i)) return false;
+  return true;
+}
+
+cvy_err cvy_bucket_choose(cvy_bucket_choice *out, cvy_comm *comm, const cvy_recipe *recipe, cvy_net *net,
+                          cvy_shards *shards) {
+  const cvy_net_info *info = cvy_net_describe(net);
+  const int64_t ranks = cvy_comm_size(comm);
+  *out = (cvy_bucket_choice){.mib = recipe->bucket ? recipe->bucket : cvy_bucket_mib[CVY_BUCKET_USUAL]};
+  if (recipe->bucket || ranks == 1 || recipe->reduce == CVY_EXCHANGE_MPI || is_one_way_to_cut(info))
+    return CVY_OK;
+  rehearsal r = {.comm = comm,
+                 .net = net,
+                 .info = info,
+                 .recipe = *recipe,
+                 .last_microbatch = recipe->tree.leaves / ranks - 1,
+                 .start_s = cvy_now_s()};
+  r.recipe.tree = cvy_tree_above(&recipe->tree, ranks);
+  cvy_err err = cvy_comm_agree(comm, create(&r, shards));
+  if (!err) err = measure(out, &r);
+  cvy_gradients_destroy(r.gradients);
+  cvy_buffer_destroy(r.images);
+  free(r.labels);
+  cvy_arenas_destroy(&r.arenas);
+  return err;
+}
