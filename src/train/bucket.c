@@ -7,7 +7,7 @@ enum { MOST_ROUNDS = 3 };
 
 const int64_t cvy_bucket_mib[CVY_BUCKET_SIZES] = {1, 4, 16, 64};
 
-static const double most_s = 20;                        /* before the last step that is begun */
+static const double most_s = 60;
 static const double worth_waiting = 0.02, noise = 0.02; /* of a step */
 
 /* A step of one microbatch, the last of a rank's, which is the one that the sums hide behind. */
@@ -85,14 +85,14 @@ static double step_s(const rehearsal *r) {
   return mean_s(r, cvy_now_s() - start_s);
 }
 
-static bool has_time(const rehearsal *r) {
-  return mean_s(r, cvy_now_s() - r->start_s) < most_s;
+static bool has_time_for_round(const rehearsal *r, double usual_s) {
+  return mean_s(r, cvy_now_s() - r->start_s) + CVY_BUCKET_SIZES * usual_s < most_s;
 }
 
 static cvy_err run_round(rehearsal *r, int64_t round) {
   for (int64_t i = 0; i < CVY_BUCKET_SIZES; i++) {
     if (!is_another(r->info, i)) continue;
-    CVY_TRY(cvy_gradients_cut(r->gradients, cvy_bucket_mib[i]));
+    CVY_TRY(cvy_comm_agree(r->comm, cvy_gradients_cut(r->gradients, cvy_bucket_mib[i])));
     r->seconds[i][round] = step_s(r);
   }
   return CVY_OK;
@@ -104,7 +104,7 @@ static cvy_err measure(cvy_bucket_choice *out, rehearsal *r) {
   out->exposed_s = mean_s(r, cvy_gradients_times(r->gradients).exposed_s - before_s);
   out->step_s[CVY_BUCKET_USUAL] = usual_s;
   if (out->exposed_s < worth_waiting * usual_s) return CVY_OK;
-  while (out->rounds < MOST_ROUNDS && has_time(r)) CVY_TRY(run_round(r, out->rounds++));
+  while (out->rounds < MOST_ROUNDS && has_time_for_round(r, usual_s)) CVY_TRY(run_round(r, out->rounds++));
   for (int64_t i = 0; i < CVY_BUCKET_SIZES; i++)
     if (out->rounds > 0 && r->seconds[i][0] > 0)
       out->step_s[i] = cvy_spread_of(r->seconds[i], out->rounds).median;

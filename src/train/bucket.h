@@ -19,7 +19,7 @@ typedef struct cvy_bucket_choice {
 } cvy_bucket_choice;
 
 /* The recipe's own size, or else the best for training `net` so; the usual one unless another is faster by more than the clock's
- * noise. Takes two steps of one microbatch where next to nothing is waited for, else some more, for at most half a minute.
+ * noise. Takes two steps of one microbatch where next to nothing is waited for, else some more, for at most a minute.
  * The net's parameters are lost. Sums by MPI_Allreduce are not measured: their bits depend on the size. Collective. */
 cvy_err cvy_bucket_choose(cvy_bucket_choice *out, cvy_comm *comm, const cvy_recipe *recipe, cvy_net *net,
                           cvy_shards *shards) CVY_MUST_CHECK;
