@@ -13,7 +13,7 @@ enum {
   WAITS = 3           /* for each other */
 };
 
-static const double alone_s = 0.3, exchanging_s = 0.6;
+static const double alone_s = 0.5, exchanging_s = 1;
 
 typedef struct burden {
   cvy_comm *all, *pair; /* all ranks do the same at the same time */

@@ -17,7 +17,7 @@ typedef struct cvy_link {
 } cvy_link;
 
 /* Rank r's partner is r + distance, or r - distance where the tree pairs them so; `task` is what computing is like, for half a
- * millisecond or less. The results are [ranks] on rank 0, to be freed; NULL on the others. Takes two seconds. Collective. */
+ * millisecond or less. The results are [ranks] on rank 0, to be freed; NULL on the others. Takes three seconds. Collective. */
 cvy_err cvy_links_measure(cvy_link **out, cvy_comm *comm, int distance, cvy_task task,
                           const void *context) CVY_MUST_CHECK;
 /* Of those, work_s_per_byte: by all of cvy_threads(), while the pair sums vectors. 0 without a partner, who is -1 then. */

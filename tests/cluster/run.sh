@@ -67,8 +67,6 @@ AGENT
 chmod +x "$here/agent"
 
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-# The nodes do not know that they share cores, so Convoy does not see that there are more ranks than those: who waits makes way.
-[ $((nodes * per_node)) -le "$(nproc)" ] || export OMPI_MCA_mpi_yield_when_idle=${OMPI_MCA_mpi_yield_when_idle:-1}
 status=0
 TMPDIR=$here/tmp-0 ip netns exec "$name-0" unshare --uts sh -c 'hostname node0 && exec "$@"' sh \
   mpirun --hostfile "$here/hosts" -n $((nodes * per_node)) --bind-to none --oversubscribe \
