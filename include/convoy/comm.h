@@ -121,7 +121,7 @@ void cvy_accumulator_restart(cvy_accumulator *accumulator);
 /* ---- the communication thread -------------------------------------------------------------------------- */
 
 /* Sums a vector over the ranks while its owner goes on computing. The vector is cut into buckets, each handed over when
- * its values are there; a thread of its own, which alone calls MPI meanwhile, takes them along the rest of the tree:
+ * its values are there; a thread of its own, or who waits for it, takes them along the rest of the tree, and alone calls MPI meanwhile:
  * recursive halving with partners at distance 1, 2, 4, ..., then doubling (Rabenseifner 2004; at a level of radix q, q
  * partners exchange q-ths), point to point. The sums have the tree's bits at any number of ranks, any buckets and blocks. */
 typedef struct cvy_exchange cvy_exchange;
@@ -146,8 +146,8 @@ typedef struct cvy_exchange_config {
   const int64_t
       *bucket_ends; /* bucket k ends before float bucket_ends[k], where the next begins; the last is count */
   int64_t bucket_count;
-  /* Called for sums first ... end-1 as they get ready, in the communication thread (where cvy_parallel gets no help); of one
-   * rank in cvy_exchange_finish. */
+  /* Called for sums first ... end-1 as they get ready, in the communication thread or in cvy_exchange_finish (in both
+   * cvy_parallel gets no help); of one rank in the latter, with help. */
   void (*use)(void *context, const float *sums, int64_t first, int64_t end);
   void (*done)(void *context, int64_t first,
                int64_t end); /* NULL, or likewise when all is done for them; not of one rank */
@@ -159,7 +159,8 @@ cvy_err cvy_exchange_create(cvy_exchange **out, cvy_comm *comm,
                             const cvy_exchange_config *config) CVY_MUST_CHECK;
 void cvy_exchange_destroy(cvy_exchange *exchange);
 /* One round: the vector, and of a sharded one what is handed on. Until it is finished no other function of the communicator
- * may be called, and a bucket that was submitted belongs to the exchange. */
+ * may be called, and a bucket that was submitted belongs to the exchange. The last one may set out with the next call only, which
+ * should follow at once. */
 void cvy_exchange_begin(cvy_exchange *exchange, float *sums, float *handed_on);
 void cvy_exchange_submit(cvy_exchange *exchange,
                          int64_t bucket);          /* all ranks in the same order; never waits */
@@ -171,8 +172,8 @@ bool cvy_exchange_is_over(cvy_exchange *exchange); /* whether that would not hav
 void cvy_exchange_swap(cvy_exchange *exchange, float *in, int64_t in_stride, const float *out,
                        int64_t out_stride, int64_t count);
 
-/* Seconds since creation: exposed is what cvy_exchange_finish and _swap waited, busy the time with anything under way, cpu what the
- * thread computed meanwhile. */
+/* Seconds since creation: exposed is what cvy_exchange_finish and _swap waited, busy the time with anything under way, cpu what
+ * the thread, or who did its work, computed meanwhile. */
 typedef struct cvy_exchange_times {
   double exposed_s, busy_s, cpu_s;
 } cvy_exchange_times;

@@ -63,7 +63,7 @@ typedef struct cvy_train_result {
   int64_t skipped; /* bad records that others took the place of in training, from the first step on */
   cvy_hash weights;
   /* Of this process's own steps: waited for data; exposed is what was waited for gradients that came through the ranks, and
-   * exchange_cpu what the communication thread computed. */
+   * exchange_cpu what the exchange of gradients computed. */
   double seconds, images_per_s, waited_s, exposed_s, exchange_cpu_s;
 } cvy_train_result;
 
@@ -132,7 +132,7 @@ typedef struct cvy_bench_ranks_result {
   int64_t images; /* a step, of all ranks */
   int64_t bucket_mib;
   cvy_spread step_s;
-  /* Means over ranks and steps: what was waited for gradients, and what the communication thread computed. */
+  /* Means over ranks and steps: what was waited for gradients, and what their exchange computed. */
   double exposed_s, exchange_cpu_s;
   cvy_hash weights; /* after the last step */
 } cvy_bench_ranks_result;

@@ -22,7 +22,7 @@ typedef enum cvy_trace_kind {
   CVY_TRACE_EVALUATION,
   CVY_TRACE_CHECKPOINT,
   CVY_TRACE_CHECK,    /* that all ranks hold the same weights */
-  CVY_TRACE_EXCHANGE, /* the communication thread has something under way */
+  CVY_TRACE_EXCHANGE, /* something is under way between ranks, and this thread sees to it */
   CVY_TRACE_ADD,      /* what came from other ranks */
   CVY_TRACE_BUCKET,   /* from hand-over to done; buckets overlap */
   CVY_TRACE_IMAGE,

@@ -309,7 +309,7 @@ const cvy_command cvy_command_bench = {
         "\n"
         "  scaling under mpirun: the same on 1, 2, 4, ... of its ranks, with sums of gradients over the ranks: images/s,\n"
         "          efficiency (of ranks times what one does), the share of the step that was waited for gradients\n"
-        "          (exposed), and the communication thread's processor time. Weak: each rank has --microbatches of\n"
+        "          (exposed), and the processor time of their exchange. Weak: each rank has --microbatches of\n"
         "          --batch images; strong: so many as all ranks have then are shared by fewer.\n"
         "\n"
         "  mpirun -n 4 convoy bench scaling resnet18 --batch 16\n"

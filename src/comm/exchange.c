@@ -3,7 +3,10 @@
  * It takes buckets in the order in which they are handed over, cuts them into blocks, and keeps a few of those on their way
  * through the ranks at once, so that one is added while others are sent. Between looks at what has arrived it sleeps, for the
  * core may be a computing thread's, and longer the longer nothing arrives; when somebody waits for the end, or for a swap, it
- * only makes way first. A swap goes before all blocks that have not begun. */
+ * only makes way first. A swap goes before all blocks that have not begun.
+ *
+ * Whoever waits, for the end or for a swap, while the thread has nothing under way does its work himself: that saves the way to
+ * the thread and back. So the last bucket wakes nobody. */
 #define _GNU_SOURCE
 #include "base/thread.h"
 #include "base/trace.h"
@@ -52,6 +55,7 @@ struct cvy_exchange {
   int64_t done;           /* floats of this round */
   const cvy_swap *wanted; /* NULL: none, or it is done */
   bool over, ending, awaited;
+  bool driven; /* somebody is in work(), and alone calls MPI */
   cvy_exchange_times times;
 
   /* The thread's own: */
@@ -231,15 +235,10 @@ static void work_by_mpi(cvy_exchange *x) {
   while (x->swap_requests > 0) look(x);
 }
 
-static bool wait_for_work(cvy_exchange *x) {
-  pthread_mutex_lock(&x->lock);
-  while (!x->ending && !x->wanted && !has_block(x)) pthread_cond_wait(&x->handed_over, &x->lock);
-  const bool ending = x->ending;
-  pthread_mutex_unlock(&x->lock);
-  return !ending;
-}
-
+/* Under the lock, which it lets go meanwhile. */
 static void work(cvy_exchange *x) {
+  x->driven = true;
+  pthread_mutex_unlock(&x->lock);
   x->last_s = cvy_now_s();
   x->last_cpu_s = cpu_s();
   const int64_t begin_ns = cvy_trace_begin();
@@ -253,15 +252,35 @@ static void work(cvy_exchange *x) {
     }
   }
   cvy_trace_end(begin_ns, CVY_TRACE_EXCHANGE, NULL, -1);
+  pthread_mutex_lock(&x->lock);
+  x->driven = false;
+}
+
+/* Under the lock. */
+static bool has_work(const cvy_exchange *x) {
+  return !x->driven && (x->wanted || has_block(x));
+}
+
+/* By the caller, under the lock. */
+static void work_instead(cvy_exchange *x) {
+  cvy_threads_alone();
+  work(x);
+  cvy_threads_together();
 }
 
 static void *run(void *context) {
   cvy_exchange *x = context;
   cvy_threads_alone();
-  x->nap_ns = SHORTEST_NAP_NS;
   cvy_trace_thread("communication", -1);
   prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); /* or a nap takes 50 microseconds more */
-  while (wait_for_work(x)) work(x);
+  pthread_mutex_lock(&x->lock);
+  while (!x->ending) {
+    if (has_work(x))
+      work(x);
+    else
+      pthread_cond_wait(&x->handed_over, &x->lock);
+  }
+  pthread_mutex_unlock(&x->lock);
   cvy_trace_thread_ends();
   return NULL;
 }
@@ -301,6 +320,7 @@ cvy_err cvy_exchange_create(cvy_exchange **out, cvy_comm *comm, const cvy_exchan
   const size_t buckets = (size_t)config->bucket_count;
   x->config = *config;
   x->block = cvy_exchange_block(comm->has_nodes);
+  x->nap_ns = SHORTEST_NAP_NS;
   x->bucket_ends = cvy_new(sizeof *x->bucket_ends * buckets);
   memcpy(x->bucket_ends, config->bucket_ends, sizeof *x->bucket_ends * buckets);
   x->queue = cvy_new(sizeof *x->queue * buckets);
@@ -356,7 +376,7 @@ void cvy_exchange_submit(cvy_exchange *x, int64_t bucket) {
   pthread_mutex_lock(&x->lock);
   CVY_CHECK(x->queued < x->config.bucket_count);
   x->queue[x->queued++] = bucket;
-  pthread_cond_signal(&x->handed_over);
+  if (x->queued < x->config.bucket_count) pthread_cond_signal(&x->handed_over);
   pthread_mutex_unlock(&x->lock);
 }
 
@@ -382,6 +402,7 @@ void cvy_exchange_finish(cvy_exchange *x) {
   pthread_mutex_lock(&x->lock);
   CVY_CHECK(x->queued == x->config.bucket_count, "a bucket was not handed over");
   x->awaited = true;
+  if (has_work(x)) work_instead(x);
   while (!x->over) pthread_cond_wait(&x->finished_all, &x->lock);
   x->times.exposed_s += cvy_now_s() - start_s;
   pthread_mutex_unlock(&x->lock);
@@ -390,6 +411,7 @@ void cvy_exchange_finish(cvy_exchange *x) {
 bool cvy_exchange_is_over(cvy_exchange *x) {
   pthread_mutex_lock(&x->lock);
   const bool over = x->over || !x->has_thread;
+  if (has_work(x)) pthread_cond_signal(&x->handed_over);
   pthread_mutex_unlock(&x->lock);
   return over;
 }
@@ -403,7 +425,8 @@ void cvy_exchange_swap(cvy_exchange *x, float *in, int64_t in_stride, const floa
   const int64_t begin_ns = cvy_trace_begin();
   pthread_mutex_lock(&x->lock);
   x->wanted = &swap;
-  pthread_cond_signal(&x->handed_over);
+  if (!x->driven && !has_block(x)) work_instead(x);
+  if (has_work(x)) pthread_cond_signal(&x->handed_over);
   while (x->wanted) pthread_cond_wait(&x->swapped, &x->lock);
   x->times.exposed_s += cvy_now_s() - start_s;
   pthread_mutex_unlock(&x->lock);

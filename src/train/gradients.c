@@ -71,7 +71,7 @@ static void use_sums(void *context, const float *sums, int64_t first, int64_t en
   cvy_trace_end(begin_ns, CVY_TRACE_UPDATE, NULL, -1);
 }
 
-/* In the communication thread; a part lies within one bucket. */
+/* In the thread that has the exchange; a part lies within one bucket. */
 static void part_done(void *context, int64_t first, int64_t end) {
   cvy_gradients *g = context;
   int64_t k = 0;
