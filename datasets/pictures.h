@@ -12,7 +12,8 @@ typedef struct cvy_pictures {
   cvy_image decoded, scaled;
 } cvy_pictures;
 
-/* Makes room for a picture of `size` bytes in `file`; CVY_E_INPUT if no picture is so large, or if it is 0. Errors begin with the name. */
+/* Makes room for a picture of `size` bytes in `file`; CVY_E_INPUT if no picture is so large, or for 0. Errors begin with the
+ * name. */
 cvy_err cvy_pictures_reserve(cvy_pictures *pictures, int64_t size) CVY_MUST_CHECK;
 /* Reads the file at `path`, which becomes the name. */
 cvy_err cvy_pictures_read(cvy_pictures *pictures, const char *path) CVY_MUST_CHECK;

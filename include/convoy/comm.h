@@ -121,8 +121,8 @@ void cvy_accumulator_restart(cvy_accumulator *accumulator);
 /* ---- the communication thread -------------------------------------------------------------------------- */
 
 /* Sums a vector over the ranks while its owner goes on computing. The vector is cut into buckets, each handed over when
- * its values are there; a thread of its own, or who waits for it, takes them along the rest of the tree, and alone calls MPI meanwhile:
- * recursive halving with partners at distance 1, 2, 4, ..., then doubling (Rabenseifner 2004; at a level of radix q, q
+ * its values are there; a thread of its own, or who waits for it, takes them along the rest of the tree, and alone calls MPI
+ * meanwhile: recursive halving with partners at distance 1, 2, 4, ..., then doubling (Rabenseifner 2004; at a level of radix q, q
  * partners exchange q-ths), point to point. The sums have the tree's bits at any number of ranks, any buckets and blocks. */
 typedef struct cvy_exchange cvy_exchange;
 

@@ -103,7 +103,7 @@ static int64_t level_count(const bench *b, int level) {
 
 /* ---- the clock ---- */
 
-/* Who is done must not spin on a core that another rank still works on: where four nodes shared two cores, that made 60 ms of 54. */
+/* Who is done must not spin on a core that another rank still needs: four nodes on two cores took 60 ms for that, not 54. */
 static double slowest_rank(const bench *b, double start_s) {
   double mine_s = cvy_now_s() - start_s, slowest_s;
   cvy_comm_wait(b->comm);

@@ -12,8 +12,7 @@ typedef struct cvy_link {
   double latency_s;
   double one_way_bytes_s;   /* to the higher rank of the pair */
   double both_ways_bytes_s; /* each way, both at once */
-  double
-      work_s_per_byte; /* that a rank's computing threads lose for a byte that it sends and one that it receives */
+  double work_s_per_byte;   /* lost by each rank's computing threads for a byte sent and one received */
 } cvy_link;
 
 /* Rank r's partner is r + distance, or r - distance where the tree pairs them so; `task` is what computing is like, for half a

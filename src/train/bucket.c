@@ -49,15 +49,16 @@ void cvy_bucket_describe(char *out, size_t capacity, const cvy_bucket_choice *ch
   snprintf(out + used, capacity - used, " ms with %s MiB", sizes);
 }
 
-/* Whether the network's gradients are cut otherwise than by the size before. */
+/* Whether the network's gradients are cut otherwise than by the next size towards the usual one. */
 static bool is_another(const cvy_net_info *net, int64_t size) {
-  if (size == 0) return true;
-  cvy_bucket *buckets = cvy_new(2 * sizeof *buckets * (size_t)(net->param_tensors + 1)),
-             *before = buckets + net->param_tensors + 1;
-  const int64_t count = cvy_cut_buckets(buckets, net, cvy_bucket_mib[size] * CVY_FLOATS_OF_MIB),
-                count_before = cvy_cut_buckets(before, net, cvy_bucket_mib[size - 1] * CVY_FLOATS_OF_MIB);
-  const bool differs = count != count_before || memcmp(buckets, before, sizeof *buckets * (size_t)count) != 0;
-  free(buckets);
+  if (size == CVY_BUCKET_USUAL) return true;
+  const int64_t next = size < CVY_BUCKET_USUAL ? size + 1 : size - 1;
+  cvy_bucket *cut = cvy_new(2 * sizeof *cut * (size_t)(net->param_tensors + 1)),
+             *next_cut = cut + net->param_tensors + 1;
+  const int64_t count = cvy_cut_buckets(cut, net, cvy_bucket_mib[size] * CVY_FLOATS_OF_MIB),
+                next_count = cvy_cut_buckets(next_cut, net, cvy_bucket_mib[next] * CVY_FLOATS_OF_MIB);
+  const bool differs = count != next_count || memcmp(cut, next_cut, sizeof *cut * (size_t)count) != 0;
+  free(cut);
   return differs;
 }
 
@@ -125,8 +126,8 @@ static cvy_err create(rehearsal *r, cvy_shards *shards) {
 }
 
 static bool is_one_way_to_cut(const cvy_net_info *net) {
-  for (int64_t i = 1; i < CVY_BUCKET_SIZES; i++)
-    if (is_another(net, i)) return false;
+  for (int64_t i = 0; i < CVY_BUCKET_SIZES; i++)
+    if (i != CVY_BUCKET_USUAL && is_another(net, i)) return false;
   return true;
 }
 

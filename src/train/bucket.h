@@ -14,7 +14,7 @@ typedef struct cvy_bucket_choice {
   /* What was measured, of the last microbatch of a step and its update; 0: nothing, as for one rank. */
   int64_t rounds;
   double step_s
-      [CVY_BUCKET_SIZES]; /* median of the rounds; 0: not tried, for the network is cut as by the size before */
+      [CVY_BUCKET_SIZES]; /* median of the rounds; 0: not tried, for another one cuts the network so too */
   double exposed_s;       /* of a step with the usual size */
 } cvy_bucket_choice;
 
