@@ -375,11 +375,7 @@ static cvy_err agree(const job *j, cvy_err err) {
 
 static cvy_err check_same_plan(const job *j) {
   if (!j->config->comm) return CVY_OK;
-  cvy_hasher *hasher = cvy_hasher_create();
-  cvy_hasher_add(hasher, j->plan, strlen(j->plan));
-  const cvy_hash hash = cvy_hasher_result(hasher);
-  cvy_hasher_destroy(hasher);
-  const int other = cvy_comm_first_different(j->config->comm, hash.hex);
+  const int other = cvy_comm_first_different(j->config->comm, cvy_hash_of_text(j->plan).hex);
   if (other < 0) return CVY_OK;
   return cvy_error(CVY_E_INPUT, "rank %d has other arguments, or sees other files, than rank 0", other);
 }

@@ -206,6 +206,7 @@ void cvy_hasher_destroy(cvy_hasher *hasher);
 void cvy_hasher_reset(cvy_hasher *hasher);
 void cvy_hasher_add(cvy_hasher *hasher, const void *data, size_t bytes);
 cvy_hash cvy_hasher_result(const cvy_hasher *hasher);
+cvy_hash cvy_hash_of_text(const char *text);
 
 #ifdef __cplusplus
 }

@@ -2,6 +2,7 @@
 #include <convoy/base.h>
 
 #include <stdlib.h>
+#include <string.h>
 #include <xxhash.h>
 
 struct cvy_hasher {
@@ -30,10 +31,17 @@ void cvy_hasher_add(cvy_hasher *hasher, const void *data, size_t bytes) {
   CVY_CHECK(XXH3_128bits_update(hasher->state, data, bytes) == XXH_OK);
 }
 
-cvy_hash cvy_hasher_result(const cvy_hasher *hasher) {
-  const XXH128_hash_t sum = XXH3_128bits_digest(hasher->state);
+static cvy_hash as_hex(XXH128_hash_t sum) {
   cvy_hash hash;
   snprintf(hash.hex, sizeof hash.hex, "%016llx%016llx", (unsigned long long)sum.high64,
            (unsigned long long)sum.low64);
   return hash;
+}
+
+cvy_hash cvy_hasher_result(const cvy_hasher *hasher) {
+  return as_hex(XXH3_128bits_digest(hasher->state));
+}
+
+cvy_hash cvy_hash_of_text(const char *text) {
+  return as_hex(XXH3_128bits(text, strlen(text)));
 }

@@ -156,10 +156,7 @@ static cvy_err create_net(scaling *s, const cvy_arguments *arguments) {
 
 static cvy_err compare_networks(scaling *s) {
   char *text = cvy_yaml_text(s->network);
-  cvy_hasher *hasher = cvy_hasher_create();
-  cvy_hasher_add(hasher, text, strlen(text));
-  const cvy_hash hash = cvy_hasher_result(hasher);
-  cvy_hasher_destroy(hasher);
+  const cvy_hash hash = cvy_hash_of_text(text);
   free(text);
   return cvy_comm_expect_same(s->comm, hash.hex, "another network");
 }

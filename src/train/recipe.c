@@ -247,12 +247,9 @@ cvy_hash cvy_recipe_hash(const cvy_recipe *recipe) {
   copy.data.train = copy.run = "";
   copy.data.val = recipe->data.val[0] ? "some" : "";
   cvy_pool *pool = cvy_pool_create();
-  cvy_hasher *hasher = cvy_hasher_create();
   char *text = cvy_yaml_text(cvy_options_dump(&copy, pool, cvy_recipe_options));
-  cvy_hasher_add(hasher, text, strlen(text));
-  const cvy_hash hash = cvy_hasher_result(hasher);
+  const cvy_hash hash = cvy_hash_of_text(text);
   free(text);
-  cvy_hasher_destroy(hasher);
   cvy_pool_destroy(pool);
   return hash;
 }

@@ -409,6 +409,9 @@ static void hashes_do_not_depend_on_pieces(void) {
   cvy_hasher_add(hasher, data, 1000);
   CU_ASSERT_STRING_NOT_EQUAL(cvy_hasher_result(hasher).hex, whole.hex);
   CU_ASSERT_EQUAL(strlen(whole.hex), 32);
+  cvy_hasher_reset(hasher);
+  cvy_hasher_add(hasher, "text", 4);
+  CU_ASSERT_STRING_EQUAL(cvy_hasher_result(hasher).hex, cvy_hash_of_text("text").hex);
   cvy_hasher_destroy(hasher);
 }
 
