@@ -3,6 +3,7 @@
 #include "cmd/ranks.h"
 #include "data/augment.h"
 #include "train/recipe.h"
+#include "train/stop.h"
 #include <convoy/train.h>
 
 typedef struct options {
@@ -116,6 +117,7 @@ static const cvy_kind kind = {"train", "train a network as a recipe says", table
 static cvy_err run(const cvy_arguments *arguments, const void *config, const void *further) {
   (void)further;
   const options *o = config;
+  cvy_stop_listen(); /* starting MPI takes a while */
   cvy_comm *comm = cvy_ranks_start(&o->ranks);
   return cvy_ranks_finish(comm, train(comm, arguments, o), kind.name);
 }

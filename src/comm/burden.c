@@ -8,15 +8,16 @@
 #include <stdlib.h>
 
 enum {
-  VECTOR = 1 << 22,   /* floats a round */
-  TASKS_A_THREAD = 2, /* from one look at the clock to the next */
-  WAITS = 3           /* for each other */
+  VECTOR = 1 << 22, /* floats a round */
+  TASKS_A_CORE = 2, /* from one look at the clock to the next */
+  WAITS = 3         /* for each other */
 };
 
 static const double alone_s = 0.5, exchanging_s = 1;
 
 typedef struct burden {
   cvy_comm *all, *pair; /* all ranks do the same at the same time */
+  int cores;            /* that compute: more threads than a rank has cores lose no more */
   cvy_tree tree;
   cvy_exchange *exchange;
   float *vector;
@@ -25,7 +26,7 @@ typedef struct burden {
 } burden;
 
 static int64_t compute(const burden *b) {
-  const int64_t tasks = (int64_t)TASKS_A_THREAD * cvy_threads();
+  const int64_t tasks = (int64_t)TASKS_A_CORE * b->cores;
   cvy_parallel(tasks, b->task, b->context);
   return tasks;
 }
@@ -79,7 +80,7 @@ static double work_s_per_byte(const burden *b) {
     rounds++;
   } while (goes_on(b, start_s));
   rate = (rate + compute_alone(b)) / 2;
-  const double lost_s = mean_of_pair(b, cvy_threads() * (took_s - (double)tasks / rate));
+  const double lost_s = mean_of_pair(b, b->cores * (took_s - (double)tasks / rate));
   return lost_s > 0 ? lost_s / ((double)rounds * VECTOR * sizeof(float)) : 0;
 }
 
@@ -107,7 +108,9 @@ static cvy_err prepare(burden *b) {
 }
 
 cvy_err cvy_burden_measure(double *out, cvy_comm *comm, int partner, cvy_task task, const void *context) {
-  burden b = {.all = comm, .task = task, .context = context};
+  const int fair = cvy_comm_fair_threads(comm);
+  burden b = {
+      .all = comm, .cores = cvy_threads() < fair ? cvy_threads() : fair, .task = task, .context = context};
   *out = 0;
   cvy_comm_pair(&b.pair, comm, partner);
   const cvy_err err = cvy_comm_agree(comm, b.pair ? prepare(&b) : CVY_OK);

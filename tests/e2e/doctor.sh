@@ -39,6 +39,7 @@ ill oversubscribed -n 2 --oversubscribe --bind-to none -- --threads "$cores"
 advised
 ill oversubscribed -n $((4 * cores)) --oversubscribe --bind-to none --
 advised
+ill oversubscribed -n 2 --oversubscribe --bind-to none -- --threads 1024
 [ "$cores" -lt 4 ] || healthy -n 4 --bind-to none --
 if [ "$cores" -ge 2 ]; then
   healthy -n 2 --bind-to none -- --threads 1
