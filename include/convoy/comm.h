@@ -42,6 +42,8 @@ void cvy_comm_move(cvy_comm *comm, int to, int from, void *data, size_t bytes);
 void cvy_comm_gather(cvy_comm *comm, void *all, const void *mine, size_t bytes);
 /* Integers, so that the sum is exact in any order. */
 void cvy_comm_sum(cvy_comm *comm, int64_t *values, int64_t count);
+/* Of the ranks' seconds, to the nanosecond; the same on all. */
+double cvy_comm_mean_s(cvy_comm *comm, double mine_s);
 /* The lowest rank whose text differs from rank 0's, -1 if all are equal. Texts shorter than 256 bytes. */
 int cvy_comm_first_different(cvy_comm *comm, const char *text);
 /* Else CVY_E_INPUT, naming that rank, on all of them: "rank 3 has `what` than rank 0; ...". */
@@ -146,7 +148,7 @@ typedef struct cvy_exchange_config {
   const int64_t
       *bucket_ends; /* bucket k ends before float bucket_ends[k], where the next begins; the last is count */
   int64_t bucket_count;
-  /* Called for sums first ... end-1 as they get ready, in the communication thread or in cvy_exchange_finish (in both
+  /* NULL, or called for sums first ... end-1 as they get ready, in the communication thread or in cvy_exchange_finish (in both
    * cvy_parallel gets no help); of one rank in the latter, with help. */
   void (*use)(void *context, const float *sums, int64_t first, int64_t end);
   void (*done)(void *context, int64_t first,

@@ -29,13 +29,6 @@ static void use(void *context, const float *sums, int64_t first, int64_t end) {
   memcpy(b->handed_on + first, sums + first, sizeof(float) * (size_t)(end - first));
 }
 
-static void use_nothing(void *context, const float *sums, int64_t first, int64_t end) {
-  (void)context;
-  (void)sums;
-  (void)first;
-  (void)end;
-}
-
 static void sum(const bench *b, cvy_summing way) {
   const int count = cvy_int(b->count);
   MPI_Request request;
@@ -172,7 +165,6 @@ static cvy_err prepare(bench *b) {
                                 .count = b->count,
                                 .bucket_ends = &end,
                                 .bucket_count = 1,
-                                .use = use_nothing,
                                 .context = b};
   CVY_TRY(cvy_exchange_create(&b->exchanges[CVY_SUM_WHOLE], b->comm, &config));
   config.way = CVY_EXCHANGE_SHARDED;

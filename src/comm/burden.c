@@ -60,13 +60,6 @@ static bool goes_on(const burden *b, double start_s) {
   return more;
 }
 
-/* Where the two share cores, one may lose what the other gains. */
-static double mean_of_pair(const burden *b, double mine) {
-  double sum;
-  CVY_MPI(MPI_Allreduce(&mine, &sum, 1, MPI_DOUBLE, MPI_SUM, b->pair->mpi));
-  return sum / 2;
-}
-
 static double work_s_per_byte(const burden *b) {
   int64_t tasks = 0, rounds = 0;
   double rate = compute_alone(b), took_s = 0;
@@ -80,15 +73,9 @@ static double work_s_per_byte(const burden *b) {
     rounds++;
   } while (goes_on(b, start_s));
   rate = (rate + compute_alone(b)) / 2;
-  const double lost_s = mean_of_pair(b, b->cores * (took_s - (double)tasks / rate));
+  /* Where the two share cores, one may lose what the other gains. */
+  const double lost_s = cvy_comm_mean_s(b->pair, b->cores * (took_s - (double)tasks / rate));
   return lost_s > 0 ? lost_s / ((double)rounds * VECTOR * sizeof(float)) : 0;
-}
-
-static void use_nothing(void *context, const float *sums, int64_t first, int64_t end) {
-  (void)context;
-  (void)sums;
-  (void)first;
-  (void)end;
 }
 
 static cvy_err prepare(burden *b) {
@@ -103,8 +90,7 @@ static cvy_err prepare(burden *b) {
                                                     .way = CVY_EXCHANGE_WHOLE,
                                                     .count = VECTOR,
                                                     .bucket_ends = &end,
-                                                    .bucket_count = 1,
-                                                    .use = use_nothing});
+                                                    .bucket_count = 1});
 }
 
 cvy_err cvy_burden_measure(double *out, cvy_comm *comm, int partner, cvy_task task, const void *context) {

@@ -159,6 +159,12 @@ void cvy_comm_sum(cvy_comm *comm, int64_t *values, int64_t count) {
   CVY_MPI(MPI_Allreduce(MPI_IN_PLACE, values, cvy_int(count), MPI_INT64_T, MPI_SUM, comm->mpi));
 }
 
+double cvy_comm_mean_s(cvy_comm *comm, double mine_s) {
+  int64_t ns = (int64_t)(1e9 * mine_s);
+  cvy_comm_sum(comm, &ns, 1);
+  return 1e-9 * (double)ns / comm->size;
+}
+
 int cvy_comm_first_different(cvy_comm *comm, const char *text) {
   char mine[256] = "", first[256];
   snprintf(mine, sizeof mine, "%s", text);

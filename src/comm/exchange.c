@@ -120,7 +120,7 @@ static void count_done(cvy_exchange *x, cvy_span span) {
 }
 
 static void use(const cvy_exchange *x, cvy_span span) {
-  x->config.use(x->config.context, x->sums, span.first, span.end);
+  if (x->config.use) x->config.use(x->config.context, x->sums, span.first, span.end);
 }
 
 static float *way_back(const cvy_exchange *x) {

@@ -19,7 +19,8 @@ typedef struct cvy_link {
  * millisecond or less. The results are [ranks] on rank 0, to be freed; NULL on the others. Takes three seconds. Collective. */
 cvy_err cvy_links_measure(cvy_link **out, cvy_comm *comm, int distance, cvy_task task,
                           const void *context) CVY_MUST_CHECK;
-/* Of those, work_s_per_byte: by as many of cvy_threads() as the rank has cores, while the pair sums vectors. 0 without a partner, who is -1 then. */
+/* Of those, work_s_per_byte: by as many of cvy_threads() as the rank has cores, while the pair sums vectors. 0 without a partner,
+ * who is -1 then. */
 cvy_err cvy_burden_measure(double *work_s_per_byte, cvy_comm *comm, int partner, cvy_task task,
                            const void *context) CVY_MUST_CHECK;
 

@@ -60,13 +60,6 @@ static void run_step(bench *b, int64_t step) {
   cvy_comm_sum(b->comm, (int64_t *)&tally, CVY_TALLY_FIELDS);
 }
 
-/* Of all ranks, a step. */
-static double mean_s(bench *b, double mine_s, int64_t steps) {
-  int64_t ns = (int64_t)(1e9 * mine_s);
-  cvy_comm_sum(b->comm, &ns, 1);
-  return 1e-9 * (double)ns / (double)(steps * cvy_comm_size(b->comm));
-}
-
 static void run_steps(cvy_bench_ranks_result *out, bench *b, int64_t steps) {
   run_step(b, 0); /* touches all memory */
   const cvy_exchange_times before = cvy_gradients_times(b->gradients);
@@ -78,11 +71,12 @@ static void run_steps(cvy_bench_ranks_result *out, bench *b, int64_t steps) {
     mark_s = now_s;
   }
   const cvy_exchange_times after = cvy_gradients_times(b->gradients);
-  *out = (cvy_bench_ranks_result){.images = b->recipe.batch,
-                                  .bucket_mib = b->bucket.mib,
-                                  .step_s = cvy_spread_of(b->seconds, steps),
-                                  .exposed_s = mean_s(b, after.exposed_s - before.exposed_s, steps),
-                                  .exchange_cpu_s = mean_s(b, after.cpu_s - before.cpu_s, steps)};
+  *out = (cvy_bench_ranks_result){
+      .images = b->recipe.batch,
+      .bucket_mib = b->bucket.mib,
+      .step_s = cvy_spread_of(b->seconds, steps),
+      .exposed_s = cvy_comm_mean_s(b->comm, after.exposed_s - before.exposed_s) / (double)steps,
+      .exchange_cpu_s = cvy_comm_mean_s(b->comm, after.cpu_s - before.cpu_s) / (double)steps};
   cvy_gradients_whole_weights(b->gradients);
   out->weights = cvy_net_hash(b->net, NULL);
 }

@@ -64,13 +64,6 @@ static bool is_another(const cvy_net_info *net, int64_t size) {
 
 /* ---- a step ---- */
 
-/* The same on all ranks. */
-static double mean_s(const rehearsal *r, double mine_s) {
-  int64_t ns = (int64_t)(1e9 * mine_s);
-  cvy_comm_sum(r->comm, &ns, 1);
-  return 1e-9 * (double)ns / cvy_comm_size(r->comm);
-}
-
 static double step_s(const rehearsal *r) {
   const cvy_targets targets = {.labels = r->labels};
   const cvy_pass pass = {.training = true,
@@ -83,11 +76,11 @@ static double step_s(const rehearsal *r) {
   cvy_net_forward(r->net, r->images, &targets, &pass);
   cvy_gradients_backward(r->gradients, r->images, &targets, &pass);
   cvy_gradients_finish(r->gradients);
-  return mean_s(r, cvy_now_s() - start_s);
+  return cvy_comm_mean_s(r->comm, cvy_now_s() - start_s);
 }
 
 static bool has_time_for_round(const rehearsal *r, double usual_s) {
-  return mean_s(r, cvy_now_s() - r->start_s) + CVY_BUCKET_SIZES * usual_s < most_s;
+  return cvy_comm_mean_s(r->comm, cvy_now_s() - r->start_s) + CVY_BUCKET_SIZES * usual_s < most_s;
 }
 
 static cvy_err run_round(rehearsal *r, int64_t round) {
@@ -100,15 +93,15 @@ static cvy_err run_round(rehearsal *r, int64_t round) {
 }
 
 static cvy_err measure(cvy_bucket_choice *out, rehearsal *r) {
+  int64_t rounds = 0;
   step_s(r); /* touches all memory */
   const double before_s = cvy_gradients_times(r->gradients).exposed_s, usual_s = step_s(r);
-  out->exposed_s = mean_s(r, cvy_gradients_times(r->gradients).exposed_s - before_s);
+  out->exposed_s = cvy_comm_mean_s(r->comm, cvy_gradients_times(r->gradients).exposed_s - before_s);
   out->step_s[CVY_BUCKET_USUAL] = usual_s;
   if (out->exposed_s < worth_waiting * usual_s) return CVY_OK;
-  while (out->rounds < MOST_ROUNDS && has_time_for_round(r, usual_s)) CVY_TRY(run_round(r, out->rounds++));
+  while (rounds < MOST_ROUNDS && has_time_for_round(r, usual_s)) CVY_TRY(run_round(r, rounds++));
   for (int64_t i = 0; i < CVY_BUCKET_SIZES; i++)
-    if (out->rounds > 0 && r->seconds[i][0] > 0)
-      out->step_s[i] = cvy_spread_of(r->seconds[i], out->rounds).median;
+    if (rounds > 0 && r->seconds[i][0] > 0) out->step_s[i] = cvy_spread_of(r->seconds[i], rounds).median;
   out->mib = cvy_bucket_mib[cvy_bucket_best(out->step_s)];
   return CVY_OK;
 }

@@ -9,13 +9,12 @@
 enum { CVY_BUCKET_SIZES = 4, CVY_BUCKET_USUAL = 1 };
 extern const int64_t cvy_bucket_mib[CVY_BUCKET_SIZES]; /* from the smallest; the usual one among them */
 
+/* Measured, of the last microbatch of a step and its update: medians with each size, 0 where it was not tried because another
+ * one cuts the network so too; 0 throughout where nothing was measured, as for one rank. */
 typedef struct cvy_bucket_choice {
   int64_t mib;
-  /* What was measured, of the last microbatch of a step and its update; 0: nothing, as for one rank. */
-  int64_t rounds;
-  double step_s
-      [CVY_BUCKET_SIZES]; /* median of the rounds; 0: not tried, for another one cuts the network so too */
-  double exposed_s;       /* of a step with the usual size */
+  double step_s[CVY_BUCKET_SIZES];
+  double exposed_s; /* of a step with the usual size */
 } cvy_bucket_choice;
 
 /* The recipe's own size, or else the best for training `net` so; the usual one unless another is faster by more than the clock's

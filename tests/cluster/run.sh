@@ -47,6 +47,8 @@ for ((i = 0; i < nodes; i++)); do
   node ip link set lo up
   node ip address add "$net.$((i + 1))/24" dev eth0
   node ip link set eth0 up
+  # Whatever this machine prefers: BBR, for one, stops for 200 ms every ten seconds. Linux's default may not be allowed here.
+  for tcp in cubic reno; do node sysctl -qw net.ipv4.tcp_congestion_control=$tcp 2>/dev/null && break; done || true
   # Half a millisecond's worth of burst; what waits is dropped no sooner than TCP slows down.
   for end in "node tc qdisc add dev eth0" "tc qdisc add dev $name.$i"; do
     $end root tbf rate "${mbit}mbit" burst 128kb latency 50ms 2>/dev/null || skip "no right to limit a link"
