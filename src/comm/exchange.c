@@ -58,7 +58,7 @@ struct cvy_exchange {
   bool driven; /* somebody is in work(), and alone calls MPI */
   cvy_exchange_times times;
 
-  /* The thread's own: */
+  /* Of whoever is in work(): */
   float *sums, *handed_on;
   cvy_span bucket; /* what is left of the one that is cut up */
   int64_t blocks;  /* begun, ever */

@@ -73,7 +73,7 @@ for signals in "USR1 USR1" "TERM TERM" "USR1 TERM INT"; do
   [ $? = 75 ] || fail "$signals should end with 75: $(cat signalled.log)"
 done
 
-# Before the first step too: as soon as it is listened to, which is before the data are opened.
+# Before the first step too: as soon as it is listened to, which is before MPI starts.
 listens() { (( 0x$(sed -n 's/^SigCgt:\t//p' "/proc/$1/status" 2>/dev/null || echo 0) & 0x200 )); } # to SIGUSR1
 "$convoy" train ./recipe.yaml run=signalled --overwrite epochs=2000 >/dev/null 2>signalled.log &
 job=$!
