@@ -1,8 +1,9 @@
 /* The binary version of CIFAR-10 and CIFAR-100 (A. Krizhevsky 2009, "Learning multiple layers of features from tiny
  * images"), from its files, the folder that holds them, or the archive as it is downloaded. */
-#include "cifar.h"
-#include "tree.h"
-#include "unpack.h"
+#include "datasets/cifar.h"
+
+#include "archive/file_tree.h"
+#include "archive/unpack.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@ enum { SIDE = 32, PLANE = SIDE * SIDE, SAMPLES = 3 * PLANE, MAX_FILES = 16 };
 static const char *const parts[2] = {"train", "test"};
 
 typedef struct file {
-  const cvy_tree *tree;
+  const cvy_file_tree *tree;
   cvy_member member;
   const char *name;
   int64_t first, count; /* records */
@@ -21,7 +22,7 @@ typedef struct file {
 typedef struct state {
   const cvy_cifar *set;
   cvy_pool *pool;
-  cvy_tree *trees[MAX_FILES];
+  cvy_file_tree *trees[MAX_FILES];
   int64_t tree_count;
   file files[MAX_FILES];
   int64_t file_count;
@@ -36,7 +37,7 @@ typedef struct state {
 /* ---- files ---- */
 
 /* The member of that name in any folder of the tree. */
-static const cvy_member *find_file(const cvy_tree *tree, const char *name) {
+static const cvy_member *find_file(const cvy_file_tree *tree, const char *name) {
   for (int64_t i = 0; i < tree->members.count; i++) {
     const cvy_member *m = &tree->members.items[i];
     const char *slash = strrchr(m->name, '/');
@@ -45,12 +46,12 @@ static const cvy_member *find_file(const cvy_tree *tree, const char *name) {
   return NULL;
 }
 
-static cvy_err add_file(state *s, const cvy_tree *tree, const cvy_member *member) {
+static cvy_err add_file(state *s, const cvy_file_tree *tree, const cvy_member *member) {
   char name[4352];
   const int64_t record = s->set->label_bytes + SAMPLES;
   if (s->file_count == MAX_FILES)
     return cvy_error(CVY_E_USAGE, "%s: more than %d files", s->set->reader, MAX_FILES);
-  cvy_tree_name(name, sizeof name, tree, member);
+  cvy_file_tree_name(name, sizeof name, tree, member);
   if (member->size == 0 || member->size % record != 0)
     return cvy_error(CVY_E_INPUT,
                      "%s: %ld bytes; expected whole records of %ld bytes (%s is read in its binary version)",
@@ -63,7 +64,7 @@ static cvy_err add_file(state *s, const cvy_tree *tree, const cvy_member *member
 }
 
 /* The files of one part; *found = false if none is there. Some, but not all: an error. */
-static cvy_err find_part(const cvy_member **out, bool *found, const cvy_tree *tree,
+static cvy_err find_part(const cvy_member **out, bool *found, const cvy_file_tree *tree,
                          const char *const *names) {
   const char *there = NULL, *missing = NULL;
   for (int64_t i = 0; names[i]; i++) {
@@ -79,7 +80,7 @@ static cvy_err find_part(const cvy_member **out, bool *found, const cvy_tree *tr
   return CVY_OK;
 }
 
-static cvy_err add_part(state *s, const cvy_tree *tree, const char *part) {
+static cvy_err add_part(state *s, const cvy_file_tree *tree, const char *part) {
   const cvy_member *members[2][MAX_FILES];
   bool found[2];
   for (int i = 0; i < 2; i++) CVY_TRY(find_part(members[i], &found[i], tree, s->set->files[i]));
@@ -107,8 +108,8 @@ static cvy_err add_input(state *s, const char *input) {
   if (s->tree_count == MAX_FILES)
     return cvy_error(CVY_E_USAGE, "%s: more than %d inputs", s->set->reader, MAX_FILES);
   const bool single = is_single(path);
-  cvy_tree *tree;
-  CVY_TRY((single ? cvy_tree_open_file : cvy_tree_open)(&tree, path));
+  cvy_file_tree *tree;
+  CVY_TRY((single ? cvy_file_tree_open_file : cvy_file_tree_open)(&tree, path));
   s->trees[s->tree_count++] = tree;
   return single ? add_file(s, tree, &tree->members.items[0]) : add_part(s, tree, part);
 }
@@ -121,7 +122,7 @@ static cvy_err read_labels(state *s) {
   s->labels = cvy_pool_new(s->pool, (size_t)(last->first + last->count));
   for (int64_t i = 0; i < s->file_count; i++) {
     const file *f = &s->files[i];
-    CVY_TRY(cvy_tree_read(&s->whole, f->tree, &f->member));
+    CVY_TRY(cvy_file_tree_read(&s->whole, f->tree, &f->member));
     for (int64_t k = 0; k < f->count; k++) {
       const uint8_t label = s->whole.data[k * record + s->set->label];
       if (label >= s->set->class_count)
@@ -141,14 +142,14 @@ cvy_err cvy_cifar_find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool 
   static const char *const splits[2] = {"train", "val"};
   const cvy_member *members[MAX_FILES];
   bool found[2] = {false};
-  cvy_tree *tree;
+  cvy_file_tree *tree;
   *count = 0;
   if (is_single(path)) return CVY_OK;
-  CVY_TRY(cvy_tree_open(&tree, path));
+  CVY_TRY(cvy_file_tree_open(&tree, path));
   cvy_err err = CVY_OK;
   for (int i = 0; i < 2 && !err; i++) err = find_part(members, &found[i], tree, set->files[i]);
-  if (!err) cvy_tree_keep(tree);
-  cvy_tree_close(tree);
+  if (!err) cvy_file_tree_keep(tree);
+  cvy_file_tree_close(tree);
   if (err || !found[0] || !found[1]) return err;
   *out = cvy_pool_new(pool, 2 * sizeof **out);
   for (int i = 0; i < 2; i++)
@@ -158,7 +159,7 @@ cvy_err cvy_cifar_find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool 
 
 void cvy_cifar_close(cvy_source *source) {
   state *s = source->state;
-  for (int64_t i = 0; i < s->tree_count && !s->borrows; i++) cvy_tree_close(s->trees[i]);
+  for (int64_t i = 0; i < s->tree_count && !s->borrows; i++) cvy_file_tree_close(s->trees[i]);
   cvy_bytes_free(&s->whole);
   cvy_image_free(&s->stored);
   cvy_image_free(&s->scaled);
@@ -216,7 +217,7 @@ cvy_err cvy_cifar_read(cvy_record *out, cvy_source *source, int64_t index) {
   const int64_t place = index - f->first, record = s->set->label_bytes + SAMPLES;
   snprintf(s->name, sizeof s->name, "%s: record %ld", f->name, place);
   *out = (cvy_record){.label = s->labels[index], .name = s->name};
-  CVY_TRY(cvy_tree_read_at(planes, f->tree, &f->member, place * record + s->set->label_bytes, SAMPLES));
+  CVY_TRY(cvy_file_tree_read_at(planes, f->tree, &f->member, place * record + s->set->label_bytes, SAMPLES));
   cvy_image_resize_buffer(&s->stored, SIDE, SIDE, 3);
   for (int64_t i = 0; i < PLANE; i++)
     for (int64_t k = 0; k < 3; k++) s->stored.px[i * 3 + k] = planes[k * PLANE + i];

@@ -2,7 +2,7 @@
 #ifndef CVY_DATASETS_CIFAR_H
 #define CVY_DATASETS_CIFAR_H
 
-#include "reader.h"
+#include "datasets/reader.h"
 
 /* One of the two sets. A record is `label_bytes` labels, of which the one at `label` counts, and 3,072 samples: the
  * red plane, the green, the blue, each 32 rows of 32. */

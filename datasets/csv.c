@@ -3,8 +3,8 @@
  * The separator, whether there is a header, and which column is which are found where nothing is said. Paths are
  * relative to the list's folder. Labels that are all whole numbers are classes in the order of the numbers; else
  * classes are the labels' texts in byte order. */
-#include "pictures.h"
-#include "table.h"
+#include "archive/table.h"
+#include "datasets/pictures.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * Classes are the sub-folders' names in byte order, and so are the files within; hidden files, and files
  * beside the sub-folders, do not count. A folder whose sub-folders are called train, val (or valid,
  * validation) and test holds splits, each a folder of classes. */
-#include "pictures.h"
+#include "datasets/pictures.h"
 
 #include <dirent.h>
 #include <errno.h>

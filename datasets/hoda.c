@@ -17,8 +17,8 @@
  * enlarged to fill it, because size tells the ring of a zero from a five: LeNet-5 reads 98.8 % of the test
  * digits so, 98.6 % if all fill the room. Targets with a room above NATURAL pixels enlarge all digits alike,
  * by room / NATURAL. The whole file is checked when it is opened. */
-#include "files.h"
-#include "reader.h"
+#include "datasets/reader.h"
+#include "file/bytes.h"
 
 #include <stdlib.h>
 #include <string.h>

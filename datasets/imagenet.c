@@ -11,11 +11,11 @@
  *                                                        in an order of its own, which meta.mat explains
  *
  * Classes are numbered in the order of their synsets, as everywhere but in the development kit. */
-#include "matlab.h"
-#include "pictures.h"
-#include "synsets.h"
-#include "tree.h"
-#include "unpack.h"
+#include "archive/file_tree.h"
+#include "archive/matlab.h"
+#include "archive/unpack.h"
+#include "datasets/pictures.h"
+#include "datasets/synsets.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -89,8 +89,8 @@ static cvy_err read_meta(state *s, const void *bytes, size_t count, const char *
 static cvy_err read_devkit(state *s, const char *path) {
   static const char *const names[2] = {"meta.mat", "ILSVRC2012_validation_ground_truth.txt"};
   cvy_bytes *file = &s->common.delivery.file;
-  cvy_tree *kit;
-  CVY_TRY(cvy_tree_open(&kit, path));
+  cvy_file_tree *kit;
+  CVY_TRY(cvy_file_tree_open(&kit, path));
   cvy_err err = CVY_OK;
   for (int k = 0; k < 2 && !err; k++) {
     const cvy_member *found = NULL;
@@ -100,14 +100,14 @@ static cvy_err read_devkit(state *s, const char *path) {
     }
     const char *name = cvy_pool_format(s->common.pool, "%s: %s", path, names[k]);
     if (!found) err = cvy_error(CVY_E_INPUT, "%s: no '%s' in it", path, names[k]);
-    if (!err) err = cvy_tree_read(file, kit, found);
+    if (!err) err = cvy_file_tree_read(file, kit, found);
     if (!err && k == 0) err = read_meta(s, file->data, file->count, name);
     if (!err && k == 1 && !s->given.truth_path) {
       cvy_lines_read(&s->given.truth, s->common.pool, file->data, file->count);
       s->given.truth_path = name;
     }
   }
-  cvy_tree_close(kit);
+  cvy_file_tree_close(kit);
   return err;
 }
 

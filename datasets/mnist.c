@@ -2,8 +2,8 @@
  *
  * Big endian: u32 magic (0x0803 images, 0x0801 labels: type u8, three dimensions or one), then a u32 a
  * dimension, then the bytes. One split is one file of images and one of labels, told apart by their magic. */
-#include "files.h"
-#include "reader.h"
+#include "datasets/reader.h"
+#include "file/bytes.h"
 
 #include <stdlib.h>
 #include <string.h>

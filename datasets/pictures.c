@@ -1,4 +1,4 @@
-#include "pictures.h"
+#include "datasets/pictures.h"
 
 #include <errno.h>
 #include <fcntl.h>

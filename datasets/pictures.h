@@ -2,8 +2,8 @@
 #ifndef CVY_DATASETS_PICTURES_H
 #define CVY_DATASETS_PICTURES_H
 
-#include "files.h"
-#include "reader.h"
+#include "datasets/reader.h"
+#include "file/bytes.h"
 
 typedef struct cvy_pictures {
   int64_t h, w, c; /* delivered; h = w = 0: as they are */

@@ -6,7 +6,7 @@
 #define CVY_DATASETS_READER_H
 
 #include "base/options.h"
-#include <convoy/data.h>
+#include "picture/image.h"
 
 /* What one input of the command line holds once it is open. */
 typedef struct cvy_source {

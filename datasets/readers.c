@@ -1,13 +1,13 @@
 /* The registry of dataset readers: readers.def, one line each. */
-#include "reader.h"
+#include "datasets/reader.h"
 
 #define READER(name) extern const cvy_reader cvy_reader_##name;
-#include "readers.def"
+#include "datasets/readers.def"
 #undef READER
 
 #define READER(name) &cvy_reader_##name,
 static const cvy_reader *const readers[] = {
-#include "readers.def"
+#include "datasets/readers.def"
 };
 #undef READER
 

@@ -1,4 +1,4 @@
-#include "synsets.h"
+#include "datasets/synsets.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef CVY_DATASETS_SYNSETS_H
 #define CVY_DATASETS_SYNSETS_H
 
-#include <convoy/base.h>
+#include "base/base.h"
 
 /* One line of a text, cut at the first blank, tab or comma. */
 typedef struct cvy_line {

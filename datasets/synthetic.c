@@ -8,7 +8,7 @@
  *
  * Every sample is a function of (seed, index): counted random numbers, and no arithmetic but IEEE's exact + -
  * * / and square root (a library's sine may differ in the last bit from machine to machine). */
-#include "reader.h"
+#include "datasets/reader.h"
 
 #include <math.h>
 #include <stdlib.h>

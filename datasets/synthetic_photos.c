@@ -5,7 +5,7 @@
  * of cortical cells"), some ellipses with sharp edges, and the fine grain of a sensor; a class has its colour. Sizes,
  * shapes and qualities vary as in ImageNet's: about 110 KB at 500x375. A photo is a function of (seed, index): counted
  * random numbers, exact arithmetic, and libjpeg-turbo's accurate integer DCT. */
-#include "pictures.h"
+#include "datasets/pictures.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,8 +3,8 @@
  * What lies above the classes, "pets/" in "pets/cat/1.jpg", is found as the folders that all pictures share. If all
  * pictures lie in one folder, their names must tell the classes, as in Kaggle's "train/cat.1.jpg". An input
  * "pets.tar:train" is the part of the archive beneath the folder train. */
-#include "pictures.h"
-#include "tree.h"
+#include "archive/file_tree.h"
+#include "datasets/pictures.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ typedef struct picture {
 
 typedef struct state {
   cvy_picture_state common;
-  cvy_tree *tree;
+  cvy_file_tree *tree;
   picture *pictures;
 } state;
 
@@ -83,7 +83,7 @@ static const char *class_of(cvy_pool *pool, const layout *l, const cvy_member *m
 
 /* ---- the layout ---- */
 
-static cvy_err find_layout(layout *l, cvy_pool *pool, const cvy_tree *tree, const char *part) {
+static cvy_err find_layout(layout *l, cvy_pool *pool, const cvy_file_tree *tree, const char *part) {
   size_t length = part ? strlen(part) : 0;
   while (length > 0 && part[length - 1] == '/') length--;
   *l = (layout){0};
@@ -98,7 +98,7 @@ static cvy_err find_layout(layout *l, cvy_pool *pool, const cvy_tree *tree, cons
   return CVY_OK;
 }
 
-static cvy_err name_classes(cvy_classes *out, cvy_pool *pool, const layout *l, const cvy_tree *tree) {
+static cvy_err name_classes(cvy_classes *out, cvy_pool *pool, const layout *l, const cvy_file_tree *tree) {
   const char **names = cvy_pool_new(pool, sizeof *names * (size_t)l->count);
   int64_t n = 0;
   for (int64_t i = 0; i < l->count; i++) {
@@ -119,11 +119,12 @@ static cvy_err name_classes(cvy_classes *out, cvy_pool *pool, const layout *l, c
 
 static void close_tar(cvy_source *source) {
   const state *s = source->state;
-  if (!s->common.borrows) cvy_tree_close(s->tree);
+  if (!s->common.borrows) cvy_file_tree_close(s->tree);
   cvy_pictures_end(source);
 }
 
-static cvy_err check_classes(const cvy_classes *classes, const int64_t *per_class, const cvy_tree *tree) {
+static cvy_err check_classes(const cvy_classes *classes, const int64_t *per_class,
+                             const cvy_file_tree *tree) {
   int64_t splits = 0;
   for (int64_t k = 0; k < classes->count; k++) splits += cvy_split_called(classes->names[k]) != NULL;
   if (splits == classes->count && splits > 0)
@@ -167,7 +168,7 @@ static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t in
   cvy_split_input(&path, &part, s->common.pool, inputs[0]);
   if (cvy_is_folder(path))
     return cvy_error(CVY_E_INPUT, "%s: a folder; 'convoy prepare folder' reads those", path);
-  CVY_TRY(cvy_tree_open(&s->tree, path));
+  CVY_TRY(cvy_file_tree_open(&s->tree, path));
   CVY_TRY(find_layout(&l, s->common.pool, s->tree, part));
   CVY_TRY(name_classes(&classes, s->common.pool, &l, s->tree));
   return add_pictures(out, &l, &classes);
@@ -188,15 +189,15 @@ static void tar_again(cvy_source *out, const cvy_source *first) {
 static cvy_err read_tar(cvy_record *out, cvy_source *source, int64_t index) {
   state *s = source->state;
   const picture *p = &s->pictures[index];
-  cvy_tree_name(s->common.delivery.name, sizeof s->common.delivery.name, s->tree, p->member);
+  cvy_file_tree_name(s->common.delivery.name, sizeof s->common.delivery.name, s->tree, p->member);
   *out = (cvy_record){.label = p->label, .name = s->common.delivery.name};
   CVY_TRY(cvy_pictures_reserve(&s->common.delivery, p->member->size));
-  CVY_TRY(cvy_tree_read(&s->common.delivery.file, s->tree, p->member));
+  CVY_TRY(cvy_file_tree_read(&s->common.delivery.file, s->tree, p->member));
   return cvy_pictures_deliver(out, &s->common.delivery, source);
 }
 
-static cvy_err find_splits_in(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const cvy_tree *tree,
-                              const char *path, const char *part) {
+static cvy_err find_splits_in(cvy_prepare_input **out, int64_t *count, cvy_pool *pool,
+                              const cvy_file_tree *tree, const char *path, const char *part) {
   layout l;
   cvy_classes names;
   CVY_TRY(find_layout(&l, pool, tree, part));
@@ -208,14 +209,14 @@ static cvy_err find_splits_in(cvy_prepare_input **out, int64_t *count, cvy_pool 
 
 static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *input) {
   const char *path, *part;
-  cvy_tree *tree;
+  cvy_file_tree *tree;
   *count = 0;
   cvy_split_input(&path, &part, pool, input);
   if (cvy_is_folder(path)) return CVY_OK;
-  CVY_TRY(cvy_tree_open(&tree, path));
+  CVY_TRY(cvy_file_tree_open(&tree, path));
   const cvy_err err = find_splits_in(out, count, pool, tree, path, part);
-  if (!err) cvy_tree_keep(tree);
-  cvy_tree_close(tree);
+  if (!err) cvy_file_tree_keep(tree);
+  cvy_file_tree_close(tree);
   return err;
 }
 

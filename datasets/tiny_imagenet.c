@@ -8,9 +8,9 @@
  *   val/val_annotations.txt                   "val_0.JPEG n03444034 ..." (and a box)
  *
  * all beneath one folder, or in an archive. The test pictures have no labels and are left out. */
-#include "pictures.h"
-#include "synsets.h"
-#include "tree.h"
+#include "archive/file_tree.h"
+#include "datasets/pictures.h"
+#include "datasets/synsets.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +26,7 @@ typedef struct picture {
 
 typedef struct state {
   cvy_picture_state common;
-  cvy_tree *tree;
+  cvy_file_tree *tree;
   const char *root; /* what stands before "train/" in the names */
   cvy_synsets synsets;
   picture *pictures;
@@ -36,7 +36,7 @@ typedef struct state {
 /* ---- the tree ---- */
 
 /* NULL: no folder train. In `pool`. */
-static const char *find_root(cvy_pool *pool, const cvy_tree *tree) {
+static const char *find_root(cvy_pool *pool, const cvy_file_tree *tree) {
   for (int64_t i = 0; i < tree->members.count; i++) {
     const char *name = tree->members.items[i].name;
     for (const char *p = strstr(name, "train/"); p; p = strstr(p + 1, "train/"))
@@ -45,10 +45,10 @@ static const char *find_root(cvy_pool *pool, const cvy_tree *tree) {
   return NULL;
 }
 
-static const cvy_member *find_below(cvy_pool *pool, const cvy_tree *tree, const char *root,
+static const cvy_member *find_below(cvy_pool *pool, const cvy_file_tree *tree, const char *root,
                                     const char *name) {
   const char *path = cvy_pool_format(pool, "%s%s", root, name);
-  return cvy_tree_find(tree, path, strlen(path));
+  return cvy_file_tree_find(tree, path, strlen(path));
 }
 
 /* *there = false: no such file. `path` receives its name for errors. */
@@ -58,14 +58,14 @@ static cvy_err read_lines(cvy_lines *out, bool *there, const char **path, state 
   *there = m;
   *out = (cvy_lines){0};
   if (!m) return CVY_OK;
-  cvy_tree_name(full, sizeof full, s->tree, m);
+  cvy_file_tree_name(full, sizeof full, s->tree, m);
   *path = cvy_pool_format(s->common.pool, "%s", full);
-  CVY_TRY(cvy_tree_read(&s->common.delivery.file, s->tree, m));
+  CVY_TRY(cvy_file_tree_read(&s->common.delivery.file, s->tree, m));
   cvy_lines_read(out, s->common.pool, s->common.delivery.file.data, s->common.delivery.file.count);
   return CVY_OK;
 }
 
-static bool has_member_below(const cvy_tree *tree, const char *before) {
+static bool has_member_below(const cvy_file_tree *tree, const char *before) {
   const size_t length = strlen(before);
   for (int64_t i = 0; i < tree->members.count; i++)
     if (strncmp(tree->members.items[i].name, before, length) == 0) return true;
@@ -132,7 +132,7 @@ static cvy_err add_train(cvy_source *out) {
     const char *id = m->name + root + 6, *slash = strchr(id, '/');
     if (!slash || strncmp(slash, "/images/", 8) != 0) continue; /* n01443537_boxes.txt */
     char where[4352];
-    cvy_tree_name(where, sizeof where, s->tree, m);
+    cvy_file_tree_name(where, sizeof where, s->tree, m);
     CVY_TRY(add_picture(out, m, cvy_pool_format(s->common.pool, "%.*s", (int)(slash - id), id), where));
   }
   return CVY_OK;
@@ -180,11 +180,11 @@ static cvy_err add_val(cvy_source *out) {
 
 static void close_tiny(cvy_source *source) {
   const state *s = source->state;
-  if (!s->common.borrows) cvy_tree_close(s->tree);
+  if (!s->common.borrows) cvy_file_tree_close(s->tree);
   cvy_pictures_end(source);
 }
 
-static cvy_err no_train(const cvy_tree *tree) {
+static cvy_err no_train(const cvy_file_tree *tree) {
   return cvy_error(CVY_E_INPUT, "%s: no folder 'train' in it; expected Tiny-ImageNet's own layout",
                    tree->path);
 }
@@ -201,7 +201,7 @@ static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t in
   const bool val = part && strcmp(part, "val") == 0;
   if (part && !val && strcmp(part, "train") != 0)
     return cvy_error(CVY_E_USAGE, "%s: the parts of tiny-imagenet are train and val", inputs[0]);
-  CVY_TRY(cvy_tree_open(&s->tree, path));
+  CVY_TRY(cvy_file_tree_open(&s->tree, path));
   s->root = find_root(s->common.pool, s->tree);
   if (!s->root) return no_train(s->tree);
   CVY_TRY(read_synsets(s));
@@ -232,10 +232,10 @@ static void tiny_again(cvy_source *out, const cvy_source *first) {
 static cvy_err read_tiny(cvy_record *out, cvy_source *source, int64_t index) {
   state *s = source->state;
   const picture *p = &s->pictures[index];
-  cvy_tree_name(s->common.delivery.name, sizeof s->common.delivery.name, s->tree, p->member);
+  cvy_file_tree_name(s->common.delivery.name, sizeof s->common.delivery.name, s->tree, p->member);
   *out = (cvy_record){.label = p->label, .name = s->common.delivery.name};
   CVY_TRY(cvy_pictures_reserve(&s->common.delivery, p->member->size));
-  CVY_TRY(cvy_tree_read(&s->common.delivery.file, s->tree, p->member));
+  CVY_TRY(cvy_file_tree_read(&s->common.delivery.file, s->tree, p->member));
   return cvy_pictures_deliver(out, &s->common.delivery, source);
 }
 
@@ -243,15 +243,15 @@ static cvy_err read_tiny(cvy_record *out, cvy_source *source, int64_t index) {
 static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *input) {
   static const char *const splits[2] = {"train", "val"};
   const char *path, *part;
-  cvy_tree *tree;
+  cvy_file_tree *tree;
   *count = 0;
   cvy_split_input(&path, &part, pool, input);
   if (part) return CVY_OK;
-  CVY_TRY(cvy_tree_open(&tree, path));
+  CVY_TRY(cvy_file_tree_open(&tree, path));
   const char *root = find_root(pool, tree);
   const bool listed = root && find_below(pool, tree, root, "val/val_annotations.txt");
-  cvy_tree_keep(tree);
-  cvy_tree_close(tree);
+  cvy_file_tree_keep(tree);
+  cvy_file_tree_close(tree);
   if (!listed)
     cvy_log("%s: no val_annotations.txt: the pictures of val have no classes and are left out", path);
   if (!listed) return CVY_OK;

@@ -1,22 +1,14 @@
-/* The ground floor: errors, memory, counted random numbers, threads, hashes.
+/* What every program that calls Convoy needs: errors, the log, threads, hashes.
  *
- * Nothing here knows about networks, data or MPI. Every other room may include this header.
- *
- * Errors. An operating error (file, recipe, memory, network) is a `cvy_err` that the caller must look at; its
- * message waits in a buffer of the calling thread until the next error of that thread. CVY_TRY passes an
- * error up, CVY_TRY_IN puts the place in front of the message on the way. A programmer error is a CVY_CHECK:
- * it is compiled into every build and ends the job through the fatal hook (MPI_Abort in an MPI job). A
- * function that fails leaves its out pointers NULL, and its caller owes nothing.
- */
+ * A function that can fail returns a `cvy_err`, which the caller must look at; the message waits in a buffer of the
+ * calling thread until the next error of that thread. On an error an out pointer is NULL and the caller owes nothing. A
+ * mistake of the program itself (an argument that cannot be) ends the process through the fatal hook, with a message. */
 #ifndef CONVOY_BASE_H
 #define CONVOY_BASE_H
 
-#include <limits.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -24,189 +16,40 @@ extern "C" {
 
 #define CVY_VERSION "0.1.0"
 
-#define CVY_MUST_CHECK      __attribute__((warn_unused_result))
-#define CVY_NORETURN        __attribute__((noreturn))
-#define CVY_PRINTF(fmt, va) __attribute__((format(printf, fmt, va)))
-#define CVY_COUNT(array)    ((int64_t)(sizeof(array) / sizeof((array)[0])))
-
-/* ---- errors ------------------------------------------------------------------------------------------- */
+#define CVY_MUST_CHECK __attribute__((warn_unused_result))
 
 typedef enum cvy_err {
   CVY_OK = 0,
   CVY_E_USAGE,  /* the command line is wrong */
   CVY_E_INPUT,  /* a recipe, network, image or data file is missing or wrong */
   CVY_E_SYSTEM, /* the system refused: disk full, out of memory, a read or write failed */
-  CVY_E_RUN, /* failed after it had begun: a damaged picture, a loss that is not finite, replicas that differ
-              */
-  CVY_E_STOPPED /* stopped on request with a checkpoint written */
+  CVY_E_RUN, /* it failed after it had begun: a damaged picture, a loss that is not finite, replicas that differ */
+  CVY_E_STOPPED /* it stopped on request, with a checkpoint written */
 } cvy_err;
 
-/* Sets this thread's message and returns `code`. */
-cvy_err cvy_error(cvy_err code, const char *format, ...) CVY_PRINTF(2, 3) CVY_MUST_CHECK;
-/* Puts "place: " in front of this thread's message and returns `code`. */
-cvy_err cvy_error_in(cvy_err code, const char *format, ...) CVY_PRINTF(2, 3) CVY_MUST_CHECK;
 /* This thread's latest message, "" if none. */
 const char *cvy_err_message(void);
-/* The process exit code for an error met before anything was started: 0, 2 for usage and input, 75, else 1.
- */
+/* The process exit code for an error met before anything was started: 0, 2 for usage and input, 75, else 1. */
 int cvy_err_exit_code(cvy_err code);
-
-#define CVY_TRY(call)                                                                                        \
-  do {                                                                                                       \
-    cvy_err cvy_try_err_ = (call);                                                                           \
-    if (cvy_try_err_) return cvy_try_err_;                                                                   \
-  } while (0)
-
-#define CVY_TRY_IN(call, ...)                                                                                \
-  do {                                                                                                       \
-    cvy_err cvy_try_err_ = (call);                                                                           \
-    if (cvy_try_err_) return cvy_error_in(cvy_try_err_, __VA_ARGS__);                                        \
-  } while (0)
-
-/* Runs `call`; on an error goes to `label` with the code in `err` (a local variable of the caller). */
-#define CVY_TRY_GOTO(err, call, label)                                                                       \
-  do {                                                                                                       \
-    if (((err) = (call))) goto label;                                                                        \
-  } while (0)
-
-/* Ends the job: prints the message and calls the hook (by default _Exit(1)). Never returns. */
-CVY_NORETURN void cvy_fatal(const char *format, ...) CVY_PRINTF(1, 2);
-/* What cvy_fatal calls after its message; it must not return. The comm room sets MPI_Abort here. */
+/* The hook is called after the message of a fatal error, and must not return. By default it is _Exit(1); cvy_comm_start
+ * sets MPI_Abort. */
 void cvy_set_fatal_hook(void (*hook)(int exit_code));
 
-#define CVY_CHECK(condition, ...)                                                                            \
-  do {                                                                                                       \
-    if (!(condition)) cvy_check_failed(__FILE__, __LINE__, #condition, " " __VA_ARGS__);                     \
-  } while (0)
-CVY_NORETURN void cvy_check_failed(const char *file, int line, const char *condition, const char *format, ...)
-    CVY_PRINTF(4, 5);
-
-/* ---- log ---------------------------------------------------------------------------------------------- */
-
-/* A line for a person on stderr, "convoy: ..."; only where logging is on (rank 0 of an MPI job). */
-void cvy_log(const char *format, ...) CVY_PRINTF(1, 2);
-void cvy_warn(const char *format, ...) CVY_PRINTF(1, 2);
+/* Whether the library may write lines for people ("convoy: ...") and progress on stderr. It may, at first; cvy_comm_start
+ * lets only rank 0. */
 void cvy_log_enable(bool on);
 
-/* Progress of long work on stderr: one line that rewrites itself on a terminal; elsewhere a plain line every
- * few seconds. Silent where logging is off. cvy_progress_end leaves the last state standing as a plain line.
- */
-void cvy_progress(const char *format, ...) CVY_PRINTF(1, 2);
-void cvy_progress_end(void);
-
-/* ---- memory ------------------------------------------------------------------------------------------- */
-
-/* Small set-up objects (names, nodes, tables). Running out of memory here is fatal, so there is no error. */
-void *cvy_new(size_t bytes); /* zeroed; free with free() */
-char *cvy_format(const char *format, ...) CVY_PRINTF(1, 2);
-
-/* A pool holds many small set-up objects that die together. Not for use by two threads at once. */
-typedef struct cvy_pool cvy_pool;
-cvy_pool *cvy_pool_create(void);
-void cvy_pool_destroy(cvy_pool *pool); /* NULL is allowed */
-void *cvy_pool_new(cvy_pool *pool, size_t bytes);
-char *cvy_pool_format(cvy_pool *pool, const char *format, ...) CVY_PRINTF(2, 3);
-
-/* Large planned memory (parameters, activations, scratch): 64-byte aligned, zeroed, page by page on first
- * touch. `what` names it in the error. */
-cvy_err cvy_buffer_create(void **out, size_t bytes, const char *what) CVY_MUST_CHECK;
-/* The same for memory of which parts are never touched: it has small pages, and so takes no more than what is. */
-cvy_err cvy_buffer_create_sparse(void **out, size_t bytes, const char *what) CVY_MUST_CHECK;
-void cvy_buffer_destroy(void *buffer);
-/* `bytes` rounded up to whole cache lines, so that neighbours in an arena never share one. */
-size_t cvy_aligned(size_t bytes);
-/* The most memory that this process has had resident so far; 0 if the system does not say. */
-size_t cvy_peak_bytes(void);
-
-/* MPI's and BLAS's int from our int64_t; fatal if it does not fit. */
-static inline int cvy_int(int64_t value) {
-  CVY_CHECK(value >= INT_MIN && value <= INT_MAX, "%lld does not fit an int", (long long)value);
-  return (int)value;
-}
-
-/* ---- counted random numbers --------------------------------------------------------------------------- */
-
-/* A random number is a function of where it is used, never of who draws it: Philox4x32-10 (Salmon et al.
- * 2011, "Parallel random numbers: as easy as 1, 2, 3") keyed by the seed and counting (purpose, layer; step
- * or epoch; sample; unit). */
-typedef enum cvy_purpose {
-  CVY_FOR_INIT = 1,
-  CVY_FOR_SHUFFLE,
-  CVY_FOR_AUGMENT,
-  CVY_FOR_DROPOUT,
-  CVY_FOR_SYNTHETIC,
-  CVY_FOR_SPLIT,
-  CVY_FOR_TEST
-} cvy_purpose;
-
-typedef struct cvy_random {
-  uint64_t seed;
-  cvy_purpose purpose; /* 8 bits */
-  uint32_t layer;      /* 24 bits: index of the layer, augmentation, parameter */
-  uint32_t step;       /* step, epoch, or what else repeats */
-  uint32_t sample;     /* index of the sample */
-  uint32_t unit;       /* next unit for the cvy_random_next_ calls */
-} cvy_random;
-
-/* The four words at counter `unit` (unit counts blocks of four words). */
-void cvy_random_block(uint32_t out[4], const cvy_random *where, uint32_t unit);
-/* One draw a unit, in sequence; each advances where->unit by one, the last two by as many as it takes. */
-uint32_t cvy_random_next(cvy_random *where);
-double cvy_random_next_uniform(cvy_random *where, double low, double high); /* [low, high) */
-double cvy_random_next_gaussian(cvy_random *where);                         /* mean 0, deviation 1 */
-int64_t cvy_random_next_below(cvy_random *where, int64_t bound);            /* 0 ... bound-1, unbiased */
-double cvy_random_next_beta(cvy_random *where, double alpha); /* Beta(alpha, alpha), alpha > 0 */
-
-/* A permutation of 0 ... count-1 in O(1) memory: the image of `index` under permutation `step` of `where`.
- * A Feistel network on the next power of four, walked until it lands inside (Black & Rogaway 2002). */
-int64_t cvy_random_permute(const cvy_random *where, int64_t index, int64_t count);
-
-/* ---- threads ------------------------------------------------------------------------------------------ */
-
-/* Threads that compute on this rank, the calling one included; 1 until set. Threads that wait for work look
- * around for some microseconds before they sleep, unless there are more of them than cores, or others need
- * the cores too: then say cvy_threads_share_cores(). */
+/* Sets how many threads compute in this process, the calling one included; 1 until set. */
 void cvy_threads_set(int count);
-void cvy_threads_share_cores(void);
-/* For a thread that works beside the one that computes, and within a task: what this thread gives to cvy_parallel it does
- * itself, until it is together with the others again. */
-void cvy_threads_alone(void);
-void cvy_threads_together(void);
 int cvy_threads(void);
-/* Cores this process may run on, as a bit mask (cores beyond 1,023 are left out). */
-enum { CVY_CORE_WORDS = 16 };
-void cvy_cores_allowed(uint64_t mask[CVY_CORE_WORDS]);
-int cvy_cores_count(const uint64_t mask[CVY_CORE_WORDS]);
 
-/* Calls task(context, i, thread) for i = 0 ... tasks-1, each once, `thread` < cvy_threads(). Which thread
- * runs which task is open, so a task must write only what belongs to it, or to the scratch of its thread, and
- * must not call cvy_parallel itself unless it is alone. */
-typedef void (*cvy_task)(const void *context, int64_t index, int thread);
-void cvy_parallel(int64_t tasks, cvy_task task, const void *context);
-
-/* Seconds on a clock that never steps. */
-double cvy_now_s(void);
-
-/* The median (of an even count the mean of the two in the middle), the lowest and the highest of `count` values, which are
- * sorted. */
-typedef struct cvy_spread {
-  double median, lowest, highest;
-} cvy_spread;
-cvy_spread cvy_spread_of(double *values, int64_t count);
-
-/* ---- hashes ------------------------------------------------------------------------------------------- */
+/* Channels of an image, at most. */
+enum { CVY_MAX_CHANNELS = 4 };
 
 /* 128 bits (XXH3) as 32 hexadecimal digits. */
 typedef struct cvy_hash {
   char hex[33];
 } cvy_hash;
-typedef struct cvy_hasher cvy_hasher;
-cvy_hasher *cvy_hasher_create(void);
-void cvy_hasher_destroy(cvy_hasher *hasher);
-void cvy_hasher_reset(cvy_hasher *hasher);
-void cvy_hasher_add(cvy_hasher *hasher, const void *data, size_t bytes);
-cvy_hash cvy_hasher_result(const cvy_hasher *hasher);
-cvy_hash cvy_hash_of_text(const char *text);
 
 #ifdef __cplusplus
 }

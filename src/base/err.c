@@ -1,5 +1,5 @@
 /* Errors: one message buffer a thread, one fatal hook a process. */
-#include <convoy/base.h>
+#include "base/base.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* XXH3-128, streamed. */
-#include <convoy/base.h>
+#include "base/base.h"
 
 #include <stdlib.h>
 #include <string.h>

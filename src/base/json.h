@@ -3,7 +3,7 @@
 #ifndef CVY_BASE_JSON_H
 #define CVY_BASE_JSON_H
 
-#include <convoy/base.h>
+#include "base/base.h"
 
 typedef struct cvy_json {
   FILE *out;

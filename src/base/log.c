@@ -1,5 +1,5 @@
 /* What a person reads on stderr: lines, warnings, and progress that rewrites one line on a terminal. */
-#include <convoy/base.h>
+#include "base/base.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 /* Memory of two kinds: pools of small set-up objects, and large planned buffers. */
 #define _DEFAULT_SOURCE /* madvise */
-#include <convoy/base.h>
+#include "base/base.h"
 
 #include <stdlib.h>
 #include <string.h>

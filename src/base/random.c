@@ -1,5 +1,5 @@
 /* Counted random numbers over Random123's Philox4x32-10. */
-#include <convoy/base.h>
+#include "base/base.h"
 
 #include <Random123/philox.h>
 #include <math.h>

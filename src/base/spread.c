@@ -1,4 +1,4 @@
-#include <convoy/base.h>
+#include "base/base.h"
 
 #include <stdlib.h>
 

@@ -2,7 +2,8 @@
 #ifndef CVY_BASE_THREAD_H
 #define CVY_BASE_THREAD_H
 
-#include <convoy/base.h>
+#include "base/base.h"
+
 #include <pthread.h>
 
 /* Starts a thread that no signal is delivered to: they are for the threads that know what to do with them. `what` is for the

@@ -5,7 +5,8 @@
 #ifndef CVY_BASE_TRACE_H
 #define CVY_BASE_TRACE_H
 
-#include <convoy/base.h>
+#include "base/base.h"
+
 #include <stdatomic.h>
 
 typedef enum cvy_trace_kind {

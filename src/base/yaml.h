@@ -5,7 +5,7 @@
 #ifndef CVY_BASE_YAML_H
 #define CVY_BASE_YAML_H
 
-#include <convoy/base.h>
+#include "base/base.h"
 
 typedef enum cvy_yaml_kind { CVY_YAML_SCALAR, CVY_YAML_SEQUENCE, CVY_YAML_MAPPING } cvy_yaml_kind;
 

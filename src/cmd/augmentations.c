@@ -1,6 +1,6 @@
+#include "augment/augmentation.h"
 #include "cmd/command.h"
 #include "cmd/kinds.h"
-#include "data/augment.h"
 
 #include <string.h>
 

@@ -1,10 +1,11 @@
-#include "base/json.h"
 #include "cmd/bench.h"
+
+#include "base/json.h"
 #include "cmd/network.h"
 #include "math/conv.h"
 #include "math/gemm.h"
 #include "math/kernels.h"
-#include <convoy/train.h>
+#include "measure/bench.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #define CVY_CMD_BENCH_H
 
 #include "cmd/command.h"
-#include <convoy/train.h>
+#include "comm/exchange.h"
 
 typedef struct cvy_bench_input_options {
   const char *recipe; /* "": none */

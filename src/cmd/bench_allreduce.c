@@ -1,7 +1,6 @@
 /* `convoy bench allreduce`: how fast vectors are summed over the ranks. */
-#include "cmd/bench.h"
-
 #include "base/json.h"
+#include "cmd/bench.h"
 #include "cmd/ranks.h"
 #include "comm/measure.h"
 

@@ -1,7 +1,10 @@
 /* `convoy bench input`: how fast the loader delivers. */
-#include "cmd/bench.h"
-
+#include "augment/chain.h"
 #include "base/json.h"
+#include "cmd/bench.h"
+#include "data/dataset.h"
+#include "data/loader.h"
+#include "measure/bench.h"
 #include "train/recipe.h"
 #include "train/trainer.h"
 #include <convoy/data.h>

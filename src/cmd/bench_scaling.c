@@ -4,6 +4,7 @@
 #include "cmd/network.h"
 #include "cmd/ranks.h"
 #include "math/conv.h"
+#include "measure/bench.h"
 #include "train/shards.h"
 
 #include <stdlib.h>

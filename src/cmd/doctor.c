@@ -1,8 +1,7 @@
-#include "train/doctor.h"
-
 #include "base/json.h"
 #include "cmd/command.h"
 #include "cmd/ranks.h"
+#include "measure/doctor.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -40,7 +40,7 @@ static cvy_err evaluate(cvy_comm *comm, const cvy_arguments *arguments, const op
   CVY_TRY(cvy_ranks_same(comm, arguments));
   CVY_TRY(cvy_expect_words(arguments, 1, 1, "one checkpoint"));
   cvy_score score;
-  CVY_TRY(cvy_eval(&score, comm, arguments->words[0], o->data[0] ? o->data : NULL));
+  CVY_TRY(cvy_evaluate(&score, comm, arguments->words[0], o->data[0] ? o->data : NULL));
   if (cvy_comm_rank(comm) != 0) return CVY_OK;
   if (o->json)
     print_json(&score, comm);

@@ -1,6 +1,6 @@
 #include "cmd/command.h"
 #include "cmd/kinds.h"
-#include <convoy/net.h>
+#include "net/net.h"
 
 typedef struct options {
   bool markdown, json;

@@ -1,5 +1,6 @@
 #include "cmd/network.h"
-#include <convoy/train.h>
+
+#include "train/find.h"
 
 enum { MOST_PARAMETERS = 63 };
 

@@ -3,8 +3,8 @@
 #define CVY_CMD_NETWORK_H
 
 #include "cmd/command.h"
-#include <convoy/comm.h>
-#include <convoy/layer.h>
+#include "comm/tree.h"
+#include "layer/layer.h"
 
 /* From words[first], a file or the name of one that comes with Convoy, and "parameter=value" after it. */
 cvy_err cvy_network_from_words(cvy_yaml **out, const cvy_arguments *arguments, int64_t first) CVY_MUST_CHECK;

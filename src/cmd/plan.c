@@ -1,10 +1,10 @@
 #include "base/json.h"
 #include "cmd/network.h"
 #include "math/conv.h"
+#include "measure/bench.h"
+#include "measure/plan.h"
+#include "optim/optim.h"
 #include "train/bucket.h"
-#include "train/plan.h"
-#include <convoy/optim.h>
-#include <convoy/train.h>
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "cmd/command.h"
 #include "cmd/ranks.h"
-#include "datasets/prepare.h"
+#include "prepare/prepare.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #define CVY_CMD_RANKS_H
 
 #include "cmd/command.h"
-#include <convoy/comm.h>
+#include "comm/comm.h"
 
 typedef struct cvy_rank_options {
   int64_t threads;

@@ -1,8 +1,8 @@
 #include "cmd/network.h"
+#include "comm/tree.h"
 #include "math/conv.h"
+#include "net/net.h"
 #include "report/graph.h"
-#include <convoy/comm.h>
-#include <convoy/net.h>
 
 typedef struct options {
   int64_t batch, threads, ranks, microbatches;

@@ -1,7 +1,7 @@
+#include "augment/augmentation.h"
 #include "base/json.h"
 #include "cmd/command.h"
 #include "cmd/ranks.h"
-#include "data/augment.h"
 #include "train/recipe.h"
 #include "train/stop.h"
 #include <convoy/train.h>

@@ -1,6 +1,6 @@
 #include "base/json.h"
 #include "cmd/command.h"
-#include "datasets/verify.h"
+#include "prepare/verify.h"
 
 typedef struct options {
   const char *split;

@@ -1,9 +1,9 @@
 #include "cmd/version.h"
 
-#include "data/h5.h"
+#include "comm/comm.h"
+#include "file/h5.h"
 #include "math/gemm.h"
 #include "math/kernels.h"
-#include <convoy/comm.h>
 
 void cvy_print_version(FILE *out) {
   fprintf(out, "convoy %s\n", CVY_VERSION);

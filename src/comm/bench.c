@@ -1,7 +1,8 @@
 /* The clock on sums of vectors over the ranks. */
+#include "comm/exchange.h"
 #include "comm/measure.h"
-
 #include "comm/reduce.h"
+#include "comm/tree.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -8,10 +8,13 @@
  * Whoever waits, for the end or for a swap, while the thread has nothing under way does its work himself: that saves the way to
  * the thread and back. So the last bucket wakes nobody. */
 #define _GNU_SOURCE
+#include "comm/exchange.h"
+
 #include "base/thread.h"
 #include "base/trace.h"
 #include "comm/reduce.h"
 #include "comm/swap.h"
+#include "comm/tree.h"
 
 #include <sched.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #ifndef CVY_COMM_LAYOUT_H
 #define CVY_COMM_LAYOUT_H
 
-#include <convoy/comm.h>
+#include "comm/comm.h"
 
 typedef struct cvy_place {
   char host[64];

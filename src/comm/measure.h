@@ -2,7 +2,7 @@
 #ifndef CVY_COMM_MEASURE_H
 #define CVY_COMM_MEASURE_H
 
-#include <convoy/comm.h>
+#include "comm/comm.h"
 
 /* ---- pairs ---- */
 

@@ -2,7 +2,8 @@
 #ifndef CVY_COMM_MPI_H
 #define CVY_COMM_MPI_H
 
-#include <convoy/comm.h>
+#include "comm/comm.h"
+
 #include <mpi.h>
 
 struct cvy_comm {

@@ -9,6 +9,7 @@
 
 #include "base/trace.h"
 #include "comm/bf16.h"
+#include "comm/tree.h"
 
 void cvy_ladder_set(cvy_ladder *out, const cvy_comm *comm, const cvy_tree *tree) {
   CVY_CHECK(cvy_tree_allows(tree, comm->size));

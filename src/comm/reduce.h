@@ -3,6 +3,7 @@
 #define CVY_COMM_REDUCE_H
 
 #include "comm/mpi.h"
+#include "comm/tree.h"
 
 enum { CVY_MOST_LEVELS = 64 };
 

@@ -2,7 +2,7 @@
 #ifndef CVY_COMM_TRANSPORT_H
 #define CVY_COMM_TRANSPORT_H
 
-#include <convoy/base.h>
+#include "base/base.h"
 
 /* Sets Open MPI's parameters where Convoy knows better than their defaults and the user has not chosen: neither by mpirun --mca
  * or OMPI_MCA_... in the environment, nor in a file of parameters. Before MPI starts; not collective. */

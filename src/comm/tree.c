@@ -1,5 +1,5 @@
 /* The fixed tree: its shape, which rank counts it has, and the sum over one rank's own leaves. */
-#include <convoy/comm.h>
+#include "comm/tree.h"
 
 #include "comm/bf16.h"
 

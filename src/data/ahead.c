@@ -1,4 +1,5 @@
 #include "data/ahead.h"
+
 #include "data/dataset.h"
 #include "data/sampler.h"
 
@@ -16,15 +17,15 @@ struct cvy_ahead {
   uint8_t *is_wanted; /* [window][block] */
 };
 
-static cvy_window window_at(const cvy_loader_config *c, int64_t position) {
-  return cvy_window_at(c->seed, cvy_dataset_describe(c->dataset)->count, &c->blocks, position);
+static cvy_shuffle_window window_at(const cvy_loader_config *c, int64_t position) {
+  return cvy_shuffle_window_at(c->seed, cvy_dataset_describe(c->dataset)->count, &c->blocks, position);
 }
 
 cvy_ahead *cvy_ahead_create(const cvy_loader_config *config) {
   if (!config->training || config->shuffle != CVY_SHUFFLE_BLOCK) return NULL;
   cvy_ahead *a = cvy_new(sizeof *a);
   const int64_t step = config->microbatch * config->per_step;
-  const cvy_window first = window_at(config, config->first_step * step);
+  const cvy_shuffle_window first = window_at(config, config->first_step * step);
   a->config = config;
   atomic_flag_clear(&a->busy);
   atomic_init(&a->looked, first.number);
@@ -65,7 +66,7 @@ static void expect_block(const cvy_ahead *a, int64_t block, const uint8_t *is_wa
   }
 }
 
-static void look_at(cvy_ahead *a, const cvy_window *w) {
+static void look_at(cvy_ahead *a, const cvy_shuffle_window *w) {
   const cvy_loader_config *c = a->config;
   const int64_t records = cvy_dataset_describe(c->dataset)->count, rows = c->blocks.block;
   int64_t count = 0;
@@ -83,7 +84,7 @@ void cvy_ahead_look(cvy_ahead *a, int64_t position) {
   const int64_t due = window_at(a->config, position).number + 2; /* this window, at the start, and the next */
   while (atomic_load(&a->looked) < due && !atomic_flag_test_and_set(&a->busy)) {
     if (atomic_load(&a->looked) < due) {
-      const cvy_window w = window_at(a->config, a->next);
+      const cvy_shuffle_window w = window_at(a->config, a->next);
       look_at(a, &w);
       a->next = w.first + w.count;
       atomic_fetch_add(&a->looked, 1);

@@ -3,7 +3,7 @@
 #ifndef CVY_DATA_AHEAD_H
 #define CVY_DATA_AHEAD_H
 
-#include <convoy/data.h>
+#include "data/loader.h"
 
 typedef struct cvy_ahead cvy_ahead;
 /* NULL unless the stream is shuffled in blocks; the others allow that. `config` outlives it. */

@@ -6,9 +6,14 @@
 #ifndef CVY_DATA_CACHE_H
 #define CVY_DATA_CACHE_H
 
-#include <convoy/data.h>
+#include "base/base.h"
 
 typedef struct cvy_cache cvy_cache;
+
+typedef struct cvy_kept {
+  int64_t entries; /* records or pictures */
+  size_t bytes, limit_bytes;
+} cvy_kept;
 
 typedef struct cvy_entry {
   size_t byte_count;

@@ -4,6 +4,10 @@
  * do at any time. Compressed and otherwise arranged files go through HDF5 for each record. */
 #include "data/dataset.h"
 
+#include "data/dataset_parts.h"
+#include "picture/picture.h"
+#include <convoy/data.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -296,4 +300,11 @@ cvy_err cvy_dataset_read(cvy_picture *out, int32_t *label, const cvy_dataset *da
   const cvy_dataset_file *file = file_of(dataset, index);
   *label = file->labels[index - file->first];
   return CVY_OK;
+}
+
+void cvy_dataset_count_classes(int64_t *counts, const cvy_dataset *dataset) {
+  for (int64_t i = 0; i < dataset->info.shard_count; i++) {
+    const cvy_dataset_file *file = &dataset->files[i];
+    for (int64_t k = 0; k < file->count; k++) counts[file->labels[k]]++;
+  }
 }

@@ -1,44 +1,18 @@
-/* Inside a dataset: shared by the files of this room that open and read one. */
+/* Reading a dataset's records. convoy/data.h has what opens and describes one. Nothing here is collective. */
 #ifndef CVY_DATA_DATASET_H
 #define CVY_DATA_DATASET_H
 
-#include "data/h5.h"
-#include "data/picture.h"
-#include "data/shard.h"
+#include "data/cache.h"
+#include "picture/image.h"
+#include "picture/picture.h"
+#include <convoy/data.h>
 
-typedef struct cvy_dataset_file {
-  const char *path;
-  const char *name;     /* the HDF5 dataset that holds the samples or encoded bytes */
-  int64_t first, count; /* records */
-  int32_t *labels;      /* [count], as are: */
-  uint32_t *checksums;  /* NULL: none, in a foreign file */
-  uint64_t *offsets;    /* CVY_ENCODED: [count + 1] into `name` */
-  int fd;               /* where the layout allows reading without HDF5; else -1, and `h5` stays open */
-  int64_t bytes_at;     /* in fd: the first byte of `name` */
-  cvy_h5 *h5;
-} cvy_dataset_file;
-
-struct cvy_dataset {
-  cvy_pool *pool;
-  cvy_dataset_info info;
-  cvy_encoding encoding;
-  bool is_float;       /* samples are float, else uint8 */
-  bool channels_first; /* records are [c][h][w], as foreign files may be */
-  bool is_set;         /* all the shards of a split, not a single file */
-  cvy_dataset_file *files;
-  size_t record_bytes; /* of the largest */
-  cvy_keep keep;
-  cvy_cache *cache; /* NULL: nothing is kept */
-  cvy_hash fingerprint;
-};
-
-/* Sets the paths of dataset->files, info.shard_count and is_set. */
-cvy_err cvy_dataset_find(cvy_dataset *dataset, const char *path, const char *split) CVY_MUST_CHECK;
-/* Reads everything but the samples of file `index`, and holds it against the files before it. */
-cvy_err cvy_dataset_add_shard(cvy_dataset *dataset, int64_t index, cvy_h5 *h5) CVY_MUST_CHECK;
-/* The same for the only file of a dataset that is not Convoy's: finds what holds images and labels, and reads
- * all samples once for mean, deviation and fingerprint (added to `hasher`). */
-cvy_err cvy_dataset_add_foreign(cvy_dataset *dataset, cvy_h5 *h5, cvy_hasher *hasher) CVY_MUST_CHECK;
+/* What stays in memory once it was read: records as they are stored, or pictures decoded whole at each scale that was asked
+ * for. What is read is the same to the bit. Once verified, a kept record is not verified again. */
+typedef enum cvy_keep { CVY_KEEP_NOTHING, CVY_KEEP_RECORDS, CVY_KEEP_PICTURES } cvy_keep;
+/* Before anybody reads, once. No more than `memory_bytes`: what fits stays. */
+cvy_err cvy_dataset_keep(cvy_dataset *dataset, cvy_keep keep, size_t memory_bytes) CVY_MUST_CHECK;
+cvy_kept cvy_dataset_kept(const cvy_dataset *dataset); /* zeros if nothing is to be kept */
 
 /* What reading needs, one for each thread that reads. */
 typedef struct cvy_read_buffer {
@@ -57,6 +31,8 @@ cvy_err cvy_dataset_read(cvy_picture *out, int32_t *label, const cvy_dataset *da
                          cvy_read_buffer *buffer, int64_t index, int64_t channels) CVY_MUST_CHECK;
 /* Tells the system that the records first ... first+count-1 will be read soon. Only advice: nothing can fail. */
 void cvy_dataset_expect(const cvy_dataset *dataset, int64_t first, int64_t count);
+/* Adds each image to the count of its class: counts[class_count]. */
+void cvy_dataset_count_classes(int64_t *counts, const cvy_dataset *dataset);
 /* Where image `index` came from, "cats/7.jpg", in `pool`; NULL if the file does not say. */
 char *cvy_dataset_name(cvy_pool *pool, const cvy_dataset *dataset, int64_t index);
 /* Puts "FILE: record 17 (cats/7.jpg): " before this thread's message. */

@@ -1,5 +1,6 @@
 /* From what the user named to a list of files. */
-#include "data/dataset.h"
+#include "data/dataset_parts.h"
+#include <convoy/data.h>
 
 #include <dirent.h>
 #include <errno.h>

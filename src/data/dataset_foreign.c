@@ -3,7 +3,8 @@
  * Bytes stay bytes; all other numbers become floats. Channels may come first. Labels may be whole numbers of
  * any type, in one column, or one-hot rows. Since the file says nothing else, one pass over all samples at
  * opening gives mean, deviation and the fingerprint. */
-#include "data/dataset.h"
+#include "data/dataset_parts.h"
+#include <convoy/data.h>
 
 #include <math.h>
 #include <stdlib.h>

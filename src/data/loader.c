@@ -7,11 +7,13 @@
  * and all slots before it are filled. Where the chain mixes pictures they hand themselves two at a time. What an image becomes
  * does not depend on who makes it. All memory is allocated at creation, but for what grows with the first pictures that are
  * decoded and drawn. */
-#include "base/trace.h"
+#include "augment/augmentation.h"
+#include "augment/chain.h"
 #include "base/thread.h"
+#include "base/trace.h"
 #include "data/ahead.h"
-#include "data/augment.h"
 #include "data/dataset.h"
+#include "data/dataset_parts.h"
 #include "data/sampler.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 #ifndef CVY_DATA_PROBE_H
 #define CVY_DATA_PROBE_H
 
-#include <convoy/base.h>
+#include "base/base.h"
 
 typedef struct cvy_reading {
   int64_t bytes;

@@ -52,10 +52,10 @@ static int64_t place_of(const order *o, int64_t position) {
 }
 
 /* `position` within the epoch. */
-static cvy_window window_of(const order *o, int64_t position) {
+static cvy_shuffle_window window_of(const order *o, int64_t position) {
   const int64_t number = place_of(o, position) / o->window, end = (number + 1) * o->window;
   const int64_t first = begin_of(o, number * o->window);
-  return (cvy_window){number, first, (end < block_count(o) ? begin_of(o, end) : o->count) - first};
+  return (cvy_shuffle_window){number, first, (end < block_count(o) ? begin_of(o, end) : o->count) - first};
 }
 
 /* The record at a position of the epoch, before windows are shuffled. */
@@ -72,18 +72,19 @@ cvy_sample cvy_sample_in_blocks(uint64_t seed, int64_t count, const cvy_blocks *
   CVY_CHECK(position >= 0);
   const int64_t epoch = position / count, place = position % count;
   const order o = order_of(seed, count, blocks, epoch);
-  const cvy_window w = window_of(&o, place);
+  const cvy_shuffle_window w = window_of(&o, place);
   cvy_random where = o.where;
   where.layer = FIRST_WINDOW + (uint32_t)w.number;
   const int64_t shuffled = w.first + cvy_random_permute(&where, place - w.first, w.count);
   return (cvy_sample){epoch, record_at(&o, shuffled)};
 }
 
-cvy_window cvy_window_at(uint64_t seed, int64_t count, const cvy_blocks *blocks, int64_t position) {
+cvy_shuffle_window cvy_shuffle_window_at(uint64_t seed, int64_t count, const cvy_blocks *blocks,
+                                         int64_t position) {
   const int64_t epoch = position / count;
   const order o = order_of(seed, count, blocks, epoch);
   const int64_t windows = (block_count(&o) + blocks->window - 1) / blocks->window;
-  cvy_window w = window_of(&o, position % count);
+  cvy_shuffle_window w = window_of(&o, position % count);
   w.number += epoch * windows;
   w.first += epoch * count;
   return w;

@@ -7,7 +7,7 @@
 #ifndef CVY_DATA_SAMPLER_H
 #define CVY_DATA_SAMPLER_H
 
-#include <convoy/data.h>
+#include "data/loader.h"
 
 typedef struct cvy_sample {
   int64_t epoch, index; /* of the image in the dataset */
@@ -20,9 +20,10 @@ cvy_sample cvy_sample_in_blocks(uint64_t seed, int64_t count, const cvy_blocks *
 
 /* A window of the stream in blocks: `number` counts from the first of epoch 0, and it holds the positions
  * first ... first+count-1. */
-typedef struct cvy_window {
+typedef struct cvy_shuffle_window {
   int64_t number, first, count;
-} cvy_window;
-cvy_window cvy_window_at(uint64_t seed, int64_t count, const cvy_blocks *blocks, int64_t position);
+} cvy_shuffle_window;
+cvy_shuffle_window cvy_shuffle_window_at(uint64_t seed, int64_t count, const cvy_blocks *blocks,
+                                         int64_t position);
 
 #endif

@@ -7,8 +7,8 @@
 #ifndef CVY_DATA_SHARD_H
 #define CVY_DATA_SHARD_H
 
-#include "data/h5.h"
-#include <convoy/data.h>
+#include "file/h5.h"
+#include "picture/image.h"
 
 typedef enum cvy_encoding {
   CVY_RAW,    /* uint8 samples, one size */

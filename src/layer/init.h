@@ -2,9 +2,8 @@
 #ifndef CVY_LAYER_INIT_H
 #define CVY_LAYER_INIT_H
 
-#include <convoy/layer.h>
-
 #include "base/options.h"
+#include "layer/layer.h"
 
 typedef struct cvy_init_options {
   int method; /* cvy_init_method */

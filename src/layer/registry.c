@@ -1,5 +1,5 @@
 /* The layer types of layers.def, in its order. */
-#include <convoy/layer.h>
+#include "layer/layer.h"
 
 #define CVY_LAYER(name) extern const cvy_layer_type cvy_layer_##name;
 #include "layer/layers.def"

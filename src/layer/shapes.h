@@ -2,9 +2,8 @@
 #ifndef CVY_LAYER_SHAPES_H
 #define CVY_LAYER_SHAPES_H
 
-#include <convoy/layer.h>
-
 #include "base/options.h"
+#include "layer/layer.h"
 #include "math/kernels.h"
 
 /* The plan has one input, and its shape is sane. */

@@ -23,6 +23,7 @@
  *
  * Messages hold a slice's columns as [n][widest], where the last column of a narrower slice counts for nothing. */
 #include "layer/sharded.h"
+
 #include "math/gemm.h"
 
 #include <string.h>

@@ -99,23 +99,23 @@ static image image_under(const job *j, int64_t first, int64_t count, float *memo
 static void sum_line(const job *j, const image *under, int64_t line, int64_t line_of_block) {
   const cvy_window *g = &j->shape->window;
   const int64_t k = j->shape->k, run = g->s * g->c;
-  cvy_kernels_get()->direct->sum(
-      &(cvy_direct_sum){.c = j->arrays->y + line * g->ow * k,
-                        .c_row = k,
-                        .start = j->arrays->bias,
-                        .a = under->at + line_of_block * g->stride_h * under->pitch,
-                        .a_row = g->stride_w * g->c,
-                        .a_outer = under->pitch,
-                        .a_inner = 1,
-                        .b = j->arrays->filters,
-                        .b_outer = run * k,
-                        .b_inner = k,
-                        .rows = g->ow,
-                        .columns = k,
-                        .outer = g->r,
-                        .inner = run,
-                        .rectify = j->arrays->rectify,
-                        .streams = j->streams});
+  cvy_kernels_get()->direct->multiply(
+      &(cvy_direct_product){.c = j->arrays->y + line * g->ow * k,
+                            .c_row = k,
+                            .start = j->arrays->bias,
+                            .a = under->at + line_of_block * g->stride_h * under->pitch,
+                            .a_row = g->stride_w * g->c,
+                            .a_outer = under->pitch,
+                            .a_inner = 1,
+                            .b = j->arrays->filters,
+                            .b_outer = run * k,
+                            .b_inner = k,
+                            .rows = g->ow,
+                            .columns = k,
+                            .outer = g->r,
+                            .inner = run,
+                            .rectify = j->arrays->rectify,
+                            .streams = j->streams});
 }
 
 static void forward_task(const void *context, int64_t index, int thread) {
@@ -138,21 +138,21 @@ static void add_lines(const job *j, const cvy_conv_share *share, int64_t first, 
   const float *dy = j->arrays->dy + first * g->ow * k;
   for (int64_t row = 0; row < g->r; row++) {
     float *sum = share->dfilters + row * run * k;
-    cvy_kernels_get()->direct->sum(&(cvy_direct_sum){.c = sum,
-                                                     .c_row = k,
-                                                     .start = sum,
-                                                     .start_row = k,
-                                                     .a = under.at + row * under.pitch,
-                                                     .a_row = 1,
-                                                     .a_outer = g->stride_h * under.pitch,
-                                                     .a_inner = g->stride_w * g->c,
-                                                     .b = dy,
-                                                     .b_outer = g->ow * k,
-                                                     .b_inner = k,
-                                                     .rows = run,
-                                                     .columns = k,
-                                                     .outer = count,
-                                                     .inner = g->ow});
+    cvy_kernels_get()->direct->multiply(&(cvy_direct_product){.c = sum,
+                                                              .c_row = k,
+                                                              .start = sum,
+                                                              .start_row = k,
+                                                              .a = under.at + row * under.pitch,
+                                                              .a_row = 1,
+                                                              .a_outer = g->stride_h * under.pitch,
+                                                              .a_inner = g->stride_w * g->c,
+                                                              .b = dy,
+                                                              .b_outer = g->ow * k,
+                                                              .b_inner = k,
+                                                              .rows = run,
+                                                              .columns = k,
+                                                              .outer = count,
+                                                              .inner = g->ow});
   }
   if (share->dbias) cvy_kernels_get()->sum_rows(share->dbias, dy, count * g->ow, k);
 }

@@ -364,19 +364,19 @@ static void multiply(const void *context, int64_t position, int thread) {
     const float *v = j->scratch.v + position * j->scratch.v_stride;
     const float *u = j->scratch.u + of_filter * j->scratch.u_stride + p.begin * j->in.c;
     for (int64_t depth = 0; depth < j->in.c; depth += SUM_DEPTH)
-      kernels->sum(&(cvy_direct_sum){.c = m,
-                                     .c_row = j->out.c,
-                                     .start = depth == 0 ? NULL : m,
-                                     .start_row = j->out.c,
-                                     .a = v + depth,
-                                     .a_row = j->in.c,
-                                     .a_inner = 1,
-                                     .b = u + depth * p.width,
-                                     .b_inner = p.width,
-                                     .rows = j->count,
-                                     .columns = p.width,
-                                     .outer = 1,
-                                     .inner = smaller(SUM_DEPTH, j->in.c - depth)});
+      kernels->multiply(&(cvy_direct_product){.c = m,
+                                              .c_row = j->out.c,
+                                              .start = depth == 0 ? NULL : m,
+                                              .start_row = j->out.c,
+                                              .a = v + depth,
+                                              .a_row = j->in.c,
+                                              .a_inner = 1,
+                                              .b = u + depth * p.width,
+                                              .b_inner = p.width,
+                                              .rows = j->count,
+                                              .columns = p.width,
+                                              .outer = 1,
+                                              .inner = smaller(SUM_DEPTH, j->in.c - depth)});
   }
 }
 
@@ -388,19 +388,19 @@ static void multiply_gradients_directly(const job *j, int64_t position) {
     const float *v = j->scratch.v + position * j->scratch.v_stride;
     const float *d = j->scratch.m + position * j->scratch.m_stride + p.begin * j->count;
     for (int64_t depth = 0; depth < j->count; depth += SUM_DEPTH)
-      kernels->sum(&(cvy_direct_sum){.c = sum,
-                                     .c_row = j->k,
-                                     .start = j->first + depth == 0 ? NULL : sum,
-                                     .start_row = j->k,
-                                     .a = v + depth * j->c,
-                                     .a_row = 1,
-                                     .a_inner = j->c,
-                                     .b = d + depth * p.width,
-                                     .b_inner = p.width,
-                                     .rows = j->c,
-                                     .columns = p.width,
-                                     .outer = 1,
-                                     .inner = smaller(SUM_DEPTH, j->count - depth)});
+      kernels->multiply(&(cvy_direct_product){.c = sum,
+                                              .c_row = j->k,
+                                              .start = j->first + depth == 0 ? NULL : sum,
+                                              .start_row = j->k,
+                                              .a = v + depth * j->c,
+                                              .a_row = 1,
+                                              .a_inner = j->c,
+                                              .b = d + depth * p.width,
+                                              .b_inner = p.width,
+                                              .rows = j->c,
+                                              .columns = p.width,
+                                              .outer = 1,
+                                              .inner = smaller(SUM_DEPTH, j->count - depth)});
   }
 }
 

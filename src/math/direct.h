@@ -17,7 +17,7 @@
 
 enum { CVY_DIRECT_LEAST_COLUMNS = 16, CVY_STREAMS_FROM = 8 << 20 };
 
-typedef struct cvy_direct_sum {
+typedef struct cvy_direct_product {
   float *c;
   const float *start, *a, *b;
   int64_t rows, columns, outer, inner;
@@ -25,11 +25,11 @@ typedef struct cvy_direct_sum {
   int64_t a_outer, a_inner, b_outer, b_inner;
   bool rectify; /* c is max(c, 0) of the above, NaN staying NaN */
   bool streams; /* c goes past the caches: see cvy_streams */
-} cvy_direct_sum;
+} cvy_direct_product;
 
 typedef struct cvy_direct_kernels {
   int64_t lanes, wide; /* floats of a register, registers of a panel */
-  void (*sum)(const cvy_direct_sum *sum);
+  void (*multiply)(const cvy_direct_product *product);
   void (*fence)(void); /* after a task that streams, before others read what it wrote */
 } cvy_direct_kernels;
 

@@ -1,6 +1,7 @@
 /* OpenBLAS behind one door. Its own threads would cut sums by their number, so it gets one thread a call and
  * the parallel product hands out blocks of C instead. */
 #include "math/gemm.h"
+
 #include "math/direct.h"
 #include "math/kernels.h"
 
@@ -92,18 +93,19 @@ static void run_thin_rows(const void *context, int64_t index, int thread) {
   const product *p = context;
   const int64_t row = index * THIN_ROWS;
   const cvy_direct_kernels *kernels = cvy_kernels_get()->direct;
-  kernels->sum(&(cvy_direct_sum){.c = p->c + row * p->c_stride,
-                                 .c_row = p->c_stride,
-                                 .a = p->a.at + row,
-                                 .a_row = 1,
-                                 .a_inner = p->a.stride,
-                                 .b = p->b.at,
-                                 .b_inner = p->b.stride,
-                                 .rows = smaller(THIN_ROWS, p->m - row),
-                                 .columns = p->n,
-                                 .outer = 1,
-                                 .inner = p->k,
-                                 .streams = p->c_stride == p->n && cvy_streams(p->c, p->m * p->n, p->n)});
+  kernels->multiply(
+      &(cvy_direct_product){.c = p->c + row * p->c_stride,
+                            .c_row = p->c_stride,
+                            .a = p->a.at + row,
+                            .a_row = 1,
+                            .a_inner = p->a.stride,
+                            .b = p->b.at,
+                            .b_inner = p->b.stride,
+                            .rows = smaller(THIN_ROWS, p->m - row),
+                            .columns = p->n,
+                            .outer = 1,
+                            .inner = p->k,
+                            .streams = p->c_stride == p->n && cvy_streams(p->c, p->m * p->n, p->n)});
   kernels->fence();
 }
 

@@ -2,7 +2,7 @@
 #ifndef CVY_MATH_GEMM_H
 #define CVY_MATH_GEMM_H
 
-#include <convoy/base.h>
+#include "base/base.h"
 
 /* A factor: `stride` floats from row to row as it lies in memory, transposed before use if said so. */
 typedef struct cvy_factor {

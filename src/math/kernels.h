@@ -7,7 +7,7 @@
 #ifndef CVY_MATH_KERNELS_H
 #define CVY_MATH_KERNELS_H
 
-#include <convoy/base.h>
+#include "base/base.h"
 
 /* A window that slides over one image x [h][w][c] and makes y [oh][ow][...]: output (i, j) sees the input
  * rows i*stride_h - top ... +r-1 and columns j*stride_w - left ... +s-1. What lies outside the image is

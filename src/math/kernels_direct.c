@@ -29,9 +29,9 @@ static const int most_rows[WIDE] = {8, 4};
 #define UNROLL _Pragma("GCC unroll 12")
 
 /* Rows from `row` on; the registers' columns begin at `at`. */
-ALWAYS_INLINE void sum_tile(const cvy_direct_sum *sum, int64_t row, const int64_t at[WIDE], int rows,
-                            int wide) {
-  const cvy_direct_sum s = *sum; /* so that no store can change it */
+ALWAYS_INLINE void multiply_tile(const cvy_direct_product *sum, int64_t row, const int64_t at[WIDE], int rows,
+                                 int wide) {
+  const cvy_direct_product s = *sum; /* so that no store can change it */
   int64_t column[WIDE];
   lanes total[MOST_ROWS][WIDE];
   UNROLL for (int j = 0; j < wide; j++) column[j] = at[j];
@@ -60,11 +60,11 @@ ALWAYS_INLINE void sum_tile(const cvy_direct_sum *sum, int64_t row, const int64_
 
 /* ---- a function for each size of tile ---- */
 
-typedef void (*tile_function)(const cvy_direct_sum *s, int64_t row, const int64_t at[WIDE]);
+typedef void (*tile_function)(const cvy_direct_product *s, int64_t row, const int64_t at[WIDE]);
 
 #define TILE(rows, wide)                                                                                     \
-  static void tile_##rows##_##wide(const cvy_direct_sum *s, int64_t row, const int64_t at[WIDE]) {           \
-    sum_tile(s, row, at, rows, wide);                                                                        \
+  static void tile_##rows##_##wide(const cvy_direct_product *s, int64_t row, const int64_t at[WIDE]) {       \
+    multiply_tile(s, row, at, rows, wide);                                                                   \
   }
 #define ENTRY(rows, wide) [(wide)-1][(rows)-1] = tile_##rows##_##wide,
 
@@ -72,7 +72,7 @@ EVERY_TILE(TILE)
 static const tile_function tiles[WIDE][MOST_ROWS] = {EVERY_TILE(ENTRY)};
 
 /* The last register reaches back over its neighbour's columns where it would not be full: both store the same. */
-static void sum_panel(const cvy_direct_sum *s, cvy_panel panel) {
+static void multiply_panel(const cvy_direct_product *s, cvy_panel panel) {
   int64_t at[WIDE] = {0}, wide = 0;
   for (int64_t column = 0; column < panel.width; column += LANES) {
     const int64_t last = panel.width - LANES;
@@ -85,9 +85,9 @@ static void sum_panel(const cvy_direct_sum *s, cvy_panel panel) {
   }
 }
 
-static void sum(const cvy_direct_sum *s) {
+static void multiply(const cvy_direct_product *s) {
   const int64_t panels = cvy_panel_count(&CVY_DIRECT_KERNELS, s->columns);
-  for (int64_t i = 0; i < panels; i++) sum_panel(s, cvy_panel_at(&CVY_DIRECT_KERNELS, s->columns, i));
+  for (int64_t i = 0; i < panels; i++) multiply_panel(s, cvy_panel_at(&CVY_DIRECT_KERNELS, s->columns, i));
 }
 
 static void fence_streams(void) {
@@ -95,4 +95,4 @@ static void fence_streams(void) {
 }
 
 const cvy_direct_kernels CVY_DIRECT_KERNELS = {
-    .lanes = LANES, .wide = WIDE, .sum = sum, .fence = fence_streams};
+    .lanes = LANES, .wide = WIDE, .multiply = multiply, .fence = fence_streams};

@@ -19,20 +19,20 @@ static const cvy_option options[] = {
     {"layers", CVY_NODE, offsetof(description, layers), .help = "the layers, first to last"},
     {0}};
 
-static bool reads(const node *reader, int64_t value) {
+static bool reads(const cvy_node *reader, int64_t value) {
   for (int64_t k = 0; k < reader->plan.input_count; k++)
     if (reader->inputs[k] == value) return true;
   return false;
 }
 
-static cvy_err check_is_used(const node *n, const cvy_net *net) {
+static cvy_err check_is_used(const cvy_node *n, const cvy_net *net) {
   if (n->type->is_loss) return CVY_OK;
   for (int64_t i = n - net->nodes + 1; i < net->node_count; i++)
     if (reads(&net->nodes[i], n - net->nodes)) return CVY_OK;
   return cvy_yaml_error(n->at, "nobody uses layer '%s': no layer below has it among its inputs", n->name);
 }
 
-static cvy_err plan_node(node *n, const cvy_net *net) {
+static cvy_err plan_node(cvy_node *n, const cvy_net *net) {
   for (int64_t k = 0; k < n->plan.input_count; k++)
     n->plan.x[k] = n->inputs[k] == CVY_NET_INPUT ? net->input : net->nodes[n->inputs[k]].plan.y;
   n->plan.peers = net->peers;
@@ -50,12 +50,12 @@ static cvy_err plan_node(node *n, const cvy_net *net) {
 
 /* The last layer is the network's loss; others, further up, are auxiliary. */
 static cvy_err check_losses(const cvy_net *net) {
-  const node *last = &net->nodes[net->node_count - 1];
+  const cvy_node *last = &net->nodes[net->node_count - 1];
   if (!last->type->is_loss)
     return cvy_yaml_error(
         last->at, "the last layer, '%s', is not a loss; end the network with softmax_loss or sigmoid_loss",
         last->name);
-  for (const node *n = net->nodes; n < last; n++)
+  for (const cvy_node *n = net->nodes; n < last; n++)
     if (n->type->is_loss && n->plan.class_count != last->plan.class_count)
       return cvy_yaml_error(n->at, "layer '%s' tells apart %lld classes, but the last layer %lld", n->name,
                             (long long)n->plan.class_count, (long long)last->plan.class_count);
@@ -66,7 +66,7 @@ static cvy_err check_losses(const cvy_net *net) {
 static void find_auxiliary(cvy_net *net) {
   for (int64_t i = 0; i < net->node_count - 1; i++) net->nodes[i].only_in_training = true;
   for (int64_t i = net->node_count - 1; i >= 0; i--) {
-    const node *n = &net->nodes[i];
+    const cvy_node *n = &net->nodes[i];
     for (int64_t k = 0; k < n->plan.input_count && !n->only_in_training; k++)
       if (n->inputs[k] != CVY_NET_INPUT) net->nodes[n->inputs[k]].only_in_training = false;
   }
@@ -106,13 +106,13 @@ static cvy_err read_nodes(cvy_net *net, const cvy_yaml *root, int64_t microbatch
  * on fewer numbers and the large value need not be kept. */
 static void pool_first(cvy_net *net) {
   for (int64_t i = 0; i + 1 < net->node_count; i++) {
-    node *ordered = &net->nodes[i], *pool = &net->nodes[i + 1];
+    cvy_node *ordered = &net->nodes[i], *pool = &net->nodes[i + 1];
     const bool chain = pool->plan.input_count == 1 && pool->inputs[0] == i && ordered->plan.input_count == 1;
     if (!ordered->type->keeps_order || !pool->type->picks || !chain) continue;
     int64_t readers = 0;
     for (int64_t j = i + 1; j < net->node_count; j++) readers += reads(&net->nodes[j], i);
     if (readers > 1) continue;
-    const node first = *pool, second = *ordered;
+    const cvy_node first = *pool, second = *ordered;
     net->nodes[i] = first;
     net->nodes[i].inputs[0] = second.inputs[0];
     net->nodes[i + 1] = second;
@@ -135,7 +135,7 @@ cvy_err cvy_net_read(cvy_net *net, const cvy_yaml *root, int64_t microbatch) {
 
 /* Only where they are not the default. */
 static void add_inputs(cvy_yaml *layer, cvy_pool *pool, const cvy_net *net, int64_t index) {
-  const node *n = &net->nodes[index];
+  const cvy_node *n = &net->nodes[index];
   int64_t before = index - 1;
   while (before >= 0 && net->nodes[before].type->is_loss) before--;
   if (n->plan.input_count == 1 && n->inputs[0] == before) return;
@@ -159,7 +159,7 @@ cvy_err cvy_net_resolve(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *root) {
   cvy_yaml *layers = cvy_yaml_new_sequence(pool, root->file),
            *resolved = cvy_yaml_new_mapping(pool, root->file);
   for (int64_t i = 0; i < net.node_count; i++) {
-    const node *n = &net.nodes[i];
+    const cvy_node *n = &net.nodes[i];
     cvy_yaml *layer = cvy_kind_dump(n->type->kind, n->config, pool);
     cvy_yaml_add(pool, layer->items[0], "name", cvy_yaml_new_scalar(pool, root->file, n->name));
     add_inputs(layer->items[0], pool, &net, i);

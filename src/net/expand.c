@@ -427,7 +427,7 @@ static cvy_err add_node(int64_t *value, expander *e, const scope *s, const use *
     return cvy_yaml_error(u->at, "the network has more than %d layers", MAX_LAYERS);
   if (net->node_count == e->node_room) {
     e->node_room = e->node_room ? 2 * e->node_room : 16;
-    node *more = cvy_pool_new(net->pool, sizeof *more * (size_t)e->node_room);
+    cvy_node *more = cvy_pool_new(net->pool, sizeof *more * (size_t)e->node_room);
     if (net->node_count) memcpy(more, net->nodes, sizeof *more * (size_t)net->node_count);
     net->nodes = more;
   }
@@ -435,8 +435,8 @@ static cvy_err add_node(int64_t *value, expander *e, const scope *s, const use *
     if (strcmp(net->nodes[i].name, name) == 0)
       return cvy_yaml_error(u->at, "two layers are named '%s'; the first one stands on line %d", name,
                             net->nodes[i].at->line);
-  node *n = &net->nodes[net->node_count];
-  *n = (node){.type = cvy_layer_type_at(u->kind), .name = name, .at = u->at, .within = s->use};
+  cvy_node *n = &net->nodes[net->node_count];
+  *n = (cvy_node){.type = cvy_layer_type_at(u->kind), .name = name, .at = u->at, .within = s->use};
   /* Each copy plans for itself. */
   const size_t bytes = n->type->kind->config_bytes;
   n->config = cvy_pool_new(net->pool, bytes);

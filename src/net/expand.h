@@ -2,7 +2,7 @@
 #ifndef CVY_NET_EXPAND_H
 #define CVY_NET_EXPAND_H
 
-#include "net/net.h"
+#include "net/node.h"
 
 /* Fills net->nodes with every layer's type, configuration, name, inputs and place in the description `body`, whose
  * `parameters` and `blocks` may be NULL. */

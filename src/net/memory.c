@@ -1,5 +1,5 @@
 /* Offsets for buffers whose lifetimes are known. */
-#include <convoy/net.h>
+#include "net/net.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,6 @@
 /* The walk: forward over the layers, backward the other way. */
-#include "net/net.h"
-
 #include "base/trace.h"
+#include "net/node.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +9,7 @@ static void fill_info(cvy_net *net) {
   cvy_net_info *info = &net->info;
   cvy_net_layer *layers = cvy_pool_new(net->pool, sizeof *layers * (size_t)net->node_count);
   for (int64_t i = 0; i < net->node_count; i++) {
-    const node *n = &net->nodes[i];
+    const cvy_node *n = &net->nodes[i];
     layers[i] = (cvy_net_layer){.name = n->name,
                                 .type = n->type->kind->name,
                                 .sliding = n->plan.sliding,
@@ -92,7 +91,7 @@ float *cvy_net_params(cvy_net *net) {
 
 void cvy_net_init(cvy_net *net, uint64_t seed) {
   for (int64_t i = 0; i < net->node_count; i++) {
-    const node *n = &net->nodes[i];
+    const cvy_node *n = &net->nodes[i];
     for (int64_t k = 0; k < n->plan.param_count; k++)
       cvy_param_fill(net->param_arena + net->params[n->first_param + k].offset, &n->plan.params[k], seed, i,
                      k);
@@ -118,7 +117,7 @@ cvy_hash cvy_net_param_hash(const cvy_net *net, const float *arena, int64_t inde
 
 static cvy_layer_call make_call(cvy_net *net, int64_t index, const float *images, const cvy_targets *targets,
                                 const cvy_pass *pass) {
-  const node *n = &net->nodes[index];
+  const cvy_node *n = &net->nodes[index];
   cvy_layer_call call = {.config = n->config,
                          .plan = &n->plan,
                          .layer_index = index,
@@ -150,7 +149,7 @@ static void tell(const cvy_net *net, int64_t index, bool backward) {
 static void add_losses(cvy_net *net, bool training) {
   memset(net->losses, 0, sizeof *net->losses * (size_t)net->input.n);
   for (int64_t i = 0; i < net->node_count; i++) {
-    const node *n = &net->nodes[i];
+    const cvy_node *n = &net->nodes[i];
     if (!n->type->is_loss || (n->only_in_training && !training)) continue;
     for (int64_t k = 0; k < net->input.n; k++) net->losses[k] += n->losses[k];
   }
@@ -181,14 +180,14 @@ const float *cvy_net_probabilities(const cvy_net *net) {
 }
 
 double cvy_net_loss_of(const cvy_net *net, const double *probabilities, int32_t label) {
-  const node *last = &net->nodes[net->node_count - 1];
+  const cvy_node *last = &net->nodes[net->node_count - 1];
   return last->type->loss_of(last->config, probabilities, last->plan.y.c, label);
 }
 
 void cvy_net_backward(cvy_net *net, float *grads, const float *images, const cvy_targets *targets,
                       const cvy_pass *pass) {
   for (int64_t i = net->node_count - 1; i >= 0; i--) {
-    const node *n = &net->nodes[i];
+    const cvy_node *n = &net->nodes[i];
     const int64_t begin_ns = cvy_trace_begin();
     cvy_layer_call call = make_call(net, i, images, targets, pass);
     for (int64_t k = 0; k < n->plan.input_count; k++)

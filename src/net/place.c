@@ -2,7 +2,7 @@
  *
  * The clock of the lifetimes: layer i runs forward at moment i and backward at moment 2L-1-i. Layers that
  * work in place share one value, and one gradient, with the layer before them. */
-#include "net/net.h"
+#include "net/node.h"
 
 typedef struct places {
   int64_t *value_of;   /* layer -> the layer whose value buffer it uses */
@@ -26,7 +26,7 @@ static bool is_read_by_others(const cvy_net *net, int64_t value, int64_t reader)
 /* In place is possible when nobody else reads the input's value, neither forward nor backward: not the layer that made
  * it, nor one that handed it on in place, unless its sign is all that is read. */
 static bool can_share(const places *p, const cvy_net *net, int64_t layer) {
-  const node *n = &net->nodes[layer];
+  const cvy_node *n = &net->nodes[layer];
   const int64_t input = n->inputs[0];
   if (!n->plan.in_place || input == CVY_NET_INPUT || is_read_by_others(net, input, layer)) return false;
   for (int64_t maker = input;; maker = net->nodes[maker].inputs[0]) {
@@ -48,7 +48,7 @@ static void live(cvy_lifetime *life, size_t bytes, int64_t first, int64_t last) 
 static void collect_additions(places *p, const cvy_net *net) {
   bool *written = cvy_pool_new(net->pool, sizeof *written * (size_t)net->node_count);
   for (int64_t i = net->node_count - 1; i >= 0; i--) {
-    const node *n = &net->nodes[i];
+    const cvy_node *n = &net->nodes[i];
     for (int64_t k = 0; k < n->plan.input_count; k++) {
       const int64_t input = n->inputs[k], backward = backward_moment(net, i);
       if (input == CVY_NET_INPUT) continue;
@@ -62,7 +62,7 @@ static void collect_additions(places *p, const cvy_net *net) {
 static void collect_lifetimes(places *p, const cvy_net *net) {
   const int64_t turn = net->node_count; /* the first moment of backward: results are read just before it */
   for (int64_t i = 0; i < net->node_count; i++) {
-    const node *n = &net->nodes[i];
+    const cvy_node *n = &net->nodes[i];
     const int64_t forward = i, backward = backward_moment(net, i);
     p->value_of[i] = !net->unshared && can_share(p, net, i) ? p->value_of[n->inputs[0]] : i;
     const size_t bytes = sizeof(float) * (size_t)cvy_shape_count(n->plan.y);
@@ -86,7 +86,7 @@ static size_t plan_forward(const places *p, const cvy_net *net) {
   cvy_lifetime *values = cvy_pool_new(net->pool, sizeof *values * 2 * (size_t)net->node_count);
   cvy_lifetime *states = values + net->node_count;
   for (int64_t i = 0; i < net->node_count; i++) {
-    const node *n = &net->nodes[i];
+    const cvy_node *n = &net->nodes[i];
     if (n->only_in_training) continue;
     live(&values[p->value_of[i]], sizeof(float) * (size_t)cvy_shape_count(n->plan.y), i, i);
     if (n->plan.state_bytes) live(&states[i], n->plan.state_bytes, i, i);
@@ -117,7 +117,7 @@ static cvy_err place_activations(cvy_net *net) {
   net->info.forward_bytes = plan_forward(&p, net);
   CVY_TRY(cvy_buffer_create(&net->activations, net->info.activation_bytes, "the activations"));
   for (int64_t i = 0; i < net->node_count; i++) {
-    node *n = &net->nodes[i];
+    cvy_node *n = &net->nodes[i];
     char *memory = net->activations;
     n->y = (float *)(memory + p.lives[p.value_of[i] * LIVES + VALUE].offset);
     n->dy = n->type->is_loss ? NULL : (float *)(memory + p.lives[p.value_of[i] * LIVES + GRADIENT].offset);
@@ -135,7 +135,7 @@ static void list_params(cvy_net *net) {
   for (int64_t i = 0; i < net->node_count; i++) tensors += net->nodes[i].plan.param_count;
   net->params = cvy_pool_new(net->pool, sizeof *net->params * (size_t)tensors);
   for (int64_t i = 0; i < net->node_count; i++) {
-    node *n = &net->nodes[i];
+    cvy_node *n = &net->nodes[i];
     n->first_param = index;
     for (int64_t k = 0; k < n->plan.param_count; k++) {
       cvy_net_param *param = &net->params[index++];
@@ -181,9 +181,9 @@ static cvy_err place_params(cvy_net *net) {
 /* A relu that works in place on what only a convolution has written rides along with it. */
 static void join_relus(cvy_net *net) {
   for (int64_t i = 0; i < net->node_count; i++) {
-    node *relu = &net->nodes[i];
+    cvy_node *relu = &net->nodes[i];
     if (!relu->type->rectifies || relu->inputs[0] == CVY_NET_INPUT) continue;
-    node *maker = &net->nodes[relu->inputs[0]];
+    cvy_node *maker = &net->nodes[relu->inputs[0]];
     relu->is_done_before = maker->rectifies = maker->plan.can_rectify && maker->y == relu->y;
   }
 }

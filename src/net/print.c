@@ -1,6 +1,6 @@
 /* The summary: a line a layer and the totals, for people and as JSON. */
 #include "base/json.h"
-#include "net/net.h"
+#include "net/node.h"
 
 #include <string.h>
 

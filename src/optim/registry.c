@@ -1,4 +1,4 @@
-#include <convoy/optim.h>
+#include "optim/optim.h"
 
 #define CVY_RULE(name) extern const cvy_rule cvy_rule_##name;
 #include "optim/rules.def"

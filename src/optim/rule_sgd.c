@@ -3,7 +3,7 @@
  * steps after the rate has changed.) */
 #include "base/options.h"
 #include "math/kernels.h"
-#include <convoy/optim.h>
+#include "optim/optim.h"
 
 typedef struct sgd {
   double momentum, weight_decay;

@@ -1,5 +1,5 @@
 #include "base/options.h"
-#include <convoy/optim.h>
+#include "optim/optim.h"
 
 typedef struct constant {
   double rate;

@@ -5,7 +5,7 @@
 #ifndef CVY_REPORT_FONT_H
 #define CVY_REPORT_FONT_H
 
-#include <convoy/base.h>
+#include "base/base.h"
 
 enum { CVY_GLYPH_W = 5, CVY_GLYPH_H = 9, CVY_LETTER_W = 6 /* to the next letter */ };
 

@@ -2,7 +2,7 @@
 #ifndef CVY_REPORT_GRAPH_H
 #define CVY_REPORT_GRAPH_H
 
-#include <convoy/net.h>
+#include "net/net.h"
 
 /* FILE.dot: Graphviz' language. FILE.svg, .pdf, .png: what Graphviz' program dot makes of it. CVY_E_USAGE for another
  * ending, CVY_E_RUN if dot is not there. */

@@ -1,7 +1,7 @@
 #include "report/inspect.h"
 
 #include "base/json.h"
-#include "data/h5.h"
+#include "file/h5.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef CVY_REPORT_INSPECT_H
 #define CVY_REPORT_INSPECT_H
 
-#include <convoy/base.h>
+#include "base/base.h"
 
 /* Its format, attributes, datasets with shape and type, and a hash over the datasets' names and contents. */
 cvy_err cvy_inspect(FILE *out, const char *path, bool json) CVY_MUST_CHECK;

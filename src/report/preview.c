@@ -1,7 +1,9 @@
 #include "report/preview.h"
 
-#include "data/augment.h"
+#include "augment/augmentation.h"
+#include "augment/chain.h"
 #include "data/dataset.h"
+#include "data/dataset_parts.h"
 #include "report/sheet.h"
 
 #include <math.h>

@@ -2,6 +2,8 @@
 #ifndef CVY_REPORT_PREVIEW_H
 #define CVY_REPORT_PREVIEW_H
 
+#include "augment/chain.h"
+#include "picture/image.h"
 #include <convoy/data.h>
 
 typedef struct cvy_preview {

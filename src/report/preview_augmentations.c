@@ -1,5 +1,6 @@
 /* A strip an augmentation, two strips side by side: the registry is walked, so that a new one appears by itself. */
-#include "data/augment.h"
+#include "augment/augmentation.h"
+#include "augment/chain.h"
 #include "report/preview.h"
 #include "report/scene.h"
 #include "report/sheet.h"

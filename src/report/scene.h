@@ -2,7 +2,7 @@
 #ifndef CVY_REPORT_SCENE_H
 #define CVY_REPORT_SCENE_H
 
-#include <convoy/data.h>
+#include "picture/image.h"
 
 /* A house, a tree and a kite, RGB, drawn by whole-number arithmetic, so that it is the same everywhere: straight lines and
  * curves, all hues, light and dark, and left and right that cannot be taken for each other. */

@@ -2,7 +2,7 @@
 #ifndef CVY_REPORT_SHEET_H
 #define CVY_REPORT_SHEET_H
 
-#include <convoy/data.h>
+#include "picture/image.h"
 
 typedef struct cvy_colour {
   uint8_t r, g, b;

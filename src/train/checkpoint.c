@@ -1,7 +1,7 @@
 #include "train/checkpoint.h"
 
-#include "data/h5.h"
 #include "data/shard.h"
+#include "file/h5.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -17,7 +17,6 @@
 #include "train/score.h"
 #include "train/update.h"
 #include <convoy/data.h>
-#include <convoy/train.h>
 
 /* What a resumed run must know besides weights and state. */
 typedef struct cvy_run_state {

@@ -1,8 +1,9 @@
 /* Networks and recipes that come with Convoy are found by name: beside the program in a build tree, or
  * installed. */
+#include "train/find.h"
+
 #include "base/options.h"
-#include <convoy/net.h>
-#include <convoy/train.h>
+#include "net/net.h"
 
 #include <dirent.h>
 #include <stdlib.h>

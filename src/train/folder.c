@@ -1,6 +1,6 @@
 #include "train/folder.h"
 
-#include "base/files.h"
+#include "file/whole.h"
 
 #include <errno.h>
 #include <stdlib.h>

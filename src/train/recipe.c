@@ -1,6 +1,12 @@
 #include "train/recipe.h"
 
+#include "augment/chain.h"
+#include "comm/exchange.h"
+#include "data/dataset.h"
+#include "data/loader.h"
 #include "math/conv.h"
+#include "net/net.h"
+#include "train/find.h"
 
 #include <stdlib.h>
 #include <string.h>

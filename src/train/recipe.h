@@ -5,8 +5,8 @@
 #define CVY_TRAIN_RECIPE_H
 
 #include "base/options.h"
-#include <convoy/comm.h>
-#include <convoy/optim.h>
+#include "comm/tree.h"
+#include "optim/optim.h"
 #include <convoy/train.h>
 
 enum { CVY_BAD_RECORD_FAILS, CVY_BAD_RECORD_SKIPPED };

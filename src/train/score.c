@@ -1,5 +1,8 @@
 #include "train/score.h"
 
+#include "augment/chain.h"
+#include "data/loader.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +10,7 @@
 static const double loss_unit = 0x1p-24, loss_limit = 1e6;
 
 /* One score for two classes says how much more likely the second is. */
-static int64_t rank_of_label(const float *logits, int64_t scores, int32_t label) {
+static int64_t place_of_label(const float *logits, int64_t scores, int32_t label) {
   if (scores == 1) return (logits[0] > 0) != (label == 1);
   const float own = logits[label];
   int64_t better = 0;
@@ -15,15 +18,15 @@ static int64_t rank_of_label(const float *logits, int64_t scores, int32_t label)
   return better;
 }
 
-static void count_image(cvy_tally *tally, double loss, int64_t rank) {
+static void count_image(cvy_tally *tally, double loss, int64_t place) {
   tally->images++;
   if (!(loss <= loss_limit)) {
     tally->diverged++;
     return;
   }
   tally->loss += llrint(loss / loss_unit);
-  tally->top1 += rank < 1;
-  tally->top5 += rank < 5;
+  tally->top1 += place < 1;
+  tally->top5 += place < 5;
 }
 
 static int32_t main_label(const cvy_targets *targets, int64_t n) {
@@ -37,7 +40,7 @@ void cvy_tally_add_microbatch(cvy_tally *tally, const cvy_net *net, const cvy_ta
   for (int64_t i = 0; i < info->input.n; i++) {
     if (targets->labels[i] < 0) continue;
     count_image(tally, losses[i],
-                rank_of_label(logits + i * info->score_count, info->score_count, main_label(targets, i)));
+                place_of_label(logits + i * info->score_count, info->score_count, main_label(targets, i)));
   }
 }
 
@@ -49,7 +52,7 @@ void cvy_view_sums_add(cvy_view_sums *views, const cvy_net *net) {
 }
 
 /* As of logits; one probability is that of the second of two classes. */
-static int64_t rank_by_probability(const double *p, int64_t scores, int32_t label) {
+static int64_t place_by_probability(const double *p, int64_t scores, int32_t label) {
   if (scores == 1) return (p[0] > 0.5) != (label == 1);
   int64_t better = 0;
   for (int64_t k = 0; k < scores; k++) better += p[k] > p[label] || (p[k] == p[label] && k < label);
@@ -63,7 +66,7 @@ void cvy_tally_add_views(cvy_tally *tally, cvy_view_sums *views, const cvy_net *
   for (int64_t i = 0; i < info->input.n; i++) {
     const double *p = views->sums + i * scores;
     if (labels[i] < 0) continue;
-    count_image(tally, cvy_net_loss_of(net, p, labels[i]), rank_by_probability(p, scores, labels[i]));
+    count_image(tally, cvy_net_loss_of(net, p, labels[i]), place_by_probability(p, scores, labels[i]));
   }
   memset(views->sums, 0, sizeof *views->sums * (size_t)count);
   views->views = 0;
@@ -140,9 +143,9 @@ static cvy_err evaluate_own(cvy_tally *tally, cvy_view_sums *views, int64_t view
   return CVY_OK;
 }
 
-cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, cvy_net *net, cvy_dataset *dataset,
-                     const cvy_augment *augment, const cvy_dataset_info *normalisation,
-                     const cvy_recipe *recipe) {
+cvy_err cvy_score_dataset(cvy_score *out, cvy_comm *comm, cvy_net *net, cvy_dataset *dataset,
+                          const cvy_augment *augment, const cvy_dataset_info *normalisation,
+                          const cvy_recipe *recipe) {
   const cvy_loader_config stream = evaluation_stream(comm, cvy_net_describe(net), dataset, augment,
                                                      normalisation, recipe);
   const int64_t view_count = cvy_augment_views(augment);

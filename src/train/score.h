@@ -2,11 +2,12 @@
 #ifndef CVY_TRAIN_SCORE_H
 #define CVY_TRAIN_SCORE_H
 
-#include <convoy/comm.h>
-#include <convoy/net.h>
-#include <convoy/train.h>
-
+#include "augment/chain.h"
+#include "comm/comm.h"
+#include "data/loader.h"
+#include "net/net.h"
 #include "train/recipe.h"
+#include <convoy/train.h>
 
 static inline cvy_targets cvy_targets_of(const cvy_microbatch *m) {
   return (cvy_targets){m->labels, m->partners, m->shares};
@@ -23,7 +24,7 @@ typedef struct cvy_tally {
 enum { CVY_TALLY_FIELDS = 6 };
 _Static_assert(sizeof(cvy_tally) == CVY_TALLY_FIELDS * sizeof(int64_t), "a tally is summed as an array");
 
-/* Adds the microbatch that the net saw last. Of classes with equal logits the lower index ranks first. Of a mixed image the
+/* Adds the microbatch that the net saw last. Of classes with equal logits the lower index comes first. Of a mixed image the
  * label with the larger share is the one to hit, its own if both have a half. */
 void cvy_tally_add_microbatch(cvy_tally *tally, const cvy_net *net, const cvy_targets *targets);
 void cvy_tally_add(cvy_tally *tally, const cvy_tally *more);
@@ -43,8 +44,8 @@ void cvy_tally_add_views(cvy_tally *tally, cvy_view_sums *views, const cvy_net *
  * microbatches go to the ranks; a microbatch holds the same images at any number of ranks. Where the chain makes several
  * views, an image's probabilities are the means over them. A record that cannot be read is an
  * error on all ranks, once each has come to the end of its range. */
-cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, cvy_net *net, cvy_dataset *dataset,
-                     const cvy_augment *augment, const cvy_dataset_info *normalisation,
-                     const cvy_recipe *recipe) CVY_MUST_CHECK;
+cvy_err cvy_score_dataset(cvy_score *out, cvy_comm *comm, cvy_net *net, cvy_dataset *dataset,
+                          const cvy_augment *augment, const cvy_dataset_info *normalisation,
+                          const cvy_recipe *recipe) CVY_MUST_CHECK;
 
 #endif

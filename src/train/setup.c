@@ -1,11 +1,13 @@
 /* Everything before the first step. Each rank does its part, then all agree, so that a file missing on one
  * rank ends the job on all of them, once, with its message. */
-#include "train/trainer.h"
-
+#include "augment/chain.h"
 #include "comm/layout.h"
+#include "data/dataset.h"
+#include "data/loader.h"
 #include "math/conv.h"
 #include "math/gemm.h"
 #include "math/kernels.h"
+#include "train/trainer.h"
 
 #include <stdlib.h>
 #include <string.h>

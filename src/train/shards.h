@@ -2,8 +2,8 @@
 #ifndef CVY_TRAIN_SHARDS_H
 #define CVY_TRAIN_SHARDS_H
 
+#include "comm/exchange.h"
 #include "train/update.h"
-#include <convoy/comm.h>
 
 typedef struct cvy_shards {
   cvy_peers peers; /* for the net's plan */

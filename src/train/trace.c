@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/trace.h"
+#include "comm/comm.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -3,6 +3,8 @@
 
 #include "base/json.h"
 #include "base/trace.h"
+#include "data/dataset.h"
+#include "data/loader.h"
 #include "train/stop.h"
 
 #include <errno.h>
@@ -185,7 +187,7 @@ static void log_skipped(const trainer *t, int64_t training, int64_t validation) 
 static cvy_err validate(trainer *t, cvy_score *score) {
   const cvy_dataset_info *training = cvy_dataset_describe(t->train);
   const int64_t begin_ns = cvy_trace_begin();
-  const cvy_err err = cvy_evaluate(score, t->comm, t->net, t->val, t->val_augment, training, t->recipe);
+  const cvy_err err = cvy_score_dataset(score, t->comm, t->net, t->val, t->val_augment, training, t->recipe);
   cvy_trace_end(begin_ns, CVY_TRACE_EVALUATION, NULL, t->state.step);
   return err;
 }

@@ -2,6 +2,8 @@
 #ifndef CVY_TRAIN_TRAINER_H
 #define CVY_TRAIN_TRAINER_H
 
+#include "augment/chain.h"
+#include "data/loader.h"
 #include "train/bucket.h"
 #include "train/checkpoint.h"
 #include "train/folder.h"

@@ -2,8 +2,8 @@
 #ifndef CVY_TRAIN_UPDATE_H
 #define CVY_TRAIN_UPDATE_H
 
-#include <convoy/net.h>
-#include <convoy/optim.h>
+#include "net/net.h"
+#include "optim/optim.h"
 
 /* All laid out as the net's parameters. */
 typedef struct cvy_arenas {

@@ -5,8 +5,8 @@
 #include "bench/onednn.h"
 #include "layer/shapes.h"
 #include "math/gemm.h"
-#include <convoy/net.h>
-#include <convoy/train.h>
+#include "net/net.h"
+#include "train/find.h"
 
 #include <math.h>
 #include <stdlib.h>

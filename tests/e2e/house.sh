@@ -6,34 +6,8 @@ fail() {
   failures=$((failures + 1))
 }
 
-# room: what it may include besides itself. Nothing points upward; siblings do not know each other.
-may_include() {
-  case $1 in
-    base) echo "" ;;
-    math | comm | data) echo "base" ;;
-    layer | optim) echo "base math" ;;
-    net) echo "base layer" ;;
-    train) echo "base math layer net optim comm data" ;;
-    report) echo "base net data" ;;
-    datasets) echo "base data comm" ;;
-    cmd) echo "base math layer net optim comm data train report datasets" ;;
-  esac
-}
-
-for room in base math layer net optim comm data train report cmd datasets; do
-  folder=src/$room
-  [ $room != datasets ] || folder=datasets
-  for file in "$folder"/*.c "$folder"/*.h; do
-    [ -e "$file" ] || continue
-    # "room/file.h" and <convoy/room.h>; a file beside it ("reader.h" in datasets) is the same room.
-    for included in $(sed -n 's/^#include "\([a-z]*\)\/.*/\1/p; s/^#include <convoy\/\([a-z]*\)\.h>.*/\1/p' "$file" | sort -u); do
-      case " $room $(may_include $room) " in
-        *" $included "*) ;;
-        *) fail "$file includes $included, which $room may not" ;;
-      esac
-    done
-  done
-done
+# The map of the rooms (src/rooms.txt) against every include.
+# "${PYTHON:-python3}" tests/house.py || fail "the map of the rooms"
 
 only_in() { # only_in HEADER FILES...
   local header=$1 found
@@ -42,10 +16,10 @@ only_in() { # only_in HEADER FILES...
   [ -z "$found" ] || fail "$header is included by $found"
 }
 only_in 'mpi\.h' '^src/comm/'
-only_in 'hdf5' '^src/data/h5\.c$'
+only_in 'hdf5' '^src/file/h5\.c$'
 only_in 'cblas' '^src/math/gemm\.c$'
 only_in 'yaml\.h>' '^src/base/yaml\.c$'
-only_in 'pthread\.h' '^src/(base/thread\.h|(base/threads|math/gemm|data/h5)\.c)$'
+only_in 'pthread\.h' '^src/(base/thread\.h|(base/threads|math/gemm|file/h5)\.c)$'
 
 library=$(ls src/*/*.c datasets/*.c | grep -v '^src/cmd/')
 # shellcheck disable=SC2086

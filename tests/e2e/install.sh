@@ -6,13 +6,14 @@ expect 0 "total: 61,706 parameters" "$work/prefix/bin/convoy" summary lenet5
 expect 0 "lenet5-digits" "$work/prefix/bin/convoy" train --help
 
 cat >use.c <<'END'
-#include <convoy/net.h>
 #include <convoy/train.h>
 #include <stdio.h>
 int main(void) {
-  const cvy_random where = {.seed = 1, .purpose = CVY_FOR_TEST};
-  printf("%s %lld\n", CVY_VERSION, (long long)cvy_random_permute(&where, 3, 10));
-  return cvy_layer_type_count() > 5 ? 0 : 1;
+  cvy_recipe *recipe;
+  printf("%s\n", CVY_VERSION);
+  if (!cvy_recipe_load(&recipe, "no-such-recipe", NULL, 0)) return 1;
+  printf("%s\n", cvy_err_message());
+  return recipe != NULL;
 }
 END
 pc=$(find prefix -name convoy.pc)
@@ -21,4 +22,5 @@ sanitize=$(grep -o '^CONVOY_SANITIZE:STRING=.*' "$build/CMakeCache.txt" | cut -d
 # shellcheck disable=SC2046
 cc ${sanitize:+-fsanitize=$sanitize} use.c -o use $(pkg-config --cflags --libs --static convoy) || fail "linking against the library"
 expect 0 "0.1.0" ./use
+expect 0 "no recipe is named 'no-such-recipe'" ./use
 finish

@@ -2,7 +2,8 @@
 #include "fuzz.h"
 
 #include "base/yaml.h"
-#include "data/augment.h"
+#include "augment/augmentation.h"
+#include "augment/chain.h"
 
 enum { MOST_PIXELS = 1 << 16 };
 

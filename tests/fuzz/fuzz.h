@@ -4,7 +4,7 @@
 
 #include "unit/scratch.h"
 
-#include <convoy/base.h>
+#include "base/base.h"
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>

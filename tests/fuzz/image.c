@@ -2,7 +2,7 @@
  * of the input choose the part. */
 #include "fuzz.h"
 
-#include <convoy/data.h>
+#include "picture/image.h"
 
 enum { CHOICES = 8, MOST_PIXELS = 1 << 20 };
 

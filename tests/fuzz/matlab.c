@@ -1,7 +1,7 @@
 /* The development kit's meta.mat. Deflated elements are made here, for mutation would not come through zlib's checksum. */
 #include "fuzz.h"
 
-#include "datasets/matlab.h"
+#include "archive/matlab.h"
 
 #include <zlib.h>
 

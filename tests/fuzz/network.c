@@ -3,7 +3,7 @@
 
 #include "base/yaml.h"
 
-#include <convoy/net.h>
+#include "net/net.h"
 
 enum { MICROBATCH = 2 };
 

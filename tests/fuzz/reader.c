@@ -1,8 +1,8 @@
 /* Whatever the files of a dataset hold, its reader refuses them or reads every record. READER: its name. */
 #include "fuzz.h"
 
-#include "datasets/prepare.h"
-#include "datasets/unpack.h"
+#include "prepare/prepare.h"
+#include "archive/unpack.h"
 #include "unit/sets.h"
 
 enum { MOST_FILES = 4, MOST_RECORDS = 64, BLOCK = 512 };

@@ -3,7 +3,7 @@
 
 #include "train/recipe.h"
 
-#include <convoy/data.h>
+#include "picture/image.h"
 
 static char folder[300];
 static int next;

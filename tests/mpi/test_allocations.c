@@ -6,7 +6,7 @@
 
 #include "unit/scratch.h"
 
-#include "datasets/prepare.h"
+#include "prepare/prepare.h"
 #include "train/recipe.h"
 
 #include <dlfcn.h>

@@ -5,7 +5,7 @@
 #include "comm/bf16.h"
 #include "mpi/delays.h"
 
-#include <convoy/comm.h>
+#include "comm/exchange.h"
 
 #include <math.h>
 #include <mpi.h>

@@ -4,10 +4,10 @@
 #include "unit/suite.h"
 
 #include "base/options.h"
-#include "net/net.h"
+#include "net/node.h"
 #include "train/update.h"
-#include <convoy/optim.h>
-#include <convoy/train.h>
+#include "optim/optim.h"
+#include "train/find.h"
 
 #include <dirent.h>
 #include <math.h>

@@ -5,7 +5,7 @@
 
 #include "suite.h"
 
-#include <convoy/base.h>
+#include "base/base.h"
 #include <math.h>
 
 /* 64-byte aligned and not a byte longer, so that AddressSanitizer sees the first step too far. */

@@ -2,7 +2,7 @@
 #ifndef CVY_TESTS_PICTURES_H
 #define CVY_TESTS_PICTURES_H
 
-#include <convoy/data.h>
+#include "picture/image.h"
 #include <stdlib.h>
 #include <string.h>
 #include <jpeglib.h>

@@ -6,7 +6,7 @@
 #include "arrays.h"
 
 #include "base/options.h"
-#include <convoy/layer.h>
+#include "layer/layer.h"
 
 enum { RIG_THREADS = 3 };
 

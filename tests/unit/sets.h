@@ -2,7 +2,7 @@
 #ifndef CVY_TESTS_SETS_H
 #define CVY_TESTS_SETS_H
 
-#include "datasets/prepare.h"
+#include "prepare/prepare.h"
 #include "pictures.h"
 #include "scratch.h"
 

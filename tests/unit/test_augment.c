@@ -1,7 +1,8 @@
 /* Pictures as windows against a plain reference, and the augmentations: identity, statistics, errors. */
 #include "suite.h"
 
-#include "data/augment.h"
+#include "augment/augmentation.h"
+#include "augment/chain.h"
 
 #include <math.h>
 

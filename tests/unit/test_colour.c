@@ -2,7 +2,7 @@
  * statistics, evaluation, errors. */
 #include "arrays.h"
 
-#include "data/pixels.h"
+#include "augment/pixels.h"
 
 /* ---- the reference ---- */
 

@@ -3,7 +3,7 @@
 #include "pictures.h"
 #include "shards.h"
 
-#include "data/dataset.h"
+#include "data/dataset_parts.h"
 
 #include <math.h>
 

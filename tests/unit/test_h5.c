@@ -1,7 +1,7 @@
 /* The door to HDF5: round trips, conversions, errors that name things, damage, and full disks. */
 #include "scratch.h"
 
-#include "data/h5.h"
+#include "file/h5.h"
 #include "suite.h"
 
 static char path[512];

@@ -4,7 +4,7 @@
 #include "shards.h"
 
 #include "base/yaml.h"
-#include "data/dataset.h"
+#include "data/dataset_parts.h"
 #include "data/sampler.h"
 
 #include <math.h>
@@ -47,11 +47,11 @@ static void check_blocks(int64_t count, const cvy_blocks *blocks, int64_t epoch)
   const int64_t block = blocks->block, all = (count + block - 1) / block;
   memset(seen, 0, sizeof seen);
   for (int64_t b = 0; b < all; b++) window_of_block[b] = -1;
-  cvy_window w = {.number = -1};
+  cvy_shuffle_window w = {.number = -1};
   int64_t in_window = 0, blocks_in_window = 0;
   for (int64_t p = epoch * count; p < (epoch + 1) * count; p++) {
     const cvy_sample s = cvy_sample_in_blocks(9, count, blocks, p);
-    const cvy_window here = cvy_window_at(9, count, blocks, p);
+    const cvy_shuffle_window here = cvy_shuffle_window_at(9, count, blocks, p);
     CU_ASSERT_TRUE_FATAL(s.epoch == epoch && s.index >= 0 && s.index < count);
     CU_ASSERT_EQUAL_FATAL(seen[s.index]++, 0);
     if (here.number != w.number) {
@@ -90,7 +90,7 @@ static void blocks_come_everywhere(void) {
       const int64_t p = epoch * COUNT + i;
       const cvy_sample s = cvy_sample_in_blocks(4, COUNT, &blocks, p);
       in_tenth[i * TENTHS / COUNT] += s.index == 0;
-      in_window[cvy_window_at(4, COUNT, &blocks, p).number % WINDOWS] += s.index == COUNT - 1;
+      in_window[cvy_shuffle_window_at(4, COUNT, &blocks, p).number % WINDOWS] += s.index == COUNT - 1;
       as_before += s.index == cvy_sample_in_blocks(4, COUNT, &blocks, p + COUNT).index;
     }
   /* 200 in each tenth; windows of 3, 3, 3 and 2 of the 11 blocks; 1 of 103 places as before: six standard deviations. */

@@ -3,6 +3,7 @@
 #include "shards.h"
 
 #include "data/dataset.h"
+#include "data/loader.h"
 
 enum { SIDE = 512, CHANNELS = 3, RECORD = SIDE * SIDE * CHANNELS, COUNT = 600 }; /* 472 MB */
 

@@ -2,7 +2,8 @@
 #include "shards.h"
 
 #include "base/yaml.h"
-#include "data/augment.h"
+#include "augment/augmentation.h"
+#include "augment/chain.h"
 #include "data/sampler.h"
 #include "train/score.h"
 

@@ -3,8 +3,8 @@
 #include "suite.h"
 
 #include "base/yaml.h"
-#include <convoy/net.h>
-#include <convoy/train.h>
+#include "net/net.h"
+#include "train/find.h"
 
 #include <dirent.h>
 #include <math.h>

@@ -3,7 +3,7 @@
 #include "pictures.h"
 #include "suite.h"
 
-#include "data/augment.h"
+#include "augment/augmentation.h"
 
 #include <math.h>
 

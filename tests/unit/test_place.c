@@ -3,8 +3,8 @@
 #include "arrays.h"
 
 #include "base/yaml.h"
-#include "net/net.h"
-#include <convoy/train.h>
+#include "net/node.h"
+#include "train/find.h"
 
 #include <dirent.h>
 

@@ -3,7 +3,7 @@
 
 #include "base/yaml.h"
 #include "train/bucket.h"
-#include "train/plan.h"
+#include "measure/plan.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
 /* From inputs to shards: sizes, order, statistics, repeatability, and what is left behind after an error. */
 #include "suite.h"
 #include "sets.h"
-#include "data/dataset.h"
+#include "data/dataset_parts.h"
 
 #include <dirent.h>
 #include <math.h>

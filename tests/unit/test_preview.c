@@ -4,7 +4,8 @@
 #include "shards.h"
 
 #include "base/yaml.h"
-#include "data/augment.h"
+#include "augment/augmentation.h"
+#include "augment/chain.h"
 #include "data/sampler.h"
 #include "report/font.h"
 #include "report/preview.h"

@@ -4,7 +4,7 @@
 
 #include "base/yaml.h"
 #include "layer/sharded.h"
-#include <convoy/net.h>
+#include "net/net.h"
 
 #include <pthread.h>
 

@@ -4,7 +4,7 @@
 
 #include "base/yaml.h"
 #include "report/graph.h"
-#include <convoy/net.h>
+#include "net/net.h"
 
 static const char *const small = "name: small\ninput: [8, 8, 3]\nlayers:\n"
                                  "  - conv: {name: a, filters: 4, kernel: [3, 1], stride: 2, padding: same}\n"

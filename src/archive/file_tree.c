@@ -1,0 +1,195 @@
+#include "archive/file_tree.h"
+
+#include "archive/unpack.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MAX_DEPTH = 32 };
+
+static cvy_file_tree *kept;
+
+/* ---- a folder ---- */
+
+static cvy_err read_failed(const char *path) {
+  const cvy_err err = errno == ENOENT || errno == ENOTDIR || errno == EACCES ? CVY_E_INPUT : CVY_E_SYSTEM;
+  return cvy_error(err, "%s: cannot read: %s", path, strerror(errno));
+}
+
+static cvy_err list_folder(cvy_file_tree *t, const char *name, int depth);
+
+static cvy_err add_entry(cvy_file_tree *t, const char *name, int depth) {
+  struct stat info;
+  const char *path = cvy_pool_format(t->pool, "%s/%s", t->path, name);
+  if (stat(path, &info) != 0) return read_failed(path);
+  const bool folder = S_ISDIR(info.st_mode);
+  cvy_members_add(&t->members, t->pool, name, 0, folder ? 0 : info.st_size, folder);
+  return folder ? list_folder(t, name, depth + 1) : CVY_OK;
+}
+
+/* `name` of "" is the root. */
+static cvy_err list_folder(cvy_file_tree *t, const char *name, int depth) {
+  const char *path = name[0] ? cvy_pool_format(t->pool, "%s/%s", t->path, name) : t->path;
+  if (depth > MAX_DEPTH) return cvy_error(CVY_E_INPUT, "%s: more than %d folders deep", path, MAX_DEPTH);
+  DIR *dir = opendir(path);
+  if (!dir) return read_failed(path);
+  cvy_err err = CVY_OK;
+  errno = 0;
+  for (const struct dirent *entry; !err && (entry = readdir(dir)); errno = 0)
+    if (entry->d_name[0] != '.')
+      err = add_entry(t, cvy_pool_format(t->pool, "%s%s%s", name, name[0] ? "/" : "", entry->d_name), depth);
+  if (!err && errno) err = read_failed(path);
+  closedir(dir);
+  return err;
+}
+
+/* ---- names ---- */
+
+static bool is_hidden(const char *name) {
+  for (const char *p = name; p; p = strchr(p, '/')) {
+    p += *p == '/';
+    if (*p == '.' || strncmp(p, "__MACOSX", 8) == 0) return true;
+  }
+  return false;
+}
+
+static int by_name(const void *a, const void *b) {
+  return strcmp(((const cvy_member *)a)->name, ((const cvy_member *)b)->name);
+}
+
+/* Folders may come twice, as tars that were appended to have them. */
+static cvy_err sort_members(cvy_file_tree *t) {
+  cvy_member *m = t->members.items;
+  int64_t kept_count = 0;
+  for (int64_t i = 0; i < t->members.count; i++)
+    if (!is_hidden(m[i].name)) m[kept_count++] = m[i];
+  t->members.count = kept_count;
+  if (kept_count > 0) qsort(m, (size_t)kept_count, sizeof *m, by_name);
+  for (int64_t i = 1; i < kept_count; i++)
+    if (!(m[i - 1].folder && m[i].folder) && strcmp(m[i - 1].name, m[i].name) == 0)
+      return cvy_error(CVY_E_INPUT, "%s: '%s' is in it twice", t->path, m[i].name);
+  return CVY_OK;
+}
+
+/* ---- open and close ---- */
+
+static void destroy(cvy_file_tree *t) {
+  if (t->fd >= 0) close(t->fd);
+  cvy_pool_destroy(t->pool);
+  free(t);
+}
+
+static cvy_file_tree *create(const char *path, size_t length) {
+  cvy_file_tree *t = cvy_new(sizeof *t);
+  t->pool = cvy_pool_create();
+  t->path = cvy_pool_format(t->pool, "%.*s", (int)length, path);
+  t->fd = -1;
+  t->users = 1;
+  return t;
+}
+
+static cvy_err fill(cvy_file_tree *t, const struct stat *info) {
+  if (S_ISDIR(info->st_mode))
+    CVY_TRY(list_folder(t, "", 0));
+  else
+    CVY_TRY(cvy_archive_open(&t->fd, &t->members, t->pool, t->path));
+  return sort_members(t);
+}
+
+cvy_err cvy_file_tree_open(cvy_file_tree **out, const char *path) {
+  struct stat info;
+  *out = NULL;
+  if (stat(path, &info) != 0) return cvy_error(CVY_E_INPUT, "%s: cannot open: %s", path, strerror(errno));
+  const uint64_t identity[] = {(uint64_t)info.st_dev, (uint64_t)info.st_ino, (uint64_t)info.st_size,
+                               (uint64_t)info.st_mtim.tv_sec * 1000000000u + (uint64_t)info.st_mtim.tv_nsec};
+  if (kept && memcmp(kept->identity, identity, sizeof identity) == 0) {
+    kept->users++;
+    *out = kept;
+    return CVY_OK;
+  }
+  cvy_file_tree *t = create(path, strlen(path));
+  memcpy(t->identity, identity, sizeof identity);
+  const cvy_err err = fill(t, &info);
+  if (err)
+    destroy(t);
+  else
+    *out = t;
+  return err;
+}
+
+cvy_err cvy_file_tree_open_file(cvy_file_tree **out, const char *path) {
+  struct stat info;
+  *out = NULL;
+  if (stat(path, &info) != 0) return cvy_error(CVY_E_INPUT, "%s: cannot open: %s", path, strerror(errno));
+  if (!S_ISREG(info.st_mode)) return cvy_error(CVY_E_INPUT, "%s: not a file", path);
+  const char *slash = strrchr(path, '/');
+  cvy_file_tree *t = slash ? create(path, (size_t)(slash - path)) : create(".", 1);
+  cvy_members_add(&t->members, t->pool, slash ? slash + 1 : path, 0, info.st_size, false);
+  *out = t;
+  return CVY_OK;
+}
+
+void cvy_file_tree_close(cvy_file_tree *tree) {
+  if (tree && --tree->users == 0) destroy(tree);
+}
+
+void cvy_file_tree_keep(cvy_file_tree *tree) {
+  if (tree == kept || tree->fd < 0) return;
+  cvy_file_tree_close(kept);
+  tree->users++;
+  kept = tree;
+}
+
+/* ---- reading ---- */
+
+const cvy_member *cvy_file_tree_find(const cvy_file_tree *tree, const char *name, size_t length) {
+  int64_t low = 0, high = tree->members.count;
+  while (low < high) {
+    const int64_t middle = (low + high) / 2;
+    const cvy_member *m = &tree->members.items[middle];
+    int order = strncmp(name, m->name, length);
+    if (order == 0 && m->name[length]) order = -1;
+    if (order == 0) return m;
+    if (order < 0)
+      high = middle;
+    else
+      low = middle + 1;
+  }
+  return NULL;
+}
+
+void cvy_file_tree_name(char *out, size_t room, const cvy_file_tree *tree, const cvy_member *member) {
+  snprintf(out, room, "%s%s%s", tree->path, tree->fd < 0 ? "/" : ": ", member->name);
+}
+
+cvy_err cvy_file_tree_read_at(void *out, const cvy_file_tree *tree, const cvy_member *member, int64_t offset,
+                              size_t count) {
+  char name[4096];
+  cvy_file_tree_name(name, sizeof name, tree, member);
+  if (tree->fd >= 0) return cvy_read_at(out, tree->fd, member->offset + offset, count, name);
+  const int fd = open(name, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return read_failed(name);
+  const cvy_err err = cvy_read_at(out, fd, offset, count, name);
+  close(fd);
+  return err;
+}
+
+cvy_err cvy_file_tree_read(cvy_bytes *out, const cvy_file_tree *tree, const cvy_member *member) {
+  CVY_TRY(cvy_bytes_reserve(out, (size_t)member->size, member->name));
+  out->count = (size_t)member->size;
+  return cvy_file_tree_read_at(out->data, tree, member, 0, out->count);
+}
+
+void cvy_split_input(const char **path, const char **part, cvy_pool *pool, const char *input) {
+  const char *colon = strrchr(input, ':');
+  *path = input;
+  *part = NULL;
+  if (!colon || access(input, F_OK) == 0) return;
+  *path = cvy_pool_format(pool, "%.*s", (int)(colon - input), input);
+  *part = colon + 1;
+}

@@ -1,0 +1,334 @@
+/* The chain: what the recipe lists, in order. */
+#include "augment/chain.h"
+
+#include "augment/augmentation.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CVY_AUGMENTATION(name) extern const cvy_augmentation cvy_augmentation_##name;
+#include "augment/augmentations.def"
+#undef CVY_AUGMENTATION
+
+#define CVY_AUGMENTATION(name) &cvy_augmentation_##name,
+static const cvy_augmentation *const registry[] = {
+#include "augment/augmentations.def"
+};
+#undef CVY_AUGMENTATION
+
+typedef struct link {
+  const cvy_augmentation *type;
+  void *config;
+  const cvy_yaml *node; /* a copy of the place it was read from */
+} link;
+
+/* A chain inside the augmentation `layer` has the layers (layer + 1) * MOST_LINKS and on, so that all draw other random
+ * numbers. */
+enum { MOST_LINKS = 64 };
+
+struct cvy_augment {
+  cvy_pool *pool;
+  int64_t count;
+  link *links;
+};
+
+int64_t cvy_augmentation_count(void) {
+  return CVY_COUNT(registry);
+}
+
+const cvy_augmentation *cvy_augmentation_at(int64_t index) {
+  CVY_CHECK(index >= 0 && index < CVY_COUNT(registry));
+  return registry[index];
+}
+
+/* ---- for augmentations ---- */
+
+cvy_err cvy_fill_parse(cvy_fill *fill) {
+  static const char *const words[] = {[CVY_EDGE_NEAREST] = "nearest", [CVY_EDGE_REFLECT] = "reflect"};
+  for (cvy_edge_mode mode = CVY_EDGE_NEAREST; mode <= CVY_EDGE_REFLECT; mode++)
+    if (strcmp(fill->text, words[mode]) == 0) {
+      fill->mode = mode;
+      return CVY_OK;
+    }
+  char *end;
+  fill->is_mean = strcmp(fill->text, "mean") == 0;
+  if (fill->is_mean) return CVY_OK;
+  const double value = strtod(fill->text, &end);
+  if (end == fill->text || *end || !isfinite((float)value))
+    return cvy_error(CVY_E_INPUT,
+                     "'fill' must be a number in units of the samples, mean, nearest or reflect, not '%s'",
+                     fill->text);
+  fill->value = (float)value;
+  return CVY_OK;
+}
+
+cvy_edge cvy_fill_edge(const cvy_fill *fill, const cvy_augment_call *call, int64_t channels) {
+  cvy_edge edge = {.mode = fill->mode};
+  for (int64_t k = 0; k < channels; k++) edge.colour[k] = fill->is_mean ? call->mean[k] : fill->value;
+  return edge;
+}
+
+cvy_err cvy_augment_same_size(int64_t *out_h, int64_t *out_w, const void *config, int64_t h, int64_t w) {
+  (void)config;
+  *out_h = h;
+  *out_w = w;
+  return CVY_OK;
+}
+
+cvy_err cvy_augment_part_size(int64_t *out_h, int64_t *out_w, const int64_t part[2], int64_t h, int64_t w) {
+  if (h && (part[0] > h || part[1] > w))
+    return cvy_error(CVY_E_INPUT,
+                     "a part of %lldx%lld does not fit in a picture of %lldx%lld (height x width)",
+                     (long long)part[0], (long long)part[1], (long long)h, (long long)w);
+  *out_h = part[0];
+  *out_w = part[1];
+  return CVY_OK;
+}
+
+static int64_t scaled(int64_t longer, int64_t shorter, int64_t new_shorter) {
+  return llround((double)longer * (double)new_shorter / (double)shorter);
+}
+
+void cvy_augment_by_shorter(int64_t *out_h, int64_t *out_w, int64_t h, int64_t w, int64_t shorter) {
+  const bool unknown = h == 0;
+  *out_h = unknown ? 0 : h <= w ? shorter : scaled(h, w, shorter);
+  *out_w = unknown ? 0 : w <= h ? shorter : scaled(w, h, shorter);
+}
+
+cvy_err cvy_warp_prepare(void *config) {
+  return cvy_fill_parse(&((cvy_warp_config *)config)->fill);
+}
+
+cvy_err cvy_augment_warp(cvy_picture *picture, cvy_augment_call *call, const cvy_affine_map *map,
+                         const cvy_fill *fill) {
+  const double x = 0.5 * (double)picture->w, y = 0.5 * (double)picture->h;
+  const cvy_edge edge = cvy_fill_edge(fill, call, picture->c);
+  cvy_affine_map about_centre = *map;
+  about_centre.x0 += x - (map->xx * x + map->xy * y);
+  about_centre.y0 += y - (map->yx * x + map->yy * y);
+  return cvy_picture_map(picture, call->canvas, picture->h, picture->w, &about_centre, &edge);
+}
+
+/* ---- the chain ---- */
+
+static bool mixes(const link *l) {
+  return l->type->mix && (!l->type->mixes || l->type->mixes(l->config));
+}
+
+static int64_t views(const link *l) {
+  return l->type->views ? l->type->views : 1;
+}
+
+/* The recipe's nodes die with the recipe; the place in it is worth keeping for later errors. */
+static const cvy_yaml *keep_place(cvy_pool *pool, const cvy_yaml *node) {
+  cvy_yaml *place = cvy_yaml_new_scalar(pool, cvy_pool_format(pool, "%s", node->file), "");
+  place->line = node->line;
+  place->column = node->column;
+  return place;
+}
+
+static cvy_err read_link(link *out, cvy_pool *pool, const cvy_yaml *node) {
+  const cvy_kind *kinds[CVY_COUNT(registry)];
+  for (int64_t i = 0; i < CVY_COUNT(registry); i++) kinds[i] = &registry[i]->kind;
+  int64_t index;
+  CVY_TRY(cvy_kind_read(&index, &out->config, pool, kinds, CVY_COUNT(registry), node, "augmentation"));
+  out->type = registry[index];
+  out->node = keep_place(pool, node);
+  if (out->type->read) CVY_TRY(out->type->read(out->config, pool, node));
+  if (out->type->prepare && out->type->prepare(out->config))
+    return cvy_yaml_error(out->node, "%s: %s", out->type->kind.name, cvy_err_message());
+  return CVY_OK;
+}
+
+static cvy_err read_chain(cvy_augment *augment, const cvy_yaml *list) {
+  const bool nothing = !list || (list->kind == CVY_YAML_SCALAR && !list->text[0]);
+  if (nothing) return CVY_OK;
+  if (list->kind != CVY_YAML_SEQUENCE)
+    return cvy_yaml_error(list, "expected a list of augmentations, as '- crop: {size: 24}', not %s",
+                          cvy_yaml_describe(list));
+  if (list->count > MOST_LINKS)
+    return cvy_yaml_error(list, "%lld augmentations in a list; at most %d will do", (long long)list->count,
+                          MOST_LINKS);
+  augment->links = cvy_pool_new(augment->pool, sizeof *augment->links * (size_t)list->count);
+  for (; augment->count < list->count; augment->count++)
+    CVY_TRY(read_link(&augment->links[augment->count], augment->pool, list->items[augment->count]));
+  for (int64_t i = 0; i + 1 < augment->count; i++)
+    if (mixes(&augment->links[i]))
+      return cvy_yaml_error(augment->links[i].node,
+                            "%s mixes pictures that are finished: it must stand last in the list",
+                            augment->links[i].type->kind.name);
+  return CVY_OK;
+}
+
+/* What stands inside another augmentation. */
+static cvy_err check_inside(const cvy_augment *augment) {
+  for (int64_t i = 0; i < augment->count; i++) {
+    const link *l = &augment->links[i];
+    const char *name = l->type->kind.name;
+    if (mixes(l) && augment->count > 1)
+      return cvy_yaml_error(
+          l->node, "%s mixes finished pictures, and %s changes one before: it needs a place of its own", name,
+          augment->links[0].type->kind.name);
+    if (views(l) > 1)
+      return cvy_yaml_error(l->node, "%s makes %lld views: it cannot stand inside another augmentation", name,
+                            (long long)views(l));
+  }
+  return CVY_OK;
+}
+
+cvy_err cvy_augment_resolve(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *list) {
+  cvy_augment chain = {.pool = pool};
+  *out = NULL;
+  CVY_TRY(read_chain(&chain, list));
+  *out = cvy_augment_dump(&chain, pool);
+  return CVY_OK;
+}
+
+cvy_yaml *cvy_augment_dump(const cvy_augment *augment, cvy_pool *pool) {
+  cvy_yaml *list = cvy_yaml_new_sequence(pool, "resolved");
+  for (int64_t i = 0; i < augment->count; i++)
+    cvy_yaml_add(pool, list, NULL,
+                 cvy_kind_dump(&augment->links[i].type->kind, augment->links[i].config, pool));
+  return list;
+}
+
+cvy_err cvy_augment_read(cvy_augment **out, cvy_pool *pool, const cvy_yaml *node) {
+  cvy_augment *augment = cvy_pool_new(pool, sizeof *augment);
+  augment->pool = pool;
+  *out = NULL;
+  if (node->kind == CVY_YAML_SEQUENCE) {
+    CVY_TRY(read_chain(augment, node));
+  } else {
+    augment->links = cvy_pool_new(pool, sizeof *augment->links);
+    augment->count = 1;
+    CVY_TRY(read_link(augment->links, pool, node));
+  }
+  CVY_TRY(check_inside(augment));
+  *out = augment;
+  return CVY_OK;
+}
+
+cvy_err cvy_augment_create(cvy_augment **out, const cvy_yaml *list, int64_t in_h, int64_t in_w,
+                           int64_t *out_h, int64_t *out_w) {
+  cvy_augment *augment = cvy_new(sizeof *augment);
+  augment->pool = cvy_pool_create();
+  *out = NULL;
+  cvy_err err = read_chain(augment, list);
+  if (!err) err = cvy_augment_size(out_h, out_w, augment, in_h, in_w);
+  if (err)
+    cvy_augment_destroy(augment);
+  else
+    *out = augment;
+  return err;
+}
+
+void cvy_augment_destroy(cvy_augment *augment) {
+  if (!augment) return;
+  cvy_pool_destroy(augment->pool);
+  free(augment);
+}
+
+cvy_err cvy_augment_size(int64_t *out_h, int64_t *out_w, const cvy_augment *augment, int64_t h, int64_t w) {
+  for (int64_t i = 0; i < augment->count; i++) {
+    const link *l = &augment->links[i];
+    if (l->type->size(&h, &w, l->config, h, w))
+      return cvy_yaml_error(l->node, "%s: %s", l->type->kind.name, cvy_err_message());
+  }
+  *out_h = h;
+  *out_w = w;
+  return CVY_OK;
+}
+
+cvy_err cvy_augment_check_channels(const cvy_augment *augment, int64_t c) {
+  for (int64_t i = 0; augment && i < augment->count; i++) {
+    const link *l = &augment->links[i];
+    if (l->type->channels && l->type->channels(l->config, c))
+      return cvy_yaml_error(l->node, "%s: %s", l->type->kind.name, cvy_err_message());
+  }
+  return CVY_OK;
+}
+
+cvy_err cvy_augment_check_data(const cvy_augment *augment, const cvy_dataset *dataset) {
+  for (int64_t i = 0; augment && i < augment->count; i++) {
+    const link *l = &augment->links[i];
+    if (l->type->data && l->type->data(l->config, dataset))
+      return cvy_yaml_error(l->node, "%s: %s", l->type->kind.name, cvy_err_message());
+  }
+  return CVY_OK;
+}
+
+cvy_err cvy_augment_check_training(const cvy_augment *augment, int64_t microbatch,
+                                   const cvy_dataset *dataset) {
+  for (int64_t i = 0; augment && i < augment->count; i++) {
+    const link *l = &augment->links[i];
+    if (mixes(l) && microbatch % 2)
+      return cvy_yaml_error(
+          l->node,
+          "%s mixes pictures by twos, so microbatch %lld would leave one over; %lld or %lld would not",
+          l->type->kind.name, (long long)microbatch, (long long)(microbatch > 1 ? microbatch - 1 : 2),
+          (long long)(microbatch > 1 ? microbatch + 1 : 4));
+    if (views(l) > 1)
+      return cvy_yaml_error(l->node, "%s makes %lld views of a picture: it is for data.evaluation",
+                            l->type->kind.name, (long long)views(l));
+  }
+  return cvy_augment_check_data(augment, dataset);
+}
+
+bool cvy_augment_mixes(const cvy_augment *augment) {
+  return augment && augment->count > 0 && mixes(&augment->links[augment->count - 1]);
+}
+
+int64_t cvy_augment_views(const cvy_augment *augment) {
+  int64_t product = 1;
+  for (int64_t i = 0; augment && i < augment->count; i++) product *= views(&augment->links[i]);
+  return product;
+}
+
+static void key(cvy_augment_call *call, uint32_t layer) {
+  call->random.purpose = CVY_FOR_AUGMENT;
+  call->random.layer = layer;
+  call->random.unit = 0;
+}
+
+static cvy_err apply(cvy_picture *picture, const cvy_augment *augment, cvy_augment_call *call,
+                     uint32_t first_layer) {
+  int64_t view = call->view;
+  for (int64_t i = 0; augment && i < augment->count; i++) {
+    const link *l = &augment->links[i];
+    int64_t h, w;
+    if (mixes(l)) continue;
+    CVY_TRY_IN(l->type->size(&h, &w, l->config, picture->h, picture->w), "%s", l->type->kind.name);
+    key(call, first_layer + (uint32_t)i);
+    call->view = view % views(l);
+    view /= views(l);
+    CVY_TRY_IN(l->type->apply(picture, l->config, call), "%s", l->type->kind.name);
+  }
+  return CVY_OK;
+}
+
+cvy_err cvy_augment_apply(cvy_picture *picture, const cvy_augment *augment, cvy_augment_call *call) {
+  return apply(picture, augment, call, 0);
+}
+
+cvy_err cvy_augment_apply_inside(cvy_picture *picture, const cvy_augment *augment,
+                                 const cvy_augment_call *call) {
+  cvy_augment_call inside = *call;
+  return apply(picture, augment, &inside, (call->random.layer + 1) * MOST_LINKS);
+}
+
+static void mix(cvy_pair *pair, const cvy_augment *augment, cvy_augment_call *call, uint32_t first_layer) {
+  CVY_CHECK(cvy_augment_mixes(augment));
+  const link *last = &augment->links[augment->count - 1];
+  key(call, first_layer + (uint32_t)augment->count - 1);
+  last->type->mix(pair, last->config, call);
+}
+
+void cvy_augment_mix(cvy_pair *pair, const cvy_augment *augment, cvy_augment_call *call) {
+  mix(pair, augment, call, 0);
+}
+
+void cvy_augment_mix_inside(cvy_pair *pair, const cvy_augment *augment, const cvy_augment_call *call) {
+  cvy_augment_call inside = *call;
+  mix(pair, augment, &inside, (call->random.layer + 1) * MOST_LINKS);
+}

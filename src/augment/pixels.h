@@ -1,0 +1,20 @@
+/* What those augmentations share that compute samples and leave the picture's size as it is. They do so in training only.
+ * Blends (brightness, contrast, saturation) end within 0 to 255, sums (shifts, noise) go where they go. */
+#ifndef CVY_AUGMENT_PIXELS_H
+#define CVY_AUGMENT_PIXELS_H
+
+#include "augment/augmentation.h"
+#include "picture/colour.h"
+
+/* For `channels`. */
+cvy_err cvy_only_rgb(const void *config, int64_t c) CVY_MUST_CHECK;
+cvy_err cvy_grey_or_rgb(const void *config, int64_t c) CVY_MUST_CHECK;
+
+/* True with probability `p` in training; never in evaluation. */
+bool cvy_happens(double p, cvy_augment_call *call);
+
+/* Random adjustments of those tones whose `by` is above 0, in random order. */
+cvy_err cvy_adjust_randomly(cvy_picture *picture, const double by[CVY_TONES],
+                            cvy_augment_call *call) CVY_MUST_CHECK;
+
+#endif

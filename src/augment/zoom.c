@@ -1,0 +1,23 @@
+/* Brings the picture nearer or takes it farther away, by a factor up to a limit. Never in evaluation. */
+#include "augment/augmentation.h"
+
+#include <math.h>
+
+static const cvy_option options[] = {CVY_WARP_OPTIONS(1, 10, "1.2", "largest factor, either way")};
+
+static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {
+  const cvy_warp_config *own = c;
+  if (!call->training || own->by == 1) return CVY_OK;
+  const double factor = exp(cvy_random_next_uniform(&call->random, -log(own->by), log(own->by)));
+  const cvy_affine_map map = {.xx = 1 / factor, .yy = 1 / factor};
+  return cvy_augment_warp(picture, call, &map, &own->fill);
+}
+
+const cvy_augmentation cvy_augmentation_zoom = {
+    .kind = {"zoom", "brings the picture nearer or farther away; never in evaluation", options,
+             sizeof(cvy_warp_config)},
+    .example = "{by: 2}",
+    .prepare = cvy_warp_prepare,
+    .size = cvy_augment_same_size,
+    .apply = apply,
+};

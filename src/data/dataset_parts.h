@@ -1,0 +1,46 @@
+/* Inside a dataset: what the files of this room share that open and read one. */
+#ifndef CVY_DATA_DATASET_PARTS_H
+#define CVY_DATA_DATASET_PARTS_H
+
+#include "data/cache.h"
+#include "data/dataset.h"
+#include "data/dataset_parts.h"
+#include "data/shard.h"
+#include "file/h5.h"
+#include <convoy/data.h>
+
+typedef struct cvy_dataset_file {
+  const char *path;
+  const char *name;     /* the HDF5 dataset that holds the samples or encoded bytes */
+  int64_t first, count; /* records */
+  int32_t *labels;      /* [count], as are: */
+  uint32_t *checksums;  /* NULL: none, in a foreign file */
+  uint64_t *offsets;    /* CVY_ENCODED: [count + 1] into `name` */
+  int fd;               /* where the layout allows reading without HDF5; else -1, and `h5` stays open */
+  int64_t bytes_at;     /* in fd: the first byte of `name` */
+  cvy_h5 *h5;
+} cvy_dataset_file;
+
+struct cvy_dataset {
+  cvy_pool *pool;
+  cvy_dataset_info info;
+  cvy_encoding encoding;
+  bool is_float;       /* samples are float, else uint8 */
+  bool channels_first; /* records are [c][h][w], as foreign files may be */
+  bool is_set;         /* all the shards of a split, not a single file */
+  cvy_dataset_file *files;
+  size_t record_bytes; /* of the largest */
+  cvy_keep keep;
+  cvy_cache *cache; /* NULL: nothing is kept */
+  cvy_hash fingerprint;
+};
+
+/* Sets the paths of dataset->files, info.shard_count and is_set. */
+cvy_err cvy_dataset_find(cvy_dataset *dataset, const char *path, const char *split) CVY_MUST_CHECK;
+/* Reads everything but the samples of file `index`, and holds it against the files before it. */
+cvy_err cvy_dataset_add_shard(cvy_dataset *dataset, int64_t index, cvy_h5 *h5) CVY_MUST_CHECK;
+/* The same for the only file of a dataset that is not Convoy's: finds what holds images and labels, and reads
+ * all samples once for mean, deviation and fingerprint (added to `hasher`). */
+cvy_err cvy_dataset_add_foreign(cvy_dataset *dataset, cvy_h5 *h5, cvy_hasher *hasher) CVY_MUST_CHECK;
+
+#endif

@@ -1,0 +1,29 @@
+/* Whole files, for the readers. */
+#ifndef CVY_FILE_BYTES_H
+#define CVY_FILE_BYTES_H
+
+#include "base/base.h"
+
+typedef struct cvy_bytes {
+  uint8_t *data; /* grows as needed and is reused */
+  size_t count, capacity;
+} cvy_bytes;
+
+/* Reads all of `path`, gunzipped if it is gzipped. Missing files and damaged gzip are errors that name it. */
+cvy_err cvy_bytes_read(cvy_bytes *out, const char *path) CVY_MUST_CHECK;
+void cvy_bytes_free(cvy_bytes *bytes);
+/* What went wrong when zlib's gzread of `file` (a gzFile) failed after `offset` bytes of content. */
+cvy_err cvy_gzip_error(void *file, const char *path, size_t offset) CVY_MUST_CHECK;
+/* Makes room for `capacity` bytes; what is there stays. `path` is for the error. */
+cvy_err cvy_bytes_reserve(cvy_bytes *bytes, size_t capacity, const char *path) CVY_MUST_CHECK;
+
+/* Bytes offset ... offset+count-1 of an open file; `path` names it in errors, also that it ends before. Any
+ * number of threads may read one file. */
+cvy_err cvy_read_at(void *out, int fd, int64_t offset, size_t count, const char *path) CVY_MUST_CHECK;
+
+/* Whether `path` is a folder; false also if there is nothing. */
+bool cvy_is_folder(const char *path);
+/* dir/name, or dir/name.gz if only that is there; NULL if neither is. In `pool`. */
+char *cvy_find_file(cvy_pool *pool, const char *dir, const char *name);
+
+#endif

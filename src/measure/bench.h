@@ -1,0 +1,88 @@
+/* The clock on training steps, of one rank and of several, and on the loader. */
+#ifndef CVY_MEASURE_BENCH_H
+#define CVY_MEASURE_BENCH_H
+
+#include "comm/exchange.h"
+#include "data/loader.h"
+#include "net/net.h"
+#include <convoy/train.h>
+
+typedef struct cvy_bench_options {
+  int64_t steps; /* measured, after one that warms up */
+  bool layers;   /* measure each layer too */
+} cvy_bench_options;
+
+/* Operations are those of a direct convolution, two a multiply-add, whatever the algorithm: forward once, and
+ * backward once for the parameters and once for the input, unless that is the image. */
+typedef struct cvy_bench_work {
+  double forward_s, backward_s; /* medians */
+  double forward_flop, backward_flop;
+} cvy_bench_work;
+
+typedef struct cvy_bench_type {
+  const char *name;
+  int64_t layers;
+  cvy_bench_work work; /* sums over them */
+} cvy_bench_type;
+
+typedef struct cvy_bench_result {
+  cvy_spread step_s, forward_s, backward_s, update_s;
+  double flop;       /* of a step */
+  double loss;       /* of the last step: that it is finite says that the step was a real one */
+  size_t peak_bytes; /* of the process so far, cvy_peak_bytes() */
+  /* Only if asked for, in the caller's pool. `parts_s` is the sum of everything: layers, losses_s and update. */
+  const cvy_bench_work *layers; /* as the net lists them */
+  int64_t type_count;
+  const cvy_bench_type *types; /* in the order in which the net has them */
+  double losses_s;             /* adding up the losses, counting the hits */
+  double else_s;               /* what is neither a convolution nor fully connected, the update too */
+  double parts_s;
+} cvy_bench_result;
+
+/* What a training step of the net's microbatch costs on cvy_threads() threads: forward, backward and SGD with momentum and
+ * weight decay, by the trainer's own functions, on random images made once; without reading data, and without the sums
+ * over microbatches and ranks. Initialises and changes the net's weights. Not collective. */
+cvy_err cvy_bench(cvy_bench_result *out, cvy_pool *pool, cvy_net *net,
+                  const cvy_bench_options *options) CVY_MUST_CHECK;
+
+typedef struct cvy_bench_ranks_options {
+  const struct cvy_yaml *network;
+  int64_t microbatch;
+  int ranks; /* 0 ... ranks-1 take part, the others wait */
+  const cvy_tree *tree;
+  int64_t steps; /* measured, after one that warms up */
+  cvy_exchange_way way;
+  int64_t bucket_mib; /* 0: the best, measured first */
+} cvy_bench_ranks_options;
+
+/* Of rank 0, zeros on ranks that took no part. */
+typedef struct cvy_bench_ranks_result {
+  int64_t images; /* a step, of all ranks */
+  int64_t bucket_mib;
+  cvy_spread step_s;
+  /* Means over ranks and steps: what was waited for gradients, and what their exchange computed. */
+  double exposed_s, exchange_cpu_s;
+  cvy_hash weights; /* after the last step */
+} cvy_bench_ranks_result;
+
+/* What a training step costs on some of the ranks, by the trainer's own functions, on random images made once, which are
+ * those of every microbatch. Collective over all ranks of `comm`. */
+cvy_err cvy_bench_ranks(cvy_bench_ranks_result *out, cvy_pool *pool, cvy_comm *comm,
+                        const cvy_bench_ranks_options *options) CVY_MUST_CHECK;
+/* A tree that allows `ranks`, each with so many microbatches. Not collective. */
+cvy_err cvy_bench_tree(cvy_tree *out, int64_t ranks, int64_t microbatches) CVY_MUST_CHECK;
+
+typedef struct cvy_bench_input_result {
+  cvy_spread microbatch_s;
+  double images_per_s; /* over all microbatches */
+  double waited_s;     /* of the measured time, by the caller; the rest was the loader's lead */
+  cvy_input_times times;
+  size_t peak_bytes;
+} cvy_bench_input_result;
+
+/* How fast a loader delivers: `microbatches` of them, after one that warms up, as fast as they come. In `pool`. Not
+ * collective. */
+cvy_err cvy_bench_input(cvy_bench_input_result *out, cvy_pool *pool, const cvy_loader_config *config,
+                        int64_t microbatches) CVY_MUST_CHECK;
+
+#endif

@@ -1,0 +1,293 @@
+/* Records to shards: a shard's records are read, decoded and encoded by all threads of the rank, some at a time, and
+ * written in their order by one. */
+#include "prepare/job.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { RECORDS_A_THREAD = 16 }; /* read before they are written */
+
+struct cvy_prepare_worker {
+  cvy_source sources[CVY_PREPARE_SPLITS]; /* a group's; opened when first needed, for readers reuse buffers */
+  bool open[CVY_PREPARE_SPLITS];
+  cvy_image decoded, scaled, upright;
+  cvy_pixel_sums sums;
+};
+
+/* A record on its way into the shard. */
+typedef struct slot {
+  int64_t index; /* in the source */
+  cvy_err err;
+  char *name, *reason;
+  int32_t label;
+  uint8_t *bytes; /* kept from record to record */
+  size_t byte_count, capacity;
+} slot;
+
+typedef struct batch {
+  cvy_prepare_job *j;
+  const cvy_prepare_part *part;
+  int64_t first; /* place in the group's order */
+  slot *slots;
+} batch;
+
+/* ---- one record ---- */
+
+static cvy_err source_of(cvy_source **out, const batch *b, cvy_prepare_worker *w, int thread) {
+  const cvy_prepare_config *c = b->j->config;
+  const int64_t i = b->part->group;
+  cvy_prepare_group *g = &b->j->groups[i];
+  *out = thread == 0 ? &g->source : &w->sources[i];
+  if (thread == 0 || w->open[i]) return CVY_OK;
+  const cvy_source *first = &g->source;
+  if (c->reader->again) {
+    c->reader->again(*out, first);
+    w->open[i] = true;
+    return CVY_OK;
+  }
+  const cvy_err err = c->reader->open(*out, c->reader_config, g->inputs, g->input_count, first->h, first->w,
+                                      c->seed);
+  if (err) return cvy_error(CVY_E_RUN, "%s", cvy_err_message());
+  (*out)->bytes_only = first->bytes_only;
+  w->open[i] = true;
+  if ((*out)->count == first->count) return CVY_OK;
+  return cvy_error(CVY_E_RUN, "%s: the source has changed while it was read",
+                   g->input_count ? g->inputs[0] : "");
+}
+
+/* Without the part of its path that the command line named. */
+static const char *short_name(const cvy_prepare_group *g, const char *name) {
+  for (int64_t i = 0; i < g->input_count; i++) {
+    const size_t length = strlen(g->folders[i]);
+    if (strncmp(name, g->folders[i], length) == 0) return name + length;
+  }
+  return name;
+}
+
+static void keep_bytes(slot *s, const void *bytes, size_t count) {
+  if (count > s->capacity) {
+    free(s->bytes);
+    s->bytes = cvy_new(count);
+    s->capacity = count;
+  }
+  memcpy(s->bytes, bytes, count);
+  s->byte_count = count;
+}
+
+static void keep_samples(slot *s, const cvy_image *image) {
+  keep_bytes(s, image->px, (size_t)(image->h * image->w * image->c));
+}
+
+/* The size to store a picture of full[0] x full[1] in, as it lies in the file. */
+static void stored_size(int64_t out[2], const cvy_prepare_job *j, const cvy_source *source,
+                        const int64_t full[2], bool lies) {
+  const int64_t smaller = full[0] < full[1] ? full[0] : full[1];
+  out[0] = full[0];
+  out[1] = full[1];
+  if (!j->encoded) {
+    out[0] = lies ? source->w : source->h;
+    out[1] = lies ? source->h : source->w;
+  } else if (j->shorter > 0 && smaller > j->shorter) {
+    for (int i = 0; i < 2; i++) out[i] = (2 * full[i] * j->shorter + smaller) / (2 * smaller);
+  }
+}
+
+/* Files of pictures: scaled and turned as asked; those that need neither stay as they came. */
+static cvy_err store_file(slot *s, cvy_prepare_worker *w, const batch *b, const cvy_source *source,
+                          const cvy_record *record) {
+  const cvy_prepare_job *j = b->j;
+  const int turn = j->config->ignore_exif ? 1 : cvy_image_orientation(record->encoded, record->encoded_bytes);
+  const bool lies = turn >= 5;
+  const int64_t least_h = !j->encoded ? lies ? source->w : source->h : j->shorter,
+                least_w = !j->encoded ? lies ? source->h : source->w : j->shorter;
+  int64_t full[2], size[2];
+  CVY_TRY(cvy_image_decode_at_least(&w->decoded, full, record->encoded, record->encoded_bytes, source->c,
+                                    least_h, least_w));
+  stored_size(size, j, source, full, lies);
+  const cvy_image *image = &w->decoded;
+  if (image->h != size[0] || image->w != size[1]) {
+    cvy_image_scale(&w->scaled, image, size[0], size[1]);
+    image = &w->scaled;
+  }
+  if (turn != 1) {
+    cvy_image_turn(&w->upright, image, turn);
+    image = &w->upright;
+  }
+  const bool as_came = turn == 1 && size[0] == full[0] && size[1] == full[1];
+  void *bytes = NULL;
+  size_t count = 0;
+  if (j->encoded && !as_came)
+    CVY_TRY_IN(cvy_image_encode(&bytes, &count, image, j->quality), "%s", record->name);
+  if (b->part == &j->parts[j->measured])
+    cvy_pixel_sums_add(&w->sums, image); /* nothing can go wrong any more */
+  if (!j->encoded)
+    keep_samples(s, image);
+  else if (as_came)
+    keep_bytes(s, record->encoded, record->encoded_bytes);
+  else
+    keep_bytes(s, bytes, count);
+  free(bytes);
+  return CVY_OK;
+}
+
+static cvy_err read_record(slot *s, cvy_record *record, cvy_prepare_worker *w, const batch *b, int thread) {
+  const cvy_prepare_job *j = b->j;
+  cvy_source *source;
+  CVY_TRY(source_of(&source, b, w, thread));
+  CVY_TRY(j->config->reader->read(record, source, s->index));
+  s->label = record->label;
+  if (record->encoded) return store_file(s, w, b, source, record);
+  if (b->part == &j->parts[j->measured]) cvy_pixel_sums_add(&w->sums, &record->image);
+  keep_samples(s, &record->image);
+  return CVY_OK;
+}
+
+/* What is wrong, without the name before it. */
+static char *reason_of(const char *message, const char *name) {
+  const size_t length = strlen(name);
+  const bool named = strncmp(message, name, length) == 0 && strncmp(message + length, ": ", 2) == 0;
+  return cvy_format("%s", named ? message + length + 2 : message);
+}
+
+static void prepare_record(const void *context, int64_t i, int thread) {
+  const batch *b = context;
+  const cvy_prepare_group *g = &b->j->groups[b->part->group];
+  const cvy_random order = {
+      .seed = b->j->config->seed, .purpose = CVY_FOR_SPLIT, .layer = (uint32_t)b->part->group};
+  slot *s = &b->slots[i];
+  cvy_record record = {0};
+  s->index = cvy_random_permute(&order, b->first + i, g->source.count);
+  s->err = read_record(s, &record, &b->j->workers[thread], b, thread);
+  s->name = record.name ? cvy_format("%s", short_name(g, record.name))
+                        : cvy_format("record %lld", (long long)s->index);
+  if (s->err) s->reason = reason_of(cvy_err_message(), record.name ? record.name : "");
+}
+
+/* ---- one shard ---- */
+
+static char *csv_line(const char *name, const char *reason) {
+  const char *const cells[] = {name, reason};
+  char *line = cvy_new(2 * (strlen(name) + strlen(reason)) + 8), *to = line;
+  for (int i = 0; i < 2; i++) {
+    const bool quoted = cells[i][strcspn(cells[i], ",\"\r\n")] != '\0';
+    if (quoted) *to++ = '"';
+    for (const char *c = cells[i]; *c; c++) {
+      if (*c == '"') *to++ = '"';
+      *to++ = *c;
+    }
+    if (quoted) *to++ = '"';
+    *to++ = i == 0 ? ',' : '\n';
+  }
+  *to = '\0';
+  return line;
+}
+
+static void reject(cvy_rejects *rejects, const batch *b, const slot *s) {
+  const cvy_reject item = {.group = b->part->group,
+                           .index = s->index,
+                           .line = csv_line(s->name, s->reason),
+                           .reason = cvy_format("%s: %s", s->name, s->reason)};
+  cvy_rejects_add(rejects, &item);
+}
+
+static cvy_err take(cvy_shard *shard, cvy_rejects *rejects, cvy_prepare_job *j, const batch *b, slot *s) {
+  j->done++;
+  if (s->err == CVY_E_INPUT) {
+    reject(rejects, b, s);
+    j->rejected++;
+    return CVY_OK;
+  }
+  if (s->err) return cvy_error(s->err, "%s: %s", s->name, s->reason);
+  CVY_TRY_IN(cvy_shard_add(shard, s->bytes, s->byte_count, s->label, s->name), "%s", s->name);
+  return CVY_OK;
+}
+
+static cvy_err fill(cvy_shard *shard, cvy_rejects *rejects, cvy_prepare_job *j, const cvy_prepare_part *part,
+                    int64_t first, int64_t end, slot *slots) {
+  const int64_t most = (int64_t)RECORDS_A_THREAD * cvy_threads();
+  for (int64_t at = first; at < end && !j->stop; at += most) {
+    const int64_t count = end - at < most ? end - at : most;
+    const batch b = {j, part, at, slots};
+    cvy_parallel(count, prepare_record, &b);
+    cvy_err err = CVY_OK;
+    for (int64_t i = 0; i < count; i++) {
+      if (!err) err = take(shard, rejects, j, &b, &slots[i]);
+      free(slots[i].name);
+      free(slots[i].reason);
+      slots[i].name = slots[i].reason = NULL;
+    }
+    CVY_TRY(err);
+    cvy_prepare_beat(j, part->split, false);
+  }
+  return CVY_OK;
+}
+
+static cvy_err fill_with_slots(cvy_shard *shard, cvy_rejects *rejects, cvy_prepare_job *j,
+                               const cvy_prepare_part *part, int64_t first, int64_t end) {
+  const int64_t slot_count = (int64_t)RECORDS_A_THREAD * cvy_threads();
+  slot *slots = cvy_new(sizeof *slots * (size_t)slot_count);
+  const cvy_err err = fill(shard, rejects, j, part, first, end, slots);
+  for (int64_t i = 0; i < slot_count; i++) free(slots[i].bytes);
+  free(slots);
+  return err;
+}
+
+static cvy_err finish(cvy_prepare_job *j, int64_t shard, cvy_shard *file, const cvy_rejects *rejects,
+                      int64_t places) {
+  cvy_prepare_entry *entry = &j->entries[shard];
+  *entry = (cvy_prepare_entry){.records = places - rejects->count, .rejected = rejects->count};
+  if (j->stop) {
+    cvy_shard_abandon(file);
+    return cvy_prepare_write_journal(j, shard, rejects, false);
+  }
+  CVY_TRY(cvy_shard_close(file));
+  for (int t = 0; t < cvy_threads(); t++) cvy_pixel_sums_merge(&entry->sums, &j->workers[t].sums);
+  CVY_TRY(cvy_prepare_write_journal(j, shard, rejects, true));
+  entry->stage = CVY_SHARD_WRITTEN;
+  return CVY_OK;
+}
+
+/* Shard k of K holds the places k*n/K ... (k+1)*n/K-1 of its part, less what is rejected there. */
+static int64_t place(const cvy_prepare_part *part, int64_t shard) {
+  return part->first + (int64_t)((__int128)(shard - part->first_shard) * part->count / part->shard_count);
+}
+
+cvy_err cvy_prepare_write_shard(cvy_prepare_job *j, int64_t shard) {
+  const cvy_prepare_part *part = cvy_prepare_part_of(j, shard);
+  const cvy_source *s = &j->groups[part->group].source;
+  const cvy_shards_config config = {.dir = j->work_dir,
+                                    .split = part->split,
+                                    .shard_count = part->shard_count,
+                                    .encoding = j->encoded ? CVY_ENCODED : CVY_RAW,
+                                    .h = s->h,
+                                    .w = s->w,
+                                    .c = s->c,
+                                    .class_count = s->class_count,
+                                    .class_names = s->class_names};
+  const int64_t first = place(part, shard), end = place(part, shard + 1);
+  cvy_rejects rejects = {0};
+  cvy_shard *file;
+  if (j->stop) return CVY_OK;
+  if (!j->workers) j->workers = cvy_new(sizeof *j->workers * (size_t)cvy_threads());
+  for (int t = 0; t < cvy_threads(); t++) j->workers[t].sums = (cvy_pixel_sums){0};
+  CVY_TRY(cvy_shard_create(&file, &config, shard - part->first_shard, end - first));
+  cvy_err err = fill_with_slots(file, &rejects, j, part, first, end);
+  if (err)
+    cvy_shard_abandon(file);
+  else
+    err = finish(j, shard, file, &rejects, end - first);
+  cvy_rejects_free(&rejects);
+  return err;
+}
+
+void cvy_prepare_free_workers(cvy_prepare_job *j) {
+  for (int t = 0; j->workers && t < cvy_threads(); t++) {
+    cvy_prepare_worker *w = &j->workers[t];
+    for (int64_t i = 0; i < j->group_count; i++)
+      if (w->open[i]) j->config->reader->close(&w->sources[i]);
+    cvy_image_free(&w->decoded);
+    cvy_image_free(&w->scaled);
+    cvy_image_free(&w->upright);
+  }
+  free(j->workers);
+}
