@@ -3,6 +3,7 @@
  * Classes are the sub-folders' names in byte order, and so are the files within; hidden files, and files
  * beside the sub-folders, do not count. A folder whose sub-folders are called train, val (or valid,
  * validation) and test holds splits, each a folder of classes. */
+#include "base/text.h"
 #include "datasets/pictures.h"
 
 #include <dirent.h>
@@ -28,10 +29,6 @@ typedef struct state {
 
 /* ---- listing ---- */
 
-static int by_name(const void *a, const void *b) {
-  return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static cvy_err read_failed(const char *path) {
   const cvy_err err = errno == ENOENT || errno == ENOTDIR || errno == EACCES ? CVY_E_INPUT : CVY_E_SYSTEM;
   return cvy_error(err, "%s: cannot read: %s", path, strerror(errno));
@@ -56,7 +53,7 @@ static cvy_err list(char ***out, int64_t *count, cvy_pool *pool, const char *pat
   }
   const cvy_err err = errno ? read_failed(path) : CVY_OK;
   closedir(dir);
-  if (n > 0) qsort(names, (size_t)n, sizeof *names, by_name);
+  cvy_sort_by_text(names, n, sizeof *names);
   *out = names;
   *count = n;
   return err;

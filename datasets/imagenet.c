@@ -14,6 +14,7 @@
 #include "archive/file_tree.h"
 #include "archive/matlab.h"
 #include "archive/unpack.h"
+#include "base/text.h"
 #include "datasets/pictures.h"
 #include "datasets/synsets.h"
 
@@ -277,10 +278,6 @@ typedef struct answer {
   bool taken;
 } answer;
 
-static int by_stem(const void *a, const void *b) {
-  return strcmp(((const answer *)a)->stem, ((const answer *)b)->stem);
-}
-
 static bool is_whole(const char *text) {
   const size_t digits = strspn(text, "0123456789");
   return digits > 0 && digits < 10 && !text[digits];
@@ -329,7 +326,7 @@ static cvy_err read_answers(answer **out, int64_t *count, state *s) {
   for (int64_t i = first; i < lines->count; i++)
     CVY_TRY(kit ? read_kit_answer(&all[(*count)++], s, &lines->items[i], i)
                 : read_answer(&all[(*count)++], s, &lines->items[i]));
-  qsort(all, (size_t)*count, sizeof *all, by_stem);
+  cvy_sort_by_text(all, *count, sizeof *all);
   for (int64_t i = 1; i < *count; i++)
     if (strcmp(all[i - 1].stem, all[i].stem) == 0)
       return cvy_error(CVY_E_INPUT, "%s:%ld: '%s' for the second time", s->given.truth_path, all[i].line,
@@ -357,14 +354,13 @@ static cvy_err add_answered(state *s, const cvy_members *members, answer *answer
   for (int64_t i = 0; i < members->count; i++) {
     const cvy_member *m = &members->items[i];
     if (m->folder) continue;
-    const answer key = {.stem = stem_of(s->common.pool, m->name)};
-    answer *found = bsearch(&key, answers, (size_t)count, sizeof key, by_stem);
+    const int64_t index = cvy_find_by_text(answers, count, sizeof *answers, stem_of(s->common.pool, m->name));
     int32_t label = 0;
-    if (!found)
+    if (index < 0)
       return cvy_error(CVY_E_INPUT, "%s: '%s' has no label in %s", s->tar, m->name, s->given.truth_path);
-    if (found->taken) return cvy_error(CVY_E_INPUT, "%s: '%s' is in it twice", s->tar, m->name);
-    found->taken = true;
-    CVY_TRY(label_of(&label, s, found));
+    if (answers[index].taken) return cvy_error(CVY_E_INPUT, "%s: '%s' is in it twice", s->tar, m->name);
+    answers[index].taken = true;
+    CVY_TRY(label_of(&label, s, &answers[index]));
     add_picture(s, m, label);
   }
   for (int64_t i = 0; i < count; i++)

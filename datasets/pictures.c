@@ -1,5 +1,7 @@
 #include "datasets/pictures.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -127,21 +129,11 @@ void cvy_splits_called(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, 
 
 /* ---- classes ---- */
 
-static int by_name(const void *a, const void *b) {
-  return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 cvy_classes cvy_classes_of(const char **names, int64_t count) {
-  cvy_classes out = {.names = names};
-  if (count > 0) qsort(names, (size_t)count, sizeof *names, by_name);
-  for (int64_t i = 0; i < count; i++)
-    if (i == 0 || strcmp(names[i], names[out.count - 1]) != 0) names[out.count++] = names[i];
-  return out;
+  cvy_sort_by_text(names, count, sizeof *names);
+  return (cvy_classes){names, cvy_drop_repeats(names, count)};
 }
 
 int64_t cvy_classes_find(const cvy_classes *classes, const char *name) {
-  const char **found = classes->count > 0
-                           ? bsearch(&name, classes->names, (size_t)classes->count, sizeof name, by_name)
-                           : NULL;
-  return found ? found - classes->names : -1;
+  return cvy_find_by_text(classes->names, classes->count, sizeof *classes->names, name);
 }

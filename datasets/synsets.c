@@ -1,5 +1,7 @@
 #include "datasets/synsets.h"
 
+#include "base/text.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,12 +34,8 @@ cvy_synset cvy_synset_of(cvy_pool *pool, const char *id, const char *words) {
                       cvy_pool_format(pool, "%s%s%.*s", id, length > 0 ? " " : "", length, words)};
 }
 
-static int by_id(const void *a, const void *b) {
-  return strcmp(((const cvy_synset *)a)->id, ((const cvy_synset *)b)->id);
-}
-
 bool cvy_synsets_sort(cvy_synsets *s) {
-  if (s->count > 0) qsort(s->items, (size_t)s->count, sizeof *s->items, by_id);
+  cvy_sort_by_text(s->items, s->count, sizeof *s->items);
   for (int64_t i = 1; i < s->count; i++)
     if (strcmp(s->items[i - 1].id, s->items[i].id) == 0) return false;
   return true;
@@ -67,10 +65,7 @@ cvy_err cvy_synsets_read(cvy_synsets *out, cvy_pool *pool, const cvy_lines *line
 }
 
 int64_t cvy_synsets_find(const cvy_synsets *s, const char *id) {
-  const cvy_synset key = {.id = id};
-  const cvy_synset *found = s->count > 0 ? bsearch(&key, s->items, (size_t)s->count, sizeof key, by_id)
-                                         : NULL;
-  return found ? found - s->items : -1;
+  return cvy_find_by_text(s->items, s->count, sizeof *s->items, id);
 }
 
 const char **cvy_synsets_names(cvy_pool *pool, const cvy_synsets *s) {

@@ -1,6 +1,7 @@
 #include "archive/file_tree.h"
 
 #include "archive/unpack.h"
+#include "base/text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -58,10 +59,6 @@ static bool is_hidden(const char *name) {
   return false;
 }
 
-static int by_name(const void *a, const void *b) {
-  return strcmp(((const cvy_member *)a)->name, ((const cvy_member *)b)->name);
-}
-
 /* Folders may come twice, as tars that were appended to have them. */
 static cvy_err sort_members(cvy_file_tree *t) {
   cvy_member *m = t->members.items;
@@ -69,7 +66,7 @@ static cvy_err sort_members(cvy_file_tree *t) {
   for (int64_t i = 0; i < t->members.count; i++)
     if (!is_hidden(m[i].name)) m[kept_count++] = m[i];
   t->members.count = kept_count;
-  if (kept_count > 0) qsort(m, (size_t)kept_count, sizeof *m, by_name);
+  cvy_sort_by_text(m, kept_count, sizeof *m);
   for (int64_t i = 1; i < kept_count; i++)
     if (!(m[i - 1].folder && m[i].folder) && strcmp(m[i - 1].name, m[i].name) == 0)
       return cvy_error(CVY_E_INPUT, "%s: '%s' is in it twice", t->path, m[i].name);

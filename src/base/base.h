@@ -23,10 +23,21 @@
 
 /* ---- errors ------------------------------------------------------------------------------------------- */
 
-/* Sets this thread's message and returns `code`. */
+enum { CVY_MESSAGE_BYTES = 4096 }; /* of a message, at most; a longer one is cut */
+/* Sets this thread's message and returns `code`. The arguments may point into the message that was there before. */
 cvy_err cvy_error(cvy_err code, const char *format, ...) CVY_PRINTF(2, 3) CVY_MUST_CHECK;
 /* Puts "place: " in front of this thread's message and returns `code`. */
 cvy_err cvy_error_in(cvy_err code, const char *format, ...) CVY_PRINTF(2, 3) CVY_MUST_CHECK;
+
+/* An error that is handed on later, after calls that may fail themselves, or by another thread. */
+typedef struct cvy_saved_error {
+  cvy_err code;
+  char message[CVY_MESSAGE_BYTES];
+} cvy_saved_error;
+/* Keeps `code` with this thread's message. */
+void cvy_error_save(cvy_saved_error *out, cvy_err code);
+/* Makes the kept message this thread's own, unless nothing was wrong, and returns the kept code. */
+cvy_err cvy_error_restore(const cvy_saved_error *saved) CVY_MUST_CHECK;
 
 #define CVY_TRY(call)                                                                                        \
   do {                                                                                                       \

@@ -4,14 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MESSAGE_BYTES = 4096 };
-
-static _Thread_local char message[MESSAGE_BYTES];
+static _Thread_local char message[CVY_MESSAGE_BYTES];
 static void (*fatal_hook)(int exit_code);
 
 cvy_err cvy_error(cvy_err code, const char *format, ...) {
   /* The arguments may point into the old message, so the new one is made beside it. */
-  char text[MESSAGE_BYTES];
+  char text[CVY_MESSAGE_BYTES];
   va_list va;
   va_start(va, format);
   vsnprintf(text, sizeof text, format, va);
@@ -20,8 +18,18 @@ cvy_err cvy_error(cvy_err code, const char *format, ...) {
   return code;
 }
 
+void cvy_error_save(cvy_saved_error *out, cvy_err code) {
+  out->code = code;
+  memcpy(out->message, message, sizeof message);
+}
+
+cvy_err cvy_error_restore(const cvy_saved_error *saved) {
+  if (saved->code) memcpy(message, saved->message, sizeof message);
+  return saved->code;
+}
+
 cvy_err cvy_error_in(cvy_err code, const char *format, ...) {
-  char place[MESSAGE_BYTES / 2];
+  char place[CVY_MESSAGE_BYTES / 2];
   va_list va;
   va_start(va, format);
   vsnprintf(place, sizeof place, format, va);
@@ -60,7 +68,7 @@ CVY_NORETURN static void end_job(void) {
 }
 
 void cvy_fatal(const char *format, ...) {
-  char text[MESSAGE_BYTES];
+  char text[CVY_MESSAGE_BYTES];
   va_list va;
   va_start(va, format);
   vsnprintf(text, sizeof text, format, va);
@@ -70,7 +78,7 @@ void cvy_fatal(const char *format, ...) {
 }
 
 void cvy_check_failed(const char *file, int line, const char *condition, const char *format, ...) {
-  char text[MESSAGE_BYTES];
+  char text[CVY_MESSAGE_BYTES];
   va_list va;
   va_start(va, format);
   vsnprintf(text, sizeof text, format, va);

@@ -1,4 +1,7 @@
+/* Option tables: parsing, checking, help and writing out, all from one table. */
 #include "base/options.h"
+
+#include "base/text.h"
 
 #include <errno.h>
 #include <math.h>
@@ -45,11 +48,8 @@ const char *cvy_nearest_word(const char *word, const char *const *words, int64_t
 /* "unknown key 'filers' in conv; did you mean 'filters'? (known: filters, kernel)" */
 static cvy_err unknown_word(const cvy_yaml *at, const char *kind_of_word, const char *what,
                             const char *const *known, int64_t count) {
-  char list[1024] = "";
-  for (int64_t i = 0; i < count; i++) {
-    const size_t used = strlen(list);
-    snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", known[i]);
-  }
+  char list[1024];
+  cvy_text_list(list, sizeof list, ", ", known, count);
   const char *nearest = cvy_nearest_word(at->text, known, count);
   const char *in = what[0] ? " in " : "";
   if (nearest)
@@ -58,9 +58,11 @@ static cvy_err unknown_word(const cvy_yaml *at, const char *kind_of_word, const 
   return cvy_yaml_error(at, "unknown %s '%s'%s%s (known: %s)", kind_of_word, at->text, in, what, list);
 }
 
-static int64_t words_count(const char *const *words) {
+/* How many words may be chosen. */
+static int64_t words_count(const cvy_option *option) {
+  const bool is_part = option->type == CVY_CHOICE && option->max > 0;
   int64_t count = 0;
-  while (words && words[count]) count++;
+  while (option->words[count] && !(is_part && count == (int64_t)option->max)) count++;
   return count;
 }
 
@@ -108,7 +110,7 @@ static cvy_err read_int(int64_t *out, const cvy_yaml *node, const cvy_option *op
 }
 
 static cvy_err read_word(int *out, const cvy_yaml *node, const cvy_option *option) {
-  const int64_t count = words_count(option->words);
+  const int64_t count = words_count(option);
   if (node->kind == CVY_YAML_SCALAR)
     for (int64_t i = 0; i < count; i++)
       if (strcmp(node->text, option->words[i]) == 0) {
@@ -359,12 +361,8 @@ static const char *type_text(const cvy_option *option, bool on_command_line) {
     if (!option->words) return on_command_line ? "N|WxH" : "N|[H,W]";
     /* fall through */
   case CVY_CHOICE: {
-    text[0] = '\0';
-    if (option->type == CVY_PAIR) snprintf(text, sizeof text, "N|[H,W]|");
-    for (int64_t i = 0; option->words[i]; i++) {
-      const size_t used = strlen(text);
-      snprintf(text + used, sizeof text - used, "%s%s", i ? "|" : "", option->words[i]);
-    }
+    const size_t before = option->type == CVY_PAIR ? strlen(strcpy(text, "N|[H,W]|")) : 0;
+    cvy_text_list(text + before, sizeof text - before, "|", option->words, words_count(option));
     return text;
   }
   case CVY_INTS:
@@ -380,6 +378,13 @@ static const char *type_text(const cvy_option *option, bool on_command_line) {
   return "";
 }
 
+static const char *const effect_texts[] = {
+    [CVY_EFFECT_UNSAID] = "",
+    [CVY_CHANGES_BITS] = "",
+    [CVY_CHANGES_TOTAL] = "; changes no bit of what is trained so far, unless the schedule looks ahead to it",
+    [CVY_CHANGES_NO_BIT] = "; changes no bit",
+    [CVY_LOCAL] = "; changes no bit, and each rank may have its own"};
+
 void cvy_options_help(FILE *out, const cvy_option *table, const char *prefix) {
   for (const cvy_option *option = table; option && option->name; option++) {
     char left[200];
@@ -393,6 +398,7 @@ void cvy_options_help(FILE *out, const cvy_option *table, const char *prefix) {
     if (!option->fallback && option->type != CVY_NODE && option->type != CVY_TABLE) fputs(" (required)", out);
     if (numeric && (option->min > -CVY_NO_LIMIT || option->max < CVY_NO_LIMIT))
       fprintf(out, ";%s", range_text(option));
+    fputs(effect_texts[option->effect], out);
     fputc('\n', out);
     if (option->type == CVY_TABLE) {
       char inner[64];

@@ -8,7 +8,7 @@
  *   CVY_FLOAT   double       min <= value <= max
  *   CVY_BOOL    bool         true, false; on the command line a bare --name
  *   CVY_STRING  const char * (in the caller's pool)
- *   CVY_CHOICE  int          index into `words`
+ *   CVY_CHOICE  int          index into `words`, below max unless that is 0
  *   CVY_PAIR    int64_t[2]   [height, width], or one number for both; or one of `words`, stored as -1-index twice
  *   CVY_INTS    cvy_ints     a list of whole numbers, each in the range
  *   CVY_FLOATS  cvy_floats   a list of numbers, each in the range
@@ -43,6 +43,16 @@ typedef struct cvy_floats {
   const double *values;
 } cvy_floats;
 
+/* What another value does to a run. It decides which keys of a recipe may change where a run is resumed, and which may
+ * differ between its ranks. */
+typedef enum cvy_effect {
+  CVY_EFFECT_UNSAID,  /* counts as CVY_CHANGES_BITS; a recipe's own keys all say it */
+  CVY_CHANGES_BITS,   /* of what is trained */
+  CVY_CHANGES_TOTAL,  /* the number of steps, hence bits where a schedule looks ahead to it */
+  CVY_CHANGES_NO_BIT, /* all ranks must have the same value all the same */
+  CVY_LOCAL           /* changes no bit, and each rank may have another text; all or none must have one */
+} cvy_effect;
+
 typedef struct cvy_option {
   const char *name;
   cvy_option_type type;
@@ -53,6 +63,7 @@ typedef struct cvy_option {
   const char *const *words; /* CVY_CHOICE, CVY_PAIR: NULL-terminated; CVY_NODE: how help writes the value */
   const struct cvy_option *table;
   const char *help; /* one line, with the unit */
+  cvy_effect effect;
 } cvy_option;
 
 #define CVY_NO_LIMIT 9e15

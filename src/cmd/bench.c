@@ -16,9 +16,6 @@ typedef struct options {
   bool json;
 } options;
 
-static const char *const reduce_words[] = {
-    [CVY_EXCHANGE_SHARDED] = "sharded", [CVY_EXCHANGE_WHOLE] = "whole", [CVY_EXCHANGE_MPI] = "mpi", NULL};
-
 static const cvy_option table[] = {
     {"batch", CVY_INT, offsetof(options, batch), "16", 1, 1 << 20, .help = "images in a microbatch"},
     {"threads", CVY_INT, offsetof(options, threads), "1", 1, 1024, .help = "computing threads"},
@@ -28,7 +25,7 @@ static const cvy_option table[] = {
      .help = "algorithms of convolutions: the fastest for each shape, or the plain way for all"},
     {"microbatches", CVY_INT, offsetof(options, microbatches), "1", 1, 1 << 16,
      .help = "of scaling: microbatches a rank and step"},
-    {"reduce", CVY_CHOICE, offsetof(options, reduce), "sharded", .words = reduce_words,
+    {"reduce", CVY_CHOICE, offsetof(options, reduce), "sharded", .words = cvy_exchange_words,
      .help = "of scaling: as a recipe's key"},
     {"bucket", CVY_INT, offsetof(options, bucket), "4", 0, 1 << 20,
      .help = "of scaling: as a recipe's key; 0: the best, which each row measures first"},

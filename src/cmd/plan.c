@@ -19,9 +19,6 @@ typedef struct options {
   bool json;
 } options;
 
-static const char *const reduce_words[] = {
-    [CVY_EXCHANGE_SHARDED] = "sharded", [CVY_EXCHANGE_WHOLE] = "whole", NULL};
-
 static const cvy_option table[] = {
     {"nodes", CVY_INT, offsetof(options, nodes), "1", 1, MOST_RANKS, .help = "nodes of the cluster"},
     {"ranks-per-node", CVY_INT, offsetof(options, ranks_per_node), "1", 1, 1024,
@@ -41,7 +38,7 @@ static const cvy_option table[] = {
          "ns that a core works for a byte sent and one received, as 'convoy doctor' measures it: about 1 for TCP, 0 where the network adapter does it"},
     {"images", CVY_INT, offsetof(options, images), "1281167", 1, CVY_NO_LIMIT,
      .help = "in the training set, for the time of an epoch; ImageNet's if not given"},
-    {"reduce", CVY_CHOICE, offsetof(options, reduce), "sharded", .words = reduce_words,
+    {"reduce", CVY_CHOICE, offsetof(options, reduce), "sharded", .max = CVY_EXCHANGE_MPI, .words = cvy_exchange_words,
      .help = "as a recipe's key"},
     {"bucket", CVY_INT, offsetof(options, bucket), "0", 0, 1 << 20,
      .help = "MiB, as a recipe's key; 0: whichever of 1, 4, 16 and 64 is best, as training finds it"},

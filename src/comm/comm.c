@@ -110,7 +110,7 @@ cvy_err cvy_comm_agree(cvy_comm *comm, cvy_err mine) {
 
   struct {
     int code;
-    char host[MPI_MAX_PROCESSOR_NAME], text[4096];
+    char host[MPI_MAX_PROCESSOR_NAME], text[CVY_MESSAGE_BYTES];
   } news = {.code = (int)mine};
   if (comm->rank == first) {
     int length;

@@ -22,6 +22,9 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+const char *const cvy_exchange_words[] = {
+    [CVY_EXCHANGE_SHARDED] = "sharded", [CVY_EXCHANGE_WHOLE] = "whole", [CVY_EXCHANGE_MPI] = "mpi", NULL};
+
 enum {
   SLOTS = CVY_EXCHANGE_SLOTS,
   TAGS = 1 << 14,         /* MPI promises 32767 */

@@ -23,6 +23,7 @@ typedef enum cvy_exchange_way {
   CVY_EXCHANGE_WHOLE, /* all ranks have and use all sums */
   CVY_EXCHANGE_MPI /* the same by MPI_Allreduce, whose bits depend on the number of ranks: for comparison */
 } cvy_exchange_way;
+extern const char *const cvy_exchange_words[]; /* "sharded", "whole", "mpi" */
 
 typedef struct cvy_exchange_config {
   const cvy_tree *tree; /* must allow the ranks, and outlive the exchange */

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "comm/layout.h"
 
+#include "base/text.h"
 #include "comm/mpi.h"
 
 #include <sched.h>
@@ -124,14 +125,12 @@ void cvy_layout_destroy(cvy_layout *layout) {
 }
 
 void cvy_cores_text(char *out, size_t bytes, const uint64_t cores[CVY_CORE_WORDS]) {
-  size_t used = 0;
-  out[0] = '\0';
-  for (int core = 0; core < 64 * CVY_CORE_WORDS && used < bytes; core++) {
+  cvy_text text = cvy_text_in(out, bytes);
+  for (int core = 0; core < 64 * CVY_CORE_WORDS; core++) {
     if (!has_core(cores, core)) continue;
     int last = core;
     while (last + 1 < 64 * CVY_CORE_WORDS && has_core(cores, last + 1)) last++;
-    used += (size_t)snprintf(out + used, bytes - used, last > core ? "%s%d-%d" : "%s%d", used ? "," : "",
-                             core, last);
+    cvy_text_item(&text, ",", last > core ? "%d-%d" : "%d", core, last);
     core = last;
   }
 }

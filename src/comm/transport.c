@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include "comm/transport.h"
 
+#include "base/text.h"
+
 #include <mpi.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,11 +119,10 @@ void cvy_transport_prepare(void) {
 }
 
 void cvy_transport_tell(char *out, size_t bytes, bool between_nodes, bool within_node) {
-  out[0] = '\0';
+  cvy_text text = cvy_text_in(out, bytes);
   for (int64_t i = 0; i < CVY_COUNT(settings); i++) {
     if (!is_set[i] || !(settings[i].within_node ? within_node : between_nodes)) continue;
-    const size_t used = strlen(out);
-    snprintf(out + used, bytes - used, "%s%s=%s", used ? " " : "", settings[i].name, settings[i].value);
+    cvy_text_item(&text, " ", "%s=%s", settings[i].name, settings[i].value);
   }
 }
 

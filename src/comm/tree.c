@@ -1,10 +1,13 @@
 /* The fixed tree: its shape, which rank counts it has, and the sum over one rank's own leaves. */
 #include "comm/tree.h"
 
+#include "base/text.h"
 #include "comm/bf16.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+const char *const cvy_wire_words[] = {[CVY_WIRE_FP32] = "fp32", [CVY_WIRE_BF16] = "bf16", NULL};
 
 enum { ADD_BLOCK = 1 << 16 }; /* floats a task */
 
@@ -62,12 +65,10 @@ static bool default_tree_allows(int64_t leaves, int64_t ranks) {
 
 cvy_err cvy_tree_check_ranks(const cvy_tree *tree, int64_t ranks, int64_t microbatch) {
   if (cvy_tree_allows(tree, ranks)) return CVY_OK;
-  char counts[512] = "";
-  for (int level = tree->level_count; level >= 0; level--) {
-    const size_t used = strlen(counts);
-    snprintf(counts + used, sizeof counts - used, "%s%lld", used ? ", " : "",
-             (long long)rank_count_above(tree, level));
-  }
+  char counts[512];
+  cvy_text list = cvy_text_in(counts, sizeof counts);
+  for (int level = tree->level_count; level >= 0; level--)
+    cvy_text_item(&list, ", ", "%lld", (long long)rank_count_above(tree, level));
   cvy_tree usual;
   const bool custom = cvy_tree_create(&usual, tree->leaves, NULL, 0) ||
                       memcmp(usual.radix, tree->radix, sizeof usual.radix) != 0;

@@ -8,6 +8,7 @@
  * children in order: ((c0 + c1) + c2) ...; a rank owns the leaves below one node, so the rank counts that
  * work are the products of the top radices, and the sum has the same bits at all of them. */
 typedef enum cvy_wire { CVY_WIRE_FP32, CVY_WIRE_BF16 } cvy_wire;
+extern const char *const cvy_wire_words[]; /* "fp32", "bf16" */
 
 /* With CVY_WIRE_BF16 the value of every node, leaves and root included, is rounded to bfloat16 before its parent, or whoever uses
  * the sums, takes it; a node adds its children in float. What crosses between ranks is half as long then, and the places of

@@ -15,6 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+const char *const cvy_keep_words[] = {
+    [CVY_KEEP_NOTHING] = "nothing", [CVY_KEEP_RECORDS] = "records", [CVY_KEEP_PICTURES] = "pictures", NULL};
+
 /* ---- opening ---- */
 
 /* Keeps the file open one way or the other; `h5` belongs to the dataset from here on. */
@@ -144,14 +147,13 @@ char *cvy_dataset_name(cvy_pool *pool, const cvy_dataset *dataset, int64_t index
 
 cvy_err cvy_dataset_error_in(cvy_err err, const cvy_dataset *dataset, int64_t index) {
   const cvy_dataset_file *file = file_of(dataset, index);
-  char *message = cvy_format("%s",
-                             cvy_err_message()); /* asking for the name may fail, and would replace it */
+  cvy_saved_error failed;
+  cvy_error_save(&failed, err); /* asking for the name may fail too */
   cvy_pool *pool = cvy_pool_create();
   const char *name = cvy_dataset_name(pool, dataset, index);
   err = cvy_error(err, "%s: record %lld%s%s%s: %s", file->path, (long long)(index - file->first),
-                  name ? " (" : "", name ? name : "", name ? ")" : "", message);
+                  name ? " (" : "", name ? name : "", name ? ")" : "", failed.message);
   cvy_pool_destroy(pool);
-  free(message);
   return err;
 }
 

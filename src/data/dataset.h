@@ -10,6 +10,7 @@
 /* What stays in memory once it was read: records as they are stored, or pictures decoded whole at each scale that was asked
  * for. What is read is the same to the bit. Once verified, a kept record is not verified again. */
 typedef enum cvy_keep { CVY_KEEP_NOTHING, CVY_KEEP_RECORDS, CVY_KEEP_PICTURES } cvy_keep;
+extern const char *const cvy_keep_words[]; /* "nothing", "records", "pictures" */
 /* Before anybody reads, once. No more than `memory_bytes`: what fits stays. */
 cvy_err cvy_dataset_keep(cvy_dataset *dataset, cvy_keep keep, size_t memory_bytes) CVY_MUST_CHECK;
 cvy_kept cvy_dataset_kept(const cvy_dataset *dataset); /* zeros if nothing is to be kept */

@@ -1,4 +1,5 @@
 /* From what the user named to a list of files. */
+#include "base/text.h"
 #include "data/dataset_parts.h"
 #include <convoy/data.h>
 
@@ -18,7 +19,8 @@ typedef struct search {
   const char *prefix; /* "train" */
   int64_t count, room;
   shard_name *found;
-  char others[512]; /* HDF5 files of other names, to help */
+  char others_chars[512];
+  cvy_text others; /* HDF5 files of other names, to help */
 } search;
 
 static char *file_name(cvy_pool *pool, const char *prefix, shard_name name) {
@@ -48,8 +50,7 @@ static void note(search *s, const char *name) {
     }
     s->found[s->count++] = parsed;
   } else if (ending && strcmp(ending, ".h5") == 0) {
-    const size_t used = strlen(s->others);
-    snprintf(s->others + used, sizeof s->others - used, "%s%.60s", used ? ", " : "", name);
+    cvy_text_item(&s->others, ", ", "%.60s", name);
   }
 }
 
@@ -96,6 +97,7 @@ static void set_paths(cvy_dataset *dataset, int64_t count) {
 static cvy_err find_prefix(cvy_dataset *dataset, const char *folder, const char *prefix) {
   cvy_pool *pool = dataset->pool;
   search s = {.pool = pool, .folder = folder, .prefix = prefix};
+  s.others = cvy_text_in(s.others_chars, sizeof s.others_chars);
   struct stat info;
   CVY_TRY(scan(&s));
   if (s.count > 0) {
@@ -113,7 +115,7 @@ static cvy_err find_prefix(cvy_dataset *dataset, const char *folder, const char 
     return CVY_OK;
   }
   return cvy_error(CVY_E_INPUT, "%s%s: no such file, and no shards %s-*.h5 there%s%s%s", folder, prefix,
-                   prefix, s.others[0] ? " (there are: " : "", s.others, s.others[0] ? ")" : "");
+                   prefix, s.others.length ? " (there are: " : "", s.others_chars, s.others.length ? ")" : "");
 }
 
 cvy_err cvy_dataset_find(cvy_dataset *dataset, const char *path, const char *split) {

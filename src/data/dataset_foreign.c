@@ -3,6 +3,7 @@
  * Bytes stay bytes; all other numbers become floats. Channels may come first. Labels may be whole numbers of
  * any type, in one column, or one-hot rows. Since the file says nothing else, one pass over all samples at
  * opening gives mean, deviation and the fingerprint. */
+#include "base/text.h"
 #include "data/dataset_parts.h"
 #include <convoy/data.h>
 
@@ -23,13 +24,13 @@ typedef struct choice {
   const char *const *names;
   int64_t best; /* index of the best name met so far */
   const char *found;
-  char all[512];
+  char all_chars[512];
+  cvy_text all; /* the names of all datasets */
 } choice;
 
 static void look_at(void *context, const char *name) {
   choice *c = context;
-  const size_t used = strlen(c->all);
-  snprintf(c->all + used, sizeof c->all - used, "%s%s", used ? ", " : "", name);
+  cvy_text_item(&c->all, ", ", "%s", name);
   for (int64_t i = 0; i < c->best; i++)
     if (strcasecmp(name, c->names[i]) == 0) {
       c->best = i;
@@ -40,11 +41,12 @@ static void look_at(void *context, const char *name) {
 static cvy_err choose(const char **out, cvy_h5 *h5, cvy_pool *pool, const char *const *names,
                       int64_t name_count, const char *expected) {
   choice c = {.pool = pool, .names = names, .best = name_count};
+  c.all = cvy_text_in(c.all_chars, sizeof c.all_chars);
   CVY_TRY(cvy_h5_visit(h5, look_at, &c));
   *out = c.found;
   if (!c.found)
     return cvy_error(CVY_E_INPUT, "%s: no dataset named %s (it has: %s)", cvy_h5_path(h5), expected,
-                     c.all[0] ? c.all : "none");
+                     c.all.length ? c.all_chars : "none");
   return CVY_OK;
 }
 

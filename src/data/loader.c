@@ -21,6 +21,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const cvy_shuffle_words[] = {
+    [CVY_SHUFFLE_FULL] = "full", [CVY_SHUFFLE_BLOCK] = "block", [CVY_SHUFFLE_NONE] = "none", NULL};
+
 /* What a thread needs for itself. */
 typedef struct worker {
   cvy_loader *loader;
@@ -55,9 +58,8 @@ struct cvy_loader {
   int64_t *made;      /* [depth]: images of a slot, as is: */
   int64_t *skipped;   /* records that could not be read, and were replaced */
   bool stop;
-  cvy_err err; /* of the earliest image that could not be made, and its message */
-  int64_t err_image;
-  char message[4096];
+  cvy_saved_error failed; /* the error of the earliest image that could not be made */
+  int64_t failed_image;
 
   double waited_s; /* only the caller uses it */
 };
@@ -223,9 +225,9 @@ static bool has_room(const cvy_loader *l) {
 
 /* Under the lock: waits for the next images to make, the first one's number or -1: it is time to end. */
 static int64_t next_image(cvy_loader *l) {
-  while (!l->stop && !l->err && l->handed_out < l->total * l->config.microbatch && !has_room(l))
+  while (!l->stop && !l->failed.code && l->handed_out < l->total * l->config.microbatch && !has_room(l))
     pthread_cond_wait(&l->may_fill, &l->lock);
-  if (l->stop || l->err || !has_room(l)) return -1;
+  if (l->stop || l->failed.code || !has_room(l)) return -1;
   l->handed_out += l->at_once;
   return l->handed_out - l->at_once;
 }
@@ -234,10 +236,9 @@ static int64_t next_image(cvy_loader *l) {
 static void account(cvy_loader *l, int64_t n, cvy_err err, int64_t skipped) {
   const int64_t microbatch = l->config.microbatch, depth = l->config.depth;
   l->skipped[n / microbatch % depth] += skipped;
-  if (err && (!l->err || n < l->err_image)) {
-    l->err = err;
-    l->err_image = n;
-    snprintf(l->message, sizeof l->message, "%s", cvy_err_message());
+  if (err && (!l->failed.code || n < l->failed_image)) {
+    cvy_error_save(&l->failed, err);
+    l->failed_image = n;
   }
   if (!err) l->made[n / microbatch % depth] += l->at_once;
   while (l->filled < l->total && l->made[l->filled % depth] == microbatch) l->made[l->filled++ % depth] = 0;
@@ -259,7 +260,7 @@ static void *run(void *context) {
                                  w->canvas.copy_s};
     const int64_t filled = l->filled;
     account(l, n, err, skipped);
-    if (l->filled > filled || l->err) pthread_cond_signal(&l->may_take);
+    if (l->filled > filled || l->failed.code) pthread_cond_signal(&l->may_take);
   }
   pthread_cond_broadcast(&l->may_fill);
   pthread_mutex_unlock(&l->lock);
@@ -383,7 +384,7 @@ void cvy_loader_destroy(cvy_loader *l) {
 
 /* Under the lock: an image cannot be made, and none before it will turn out so any more. */
 static bool is_over(const cvy_loader *l) {
-  return l->err && l->busy == 0;
+  return l->failed.code && l->busy == 0;
 }
 
 cvy_err cvy_loader_next(cvy_microbatch *out, cvy_loader *l) {
@@ -404,7 +405,7 @@ cvy_err cvy_loader_next(cvy_microbatch *out, cvy_loader *l) {
     *skipped = 0;
   }
   pthread_mutex_unlock(&l->lock);
-  return ready ? CVY_OK : cvy_error(l->err, "%s", l->message); /* the thread has ended */
+  return ready ? CVY_OK : cvy_error_restore(&l->failed);
 }
 
 void cvy_loader_release(cvy_loader *l) {

@@ -12,6 +12,7 @@ typedef enum cvy_shuffle {
   CVY_SHUFFLE_BLOCK,
   CVY_SHUFFLE_NONE
 } cvy_shuffle;
+extern const char *const cvy_shuffle_words[]; /* "full", "block", "none" */
 
 /* CVY_SHUFFLE_BLOCK: an epoch's blocks of `block` neighbouring records come in random order, and the records of each
  * `window` consecutive blocks in random order again, so that the files are read block by block. */

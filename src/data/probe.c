@@ -1,5 +1,7 @@
 #include "data/probe.h"
 
+#include "base/text.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,10 +23,6 @@ static bool is_file(const char *path) {
   return stat(path, &about) == 0 && S_ISREG(about.st_mode);
 }
 
-static int compare(const void *a, const void *b) {
-  return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static cvy_err find_files(paths *out, const char *path) {
   if (is_file(path)) {
     out->of[out->count++] = cvy_format("%s", path);
@@ -41,7 +39,7 @@ static cvy_err find_files(paths *out, const char *path) {
       free(name);
   }
   closedir(folder);
-  qsort(out->of, (size_t)out->count, sizeof out->of[0], compare);
+  cvy_sort_by_text(out->of, out->count, sizeof out->of[0]);
   return out->count ? CVY_OK : cvy_error(CVY_E_INPUT, "%s: there are no files in this folder", path);
 }
 

@@ -24,6 +24,7 @@
  * Messages hold a slice's columns as [n][widest], where the last column of a narrower slice counts for nothing. */
 #include "layer/sharded.h"
 
+#include "base/count.h"
 #include "math/gemm.h"
 
 #include <string.h>
@@ -166,14 +167,6 @@ static void keep_input(const void *context, int64_t index, int thread) {
          sizeof(float) * (size_t)floats);
 }
 
-static int64_t pieces(int64_t whole, int64_t piece) {
-  return (whole + piece - 1) / piece;
-}
-
-static int64_t smaller(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-
 static cvy_factor factor(const float *at, int64_t stride, bool transposed) {
   return (cvy_factor){.at = at, .stride = stride, .transposed = transposed};
 }
@@ -187,9 +180,9 @@ static const float *weights_of(const split *s, int64_t own_slice) {
 static void multiply(const void *context, int64_t index, int thread) {
   (void)thread;
   const split *s = context;
-  const int64_t blocks = pieces(s->outputs, COLUMN_BLOCK);
+  const int64_t blocks = cvy_pieces(s->outputs, COLUMN_BLOCK);
   const int64_t slice = index / blocks, column = index % blocks * COLUMN_BLOCK;
-  const int64_t columns = smaller(COLUMN_BLOCK, s->outputs - column),
+  const int64_t columns = cvy_smaller(COLUMN_BLOCK, s->outputs - column),
                 width = slice_width(s, s->first_slice + slice);
   for (int64_t rank = 0; rank < s->peers->count; rank++)
     cvy_gemm(s->products + (rank * s->own + slice) * s->n * s->outputs + column, s->outputs,
@@ -213,7 +206,7 @@ static int levels_within_rank(const split *s) {
 }
 
 static int64_t sum_blocks(const split *s) {
-  return pieces(s->n * s->outputs, SUM_BLOCK);
+  return cvy_pieces(s->n * s->outputs, SUM_BLOCK);
 }
 
 static void sum_own_slices(const void *context, int64_t index, int thread) {
@@ -222,14 +215,14 @@ static void sum_own_slices(const void *context, int64_t index, int thread) {
   const int64_t floats = s->n * s->outputs, rank = index / sum_blocks(s),
                 first = index % sum_blocks(s) * SUM_BLOCK;
   sum_along(s->peers, 0, s->products + rank * s->own * floats + first, floats, s->own,
-            smaller(SUM_BLOCK, floats - first));
+            cvy_smaller(SUM_BLOCK, floats - first));
 }
 
 static void sum_ranks(const void *context, int64_t index, int thread) {
   (void)thread;
   const split *s = context;
   const int64_t floats = s->n * s->outputs, first = index * SUM_BLOCK,
-                length = smaller(SUM_BLOCK, floats - first);
+                length = cvy_smaller(SUM_BLOCK, floats - first);
   sum_along(s->peers, levels_within_rank(s), s->parts + first, floats, s->peers->count, length);
   memcpy(s->call->y + first, s->parts + first, sizeof(float) * (size_t)length);
 }
@@ -245,7 +238,7 @@ void cvy_sharded_forward(const cvy_layer_call *call) {
   cvy_parallel(leaves, cut_input, &s);
   swap(&s, s.received, part_floats(&s), s.sent, part_floats(&s), part_floats(&s));
   cvy_parallel(leaves, keep_input, &s);
-  cvy_parallel(s.own * pieces(s.outputs, COLUMN_BLOCK), multiply, &s);
+  cvy_parallel(s.own * cvy_pieces(s.outputs, COLUMN_BLOCK), multiply, &s);
   cvy_parallel(ranks * sum_blocks(&s), sum_own_slices, &s);
   swap(&s, s.parts, floats, s.products, s.own * floats, floats);
   cvy_parallel(sum_blocks(&s), sum_ranks, &s);
@@ -256,9 +249,9 @@ void cvy_sharded_forward(const cvy_layer_call *call) {
 static void multiply_back(const void *context, int64_t index, int thread) {
   (void)thread;
   const split *s = context;
-  const int64_t blocks = pieces(s->widest, COLUMN_BLOCK);
+  const int64_t blocks = cvy_pieces(s->widest, COLUMN_BLOCK);
   const int64_t slice = index / blocks, column = index % blocks * COLUMN_BLOCK;
-  const int64_t columns = smaller(COLUMN_BLOCK, slice_width(s, s->first_slice + slice) - column);
+  const int64_t columns = cvy_smaller(COLUMN_BLOCK, slice_width(s, s->first_slice + slice) - column);
   if (columns <= 0) return;
   for (int64_t rank = 0; rank < s->peers->count; rank++)
     cvy_gemm(s->sent + (rank * s->own + slice) * s->n * s->widest + column, s->widest,
@@ -269,9 +262,9 @@ static void multiply_back(const void *context, int64_t index, int thread) {
 
 static void learn_rows(const void *context, int64_t index, int thread) {
   const split *s = context;
-  const int64_t most = rows_at_once(s->outputs), blocks = pieces(s->widest, most);
+  const int64_t most = rows_at_once(s->outputs), blocks = cvy_pieces(s->widest, most);
   const int64_t slice = index / blocks, row = index % blocks * most;
-  const int64_t rows = smaller(most, slice_width(s, s->first_slice + slice) - row);
+  const int64_t rows = cvy_smaller(most, slice_width(s, s->first_slice + slice) - row);
   const int64_t images = s->peers->leaves * s->n;
   float *gradient = cvy_layer_thread_scratch(s->call, thread);
   if (rows <= 0) return;
@@ -285,10 +278,10 @@ void cvy_sharded_backward(const cvy_layer_call *call) {
   const int64_t floats = s.n * s.outputs;
   swap(&s, s.kept_dy + s.round * floats, s.own * floats, call->dy, 0, floats);
   if (call->dx[0]) {
-    cvy_parallel(s.own * pieces(s.widest, COLUMN_BLOCK), multiply_back, &s);
+    cvy_parallel(s.own * cvy_pieces(s.widest, COLUMN_BLOCK), multiply_back, &s);
     swap(&s, s.received, part_floats(&s), s.sent, part_floats(&s), part_floats(&s));
     cvy_parallel(s.peers->leaves, join_gradient, &s);
   }
   if (s.round + 1 == s.rounds)
-    cvy_parallel(s.own * pieces(s.widest, rows_at_once(s.outputs)), learn_rows, &s);
+    cvy_parallel(s.own * cvy_pieces(s.widest, rows_at_once(s.outputs)), learn_rows, &s);
 }

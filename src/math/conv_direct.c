@@ -4,6 +4,7 @@
  * that lie stride*c floats further on: a matrix whose rows overlap, in place. Only a padded image is copied, a few lines at
  * a time. Forward sums y [ow][k] of a line over the r rows of the filters; backward sums a row of dfilters [s*c][k] over
  * lines and pixels. With few channels im2col's copies cost as much as the product, and the product is too thin for BLAS. */
+#include "base/count.h"
 #include "math/conv_shares.h"
 #include "math/direct.h"
 
@@ -13,14 +14,6 @@
  * and the deeper BLAS's products. dy of a block of lines is read again for every few numbers of a filter's
  * row, and should stay in the second-level cache. */
 enum { MOST_CHANNELS = 4, MOST_LINES = 16, BLOCK_BYTES = 256 * 1024 };
-
-static int64_t pieces(int64_t whole, int64_t piece) {
-  return (whole + piece - 1) / piece;
-}
-
-static int64_t smaller(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
 
 /* Pixels of the image, padding included, that a line and that `lines` of them look at. */
 static int64_t pixels_across(const cvy_window *g) {
@@ -38,7 +31,7 @@ static bool needs_no_padding(const cvy_window *g) {
 static int64_t block_lines(const cvy_conv_shape *shape) {
   const cvy_window *g = &shape->window;
   const int64_t lines = BLOCK_BYTES / ((int64_t)sizeof(float) * g->ow * shape->k);
-  return smaller(g->oh, lines < 1 ? 1 : smaller(lines, MOST_LINES));
+  return cvy_smaller(g->oh, lines < 1 ? 1 : cvy_smaller(lines, MOST_LINES));
 }
 
 static bool plan(cvy_conv_way *way, const cvy_conv_shape *shape, cvy_conv_pass pass) {
@@ -50,7 +43,7 @@ static bool plan(cvy_conv_way *way, const cvy_conv_shape *shape, cvy_conv_pass p
   if (!needs_no_padding(g))
     way->scratch_bytes_per_thread = sizeof(float) *
                                     (size_t)(pixels_down(g, way->block) * pixels_across(g) * g->c);
-  if (pass == CVY_CONV_FORWARD) way->tasks = shape->n * pieces(g->oh, way->block);
+  if (pass == CVY_CONV_FORWARD) way->tasks = shape->n * cvy_pieces(g->oh, way->block);
   if (pass == CVY_CONV_BACKWARD_FILTERS) cvy_conv_plan_shares(way, shape);
   return true;
 }
@@ -76,8 +69,8 @@ typedef struct image {
 
 /* Row `row` of an image, from the window's first column on; zeros where there is no image. */
 static void copy_padded(float *to, const float *x, const cvy_window *g, int64_t row) {
-  const int64_t all = pixels_across(g), left = smaller(g->left, all);
-  const int64_t inside = row < 0 || row >= g->h ? 0 : smaller(g->w, all - left);
+  const int64_t all = pixels_across(g), left = cvy_smaller(g->left, all);
+  const int64_t inside = row < 0 || row >= g->h ? 0 : cvy_smaller(g->w, all - left);
   memset(to, 0, sizeof *to * (size_t)(left * g->c));
   if (inside > 0) memcpy(to + left * g->c, x + row * g->w * g->c, sizeof *to * (size_t)(inside * g->c));
   memset(to + (left + inside) * g->c, 0, sizeof *to * (size_t)((all - left - inside) * g->c));
@@ -121,8 +114,8 @@ static void sum_line(const job *j, const image *under, int64_t line, int64_t lin
 static void forward_task(const void *context, int64_t index, int thread) {
   const job *j = context;
   const cvy_window *g = &j->shape->window;
-  const int64_t blocks = pieces(g->oh, j->way->block), of_image = index % blocks * j->way->block;
-  const int64_t first = index / blocks * g->oh + of_image, count = smaller(j->way->block, g->oh - of_image);
+  const int64_t blocks = cvy_pieces(g->oh, j->way->block), of_image = index % blocks * j->way->block;
+  const int64_t first = index / blocks * g->oh + of_image, count = cvy_smaller(j->way->block, g->oh - of_image);
   const image under = image_under(j, first, count,
                                   cvy_conv_thread_scratch(j->plan, j->arrays->scratch, thread));
   for (int64_t i = 0; i < count; i++) sum_line(j, &under, first + i, i);
@@ -165,7 +158,7 @@ static void backward_filters_task(const void *context, int64_t index, int thread
   if (share.dbias) memset(share.dbias, 0, sizeof(float) * (size_t)j->shape->k);
   int64_t count;
   for (int64_t first = share.begin; first < share.end; first += count) {
-    count = smaller(smaller(j->way->block, share.end - first), g->oh - first % g->oh);
+    count = cvy_smaller(cvy_smaller(j->way->block, share.end - first), g->oh - first % g->oh);
     add_lines(j, &share, first, count, thread);
   }
 }

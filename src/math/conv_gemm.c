@@ -6,6 +6,7 @@
  * sees its input as the matrix, and nothing is copied. Groups take turns within a block: each has patches of
  * its own channels, and its own columns of y, dy and the filters.
  */
+#include "base/count.h"
 #include "math/conv_shares.h"
 #include "math/gemm.h"
 #include "math/im2col.h"
@@ -15,18 +16,6 @@
 /* A block's patches should stay in the second-level cache, but a product of few rows pays too much for
  * packing the filters again. */
 enum { BLOCK_BYTES = 512 * 1024, LEAST_ROWS = 192, MOST_ROWS = 4096, LEAST_TASKS = 8 };
-
-static int64_t pieces(int64_t whole, int64_t piece) {
-  return (whole + piece - 1) / piece;
-}
-
-static int64_t clamp(int64_t value, int64_t low, int64_t high) {
-  return value < low ? low : value > high ? high : value;
-}
-
-static int64_t smaller(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
 
 /* The window over the channels of one group. */
 static cvy_window group_window(const cvy_conv_shape *shape) {
@@ -43,10 +32,10 @@ static bool is_pointwise(const cvy_window *g) {
 static int64_t block_lines(const cvy_conv_shape *shape, const cvy_window *g) {
   const int64_t all = shape->n * g->oh;
   const int64_t row_bytes = (int64_t)sizeof(float) * cvy_patch_size(g);
-  const int64_t rows = clamp(BLOCK_BYTES / row_bytes, LEAST_ROWS, MOST_ROWS);
-  const int64_t lines = clamp(rows / g->ow, 1, all);
-  const int64_t fewest = clamp(LEAST_ROWS / g->ow, 1, all);
-  return clamp(pieces(all, LEAST_TASKS), fewest, lines > fewest ? lines : fewest);
+  const int64_t rows = cvy_clamp(BLOCK_BYTES / row_bytes, LEAST_ROWS, MOST_ROWS);
+  const int64_t lines = cvy_clamp(rows / g->ow, 1, all);
+  const int64_t fewest = cvy_clamp(LEAST_ROWS / g->ow, 1, all);
+  return cvy_clamp(cvy_pieces(all, LEAST_TASKS), fewest, lines > fewest ? lines : fewest);
 }
 
 static bool plan(cvy_conv_way *way, const cvy_conv_shape *shape, cvy_conv_pass pass) {
@@ -57,10 +46,10 @@ static bool plan(cvy_conv_way *way, const cvy_conv_shape *shape, cvy_conv_pass p
     way->scratch_bytes_per_thread = sizeof(float) * (size_t)(way->block * g.ow * cvy_patch_size(&g));
   switch (pass) {
   case CVY_CONV_FORWARD:
-    way->tasks = pieces(lines, way->block);
+    way->tasks = cvy_pieces(lines, way->block);
     break;
   case CVY_CONV_BACKWARD_DATA: /* patches overlap, so a task owns whole images */
-    way->tasks = pieces(shape->n, clamp(way->block / g.oh, 1, shape->n));
+    way->tasks = cvy_pieces(shape->n, cvy_clamp(way->block / g.oh, 1, shape->n));
     break;
   default:
     cvy_conv_plan_shares(way, shape);
@@ -112,7 +101,7 @@ static void forward_task(const void *context, int64_t index, int thread) {
   const job *j = context;
   const cvy_conv_shape *shape = j->shape;
   const int64_t first = index * j->way->block;
-  const int64_t count = smaller(j->way->block, shape->n * j->window.oh - first);
+  const int64_t count = cvy_smaller(j->way->block, shape->n * j->window.oh - first);
   const int64_t rows = count * j->window.ow;
   for (int64_t group = 0; group < shape->groups; group++)
     cvy_gemm(j->arrays->y + output_at(j, group, first), shape->k, patches_of(j, group, first, count, thread),
@@ -143,7 +132,7 @@ static void backward_data_task(const void *context, int64_t index, int thread) {
   if (!is_pointwise(g)) memset(dx + from * image_size, 0, sizeof *dx * (size_t)((to - from) * image_size));
   for (int64_t first = from * g->oh; first < to * g->oh; first += j->way->block)
     for (int64_t group = 0; group < shape->groups; group++)
-      backward_data_of(j, group, first, smaller(j->way->block, to * g->oh - first), patches);
+      backward_data_of(j, group, first, cvy_smaller(j->way->block, to * g->oh - first), patches);
 }
 
 static void backward_filters_task(const void *context, int64_t index, int thread) {
@@ -152,7 +141,7 @@ static void backward_filters_task(const void *context, int64_t index, int thread
   const cvy_conv_share share = cvy_conv_share_at(j->plan, j->arrays, index);
   if (share.dbias) memset(share.dbias, 0, sizeof(float) * (size_t)shape->k);
   for (int64_t first = share.begin; first < share.end; first += j->way->block) {
-    const int64_t count = smaller(j->way->block, share.end - first), rows = count * j->window.ow;
+    const int64_t count = cvy_smaller(j->way->block, share.end - first), rows = count * j->window.ow;
     for (int64_t group = 0; group < shape->groups; group++) {
       cvy_factor patches = patches_of(j, group, first, count, thread);
       patches.transposed = true;

@@ -1,21 +1,11 @@
 #include "math/conv_shares.h"
 
+#include "base/count.h"
+
 #include <string.h>
 
 enum { MOST_COPIES = 16, LEAST_ROWS_OF_COPY = 512, COPIES_BYTES = 32 * 1024 * 1024 };
 enum { CHUNK = 16384 };
-
-static int64_t pieces(int64_t whole, int64_t piece) {
-  return (whole + piece - 1) / piece;
-}
-
-static int64_t smaller(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-
-static int64_t clamp(int64_t value, int64_t low, int64_t high) {
-  return value < low ? low : value > high ? high : value;
-}
 
 static int64_t filters_size(const cvy_conv_shape *shape) {
   const cvy_window *g = &shape->window;
@@ -31,7 +21,7 @@ static int64_t copies(const cvy_conv_shape *shape) {
   const int64_t rows = shape->n * shape->window.oh * shape->window.ow;
   const int64_t affordable = COPIES_BYTES / ((int64_t)sizeof(float) * copy_size(shape));
   const int64_t lines = shape->n * shape->window.oh;
-  return clamp(smaller(rows / LEAST_ROWS_OF_COPY, affordable), 1, smaller(MOST_COPIES, lines));
+  return cvy_clamp(cvy_smaller(rows / LEAST_ROWS_OF_COPY, affordable), 1, cvy_smaller(MOST_COPIES, lines));
 }
 
 void cvy_conv_plan_shares(cvy_conv_way *way, const cvy_conv_shape *shape) {
@@ -64,7 +54,7 @@ static void add_piece(const void *context, int64_t index, int thread) {
   (void)thread;
   const job *j = context;
   const cvy_conv_shape *shape = &j->plan->shape;
-  const int64_t first = index * CHUNK, count = smaller(CHUNK, filters_size(shape) - first);
+  const int64_t first = index * CHUNK, count = cvy_smaller(CHUNK, filters_size(shape) - first);
   const float *copy = (const float *)j->arrays->scratch + first;
   float *sum = j->arrays->dfilters + first;
   memcpy(sum, copy, sizeof *sum * (size_t)count);
@@ -83,6 +73,6 @@ static void add_biases(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays)
 
 void cvy_conv_add_shares(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays) {
   if (share_count(plan) == 1) return;
-  cvy_parallel(pieces(filters_size(&plan->shape), CHUNK), add_piece, &(job){plan, arrays});
+  cvy_parallel(cvy_pieces(filters_size(&plan->shape), CHUNK), add_piece, &(job){plan, arrays});
   if (arrays->dbias) add_biases(plan, arrays);
 }

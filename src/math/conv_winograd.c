@@ -10,6 +10,7 @@
  * Groups take their turn, each with its own channels, filters and columns.
  *
  * The block's size follows from the shape alone, and so do all products and the order of all sums. */
+#include "base/count.h"
 #include "math/conv.h"
 #include "math/direct.h"
 #include "math/gemm.h"
@@ -40,17 +41,9 @@ enum { TILES_OF_TASK = 8, ROWS_OF_TASK = 16, SWAPPED_OF_TASK = 128, CHANNELS_AT_
 /* Matrices of the 36 positions lie a few cache lines out of step, or they would all fall into the same sets. */
 enum { SKEW = 32 };
 
-static int64_t pieces(int64_t whole, int64_t piece) {
-  return (whole + piece - 1) / piece;
-}
-
-static int64_t smaller(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-
 /* Floats from one position to the next of a matrix of `count`. */
 static int64_t skewed(int64_t count) {
-  return pieces(count, 16) * 16 + SKEW;
+  return cvy_pieces(count, 16) * 16 + SKEW;
 }
 
 /* One of the two images that a convolution relates, and how tiles lie on it: tile (i, j) begins at pixel
@@ -70,7 +63,7 @@ typedef struct tiling {
 static tiling tiling_of(const cvy_conv_shape *shape, int64_t out_h, int64_t out_w, int64_t block) {
   const int64_t r = shape->window.r, m = TILE + 1 - r;
   tiling t = {
-      .n = shape->n, .down = pieces(out_h, m), .across = pieces(out_w, m), .m = m, .r = r, .block = block};
+      .n = shape->n, .down = cvy_pieces(out_h, m), .across = cvy_pieces(out_w, m), .m = m, .r = r, .block = block};
   t.count = t.n * t.down * t.across;
   return t;
 }
@@ -130,7 +123,7 @@ static int64_t block_tiles(int64_t in, int64_t out, cvy_conv_pass pass) {
   if (in * out * bytes * (sums ? 4 : 1) <= NEAR_BYTES) return sums ? NEAR_TILES * 3 / 2 : NEAR_TILES;
   const double mean = sqrt((double)(in * out));
   const int64_t affordable = MOST_BYTES / (bytes * (in + out));
-  const int64_t worthwhile = smaller((int64_t)(sums ? 1.5 * mean : mean), affordable);
+  const int64_t worthwhile = cvy_smaller((int64_t)(sums ? 1.5 * mean : mean), affordable);
   return worthwhile > NEAR_TILES ? worthwhile : NEAR_TILES;
 }
 
@@ -144,7 +137,7 @@ static bool plan(cvy_conv_way *way, const cvy_conv_shape *shape, cvy_conv_pass p
   if (!pays(shape, &t)) return false;
   const int64_t block = block_tiles(in, out, pass);
   /* Blocks of one length, as nearly as can be. */
-  way->block = pieces(t.count, pieces(t.count, smaller(block, t.count)));
+  way->block = cvy_pieces(t.count, cvy_pieces(t.count, cvy_smaller(block, t.count)));
   way->tasks = POSITIONS;
   way->scratch_bytes = sizeof(float) * (size_t)scratch_of(way->block, in, out, NULL).count;
   if (pass != CVY_CONV_BACKWARD_FILTERS && t.count < KEPT_BELOW)
@@ -220,7 +213,7 @@ static void point_at(const float **pixels, const float *images, const side *s, i
 }
 
 static int64_t end_of_task(const job *j, int64_t index) {
-  return smaller((index + 1) * TILES_OF_TASK, j->count);
+  return cvy_smaller((index + 1) * TILES_OF_TASK, j->count);
 }
 
 static void transform_inputs(const void *context, int64_t index, int thread) {
@@ -298,7 +291,7 @@ static void transform_filters(const void *context, int64_t index, int thread) {
   (void)thread;
   const job *j = context;
   const matrices u = {j->scratch.u, j->scratch.u_stride, j->c, j->k};
-  for (int64_t c = index * ROWS_OF_TASK; c < smaller((index + 1) * ROWS_OF_TASK, j->c); c++) {
+  for (int64_t c = index * ROWS_OF_TASK; c < cvy_smaller((index + 1) * ROWS_OF_TASK, j->c); c++) {
     const float *pixels[MOST_PIXELS];
     point_at_taps(pixels, j->filters, j, c);
     expand_to_row(&u, c, NULL, pixels, j->tiles.r);
@@ -324,25 +317,25 @@ static void transform_swapped(const job *j, cvy_panel panel, int64_t channel, in
 
 /* The last channels reach back over the ones before, as registers do. */
 static void transform_swapped_panel(const job *j, cvy_panel panel, int64_t first, int64_t count) {
-  const int64_t wide = smaller(CHANNELS_AT_ONCE, panel.width);
+  const int64_t wide = cvy_smaller(CHANNELS_AT_ONCE, panel.width);
   for (int64_t at = 0; at < panel.width; at += wide)
-    transform_swapped(j, panel, smaller(at, panel.width - wide), wide, first, count);
+    transform_swapped(j, panel, cvy_smaller(at, panel.width - wide), wide, first, count);
 }
 
 static void transform_filters_swapped(const void *context, int64_t index, int thread) {
   (void)thread;
   const job *j = context;
-  const int64_t parts = pieces(j->k, SWAPPED_OF_TASK), begin = index % parts * SWAPPED_OF_TASK;
+  const int64_t parts = cvy_pieces(j->k, SWAPPED_OF_TASK), begin = index % parts * SWAPPED_OF_TASK;
   const cvy_panel panel = cvy_panel_at(cvy_kernels_get()->direct, j->c, index / parts);
-  const int64_t end = smaller(begin + SWAPPED_OF_TASK, j->k);
+  const int64_t end = cvy_smaller(begin + SWAPPED_OF_TASK, j->k);
   for (int64_t k = begin; k < end; k += ROWS_OF_TASK)
-    transform_swapped_panel(j, panel, k, smaller(ROWS_OF_TASK, end - k));
+    transform_swapped_panel(j, panel, k, cvy_smaller(ROWS_OF_TASK, end - k));
 }
 
 static void reduce_to_filters(const void *context, int64_t index, int thread) {
   (void)thread;
   const job *j = context;
-  for (int64_t c = index * ROWS_OF_TASK; c < smaller((index + 1) * ROWS_OF_TASK, j->c); c++) {
+  for (int64_t c = index * ROWS_OF_TASK; c < cvy_smaller((index + 1) * ROWS_OF_TASK, j->c); c++) {
     float *pixels[MOST_PIXELS];
     point_at_taps((const float **)pixels, j->dfilters, j, c);
     cvy_kernels_get()->winograd->reduce[j->tiles.r](pixels, j->scratch.u + c * j->k, j->scratch.u_stride,
@@ -376,7 +369,7 @@ static void multiply(const void *context, int64_t position, int thread) {
                                               .rows = j->count,
                                               .columns = p.width,
                                               .outer = 1,
-                                              .inner = smaller(SUM_DEPTH, j->in.c - depth)});
+                                              .inner = cvy_smaller(SUM_DEPTH, j->in.c - depth)});
   }
 }
 
@@ -400,7 +393,7 @@ static void multiply_gradients_directly(const job *j, int64_t position) {
                                               .rows = j->c,
                                               .columns = p.width,
                                               .outer = 1,
-                                              .inner = smaller(SUM_DEPTH, j->count - depth)});
+                                              .inner = cvy_smaller(SUM_DEPTH, j->count - depth)});
   }
 }
 
@@ -424,10 +417,10 @@ static void multiply_gradients(const void *context, int64_t position, int thread
 
 static void prepare_filters(const job *j) {
   if (j->turned)
-    cvy_parallel(cvy_panel_count(cvy_kernels_get()->direct, j->c) * pieces(j->k, SWAPPED_OF_TASK),
+    cvy_parallel(cvy_panel_count(cvy_kernels_get()->direct, j->c) * cvy_pieces(j->k, SWAPPED_OF_TASK),
                  transform_filters_swapped, j);
   else
-    cvy_parallel(pieces(j->c, ROWS_OF_TASK), transform_filters, j);
+    cvy_parallel(cvy_pieces(j->c, ROWS_OF_TASK), transform_filters, j);
 }
 
 static void convolve(job *j) {
@@ -435,10 +428,10 @@ static void convolve(job *j) {
                cvy_streams(j->y, j->tiles.n * j->out.h * j->out.w * j->out.pitch, j->out.pitch);
   if (!j->is_prepared) prepare_filters(j);
   for (j->first = 0; j->first < j->tiles.count; j->first += j->tiles.block) {
-    j->count = smaller(j->tiles.block, j->tiles.count - j->first);
-    cvy_parallel(pieces(j->count, TILES_OF_TASK), transform_inputs, j);
+    j->count = cvy_smaller(j->tiles.block, j->tiles.count - j->first);
+    cvy_parallel(cvy_pieces(j->count, TILES_OF_TASK), transform_inputs, j);
     cvy_parallel(POSITIONS, multiply, j);
-    cvy_parallel(pieces(j->count, TILES_OF_TASK), transform_outputs, j);
+    cvy_parallel(cvy_pieces(j->count, TILES_OF_TASK), transform_outputs, j);
   }
 }
 
@@ -478,13 +471,13 @@ static void backward_data(const cvy_conv_plan *plan, const cvy_conv_arrays *arra
 
 static void correlate(job *j) {
   for (j->first = 0; j->first < j->tiles.count; j->first += j->tiles.block) {
-    j->count = smaller(j->tiles.block, j->tiles.count - j->first);
-    cvy_parallel(pieces(j->count, TILES_OF_TASK), transform_inputs, j);
-    cvy_parallel(pieces(j->count, TILES_OF_TASK), transform_gradients, j);
+    j->count = cvy_smaller(j->tiles.block, j->tiles.count - j->first);
+    cvy_parallel(cvy_pieces(j->count, TILES_OF_TASK), transform_inputs, j);
+    cvy_parallel(cvy_pieces(j->count, TILES_OF_TASK), transform_gradients, j);
     cvy_parallel(POSITIONS, multiply_gradients, j);
     if (j->dbias) cvy_kernels_get()->sum_rows(j->dbias, j->scratch.sums, j->count, j->k);
   }
-  cvy_parallel(pieces(j->c, ROWS_OF_TASK), reduce_to_filters, j);
+  cvy_parallel(cvy_pieces(j->c, ROWS_OF_TASK), reduce_to_filters, j);
 }
 
 static void backward_filters(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays) {

@@ -12,6 +12,8 @@
 #ifndef CVY_MATH_DIRECT_H
 #define CVY_MATH_DIRECT_H
 
+#include "base/count.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -44,13 +46,12 @@ typedef struct cvy_panel {
 } cvy_panel;
 
 static inline int64_t cvy_panel_count(const cvy_direct_kernels *kernels, int64_t columns) {
-  const int64_t registers = (columns + kernels->lanes - 1) / kernels->lanes;
-  return (registers + kernels->wide - 1) / kernels->wide;
+  return cvy_pieces(cvy_pieces(columns, kernels->lanes), kernels->wide);
 }
 
 /* Registers are shared out evenly; with two at least in the last panel, its last one can reach back if it is not full. */
 static inline cvy_panel cvy_panel_at(const cvy_direct_kernels *kernels, int64_t columns, int64_t index) {
-  const int64_t registers = (columns + kernels->lanes - 1) / kernels->lanes;
+  const int64_t registers = cvy_pieces(columns, kernels->lanes);
   const int64_t panels = cvy_panel_count(kernels, columns);
   const int64_t begin = index * registers / panels * kernels->lanes;
   const int64_t end = (index + 1) * registers / panels * kernels->lanes;

@@ -2,6 +2,7 @@
  * the parallel product hands out blocks of C instead. */
 #include "math/gemm.h"
 
+#include "base/count.h"
 #include "math/direct.h"
 #include "math/kernels.h"
 
@@ -37,21 +38,13 @@ typedef struct product {
   int64_t blocks_across;
 } product;
 
-static int64_t pieces(int64_t whole, int64_t piece) {
-  return (whole + piece - 1) / piece;
-}
-
-static int64_t smaller(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-
 /* Halves `side`, to a multiple of 16 floats: a cache line. */
 static int64_t halved(int64_t side) {
-  return pieces(side, 32) * 16;
+  return cvy_pieces(side, 32) * 16;
 }
 
 static bool small_enough(const product *p, int64_t longer) {
-  const int64_t blocks = pieces(p->m, p->rows) * pieces(p->n, p->columns);
+  const int64_t blocks = cvy_pieces(p->m, p->rows) * cvy_pieces(p->n, p->columns);
   return longer < 2 * LEAST_SIDE || p->rows * p->columns <= BLOCK_WORK / (p->k > 0 ? p->k : 1) ||
          (blocks >= ENOUGH_BLOCKS && longer <= LONG_SIDE);
 }
@@ -64,7 +57,7 @@ static void choose_blocks(product *p) {
     if (small_enough(p, *longer)) break;
     *longer = halved(*longer);
   }
-  p->blocks_across = pieces(p->n, p->columns);
+  p->blocks_across = cvy_pieces(p->n, p->columns);
 }
 
 static void run_block(const void *context, int64_t index, int thread) {
@@ -74,8 +67,8 @@ static void run_block(const void *context, int64_t index, int thread) {
   cvy_factor a = p->a, b = p->b;
   a.at += a.transposed ? row : row * a.stride;
   b.at += b.transposed ? column * b.stride : column;
-  cvy_gemm(p->c + row * p->c_stride + column, p->c_stride, a, b, smaller(p->rows, p->m - row),
-           smaller(p->columns, p->n - column), p->k, p->alpha, p->beta);
+  cvy_gemm(p->c + row * p->c_stride + column, p->c_stride, a, b, cvy_smaller(p->rows, p->m - row),
+           cvy_smaller(p->columns, p->n - column), p->k, p->alpha, p->beta);
 }
 
 /* A large C that is a sum of few products, as the gradient of a fully connected layer's weights, costs its way to memory.
@@ -101,7 +94,7 @@ static void run_thin_rows(const void *context, int64_t index, int thread) {
                             .a_inner = p->a.stride,
                             .b = p->b.at,
                             .b_inner = p->b.stride,
-                            .rows = smaller(THIN_ROWS, p->m - row),
+                            .rows = cvy_smaller(THIN_ROWS, p->m - row),
                             .columns = p->n,
                             .outer = 1,
                             .inner = p->k,
@@ -114,11 +107,11 @@ void cvy_gemm_parallel(float *c, int64_t c_stride, cvy_factor a, cvy_factor b, i
   if (m == 0 || n == 0) return;
   product p = {c, c_stride, a, b, m, n, k, alpha, beta, 0, 0, 0};
   if (is_thin(&p)) {
-    cvy_parallel(pieces(m, THIN_ROWS), run_thin_rows, &p);
+    cvy_parallel(cvy_pieces(m, THIN_ROWS), run_thin_rows, &p);
     return;
   }
   choose_blocks(&p);
-  cvy_parallel(pieces(m, p.rows) * p.blocks_across, run_block, &p);
+  cvy_parallel(cvy_pieces(m, p.rows) * p.blocks_across, run_block, &p);
 }
 
 const char *cvy_blas_config(void) {

@@ -7,20 +7,14 @@
  */
 #include "math/kernels.h"
 
+#include "base/count.h"
+
 #include <math.h>
 #include <string.h>
 
 #define VECTOR _Pragma("omp simd")
 
 enum { BLOCK = 64, LANES = 16 };
-
-static inline int64_t smaller(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-
-static inline int64_t larger(int64_t a, int64_t b) {
-  return a > b ? a : b;
-}
 
 static inline uint32_t bits_of(float value) {
   uint32_t bits;
@@ -97,7 +91,7 @@ static void add_rows(float *y, const float *bias, int64_t rows, int64_t channels
   const int64_t group = rows_in_block(channels), width = group * channels;
   float room[BLOCK];
   const float *row = for_group(room, bias, group, channels);
-  for (int64_t r = 0; r < rows; r += group) add(y + r * channels, row, smaller(width, (rows - r) * channels));
+  for (int64_t r = 0; r < rows; r += group) add(y + r * channels, row, cvy_smaller(width, (rows - r) * channels));
 }
 
 static void sum_block(float sum[BLOCK], const float *x, int64_t rows, int64_t stride, int64_t width) {
@@ -110,7 +104,7 @@ static void sum_rows(float *sum, const float *x, int64_t rows, int64_t channels)
   float block[BLOCK];
   if (group == 1) {
     for (int64_t c = 0; c < channels; c += BLOCK) {
-      const int64_t columns = smaller(BLOCK, channels - c);
+      const int64_t columns = cvy_smaller(BLOCK, channels - c);
       sum_block(block, x + c, rows, channels, columns);
       add(sum + c, block, columns);
     }
@@ -143,7 +137,7 @@ static void affine_rows(float *y, const float *dy, const float *x, const cvy_aff
                            .factor = dy ? for_group(room[3], t->factor, group, channels) : NULL};
   for (int64_t r = 0; r < rows; r += group) {
     const int64_t first = r * channels;
-    affine(y + first, dy ? dy + first : NULL, x + first, &wide, smaller(width, (rows - r) * channels));
+    affine(y + first, dy ? dy + first : NULL, x + first, &wide, cvy_smaller(width, (rows - r) * channels));
   }
 }
 
@@ -174,7 +168,7 @@ static void sum_moments_of_few(double *sums, const float *dy, const float *x, co
   for (int64_t r = 0; r < rows; r += group) {
     const int64_t first = r * channels;
     add_moments(block[0], block[1], dy ? dy + first : NULL, x + first, shifts,
-                smaller(width, (rows - r) * channels));
+                cvy_smaller(width, (rows - r) * channels));
   }
   for (int64_t i = 0; i < width; i++) {
     sums[i % channels] += block[0][i];
@@ -195,7 +189,7 @@ static void sum_moments(double *sums, const float *dy, const float *x, const flo
     for (int64_t r = 0; r < rows; r++) {
       const int64_t first = r * channels + c;
       add_moments(sums + c, sums + channels + c, dy ? dy + first : NULL, x + first, shift + c,
-                  smaller(COLUMNS, channels - c));
+                  cvy_smaller(COLUMNS, channels - c));
     }
 }
 
@@ -349,7 +343,7 @@ static void dropout(float *y, const float *x, const cvy_random *where, uint32_t 
   uint32_t words[4][LANES];
   for (int64_t first = 0; first < count; first += GROUP) {
     philox(words, where, (uint32_t)(first / 4));
-    const int64_t width = smaller(GROUP, count - first);
+    const int64_t width = cvy_smaller(GROUP, count - first);
     const uint32_t *word = &words[0][0];
     VECTOR
     for (int64_t i = 0; i < width; i++) y[first + i] = word[i] >= drop_below ? x[first + i] * kept_scale : 0;
@@ -369,8 +363,8 @@ typedef struct view {
 
 static view view_at(const cvy_window *g, int64_t i, int64_t j) {
   view v = {.row0 = i * g->stride_h - g->top, .column0 = j * g->stride_w - g->left};
-  v.rows = (span){larger(v.row0, 0), smaller(v.row0 + g->r, g->h)};
-  v.columns = (span){larger(v.column0, 0), smaller(v.column0 + g->s, g->w)};
+  v.rows = (span){cvy_larger(v.row0, 0), cvy_smaller(v.row0 + g->r, g->h)};
+  v.columns = (span){cvy_larger(v.column0, 0), cvy_smaller(v.column0 + g->s, g->w)};
   return v;
 }
 
@@ -513,8 +507,8 @@ static void max_pool_backward(float *dx, const void *winner, const float *dy, co
 static float share_of_one(const view *v, const cvy_window *g, bool count_padding) {
   int64_t rows = v->rows.end - v->rows.begin, columns = v->columns.end - v->columns.begin;
   if (count_padding) {
-    rows = smaller(v->row0 + g->r, g->h + g->bottom) - v->row0;
-    columns = smaller(v->column0 + g->s, g->w + g->right) - v->column0;
+    rows = cvy_smaller(v->row0 + g->r, g->h + g->bottom) - v->row0;
+    columns = cvy_smaller(v->column0 + g->s, g->w + g->right) - v->column0;
   }
   return 1.0f / (float)(rows * columns);
 }
@@ -536,7 +530,7 @@ static void average_at(float *y, const float *x, const cvy_window *g, const view
       else
         add_lanes(sum, x + at, lanes);
     }
-  const int64_t width = smaller(LANES, g->c - channel);
+  const int64_t width = cvy_smaller(LANES, g->c - channel);
   for (int64_t c = 0; c < width; c++) y[channel + c] = sum[c] * share;
 }
 

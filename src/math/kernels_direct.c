@@ -78,7 +78,7 @@ static void multiply_panel(const cvy_direct_product *s, cvy_panel panel) {
     const int64_t last = panel.width - LANES;
     at[wide++] = panel.begin + (column < last ? column : last);
   }
-  const int64_t most = most_rows[wide - 1], count = (s->rows + most - 1) / most;
+  const int64_t most = most_rows[wide - 1], count = cvy_pieces(s->rows, most);
   for (int64_t i = 0; i < count; i++) {
     const int64_t row = i * s->rows / count, end = (i + 1) * s->rows / count;
     tiles[wide - 1][end - row - 1](s, row, at);

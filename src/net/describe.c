@@ -1,6 +1,8 @@
 /* From YAML to nodes: names, types, options, inputs, shapes. Every error points at its line. */
 #include "net/expand.h"
 
+#include "base/text.h"
+
 #include <string.h>
 
 typedef struct description {
@@ -183,11 +185,8 @@ static cvy_err check_is_parameter(const cvy_yaml *parameters, const cvy_yaml *ke
   }
   if (count == 0)
     return cvy_yaml_error(key, "unknown parameter '%s': network %s has none", key->text, network);
-  char list[512] = "";
-  for (int64_t i = 0; i < count; i++) {
-    const size_t used = strlen(list);
-    snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", known[i]);
-  }
+  char list[512];
+  cvy_text_list(list, sizeof list, ", ", known, count);
   const char *nearest = cvy_nearest_word(key->text, known, count);
   return cvy_yaml_error(key, "unknown parameter '%s' of network %s%s%s%s (known: %s)", key->text, network,
                         nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", list);

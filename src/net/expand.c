@@ -76,9 +76,7 @@ typedef struct expander {
 } expander;
 
 static cvy_err add_context(cvy_err err, const cvy_net_use *use) {
-  char message[3000];
-  snprintf(message, sizeof message, "%s", cvy_err_message());
-  return cvy_error(err, "%s, in block '%s' used on line %d", message, use->block, use->at->line);
+  return cvy_error(err, "%s, in block '%s' used on line %d", cvy_err_message(), use->block, use->at->line);
 }
 
 cvy_err cvy_net_error_within(cvy_err err, const cvy_net_use *use) {

@@ -1,5 +1,6 @@
 /* The summary: a line a layer and the totals, for people and as JSON. */
 #include "base/json.h"
+#include "base/text.h"
 #include "net/node.h"
 
 #include <string.h>
@@ -46,20 +47,14 @@ static void grouped(char *out, int64_t value) {
 static void note_text(char *out, const cvy_net_info *info, int64_t index) {
   const cvy_net_layer *l = &info->layers[index];
   const char *const words[] = {l->algorithm, l->detail, l->only_in_training ? "auxiliary" : ""};
-  out[0] = '\0';
-  for (int i = 0; i < CVY_COUNT(words); i++) {
-    const size_t used = strlen(out);
-    snprintf(out + used, CELL - used, "%s%s", used && words[i][0] ? ", " : "", words[i]);
-  }
+  cvy_text note = cvy_text_in(out, CELL);
+  for (int i = 0; i < CVY_COUNT(words); i++)
+    if (words[i][0]) cvy_text_add(&note, "%s%s", note.length ? ", " : "", words[i]);
   if (l->input_count == 1 && l->inputs[0] == index - 1) return;
-  for (int64_t k = 0; k < l->input_count; k++) {
-    const size_t used = strlen(out);
-    snprintf(out + used, CELL - used, "%s%s",
-             k      ? ", "
-             : used ? "  <- "
-                    : "<- ",
-             l->inputs[k] == CVY_NET_INPUT ? "input" : info->layers[l->inputs[k]].name);
-  }
+  cvy_text_add(&note, note.length ? "  <- " : "<- ");
+  for (int64_t k = 0; k < l->input_count; k++)
+    cvy_text_add(&note, "%s%s", k ? ", " : "",
+                 l->inputs[k] == CVY_NET_INPUT ? "input" : info->layers[l->inputs[k]].name);
 }
 
 /* ---- the table ---- */

@@ -30,6 +30,7 @@ typedef struct cvy_schedule {
   const struct cvy_kind *kind;
   /* The learning rate after `epoch` epochs, a fraction within an epoch. */
   double (*rate)(const void *config, double epoch);
+  bool looks_ahead; /* to the run's total, so that another number of epochs changes its first steps too */
 } cvy_schedule;
 
 int64_t cvy_rule_count(void);

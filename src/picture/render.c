@@ -9,6 +9,7 @@
  * A file is decoded when it is known which part of it is in sight, and how large. */
 #include "picture/render.h"
 
+#include "base/count.h"
 #include "base/trace.h"
 #include "picture/image.h"
 #include "picture/machines.h"
@@ -85,17 +86,13 @@ static double within(double value, double low, double high) {
   return value < high ? value : high;
 }
 
-static int64_t clamped(int64_t value, int64_t low, int64_t high) {
-  return value < low ? low : value > high ? high : value;
-}
-
 static void through_field(line *l, const cvy_map *m) {
   const cvy_field *f = &m->field;
   const double across = (double)f->w / (double)m->w, down = (double)f->h / (double)m->h;
   for (int64_t i = 0; i < l->count; i++) {
     const double x = l->x[i] * across, y = l->y[i] * down;
-    const int64_t column = clamped((int64_t)floor(x), 0, f->w - 1),
-                  row = clamped((int64_t)floor(y), 0, f->h - 1);
+    const int64_t column = cvy_clamp((int64_t)floor(x), 0, f->w - 1),
+                  row = cvy_clamp((int64_t)floor(y), 0, f->h - 1);
     const double u = x - (double)column, v = y - (double)row;
     const float *above = f->at + (row * (f->w + 1) + column) * 2, *below = above + (f->w + 1) * 2;
     for (int k = 0; k < 2; k++) {
@@ -369,7 +366,7 @@ static bool sheet_is_plain(const cvy_raster *s) {
 /* Cuts start ... start+length-1 to 0 ... size-1; returns how much was cut off in front. */
 static int64_t cut(int64_t *start, int64_t *length, int64_t size) {
   const int64_t low = *start, high = low + *length;
-  const int64_t from = clamped(low, 0, size), to = clamped(high, 0, size);
+  const int64_t from = cvy_clamp(low, 0, size), to = cvy_clamp(high, 0, size);
   *start = from;
   *length = to > from ? to - from : 0;
   return *length ? from - low : 0;
@@ -494,8 +491,8 @@ static axis axis_in(void *memory, int64_t out, const stretch *s) {
 
 /* The mean over from ... to. */
 static void plan_shrinking(const axis *a, int64_t i, double from, double to, int64_t in) {
-  const int64_t first = clamped((int64_t)floor(from), 0, in - 1),
-                last = clamped((int64_t)ceil(to) - 1, first, in - 1);
+  const int64_t first = cvy_clamp((int64_t)floor(from), 0, in - 1),
+                last = cvy_clamp((int64_t)ceil(to) - 1, first, in - 1);
   double sum = 0;
   a->first[i] = (int32_t)first;
   a->count[i] = (int32_t)(last - first + 1);

@@ -9,6 +9,7 @@
  * Every rank plans the same. Then rank 0 opens the work folder, each rank makes its share of the shards that are
  * not there yet, the ranks add up what they know of them, seal them, and rank 0 gives them their names. */
 #define _DEFAULT_SOURCE /* realpath */
+#include "base/text.h"
 #include "data/dataset.h"
 #include "file/bytes.h"
 #include "file/whole.h"
@@ -81,10 +82,6 @@ static cvy_err plan_groups(job *j) {
 
 /* ---- what is in them ---- */
 
-static int by_name(const void *a, const void *b) {
-  return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static cvy_err check_agreement(const group *a, const group *b) {
   const cvy_source *s = &a->source, *t = &b->source;
   if (s->h != t->h || s->w != t->w || s->c != t->c)
@@ -105,7 +102,7 @@ static cvy_err check_class_names(const cvy_source *s) {
   const char **sorted = cvy_new(sizeof *sorted * (size_t)(s->class_count + 1));
   cvy_err err = CVY_OK;
   memcpy(sorted, s->class_names, sizeof *sorted * (size_t)s->class_count);
-  qsort(sorted, (size_t)s->class_count, sizeof *sorted, by_name);
+  cvy_sort_by_text(sorted, s->class_count, sizeof *sorted);
   for (int64_t k = 1; k < s->class_count && !err; k++)
     if (strcmp(sorted[k - 1], sorted[k]) == 0)
       err = cvy_error(CVY_E_INPUT, "two classes are called '%s'", sorted[k]);
@@ -497,13 +494,12 @@ static cvy_err warn_of_empty_classes(const job *j) {
   const cvy_dataset_info *info = cvy_dataset_describe(set);
   int64_t *counts = cvy_pool_new(j->pool, sizeof *counts * (size_t)info->class_count);
   cvy_dataset_count_classes(counts, set);
-  char names[200] = "";
+  char names[200];
+  cvy_text list = cvy_text_in(names, sizeof names);
   int64_t empty = 0;
   for (int64_t k = 0; k < info->class_count; k++) {
-    const size_t used = strlen(names);
     if (counts[k] > 0) continue;
-    if (empty++ < 3)
-      snprintf(names + used, sizeof names - used, "%s'%.40s'", used ? ", " : "", info->class_names[k]);
+    if (empty++ < 3) cvy_text_item(&list, ", ", "'%.40s'", info->class_names[k]);
   }
   if (empty > 0)
     cvy_warn("no picture of %lld of %lld classes is in '%s': %s%s", (long long)empty,

@@ -3,6 +3,7 @@
  * A repair writes the new shards into FOLDER/.convoy-repair-SPLIT, then a file `publishing`, then renames. */
 #include "prepare/verify.h"
 
+#include "base/text.h"
 #include "data/dataset.h"
 #include "data/dataset_parts.h"
 #include "file/bytes.h"
@@ -20,10 +21,6 @@
 enum { RECORDS_A_THREAD = 64 };
 
 /* ---- which splits ---- */
-
-static int by_name(const void *a, const void *b) {
-  return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
 
 /* "train" of "train-00000-of-00004.h5"; NULL if it is not the first shard of a set. */
 static char *split_of(cvy_pool *pool, const char *name) {
@@ -46,12 +43,9 @@ cvy_err cvy_verify_splits(const char ***out, int64_t *count, cvy_pool *pool, con
   }
   closedir(dir);
   if (n == 0) return cvy_error(CVY_E_INPUT, "%s: no shards (such as train-00000-of-00004.h5) there", path);
-  qsort(splits, (size_t)n, sizeof *splits, by_name);
-  int64_t kept = 1;
-  for (int64_t i = 1; i < n; i++)
-    if (strcmp(splits[i], splits[kept - 1]) != 0) splits[kept++] = splits[i];
+  cvy_sort_by_text(splits, n, sizeof *splits);
   *out = splits;
-  *count = kept;
+  *count = cvy_drop_repeats(splits, n);
   return CVY_OK;
 }
 

@@ -1,6 +1,7 @@
 #include "report/inspect.h"
 
 #include "base/json.h"
+#include "base/text.h"
 #include "file/h5.h"
 
 #include <stdlib.h>
@@ -26,8 +27,7 @@ typedef struct inspection {
   FILE *out; /* NULL: JSON */
   cvy_json json;
   cvy_hasher *hasher;
-  cvy_err err; /* the first one, kept while visiting */
-  char message[4096];
+  cvy_saved_error failed; /* the first error, kept while visiting */
 } inspection;
 
 /* ---- attributes ---- */
@@ -110,11 +110,8 @@ static int64_t stored_checksum(inspection *in, const char *name) {
 static void show_dataset(inspection *in, const char *name, const char *type, const int64_t *dims,
                          int dim_count) {
   const int64_t checksum = stored_checksum(in, name);
-  char shape[160] = "";
-  for (int i = 0; i < dim_count; i++) {
-    const size_t used = strlen(shape);
-    snprintf(shape + used, sizeof shape - used, "%s%lld", i ? "x" : "", (long long)dims[i]);
-  }
+  char shape[160];
+  cvy_text_dims(shape, sizeof shape, dims, dim_count);
   if (in->out) {
     if (checksum < 0)
       fprintf(in->out, "  %-32s %-8s %s\n", name, type, shape);
@@ -154,9 +151,7 @@ static cvy_err visit(inspection *in, const char *name) {
 
 static void visit_unless_failed(void *context, const char *name) {
   inspection *in = context;
-  if (in->err) return;
-  in->err = visit(in, name);
-  if (in->err) snprintf(in->message, sizeof in->message, "%s", cvy_err_message());
+  if (!in->failed.code) cvy_error_save(&in->failed, visit(in, name));
 }
 
 /* ---- what a shard's small datasets say ---- */
@@ -291,7 +286,7 @@ static cvy_err inspect(inspection *in, const char *path) {
   CVY_TRY(show_attributes(in));
   if (!in->out) cvy_json_open(&in->json, "datasets", '[');
   CVY_TRY(cvy_h5_visit(in->file, visit_unless_failed, in));
-  if (in->err) return cvy_error(in->err, "%s", in->message);
+  CVY_TRY(cvy_error_restore(&in->failed));
   if (!in->out) cvy_json_close(&in->json, ']');
   CVY_TRY(show_shard(in));
   CVY_TRY(show_classes(in));

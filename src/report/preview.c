@@ -2,6 +2,8 @@
 
 #include "augment/augmentation.h"
 #include "augment/chain.h"
+#include "base/count.h"
+#include "base/text.h"
 #include "data/dataset.h"
 #include "data/dataset_parts.h"
 #include "report/sheet.h"
@@ -116,17 +118,13 @@ typedef struct plan {
   row *rows;
 } plan;
 
-static int64_t longest(int64_t a, int64_t b) {
-  return a > b ? a : b;
-}
-
 /* All of one scale where that can be, so that one sees a crop as a part of its picture. */
 static cvy_err choose_tile(plan *l) {
   const cvy_preview *p = l->preview;
   l->out_h = l->info->h;
   l->out_w = l->info->w;
   if (p->augment) CVY_TRY(cvy_augment_size(&l->out_h, &l->out_w, p->augment, l->info->h, l->info->w));
-  const int64_t longer = longest(longest(l->out_h, l->out_w), longest(l->info->h, l->info->w));
+  const int64_t longer = cvy_larger(cvy_larger(l->out_h, l->out_w), cvy_larger(l->info->h, l->info->w));
   l->tile = p->tile;
   if (l->tile == 0 && longer == 0)
     l->tile = VARYING_TILE;
@@ -142,10 +140,10 @@ static cvy_err choose_tile(plan *l) {
 /* A large one is decoded and scaled only as far as it is shown. */
 static cvy_err shrink(desk *d, int64_t box) {
   cvy_picture *picture = &d->picture;
-  const int64_t h = picture->h, w = picture->w, longer = longest(h, w);
+  const int64_t h = picture->h, w = picture->w, longer = cvy_larger(h, w);
   if (longer <= box) return CVY_OK;
   const int64_t shown_h = (h * box + longer / 2) / longer, shown_w = (w * box + longer / 2) / longer;
-  return cvy_picture_scale(picture, &d->canvas, longest(shown_h, 1), longest(shown_w, 1), 0, 0, (double)h,
+  return cvy_picture_scale(picture, &d->canvas, cvy_larger(shown_h, 1), cvy_larger(shown_w, 1), 0, 0, (double)h,
                            (double)w);
 }
 
@@ -187,7 +185,7 @@ static cvy_err draw_rows(plan *l) {
 
 /* ", shown 4 times as large": how large what is h x w pixels stands on the sheet. */
 static void scale_text(char out[64], const plan *l, int64_t h, int64_t w) {
-  const int64_t longer = longest(h, w), room = l->tile / longer, times = l->times < room ? l->times : room;
+  const int64_t longer = cvy_larger(h, w), room = l->tile / longer, times = l->times < room ? l->times : room;
   out[0] = '\0';
   if (times > 1) snprintf(out, 64, ", shown %lld times as large", (long long)times);
   if (times < 1) snprintf(out, 64, ", shown %.2g times as large", (double)l->tile / (double)longer);
@@ -196,23 +194,24 @@ static void scale_text(char out[64], const plan *l, int64_t h, int64_t w) {
 static void describe(char out[400], const plan *l) {
   char scale[64];
   const cvy_preview *p = l->preview;
-  int used = snprintf(out, 400, "%lld of %lld records", (long long)l->row_count, (long long)l->info->count);
+  cvy_text text = cvy_text_in(out, 400);
+  cvy_text_add(&text, "%lld of %lld records", (long long)l->row_count, (long long)l->info->count);
   if (p->chain && l->out_h > 0) {
     scale_text(scale, l, l->out_h, l->out_w);
-    used += snprintf(out + used, 400 - (size_t)used, "; the network's input is %lldx%lldx%lld%s",
+    cvy_text_add(&text, "; the network's input is %lldx%lldx%lld%s",
                      (long long)l->out_h, (long long)l->out_w, (long long)l->info->c, scale);
   } else if (!p->chain && l->info->h > 0) {
     scale_text(scale, l, l->info->h, l->info->w);
-    used += snprintf(out + used, 400 - (size_t)used, " of %lldx%lldx%lld%s", (long long)l->info->h,
+    cvy_text_add(&text, " of %lldx%lldx%lld%s", (long long)l->info->h,
                      (long long)l->info->w, (long long)l->info->c, scale);
   }
   if (p->training && cvy_augment_mixes(p->augment))
-    used += snprintf(out + used, 400 - (size_t)used, ", before it is mixed with another");
+    cvy_text_add(&text, ", before it is mixed with another");
   if (!p->chain && l->info->h == 0)
-    used += snprintf(out + used, 400 - (size_t)used, "; sizes are height x width");
+    cvy_text_add(&text, "; sizes are height x width");
   const tones t = tones_of(p->dataset);
   if (p->dataset->is_float)
-    snprintf(out + used, 400 - (size_t)used, "; black is %g, white %g", (double)t.low, (double)t.high);
+    cvy_text_add(&text, "; black is %g, white %g", (double)t.low, (double)t.high);
 }
 
 static int64_t write_heading(cvy_image *sheet, const plan *l) {
@@ -250,7 +249,7 @@ static void write_caption(cvy_image *sheet, int64_t top, int64_t left, int64_t r
 
 static int64_t row_height(const row *r, int64_t tile_count) {
   int64_t h = 0;
-  for (int64_t i = 0; i < tile_count; i++) h = longest(h, r->tiles[i].h);
+  for (int64_t i = 0; i < tile_count; i++) h = cvy_larger(h, r->tiles[i].h);
   return h;
 }
 
@@ -258,7 +257,7 @@ static int64_t row_height(const row *r, int64_t tile_count) {
 static void column_widths(int64_t out[2], const plan *l) {
   out[0] = out[1] = cvy_sheet_text_w("epoch 123", l->scale);
   for (int64_t i = 0; i < l->row_count; i++)
-    for (int64_t k = 0; k < l->tile_count; k++) out[k > 0] = longest(out[k > 0], l->rows[i].tiles[k].w);
+    for (int64_t k = 0; k < l->tile_count; k++) out[k > 0] = cvy_larger(out[k > 0], l->rows[i].tiles[k].w);
 }
 
 static void write_columns(cvy_image *sheet, int64_t top, const plan *l, const int64_t widths[2]) {
@@ -293,7 +292,7 @@ static cvy_err lay_out_rows(cvy_image *sheet, const plan *l) {
   for (int64_t i = 0; i < l->row_count; i++)
     h += l->line_h + row_height(&l->rows[i], l->tile_count) + 2 * GAP;
   const int64_t w = 2 * MARGIN + widths[0] + GAP + (l->tile_count - 1) * (widths[1] + GAP);
-  CVY_TRY(cvy_sheet_begin(sheet, h, longest(w, LEAST_W)));
+  CVY_TRY(cvy_sheet_begin(sheet, h, cvy_larger(w, LEAST_W)));
   int64_t top = write_heading(sheet, l);
   write_columns(sheet, top, l, widths);
   top += l->line_h;
@@ -323,13 +322,13 @@ static cvy_err lay_out_grid(cvy_image *sheet, const plan *l) {
   const int64_t caption_h = l->info->h == 0 ? 2 * l->line_h : l->line_h;
   int64_t box_h = 0, box_w = cvy_sheet_text_w("12345: cat", l->scale);
   for (int64_t i = 0; i < l->row_count; i++) {
-    box_h = longest(box_h, l->rows[i].tiles[0].h);
-    box_w = longest(box_w, l->rows[i].tiles[0].w);
+    box_h = cvy_larger(box_h, l->rows[i].tiles[0].h);
+    box_w = cvy_larger(box_w, l->rows[i].tiles[0].w);
   }
   const int64_t cell_h = caption_h + box_h + 2 * GAP, cell_w = box_w + GAP;
   const int64_t w = 2 * MARGIN + columns * cell_w - GAP;
   CVY_TRY(cvy_sheet_begin(sheet, MARGIN + l->title_h + l->line_h + GAP + lines * cell_h - 2 * GAP + MARGIN,
-                          longest(w, LEAST_W)));
+                          cvy_larger(w, LEAST_W)));
   const int64_t head = write_heading(sheet, l);
   for (int64_t i = 0; i < l->row_count; i++) {
     const int64_t top = head + i / columns * cell_h, left = MARGIN + i % columns * cell_w;

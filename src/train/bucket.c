@@ -1,5 +1,7 @@
 #include "train/bucket.h"
 
+#include "base/text.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,18 +37,15 @@ int64_t cvy_bucket_best(const double step_s[CVY_BUCKET_SIZES]) {
 }
 
 void cvy_bucket_describe(char *out, size_t capacity, const cvy_bucket_choice *choice) {
-  char sizes[64] = "";
-  out[0] = '\0';
+  char sizes_text[64];
+  cvy_text times = cvy_text_in(out, capacity), sizes = cvy_text_in(sizes_text, sizeof sizes_text);
   for (int64_t i = 0; i < CVY_BUCKET_SIZES; i++) {
     if (choice->step_s[i] <= 0) continue;
-    const size_t used = strlen(out), sizes_used = strlen(sizes);
-    const char *comma = used ? ", " : "";
     const double ms = 1e3 * choice->step_s[i];
-    snprintf(out + used, capacity - used, "%s%.*f", comma, ms < 100 ? 2 : 0, ms);
-    snprintf(sizes + sizes_used, sizeof sizes - sizes_used, "%s%lld", comma, (long long)cvy_bucket_mib[i]);
+    cvy_text_item(&times, ", ", "%.*f", ms < 100 ? 2 : 0, ms);
+    cvy_text_item(&sizes, ", ", "%lld", (long long)cvy_bucket_mib[i]);
   }
-  const size_t used = strlen(out);
-  snprintf(out + used, capacity - used, " ms with %s MiB", sizes);
+  cvy_text_add(&times, " ms with %s MiB", sizes_text);
 }
 
 /* Whether the network's gradients are cut otherwise than by the next size towards the usual one. */

@@ -1,5 +1,6 @@
 #include "train/checkpoint.h"
 
+#include "base/text.h"
 #include "data/shard.h"
 #include "file/h5.h"
 
@@ -196,15 +197,9 @@ static cvy_err check_shape(cvy_h5 *file, const char *name, const cvy_param_spec 
   bool same = dim_count == spec->dim_count;
   for (int i = 0; same && i < dim_count; i++) same = dims[i] == spec->dims[i];
   if (same) return CVY_OK;
-  char stored[128] = "", wanted[128] = "";
-  for (int i = 0; i < dim_count; i++) {
-    const size_t used = strlen(stored);
-    snprintf(stored + used, sizeof stored - used, "%s%lld", i ? "x" : "", (long long)dims[i]);
-  }
-  for (int i = 0; i < spec->dim_count; i++) {
-    const size_t used = strlen(wanted);
-    snprintf(wanted + used, sizeof wanted - used, "%s%lld", i ? "x" : "", (long long)spec->dims[i]);
-  }
+  char stored[128], wanted[128];
+  cvy_text_dims(stored, sizeof stored, dims, dim_count);
+  cvy_text_dims(wanted, sizeof wanted, spec->dims, spec->dim_count);
   return cvy_error(CVY_E_INPUT, "%s: %s has shape %s; the network needs %s", cvy_h5_path(file), name, stored,
                    wanted);
 }

@@ -3,6 +3,7 @@
 #include "train/find.h"
 
 #include "base/options.h"
+#include "base/text.h"
 #include "net/net.h"
 
 #include <dirent.h>
@@ -36,10 +37,6 @@ static const char *beside_file(cvy_pool *pool, const char *name, const char *bes
   return cvy_pool_format(pool, "%.*s/%s", (int)(slash - beside), beside, name);
 }
 
-static int by_name(const void *a, const void *b) {
-  return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static int is_yaml(const struct dirent *entry) {
   return entry->d_name[0] != '.' && is_path(entry->d_name);
 }
@@ -57,7 +54,7 @@ cvy_names cvy_list_yaml(cvy_pool *pool, const char *folder) {
     free(entries[i]);
   }
   free(entries);
-  qsort(names, (size_t)count, sizeof *names, by_name);
+  cvy_sort_by_text(names, count, sizeof *names);
   return (cvy_names){count, names};
 }
 

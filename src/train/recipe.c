@@ -16,94 +16,94 @@
 static const char *const bad_record_words[] = {
     [CVY_BAD_RECORD_FAILS] = "fail", [CVY_BAD_RECORD_SKIPPED] = "skip", NULL};
 
-static const char *const reduce_words[] = {
-    [CVY_EXCHANGE_SHARDED] = "sharded", [CVY_EXCHANGE_WHOLE] = "whole", [CVY_EXCHANGE_MPI] = "mpi", NULL};
-
-static const char *const wire_words[] = {[CVY_WIRE_FP32] = "fp32", [CVY_WIRE_BF16] = "bf16", NULL};
-
-static const char *const shuffle_words[] = {
-    [CVY_SHUFFLE_FULL] = "full", [CVY_SHUFFLE_BLOCK] = "block", [CVY_SHUFFLE_NONE] = "none", NULL};
-
-static const char *const keep_words[] = {
-    [CVY_KEEP_NOTHING] = "nothing", [CVY_KEEP_RECORDS] = "records", [CVY_KEEP_PICTURES] = "pictures", NULL};
-
 static const cvy_option cache_options[] = {
-    {"keep", CVY_CHOICE, RECIPE(data.cache.keep) - RECIPE(data.cache), "nothing", .words = keep_words,
+    {"keep", CVY_CHOICE, RECIPE(data.cache.keep) - RECIPE(data.cache), "nothing", .words = cvy_keep_words,
+     .effect = CVY_CHANGES_NO_BIT,
      .help =
          "training records as they are stored (for slow disks and far file systems; those of a local disk the system "
          "keeps anyway), or pictures decoded whole (for small sets, where decoding takes the time)"},
     {"memory", CVY_INT, RECIPE(data.cache.memory_mib) - RECIPE(data.cache), "4096", 1, 1 << 24,
+     .effect = CVY_CHANGES_NO_BIT,
      .help = "MiB of each rank, at most: what fits stays, the rest is read again each epoch"},
     {0}};
 
 static const cvy_option data_options[] = {
-    {"train", CVY_STRING, RECIPE(data.train) - RECIPE(data), NULL,
+    {"train", CVY_STRING, RECIPE(data.train) - RECIPE(data), NULL, .effect = CVY_LOCAL,
      .help = "training shards: a folder (its train-*.h5), a prefix, or a file"},
-    {"val", CVY_STRING, RECIPE(data.val) - RECIPE(data), "",
+    {"val", CVY_STRING, RECIPE(data.val) - RECIPE(data), "", .effect = CVY_LOCAL,
      .help = "validation shards (a folder: its val-*.h5); none: no validation"},
-    {"augment", CVY_NODE, RECIPE(data.augment) - RECIPE(data), .help = "list of augmentations, in order"},
-    {"evaluation", CVY_NODE, RECIPE(data.evaluation) - RECIPE(data),
+    {"augment", CVY_NODE, RECIPE(data.augment) - RECIPE(data), .effect = CVY_CHANGES_BITS,
+     .help = "list of augmentations, in order"},
+    {"evaluation", CVY_NODE, RECIPE(data.evaluation) - RECIPE(data), .effect = CVY_CHANGES_BITS,
      .help = "the same for evaluation, where none is random; not given: 'augment' serves both"},
-    {"prefetch", CVY_INT, RECIPE(data.prefetch) - RECIPE(data), "4", 2, 1024,
+    {"prefetch", CVY_INT, RECIPE(data.prefetch) - RECIPE(data), "4", 2, 1024, .effect = CVY_CHANGES_NO_BIT,
      .help = "microbatches kept ready"},
-    {"threads", CVY_INT, RECIPE(data.threads) - RECIPE(data), "1", 1, 256,
+    {"threads", CVY_INT, RECIPE(data.threads) - RECIPE(data), "1", 1, 256, .effect = CVY_CHANGES_NO_BIT,
      .help = "threads of each rank that read, decode and augment"},
-    {"shuffle", CVY_CHOICE, RECIPE(data.shuffle) - RECIPE(data), "full", .words = shuffle_words,
+    {"shuffle", CVY_CHOICE, RECIPE(data.shuffle) - RECIPE(data), "full", .words = cvy_shuffle_words,
+     .effect = CVY_CHANGES_BITS,
      .help =
          "the order of an epoch: any; by blocks of neighbouring records, for file systems that dislike small reads "
          "here and there; or as they lie"},
-    {"block", CVY_INT, RECIPE(data.block) - RECIPE(data), "256", 1, 1 << 16,
+    {"block", CVY_INT, RECIPE(data.block) - RECIPE(data), "256", 1, 1 << 16, .effect = CVY_CHANGES_BITS,
      .help = "records in a block of 'shuffle: block'"},
-    {"window", CVY_INT, RECIPE(data.window) - RECIPE(data), "16", 1, 256,
+    {"window", CVY_INT, RECIPE(data.window) - RECIPE(data), "16", 1, 256, .effect = CVY_CHANGES_BITS,
      .help =
          "blocks among which its records are shuffled again; the system is asked for them a window ahead"},
     {"cache", CVY_TABLE, RECIPE(data.cache) - RECIPE(data), .table = cache_options,
-     .help = "what stays in memory once it was read; no bit changes"},
+     .help = "what stays in memory once it was read"},
     {"on_bad_record", CVY_CHOICE, RECIPE(data.on_bad_record) - RECIPE(data), "fail",
-     .words = bad_record_words,
+     .words = bad_record_words, .effect = CVY_CHANGES_NO_BIT,
      .help =
          "a record that cannot be read ends the run, or is replaced by the next one with a warning (skip)"},
     {0}};
 
 const cvy_option cvy_recipe_options[] = {
-    {"network", CVY_NODE, RECIPE(network),
+    {"network", CVY_NODE, RECIPE(network), .effect = CVY_CHANGES_BITS,
      .help = "a network's name or file, {name: {its parameters}}, or a description"},
     {"data", CVY_TABLE, RECIPE(data), .table = data_options, .help = "where images come from"},
-    {"batch", CVY_INT, RECIPE(batch), NULL, 1, 1 << 24, .help = "images a step, over all ranks"},
-    {"microbatch", CVY_INT, RECIPE(microbatch), NULL, 1, 1 << 20,
+    {"batch", CVY_INT, RECIPE(batch), NULL, 1, 1 << 24, .effect = CVY_CHANGES_BITS,
+     .help = "images a step, over all ranks"},
+    {"microbatch", CVY_INT, RECIPE(microbatch), NULL, 1, 1 << 20, .effect = CVY_CHANGES_BITS,
      .help = "images a pass; batch must be a multiple"},
-    {"tree", CVY_INTS, RECIPE(radices), "[]", 2, 1 << 24,
+    {"tree", CVY_INTS, RECIPE(radices), "[]", 2, 1 << 24, .effect = CVY_CHANGES_BITS,
      .help = "radices of the summation tree, top first; none: odd factors of batch / microbatch, then twos"},
-    {"epochs", CVY_INT, RECIPE(epochs), NULL, 1, 1e9, .help = "passes over the training images"},
+    {"epochs", CVY_INT, RECIPE(epochs), NULL, 1, 1e9, .effect = CVY_CHANGES_TOTAL,
+     .help = "passes over the training images"},
     {"convolution", CVY_CHOICE, RECIPE(convolution), "auto", .words = cvy_conv_words,
+     .effect = CVY_CHANGES_BITS,
      .help =
          "algorithms: the fastest for each shape (Winograd's rounds more, and may leave 1e-7 where a plain sum is "
          "exactly 0), or im2col and a matrix product for all"},
-    {"reduce", CVY_CHOICE, RECIPE(reduce), "sharded", .words = reduce_words,
+    {"reduce", CVY_CHOICE, RECIPE(reduce), "sharded", .words = cvy_exchange_words, .effect = CVY_CHANGES_BITS,
      .help =
          "how ranks share their gradients: each updates its part of the weights (sharded), or all of them (whole), with "
          "the same bits at any number of ranks; or MPI_Allreduce, for comparison, whose bits depend on that number (mpi)"},
-    {"wire", CVY_CHOICE, RECIPE(wire), "fp32", .words = wire_words,
+    {"wire", CVY_CHOICE, RECIPE(wire), "fp32", .words = cvy_wire_words, .effect = CVY_CHANGES_BITS,
      .help =
          "how gradients cross between ranks. bf16: each node of the tree, leaves and root included, is rounded to bfloat16 "
          "(at any number of ranks, so their bits stay the same) and added in fp32; a tree of L levels is off by at most "
          "(L + 1) / 256 of the sum of magnitudes. It halves what is sent with 'reduce: whole', and saves a quarter with "
          "sharded, which sends weights back as they are. Gradients of layers with 'parallel: sharded' never cross, and are never "
          "rounded; what those send instead stays fp32"},
-    {"bucket", CVY_INT, RECIPE(bucket), "0", 0, 1 << 20,
+    {"bucket", CVY_INT, RECIPE(bucket), "0", 0, 1 << 20, .effect = CVY_CHANGES_NO_BIT,
      .help =
-         "MiB of gradients that are sent as soon as they are there; changes no bit. 0: the best of 1, 4, 16 and 64, measured "
+         "MiB of gradients that are sent as soon as they are there. 0: the best of 1, 4, 16 and 64, measured "
          "before the first step (4 with 'reduce: mpi', whose bits depend on it)"},
-    {"seed", CVY_INT, RECIPE(seed), "1", 0, 1e15, .help = "of every random number of the run"},
-    {"solver", CVY_NODE, RECIPE(solver), .help = "the update rule: 'name' or 'name: {options}'"},
-    {"learning_rate", CVY_NODE, RECIPE(learning_rate), .help = "the schedule, likewise"},
-    {"run", CVY_STRING, RECIPE(run), NULL, .help = "the folder for checkpoints and metrics"},
-    {"log_every", CVY_INT, RECIPE(log_every), "50", 1, CVY_NO_LIMIT,
+    {"seed", CVY_INT, RECIPE(seed), "1", 0, 1e15, .effect = CVY_CHANGES_BITS,
+     .help = "of every random number of the run"},
+    {"solver", CVY_NODE, RECIPE(solver), .effect = CVY_CHANGES_BITS,
+     .help = "the update rule: 'name' or 'name: {options}'"},
+    {"learning_rate", CVY_NODE, RECIPE(learning_rate), .effect = CVY_CHANGES_BITS,
+     .help = "the schedule, likewise"},
+    {"run", CVY_STRING, RECIPE(run), NULL, .effect = CVY_LOCAL,
+     .help = "the folder for checkpoints and metrics"},
+    {"log_every", CVY_INT, RECIPE(log_every), "50", 1, CVY_NO_LIMIT, .effect = CVY_CHANGES_NO_BIT,
      .help = "steps from one line of metrics to the next"},
-    {"check_every", CVY_INT, RECIPE(check_every), "500", 1, CVY_NO_LIMIT,
+    {"check_every", CVY_INT, RECIPE(check_every), "500", 1, CVY_NO_LIMIT, .effect = CVY_CHANGES_NO_BIT,
      .help = "steps from one check that all ranks hold the same weights to the next"},
     {"checkpoint_every", CVY_INT, RECIPE(checkpoint_every), "0", 0, CVY_NO_LIMIT,
-     .help = "steps between checkpoints; 0: one an epoch"},
+     .effect = CVY_CHANGES_NO_BIT, .help = "steps between checkpoints; 0: one an epoch"},
     {0}};
 
 cvy_err cvy_read_rule(const cvy_rule **rule, void **config, cvy_pool *pool, const cvy_yaml *node) {
@@ -245,13 +245,24 @@ void cvy_recipe_destroy(cvy_recipe *recipe) {
 
 /* ---- comparing ---- */
 
+/* Of a text that each rank may have for itself only counts whether there is one. */
+static void forget_local(void *config, const cvy_option *table) {
+  for (const cvy_option *option = table; option->name; option++) {
+    void *field = (char *)config + option->offset;
+    if (option->type == CVY_TABLE) forget_local(field, option->table);
+    if (option->effect != CVY_LOCAL) continue;
+    CVY_CHECK(option->type == CVY_STRING, "'%s' is no text", option->name);
+    const char **text = field;
+    if ((*text)[0]) *text = "some";
+  }
+}
+
 cvy_hash cvy_recipe_hash(const cvy_recipe *recipe) {
   cvy_recipe copy = *recipe;
   copy.network = recipe->network_resolved;
   copy.data.augment = recipe->augment_resolved;
   copy.data.evaluation = recipe->evaluation_resolved;
-  copy.data.train = copy.run = "";
-  copy.data.val = recipe->data.val[0] ? "some" : "";
+  forget_local(&copy, cvy_recipe_options);
   cvy_pool *pool = cvy_pool_create();
   char *text = cvy_yaml_text(cvy_options_dump(&copy, pool, cvy_recipe_options));
   const cvy_hash hash = cvy_hash_of_text(text);
@@ -260,25 +271,10 @@ cvy_hash cvy_recipe_hash(const cvy_recipe *recipe) {
   return hash;
 }
 
-/* Of what was trained so far: on_bad_record decides about nothing but what would have ended the run. */
-static bool changes_no_bit(const char *path) {
-  static const char *const paths[] = {"bucket",
-                                      "epochs",
-                                      "run",
-                                      "log_every",
-                                      "check_every",
-                                      "data.train",
-                                      "data.val",
-                                      "data.prefetch",
-                                      "data.threads",
-                                      "checkpoint_every",
-                                      "data.cache.keep",
-                                      "data.cache.memory",
-                                      "data.on_bad_record"};
-  for (int64_t i = 0; i < CVY_COUNT(paths); i++)
-    if (strcmp(paths[i], path) == 0) return true;
-  return false;
-}
+typedef struct comparison {
+  const char *stored_in;
+  bool looks_ahead; /* the schedule, to the total of steps */
+} comparison;
 
 /* On one line: "'0.05'", "[2, 2]", "not set". */
 static void describe(char out[200], const cvy_yaml *node) {
@@ -293,37 +289,58 @@ static void describe(char out[200], const cvy_yaml *node) {
   free(text);
 }
 
-static cvy_err differ(const char *path, const cvy_yaml *stored, const cvy_yaml *wanted,
-                      const char *stored_in) {
-  char was[200], is[200];
-  describe(was, stored);
-  describe(is, wanted);
+static cvy_err differ(const comparison *c, const char *path, const cvy_yaml *was, const cvy_yaml *is) {
+  char stored[200], wanted[200];
+  describe(stored, was);
+  describe(wanted, is);
   return cvy_error(CVY_E_INPUT,
                    "%s was trained with another recipe: '%s' was %s and is now %s; resume with the same "
                    "recipe, or begin another run",
-                   stored_in, path, was, is);
+                   c->stored_in, path, stored, wanted);
 }
 
-static cvy_err compare(const char *path, const cvy_yaml *stored, const cvy_yaml *wanted,
-                       const char *stored_in) {
-  if (changes_no_bit(path)) return CVY_OK;
-  if (!stored || !wanted || stored->kind != wanted->kind) return differ(path, stored, wanted, stored_in);
-  if (stored->kind == CVY_YAML_SCALAR)
-    return strcmp(stored->text, wanted->text) ? differ(path, stored, wanted, stored_in) : CVY_OK;
-  if (stored->count != wanted->count) return differ(path, stored, wanted, stored_in);
-  for (int64_t i = 0; i < wanted->count; i++) {
+static void extend_path(char out[512], const char *path, const char *key) {
+  snprintf(out, 512, "%.250s%s%.250s", path, path[0] ? "." : "", key);
+}
+
+static cvy_err compare_values(const comparison *c, const char *path, const cvy_yaml *was,
+                              const cvy_yaml *is) {
+  if (!was && !is) return CVY_OK;
+  if (!was || !is || was->kind != is->kind || was->count != is->count) return differ(c, path, was, is);
+  if (is->kind == CVY_YAML_SCALAR) return strcmp(was->text, is->text) ? differ(c, path, was, is) : CVY_OK;
+  for (int64_t i = 0; i < is->count; i++) {
     char inner[512];
-    if (wanted->kind == CVY_YAML_MAPPING)
-      snprintf(inner, sizeof inner, "%.250s%s%.250s", path, path[0] ? "." : "", wanted->keys[i]->text);
+    if (is->kind == CVY_YAML_MAPPING)
+      extend_path(inner, path, is->keys[i]->text);
     else
       snprintf(inner, sizeof inner, "%.250s[%lld]", path, (long long)i);
-    const cvy_yaml *was = wanted->kind == CVY_YAML_MAPPING ? cvy_yaml_get(stored, wanted->keys[i]->text)
-                                                           : stored->items[i];
-    CVY_TRY(compare(inner, was, wanted->items[i], stored_in));
+    const cvy_yaml *item = is->kind == CVY_YAML_MAPPING ? cvy_yaml_get(was, is->keys[i]->text)
+                                                        : was->items[i];
+    CVY_TRY(compare_values(c, inner, item, is->items[i]));
   }
   return CVY_OK;
 }
 
-cvy_err cvy_recipe_compare(const cvy_yaml *stored, const cvy_yaml *wanted, const char *stored_in) {
-  return compare("", stored, wanted, stored_in);
+static bool changes_bits(const comparison *c, cvy_effect effect) {
+  return effect == CVY_EFFECT_UNSAID || effect == CVY_CHANGES_BITS ||
+         (effect == CVY_CHANGES_TOTAL && c->looks_ahead);
+}
+
+static cvy_err compare_tables(const comparison *c, const cvy_option *table, const char *path,
+                              const cvy_yaml *stored, const cvy_yaml *wanted) {
+  for (const cvy_option *option = table; option->name; option++) {
+    char inner[512];
+    extend_path(inner, path, option->name);
+    const cvy_yaml *was = cvy_yaml_get(stored, option->name), *is = cvy_yaml_get(wanted, option->name);
+    if (option->type == CVY_TABLE)
+      CVY_TRY(compare_tables(c, option->table, inner, was, is));
+    else if (changes_bits(c, option->effect))
+      CVY_TRY(compare_values(c, inner, was, is));
+  }
+  return CVY_OK;
+}
+
+cvy_err cvy_recipe_compare(const cvy_recipe *stored, const cvy_recipe *wanted, const char *stored_in) {
+  const comparison c = {stored_in, stored->schedule->looks_ahead || wanted->schedule->looks_ahead};
+  return compare_tables(&c, cvy_recipe_options, "", stored->resolved, wanted->resolved);
 }

@@ -115,7 +115,7 @@ static cvy_err check_resumable(trainer *t, const cvy_checkpoint *checkpoint) {
   const char *path = t->folder->last;
   cvy_recipe *stored;
   CVY_TRY_IN(cvy_recipe_parse(&stored, cvy_checkpoint_recipe(checkpoint), "/recipe"), "%s", path);
-  const cvy_err err = cvy_recipe_compare(stored->resolved, t->recipe->resolved, path);
+  const cvy_err err = cvy_recipe_compare(stored, t->recipe, path);
   cvy_recipe_destroy(stored);
   if (err) return err;
   if (strcmp(cvy_checkpoint_fingerprint(checkpoint), t->fingerprint.hex) != 0)

@@ -195,10 +195,10 @@ static cvy_err validate(trainer *t, cvy_score *score) {
 /* An epoch that could not be validated is not lost: its steps stay counted, by which a resumed run knows that it must begin
  * with that. */
 static cvy_err keep_unfinished(trainer *t, cvy_err err) {
-  char reason[4096];
-  snprintf(reason, sizeof reason, "%s", cvy_err_message());
+  cvy_saved_error reason;
+  cvy_error_save(&reason, err);
   save(t, false);
-  return cvy_error(err, "%s (validation after step %lld, which is kept: --resume begins with it)", reason,
+  return cvy_error(err, "%s (validation after step %lld, which is kept: --resume begins with it)", reason.message,
                    (long long)t->state.step);
 }
 
@@ -332,10 +332,10 @@ static cvy_err train(cvy_train_result *out, trainer *t, const cvy_train_options 
   if (err == CVY_E_INPUT) err = CVY_E_RUN; /* found too late to say that nothing was started */
   cvy_progress_end();
   if ((!err || err == CVY_E_STOPPED) && t->folder && !already_done) {
-    char reason[256];
-    snprintf(reason, sizeof reason, "%s", cvy_err_message());
+    cvy_saved_error reason;
+    cvy_error_save(&reason, err);
     const cvy_err lost = cvy_folder_end(t->folder);
-    err = lost ? lost : err ? cvy_error(err, "%s", reason) : CVY_OK;
+    err = lost ? lost : cvy_error_restore(&reason);
   }
   fill_result(out, t, &meter, &val);
   return cvy_comm_agree(t->comm, err);
@@ -343,11 +343,11 @@ static cvy_err train(cvy_train_result *out, trainer *t, const cvy_train_options 
 
 /* Also after an error, which is what the trace may be wanted for; `err` is that of all ranks. */
 static cvy_err write_trace(trainer *t, cvy_err err) {
-  char reason[4096];
-  snprintf(reason, sizeof reason, "%s", cvy_err_message());
+  cvy_saved_error reason;
+  cvy_error_save(&reason, err);
   cvy_trainer_rest(t);
   const cvy_err lost = cvy_tracing_write(t->tracing);
-  return err ? cvy_error(err, "%s", reason) : lost;
+  return err ? cvy_error_restore(&reason) : lost;
 }
 
 cvy_err cvy_train(cvy_train_result *out, cvy_comm *comm, const cvy_recipe *recipe,
