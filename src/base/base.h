@@ -24,7 +24,8 @@
 /* ---- errors ------------------------------------------------------------------------------------------- */
 
 enum { CVY_MESSAGE_BYTES = 4096 }; /* of a message, at most; a longer one is cut */
-/* Sets this thread's message and returns `code`. The arguments may point into the message that was there before. */
+/* Sets this thread's message and returns `code`. The arguments may point into the message that was there
+ * before. */
 cvy_err cvy_error(cvy_err code, const char *format, ...) CVY_PRINTF(2, 3) CVY_MUST_CHECK;
 /* Puts "place: " in front of this thread's message and returns `code`. */
 cvy_err cvy_error_in(cvy_err code, const char *format, ...) CVY_PRINTF(2, 3) CVY_MUST_CHECK;

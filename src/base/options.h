@@ -43,8 +43,8 @@ typedef struct cvy_floats {
   const double *values;
 } cvy_floats;
 
-/* What another value does to a run. It decides which keys of a recipe may change where a run is resumed, and which may
- * differ between its ranks. */
+/* What another value does to a run. It decides which keys of a recipe may change where a run is resumed, and
+ * which may differ between its ranks. */
 typedef enum cvy_effect {
   CVY_EFFECT_UNSAID,  /* counts as CVY_CHANGES_BITS; a recipe's own keys all say it */
   CVY_CHANGES_BITS,   /* of what is trained */

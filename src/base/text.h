@@ -16,8 +16,8 @@ typedef struct cvy_text {
 cvy_text cvy_text_in(char *buffer, size_t bytes);
 /* Appends. */
 void cvy_text_add(cvy_text *text, const char *format, ...) CVY_PRINTF(2, 3);
-/* Appends an item of a list, after the separator unless the text is empty. An item that does not fit whole is left out, as
- * are all that follow, and the text ends with their number: "a, b and 12 more". */
+/* Appends an item of a list, after the separator unless the text is empty. An item that does not fit whole is
+ * left out, as are all that follow, and the text ends with their number: "a, b and 12 more". */
 void cvy_text_item(cvy_text *text, const char *separator, const char *format, ...) CVY_PRINTF(3, 4);
 
 /* "red, green, blue" in a buffer of at least one byte: the same for `count` words. */

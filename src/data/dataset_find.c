@@ -115,7 +115,8 @@ static cvy_err find_prefix(cvy_dataset *dataset, const char *folder, const char 
     return CVY_OK;
   }
   return cvy_error(CVY_E_INPUT, "%s%s: no such file, and no shards %s-*.h5 there%s%s%s", folder, prefix,
-                   prefix, s.others.length ? " (there are: " : "", s.others_chars, s.others.length ? ")" : "");
+                   prefix, s.others.length ? " (there are: " : "", s.others_chars,
+                   s.others.length ? ")" : "");
 }
 
 cvy_err cvy_dataset_find(cvy_dataset *dataset, const char *path, const char *split) {

@@ -115,7 +115,8 @@ static void forward_task(const void *context, int64_t index, int thread) {
   const job *j = context;
   const cvy_window *g = &j->shape->window;
   const int64_t blocks = cvy_pieces(g->oh, j->way->block), of_image = index % blocks * j->way->block;
-  const int64_t first = index / blocks * g->oh + of_image, count = cvy_smaller(j->way->block, g->oh - of_image);
+  const int64_t first = index / blocks * g->oh + of_image,
+                count = cvy_smaller(j->way->block, g->oh - of_image);
   const image under = image_under(j, first, count,
                                   cvy_conv_thread_scratch(j->plan, j->arrays->scratch, thread));
   for (int64_t i = 0; i < count; i++) sum_line(j, &under, first + i, i);

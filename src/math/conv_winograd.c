@@ -62,8 +62,12 @@ typedef struct tiling {
 
 static tiling tiling_of(const cvy_conv_shape *shape, int64_t out_h, int64_t out_w, int64_t block) {
   const int64_t r = shape->window.r, m = TILE + 1 - r;
-  tiling t = {
-      .n = shape->n, .down = cvy_pieces(out_h, m), .across = cvy_pieces(out_w, m), .m = m, .r = r, .block = block};
+  tiling t = {.n = shape->n,
+              .down = cvy_pieces(out_h, m),
+              .across = cvy_pieces(out_w, m),
+              .m = m,
+              .r = r,
+              .block = block};
   t.count = t.n * t.down * t.across;
   return t;
 }

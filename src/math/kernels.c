@@ -91,7 +91,8 @@ static void add_rows(float *y, const float *bias, int64_t rows, int64_t channels
   const int64_t group = rows_in_block(channels), width = group * channels;
   float room[BLOCK];
   const float *row = for_group(room, bias, group, channels);
-  for (int64_t r = 0; r < rows; r += group) add(y + r * channels, row, cvy_smaller(width, (rows - r) * channels));
+  for (int64_t r = 0; r < rows; r += group)
+    add(y + r * channels, row, cvy_smaller(width, (rows - r) * channels));
 }
 
 static void sum_block(float sum[BLOCK], const float *x, int64_t rows, int64_t stride, int64_t width) {

@@ -143,8 +143,8 @@ static cvy_err shrink(desk *d, int64_t box) {
   const int64_t h = picture->h, w = picture->w, longer = cvy_larger(h, w);
   if (longer <= box) return CVY_OK;
   const int64_t shown_h = (h * box + longer / 2) / longer, shown_w = (w * box + longer / 2) / longer;
-  return cvy_picture_scale(picture, &d->canvas, cvy_larger(shown_h, 1), cvy_larger(shown_w, 1), 0, 0, (double)h,
-                           (double)w);
+  return cvy_picture_scale(picture, &d->canvas, cvy_larger(shown_h, 1), cvy_larger(shown_w, 1), 0, 0,
+                           (double)h, (double)w);
 }
 
 static cvy_err draw_original(cvy_image *out, row *r, const plan *l) {
@@ -198,20 +198,17 @@ static void describe(char out[400], const plan *l) {
   cvy_text_add(&text, "%lld of %lld records", (long long)l->row_count, (long long)l->info->count);
   if (p->chain && l->out_h > 0) {
     scale_text(scale, l, l->out_h, l->out_w);
-    cvy_text_add(&text, "; the network's input is %lldx%lldx%lld%s",
-                     (long long)l->out_h, (long long)l->out_w, (long long)l->info->c, scale);
+    cvy_text_add(&text, "; the network's input is %lldx%lldx%lld%s", (long long)l->out_h, (long long)l->out_w,
+                 (long long)l->info->c, scale);
   } else if (!p->chain && l->info->h > 0) {
     scale_text(scale, l, l->info->h, l->info->w);
-    cvy_text_add(&text, " of %lldx%lldx%lld%s", (long long)l->info->h,
-                     (long long)l->info->w, (long long)l->info->c, scale);
+    cvy_text_add(&text, " of %lldx%lldx%lld%s", (long long)l->info->h, (long long)l->info->w,
+                 (long long)l->info->c, scale);
   }
-  if (p->training && cvy_augment_mixes(p->augment))
-    cvy_text_add(&text, ", before it is mixed with another");
-  if (!p->chain && l->info->h == 0)
-    cvy_text_add(&text, "; sizes are height x width");
+  if (p->training && cvy_augment_mixes(p->augment)) cvy_text_add(&text, ", before it is mixed with another");
+  if (!p->chain && l->info->h == 0) cvy_text_add(&text, "; sizes are height x width");
   const tones t = tones_of(p->dataset);
-  if (p->dataset->is_float)
-    cvy_text_add(&text, "; black is %g, white %g", (double)t.low, (double)t.high);
+  if (p->dataset->is_float) cvy_text_add(&text, "; black is %g, white %g", (double)t.low, (double)t.high);
 }
 
 static int64_t write_heading(cvy_image *sheet, const plan *l) {

@@ -61,12 +61,13 @@ static inline const cvy_yaml *cvy_recipe_evaluation(const cvy_recipe *recipe) {
 cvy_err cvy_read_rule(const cvy_rule **rule, void **config, cvy_pool *pool,
                       const cvy_yaml *node) CVY_MUST_CHECK;
 
-/* The hash of everything that the ranks of a job must have in common: all but what is local to each, as the option
- * table says. */
+/* The hash of everything that the ranks of a job must have in common: all but what is local to each, as the
+ * option table says. */
 cvy_hash cvy_recipe_hash(const cvy_recipe *recipe);
 
-/* CVY_E_INPUT, naming the key and both values, if a run that began with one recipe cannot go on with the other. What
- * changes no bit, as the option table says, may differ: the paths, say. So may `epochs`, unless the schedule looks ahead. */
+/* CVY_E_INPUT, naming the key and both values, if a run that began with one recipe cannot go on with another.
+ * What changes no bit, as the option table says, may differ: the paths, say. So may `epochs`, unless the
+ * schedule looks ahead. */
 cvy_err cvy_recipe_compare(const cvy_recipe *stored, const cvy_recipe *wanted,
                            const char *stored_in) CVY_MUST_CHECK;
 

@@ -198,8 +198,8 @@ static cvy_err keep_unfinished(trainer *t, cvy_err err) {
   cvy_saved_error reason;
   cvy_error_save(&reason, err);
   save(t, false);
-  return cvy_error(err, "%s (validation after step %lld, which is kept: --resume begins with it)", reason.message,
-                   (long long)t->state.step);
+  return cvy_error(err, "%s (validation after step %lld, which is kept: --resume begins with it)",
+                   reason.message, (long long)t->state.step);
 }
 
 static cvy_err finish_epoch(trainer *t, run_meter *meter, cvy_score *val) {

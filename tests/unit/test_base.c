@@ -375,6 +375,19 @@ static void command_line_values(void) {
   cvy_pool_destroy(pool);
 }
 
+static void a_choice_may_stop_before_the_last_words(void) {
+  static const char *const words[] = {"red", "green", "blue", NULL};
+  const cvy_option part = {"colour", CVY_CHOICE, 0, "red", .max = 2, .words = words};
+  cvy_pool *pool = cvy_pool_create();
+  int choice = -1;
+  CU_ASSERT_EQUAL(cvy_option_set(&choice, pool, &part, "green"), CVY_OK);
+  CU_ASSERT_EQUAL(choice, 1);
+  CU_ASSERT_EQUAL(cvy_option_set(&choice, pool, &part, "blue"), CVY_E_USAGE);
+  CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "(known: red, green)"));
+  CU_ASSERT_STRING_EQUAL(cvy_option_values(&part), "red|green");
+  cvy_pool_destroy(pool);
+}
+
 /* ---- JSON, hashes ---- */
 
 static void json_is_json(void) {

@@ -1,0 +1,145 @@
+/* What another value of each key of a recipe does: whether a run can be resumed with it, and whether ranks may
+ * differ in it. */
+#include "suite.h"
+
+#include "train/recipe.h"
+
+static const char text[] = "network: {name: tiny, input: [4, 4, 1], layers: [fc: {outputs: 3}, softmax]}\n"
+                           "data: {train: data, val: data, augment: [mirror], evaluation: []}\n"
+                           "batch: 32\n"
+                           "microbatch: 8\n"
+                           "epochs: 3\n"
+                           "run: runs/one\n";
+
+static cvy_recipe *read_recipe(const char *yaml) {
+  cvy_recipe *recipe;
+  if (cvy_recipe_parse(&recipe, yaml, "recipe.yaml")) printf("\n    %s", cvy_err_message());
+  CU_ASSERT_PTR_NOT_NULL_FATAL(recipe);
+  return recipe;
+}
+
+/* Another value of the option, which the reader would take; only the comparison sees it. */
+static cvy_yaml *another_value(cvy_pool *pool) {
+  return cvy_yaml_new_scalar(pool, "test", "another");
+}
+
+/* The resolved recipe, in which the value at `path` is another. */
+static const cvy_yaml *changed(cvy_pool *pool, const cvy_yaml *mapping, const char *path) {
+  const size_t length = strcspn(path, ".");
+  cvy_yaml *copy = cvy_yaml_new_mapping(pool, "test");
+  for (int64_t i = 0; i < mapping->count; i++) {
+    const char *key = mapping->keys[i]->text;
+    const bool is_on_path = strlen(key) == length && strncmp(key, path, length) == 0;
+    const cvy_yaml *item = mapping->items[i];
+    if (is_on_path) item = path[length] ? changed(pool, item, path + length + 1) : another_value(pool);
+    cvy_yaml_add(pool, copy, key, (cvy_yaml *)item);
+  }
+  return copy;
+}
+
+static bool can_go_on(const cvy_recipe *stored, const char *path, bool looks_ahead) {
+  const cvy_schedule schedule = {.kind = stored->schedule->kind, .looks_ahead = looks_ahead};
+  cvy_recipe wanted = *stored;
+  wanted.schedule = &schedule;
+  wanted.resolved = changed(stored->pool, stored->resolved, path);
+  return !cvy_recipe_compare(stored, &wanted, "last.h5");
+}
+
+static void expect_effect(const cvy_recipe *recipe, const char *path, cvy_effect effect) {
+  const bool changes_bits = effect == CVY_CHANGES_BITS;
+  if (can_go_on(recipe, path, false) == changes_bits) printf("\n    %s", path);
+  CU_ASSERT_EQUAL(can_go_on(recipe, path, false), !changes_bits);
+  CU_ASSERT_EQUAL(can_go_on(recipe, path, true), !changes_bits && effect != CVY_CHANGES_TOTAL);
+  char said[300];
+  snprintf(said, sizeof said, "last.h5 was trained with another recipe: '%s' was ", path);
+  if (changes_bits) CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), said));
+}
+
+static int64_t walk(const cvy_recipe *recipe, const cvy_option *table, const char *prefix) {
+  int64_t count = 0;
+  for (const cvy_option *option = table; option->name; option++) {
+    char path[200];
+    snprintf(path, sizeof path, "%s%s", prefix, option->name);
+    if (option->type == CVY_TABLE) {
+      strcat(path, ".");
+      count += walk(recipe, option->table, path);
+      continue;
+    }
+    if (option->effect == CVY_EFFECT_UNSAID) printf("\n    %s: no effect is said", path);
+    CU_ASSERT_NOT_EQUAL(option->effect, CVY_EFFECT_UNSAID);
+    expect_effect(recipe, path, option->effect);
+    count++;
+  }
+  return count;
+}
+
+static void every_key_says_what_it_changes(void) {
+  cvy_recipe *recipe = read_recipe(text);
+  CU_ASSERT(walk(recipe, cvy_recipe_options, "") >= 25);
+  cvy_recipe_destroy(recipe);
+}
+
+/* By hand, so that a wrong flag shows too. */
+static void effects_are_these(void) {
+  static const char *const no_bit[] = {
+      "run",          "data.train", "data.val",           "data.prefetch",
+      "data.threads", "log_every",  "data.on_bad_record", "checkpoint_every",
+      "check_every",  "bucket",     "data.cache.keep",    "data.cache.memory"};
+  static const char *const bits[] = {"network",    "data.augment", "data.evaluation", "data.shuffle",
+                                     "data.block", "data.window",  "batch",           "microbatch",
+                                     "tree",       "seed",         "convolution",     "reduce",
+                                     "wire",       "solver",       "learning_rate"};
+  cvy_recipe *recipe = read_recipe(text);
+  for (int64_t i = 0; i < CVY_COUNT(no_bit); i++) expect_effect(recipe, no_bit[i], CVY_CHANGES_NO_BIT);
+  for (int64_t i = 0; i < CVY_COUNT(bits); i++) expect_effect(recipe, bits[i], CVY_CHANGES_BITS);
+  expect_effect(recipe, "epochs", CVY_CHANGES_TOTAL);
+  CU_ASSERT_EQUAL(walk(recipe, cvy_recipe_options, ""), CVY_COUNT(no_bit) + CVY_COUNT(bits) + 1);
+  cvy_recipe_destroy(recipe);
+}
+
+static void errors_name_the_key_within(void) {
+  cvy_recipe *stored = read_recipe(text);
+  char other[sizeof text + 100];
+  snprintf(other, sizeof other, "%ssolver: {sgd: {momentum: 0.5}}\n", text);
+  cvy_recipe *wanted = read_recipe(other);
+  CU_ASSERT_EQUAL(cvy_recipe_compare(stored, wanted, "last.h5"), CVY_E_INPUT);
+  CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "'solver.sgd.momentum' was '0.9' and is now '0.5'"));
+  cvy_recipe_destroy(wanted);
+  snprintf(other, sizeof other, "%s", text);
+  memcpy(strstr(other, ", evaluation: []"), "                ", 16);
+  wanted = read_recipe(other);
+  CU_ASSERT_EQUAL(cvy_recipe_compare(stored, wanted, "last.h5"), CVY_E_INPUT);
+  CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "'data.evaluation' was"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "and is now not set"));
+  cvy_recipe_destroy(wanted);
+  cvy_recipe_destroy(stored);
+}
+
+/* ---- what ranks must have in common ---- */
+
+static bool has_hash_of(const cvy_recipe *recipe, const char *from, const char *to) {
+  char other[sizeof text + 100];
+  const char *at = strstr(text, from);
+  CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+  snprintf(other, sizeof other, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+  cvy_recipe *changed_one = read_recipe(other);
+  const bool same = strcmp(cvy_recipe_hash(changed_one).hex, cvy_recipe_hash(recipe).hex) == 0;
+  cvy_recipe_destroy(changed_one);
+  return same;
+}
+
+static void ranks_may_differ_in_what_is_local(void) {
+  cvy_recipe *recipe = read_recipe(text);
+  CU_ASSERT(has_hash_of(recipe, "run: runs/one", "run: /scratch/two"));
+  CU_ASSERT(has_hash_of(recipe, "train: data", "train: /ssd/data"));
+  CU_ASSERT(has_hash_of(recipe, "val: data", "val: /ssd/data"));
+  CU_ASSERT_FALSE(has_hash_of(recipe, "val: data, ", "")); /* validation is collective */
+  CU_ASSERT_FALSE(has_hash_of(recipe, "epochs: 3", "epochs: 4"));
+  CU_ASSERT_FALSE(has_hash_of(recipe, "epochs: 3", "epochs: 3\nlog_every: 7"));
+  CU_ASSERT_FALSE(has_hash_of(recipe, "outputs: 3", "outputs: 4"));
+  CU_ASSERT_FALSE(has_hash_of(recipe, "augment: [mirror]", "augment: []"));
+  cvy_recipe_destroy(recipe);
+}
+
+SUITE("recipe", TEST(every_key_says_what_it_changes), TEST(effects_are_these),
+      TEST(errors_name_the_key_within), TEST(ranks_may_differ_in_what_is_local))
