@@ -1,6 +1,5 @@
 /* From what the user named to a list of files. */
 #include "data/dataset_parts.h"
-#include <convoy/data.h>
 
 #include <dirent.h>
 #include <errno.h>

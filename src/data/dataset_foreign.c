@@ -4,7 +4,6 @@
  * any type, in one column, or one-hot rows. Since the file says nothing else, one pass over all samples at
  * opening gives mean, deviation and the fingerprint. */
 #include "data/dataset_parts.h"
-#include <convoy/data.h>
 
 #include <math.h>
 #include <stdlib.h>

@@ -3,7 +3,6 @@
 #include "augment/augmentation.h"
 #include "augment/chain.h"
 #include "data/dataset.h"
-#include "data/dataset_parts.h"
 #include "report/sheet.h"
 
 #include <math.h>
@@ -32,7 +31,7 @@ typedef struct tones {
 static tones tones_of(const cvy_dataset *dataset) {
   const cvy_dataset_info *info = cvy_dataset_describe(dataset);
   tones t = {0, 255};
-  if (!dataset->is_float) return t;
+  if (!cvy_dataset_is_float(dataset)) return t;
   t = (tones){INFINITY, -INFINITY};
   for (int64_t k = 0; k < info->c; k++) {
     t.low = fminf(t.low, info->mean[k] - 2 * info->deviation[k]);
@@ -82,7 +81,7 @@ static cvy_err augment(cvy_image *out, desk *d, const cvy_preview *p, int64_t re
   cvy_augment_call call = {.training = p->training,
                            .random = {.seed = p->seed, .step = (uint32_t)epoch, .sample = (uint32_t)record},
                            .mean = info->mean,
-                           .data = info,
+                           .source = cvy_dataset_source(p->dataset),
                            .view = view,
                            .canvas = &d->canvas};
   CVY_TRY(cvy_augment_apply(&d->picture, p->augment, &call));
@@ -211,7 +210,7 @@ static void describe(char out[400], const plan *l) {
   if (!p->chain && l->info->h == 0)
     used += snprintf(out + used, 400 - (size_t)used, "; sizes are height x width");
   const tones t = tones_of(p->dataset);
-  if (p->dataset->is_float)
+  if (cvy_dataset_is_float(p->dataset))
     snprintf(out + used, 400 - (size_t)used, "; black is %g, white %g", (double)t.low, (double)t.high);
 }
 
