@@ -1,32 +1,47 @@
 /* What an augmentation is, and what it may rely on.
  *
- * An augmentation is one file, src/data/augment_<name>.c, and one line in src/data/augmentations.def. The
- * file holds its configuration, its option table and one exported constant `cvy_augmentation_<name>`. It
- * changes a cvy_picture: either by adding a map (cvy_picture_map and its like), which costs nothing yet, or by drawing it
- * on the canvas (cvy_picture_draw, floats) and computing there. Everything random comes from call->random,
- * which is keyed by (seed, place in the chain, epoch, index of the image), so a picture does not depend on
- * who makes it. In evaluation the outcome must not be random at all. Those that compute samples, and nothing else,
- * find what they share in data/pixels.h.
+ * An augmentation is one file, src/augment/NAME.c, and one line in src/augment/augmentations.def. The file
+ * begins with what it is for. It holds the configuration, the option table and one exported constant,
+ * cvy_augmentation_NAME. The function `apply` changes a cvy_picture: either it adds a map (cvy_picture_map
+ * and its like), which costs nothing yet, or it draws the picture on the canvas (cvy_picture_draw) and
+ * computes on floats there. Everything random comes from call->random, which is keyed by (seed, place in
+ * the chain, epoch, index of the image), so that a picture does not depend on who makes it. In evaluation
+ * the outcome must not be random at all. What augmentations share that compute samples is in
+ * augment/pixels.h.
  *
- * Some do not change a picture but mix two that are finished (`mix`); they stand last. Some make several views of a picture,
- * in evaluation (`views`), and are run once for each. */
+ * Some augmentations mix two pictures that are finished (`mix`) in place of changing one; they stand last.
+ * Some make several views of a picture in evaluation (`views`), and are run once for each.
+ *
+ * src/augment/brightness.c is a short example. The help and launch/recipes/augmentation.md are made of the
+ * option table (tests/e2e/pages.sh writes the page). tests/unit/test_augment.c fails for an augmentation
+ * that it does not list. */
 #ifndef CVY_AUGMENT_AUGMENTATION_H
 #define CVY_AUGMENT_AUGMENTATION_H
 
-#include "augment/chain.h"
 #include "base/options.h"
 #include "picture/picture.h"
+
+/* What augmentations may know about the set that pictures are from. */
+typedef struct cvy_augment_source {
+  const char *name; /* for errors */
+  /* The covariance of a pixel's channels over the training split: its eigenvalues, the largest first, in
+   * squared units of the samples, and its eigenvectors [which][channel] of length 1. */
+  bool has_colour; /* the two are known */
+  float colour_values[CVY_MAX_CHANNELS];
+  float colour_vectors[CVY_MAX_CHANNELS][CVY_MAX_CHANNELS];
+} cvy_augment_source;
 
 typedef struct cvy_augment_call {
   bool training;
   cvy_random random;
-  const float *mean;            /* of each channel, in units of the samples */
-  const cvy_dataset_info *data; /* what the picture is from; NULL where nobody asks */
-  int64_t view;                 /* which of its views an augmentation is to make */
+  const float *mean;                /* of each channel, in units of the samples */
+  const cvy_augment_source *source; /* NULL where nobody asks */
+  int64_t view;                     /* which of its views an augmentation is to make */
   cvy_canvas *canvas;
 } cvy_augment_call;
 
-/* Two finished pictures, normalised, [h][w][c] each. Each becomes a mixture with the other, in the same proportions. */
+/* Two finished pictures, normalised, [h][w][c] each. Each becomes a mixture with the other, in the same
+ * proportions. */
 typedef struct cvy_pair {
   float *a, *b;
   int64_t h, w, c;
@@ -35,36 +50,39 @@ typedef struct cvy_pair {
 
 typedef struct cvy_augmentation {
   cvy_kind kind;
-  /* Options, as a recipe would give them, that make its effect plain to see in a picture of 80 x 60 (width x height), for
-   * `convoy preview --augmentations`; NULL: the defaults do. */
+  /* Options, as a recipe would give them, that make its effect plain to see in a picture of 80 x 60 (width
+   * x height) of `convoy preview --augmentations`; NULL: the defaults do. */
   const char *example;
-  /* Reads the chains inside (cvy_augment_read), whose nodes are gone later; NULL: there are none. Errors point at the
-   * recipe, at `at` if nothing else. */
+  /* Reads the chains inside (cvy_augment_read), whose nodes are gone later; NULL: there are none. Errors
+   * point at the recipe, at `at` if nothing else. */
   cvy_err (*read)(void *config, cvy_pool *pool, const cvy_yaml *at) CVY_MUST_CHECK;
   /* Works out what the options imply, once; NULL: nothing. Errors as those of size. */
   cvy_err (*prepare)(void *config) CVY_MUST_CHECK;
   /* Whether pictures of `c` channels will do; NULL: of any. Errors as those of size. */
   cvy_err (*channels)(const void *config, int64_t c) CVY_MUST_CHECK;
-  /* Whether what it needs to know about the training set is there; NULL: it needs nothing. Errors as those of size. */
-  cvy_err (*data)(const void *config, const cvy_dataset *dataset) CVY_MUST_CHECK;
+  /* Whether what it needs to know about the training set is there; NULL: it needs nothing. Errors as those
+   * of size. */
+  cvy_err (*source)(const void *config, const cvy_augment_source *source) CVY_MUST_CHECK;
   int64_t views; /* of a picture, in evaluation; 0: one, and it can be used in training */
   /* The size that leaves for a size that enters; 0 x 0 stands for "varies", in and out. An error says what is
    * wrong; file, line or record are put in front. */
   cvy_err (*size)(int64_t *out_h, int64_t *out_w, const void *config, int64_t h, int64_t w) CVY_MUST_CHECK;
   /* `size` has been asked for this picture and had no objection. */
   cvy_err (*apply)(cvy_picture *picture, const void *config, cvy_augment_call *call) CVY_MUST_CHECK;
-  /* Instead of apply, and in training only: mixes a pair. call->random is keyed by the pair's place in the stream. */
+  /* Instead of apply, and in training only: mixes a pair. call->random is keyed by the pair's place in the
+   * stream. */
   void (*mix)(cvy_pair *pair, const void *config, cvy_augment_call *call);
-  /* Where there are chains inside: whether they mix, so that `mix` is what it does. NULL: it does if it can. */
+  /* Where there are chains inside: whether they mix, so that `mix` is what it does. NULL: it does if it
+   * can. */
   bool (*mixes)(const void *config);
 } cvy_augmentation;
 
-/* The registry of src/data/augmentations.def. */
+/* The registry of src/augment/augmentations.def. */
 int64_t cvy_augmentation_count(void);
 const cvy_augmentation *cvy_augmentation_at(int64_t index);
 
-/* What is seen where there is no picture, option `fill`: a number in units of the samples, "mean" (of each channel, hence
- * an input of 0), "nearest" or "reflect". */
+/* What is seen where there is no picture. The option `fill` is a number in units of the samples, "mean"
+ * (of each channel, hence an input of 0), "nearest" or "reflect". */
 typedef struct cvy_fill {
   const char *text; /* as the option gives it */
   cvy_edge_mode mode;
@@ -111,31 +129,9 @@ typedef struct cvy_warp_config {
   }
 cvy_err cvy_warp_prepare(void *config) CVY_MUST_CHECK;
 
-/* Turns, slants and the like, about the picture's centre, whose size stays: `map` leads from new positions to old ones, both
- * measured from the centre, in pixels. */
+/* Turns, slants or the like about the centre of the picture, whose size stays. `map` leads from new
+ * positions to old ones, both in pixels from the centre. */
 cvy_err cvy_augment_warp(cvy_picture *picture, cvy_augment_call *call, const cvy_affine_map *map,
                          const cvy_fill *fill) CVY_MUST_CHECK;
-
-/* The size that leaves the chain for pictures of h x w (0 x 0: varies). Errors point at the recipe. */
-cvy_err cvy_augment_size(int64_t *out_h, int64_t *out_w, const cvy_augment *augment, int64_t h,
-                         int64_t w) CVY_MUST_CHECK;
-/* Whether each finds what it needs to know about the training set. Errors point at the recipe. */
-cvy_err cvy_augment_check_data(const cvy_augment *augment, const cvy_dataset *dataset) CVY_MUST_CHECK;
-/* Runs the chain (NULL: none) for view call->view of cvy_augment_views; call->random.layer is set for each augmentation. */
-cvy_err cvy_augment_apply(cvy_picture *picture, const cvy_augment *augment,
-                          cvy_augment_call *call) CVY_MUST_CHECK;
-
-/* What the chain's last augmentation does to a pair, where cvy_augment_mixes. */
-void cvy_augment_mix(cvy_pair *pair, const cvy_augment *augment, cvy_augment_call *call);
-
-/* A chain inside an augmentation, in `pool`: a list, or one augmentation. */
-cvy_err cvy_augment_read(cvy_augment **out, cvy_pool *pool, const cvy_yaml *node) CVY_MUST_CHECK;
-/* The list with every option written out. */
-cvy_yaml *cvy_augment_dump(const cvy_augment *augment, cvy_pool *pool);
-/* Runs it from within the apply of the augmentation that it stands in, with random numbers of its own. */
-cvy_err cvy_augment_apply_inside(cvy_picture *picture, const cvy_augment *augment,
-                                 const cvy_augment_call *call) CVY_MUST_CHECK;
-/* The same from within mix. */
-void cvy_augment_mix_inside(cvy_pair *pair, const cvy_augment *augment, const cvy_augment_call *call);
 
 #endif

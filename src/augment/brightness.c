@@ -1,4 +1,4 @@
-/* All samples times a factor. */
+/* All samples times a factor (torchvision, adjust_brightness). Never in evaluation. */
 #include "augment/pixels.h"
 
 typedef struct config {

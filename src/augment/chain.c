@@ -1,21 +1,7 @@
 /* The chain: what the recipe lists, in order. */
 #include "augment/chain.h"
 
-#include "augment/augmentation.h"
-
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
-
-#define CVY_AUGMENTATION(name) extern const cvy_augmentation cvy_augmentation_##name;
-#include "augment/augmentations.def"
-#undef CVY_AUGMENTATION
-
-#define CVY_AUGMENTATION(name) &cvy_augmentation_##name,
-static const cvy_augmentation *const registry[] = {
-#include "augment/augmentations.def"
-};
-#undef CVY_AUGMENTATION
 
 typedef struct link {
   const cvy_augmentation *type;
@@ -23,8 +9,8 @@ typedef struct link {
   const cvy_yaml *node; /* a copy of the place it was read from */
 } link;
 
-/* A chain inside the augmentation `layer` has the layers (layer + 1) * MOST_LINKS and on, so that all draw other random
- * numbers. */
+/* A chain inside the augmentation `layer` has the layers from (layer + 1) * MOST_LINKS on, so that each
+ * draws random numbers of its own. */
 enum { MOST_LINKS = 64 };
 
 struct cvy_augment {
@@ -32,85 +18,6 @@ struct cvy_augment {
   int64_t count;
   link *links;
 };
-
-int64_t cvy_augmentation_count(void) {
-  return CVY_COUNT(registry);
-}
-
-const cvy_augmentation *cvy_augmentation_at(int64_t index) {
-  CVY_CHECK(index >= 0 && index < CVY_COUNT(registry));
-  return registry[index];
-}
-
-/* ---- for augmentations ---- */
-
-cvy_err cvy_fill_parse(cvy_fill *fill) {
-  static const char *const words[] = {[CVY_EDGE_NEAREST] = "nearest", [CVY_EDGE_REFLECT] = "reflect"};
-  for (cvy_edge_mode mode = CVY_EDGE_NEAREST; mode <= CVY_EDGE_REFLECT; mode++)
-    if (strcmp(fill->text, words[mode]) == 0) {
-      fill->mode = mode;
-      return CVY_OK;
-    }
-  char *end;
-  fill->is_mean = strcmp(fill->text, "mean") == 0;
-  if (fill->is_mean) return CVY_OK;
-  const double value = strtod(fill->text, &end);
-  if (end == fill->text || *end || !isfinite((float)value))
-    return cvy_error(CVY_E_INPUT,
-                     "'fill' must be a number in units of the samples, mean, nearest or reflect, not '%s'",
-                     fill->text);
-  fill->value = (float)value;
-  return CVY_OK;
-}
-
-cvy_edge cvy_fill_edge(const cvy_fill *fill, const cvy_augment_call *call, int64_t channels) {
-  cvy_edge edge = {.mode = fill->mode};
-  for (int64_t k = 0; k < channels; k++) edge.colour[k] = fill->is_mean ? call->mean[k] : fill->value;
-  return edge;
-}
-
-cvy_err cvy_augment_same_size(int64_t *out_h, int64_t *out_w, const void *config, int64_t h, int64_t w) {
-  (void)config;
-  *out_h = h;
-  *out_w = w;
-  return CVY_OK;
-}
-
-cvy_err cvy_augment_part_size(int64_t *out_h, int64_t *out_w, const int64_t part[2], int64_t h, int64_t w) {
-  if (h && (part[0] > h || part[1] > w))
-    return cvy_error(CVY_E_INPUT,
-                     "a part of %lldx%lld does not fit in a picture of %lldx%lld (height x width)",
-                     (long long)part[0], (long long)part[1], (long long)h, (long long)w);
-  *out_h = part[0];
-  *out_w = part[1];
-  return CVY_OK;
-}
-
-static int64_t scaled(int64_t longer, int64_t shorter, int64_t new_shorter) {
-  return llround((double)longer * (double)new_shorter / (double)shorter);
-}
-
-void cvy_augment_by_shorter(int64_t *out_h, int64_t *out_w, int64_t h, int64_t w, int64_t shorter) {
-  const bool unknown = h == 0;
-  *out_h = unknown ? 0 : h <= w ? shorter : scaled(h, w, shorter);
-  *out_w = unknown ? 0 : w <= h ? shorter : scaled(w, h, shorter);
-}
-
-cvy_err cvy_warp_prepare(void *config) {
-  return cvy_fill_parse(&((cvy_warp_config *)config)->fill);
-}
-
-cvy_err cvy_augment_warp(cvy_picture *picture, cvy_augment_call *call, const cvy_affine_map *map,
-                         const cvy_fill *fill) {
-  const double x = 0.5 * (double)picture->w, y = 0.5 * (double)picture->h;
-  const cvy_edge edge = cvy_fill_edge(fill, call, picture->c);
-  cvy_affine_map about_centre = *map;
-  about_centre.x0 += x - (map->xx * x + map->xy * y);
-  about_centre.y0 += y - (map->yx * x + map->yy * y);
-  return cvy_picture_map(picture, call->canvas, picture->h, picture->w, &about_centre, &edge);
-}
-
-/* ---- the chain ---- */
 
 static bool mixes(const link *l) {
   return l->type->mix && (!l->type->mixes || l->type->mixes(l->config));
@@ -129,11 +36,12 @@ static const cvy_yaml *keep_place(cvy_pool *pool, const cvy_yaml *node) {
 }
 
 static cvy_err read_link(link *out, cvy_pool *pool, const cvy_yaml *node) {
-  const cvy_kind *kinds[CVY_COUNT(registry)];
-  for (int64_t i = 0; i < CVY_COUNT(registry); i++) kinds[i] = &registry[i]->kind;
+  const int64_t count = cvy_augmentation_count();
+  const cvy_kind **kinds = cvy_pool_new(pool, sizeof *kinds * (size_t)count);
+  for (int64_t i = 0; i < count; i++) kinds[i] = &cvy_augmentation_at(i)->kind;
   int64_t index;
-  CVY_TRY(cvy_kind_read(&index, &out->config, pool, kinds, CVY_COUNT(registry), node, "augmentation"));
-  out->type = registry[index];
+  CVY_TRY(cvy_kind_read(&index, &out->config, pool, kinds, count, node, "augmentation"));
+  out->type = cvy_augmentation_at(index);
   out->node = keep_place(pool, node);
   if (out->type->read) CVY_TRY(out->type->read(out->config, pool, node));
   if (out->type->prepare && out->type->prepare(out->config))
@@ -249,17 +157,17 @@ cvy_err cvy_augment_check_channels(const cvy_augment *augment, int64_t c) {
   return CVY_OK;
 }
 
-cvy_err cvy_augment_check_data(const cvy_augment *augment, const cvy_dataset *dataset) {
+cvy_err cvy_augment_check_source(const cvy_augment *augment, const cvy_augment_source *source) {
   for (int64_t i = 0; augment && i < augment->count; i++) {
     const link *l = &augment->links[i];
-    if (l->type->data && l->type->data(l->config, dataset))
+    if (l->type->source && l->type->source(l->config, source))
       return cvy_yaml_error(l->node, "%s: %s", l->type->kind.name, cvy_err_message());
   }
   return CVY_OK;
 }
 
 cvy_err cvy_augment_check_training(const cvy_augment *augment, int64_t microbatch,
-                                   const cvy_dataset *dataset) {
+                                   const cvy_augment_source *source) {
   for (int64_t i = 0; augment && i < augment->count; i++) {
     const link *l = &augment->links[i];
     if (mixes(l) && microbatch % 2)
@@ -272,7 +180,7 @@ cvy_err cvy_augment_check_training(const cvy_augment *augment, int64_t microbatc
       return cvy_yaml_error(l->node, "%s makes %lld views of a picture: it is for data.evaluation",
                             l->type->kind.name, (long long)views(l));
   }
-  return cvy_augment_check_data(augment, dataset);
+  return cvy_augment_check_source(augment, source);
 }
 
 bool cvy_augment_mixes(const cvy_augment *augment) {

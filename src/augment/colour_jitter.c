@@ -1,4 +1,6 @@
-/* Brightness, contrast, saturation and hue in random order, as torchvision's ColorJitter. */
+/* Brightness, contrast, saturation and hue change in random order, as in torchvision's ColorJitter (Howard
+ * 2013, "Some improvements on deep convolutional neural network based image classification"). Never in
+ * evaluation. */
 #include "augment/pixels.h"
 
 typedef struct config {

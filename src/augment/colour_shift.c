@@ -1,4 +1,4 @@
-/* Every channel gets an offset of its own, as if the light had another colour. */
+/* Every channel gets a random offset of its own, as if the light had another colour. Never in evaluation. */
 #include "augment/pixels.h"
 
 typedef struct config {

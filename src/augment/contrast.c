@@ -1,4 +1,5 @@
-/* Samples move away from the picture's mean grey, or towards it. */
+/* Samples move away from the picture's mean grey, or towards it (torchvision, adjust_contrast). Never in
+ * evaluation. */
 #include "augment/pixels.h"
 
 typedef struct config {

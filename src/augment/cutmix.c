@@ -1,5 +1,5 @@
-/* The pictures of a pair exchange a rectangle, and the labels are mixed by its area (Yun et al. 2019, "CutMix", section 3.1).
- * Of the rectangle that is drawn, centred anywhere, the part within the picture counts. */
+/* The pictures of a pair exchange a rectangle, and their labels are mixed by its area (Yun et al. 2019,
+ * "CutMix", section 3.1). The rectangle is centred anywhere; what lies within the picture counts. */
 #include "augment/augmentation.h"
 
 #include <math.h>
@@ -51,10 +51,10 @@ static void mix(cvy_pair *pair, const void *c, cvy_augment_call *call) {
 }
 
 const cvy_augmentation cvy_augmentation_cutmix = {
-    .kind =
-        {"cutmix",
-         "pictures exchange a rectangle by twos, and labels mix by its area; stands last, never in evaluation",
-         options, sizeof(config)},
+    .kind = {"cutmix",
+             "pictures exchange a rectangle by twos, and labels mix by its area; stands last, never in "
+             "evaluation",
+             options, sizeof(config)},
     .size = cvy_augment_same_size,
     .mix = mix,
 };

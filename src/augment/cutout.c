@@ -1,5 +1,6 @@
-/* Rectangles of one colour (DeVries & Taylor 2017, "Improved regularization of convolutional neural networks with cutout").
- * Their centres are anywhere in the picture, so they may stick out. */
+/* Rectangles of one colour hide parts of the picture (DeVries & Taylor 2017, "Improved regularization of
+ * convolutional neural networks with cutout"). Their centres are anywhere in the picture, so they may
+ * stick out. */
 #include "augment/pixels.h"
 
 typedef struct config {

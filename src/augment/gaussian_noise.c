@@ -1,4 +1,4 @@
-/* Noise, a number for each sample. */
+/* Normal noise is added, another number to each sample. Never in evaluation. */
 #include "augment/pixels.h"
 
 typedef struct config {

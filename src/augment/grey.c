@@ -1,4 +1,5 @@
-/* The picture loses its colours, now and then; it keeps its three channels. */
+/* The picture loses its colours, now and then, but keeps its three channels (torchvision's
+ * RandomGrayscale). Never in evaluation. */
 #include "augment/pixels.h"
 
 typedef struct config {

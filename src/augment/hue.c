@@ -1,4 +1,4 @@
-/* Colours move along the colour circle. */
+/* Colours move along the colour circle (torchvision, adjust_hue). Never in evaluation. */
 #include "augment/pixels.h"
 
 typedef struct config {

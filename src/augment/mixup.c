@@ -1,5 +1,5 @@
-/* Each picture of a pair becomes a weighted mean of both, and so do their labels (Zhang et al. 2018, "mixup: beyond empirical
- * risk minimization", section 2). */
+/* Each picture of a pair becomes a weighted mean of both, and so do their labels (Zhang et al. 2018,
+ * "mixup: beyond empirical risk minimization", section 2). */
 #include "augment/augmentation.h"
 
 typedef struct config {

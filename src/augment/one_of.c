@@ -1,5 +1,5 @@
-/* One of several chains, drawn by weight. In evaluation it is the first: where all of them are for training only nothing
- * happens, and where they are crops the picture gets its size. */
+/* One of several chains, drawn by weight. In evaluation it is the first: where all of them are for
+ * training only nothing happens, and where they are crops the picture gets its size. */
 #include "augment/augmentation.h"
 #include "augment/chain.h"
 #include "augment/pixels.h"
@@ -81,9 +81,9 @@ static cvy_err channels(const void *c, int64_t count) {
   return CVY_OK;
 }
 
-static cvy_err data(const void *c, const cvy_dataset *dataset) {
+static cvy_err source(const void *c, const cvy_augment_source *known) {
   const config *own = c;
-  for (int64_t i = 0; i < own->count; i++) CVY_TRY(cvy_augment_check_data(own->chains[i], dataset));
+  for (int64_t i = 0; i < own->count; i++) CVY_TRY(cvy_augment_check_source(own->chains[i], known));
   return CVY_OK;
 }
 
@@ -126,7 +126,7 @@ const cvy_augmentation cvy_augmentation_one_of = {
     .example = "{apply: [{hue: {by: 0.5}}, {zoom: {by: 2}}]}",
     .read = read,
     .channels = channels,
-    .data = data,
+    .source = source,
     .size = size,
     .apply = apply,
     .mix = mix,

@@ -1,8 +1,8 @@
-/* All pixels move by the same amount along the principal components of the colours: the components times their eigenvalues
- * times normal random numbers (Krizhevsky et al. 2012, section 4.1). The defaults are ImageNet's, as fb.resnet.torch
- * published them; the training set's own stand in its shards. */
+/* All pixels move by the same amount along the principal components of the colours: the components times
+ * their eigenvalues times normal random numbers (Krizhevsky et al. 2012, section 4.1). The defaults are
+ * ImageNet's, as fb.resnet.torch published them; those of the training set stand in its shards. Never in
+ * evaluation. */
 #include "augment/pixels.h"
-#include "data/dataset_parts.h"
 
 enum { FROM_IMAGENET, FROM_DATASET };
 
@@ -27,8 +27,8 @@ static const cvy_option options[] = {
      .offset = offsetof(config, from),
      .fallback = "imagenet",
      .words = from_words,
-     .help =
-         "the components: those of the two options below, which are ImageNet's unless given, or of the training set"},
+     .help = "the components: those of the two options below, which are ImageNet's unless given, or of the "
+             "training set"},
     {.name = "eigenvalues",
      .type = CVY_FLOATS,
      .offset = offsetof(config, eigenvalues),
@@ -58,27 +58,28 @@ static cvy_err prepare(void *c) {
   return CVY_OK;
 }
 
-static cvy_err data(const void *c, const cvy_dataset *dataset) {
-  if (((const config *)c)->from == FROM_IMAGENET || cvy_dataset_describe(dataset)->has_colour) return CVY_OK;
+static cvy_err source(const void *c, const cvy_augment_source *known) {
+  if (((const config *)c)->from == FROM_IMAGENET || known->has_colour) return CVY_OK;
   return cvy_error(
       CVY_E_INPUT,
       "'from: dataset' needs the principal components of the set's colours, and %s does not hold them; "
       "shards that convoy prepare writes now do (from: imagenet needs none)",
-      dataset->files[0].path);
+      known->name);
 }
 
 /* Row `k` of the matrix of eigenvectors times `along`, on a scale of 0 to 1. */
-static double component_sum(const config *own, const cvy_dataset_info *info, int k, const double along[3]) {
+static double component_sum(const config *own, const cvy_augment_source *known, int k,
+                            const double along[3]) {
   const double *row = &own->eigenvectors.values[3 * k];
   double sum = 0;
   if (own->from == FROM_IMAGENET) return row[0] * along[0] + row[1] * along[1] + row[2] * along[2];
-  for (int i = 0; i < 3; i++) sum += (double)info->colour_vectors[i][k] * along[i];
+  for (int i = 0; i < 3; i++) sum += (double)known->colour_vectors[i][k] * along[i];
   return sum;
 }
 
-static double eigenvalue(const config *own, const cvy_dataset_info *info, int k) {
+static double eigenvalue(const config *own, const cvy_augment_source *known, int k) {
   return own->from == FROM_IMAGENET ? own->eigenvalues.values[k]
-                                    : (double)info->colour_values[k] / (255.0 * 255.0);
+                                    : (double)known->colour_values[k] / (255.0 * 255.0);
 }
 
 static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {
@@ -87,8 +88,8 @@ static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call
   float *px, offsets[3];
   if (!call->training || own->deviation == 0) return CVY_OK;
   for (int k = 0; k < 3; k++)
-    along[k] = own->deviation * cvy_random_next_gaussian(&call->random) * eigenvalue(own, call->data, k);
-  for (int k = 0; k < 3; k++) offsets[k] = (float)(255 * component_sum(own, call->data, k, along));
+    along[k] = own->deviation * cvy_random_next_gaussian(&call->random) * eigenvalue(own, call->source, k);
+  for (int k = 0; k < 3; k++) offsets[k] = (float)(255 * component_sum(own, call->source, k, along));
   CVY_TRY(cvy_picture_draw(picture, &px, call->canvas));
   cvy_colour_shift(px, picture->h * picture->w, 3, offsets);
   return CVY_OK;
@@ -100,7 +101,7 @@ const cvy_augmentation cvy_augmentation_pca_colour = {
     .example = "{deviation: 1}",
     .prepare = prepare,
     .channels = cvy_only_rgb,
-    .data = data,
+    .source = source,
     .size = cvy_augment_same_size,
     .apply = apply,
 };

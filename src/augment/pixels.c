@@ -1,3 +1,4 @@
+/* What augmentations that compute samples share. */
 #include "augment/pixels.h"
 
 cvy_err cvy_only_rgb(const void *config, int64_t c) {

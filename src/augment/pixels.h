@@ -1,12 +1,13 @@
-/* What those augmentations share that compute samples and leave the picture's size as it is. They do so in training only.
- * Blends (brightness, contrast, saturation) end within 0 to 255, sums (shifts, noise) go where they go. */
+/* What augmentations share that compute samples, which they do in training only, and leave the picture's
+ * size as it is. Blends (brightness, contrast, saturation) end within 0 to 255; sums (shifts, noise) go
+ * where they go. */
 #ifndef CVY_AUGMENT_PIXELS_H
 #define CVY_AUGMENT_PIXELS_H
 
 #include "augment/augmentation.h"
 #include "picture/colour.h"
 
-/* For `channels`. */
+/* These are for `channels`. */
 cvy_err cvy_only_rgb(const void *config, int64_t c) CVY_MUST_CHECK;
 cvy_err cvy_grey_or_rgb(const void *config, int64_t c) CVY_MUST_CHECK;
 

@@ -1,5 +1,6 @@
-/* A part of random area and aspect, scaled to one size (Szegedy et al. 2015, section 6; the draws are torchvision's). In
- * evaluation the middle, as large as the aspect allows, less a border. */
+/* A part of random area and aspect, scaled to one size (Szegedy et al. 2015, section 6; the draws are
+ * those of torchvision's RandomResizedCrop). In evaluation it is the middle, as large as the aspect
+ * allows, less a border. */
 #include "augment/augmentation.h"
 
 #include <math.h>

@@ -1,4 +1,5 @@
-/* Samples move away from their pixel's grey, or towards it. */
+/* Samples move away from the grey of their pixel, or towards it (torchvision, adjust_saturation). Never in
+ * evaluation. */
 #include "augment/pixels.h"
 
 typedef struct config {

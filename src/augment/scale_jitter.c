@@ -1,4 +1,5 @@
-/* The shorter side is drawn anew for each picture (Simonyan & Zisserman 2015, section 3.1); in evaluation it is fixed. */
+/* The picture is scaled to a shorter side that is drawn anew each time (Simonyan & Zisserman 2015, section
+ * 3.1). In evaluation it is fixed. */
 #include "augment/augmentation.h"
 
 typedef struct config {

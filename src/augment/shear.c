@@ -1,4 +1,5 @@
-/* Slants the picture: rows move sideways, and columns up or down, in proportion to their distance from the centre. Never in evaluation. */
+/* Slants the picture: rows move sideways, and columns up or down, in proportion to their distance from the
+ * centre. Never in evaluation. */
 #include "augment/augmentation.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* A chain that is run now and then. */
+/* Other augmentations are run now and then (as torchvision's RandomApply does). Never in evaluation. */
 #include "augment/augmentation.h"
 #include "augment/chain.h"
 #include "augment/pixels.h"
@@ -39,8 +39,8 @@ static cvy_err channels(const void *c, int64_t count) {
   return cvy_augment_check_channels(((const config *)c)->chain, count);
 }
 
-static cvy_err data(const void *c, const cvy_dataset *dataset) {
-  return cvy_augment_check_data(((const config *)c)->chain, dataset);
+static cvy_err source(const void *c, const cvy_augment_source *known) {
+  return cvy_augment_check_source(((const config *)c)->chain, known);
 }
 
 static cvy_err size(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, int64_t w) {
@@ -71,7 +71,7 @@ const cvy_augmentation cvy_augmentation_sometimes = {
     .example = "{probability: 0.5, apply: [{hue: {by: 0.5}}]}",
     .read = read,
     .channels = channels,
-    .data = data,
+    .source = source,
     .size = size,
     .apply = apply,
     .mix = mix,

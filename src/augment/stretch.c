@@ -1,4 +1,5 @@
-/* Stretches the picture along one axis and squeezes it along the other, so that its area stays. Never in evaluation. */
+/* Stretches the picture along one axis and squeezes it along the other, so that its area stays. Never in
+ * evaluation. */
 #include "augment/augmentation.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
-/* Ten views of a picture: its corners, its centre, and their mirror images. In evaluation the network's probabilities are
- * averaged over them (Krizhevsky et al. 2012, section 4.1). */
+/* Ten views of a picture: its corners, its centre, and their mirror images. Evaluation takes the mean of
+ * the network's probabilities over them (Krizhevsky et al. 2012, section 4.1). */
 #include "augment/augmentation.h"
 
 typedef struct config {

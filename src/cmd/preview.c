@@ -1,4 +1,5 @@
 #include "cmd/command.h"
+#include "data/dataset.h"
 #include "report/preview.h"
 #include "report/sheet.h"
 #include "train/recipe.h"
@@ -115,7 +116,8 @@ static cvy_err open_chain(preview *p, const options *o) {
   if (!r) return CVY_OK;
   CVY_TRY(cvy_augment_create(&p->augment, o->evaluation ? cvy_recipe_evaluation(r) : r->data.augment, info->h,
                              info->w, &h, &w));
-  return o->evaluation ? CVY_OK : cvy_augment_check_training(p->augment, r->microbatch, p->dataset);
+  if (o->evaluation) return CVY_OK;
+  return cvy_augment_check_training(p->augment, r->microbatch, cvy_dataset_source(p->dataset));
 }
 
 static cvy_err plan(preview *p, const cvy_arguments *arguments, const options *o) {

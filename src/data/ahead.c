@@ -1,3 +1,4 @@
+/* Advice to the system about the coming window. */
 #include "data/ahead.h"
 
 #include "data/dataset.h"

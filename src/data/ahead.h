@@ -1,9 +1,10 @@
-/* Looks ahead in a stream that is shuffled in blocks: tells the system which records of the coming window this loader will
- * ask for, so that a file system far away sends whole blocks while the present window is being used. */
+/* Looks ahead in a stream that is shuffled in blocks: tells the system which records of the coming window
+ * this loader will ask for, so that a file system far away sends whole blocks while the present window is
+ * being used. */
 #ifndef CVY_DATA_AHEAD_H
 #define CVY_DATA_AHEAD_H
 
-#include "data/loader.h"
+#include "data/stream.h"
 
 typedef struct cvy_ahead cvy_ahead;
 /* NULL unless the stream is shuffled in blocks; the others allow that. `config` outlives it. */

@@ -1,3 +1,4 @@
+/* Entries in one arena that only grows; each is published by one atomic word. */
 #include "data/cache.h"
 
 #include <stdatomic.h>

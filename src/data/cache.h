@@ -1,12 +1,18 @@
-/* Records, or pictures, that stay in memory once they were read. An epoch comes by every record once, so whatever were thrown
- * out to make room would be missed just as much: what came first stays, and nothing is thrown out.
+/* Records or pictures that stay in memory once they were read. An epoch comes by every record once, so
+ * whatever was thrown out to make room would be missed just as much: what came first stays, and nothing is
+ * thrown out.
  *
- * The memory is one arena, taken at creation and touched as it fills; each entry is published by one atomic word, so that
- * finding it takes no lock. */
+ * The memory is one arena, taken at creation and touched as it fills; each entry is published by one
+ * atomic word, so that finding it takes no lock. */
 #ifndef CVY_DATA_CACHE_H
 #define CVY_DATA_CACHE_H
 
-#include "base/base.h"
+#include "picture/picture.h"
+
+/* What stays in memory once it was read: records as they are stored, or pictures decoded whole at each
+ * scale that was asked for. */
+typedef enum cvy_keep { CVY_KEEP_NOTHING, CVY_KEEP_RECORDS, CVY_KEEP_PICTURES } cvy_keep;
+extern const char *const cvy_keep_words[]; /* "nothing", "records", "pictures" */
 
 typedef struct cvy_cache cvy_cache;
 
@@ -17,21 +23,19 @@ typedef struct cvy_kept {
 
 typedef struct cvy_entry {
   size_t byte_count;
-  /* Of pictures: samples h x w x c, of a file's picture of whole_h x whole_w, and where its parts may begin
-   * (cvy_image_decode_scaled). */
-  int64_t h, w, c, whole_h, whole_w, step;
+  cvy_whole whole;   /* of pictures */
   const void *bytes; /* 64-byte aligned */
 } cvy_entry;
 
-/* For entries under the keys 0 ... keys-1, in no more than `memory_bytes` in all, of which no more are taken than `most_bytes`
- * of entries could need. CVY_E_INPUT if there is no room for the keys. */
+/* Makes room for entries under the keys 0 ... keys-1. It takes no more than `memory_bytes` in all, and no
+ * more than `most_bytes` for entries. CVY_E_INPUT if there is no room for the keys. */
 cvy_err cvy_cache_create(cvy_cache **out, int64_t keys, size_t memory_bytes,
                          size_t most_bytes) CVY_MUST_CHECK;
 void cvy_cache_destroy(cvy_cache *cache); /* NULL is allowed */
 /* What an entry of so many bytes takes. */
 size_t cvy_entry_bytes(size_t byte_count);
 
-/* The following are for any thread at any time. NULL: it is not there. */
+/* The following functions are for any thread at any time. NULL: it is not there. */
 const cvy_entry *cvy_cache_find(const cvy_cache *cache, int64_t key);
 bool cvy_cache_has_room(const cvy_cache *cache, size_t byte_count);
 /* Copies the entry and its bytes, if there is room and nobody has done so before. */

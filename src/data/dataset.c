@@ -1,18 +1,14 @@
-/* A set of shards that agree, read record by record.
- *
- * HDF5 is asked once, at opening, where the records lie; then they are read with pread, which any thread may
- * do at any time. Compressed and otherwise arranged files go through HDF5 for each record. */
+/* Opening and describing a set of shards that agree. */
 #include "data/dataset.h"
 
 #include "data/dataset_parts.h"
-#include "picture/picture.h"
-#include <convoy/data.h>
+#include "data/shard.h"
+#include "file/h5.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 const char *const cvy_keep_words[] = {
@@ -64,11 +60,20 @@ static void hash_description(cvy_hasher *hasher, const cvy_dataset *dataset) {
       cvy_hasher_add(hasher, dataset->files[i].checksums, sizeof(uint32_t) * (size_t)dataset->files[i].count);
 }
 
+static cvy_augment_source source_of(const cvy_dataset *dataset) {
+  const cvy_dataset_info *info = &dataset->info;
+  cvy_augment_source source = {.name = dataset->files[0].path, .has_colour = info->has_colour};
+  memcpy(source.colour_values, info->colour_values, sizeof source.colour_values);
+  memcpy(source.colour_vectors, info->colour_vectors, sizeof source.colour_vectors);
+  return source;
+}
+
 static cvy_err open_all(cvy_dataset *dataset, const char *path, const char *split, cvy_hasher *hasher) {
   CVY_TRY(cvy_dataset_find(dataset, path, split));
   for (int64_t i = 0; i < dataset->info.shard_count; i++) CVY_TRY(open_file(dataset, i, hasher));
   if (dataset->info.count == 0)
     return cvy_error(CVY_E_INPUT, "%s: no records in any of its shards", dataset->files[0].path);
+  dataset->source = source_of(dataset);
   hash_description(hasher, dataset);
   dataset->fingerprint = cvy_hasher_result(hasher);
   return CVY_OK;
@@ -100,6 +105,8 @@ void cvy_dataset_close(cvy_dataset *dataset) {
   free(dataset);
 }
 
+/* ---- describing ---- */
+
 const cvy_dataset_info *cvy_dataset_describe(const cvy_dataset *dataset) {
   return &dataset->info;
 }
@@ -108,21 +115,25 @@ cvy_hash cvy_dataset_fingerprint(const cvy_dataset *dataset) {
   return dataset->fingerprint;
 }
 
-/* ---- reading ---- */
-
-cvy_err cvy_read_buffer_create(cvy_read_buffer *out, const cvy_dataset *dataset) {
-  *out = (cvy_read_buffer){0};
-  return cvy_buffer_create(&out->bytes, dataset->record_bytes, "the largest record");
+const cvy_augment_source *cvy_dataset_source(const cvy_dataset *dataset) {
+  return &dataset->source;
 }
 
-void cvy_read_buffer_free(cvy_read_buffer *buffer) {
-  cvy_buffer_destroy(buffer->bytes);
-  cvy_image_free(&buffer->image);
-  *buffer = (cvy_read_buffer){0};
+cvy_encoding cvy_dataset_encoding(const cvy_dataset *dataset) {
+  return dataset->encoding;
 }
 
-/* The file whose records hold `index`. */
-static const cvy_dataset_file *file_of(const cvy_dataset *dataset, int64_t index) {
+bool cvy_dataset_is_float(const cvy_dataset *dataset) {
+  return dataset->is_float;
+}
+
+cvy_file_records cvy_dataset_records_in(const cvy_dataset *dataset, int64_t file) {
+  CVY_CHECK(file >= 0 && file < dataset->info.shard_count);
+  const cvy_dataset_file *f = &dataset->files[file];
+  return (cvy_file_records){.path = f->path, .first = f->first, .count = f->count};
+}
+
+const cvy_dataset_file *cvy_dataset_file_of(const cvy_dataset *dataset, int64_t index) {
   CVY_CHECK(index >= 0 && index < dataset->info.count);
   int64_t low = 0, high = dataset->info.shard_count - 1;
   while (low < high) {
@@ -136,7 +147,7 @@ static const cvy_dataset_file *file_of(const cvy_dataset *dataset, int64_t index
 }
 
 char *cvy_dataset_name(cvy_pool *pool, const cvy_dataset *dataset, int64_t index) {
-  const cvy_dataset_file *file = file_of(dataset, index);
+  const cvy_dataset_file *file = cvy_dataset_file_of(dataset, index);
   cvy_h5 *h5;
   char *name = NULL;
   if (cvy_h5_open(&h5, file->path)) return NULL;
@@ -145,8 +156,15 @@ char *cvy_dataset_name(cvy_pool *pool, const cvy_dataset *dataset, int64_t index
   return name;
 }
 
+void cvy_dataset_count_classes(int64_t *counts, const cvy_dataset *dataset) {
+  for (int64_t i = 0; i < dataset->info.shard_count; i++) {
+    const cvy_dataset_file *file = &dataset->files[i];
+    for (int64_t k = 0; k < file->count; k++) counts[file->labels[k]]++;
+  }
+}
+
 cvy_err cvy_dataset_error_in(cvy_err err, const cvy_dataset *dataset, int64_t index) {
-  const cvy_dataset_file *file = file_of(dataset, index);
+  const cvy_dataset_file *file = cvy_dataset_file_of(dataset, index);
   cvy_saved_error failed;
   cvy_error_save(&failed, err); /* asking for the name may fail too */
   cvy_pool *pool = cvy_pool_create();
@@ -155,158 +173,4 @@ cvy_err cvy_dataset_error_in(cvy_err err, const cvy_dataset *dataset, int64_t in
                   name ? " (" : "", name ? name : "", name ? ")" : "", failed.message);
   cvy_pool_destroy(pool);
   return err;
-}
-
-static cvy_err read_bytes(int fd, char *out, size_t count, int64_t at) {
-  while (count > 0) {
-    const ssize_t got = pread(fd, out, count, (off_t)at);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return cvy_error(CVY_E_SYSTEM, "cannot read: %s", strerror(errno));
-    if (got == 0)
-      return cvy_error(CVY_E_SYSTEM, "the file has become shorter than it was when it was opened");
-    out += got;
-    at += got;
-    count -= (size_t)got;
-  }
-  return CVY_OK;
-}
-
-/* Where record `row` begins in the samples or encoded bytes. */
-static int64_t start_of(const cvy_dataset *dataset, const cvy_dataset_file *file, int64_t row) {
-  return dataset->encoding == CVY_ENCODED ? (int64_t)file->offsets[row]
-                                          : row * (int64_t)dataset->record_bytes;
-}
-
-/* ---- keeping ---- */
-
-static size_t bytes_of_entries(const cvy_dataset *dataset) {
-  size_t sum = 0;
-  for (int64_t i = 0; i < dataset->info.shard_count; i++) {
-    const cvy_dataset_file *file = &dataset->files[i];
-    for (int64_t row = 0; row < file->count; row++)
-      sum += cvy_entry_bytes((size_t)(start_of(dataset, file, row + 1) - start_of(dataset, file, row)));
-  }
-  return sum;
-}
-
-cvy_err cvy_dataset_keep(cvy_dataset *dataset, cvy_keep keep, size_t memory_bytes) {
-  CVY_CHECK(!dataset->cache);
-  if (keep == CVY_KEEP_NOTHING) return CVY_OK;
-  const bool pictures = keep == CVY_KEEP_PICTURES && dataset->encoding == CVY_ENCODED;
-  const int64_t keys = dataset->info.count * (pictures ? CVY_SCALES : 1);
-  CVY_TRY(cvy_cache_create(&dataset->cache, keys, memory_bytes,
-                           pictures ? memory_bytes : bytes_of_entries(dataset)));
-  dataset->keep = pictures ? CVY_KEEP_PICTURES : CVY_KEEP_RECORDS; /* raw records are pictures */
-  return CVY_OK;
-}
-
-cvy_kept cvy_dataset_kept(const cvy_dataset *dataset) {
-  return dataset->cache ? cvy_cache_use(dataset->cache) : (cvy_kept){0};
-}
-
-/* ---- reading records ---- */
-
-/* Linux reads no more for one call than its read-ahead, 128 KiB unless somebody has changed it, and forgets the rest. */
-enum { EXPECTED_BYTES = 128 << 10 };
-
-void cvy_dataset_expect(const cvy_dataset *dataset, int64_t first, int64_t count) {
-  while (count > 0) {
-    const cvy_dataset_file *file = file_of(dataset, first);
-    const int64_t row = first - file->first, left = file->count - row, rows = count < left ? count : left;
-    const int64_t end = file->bytes_at + start_of(dataset, file, row + rows);
-    for (int64_t at = file->bytes_at + start_of(dataset, file, row); file->fd >= 0 && at < end;
-         at += EXPECTED_BYTES)
-      posix_fadvise(file->fd, (off_t)at, (off_t)(end - at < EXPECTED_BYTES ? end - at : EXPECTED_BYTES),
-                    POSIX_FADV_WILLNEED);
-    first += rows;
-    count -= rows;
-  }
-}
-
-static cvy_err read_row(void *bytes, size_t byte_count, const cvy_dataset *dataset,
-                        const cvy_dataset_file *file, int64_t row) {
-  const int64_t start = start_of(dataset, file, row);
-  if (file->fd >= 0) return read_bytes(file->fd, bytes, byte_count, file->bytes_at + start);
-  if (dataset->encoding == CVY_ENCODED)
-    return cvy_h5_read_rows(file->h5, file->name, CVY_H5_U8, bytes, start, (int64_t)byte_count);
-  const cvy_h5_type type = dataset->is_float ? CVY_H5_F32 : CVY_H5_U8;
-  return cvy_h5_read_rows(file->h5, file->name, type, bytes, row, 1);
-}
-
-/* The stored bytes of record `index`, verified: in `buffer`, or where they are kept. */
-static cvy_err fetch(const void **bytes, size_t *byte_count, const cvy_dataset *dataset,
-                     const cvy_read_buffer *buffer, int64_t index) {
-  const cvy_dataset_file *file = file_of(dataset, index);
-  const int64_t row = index - file->first;
-  const bool keeps = dataset->keep == CVY_KEEP_RECORDS;
-  const cvy_entry *kept = keeps ? cvy_cache_find(dataset->cache, index) : NULL;
-  *byte_count = (size_t)(start_of(dataset, file, row + 1) - start_of(dataset, file, row));
-  *bytes = kept ? kept->bytes : buffer->bytes;
-  if (kept) return CVY_OK;
-  CVY_TRY(read_row(buffer->bytes, *byte_count, dataset, file, row));
-  const uint32_t found = file->checksums ? cvy_shard_checksum(buffer->bytes, *byte_count) : 0;
-  if (file->checksums && found != file->checksums[row])
-    return cvy_error(CVY_E_INPUT, "checksum %08x does not match %08x; the file is damaged", found,
-                     file->checksums[row]);
-  if (keeps)
-    cvy_cache_keep(dataset->cache, index, &(cvy_entry){.byte_count = *byte_count, .bytes = buffer->bytes});
-  return CVY_OK;
-}
-
-static cvy_picture picture_of_record(const cvy_dataset *dataset, const void *bytes) {
-  const cvy_dataset_info *info = &dataset->info;
-  cvy_picture picture = cvy_picture_of(bytes, dataset->is_float, info->h, info->w, info->c);
-  if (dataset->channels_first) {
-    picture.sheet.row_step = info->w;
-    picture.sheet.column_step = 1;
-    picture.sheet.channel_step = info->h * info->w;
-  }
-  return picture;
-}
-
-/* `decoded` is the buffer's. */
-static cvy_err fetch_encoded(cvy_encoded *encoded) {
-  const cvy_read_buffer *buffer = (const cvy_read_buffer *)((const char *)encoded->decoded -
-                                                            offsetof(cvy_read_buffer, decoded));
-  return fetch(&encoded->bytes, &encoded->byte_count, buffer->dataset, buffer, buffer->index);
-}
-
-static cvy_err read_encoded(cvy_picture *out, const cvy_dataset *dataset, cvy_read_buffer *buffer,
-                            int64_t index, int64_t channels) {
-  cvy_encoded encoded = {.image = &buffer->image};
-  if (dataset->keep == CVY_KEEP_PICTURES) {
-    buffer->dataset = dataset;
-    buffer->index = index;
-    buffer->decoded = (cvy_decoded){dataset->cache, index * CVY_SCALES, fetch_encoded};
-    encoded.decoded = &buffer->decoded;
-    if (cvy_picture_of_decoded(out, &encoded, channels)) return CVY_OK;
-  }
-  CVY_TRY(fetch(&encoded.bytes, &encoded.byte_count, dataset, buffer, index));
-  return cvy_picture_of_encoded(out, &encoded, channels);
-}
-
-static cvy_err read_raw(cvy_picture *out, const cvy_dataset *dataset, const cvy_read_buffer *buffer,
-                        int64_t index) {
-  const void *bytes;
-  size_t byte_count;
-  CVY_TRY(fetch(&bytes, &byte_count, dataset, buffer, index));
-  *out = picture_of_record(dataset, bytes);
-  return CVY_OK;
-}
-
-cvy_err cvy_dataset_read(cvy_picture *out, int32_t *label, const cvy_dataset *dataset,
-                         cvy_read_buffer *buffer, int64_t index, int64_t channels) {
-  const cvy_err err = dataset->encoding == CVY_RAW ? read_raw(out, dataset, buffer, index)
-                                                   : read_encoded(out, dataset, buffer, index, channels);
-  if (err) return cvy_dataset_error_in(err, dataset, index);
-  const cvy_dataset_file *file = file_of(dataset, index);
-  *label = file->labels[index - file->first];
-  return CVY_OK;
-}
-
-void cvy_dataset_count_classes(int64_t *counts, const cvy_dataset *dataset) {
-  for (int64_t i = 0; i < dataset->info.shard_count; i++) {
-    const cvy_dataset_file *file = &dataset->files[i];
-    for (int64_t k = 0; k < file->count; k++) counts[file->labels[k]]++;
-  }
 }

@@ -1,7 +1,6 @@
 /* From what the user named to a list of files. */
 #include "base/text.h"
 #include "data/dataset_parts.h"
-#include <convoy/data.h>
 
 #include <dirent.h>
 #include <errno.h>

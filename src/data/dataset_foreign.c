@@ -5,7 +5,6 @@
  * opening gives mean, deviation and the fingerprint. */
 #include "base/text.h"
 #include "data/dataset_parts.h"
-#include <convoy/data.h>
 
 #include <math.h>
 #include <stdlib.h>

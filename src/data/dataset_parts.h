@@ -1,10 +1,9 @@
-/* Inside a dataset: what the files of this room share that open and read one. */
+/* Inside a dataset: what the files of this room that open and read one share. */
 #ifndef CVY_DATA_DATASET_PARTS_H
 #define CVY_DATA_DATASET_PARTS_H
 
+#include "augment/augmentation.h"
 #include "data/cache.h"
-#include "data/dataset.h"
-#include "data/dataset_parts.h"
 #include "data/shard.h"
 #include "file/h5.h"
 #include <convoy/data.h>
@@ -13,8 +12,8 @@ typedef struct cvy_dataset_file {
   const char *path;
   const char *name;     /* the HDF5 dataset that holds the samples or encoded bytes */
   int64_t first, count; /* records */
-  int32_t *labels;      /* [count], as are: */
-  uint32_t *checksums;  /* NULL: none, in a foreign file */
+  int32_t *labels;      /* [count] */
+  uint32_t *checksums;  /* [count]; NULL: none, in a foreign file */
   uint64_t *offsets;    /* CVY_ENCODED: [count + 1] into `name` */
   int fd;               /* where the layout allows reading without HDF5; else -1, and `h5` stays open */
   int64_t bytes_at;     /* in fd: the first byte of `name` */
@@ -33,7 +32,11 @@ struct cvy_dataset {
   cvy_keep keep;
   cvy_cache *cache; /* NULL: nothing is kept */
   cvy_hash fingerprint;
+  cvy_augment_source source;
 };
+
+/* The file that holds record `index`. */
+const cvy_dataset_file *cvy_dataset_file_of(const cvy_dataset *dataset, int64_t index);
 
 /* Sets the paths of dataset->files, info.shard_count and is_set. */
 cvy_err cvy_dataset_find(cvy_dataset *dataset, const char *path, const char *split) CVY_MUST_CHECK;

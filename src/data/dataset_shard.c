@@ -1,6 +1,5 @@
 /* Opening one shard: everything in it but the samples is read, verified, and held against the first shard. */
 #include "data/dataset_parts.h"
-#include <convoy/data.h>
 
 #include <math.h>
 #include <string.h>

@@ -2,18 +2,19 @@
  *
  *     released <= taken <= filled <= released + depth
  *
- * The slots released ... taken-1 are in use by the caller, taken ... filled-1 wait for it. The threads hand themselves the
- * images of the stream one by one, in order, as far as there are free slots; a slot is filled when all of its images are made
- * and all slots before it are filled. Where the chain mixes pictures they hand themselves two at a time. What an image becomes
- * does not depend on who makes it. All memory is allocated at creation, but for what grows with the first pictures that are
- * decoded and drawn. */
+ * The slots released ... taken-1 are in use by the caller, taken ... filled-1 wait for it. The threads
+ * hand themselves the images of the stream one by one, in order, as far as there are free slots; a slot is
+ * filled when all of its images are made and all slots before it are filled. Where the chain mixes
+ * pictures they hand themselves two at a time. What an image becomes does not depend on who makes it. All
+ * memory is allocated at creation, but for what grows with the first pictures that are decoded and drawn. */
+#include "data/loader.h"
+
 #include "augment/augmentation.h"
 #include "augment/chain.h"
 #include "base/thread.h"
 #include "base/trace.h"
 #include "data/ahead.h"
 #include "data/dataset.h"
-#include "data/dataset_parts.h"
 #include "data/sampler.h"
 
 #include <errno.h>
@@ -104,7 +105,7 @@ static cvy_err make_sample(float *image, int32_t *label, worker *w, cvy_sample s
       .training = config->training,
       .random = {.seed = config->seed, .step = (uint32_t)sample.epoch, .sample = (uint32_t)sample.index},
       .mean = config->mean,
-      .data = cvy_dataset_describe(config->dataset),
+      .source = cvy_dataset_source(config->dataset),
       .view = view,
       .canvas = &w->canvas};
   const double start_s = cvy_now_s();
@@ -127,7 +128,8 @@ static cvy_err make_sample(float *image, int32_t *label, worker *w, cvy_sample s
 /* How many bad records may follow each other before it is not the records that are bad. */
 enum { MOST_SKIPPED = 100 };
 
-/* A record that cannot be read is an error, or else the next one takes its place: the same one whoever asks. */
+/* A record that cannot be read is an error, or else the next one takes its place: the same one whoever
+ * asks. */
 static cvy_err make_image(float *image, int32_t *label, int64_t *skipped, worker *w, cvy_sample sample,
                           int64_t view) {
   const cvy_loader_config *config = &w->loader->config;
@@ -183,7 +185,8 @@ static cvy_err fill(worker *w, int64_t n, int64_t *skipped) {
   return err;
 }
 
-/* Images `n` and n+1 become each other's partners; their random numbers are keyed by the first's place in the stream. */
+/* Images `n` and n+1 become each other's partners; their random numbers are keyed by the first's place in
+ * the stream. */
 static void mix(worker *w, int64_t n) {
   const cvy_loader *l = w->loader;
   const cvy_loader_config *config = &l->config;
@@ -271,14 +274,14 @@ static void *run(void *context) {
 /* ---- creation ---- */
 
 static cvy_err check_channels(const cvy_loader_config *config, const cvy_dataset_info *info) {
-  const bool raw = config->dataset->encoding == CVY_RAW;
+  const bool raw = cvy_dataset_encoding(config->dataset) == CVY_RAW;
   if (raw && info->c != config->c)
     return cvy_error(CVY_E_INPUT, "%s: images of %lld channels; the network takes %lld",
-                     config->dataset->files[0].path, (long long)info->c, (long long)config->c);
+                     cvy_dataset_source(config->dataset)->name, (long long)info->c, (long long)config->c);
   if (!raw && config->c != 1 && config->c != 3)
     return cvy_error(CVY_E_INPUT,
                      "%s: JPEG and PNG images can be decoded to 1 or 3 channels; the network takes %lld",
-                     config->dataset->files[0].path, (long long)config->c);
+                     cvy_dataset_source(config->dataset)->name, (long long)config->c);
   return CVY_OK;
 }
 
@@ -298,12 +301,13 @@ static cvy_err check_config(const cvy_loader_config *config) {
   int64_t h = info->h, w = info->w;
   if (config->augment) CVY_TRY(cvy_augment_size(&h, &w, config->augment, h, w));
   if (config->training)
-    CVY_TRY(cvy_augment_check_training(config->augment, config->microbatch, config->dataset));
+    CVY_TRY(
+        cvy_augment_check_training(config->augment, config->microbatch, cvy_dataset_source(config->dataset)));
   if (h && (h != config->h || w != config->w))
     return cvy_error(CVY_E_INPUT,
                      "%s: images that end as %lldx%lld; the network takes %lldx%lld (height x width)",
-                     config->dataset->files[0].path, (long long)h, (long long)w, (long long)config->h,
-                     (long long)config->w);
+                     cvy_dataset_source(config->dataset)->name, (long long)h, (long long)w,
+                     (long long)config->h, (long long)config->w);
   return CVY_OK;
 }
 

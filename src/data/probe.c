@@ -1,3 +1,4 @@
+/* Timing how a place delivers bytes. */
 #include "data/probe.h"
 
 #include "base/text.h"

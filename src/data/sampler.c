@@ -1,3 +1,4 @@
+/* Where each position of the stream lies in the dataset. */
 #include "data/sampler.h"
 
 cvy_sample cvy_sample_at(uint64_t seed, int64_t count, bool shuffle, int64_t position) {
@@ -18,9 +19,9 @@ typedef struct order {
   cvy_random where;
   int64_t count, block, window;
   int64_t full; /* blocks */
-  int64_t
-      short_at; /* the place of the short block: where it lies is drawn first, so that every place's begin is known */
-  int64_t missing; /* from it; 0: it is none */
+  /* Where the short block lies is drawn first, so that it is known where every place begins. */
+  int64_t short_at;
+  int64_t missing; /* records that the short block lacks; 0: there is none */
 } order;
 
 static order order_of(uint64_t seed, int64_t count, const cvy_blocks *blocks, int64_t epoch) {

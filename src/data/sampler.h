@@ -1,13 +1,14 @@
-/* The endless stream of epochs: position p is place p mod count of epoch p / count. With shuffling each epoch
- * is a permutation of its own, keyed by (seed, epoch); without, position p of an epoch is image p. A pure
- * function: nothing is stored, so any rank can ask for any position at any time.
+/* The endless stream of epochs: position p is place p mod count of epoch p / count. With shuffling each
+ * epoch is a permutation of its own, keyed by (seed, epoch); without, position p of an epoch is image p. A
+ * pure function: nothing is stored, so any rank can ask for any position at any time.
  *
- * Shuffled in blocks, neighbours of the file stay near each other in the stream: the epoch's blocks of `block` records, the
- * last of which may be short, come in random order, and within each window of `window` of them the records do. */
+ * Shuffled in blocks, neighbours of the file stay near each other in the stream: the epoch's blocks of
+ * `block` records, the last of which may be short, come in random order, and within each window of
+ * `window` of them the records do. */
 #ifndef CVY_DATA_SAMPLER_H
 #define CVY_DATA_SAMPLER_H
 
-#include "data/loader.h"
+#include "data/stream.h"
 
 typedef struct cvy_sample {
   int64_t epoch, index; /* of the image in the dataset */

@@ -1,6 +1,6 @@
-/* Pixels are taken BLOCK at a time and, where channels meet, spread into a plane a channel: in the first cache, and loops
- * that vectorise. They are compiled for AVX2 as well, which is 2.5 times as fast and gives the same bits;
- * CONVOY_KERNELS=portable does without. */
+/* Pixels are taken BLOCK at a time and, where channels meet, spread into a plane a channel: in the first
+ * cache, and loops that vectorise. They are compiled for AVX2 as well, which is 2.5 times as fast and
+ * gives the same bits; CONVOY_KERNELS=portable does without. */
 #include "picture/colour.h"
 
 #include <math.h>
@@ -67,8 +67,8 @@ INLINE void saturate(planes *p, float factor) {
   }
 }
 
-/* The hue in sixths of a turn: red 0, green 2, blue 4. A channel is full within one sixth of its own hue, and gone from two
- * sixths on. */
+/* The hue in sixths of a turn: red 0, green 2, blue 4. A channel is full within one sixth of its own hue,
+ * and gone from two sixths on. */
 INLINE void turn_hue(planes *p, float turns) {
   const float sixths = 6 * turns;
   for (int64_t i = 0; i < p->count; i++) {
@@ -185,7 +185,8 @@ static int64_t next_contrast(const cvy_adjustment *list, int64_t from, int64_t c
   return from;
 }
 
-/* A contrast needs the mean of what comes before it, so a pass ends there; with one contrast there are two. */
+/* A contrast needs the mean of what comes before it, so a pass ends there; with one contrast there are
+ * two. */
 void cvy_colour_adjust(float *px, int64_t pixels, int64_t c, const cvy_adjustment *list, int64_t count) {
   int64_t done = next_contrast(list, 0, count);
   pass next = {.list = list, .count = done, .measure = done < count};

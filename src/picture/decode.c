@@ -1,14 +1,14 @@
 /* Pictures: JPEG through libjpeg-turbo, PNG through libspng, and scaling.
  *
- * A picture is decoded whole or refused: a file that ends early or whose entropy-coded data is damaged is an
- * error, not a grey half. Warnings that leave every sample as it was meant (stray bytes before a marker, an
- * odd version number) are let through, for photographs found in the wild have them. Decoding uses the
- * accurate integer DCT, whose SIMD forms give the same bits as its C form.
+ * A picture is decoded whole or refused: a file that ends early or whose entropy-coded data is damaged is
+ * an error, not a grey half. Warnings that leave every sample as it was meant (stray bytes before a
+ * marker, an odd version number) are let through, for photographs found in the wild have them. Decoding
+ * uses the accurate integer DCT, whose SIMD forms give the same bits as its C form.
  *
- * Of a JPEG a part may be decoded: the entropy coding is read down to its last row, as there is no other way to it, but the
- * transform, the colours and all that is beyond are left out. */
+ * Of a JPEG a part may be decoded: the entropy coding is read down to its last row, as there is no other
+ * way to it, but the transform, the colours and all that is beyond are left out. */
 #include "picture/image.h"
-#include "picture/machines.h"
+#include "picture/loops.h"
 
 #include <ctype.h>
 #include <setjmp.h>
@@ -180,7 +180,8 @@ static unsigned coarsest(double shrink) {
   return shrink >= 8 ? 8 : shrink >= 4 ? 4 : shrink >= 2 ? 2 : 1;
 }
 
-/* Pixels first ... end-1 of `size`, MARGIN more than asked for: libjpeg blends colours with their neighbours. */
+/* Pixels first ... end-1 of `size`, MARGIN more than asked for: libjpeg blends colours with their
+ * neighbours. */
 enum { MARGIN = 2 };
 
 static void widen(int64_t *first, int64_t *end, int64_t from, int64_t length, int64_t scale, int64_t size) {
@@ -430,8 +431,8 @@ cvy_err cvy_image_size(int64_t *h, int64_t *w, int64_t *channels, const void *by
 
 /* ---- scaling ---- */
 
-/* One axis: output i is the sum of weights[i*stride + k] * input[first[i] + k] over k < count[i]; the weights behind those
- * are 0. */
+/* One axis: output i is the sum of weights[i*stride + k] * input[first[i] + k] over k < count[i]; the
+ * weights behind those are 0. */
 typedef struct axis {
   int64_t stride;
   int32_t *first, *count;
@@ -485,9 +486,9 @@ static axis axis_plan(void *memory, int64_t in, int64_t out) {
   return a;
 }
 
-/* `c`, `lanes` and mostly `taps` are constants where this is called: three channels are summed as four, one vector, of which the last
- * belongs to the next pixel and is written over by it. All of the stride is summed, for a loop of changing length is
- * mispredicted at every other pixel. */
+/* `c`, `lanes` and mostly `taps` are constants where this is called: three channels are summed as four,
+ * one vector, of which the last belongs to the next pixel and is written over by it. All of the stride is
+ * summed, for a loop of changing length is mispredicted at every other pixel. */
 static inline void scale_line(float *line, const float *samples, const axis *x, int64_t w, int64_t c,
                               int64_t lanes, int64_t taps) {
   for (int64_t i = 0; i < w; i++, line += c) {
@@ -499,7 +500,8 @@ static inline void scale_line(float *line, const float *samples, const axis *x, 
   }
 }
 
-/* samples: room for a row of the input, and zeros for a stride and a lane behind it; `line` too is longer by that. */
+/* samples: room for a row of the input, and zeros for a stride and a lane behind it; `line` too is longer
+ * by that. */
 static void scale_row(float *line, float *samples, const uint8_t *px, const axis *x, const cvy_image *in,
                       int64_t w) {
   for (int64_t j = 0; j < in->w * in->c; j++) samples[j] = (float)px[j];

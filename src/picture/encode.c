@@ -1,5 +1,5 @@
-/* Writing JPEG through libjpeg-turbo: baseline, colour at half the resolution (4:2:0), the accurate integer DCT, whose SIMD
- * forms give the same bits as its C form. Writing PNG through libspng. */
+/* Writing JPEG through libjpeg-turbo: baseline, colour at half the resolution (4:2:0), the accurate
+ * integer DCT, whose SIMD forms give the same bits as its C form. Writing PNG through libspng. */
 #include "picture/image.h"
 
 #include <setjmp.h>

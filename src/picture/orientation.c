@@ -1,5 +1,5 @@
-/* The orientation that a camera writes beside the picture (Exif 2.3, section 4.6.4, tag 274): the picture is stored as the
- * sensor lay, and the tag says how to turn it. Damaged EXIF data is none. */
+/* The orientation that a camera writes beside the picture (Exif 2.3, section 4.6.4, tag 274): the picture
+ * is stored as the sensor lay, and the tag says how to turn it. Damaged EXIF data is none. */
 #include "picture/image.h"
 
 #include <string.h>

@@ -1,10 +1,6 @@
-/* Pictures and the maps they consist of; render.c makes samples of them. */
+/* Pictures and the maps that they consist of. */
 #include "picture/picture.h"
 
-#include "picture/image.h"
-#include "picture/render.h"
-
-#include <math.h>
 #include <string.h>
 
 static const cvy_affine_map identity = {.xx = 1, .yy = 1};
@@ -15,15 +11,15 @@ cvy_picture cvy_picture_of(const void *samples, bool is_float, int64_t h, int64_
                        .c = c,
                        .whole_h = h,
                        .whole_w = w,
-                       .sheet = {.samples = samples,
-                                 .is_float = is_float,
-                                 .h = h,
-                                 .w = w,
-                                 .row_step = w * c,
-                                 .column_step = c,
-                                 .channel_step = 1,
-                                 .pixels_down = 1,
-                                 .pixels_across = 1}};
+                       .raster = {.samples = samples,
+                                  .is_float = is_float,
+                                  .h = h,
+                                  .w = w,
+                                  .row_step = w * c,
+                                  .column_step = c,
+                                  .channel_step = 1,
+                                  .pixels_down = 1,
+                                  .pixels_across = 1}};
 }
 
 cvy_err cvy_picture_of_encoded(cvy_picture *out, const cvy_encoded *encoded, int64_t channels) {
@@ -34,12 +30,13 @@ cvy_err cvy_picture_of_encoded(cvy_picture *out, const cvy_encoded *encoded, int
   return CVY_OK;
 }
 
-bool cvy_picture_of_decoded(cvy_picture *out, const cvy_encoded *encoded, int64_t channels) {
-  const cvy_decoded *decoded = encoded->decoded;
-  const cvy_entry *entry = NULL;
-  for (int i = 0; i < CVY_SCALES && !entry; i++) entry = cvy_cache_find(decoded->cache, decoded->key + i);
-  if (!entry || entry->c != channels) return false;
-  *out = cvy_picture_of(NULL, false, entry->whole_h, entry->whole_w, channels);
+bool cvy_picture_of_kept(cvy_picture *out, const cvy_encoded *encoded, int64_t channels) {
+  const cvy_keeper *keeper = encoded->keeper;
+  cvy_whole whole;
+  const uint8_t *samples = NULL;
+  for (int i = 0; i < CVY_SCALES && !samples; i++) samples = keeper->find(&whole, encoded->keeper_context, i);
+  if (!samples || whole.c != channels) return false;
+  *out = cvy_picture_of(NULL, false, whole.file_h, whole.file_w, channels);
   out->encoded = *encoded;
   return true;
 }
@@ -57,7 +54,8 @@ static cvy_affine_map composed(const cvy_affine_map *first, const cvy_affine_map
                           .y0 = a->yx * b->x0 + a->yy * b->y0 + a->y0};
 }
 
-/* Whether the centre of some pixel of h x w leads out of in_h x in_w. The corners are enough, as the map is affine. */
+/* Whether the centre of some pixel of h x w leads out of in_h x in_w. As the map is affine, the corners
+ * are enough. */
 static bool leads_out(const cvy_affine_map *m, int64_t h, int64_t w, int64_t in_h, int64_t in_w) {
   const double slack = 1e-6, most_x = (double)in_w, most_y = (double)in_h;
   for (int corner = 0; corner < 4; corner++) {
@@ -149,33 +147,24 @@ cvy_err cvy_picture_scale(cvy_picture *p, cvy_canvas *canvas, int64_t h, int64_t
 
 /* ---- samples ---- */
 
-void cvy_normaliser_set(cvy_normaliser *out, const float mean[], const float deviation[], int64_t channels) {
-  CVY_CHECK(channels >= 1 && channels <= CVY_MAX_CHANNELS);
-  for (int64_t k = 0; k < channels; k++) {
-    out->mean[k] = mean[k];
-    out->deviation[k] = deviation[k];
-    for (int i = 0; i < 256; i++) out->of_byte[k][i] = ((float)i - mean[k]) / deviation[k];
-  }
-}
-
-/* As if just drawn: then it need not be drawn again. */
+/* Whether the picture lies on the canvas as it was drawn last. */
 static bool is_drawn(const cvy_picture *p, const cvy_canvas *canvas) {
-  const cvy_raster *s = &p->sheet;
-  return s->samples && s->samples == canvas->samples[1 - canvas->next] && p->map_count == 0 && s->h == p->h &&
-         s->w == p->w && s->row_step == p->w * p->c;
+  const cvy_raster *r = &p->raster;
+  return r->samples && r->samples == cvy_canvas_last(canvas) && p->map_count == 0 && r->h == p->h &&
+         r->w == p->w && r->row_step == p->w * p->c;
 }
 
 cvy_err cvy_picture_draw(cvy_picture *p, float **samples, cvy_canvas *canvas) {
   static const float zeros[CVY_MAX_CHANNELS], ones[CVY_MAX_CHANNELS] = {1, 1, 1, 1};
   if (is_drawn(p, canvas)) {
-    *samples = canvas->samples[1 - canvas->next];
+    *samples = cvy_canvas_last(canvas);
     return CVY_OK;
   }
   cvy_normaliser as_they_are;
   cvy_normaliser_set(&as_they_are, zeros, ones, p->c);
-  float *sheet = cvy_canvas_next(canvas, p->h * p->w * p->c);
-  CVY_TRY(cvy_picture_normalise(sheet, p, canvas, &as_they_are));
-  *p = cvy_picture_of(sheet, true, p->h, p->w, p->c);
-  *samples = sheet;
+  float *drawn = cvy_canvas_raster(canvas, p->h * p->w * p->c);
+  CVY_TRY(cvy_picture_normalise(drawn, p, canvas, &as_they_are));
+  *p = cvy_picture_of(drawn, true, p->h, p->w, p->c);
+  *samples = drawn;
   return CVY_OK;
 }

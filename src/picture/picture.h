@@ -1,13 +1,17 @@
-/* A picture on its way from the file to the network: a sheet of samples and the maps that lead from the picture's pixels
- * back to it. Cropping, scaling, turning and bending only add a map; maps are composed where they can be, so that however
- * many there are, a sample is looked at once, and interpolated once, when the picture is drawn or normalised. A JPEG or PNG
- * is not decoded before that: then only the part in sight is, at the nearest scale.
+/* A picture on its way from the file to the network: a raster of samples and the maps that lead from the
+ * picture's pixels back to it. Cropping, scaling, turning and bending only add a map. Maps are composed
+ * where they can be, so that, however many there are, a sample is looked at once, and interpolated once,
+ * when the picture is drawn or normalised. A JPEG or PNG is not decoded before that; then only the part in
+ * sight is, at the nearest scale.
  *
- * Coordinates are those of areas: pixel i covers i ... i+1, its centre is i + 1/2. */
+ * Coordinates are those of areas: pixel i covers i ... i+1, its centre is i + 1/2.
+ *
+ * picture.c adds maps. When samples are wanted, sight.c finds what is in sight, raster.c decodes it, and
+ * render.c chooses one of three renderers. */
 #ifndef CVY_PICTURE_PICTURE_H
 #define CVY_PICTURE_PICTURE_H
 
-#include "data/cache.h"
+#include "picture/canvas.h"
 #include "picture/image.h"
 
 /* What is seen beyond the border of a picture. */
@@ -27,7 +31,8 @@ typedef struct cvy_affine_map {
   double xx, xy, x0, yx, yy, y0;
 } cvy_affine_map;
 
-/* Displacements [h+1][w+1] (x, then y) at the corners of h x w equal cells, in pixels; between them linear. */
+/* Displacements [h+1][w+1] (x, then y), in pixels, at the corners of h x w equal cells. They are linear in
+ * between. */
 typedef struct cvy_field {
   int64_t h, w;
   const float *at;
@@ -35,7 +40,7 @@ typedef struct cvy_field {
 
 typedef enum cvy_map_kind { CVY_MAP_AFFINE, CVY_MAP_LENS, CVY_MAP_FIELD } cvy_map_kind;
 
-/* From positions in a picture to positions in the one that it was made of, h x w. */
+/* Leads from positions in a picture to positions in the one that it was made of, h x w. */
 typedef struct cvy_map {
   cvy_map_kind kind;
   cvy_affine_map affine;
@@ -55,71 +60,74 @@ typedef struct cvy_raster {
   int64_t h, w;
   int64_t row_step, column_step, channel_step; /* in samples */
   double top, left;                            /* of the part, in the whole picture */
-  double pixels_down, pixels_across;           /* of the whole picture, that a pixel of the sheet covers */
+  double pixels_down, pixels_across;           /* of the whole picture, that a pixel here covers */
 } cvy_raster;
 
-/* The bytes of a JPEG or PNG file, to be decoded into `image`. */
+/* A whole picture that was decoded at 1/1, 1/2, 1/4 or 1/8 of its size. */
+enum { CVY_SCALES = 4 };
+typedef struct cvy_whole {
+  int64_t h, w, c;        /* as it was decoded: [h][w][c] bytes */
+  int64_t file_h, file_w; /* of the file's picture */
+  int64_t step;           /* as that of cvy_image_part */
+} cvy_whole;
+
+/* Who may keep a file's whole pictures, and reads its bytes when they are needed: functions on a context
+ * of the keeper's own. `index` 0 ... CVY_SCALES-1 says at which scale, 1/2^index; a file that has no
+ * scales is kept as 0. */
+typedef struct cvy_keeper {
+  /* The samples, which stay where they are; NULL: they are not kept. */
+  const uint8_t *(*find)(cvy_whole *whole, const void *context, int index);
+  bool (*has_room)(const void *context, size_t byte_count);
+  /* Copies the samples if it can. */
+  void (*keep)(const void *context, int index, const cvy_whole *whole, const uint8_t *samples);
+  cvy_err (*fetch)(const void **bytes, size_t *byte_count, const void *context) CVY_MUST_CHECK;
+} cvy_keeper;
+
+/* A JPEG or PNG file, to be decoded into `image`. */
 typedef struct cvy_encoded {
-  const void *bytes; /* NULL: `decoded` gets them when they are needed */
+  const void *bytes; /* NULL: the keeper fetches them when they are needed */
   size_t byte_count;
   cvy_image *image;
-  const struct cvy_decoded *decoded; /* NULL: no decoded pictures are kept */
+  const cvy_keeper *keeper; /* NULL: nobody keeps decoded pictures */
+  const void *keeper_context;
 } cvy_encoded;
-
-/* Where the whole pictures are that were decoded before, at 1/1, 1/2, 1/4 and 1/8 of their size. */
-enum { CVY_SCALES = 4 };
-typedef struct cvy_decoded {
-  cvy_cache *cache;
-  int64_t key; /* of the first scale; the others follow */
-  cvy_err (*fetch)(cvy_encoded *encoded);
-} cvy_decoded;
 
 typedef struct cvy_picture {
   int64_t h, w, c;
-  int64_t whole_h, whole_w; /* of what the sheet is of */
-  cvy_raster sheet;
-  cvy_encoded encoded; /* until the sheet is there */
+  int64_t whole_h, whole_w; /* of what the raster shows a part of */
+  cvy_raster raster;
+  cvy_encoded encoded; /* until the raster is there */
   int64_t map_count;
-  cvy_map maps[CVY_MOST_MAPS]; /* the first leads to the sheet's picture, the last from this one */
+  cvy_map maps[CVY_MOST_MAPS]; /* the first leads to the whole picture, the last from this one */
 } cvy_picture;
-
-/* Where pictures are drawn. Grows as needed and is reused. */
-typedef struct cvy_canvas {
-  float *samples[2];
-  size_t capacity_bytes[2];
-  int next;
-  float *fields; /* displacements, for augmentations that bend */
-  size_t fields_bytes;
-  void *lines; /* for rendering, as is: */
-  size_t lines_bytes;
-  cvy_image halved;
-  double decode_s, warp_s, copy_s; /* time spent on it: cvy_input_times */
-} cvy_canvas;
-void cvy_canvas_free(cvy_canvas *canvas);
 
 /* h x w x c samples, channels innermost. */
 cvy_picture cvy_picture_of(const void *samples, bool is_float, int64_t h, int64_t w, int64_t c);
 /* A file's bytes, of which only the header is read now. Errors as those of cvy_image_decode. */
 cvy_err cvy_picture_of_encoded(cvy_picture *out, const cvy_encoded *encoded, int64_t channels) CVY_MUST_CHECK;
 
-/* The same of pictures of which some scale is kept: nothing is read yet. False if none is. */
-bool cvy_picture_of_decoded(cvy_picture *out, const cvy_encoded *encoded, int64_t channels);
+/* A file of which the keeper has the whole picture at some scale, so that nothing is read yet. False: it
+ * has none. */
+bool cvy_picture_of_kept(cvy_picture *out, const cvy_encoded *encoded, int64_t channels);
 
-/* Decodes all of it now, in order to know that it can be: sheet.samples are its bytes. */
+/* Decodes all of it now, in order to know that it can be: raster.samples are its bytes. */
 cvy_err cvy_picture_decode(cvy_picture *picture) CVY_MUST_CHECK;
 
-/* The picture becomes h x w; `map` leads from it to what it was. Beyond that `edge` is seen; NULL only if nothing is. */
+/* The picture becomes h x w; `map` leads from it to what it was. `edge` is what is seen beyond that, NULL
+ * only if nothing is. */
 cvy_err cvy_picture_map(cvy_picture *picture, cvy_canvas *canvas, int64_t h, int64_t w,
                         const cvy_affine_map *map, const cvy_edge *edge) CVY_MUST_CHECK;
-/* Bends the picture, whose size stays. `field`, if not NULL, lies in memory of: */
+/* Bends the picture, whose size stays. `field`, if not NULL, lies in memory that cvy_picture_field gave. */
 cvy_err cvy_picture_bend(cvy_picture *picture, cvy_canvas *canvas, double lens, const cvy_field *field,
                          const cvy_edge *edge) CVY_MUST_CHECK;
 
-/* Room on the canvas for a field of displacements, until the picture is drawn; one that has a field already is drawn now. */
+/* Gives room on the canvas for a field of displacements, valid until the picture is drawn. A picture that
+ * has a field already is drawn now. */
 cvy_err cvy_picture_field(float **displacements, cvy_picture *picture, cvy_canvas *canvas,
                           int64_t count) CVY_MUST_CHECK;
 
-/* What it was lies `down` and `right` from the new top left corner (negative: cut off). */
+/* The picture becomes h x w; what it was lies `down` and `right` from the new top left corner (negative:
+ * cut off). */
 cvy_err cvy_picture_place(cvy_picture *picture, cvy_canvas *canvas, int64_t h, int64_t w, int64_t down,
                           int64_t right, const cvy_edge *edge) CVY_MUST_CHECK;
 /* Left becomes right. */
@@ -128,8 +136,9 @@ cvy_err cvy_picture_mirror(cvy_picture *picture, cvy_canvas *canvas) CVY_MUST_CH
 cvy_err cvy_picture_scale(cvy_picture *picture, cvy_canvas *canvas, int64_t h, int64_t w, double top,
                           double left, double part_h, double part_w) CVY_MUST_CHECK;
 
-/* Draws the picture on the canvas, which it then shows: h x w x c floats, to be changed at will. Valid until the draw
- * after the next. For augmentations that compute samples. */
+/* Draws the picture on the canvas, as h x w x c floats, which may be changed at will and are the picture
+ * from here on. They are valid until the draw after the next. This is for augmentations that compute
+ * samples. */
 cvy_err cvy_picture_draw(cvy_picture *picture, float **samples, cvy_canvas *canvas) CVY_MUST_CHECK;
 
 /* (sample - mean) / deviation; for the 256 values of a byte worked out beforehand. */

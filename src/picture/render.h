@@ -1,12 +1,14 @@
-/* Memory of a canvas. */
+/* The three ways from a picture's maps to normalised samples, out: [h][w][c]. The picture is decoded. */
 #ifndef CVY_PICTURE_RENDER_H
 #define CVY_PICTURE_RENDER_H
 
 #include "picture/picture.h"
 
-/* The next of the two sheets, in turn: a picture may lie on the one that was drawn last. */
-float *cvy_canvas_next(cvy_canvas *canvas, int64_t count);
-/* Room for a field of displacements. */
-float *cvy_canvas_field(cvy_canvas *canvas, int64_t count);
+/* Whole pixels are only moved and mirrored. False: that is not all, and nothing was drawn. */
+bool cvy_render_copy(float *out, const cvy_picture *p, const cvy_normaliser *n);
+/* The picture is scaled along its axes. False likewise. */
+bool cvy_render_scale(float *out, const cvy_picture *p, cvy_canvas *canvas, const cvy_normaliser *n);
+/* Anything else. The picture's raster may become coarser. */
+void cvy_render_warp(float *out, cvy_picture *p, cvy_canvas *canvas, const cvy_normaliser *n);
 
 #endif

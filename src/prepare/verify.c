@@ -5,7 +5,8 @@
 
 #include "base/text.h"
 #include "data/dataset.h"
-#include "data/dataset_parts.h"
+#include "data/shard.h"
+#include "file/h5.h"
 #include "file/bytes.h"
 #include "file/whole.h"
 #include "picture/picture.h"
@@ -70,7 +71,7 @@ static void read_one(const void *context, int64_t i, int thread) {
   cvy_picture picture;
   *o = (outcome){0};
   o->err = cvy_dataset_read(&picture, &o->label, r->dataset, &r->buffers[thread], r->first + i,
-                            r->dataset->info.c);
+                            cvy_dataset_describe(r->dataset)->c);
   if (!o->err && cvy_picture_decode(&picture))
     o->err = cvy_dataset_error_in(CVY_E_INPUT, r->dataset, r->first + i);
   if (o->err) o->message = cvy_format("%s", cvy_err_message());
@@ -129,20 +130,20 @@ static cvy_err read_with_buffers(cvy_verification *v, const char *split) {
 
 /* The names have a checksum of their own, which opening does not look at. */
 static cvy_err check_names(const cvy_dataset *dataset) {
-  for (int64_t k = 0; k < dataset->info.shard_count; k++) {
-    const cvy_dataset_file *file = &dataset->files[k];
+  for (int64_t k = 0; k < cvy_dataset_describe(dataset)->shard_count; k++) {
+    const cvy_file_records file = cvy_dataset_records_in(dataset, k);
     cvy_pool *pool = cvy_pool_create();
     char **names;
     int64_t count, expected;
     cvy_h5 *h5;
-    cvy_err err = cvy_h5_open(&h5, file->path);
+    cvy_err err = cvy_h5_open(&h5, file.path);
     if (!err && cvy_h5_has(h5, "names")) {
       err = cvy_h5_read_texts(h5, "names", &names, &count, pool);
       if (!err) err = cvy_h5_read_attr_i64(h5, "names", "checksum", &expected);
-      if (!err && (count != file->count ||
+      if (!err && (count != file.count ||
                    cvy_shard_checksum_of_texts((const char *const *)names, count) != expected))
         err = cvy_error(CVY_E_INPUT, "%s: dataset 'names': its checksum does not match; the file is damaged",
-                        file->path);
+                        file.path);
     }
     cvy_h5_discard(h5);
     cvy_pool_destroy(pool);
@@ -190,35 +191,31 @@ static void empty_folder(const char *path) {
   rmdir(path);
 }
 
-static size_t stored_bytes(const cvy_dataset *dataset, const cvy_dataset_file *file, int64_t row) {
-  return file->offsets ? (size_t)(file->offsets[row + 1] - file->offsets[row]) : dataset->record_bytes;
-}
-
 /* Copies the good records of file `k`; *bad walks through the list of bad ones. */
 static cvy_err copy_records(cvy_shard *shard, int64_t *kept, const cvy_verification *v, int64_t k,
                             int64_t *bad, char **names, cvy_read_buffer *buffer) {
-  const cvy_dataset_file *file = &v->dataset->files[k];
-  for (int64_t row = 0; row < file->count; row++) {
-    const int64_t index = file->first + row;
-    cvy_picture picture;
+  const cvy_file_records file = cvy_dataset_records_in(v->dataset, k);
+  for (int64_t row = 0; row < file.count; row++) {
+    const int64_t index = file.first + row;
+    const void *bytes;
+    size_t byte_count;
     int32_t label;
     if (*bad < v->bad_count && v->bad[*bad].index == index) {
       (*bad)++;
       continue;
     }
-    CVY_TRY(cvy_dataset_read(&picture, &label, v->dataset, buffer, index, v->dataset->info.c));
-    CVY_TRY(cvy_shard_add(shard, buffer->bytes, stored_bytes(v->dataset, file, row), label,
-                          names ? names[row] : NULL));
+    CVY_TRY(cvy_dataset_read_stored(&bytes, &byte_count, &label, v->dataset, buffer, index));
+    CVY_TRY(cvy_shard_add(shard, bytes, byte_count, label, names ? names[row] : NULL));
     (*kept)++;
   }
   return CVY_OK;
 }
 
-static cvy_err read_names(char ***out, cvy_pool *pool, const cvy_dataset_file *file) {
+static cvy_err read_names(char ***out, cvy_pool *pool, const char *path) {
   cvy_h5 *h5;
   int64_t count;
   *out = NULL;
-  CVY_TRY(cvy_h5_open(&h5, file->path));
+  CVY_TRY(cvy_h5_open(&h5, path));
   const cvy_err err = cvy_h5_has(h5, "names") ? cvy_h5_read_texts(h5, "names", out, &count, pool) : CVY_OK;
   cvy_h5_discard(h5);
   return err;
@@ -226,13 +223,13 @@ static cvy_err read_names(char ***out, cvy_pool *pool, const cvy_dataset_file *f
 
 static cvy_err rewrite_shard(int64_t *kept, const cvy_verification *v, const cvy_shards_config *config,
                              int64_t k, int64_t *bad, cvy_pool *pool) {
-  const cvy_dataset_file *file = &v->dataset->files[k];
+  const cvy_file_records file = cvy_dataset_records_in(v->dataset, k);
   char **names;
   cvy_shard *shard;
   cvy_read_buffer buffer;
-  CVY_TRY(read_names(&names, pool, file));
+  CVY_TRY(read_names(&names, pool, file.path));
   CVY_TRY(cvy_read_buffer_create(&buffer, v->dataset));
-  cvy_err err = cvy_shard_create(&shard, config, k, file->count);
+  cvy_err err = cvy_shard_create(&shard, config, k, file.count);
   if (!err) err = copy_records(shard, kept, v, k, bad, names, &buffer);
   cvy_read_buffer_free(&buffer);
   if (err)
@@ -264,7 +261,7 @@ static cvy_err rewrite(const cvy_verification *v, const char *work, const char *
   const cvy_shards_config config = {.dir = work,
                                     .split = split,
                                     .shard_count = info->shard_count,
-                                    .encoding = v->dataset->encoding,
+                                    .encoding = cvy_dataset_encoding(v->dataset),
                                     .h = info->h,
                                     .w = info->w,
                                     .c = info->c,

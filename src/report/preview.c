@@ -5,7 +5,6 @@
 #include "base/count.h"
 #include "base/text.h"
 #include "data/dataset.h"
-#include "data/dataset_parts.h"
 #include "report/sheet.h"
 
 #include <math.h>
@@ -34,7 +33,7 @@ typedef struct tones {
 static tones tones_of(const cvy_dataset *dataset) {
   const cvy_dataset_info *info = cvy_dataset_describe(dataset);
   tones t = {0, 255};
-  if (!dataset->is_float) return t;
+  if (!cvy_dataset_is_float(dataset)) return t;
   t = (tones){INFINITY, -INFINITY};
   for (int64_t k = 0; k < info->c; k++) {
     t.low = fminf(t.low, info->mean[k] - 2 * info->deviation[k]);
@@ -84,7 +83,7 @@ static cvy_err augment(cvy_image *out, desk *d, const cvy_preview *p, int64_t re
   cvy_augment_call call = {.training = p->training,
                            .random = {.seed = p->seed, .step = (uint32_t)epoch, .sample = (uint32_t)record},
                            .mean = info->mean,
-                           .data = info,
+                           .source = cvy_dataset_source(p->dataset),
                            .view = view,
                            .canvas = &d->canvas};
   CVY_TRY(cvy_augment_apply(&d->picture, p->augment, &call));
@@ -208,7 +207,8 @@ static void describe(char out[400], const plan *l) {
   if (p->training && cvy_augment_mixes(p->augment)) cvy_text_add(&text, ", before it is mixed with another");
   if (!p->chain && l->info->h == 0) cvy_text_add(&text, "; sizes are height x width");
   const tones t = tones_of(p->dataset);
-  if (p->dataset->is_float) cvy_text_add(&text, "; black is %g, white %g", (double)t.low, (double)t.high);
+  if (cvy_dataset_is_float(p->dataset))
+    cvy_text_add(&text, "; black is %g, white %g", (double)t.low, (double)t.high);
 }
 
 static int64_t write_heading(cvy_image *sheet, const plan *l) {

@@ -75,7 +75,7 @@ static cvy_err open_everything(trainer *t, const cvy_train_options *options) {
              "data.train");
   CVY_TRY_IN(cvy_dataset_keep(t->train, (cvy_keep)r->data.cache.keep, (size_t)r->data.cache.memory_mib << 20),
              "data.cache");
-  CVY_TRY(cvy_augment_check_training(t->train_augment, r->microbatch, t->train));
+  CVY_TRY(cvy_augment_check_training(t->train_augment, r->microbatch, cvy_dataset_source(t->train)));
   if (r->data.val[0])
     CVY_TRY_IN(cvy_open_data(&t->val, &t->val_augment, r->data.val, "val", cvy_recipe_evaluation(r), net,
                              cvy_dataset_describe(t->train)),

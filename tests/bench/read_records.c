@@ -1,4 +1,5 @@
 /* Reading raw records as Convoy does, and their bytes by bare pread, in turn, on one thread. */
+#include "data/dataset.h"
 #include "data/dataset_parts.h"
 #include "data/loader.h"
 

@@ -4,6 +4,7 @@
  * it: in what is there, types, shapes (also huge ones, without storage), contents, checksums. */
 #include "fuzz.h"
 
+#include "data/dataset.h"
 #include "data/dataset_parts.h"
 
 #include <hdf5.h>

@@ -66,7 +66,7 @@ static void windows_equal_copies(void) {
     const bool is_float = between(&random, 0, 1), channels_first = between(&random, 0, 1);
     cvy_picture picture = cvy_picture_of(is_float ? (void *)floats : (void *)bytes, is_float, h, w, c);
     if (channels_first)
-      picture.sheet.row_step = w, picture.sheet.column_step = 1, picture.sheet.channel_step = h * w;
+      picture.raster.row_step = w, picture.raster.column_step = 1, picture.raster.channel_step = h * w;
     reference.h = h, reference.w = w, reference.c = c;
     for (int64_t i = 0; i < h * w * c; i++) {
       const int64_t pixel = i / c, k = i % c, at = channels_first ? k * h * w + pixel : i;

@@ -1,7 +1,8 @@
-/* The augmentations that compute samples: against references in double precision and against torchvision, identity,
- * statistics, evaluation, errors. */
+/* The augmentations that compute samples: against references in double precision and against torchvision,
+ * identity, statistics, evaluation, errors. */
 #include "arrays.h"
 
+#include "augment/chain.h"
 #include "augment/pixels.h"
 
 /* ---- the reference ---- */
@@ -55,8 +56,8 @@ static void colours(float *px, int64_t count, uint32_t which) {
   }
 }
 
-/* Every adjustment and every order of two, three, four; factors up to 2. Each step rounds some times, at 2^-24 of at most
- * 255 * 2 + 255, and the next may double what is there: 1e-4 a step, and 1e-3 for four. */
+/* Every adjustment and every order of two, three, four; factors up to 2. Each step rounds some times, at
+ * 2^-24 of at most 255 * 2 + 255, and the next may double what is there: 1e-4 a step, and 1e-3 for four. */
 static void adjusting_equals_the_reference(void) {
   cvy_random random = {.seed = 9, .purpose = CVY_FOR_TEST};
   for (uint32_t trial = 0; trial < 400; trial++) {
@@ -132,8 +133,8 @@ static void hue_there_and_back(void) {
   }
 }
 
-/* torchvision's luma has 0.2989 for our 0.299, which is 0.026 for white, times at most 1 - amount = 1; its numbers have six
- * digits, its hue goes by 0 to 1: 0.06 in all. */
+/* torchvision's luma has 0.2989 for our 0.299, which is 0.026 for white, times at most 1 - amount = 1; its
+ * numbers have six digits, its hue goes by 0 to 1: 0.06 in all. */
 static void equals_torchvision(void) {
   static const char *const tones[] = {"brightness", "contrast", "saturation", "hue"};
   cvy_pool *pool = cvy_pool_create();
@@ -539,8 +540,8 @@ static void shifts(void) {
   cvy_augment_destroy(chain);
 }
 
-/* Mean 0 and deviation `deviation` within five deviations of theirs; as many as there should be on each side of 0 and
- * within one deviation. */
+/* Mean 0 and deviation `deviation` within five deviations of theirs; as many as there should be on each
+ * side of 0 and within one deviation. */
 static bool is_normal(const double *values, int64_t count, double deviation) {
   double sum = 0, squares = 0, fourths = 0;
   int64_t positive = 0, near = 0;

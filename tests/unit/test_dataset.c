@@ -3,6 +3,7 @@
 #include "pictures.h"
 #include "shards.h"
 
+#include "data/dataset.h"
 #include "data/dataset_parts.h"
 
 #include <math.h>
@@ -328,6 +329,40 @@ static void encoded_images(void) {
   free(dir);
 }
 
+/* Files in a row hold all records, and their stored bytes are those that were written. */
+static void stored_records_file_by_file(void) {
+  char *dir = raw_dataset("stored", 3, 20, 8, 8, 1);
+  cvy_dataset *dataset = open_it(dir, "train");
+  const cvy_dataset_info *info = cvy_dataset_describe(dataset);
+  cvy_read_buffer buffer;
+  int64_t next = 0;
+  CU_ASSERT_EQUAL_FATAL(cvy_read_buffer_create(&buffer, dataset), CVY_OK);
+  CU_ASSERT_EQUAL(cvy_dataset_encoding(dataset), CVY_RAW);
+  CU_ASSERT_FALSE(cvy_dataset_is_float(dataset));
+  CU_ASSERT_STRING_EQUAL(cvy_dataset_source(dataset)->name, cvy_dataset_records_in(dataset, 0).path);
+  CU_ASSERT_EQUAL(cvy_dataset_source(dataset)->has_colour, info->has_colour);
+  for (int64_t k = 0; k < info->shard_count; k++) {
+    const cvy_file_records file = cvy_dataset_records_in(dataset, k);
+    CU_ASSERT_EQUAL(file.first, next);
+    for (next = file.first; next < file.first + file.count; next++) {
+      uint8_t expected[64];
+      const void *bytes;
+      size_t byte_count;
+      int32_t label;
+      fill_record(expected, next, 8, 8, 1);
+      CU_ASSERT_EQUAL_FATAL(cvy_dataset_read_stored(&bytes, &byte_count, &label, dataset, &buffer, next),
+                            CVY_OK);
+      CU_ASSERT_EQUAL_FATAL(byte_count, sizeof expected);
+      CU_ASSERT_EQUAL(memcmp(bytes, expected, sizeof expected), 0);
+      CU_ASSERT_EQUAL(label, label_of_record(next));
+    }
+  }
+  CU_ASSERT_EQUAL(next, 20);
+  cvy_read_buffer_free(&buffer);
+  cvy_dataset_close(dataset);
+  free(dir);
+}
+
 /* ---- damage ---- */
 
 /* Opens and reads everything; CVY_OK only if every record is what was written. */
@@ -343,7 +378,7 @@ static cvy_err read_everything(const char *path, int64_t count, int64_t h, int64
     int32_t label;
     err = cvy_dataset_read(&picture, &label, dataset, &buffer, i, 1);
     if (err) break;
-    const uint8_t *px = picture.sheet.samples;
+    const uint8_t *px = picture.raster.samples;
     bool same = label == label_of_record(i);
     for (int64_t p = 0; p < h * w && same; p++) same = px[p] == sample_of(i, p / w, p % w, 0);
     CU_ASSERT_TRUE(same);
@@ -609,6 +644,6 @@ static void python_writes_it(void) {
 
 SUITE("dataset", TEST(every_way_to_name_it), TEST(sets_that_are_not_whole), TEST(shards_that_disagree),
       TEST(wrong_contents), TEST(encoded_with_bad_offsets), TEST(encoded_images),
-      TEST(a_flipped_byte_in_a_record), TEST(truncated_at_any_length), TEST(random_damage),
-      TEST(foreign_floats_channels_first), TEST(foreign_shapes), TEST(foreign_labels),
+      TEST(stored_records_file_by_file), TEST(a_flipped_byte_in_a_record), TEST(truncated_at_any_length),
+      TEST(random_damage), TEST(foreign_floats_channels_first), TEST(foreign_shapes), TEST(foreign_labels),
       TEST(foreign_not_a_number), TEST(python_writes_it))

@@ -4,7 +4,9 @@
 #include "shards.h"
 
 #include "base/yaml.h"
+#include "data/dataset.h"
 #include "data/dataset_parts.h"
+#include "data/loader.h"
 #include "data/sampler.h"
 
 #include <math.h>
@@ -41,7 +43,8 @@ static void each_epoch_is_a_permutation(void) {
   CU_ASSERT_TRUE(plain.epoch == 4 && plain.index == 7);
 }
 
-/* One epoch in blocks: a permutation, whose windows hold whole blocks, all of them the stream says they hold. */
+/* One epoch in blocks: a permutation, whose windows hold whole blocks, all of them the stream says they
+ * hold. */
 static void check_blocks(int64_t count, const cvy_blocks *blocks, int64_t epoch) {
   static int64_t seen[5000], window_of_block[5000];
   const int64_t block = blocks->block, all = (count + block - 1) / block;
@@ -80,7 +83,8 @@ static void each_epoch_in_blocks_is_a_permutation(void) {
           check_blocks(counts[i], &(cvy_blocks){sizes[j], windows[k]}, epoch);
 }
 
-/* It is a good shuffle nonetheless: over many epochs a record comes everywhere, and the short block into every window. */
+/* It is a good shuffle nonetheless: over many epochs a record comes everywhere, and the short block into
+ * every window. */
 static void blocks_come_everywhere(void) {
   enum { COUNT = 103, EPOCHS = 2000, TENTHS = 10, WINDOWS = 4 };
   const cvy_blocks blocks = {10, 3};
@@ -93,7 +97,8 @@ static void blocks_come_everywhere(void) {
       in_window[cvy_shuffle_window_at(4, COUNT, &blocks, p).number % WINDOWS] += s.index == COUNT - 1;
       as_before += s.index == cvy_sample_in_blocks(4, COUNT, &blocks, p + COUNT).index;
     }
-  /* 200 in each tenth; windows of 3, 3, 3 and 2 of the 11 blocks; 1 of 103 places as before: six standard deviations. */
+  /* 200 in each tenth; windows of 3, 3, 3 and 2 of the 11 blocks; 1 of 103 places as before: six standard
+   * deviations. */
   for (int i = 0; i < TENTHS; i++) CU_ASSERT(in_tenth[i] > 120 && in_tenth[i] < 280);
   for (int i = 0; i < WINDOWS; i++) CU_ASSERT(llabs(in_window[i] - (i < 3 ? 545 : 364)) < 120);
   CU_ASSERT(llabs(as_before - EPOCHS) < 270);
@@ -351,7 +356,8 @@ static void kept_records_are_the_same(void) {
   drop_rig(&r);
 }
 
-/* Noise in all the forms that files have: 4:2:0, 4:4:4, grey, PNG; some large enough to be looked at at every scale. */
+/* Noise in all the forms that files have: 4:2:0, 4:4:4, grey, PNG; some large enough to be looked at at
+ * every scale. */
 static file_bytes noisy_file(int64_t i) {
   cvy_image image = {0};
   const int64_t c = i % 4 == 2 ? 1 : 3;
@@ -453,8 +459,8 @@ static void kept_records_are_not_read_again(void) {
   drop_rig(&r);
 }
 
-/* Bad records: the run's error is that of the first one in the stream, whatever the number of threads; or else the next
- * record takes its place. */
+/* Bad records: the run's error is that of the first one in the stream, whatever the number of threads; or
+ * else the next record takes its place. */
 static void bad_records_end_the_stream_or_are_skipped(void) {
   rig r = make_rig("bad", 50, 3, NULL);
   r.config.training = false;

@@ -1,5 +1,5 @@
-/* The memory of the loader is bounded by its depth and its threads, however large the set is. A program of its own, as the
- * most that was ever resident only grows. */
+/* The memory of the loader is bounded by its depth and its threads, however large the set is. A program of
+ * its own, as the most that was ever resident only grows. */
 #include "shards.h"
 
 #include "data/dataset.h"

@@ -1,9 +1,11 @@
-/* Pictures mixed by twos, and several views of one: the stream, by hand; the scores of views; what is refused. */
+/* Pictures mixed by twos, and several views of one: the stream, by hand; the scores of views; what is
+ * refused. */
 #include "shards.h"
 
 #include "base/yaml.h"
 #include "augment/augmentation.h"
 #include "augment/chain.h"
+#include "data/loader.h"
 #include "data/sampler.h"
 #include "train/score.h"
 
@@ -24,8 +26,8 @@ static void beta_variates_have_their_moments(void) {
       CU_ASSERT(where.unit <= 2 * (2 * 32 + 1));
       sum += x, squares += (x - 0.5) * (x - 0.5);
     }
-    /* Five deviations: of the mean sqrt(variance / n), of the variance at most sqrt(2 / n) of it, for no symmetric beta
-     * has heavier tails than the normal distribution. */
+    /* Five deviations: of the mean sqrt(variance / n), of the variance at most sqrt(2 / n) of it, for no
+     * symmetric beta has heavier tails than the normal distribution. */
     CU_ASSERT_DOUBLE_EQUAL(sum / DRAWS, 0.5, 5 * sqrt(variance / DRAWS));
     CU_ASSERT_DOUBLE_EQUAL(squares / DRAWS, variance, 5 * sqrt(2.0 / DRAWS) * variance);
   }
@@ -305,7 +307,8 @@ static void views_come_one_after_the_other(void) {
   drop_rig(&r);
 }
 
-/* Of the whole set, by cvy_tally_add_views: as what is worked out by hand, in double, from the net's weights. */
+/* Of the whole set, by cvy_tally_add_views: as what is worked out by hand, in double, from the net's
+ * weights. */
 static const char small_net[] = "name: n\ninput: [7, 6, 3]\nlayers:\n"
                                 "  - fc: {outputs: 5, init: gaussian, init_std: 0.1}\n  - softmax_loss\n";
 
@@ -456,7 +459,7 @@ static void colours_of_the_set(void) {
   CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), r.dir));
   CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "convoy prepare"));
 
-  cvy_dataset_info known = *info;
+  cvy_augment_source known = *cvy_dataset_source(r.dataset);
   known.has_colour = true;
   for (int k = 0; k < 3; k++) known.colour_values[k] = 65025.0f * (k == 0 ? 0.04f : k == 1 ? 0.02f : 0.01f);
   known.colour_vectors[0][1] = known.colour_vectors[1][2] = known.colour_vectors[2][0] = 1;
@@ -467,7 +470,7 @@ static void colours_of_the_set(void) {
     for (int k = 0; k < 2; k++) {
       cvy_picture picture = cvy_picture_of(px, true, H, W, C);
       cvy_augment_call call = {
-          .training = true, .random = {.sample = sample}, .data = &known, .canvas = &canvas};
+          .training = true, .random = {.sample = sample}, .source = &known, .canvas = &canvas};
       CU_ASSERT_EQUAL(cvy_augment_apply(&picture, k ? given.augment : r.augment, &call), CVY_OK);
       CU_ASSERT_EQUAL(cvy_picture_draw(&picture, &drawn[k], &canvas), CVY_OK);
     }

@@ -1,5 +1,5 @@
-/* Pictures through maps against a plain double-precision reference; parts of JPEGs against whole ones; and the augmentations
- * that move, scale, turn and bend. */
+/* Pictures through maps against a plain double-precision reference; parts of JPEGs against whole ones; and
+ * the augmentations that move, scale, turn and bend. */
 #include "pictures.h"
 #include "suite.h"
 
@@ -223,8 +223,8 @@ static file_bytes jpeg_of(int64_t h, int64_t w) {
   return file;
 }
 
-/* What a part shows is what the whole shows there, but for the outermost pixels, whose colours are blended with fewer
- * neighbours. */
+/* What a part shows is what the whole shows there, but for the outermost pixels, whose colours are blended
+ * with fewer neighbours. */
 static void parts_equal_the_whole(void) {
   cvy_random r = {.seed = 10, .purpose = CVY_FOR_TEST};
   const file_bytes file = jpeg_of(203, 171);
@@ -249,7 +249,8 @@ static void parts_equal_the_whole(void) {
   cvy_image_free(&whole), cvy_image_free(&some), free(file.bytes);
 }
 
-/* A decoder that is asked for less resolution than there is gives the means of blocks, nearly: the file is lossy. */
+/* A decoder that is asked for less resolution than there is gives the means of blocks, nearly: the file is
+ * lossy. */
 static void coarse_parts_are_means(void) {
   const file_bytes file = jpeg_of(200, 160);
   cvy_image some = {0};
@@ -276,7 +277,7 @@ static void decoding_waits_for_the_chain(void) {
   cvy_image whole = {0}, some = {0};
   CU_ASSERT_EQUAL_FATAL(cvy_image_decode(&whole, file.bytes, file.count, 3), CVY_OK);
   cvy_picture a, b = cvy_picture_of(whole.px, false, 90, 120, 3);
-  const cvy_encoded encoded = {file.bytes, file.count, &some, NULL};
+  const cvy_encoded encoded = {.bytes = file.bytes, .byte_count = file.count, .image = &some};
   CU_ASSERT_EQUAL_FATAL(cvy_picture_of_encoded(&a, &encoded, 3), CVY_OK);
   CU_ASSERT(a.h == 90 && a.w == 120 && a.c == 3);
   for (int i = 0; i < 2; i++) {
@@ -296,8 +297,8 @@ static void damage_is_told_when_drawn(void) {
   cvy_image image = {0};
   float *samples;
   cvy_picture picture;
-  const cvy_encoded encoded = {file.bytes, file.count / 2, &image, NULL},
-                    no_header = {file.bytes, 20, &image, NULL};
+  const cvy_encoded encoded = {.bytes = file.bytes, .byte_count = file.count / 2, .image = &image},
+                    no_header = {.bytes = file.bytes, .byte_count = 20, .image = &image};
   CU_ASSERT_EQUAL(cvy_picture_of_encoded(&picture, &no_header, 3), CVY_E_INPUT);
   CU_ASSERT_EQUAL_FATAL(cvy_picture_of_encoded(&picture, &encoded, 3), CVY_OK);
   CU_ASSERT_EQUAL(cvy_picture_draw(&picture, &samples, &canvas), CVY_E_INPUT);
@@ -305,7 +306,115 @@ static void damage_is_told_when_drawn(void) {
   cvy_image_free(&image), free(file.bytes);
 }
 
+/* ---- whole pictures that somebody keeps ---- */
+
+typedef struct shelf {
+  file_bytes file;
+  size_t room;
+  cvy_whole wholes[CVY_SCALES];
+  uint8_t *samples[CVY_SCALES];
+  int fetched;
+} shelf;
+
+/* A keeper's context is const, as whole pictures are found by many threads. */
+static shelf *shelf_of(const void *context) {
+  return (shelf *)(uintptr_t)context;
+}
+
+static const uint8_t *find_on_shelf(cvy_whole *whole, const void *context, int index) {
+  *whole = shelf_of(context)->wholes[index];
+  return shelf_of(context)->samples[index];
+}
+
+static bool shelf_has_room(const void *context, size_t byte_count) {
+  return byte_count <= shelf_of(context)->room;
+}
+
+static void put_on_shelf(const void *context, int index, const cvy_whole *whole, const uint8_t *samples) {
+  shelf *s = shelf_of(context);
+  const size_t bytes = (size_t)(whole->h * whole->w * whole->c);
+  CU_ASSERT_PTR_NULL_FATAL(s->samples[index]);
+  s->wholes[index] = *whole;
+  s->samples[index] = malloc(bytes);
+  memcpy(s->samples[index], samples, bytes);
+}
+
+static cvy_err fetch_for_shelf(const void **bytes, size_t *byte_count, const void *context) {
+  shelf *s = shelf_of(context);
+  s->fetched++;
+  *bytes = s->file.bytes;
+  *byte_count = s->file.count;
+  return CVY_OK;
+}
+
+static const cvy_keeper shelf_keeper = {find_on_shelf, shelf_has_room, put_on_shelf, fetch_for_shelf};
+
+static void clear_shelf(shelf *s) {
+  for (int i = 0; i < CVY_SCALES; i++) free(s->samples[i]);
+  *s = (shelf){.file = s->file, .room = s->room};
+}
+
+/* A part of the picture at half its size; valid until the next call. */
+static const float *drawn_part(cvy_picture *p) {
+  CU_ASSERT_EQUAL(cvy_picture_scale(p, &canvas, 30, 20, 10, 20, 62, 44), CVY_OK);
+  return drawn(p);
+}
+
+/* With room and without, and when the whole is there already. */
+static void kept_pictures_are_the_same(void) {
+  enum { FLOATS = 30 * 20 * 3 };
+  cvy_image image = {0};
+  shelf s = {.file = jpeg_of(90, 120)};
+  const cvy_encoded alone = {.bytes = s.file.bytes, .byte_count = s.file.count, .image = &image};
+  cvy_encoded kept = {.image = &image, .keeper = &shelf_keeper, .keeper_context = &s};
+  cvy_picture picture;
+  float expected[FLOATS];
+  CU_ASSERT_EQUAL_FATAL(cvy_picture_of_encoded(&picture, &alone, 3), CVY_OK);
+  memcpy(expected, drawn_part(&picture), sizeof expected);
+  for (int has_room = 0; has_room < 2; has_room++) {
+    s.room = has_room ? 45 * 60 * 3 : 45 * 60 * 3 - 1;
+    CU_ASSERT_FALSE(cvy_picture_of_kept(&picture, &kept, 3));
+    kept.bytes = s.file.bytes, kept.byte_count = s.file.count;
+    CU_ASSERT_EQUAL_FATAL(cvy_picture_of_encoded(&picture, &kept, 3), CVY_OK);
+    CU_ASSERT_EQUAL(memcmp(drawn_part(&picture), expected, sizeof expected), 0);
+    kept.bytes = NULL;
+    CU_ASSERT_EQUAL(s.samples[1] != NULL, has_room);
+    CU_ASSERT_TRUE(!s.samples[0] && !s.samples[2] && !s.samples[3]);
+    CU_ASSERT_EQUAL(cvy_picture_of_kept(&picture, &kept, 3), has_room);
+    if (has_room) CU_ASSERT_EQUAL(memcmp(drawn_part(&picture), expected, sizeof expected), 0);
+    CU_ASSERT_EQUAL(s.fetched, 0);
+  }
+  CU_ASSERT_FALSE(cvy_picture_of_kept(&picture, &kept, 1));
+  clear_shelf(&s);
+  cvy_image_free(&image), free(s.file.bytes);
+}
+
+/* Another scale than the one that is kept needs the file's bytes, once. */
+static void bytes_are_fetched_when_needed(void) {
+  cvy_image image = {0};
+  shelf s = {.file = jpeg_of(90, 120), .room = SIZE_MAX};
+  cvy_encoded kept = {.bytes = s.file.bytes,
+                      .byte_count = s.file.count,
+                      .image = &image,
+                      .keeper = &shelf_keeper,
+                      .keeper_context = &s};
+  cvy_picture picture;
+  CU_ASSERT_EQUAL_FATAL(cvy_picture_of_encoded(&picture, &kept, 3), CVY_OK);
+  drawn_part(&picture);
+  kept.bytes = NULL;
+  for (int i = 0; i < 3; i++) {
+    CU_ASSERT_TRUE_FATAL(cvy_picture_of_kept(&picture, &kept, 3));
+    CU_ASSERT_TRUE(picture.h == 90 && picture.w == 120);
+    drawn(&picture);
+    CU_ASSERT_EQUAL(s.fetched, 1);
+    CU_ASSERT_PTR_NOT_NULL(s.samples[0]);
+  }
+  clear_shelf(&s);
+  cvy_image_free(&image), free(s.file.bytes);
+}
+
 SUITE("picture", TEST(warps_equal_the_reference), TEST(maps_are_composed),
       TEST(many_maps_are_drawn_in_between), TEST(shrinking_is_the_mean),
       TEST(growing_lies_between_neighbours), TEST(parts_equal_the_whole), TEST(coarse_parts_are_means),
-      TEST(decoding_waits_for_the_chain), TEST(damage_is_told_when_drawn))
+      TEST(decoding_waits_for_the_chain), TEST(damage_is_told_when_drawn), TEST(kept_pictures_are_the_same),
+      TEST(bytes_are_fetched_when_needed))

@@ -1,6 +1,7 @@
 /* From inputs to shards: sizes, order, statistics, repeatability, and what is left behind after an error. */
 #include "suite.h"
 #include "sets.h"
+#include "data/dataset.h"
 #include "data/dataset_parts.h"
 
 #include <dirent.h>
@@ -417,7 +418,7 @@ static void read_cat(cvy_image *out, size_t *byte_count, const char *dir) {
   }
   cvy_image_resize_buffer(out, picture.h, picture.w, 3);
   CU_ASSERT_EQUAL_FATAL(cvy_picture_decode(&picture), CVY_OK);
-  memcpy(out->px, picture.sheet.samples, (size_t)(picture.h * picture.w * 3));
+  memcpy(out->px, picture.raster.samples, (size_t)(picture.h * picture.w * 3));
   cvy_read_buffer_free(&buffer);
   cvy_dataset_close(dataset);
 }

@@ -6,6 +6,7 @@
 #include "base/yaml.h"
 #include "augment/augmentation.h"
 #include "augment/chain.h"
+#include "data/loader.h"
 #include "data/sampler.h"
 #include "report/font.h"
 #include "report/preview.h"
