@@ -5,6 +5,7 @@
 #include "data/dataset.h"
 
 #include "data/dataset_parts.h"
+#include "file/checked.h"
 #include "picture/picture.h"
 #include <convoy/data.h>
 
@@ -242,7 +243,7 @@ static cvy_err fetch(const void **bytes, size_t *byte_count, const cvy_dataset *
   *bytes = kept ? kept->bytes : buffer->bytes;
   if (kept) return CVY_OK;
   CVY_TRY(read_row(buffer->bytes, *byte_count, dataset, file, row));
-  const uint32_t found = file->checksums ? cvy_shard_checksum(buffer->bytes, *byte_count) : 0;
+  const uint32_t found = file->checksums ? cvy_checked_sum(buffer->bytes, *byte_count) : 0;
   if (file->checksums && found != file->checksums[row])
     return cvy_error(CVY_E_INPUT, "checksum %08x does not match %08x; the file is damaged", found,
                      file->checksums[row]);

@@ -86,21 +86,19 @@ cvy_err cvy_h5_read_text(cvy_h5 *file, const char *name, int64_t index, char **o
 cvy_err cvy_h5_visit(cvy_h5 *file, void (*visit)(void *context, const char *name),
                      void *context) CVY_MUST_CHECK;
 
-/* Writes a file whole or not at all: cvy_h5_begin creates it under a temporary name beside `path`, later
- * cvy_h5_commit syncs, renames to `path` and syncs the folder; cvy_h5_rollback removes it. An error of commit
- * has removed it too. */
+/* Writes a file whole or not at all (file/whole.h). cvy_h5_begin creates it under its temporary name, and
+ * cvy_h5_commit syncs it, renames it to `path` and syncs the folder. cvy_h5_rollback removes it; so does
+ * an error of the commit. */
 cvy_err cvy_h5_begin(cvy_h5 **out, const char *path) CVY_MUST_CHECK;
 cvy_err cvy_h5_commit(cvy_h5 *file) CVY_MUST_CHECK;
 void cvy_h5_rollback(cvy_h5 *file); /* NULL is allowed */
 
-/* The same in pieces, for many files that come to stand together: after begin, cvy_h5_close leaves the
- * temporary file; cvy_h5_resume opens it again; once closed, cvy_h5_publish renames it or cvy_h5_withdraw
- * removes it. `path` is the final name throughout. */
+/* The same in pieces, for many files that come to stand together. cvy_h5_close leaves a begun file under
+ * its temporary name, and cvy_h5_resume opens it there again. Once it is closed, cvy_whole_publish renames
+ * it, or cvy_whole_withdraw removes it. `path` is the name in the end throughout. */
 cvy_err cvy_h5_resume(cvy_h5 **out, const char *path) CVY_MUST_CHECK;
-cvy_err cvy_h5_publish(const char *path) CVY_MUST_CHECK;
-void cvy_h5_withdraw(const char *path);
 
-/* "1.10.8" of the library in use. */
+/* The version of the library in use, such as "1.10.8". */
 const char *cvy_h5_version(void);
 
 #endif

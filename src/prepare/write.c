@@ -1,6 +1,11 @@
-/* Records to shards: a shard's records are read, decoded and encoded by all threads of the rank, some at a time, and
- * written in their order by one. */
-#include "prepare/job.h"
+/* From records to shards. All threads of a rank read, decode and encode some records of a shard at a time;
+ * one thread writes them in their order. */
+#include "prepare/write.h"
+
+#include "prepare/journal.h"
+#include "prepare/plan.h"
+#include "prepare/progress.h"
+#include "prepare/work.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -255,22 +260,24 @@ static int64_t place(const cvy_prepare_part *part, int64_t shard) {
 cvy_err cvy_prepare_write_shard(cvy_prepare_job *j, int64_t shard) {
   const cvy_prepare_part *part = cvy_prepare_part_of(j, shard);
   const cvy_source *s = &j->groups[part->group].source;
-  const cvy_shards_config config = {.dir = j->work_dir,
-                                    .split = part->split,
-                                    .shard_count = part->shard_count,
-                                    .encoding = j->encoded ? CVY_ENCODED : CVY_RAW,
-                                    .h = s->h,
-                                    .w = s->w,
-                                    .c = s->c,
-                                    .class_count = s->class_count,
-                                    .class_names = s->class_names};
   const int64_t first = place(part, shard), end = place(part, shard + 1);
+  const cvy_shard_config config = {.dir = j->work_dir,
+                                   .split = part->split,
+                                   .shard = shard - part->first_shard,
+                                   .shard_count = part->shard_count,
+                                   .most = end - first,
+                                   .encoding = j->encoded ? CVY_ENCODED : CVY_RAW,
+                                   .h = s->h,
+                                   .w = s->w,
+                                   .c = s->c,
+                                   .class_count = s->class_count,
+                                   .class_names = s->class_names};
   cvy_rejects rejects = {0};
   cvy_shard *file;
   if (j->stop) return CVY_OK;
   if (!j->workers) j->workers = cvy_new(sizeof *j->workers * (size_t)cvy_threads());
   for (int t = 0; t < cvy_threads(); t++) j->workers[t].sums = (cvy_pixel_sums){0};
-  CVY_TRY(cvy_shard_create(&file, &config, shard - part->first_shard, end - first));
+  CVY_TRY(cvy_shard_create(&file, &config));
   cvy_err err = fill_with_slots(file, &rejects, j, part, first, end);
   if (err)
     cvy_shard_abandon(file);
