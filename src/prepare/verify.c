@@ -4,7 +4,8 @@
 #include "prepare/verify.h"
 
 #include "data/dataset.h"
-#include "data/dataset_parts.h"
+#include "data/shard.h"
+#include "file/bytes.h"
 #include "file/checked.h"
 #include "file/whole.h"
 #include "picture/picture.h"
@@ -74,7 +75,7 @@ static void read_one(const void *context, int64_t i, int thread) {
   cvy_picture picture;
   *o = (outcome){0};
   o->err = cvy_dataset_read(&picture, &o->label, r->dataset, &r->buffers[thread], r->first + i,
-                            r->dataset->info.c);
+                            cvy_dataset_describe(r->dataset)->c);
   if (!o->err && cvy_picture_decode(&picture))
     o->err = cvy_dataset_error_in(CVY_E_INPUT, r->dataset, r->first + i);
   if (o->err) o->message = cvy_format("%s", cvy_err_message());
@@ -131,25 +132,34 @@ static cvy_err read_with_buffers(cvy_verification *v, const char *split) {
   return err;
 }
 
-/* Opening a set does not look at the names. */
-static cvy_err check_names_of(const cvy_dataset_file *file, cvy_h5 *h5, cvy_pool *pool) {
-  char **names;
-  int64_t count;
-  if (!cvy_h5_has(h5, "names")) return CVY_OK;
-  CVY_TRY(cvy_checked_read_texts(&names, &count, h5, "names", pool));
-  if (count == file->count) return CVY_OK;
-  return cvy_error(CVY_E_INPUT, "%s: dataset 'names' holds %lld names of %lld records", file->path,
-                   (long long)count, (long long)file->count);
+/* The file of shard `k`, in `pool`. What is not sharded is DIR/SPLIT.h5, or the file `path` itself. */
+static const char *file_of(cvy_pool *pool, const char *path, const char *split, int64_t k,
+                           int64_t shard_count) {
+  if (!cvy_is_folder(path)) return path;
+  const char *shard = cvy_shard_path(pool, path, split, k, shard_count);
+  return access(shard, F_OK) == 0 ? shard : cvy_pool_format(pool, "%s/%s.h5", path, split);
 }
 
-static cvy_err check_names(const cvy_dataset *dataset) {
+/* Opening a set does not look at the names. */
+static cvy_err check_names_of(cvy_h5 *h5, int64_t records, cvy_pool *pool) {
+  char **names;
+  int64_t count, dims[CVY_H5_MAX_DIMS] = {records};
+  int dim_count;
+  if (!cvy_h5_has(h5, "names")) return CVY_OK;
+  CVY_TRY(cvy_checked_read_texts(&names, &count, h5, "names", pool));
+  if (cvy_h5_has(h5, "labels")) CVY_TRY(cvy_h5_shape(h5, "labels", dims, &dim_count));
+  if (count == dims[0]) return CVY_OK;
+  return cvy_error(CVY_E_INPUT, "%s: dataset 'names' holds %lld names of %lld records", cvy_h5_path(h5),
+                   (long long)count, (long long)dims[0]);
+}
+
+static cvy_err check_names(const cvy_dataset_info *info, const char *path, const char *split) {
   cvy_err err = CVY_OK;
-  for (int64_t k = 0; k < dataset->info.shard_count && !err; k++) {
-    const cvy_dataset_file *file = &dataset->files[k];
+  for (int64_t k = 0; k < info->shard_count && !err; k++) {
     cvy_pool *pool = cvy_pool_create();
     cvy_h5 *h5;
-    err = cvy_h5_open(&h5, file->path);
-    if (!err) err = check_names_of(file, h5, pool);
+    err = cvy_h5_open(&h5, file_of(pool, path, split, k, info->shard_count));
+    if (!err) err = check_names_of(h5, info->count, pool);
     cvy_h5_discard(h5);
     cvy_pool_destroy(pool);
   }
@@ -158,8 +168,8 @@ static cvy_err check_names(const cvy_dataset *dataset) {
 
 static cvy_err verify(cvy_verification *v, const char *path, const char *split) {
   CVY_TRY(cvy_dataset_open(&v->dataset, path, split));
-  CVY_TRY(check_names(v->dataset));
   const cvy_dataset_info *info = cvy_dataset_describe(v->dataset);
+  CVY_TRY(check_names(info, path, split));
   v->images = info->count;
   v->of_class = cvy_pool_new(v->pool, sizeof *v->of_class * (size_t)info->class_count);
   return read_with_buffers(v, split);
@@ -187,53 +197,64 @@ static char *work_folder(cvy_pool *pool, const char *folder, const char *split) 
   return cvy_pool_format(pool, "%s/.convoy-repair-%s", folder, split);
 }
 
-static size_t stored_bytes(const cvy_dataset *dataset, const cvy_dataset_file *file, int64_t row) {
-  return file->offsets ? (size_t)(file->offsets[row + 1] - file->offsets[row]) : dataset->record_bytes;
+/* What a repair must know of a shard besides its records. */
+typedef struct old_shard {
+  int64_t first, count; /* records */
+  uint64_t *offsets;    /* of encoded records, [count + 1]; else NULL */
+  char **names;         /* [count]; NULL: it has none */
+} old_shard;
+
+static cvy_err read_tables(old_shard *out, cvy_h5 *h5, cvy_pool *pool) {
+  int64_t dims[CVY_H5_MAX_DIMS], names;
+  int dim_count;
+  CVY_TRY(cvy_h5_shape(h5, "labels", dims, &dim_count));
+  out->count = dims[0];
+  if (cvy_h5_has(h5, "names")) CVY_TRY(cvy_h5_read_texts(h5, "names", &out->names, &names, pool));
+  if (!cvy_h5_has(h5, "offsets")) return CVY_OK;
+  return cvy_checked_load_list((void **)&out->offsets, h5, "offsets", CVY_H5_U64, out->count + 1);
 }
 
-/* Copies the good records of file `k`; *bad walks through the list of bad ones. */
-static cvy_err copy_records(cvy_shard *shard, int64_t *kept, const cvy_verification *v, int64_t k,
-                            int64_t *bad, char **names, cvy_read_buffer *buffer) {
-  const cvy_dataset_file *file = &v->dataset->files[k];
-  for (int64_t row = 0; row < file->count; row++) {
-    const int64_t index = file->first + row;
+static cvy_err open_old(old_shard *out, cvy_pool *pool, const char *path, int64_t first) {
+  cvy_h5 *h5;
+  *out = (old_shard){.first = first};
+  CVY_TRY(cvy_h5_open(&h5, path));
+  const cvy_err err = read_tables(out, h5, pool);
+  cvy_h5_discard(h5);
+  return err;
+}
+
+static size_t stored_bytes(const old_shard *old, const cvy_dataset_info *info, int64_t row) {
+  return old->offsets ? (size_t)(old->offsets[row + 1] - old->offsets[row])
+                      : (size_t)(info->h * info->w * info->c);
+}
+
+/* Copies the good records; *bad walks through the list of bad ones. */
+static cvy_err copy_records(cvy_shard *shard, int64_t *kept, const cvy_verification *v, const old_shard *old,
+                            int64_t *bad, cvy_read_buffer *buffer) {
+  const cvy_dataset_info *info = cvy_dataset_describe(v->dataset);
+  for (int64_t row = 0; row < old->count; row++) {
+    const int64_t index = old->first + row;
     cvy_picture picture;
     int32_t label;
     if (*bad < v->bad_count && v->bad[*bad].index == index) {
       (*bad)++;
       continue;
     }
-    CVY_TRY(cvy_dataset_read(&picture, &label, v->dataset, buffer, index, v->dataset->info.c));
-    CVY_TRY(cvy_shard_add(shard, buffer->bytes, stored_bytes(v->dataset, file, row), label,
-                          names ? names[row] : NULL));
+    CVY_TRY(cvy_dataset_read(&picture, &label, v->dataset, buffer, index, info->c));
+    CVY_TRY(cvy_shard_add(shard, buffer->bytes, stored_bytes(old, info, row), label,
+                          old->names ? old->names[row] : NULL));
     (*kept)++;
   }
   return CVY_OK;
 }
 
-static cvy_err read_names(char ***out, cvy_pool *pool, const cvy_dataset_file *file) {
-  cvy_h5 *h5;
-  int64_t count;
-  *out = NULL;
-  CVY_TRY(cvy_h5_open(&h5, file->path));
-  const cvy_err err = cvy_h5_has(h5, "names") ? cvy_h5_read_texts(h5, "names", out, &count, pool) : CVY_OK;
-  cvy_h5_discard(h5);
-  return err;
-}
-
-static cvy_err rewrite_shard(int64_t *kept, const cvy_verification *v, const cvy_shard_config *set, int64_t k,
-                             int64_t *bad, cvy_pool *pool) {
-  const cvy_dataset_file *file = &v->dataset->files[k];
-  char **names;
+static cvy_err rewrite_shard(int64_t *kept, const cvy_verification *v, const cvy_shard_config *config,
+                             const old_shard *old, int64_t *bad) {
   cvy_shard *shard;
   cvy_read_buffer buffer;
-  CVY_TRY(read_names(&names, pool, file));
   CVY_TRY(cvy_read_buffer_create(&buffer, v->dataset));
-  cvy_shard_config config = *set;
-  config.shard = k;
-  config.most = file->count;
-  cvy_err err = cvy_shard_create(&shard, &config);
-  if (!err) err = copy_records(shard, kept, v, k, bad, names, &buffer);
+  cvy_err err = cvy_shard_create(&shard, config);
+  if (!err) err = copy_records(shard, kept, v, old, bad, &buffer);
   cvy_read_buffer_free(&buffer);
   if (err)
     cvy_shard_abandon(shard);
@@ -251,26 +272,42 @@ static cvy_shard_statistics statistics_of(const cvy_dataset_info *info) {
   return s;
 }
 
-static cvy_err rewrite(const cvy_verification *v, const char *work, const char *split, cvy_pool *pool) {
+typedef struct progress {
+  int64_t read, kept; /* records of the shards so far */
+  int64_t bad;        /* place in the list of bad ones */
+} progress;
+
+static cvy_err repair_shard(progress *p, const cvy_verification *v, cvy_shard_config *config,
+                            const char *folder, cvy_pool *pool) {
+  const cvy_shard_statistics statistics = statistics_of(cvy_dataset_describe(v->dataset));
+  const char *from = file_of(pool, folder, config->split, config->shard, config->shard_count);
+  const char *to = cvy_shard_path(pool, config->dir, config->split, config->shard, config->shard_count);
+  const int64_t first_record = p->kept;
+  old_shard old;
+  cvy_err err = open_old(&old, pool, from, p->read);
+  config->most = old.count;
+  config->encoding = old.offsets ? CVY_ENCODED : CVY_RAW;
+  if (!err) err = rewrite_shard(&p->kept, v, config, &old, &p->bad);
+  if (!err) err = cvy_shard_seal(to, first_record, &statistics, config->c);
+  p->read += old.count;
+  cvy_buffer_destroy(old.offsets);
+  return err;
+}
+
+static cvy_err rewrite(const cvy_verification *v, const char *folder, const char *work, const char *split,
+                       cvy_pool *pool) {
   const cvy_dataset_info *info = cvy_dataset_describe(v->dataset);
-  const cvy_shard_statistics statistics = statistics_of(info);
-  const cvy_shard_config config = {.dir = work,
-                                   .split = split,
-                                   .shard_count = info->shard_count,
-                                   .encoding = v->dataset->encoding,
-                                   .h = info->h,
-                                   .w = info->w,
-                                   .c = info->c,
-                                   .class_count = info->class_count,
-                                   .class_names = info->class_names};
-  int64_t first_record = 0, bad = 0;
-  for (int64_t k = 0; k < info->shard_count; k++) {
-    int64_t kept = 0;
-    CVY_TRY(rewrite_shard(&kept, v, &config, k, &bad, pool));
-    CVY_TRY(cvy_shard_seal(cvy_shard_path(pool, work, split, k, info->shard_count), first_record, &statistics,
-                           info->c));
-    first_record += kept;
-  }
+  cvy_shard_config config = {.dir = work,
+                             .split = split,
+                             .shard_count = info->shard_count,
+                             .h = info->h,
+                             .w = info->w,
+                             .c = info->c,
+                             .class_count = info->class_count,
+                             .class_names = info->class_names};
+  progress p = {0};
+  for (; config.shard < info->shard_count; config.shard++)
+    CVY_TRY(repair_shard(&p, v, &config, folder, pool));
   return cvy_whole_write_text(cvy_pool_format(pool, "%s/publishing", work), "");
 }
 
@@ -319,7 +356,7 @@ cvy_err cvy_verify_repair(const cvy_verification *v, const char *folder, const c
     err = cvy_error(CVY_E_RUN, "%s: all %lld records of '%s' are bad; nothing would be left", folder,
                     (long long)v->images, split);
   if (!err) err = cvy_make_folder(NULL, work);
-  if (!err) err = rewrite(v, work, split, pool);
+  if (!err) err = rewrite(v, folder, work, split, pool);
   if (err)
     cvy_remove_folder(work);
   else

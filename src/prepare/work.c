@@ -6,7 +6,7 @@
  *   train-00000-of-00004.sealing    the same journal while that is added
  *   train-00000-of-00004.sealed     the same journal: the shard is ready
  *   train-00000-of-00004.rejected   what was rejected of a shard that was not finished
- *   publishing                      older shards are gone; these are being renamed to DIR/train-00000-of-00004.h5
+ *   publishing                      older shards are gone; these are on their way to their final names
  *   lock                            held by the run at work
  *   progress                        how far each rank is (progress.c)
  *
