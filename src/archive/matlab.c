@@ -162,7 +162,7 @@ static bool read_structs(cvy_matlab_structs *out, cvy_pool *pool, array *a) {
 
 /* ---- the file ---- */
 
-/* The deflated element's own; NULL if it is damaged. Doubles the room until it suffices. */
+/* Returns the deflated element's content; NULL if it is damaged. The room grows until it suffices. */
 static uint8_t *inflate_element(uLongf *bytes, cvy_pool *pool, span packed) {
   for (size_t room = 1 << 16; room <= MAX_UNPACKED; room *= 4) {
     uint8_t *to = cvy_pool_new(pool, room);

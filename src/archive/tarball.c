@@ -46,7 +46,7 @@ void cvy_members_add(cvy_members *members, cvy_pool *pool, const char *name, int
 
 /* ---- fields ---- */
 
-/* -1: no number, or one that no file can have. */
+/* Returns -1 for no number, or for one that no file can have. */
 static int64_t number_at(const uint8_t *field, int64_t width) {
   int64_t value = 0, i = 0;
   if (field[0] == 0x80) {
@@ -93,7 +93,7 @@ static cvy_err at_byte(const walk *w, const char *what) {
   return cvy_error(CVY_E_INPUT, "%s: byte %ld: %s", w->path, w->at, what);
 }
 
-/* One "length key=value\n" of `text`; *used receives its length. */
+/* Reads one "length key=value\n" of `text`; *used receives its length. */
 static cvy_err read_pax_line(walk *w, int64_t *used, const char *text, int64_t room) {
   int64_t length = 0, i = 0;
   for (; i < room && i < 8 && text[i] >= '0' && text[i] <= '9'; i++) length = length * 10 + (text[i] - '0');

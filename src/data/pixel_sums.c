@@ -92,7 +92,7 @@ static void rotate(matrix a, matrix vectors, int64_t n, int64_t p, int64_t q) {
   }
 }
 
-/* Jacobi's method; for so small a matrix some sweeps bring everything beside the diagonal below rounding. */
+/* This is Jacobi's method. For so small a matrix some sweeps bring all beside the diagonal below rounding. */
 static void diagonalise(matrix a, matrix vectors, int64_t n) {
   enum { SWEEPS = 30 };
   for (int64_t k = 0; k < n; k++)

@@ -29,21 +29,21 @@ typedef struct cvy_shard_config {
   const char *const *class_names; /* all texts and names outlive the writer */
 } cvy_shard_config;
 
-/* dir/split-00000-of-00004.h5, in `pool`. */
+/* Returns dir/split-00000-of-00004.h5, in `pool`. */
 char *cvy_shard_path(cvy_pool *pool, const char *dir, const char *split, int64_t shard, int64_t shard_count);
 
 typedef struct cvy_shard cvy_shard;
 cvy_err cvy_shard_create(cvy_shard **out, const cvy_shard_config *config) CVY_MUST_CHECK;
-/* `name`: where the record comes from, copied; NULL: not kept, then for all records of the shard. After an
- * error only cvy_shard_abandon is allowed. */
+/* Appends a record. `name` tells where it comes from and is copied; it may be NULL, but then for all
+ * records of the shard. After an error only cvy_shard_abandon is allowed. */
 cvy_err cvy_shard_add(cvy_shard *shard, const void *bytes, size_t byte_count, int32_t label,
                       const char *name) CVY_MUST_CHECK;
 /* Writes what is known, syncs, and leaves the shard under its temporary name. Frees the writer; an error has
  * removed the file. */
 cvy_err cvy_shard_close(cvy_shard *shard) CVY_MUST_CHECK;
 void cvy_shard_abandon(cvy_shard *shard); /* removes the file; NULL is allowed */
-/* Writes the rest into a closed shard, still under its temporary name, and syncs. To be done once: a file
- * that this has begun and not ended is lost. `path` is the final name. */
+/* Writes the rest into a closed shard, still under its temporary name, and syncs. This is to be done once: a
+ * file that it has begun and not ended is lost. `path` is the final name. */
 cvy_err cvy_shard_seal(const char *path, int64_t first_record, const cvy_shard_statistics *statistics,
                        int64_t channels) CVY_MUST_CHECK;
 

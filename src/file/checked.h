@@ -13,10 +13,10 @@
 uint32_t cvy_checked_sum(const void *bytes, size_t byte_count);
 uint32_t cvy_checked_sum_of_texts(const char *const *texts, int64_t count);
 
-/* As cvy_h5_write, with the checksum. */
+/* Writes a dataset as cvy_h5_write does, and its checksum. */
 cvy_err cvy_checked_write(cvy_h5 *file, const char *name, cvy_h5_type type, const void *values, int dim_count,
                           const int64_t dims[]) CVY_MUST_CHECK;
-/* A dataset of one dimension. */
+/* Writes a dataset of one dimension. */
 cvy_err cvy_checked_write_list(cvy_h5 *file, const char *name, cvy_h5_type type, const void *values,
                                int64_t count) CVY_MUST_CHECK;
 cvy_err cvy_checked_write_texts(cvy_h5 *file, const char *name, const char *const *texts,
@@ -31,7 +31,7 @@ cvy_err cvy_checked_read_list(void *out, cvy_h5 *file, const char *name, cvy_h5_
 /* The same into memory from cvy_buffer_create, which the caller destroys. */
 cvy_err cvy_checked_load_list(void **out, cvy_h5 *file, const char *name, cvy_h5_type type,
                               int64_t count) CVY_MUST_CHECK;
-/* The texts and their list are in `pool`. */
+/* Reads all texts of a list. They and their list are in `pool`. */
 cvy_err cvy_checked_read_texts(char ***out, int64_t *count, cvy_h5 *file, const char *name,
                                cvy_pool *pool) CVY_MUST_CHECK;
 

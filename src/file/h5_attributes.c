@@ -11,7 +11,7 @@ static cvy_err open_object(hid_t *out, cvy_h5_call *c) {
   return CVY_OK;
 }
 
-/* The object's name stands in the messages of failed(); the attribute's comes from here. */
+/* cvy_h5_failed names the object; the attribute's name is added here. */
 static cvy_err attribute_failed(cvy_h5_call *c, const char *name, const char *verb) {
   char doing[160];
   snprintf(doing, sizeof doing, "cannot %s attribute '%.100s'", verb, name);

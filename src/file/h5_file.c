@@ -34,7 +34,7 @@ static void free_file(cvy_h5 *file) {
   free(file);
 }
 
-/* Reads need no lock and clusters' file systems often refuse one. Large datasets begin on a page. */
+/* Reading needs no lock, and clusters' file systems often refuse one. Large datasets begin on a page. */
 static hid_t access_properties(cvy_h5_call *c) {
   const hid_t fapl = cvy_h5_keep(c, H5Pcreate(H5P_FILE_ACCESS));
   const bool good = fapl >= 0 && H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG) >= 0 &&

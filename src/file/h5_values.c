@@ -57,7 +57,7 @@ static cvy_err get_extent(extent *out, cvy_h5_call *c, hid_t dataset) {
                      c->file->path, c->name, out->dim_count, CVY_H5_MAX_DIMS);
   H5_TRY(c, H5Sget_simple_extent_dims(out->space, out->dims, NULL) >= 0, "cannot read its shape");
   out->count = H5Sget_simple_extent_type(out->space) == H5S_NULL ? 0 : 1;
-  /* No size that is worked out of a shape may overflow, also where one dimension is 0. */
+  /* No size that follows from a shape may overflow, also where one dimension is 0. */
   int64_t most_bytes = sizeof(double);
   for (int i = 0; i < out->dim_count; i++) {
     const int64_t dim = out->dims[i] > INT64_MAX ? -1 : (int64_t)out->dims[i];
@@ -154,7 +154,8 @@ static cvy_err create_dataset(hid_t *out, cvy_h5_call *c, hid_t type, int dim_co
                                                : H5Screate(H5S_SCALAR));
   const hid_t links = cvy_h5_keep(c, H5Pcreate(H5P_LINK_CREATE));
   const hid_t layout = cvy_h5_keep(c, H5Pcreate(H5P_DATASET_CREATE));
-  /* Room on the disk at once, so that the offset is known; and no zeros written under what follows. */
+  /* HDF5 takes room on the disk at once, so that the offset is known, and writes no zeros under what
+   * follows. */
   const bool good = space >= 0 && links >= 0 && layout >= 0 &&
                     H5Pset_create_intermediate_group(links, 1) >= 0 &&
                     H5Pset_obj_track_times(layout, false) >= 0 &&
@@ -187,7 +188,7 @@ cvy_err cvy_h5_reserve(cvy_h5 *file, const char *name, cvy_h5_type type, int dim
   return cvy_h5_leave(&c, create_dataset(&dataset, &c, native_type(type), dim_count, dims));
 }
 
-/* The rows first ... first+count-1 as a selection of the dataset, and their shape in memory. */
+/* Selects the rows first ... first+count-1 of the dataset, and makes their shape in memory. */
 static cvy_err select_rows(cvy_h5_call *c, hid_t dataset, int64_t first, int64_t count, hid_t *in_file,
                            hid_t *in_memory) {
   extent e;

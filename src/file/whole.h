@@ -12,7 +12,7 @@
 
 /* ---- whole files ---- */
 
-/* All errors of this part are CVY_E_SYSTEM and name the file. */
+/* A file on its way. Every error is CVY_E_SYSTEM and names the file. */
 typedef struct cvy_whole {
   FILE *stream;      /* to write into; a failed write need not be looked at before the commit */
   const char *path;  /* the name in the end; of a symbolic link, of what it leads to */
@@ -25,13 +25,13 @@ cvy_err cvy_whole_begin(cvy_whole **out, const char *path) CVY_MUST_CHECK;
 cvy_err cvy_whole_commit(cvy_whole *file) CVY_MUST_CHECK;
 void cvy_whole_rollback(cvy_whole *file); /* NULL is allowed */
 
-/* All of it in one call. */
+/* These do all of it in one call. */
 cvy_err cvy_whole_write(const char *path, const void *bytes, size_t count) CVY_MUST_CHECK;
 cvy_err cvy_whole_write_text(const char *path, const char *text) CVY_MUST_CHECK;
 
 /* ---- the steps, for files that a library writes, and for files that come to stand together ---- */
 
-/* The temporary name of `path`; free(). */
+/* Returns the temporary name of `path`, to be freed. */
 char *cvy_whole_place(const char *path);
 /* Tells the regular file at `place` from any other; 0 if there is none. */
 uint64_t cvy_whole_inode(const char *place);

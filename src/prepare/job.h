@@ -58,11 +58,13 @@ typedef struct cvy_prepare_job {
   int64_t total, most_rejected; /* records */
   cvy_prepare_entry *entries;   /* [shard_count] */
   cvy_prepare_worker *workers;
+
   /* progress */
   double start_s, looked_s;
   int64_t done_before, rejected_before; /* records of shards that an earlier run made */
   int64_t done, rejected;               /* of this rank */
   bool stop;                            /* another rank has failed, or too much is rejected */
+
   /* the work folder */
   char *work_dir, *plan; /* plan: what decides about the bytes, as text */
   bool made_dir;

@@ -106,7 +106,7 @@ static cvy_err check_class_names(const cvy_source *s) {
   return err;
 }
 
-/* What the records' names are left without: the input if it is a folder, else the folder that it is in. */
+/* Records' names are left without the input if it is a folder, else without the folder that it is in. */
 static void find_folders(job *j, group *g) {
   g->folders = cvy_pool_new(j->pool, sizeof *g->folders * (size_t)(g->input_count + 1));
   for (int64_t i = 0; i < g->input_count; i++) {
@@ -119,7 +119,7 @@ static void find_folders(job *j, group *g) {
   }
 }
 
-/* `path` with its links followed as far as it exists. In `pool`. */
+/* Returns `path` with its links followed as far as it exists, in `pool`. */
 static const char *real_path(cvy_pool *pool, const char *path) {
   char *head = cvy_pool_format(pool, "%s%s", path[0] == '/' ? "" : "./", path);
   const char *whole = cvy_pool_format(pool, "%s", head);
@@ -220,7 +220,7 @@ static cvy_err plan_parts(job *j) {
   return CVY_OK;
 }
 
-/* Of a record as it will be stored; JPEG files of photographs need less than half a byte a pixel. */
+/* Estimates a record as it will be stored. JPEG files of photographs need less than half a byte a pixel. */
 static double record_bytes(const job *j, const cvy_source *s) {
   if (!j->encoded) return (double)(s->h * s->w * s->c);
   const double came = (double)s->encoded_bytes / (double)s->count,

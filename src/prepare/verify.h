@@ -1,11 +1,12 @@
-/* Is every record of a set what was written? The whole of `convoy verify`. */
+/* The whole of `convoy verify`: it finds the records of a set that are not what was written, and drops
+ * them. */
 #ifndef CVY_PREPARE_VERIFY_H
 #define CVY_PREPARE_VERIFY_H
 
 #include "base/base.h"
 #include <convoy/data.h>
 
-/* The splits whose shards are in the folder `path`, sorted, in `pool`. */
+/* Lists the splits whose shards are in the folder `path`, sorted, in `pool`. */
 cvy_err cvy_verify_splits(const char ***out, int64_t *count, cvy_pool *pool, const char *path) CVY_MUST_CHECK;
 
 typedef struct cvy_bad_record {

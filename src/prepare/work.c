@@ -31,7 +31,7 @@ static cvy_err cannot(const char *path, const char *verb) {
   return cvy_error(CVY_E_SYSTEM, "%s: cannot %s: %s", path, verb, strerror(errno));
 }
 
-/* "DIR/.convoy-prepare/train-00000-of-00004" + ending. */
+/* Returns "DIR/.convoy-prepare/train-00000-of-00004" with the ending. */
 static char *file_of(const cvy_prepare_job *j, int64_t shard, const char *ending) {
   const cvy_prepare_part *p = cvy_prepare_part_of(j, shard);
   return cvy_pool_format(j->pool, "%s/%s-%05lld-of-%05lld%s", j->work_dir, p->split,
@@ -191,7 +191,8 @@ cvy_err cvy_prepare_seal_shard(cvy_prepare_job *j, int64_t shard, int64_t first_
   return CVY_OK;
 }
 
-/* Is `name` a shard of this split, of whatever run? *count: of how many. */
+/* Tells whether `name` is a shard of this split, of whatever run. *count receives the number of its
+ * shards. */
 static bool is_shard_of(const char *name, const char *split, long *count) {
   char expected[CVY_PREPARE_SPLIT_NAME + 64];
   long shard;

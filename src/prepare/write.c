@@ -13,7 +13,7 @@
 enum { RECORDS_A_THREAD = 16 }; /* read before they are written */
 
 struct cvy_prepare_worker {
-  cvy_source sources[CVY_PREPARE_SPLITS]; /* a group's; opened when first needed, for readers reuse buffers */
+  cvy_source sources[CVY_PREPARE_SPLITS]; /* [group]; opened when first needed, for readers reuse buffers */
   bool open[CVY_PREPARE_SPLITS];
   cvy_image decoded, scaled, upright;
   cvy_pixel_sums sums;
@@ -60,7 +60,7 @@ static cvy_err source_of(cvy_source **out, const batch *b, cvy_prepare_worker *w
                    g->input_count ? g->inputs[0] : "");
 }
 
-/* Without the part of its path that the command line named. */
+/* Returns a name without the part of its path that the command line named. */
 static const char *short_name(const cvy_prepare_group *g, const char *name) {
   for (int64_t i = 0; i < g->input_count; i++) {
     const size_t length = strlen(g->folders[i]);
@@ -83,7 +83,7 @@ static void keep_samples(slot *s, const cvy_image *image) {
   keep_bytes(s, image->px, (size_t)(image->h * image->w * image->c));
 }
 
-/* The size to store a picture of full[0] x full[1] in, as it lies in the file. */
+/* Finds the size to store a picture of full[0] x full[1] in, as it lies in the file. */
 static void stored_size(int64_t out[2], const cvy_prepare_job *j, const cvy_source *source,
                         const int64_t full[2], bool lies) {
   const int64_t smaller = full[0] < full[1] ? full[0] : full[1];
@@ -97,7 +97,7 @@ static void stored_size(int64_t out[2], const cvy_prepare_job *j, const cvy_sour
   }
 }
 
-/* Files of pictures: scaled and turned as asked; those that need neither stay as they came. */
+/* Stores a file of a picture, scaled and turned as asked. One that needs neither stays as it came. */
 static cvy_err store_file(slot *s, cvy_prepare_worker *w, const batch *b, const cvy_source *source,
                           const cvy_record *record) {
   const cvy_prepare_job *j = b->j;
@@ -147,7 +147,7 @@ static cvy_err read_record(slot *s, cvy_record *record, cvy_prepare_worker *w, c
   return CVY_OK;
 }
 
-/* What is wrong, without the name before it. */
+/* Returns what is wrong, without the name before it. */
 static char *reason_of(const char *message, const char *name) {
   const size_t length = strlen(name);
   const bool named = strncmp(message, name, length) == 0 && strncmp(message + length, ": ", 2) == 0;
