@@ -1,3 +1,4 @@
+/* Listing the files beneath a folder or in an archive, and reading them by name. */
 #include "archive/file_tree.h"
 
 #include "archive/unpack.h"

@@ -1,10 +1,10 @@
 /* MAT-file version 5 (MathWorks, "MAT-File Format", 2023), little endian.
  *
- * 128 bytes of header (124: version 0x0100, 126: "IM"), then elements: u32 type, u32 bytes, the bytes, padded to 8;
- * or, up to 4 bytes, u16 type, u16 bytes, and the bytes in one word. An element of type 15 is another one, deflated.
- * An array (type 14) is made of elements: flags (its class in the first byte), dimensions, name; then, by class,
- * characters or numbers; or for structs (class 2) the length of a field's name, the names, and an array a field
- * of each record. */
+ * 128 bytes of header (124: version 0x0100, 126: "IM"), then elements: u32 type, u32 bytes, the bytes,
+ * padded to 8; or, up to 4 bytes, u16 type, u16 bytes, and the bytes in one word. An element of type 15 is
+ * another one, deflated. An array (type 14) is made of elements: flags (its class in the first byte),
+ * dimensions, name; then, by class, characters or numbers; or for structs (class 2) the length of a
+ * field's name, the names, and an array a field of each record. */
 #include "archive/matlab.h"
 
 #include <math.h>
@@ -162,7 +162,7 @@ static bool read_structs(cvy_matlab_structs *out, cvy_pool *pool, array *a) {
 
 /* ---- the file ---- */
 
-/* The deflated element's own; NULL if it is damaged. Doubles the room until it suffices. */
+/* Returns the deflated element's content; NULL if it is damaged. The room grows until it suffices. */
 static uint8_t *inflate_element(uLongf *bytes, cvy_pool *pool, span packed) {
   for (size_t room = 1 << 16; room <= MAX_UNPACKED; room *= 4) {
     uint8_t *to = cvy_pool_new(pool, room);

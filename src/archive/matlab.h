@@ -12,7 +12,7 @@ typedef struct cvy_matlab_structs {
   double *numbers;    /* [count][field_count]: its first number if it has one, else NaN */
 } cvy_matlab_structs;
 
-/* The struct array `name` of a file's bytes; all in `pool`. Errors begin with `path`. */
+/* Reads the struct array `name` from a file's bytes; all of it is in `pool`. Errors begin with `path`. */
 cvy_err cvy_matlab_read(cvy_matlab_structs *out, cvy_pool *pool, const void *bytes, size_t count,
                         const char *name, const char *path) CVY_MUST_CHECK;
 

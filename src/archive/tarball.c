@@ -1,10 +1,11 @@
 /* Tars, listed by their headers.
  *
- * A member is a block of 512 bytes, the header, and its content, padded to whole blocks; a block of zeros ends
- * the tar. The header: name 0-99, size 124-135, checksum 148-155 (the sum of the header's bytes, the checksum
- * itself taken as blanks), type 156, magic 257-262, prefix of the name 345-499 (POSIX only). Numbers are octal
- * digits, or in GNU's tars big-endian binary after a byte 0x80. A name that does not fit comes in a member of its
- * own in front: type L (GNU: the name), or x (pax, POSIX.1-2001: lines "length key=value"). */
+ * A member is a block of 512 bytes, the header, and its content, padded to whole blocks; a block of zeros
+ * ends the tar. The header: name 0-99, size 124-135, checksum 148-155 (the sum of the header's bytes, the
+ * checksum itself taken as blanks), type 156, magic 257-262, prefix of the name 345-499 (POSIX only).
+ * Numbers are octal digits, or in GNU's tars big-endian binary after a byte 0x80. A name that does not fit
+ * comes in a member of its own in front: type L (GNU: the name), or x (pax, POSIX.1-2001: lines "length
+ * key=value"). */
 #include "archive/tarball.h"
 
 #include "file/bytes.h"
@@ -45,7 +46,7 @@ void cvy_members_add(cvy_members *members, cvy_pool *pool, const char *name, int
 
 /* ---- fields ---- */
 
-/* -1: no number, or one that no file can have. */
+/* Returns -1 for no number, or for one that no file can have. */
 static int64_t number_at(const uint8_t *field, int64_t width) {
   int64_t value = 0, i = 0;
   if (field[0] == 0x80) {
@@ -92,7 +93,7 @@ static cvy_err at_byte(const walk *w, const char *what) {
   return cvy_error(CVY_E_INPUT, "%s: byte %ld: %s", w->path, w->at, what);
 }
 
-/* One "length key=value\n" of `text`; *used receives its length. */
+/* Reads one "length key=value\n" of `text`; *used receives its length. */
 static cvy_err read_pax_line(walk *w, int64_t *used, const char *text, int64_t room) {
   int64_t length = 0, i = 0;
   for (; i < room && i < 8 && text[i] >= '0' && text[i] <= '9'; i++) length = length * 10 + (text[i] - '0');

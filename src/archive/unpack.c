@@ -1,6 +1,6 @@
-/* Records are read in shuffled order, and a compressed stream cannot be read so: it is decompressed once, into a
- * file without a name. gzip goes through zlib, which checks its CRC-32 where libarchive does not; xz, bzip2, zstd
- * and zip through libarchive. */
+/* Opening archives. Records are read in shuffled order, and a compressed stream cannot be read so: it is
+ * decompressed once, into a file without a name. gzip goes through zlib, which checks its CRC-32 where
+ * libarchive does not; xz, bzip2, zstd and zip through libarchive. */
 #include "archive/unpack.h"
 
 #include "file/bytes.h"

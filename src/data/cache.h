@@ -23,7 +23,7 @@ typedef struct cvy_kept {
 
 typedef struct cvy_entry {
   size_t byte_count;
-  cvy_whole whole;   /* of pictures */
+  cvy_whole_picture whole;   /* of pictures */
   const void *bytes; /* 64-byte aligned */
 } cvy_entry;
 

@@ -3,7 +3,10 @@
 
 #include "data/dataset_parts.h"
 #include "data/shard.h"
+#include "file/checked.h"
 #include "file/h5.h"
+#include "picture/picture.h"
+#include <convoy/data.h>
 
 #include <errno.h>
 #include <fcntl.h>

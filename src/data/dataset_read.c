@@ -3,9 +3,8 @@
  * HDF5 is asked once, at opening, where the records lie; then they are read with pread, which any thread
  * may do at any time. Compressed and otherwise arranged files go through HDF5 for each record. */
 #include "data/dataset.h"
-
 #include "data/dataset_parts.h"
-#include "data/shard.h"
+#include "file/checked.h"
 #include "file/h5.h"
 #include "picture/picture.h"
 
@@ -78,7 +77,7 @@ static int64_t key_of(const cvy_read_buffer *buffer, int index) {
   return buffer->index * CVY_SCALES + index;
 }
 
-static const uint8_t *find_whole(cvy_whole *whole, const void *context, int index) {
+static const uint8_t *find_whole(cvy_whole_picture *whole, const void *context, int index) {
   const cvy_read_buffer *buffer = context;
   const cvy_entry *entry = cvy_cache_find(buffer->dataset->cache, key_of(buffer, index));
   if (!entry) return NULL;
@@ -91,7 +90,7 @@ static bool has_room(const void *context, size_t byte_count) {
   return cvy_cache_has_room(buffer->dataset->cache, byte_count);
 }
 
-static void keep_whole(const void *context, int index, const cvy_whole *whole, const uint8_t *samples) {
+static void keep_whole(const void *context, int index, const cvy_whole_picture *whole, const uint8_t *samples) {
   const cvy_read_buffer *buffer = context;
   const size_t byte_count = (size_t)(whole->h * whole->w * whole->c);
   cvy_cache_keep(buffer->dataset->cache, key_of(buffer, index),
@@ -139,7 +138,7 @@ static cvy_err fetch(const void **bytes, size_t *byte_count, const cvy_dataset *
   *bytes = kept ? kept->bytes : buffer->bytes;
   if (kept) return CVY_OK;
   CVY_TRY(read_row(buffer->bytes, *byte_count, dataset, file, row));
-  const uint32_t found = file->checksums ? cvy_shard_checksum(buffer->bytes, *byte_count) : 0;
+  const uint32_t found = file->checksums ? cvy_checked_sum(buffer->bytes, *byte_count) : 0;
   if (file->checksums && found != file->checksums[row])
     return cvy_error(CVY_E_INPUT, "checksum %08x does not match %08x; the file is damaged", found,
                      file->checksums[row]);

@@ -1,5 +1,7 @@
 /* Opening one shard: everything in it but the samples is read, verified, and held against the first shard. */
 #include "data/dataset_parts.h"
+#include "file/checked.h"
+#include <convoy/data.h>
 
 #include <math.h>
 #include <string.h>
@@ -51,10 +53,7 @@ static cvy_err check_place(const cvy_dataset *dataset, int64_t index, cvy_h5 *h5
 }
 
 static cvy_err read_statistics(float out[CVY_MAX_CHANNELS], cvy_h5 *h5, const char *name, int64_t channels) {
-  void *values;
-  CVY_TRY(cvy_shard_read_checked(&values, h5, name, CVY_H5_F32, channels));
-  memcpy(out, values, sizeof *out * (size_t)channels);
-  cvy_buffer_destroy(values);
+  CVY_TRY(cvy_checked_read_list(out, h5, name, CVY_H5_F32, channels));
   for (int64_t k = 0; k < channels; k++)
     if (!isfinite(out[k]))
       return cvy_error(CVY_E_INPUT, "%s: dataset '%s': not a number for channel %lld", cvy_h5_path(h5), name,
@@ -64,7 +63,7 @@ static cvy_err read_statistics(float out[CVY_MAX_CHANNELS], cvy_h5 *h5, const ch
 
 /* Shards of version 1 have none of it, grey ones neither. */
 static cvy_err read_colour(cvy_shard_statistics *out, cvy_h5 *h5, int64_t c) {
-  int64_t dims[CVY_H5_MAX_DIMS], expected;
+  int64_t dims[CVY_H5_MAX_DIMS];
   int dim_count;
   float rows[CVY_MAX_CHANNELS * CVY_MAX_CHANNELS];
   const char *name = "colour_eigenvectors";
@@ -75,27 +74,12 @@ static cvy_err read_colour(cvy_shard_statistics *out, cvy_h5 *h5, int64_t c) {
   if (dim_count != 2 || dims[0] != c || dims[1] != c)
     return cvy_error(CVY_E_INPUT, "%s: dataset '%s' must be %lldx%lld numbers", cvy_h5_path(h5), name,
                      (long long)c, (long long)c);
-  CVY_TRY(cvy_h5_read(h5, name, CVY_H5_F32, rows, c * c));
-  CVY_TRY(cvy_h5_read_attr_i64(h5, name, "checksum", &expected));
-  if (cvy_shard_checksum(rows, sizeof *rows * (size_t)(c * c)) != expected)
-    return cvy_error(CVY_E_INPUT, "%s: dataset '%s': its checksum does not match; the file is damaged",
-                     cvy_h5_path(h5), name);
+  CVY_TRY(cvy_checked_read(rows, h5, name, CVY_H5_F32, c * c));
   for (int64_t i = 0; i < c * c; i++) {
     if (!isfinite(rows[i]))
       return cvy_error(CVY_E_INPUT, "%s: dataset '%s': not a number", cvy_h5_path(h5), name);
     out->colour_vectors[i / c][i % c] = rows[i];
   }
-  return CVY_OK;
-}
-
-static cvy_err read_class_names(header *out, cvy_h5 *h5, cvy_pool *pool) {
-  int64_t expected;
-  CVY_TRY(cvy_h5_read_texts(h5, "class_names", &out->class_names, &out->class_count, pool));
-  CVY_TRY(cvy_h5_read_attr_i64(h5, "class_names", "checksum", &expected));
-  if (cvy_shard_checksum_of_texts((const char *const *)out->class_names, out->class_count) != expected)
-    return cvy_error(CVY_E_INPUT,
-                     "%s: dataset 'class_names': its checksum does not match; the file is damaged",
-                     cvy_h5_path(h5));
   return CVY_OK;
 }
 
@@ -129,7 +113,7 @@ static cvy_err read_header(header *out, cvy_h5 *h5, cvy_pool *pool) {
     return cvy_error(CVY_E_INPUT, "%s: %lld channels; expected 1 to %d", cvy_h5_path(h5), (long long)out->c,
                      CVY_MAX_CHANNELS);
   CVY_TRY(read_image_shape(out, h5));
-  CVY_TRY(read_class_names(out, h5, pool));
+  CVY_TRY(cvy_checked_read_texts(&out->class_names, &out->class_count, h5, "class_names", pool));
   CVY_TRY(read_statistics(out->statistics.mean, h5, "mean", out->c));
   CVY_TRY(read_statistics(out->statistics.deviation, h5, "deviation", out->c));
   return read_colour(&out->statistics, h5, out->c);
@@ -214,14 +198,14 @@ static cvy_err read_records(cvy_dataset *dataset, cvy_dataset_file *file, cvy_h5
   if (raw && bytes[0] != file->count)
     return cvy_error(CVY_E_INPUT, "%s: %lld images but %lld labels", file->path, (long long)bytes[0],
                      (long long)file->count);
-  CVY_TRY(cvy_shard_read_checked((void **)&file->labels, h5, "labels", CVY_H5_I32, file->count));
-  CVY_TRY(cvy_shard_read_checked((void **)&file->checksums, h5, "checksums", CVY_H5_U32, file->count));
+  CVY_TRY(cvy_checked_load_list((void **)&file->labels, h5, "labels", CVY_H5_I32, file->count));
+  CVY_TRY(cvy_checked_load_list((void **)&file->checksums, h5, "checksums", CVY_H5_U32, file->count));
   CVY_TRY(check_labels(file, dataset->info.class_count));
   if (raw) {
     dataset->record_bytes = (size_t)(dataset->info.h * dataset->info.w * dataset->info.c);
     return CVY_OK;
   }
-  CVY_TRY(cvy_shard_read_checked((void **)&file->offsets, h5, "offsets", CVY_H5_U64, file->count + 1));
+  CVY_TRY(cvy_checked_load_list((void **)&file->offsets, h5, "offsets", CVY_H5_U64, file->count + 1));
   return check_offsets(dataset, file, bytes[0]);
 }
 

@@ -1,4 +1,4 @@
-/* zlib's gzread also reads files that are not gzipped, so there is one way to read both. */
+/* Reading files. zlib's gzread also reads files that are not gzipped, so there is one way to read both. */
 #include "file/bytes.h"
 
 #include <errno.h>

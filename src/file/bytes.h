@@ -1,4 +1,4 @@
-/* Whole files, for the readers. */
+/* Reading files: all their bytes, gunzipped where they are gzipped, or some bytes at a place. */
 #ifndef CVY_FILE_BYTES_H
 #define CVY_FILE_BYTES_H
 
@@ -12,18 +12,18 @@ typedef struct cvy_bytes {
 /* Reads all of `path`, gunzipped if it is gzipped. Missing files and damaged gzip are errors that name it. */
 cvy_err cvy_bytes_read(cvy_bytes *out, const char *path) CVY_MUST_CHECK;
 void cvy_bytes_free(cvy_bytes *bytes);
-/* What went wrong when zlib's gzread of `file` (a gzFile) failed after `offset` bytes of content. */
+/* Says what went wrong when zlib's gzread of `file` (a gzFile) failed after `offset` bytes of content. */
 cvy_err cvy_gzip_error(void *file, const char *path, size_t offset) CVY_MUST_CHECK;
 /* Makes room for `capacity` bytes; what is there stays. `path` is for the error. */
 cvy_err cvy_bytes_reserve(cvy_bytes *bytes, size_t capacity, const char *path) CVY_MUST_CHECK;
 
-/* Bytes offset ... offset+count-1 of an open file; `path` names it in errors, also that it ends before. Any
- * number of threads may read one file. */
+/* Reads the bytes offset ... offset+count-1 of an open file. It is an error if the file ends before;
+ * `path` names it there. Any number of threads may read one file. */
 cvy_err cvy_read_at(void *out, int fd, int64_t offset, size_t count, const char *path) CVY_MUST_CHECK;
 
 /* Whether `path` is a folder; false also if there is nothing. */
 bool cvy_is_folder(const char *path);
-/* dir/name, or dir/name.gz if only that is there; NULL if neither is. In `pool`. */
+/* Returns dir/name, or dir/name.gz if only that is there, in `pool`; NULL if neither is. */
 char *cvy_find_file(cvy_pool *pool, const char *dir, const char *name);
 
 #endif

@@ -1,6 +1,6 @@
-/* The only door to HDF5: a small vocabulary over it, safe to call from any thread (one lock), with errors
- * that name the file and the dataset. No HDF5 type leaves this room. What we write is the format of HDF5 1.8,
- * whose structures carry checksums, so that damage outside the datasets' own bytes is found by HDF5. */
+/* The only door to HDF5: a small vocabulary over it. Any thread may call it, for there is one lock; errors
+ * name the file and the dataset. No HDF5 type leaves this room. We write the format of HDF5 1.8: its
+ * structures carry checksums, so HDF5 finds damage outside the datasets' own bytes. */
 #ifndef CVY_FILE_H5_H
 #define CVY_FILE_H5_H
 
@@ -20,46 +20,47 @@ typedef enum cvy_h5_type {
 
 enum { CVY_H5_MAX_DIMS = 6 };
 
-/* Missing, foreign and truncated files are errors that say which. */
+/* Opens a file for reading. Missing, foreign and truncated files are errors that say which. */
 cvy_err cvy_h5_open(cvy_h5 **out, const char *path) CVY_MUST_CHECK;
-/* Replaces what stands at `path`. */
+/* Creates a file in the place of what stands at `path`. */
 cvy_err cvy_h5_create(cvy_h5 **out, const char *path) CVY_MUST_CHECK;
 /* Opens a file of ours for adding attributes and datasets. */
 cvy_err cvy_h5_open_for_writing(cvy_h5 **out, const char *path) CVY_MUST_CHECK;
-/* Closes; after writing also flushes and syncs to the disk. The handle is gone also on an error (disk full).
- */
+/* Closes a file; one that was written is flushed and synced first. The handle is gone also on an error
+ * (disk full). */
 cvy_err cvy_h5_close(cvy_h5 *file) CVY_MUST_CHECK;
-/* Closes without caring; for reading, and on the way out of an error. What was not yet written is lost. NULL
- * is allowed. */
+/* Closes a file that was read, or one whose writing failed: what is not on the disk yet is lost. NULL is
+ * allowed. */
 void cvy_h5_discard(cvy_h5 *file);
 const char *cvy_h5_path(const cvy_h5 *file);
 
 bool cvy_h5_has(cvy_h5 *file, const char *name); /* a dataset or group; "/a/b" paths work */
 cvy_err cvy_h5_shape(cvy_h5 *file, const char *name, int64_t dims[CVY_H5_MAX_DIMS],
                      int *dim_count) CVY_MUST_CHECK;
-/* The first of U8, I32, U32, I64, U64 (whole numbers, enumerations) or F32, F64 that holds every value which
- * the dataset's elements can have. An error for texts, structs and the like. */
+/* Finds the first of U8, I32, U32, I64, U64 (for whole numbers and enumerations) or F32, F64 that holds
+ * every value which the dataset's elements can have. Texts, structs and the like are errors. */
 cvy_err cvy_h5_element(cvy_h5 *file, const char *name, cvy_h5_type *out) CVY_MUST_CHECK;
 size_t cvy_h5_type_bytes(cvy_h5_type type);
 
-/* Whole datasets of `count` elements; HDF5 converts from the stored type (out of range: to the nearest end;
- * float to integer: cut off). Groups on the way to `name` are made. */
+/* These read and write whole datasets of `count` elements. HDF5 converts from the stored type: a value out
+ * of range becomes the nearest end, and a fraction is cut off. Groups on the way to `name` are made. */
 cvy_err cvy_h5_read(cvy_h5 *file, const char *name, cvy_h5_type type, void *out,
                     int64_t count) CVY_MUST_CHECK;
 cvy_err cvy_h5_write(cvy_h5 *file, const char *name, cvy_h5_type type, const void *values, int dim_count,
                      const int64_t dims[]) CVY_MUST_CHECK;
-/* Rows along the first dimension. cvy_h5_reserve makes a contiguous dataset to be filled by rows. */
+/* These read and write rows along the first dimension. cvy_h5_reserve makes a contiguous dataset to be
+ * filled so. */
 cvy_err cvy_h5_reserve(cvy_h5 *file, const char *name, cvy_h5_type type, int dim_count,
                        const int64_t dims[]) CVY_MUST_CHECK;
 cvy_err cvy_h5_read_rows(cvy_h5 *file, const char *name, cvy_h5_type type, void *out, int64_t first,
                          int64_t count) CVY_MUST_CHECK;
 cvy_err cvy_h5_write_rows(cvy_h5 *file, const char *name, cvy_h5_type type, const void *values, int64_t first,
                           int64_t count) CVY_MUST_CHECK;
-/* Byte offset in the file where the dataset's elements lie as one run in `type`'s own format, -1 where they
- * do not (chunked, compressed, converted), for reading with pread. */
+/* Tells where in the file the dataset's elements lie as one run in `type`'s own format, for reading with
+ * pread: the byte, or -1 where they do not (chunked, compressed, converted). */
 int64_t cvy_h5_file_offset(cvy_h5 *file, const char *name, cvy_h5_type type);
 
-/* Attributes of the root group (name "") or of a dataset or group. */
+/* These write attributes of the root group (`on` is "") or of a dataset or group. */
 cvy_err cvy_h5_write_attr_text(cvy_h5 *file, const char *on, const char *name,
                                const char *text) CVY_MUST_CHECK;
 cvy_err cvy_h5_write_attr_i64(cvy_h5 *file, const char *on, const char *name, int64_t value) CVY_MUST_CHECK;
@@ -71,14 +72,15 @@ cvy_err cvy_h5_read_attr_i64(cvy_h5 *file, const char *on, const char *name, int
 cvy_err cvy_h5_read_attr_f64(cvy_h5 *file, const char *on, const char *name, double *out) CVY_MUST_CHECK;
 bool cvy_h5_has_attr(cvy_h5 *file, const char *on, const char *name);
 
-/* A list of texts as a 1-D dataset of fixed-length UTF-8 strings (h5py: arrays of bytes). */
+/* Writes a list of texts as a 1-D dataset of fixed-length UTF-8 strings, which h5py reads as arrays of
+ * bytes. */
 cvy_err cvy_h5_write_texts(cvy_h5 *file, const char *name, const char *const *texts,
                            int64_t count) CVY_MUST_CHECK;
-/* Also reads variable-length strings. */
+/* Reads such a list, and also one of variable-length strings. */
 cvy_err cvy_h5_read_texts(cvy_h5 *file, const char *name, char ***out, int64_t *count,
                           cvy_pool *pool) CVY_MUST_CHECK;
 
-/* One text of such a list of fixed length. */
+/* Reads one text of a list of fixed-length strings. */
 cvy_err cvy_h5_read_text(cvy_h5 *file, const char *name, int64_t index, char **out,
                          cvy_pool *pool) CVY_MUST_CHECK;
 
@@ -86,21 +88,19 @@ cvy_err cvy_h5_read_text(cvy_h5 *file, const char *name, int64_t index, char **o
 cvy_err cvy_h5_visit(cvy_h5 *file, void (*visit)(void *context, const char *name),
                      void *context) CVY_MUST_CHECK;
 
-/* Writes a file whole or not at all: cvy_h5_begin creates it under a temporary name beside `path`, later
- * cvy_h5_commit syncs, renames to `path` and syncs the folder; cvy_h5_rollback removes it. An error of commit
- * has removed it too. */
+/* Writes a file whole or not at all (file/whole.h). cvy_h5_begin creates it under its temporary name, and
+ * cvy_h5_commit syncs it, renames it to `path` and syncs the folder. cvy_h5_rollback removes it; so does
+ * an error of the commit. */
 cvy_err cvy_h5_begin(cvy_h5 **out, const char *path) CVY_MUST_CHECK;
 cvy_err cvy_h5_commit(cvy_h5 *file) CVY_MUST_CHECK;
 void cvy_h5_rollback(cvy_h5 *file); /* NULL is allowed */
 
-/* The same in pieces, for many files that come to stand together: after begin, cvy_h5_close leaves the
- * temporary file; cvy_h5_resume opens it again; once closed, cvy_h5_publish renames it or cvy_h5_withdraw
- * removes it. `path` is the final name throughout. */
+/* The same in pieces, for many files that come to stand together. cvy_h5_close leaves a begun file under
+ * its temporary name, and cvy_h5_resume opens it there again. Once it is closed, cvy_whole_publish renames
+ * it, or cvy_whole_withdraw removes it. `path` is the name in the end throughout. */
 cvy_err cvy_h5_resume(cvy_h5 **out, const char *path) CVY_MUST_CHECK;
-cvy_err cvy_h5_publish(const char *path) CVY_MUST_CHECK;
-void cvy_h5_withdraw(const char *path);
 
-/* "1.10.8" of the library in use. */
+/* The version of the library in use, such as "1.10.8". */
 const char *cvy_h5_version(void);
 
 #endif

@@ -1,7 +1,6 @@
 /* From YAML to nodes: names, types, options, inputs, shapes. Every error points at its line. */
-#include "net/expand.h"
-
 #include "base/text.h"
+#include "net/expand.h"
 
 #include <string.h>
 

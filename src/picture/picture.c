@@ -32,7 +32,7 @@ cvy_err cvy_picture_of_encoded(cvy_picture *out, const cvy_encoded *encoded, int
 
 bool cvy_picture_of_kept(cvy_picture *out, const cvy_encoded *encoded, int64_t channels) {
   const cvy_keeper *keeper = encoded->keeper;
-  cvy_whole whole;
+  cvy_whole_picture whole;
   const uint8_t *samples = NULL;
   for (int i = 0; i < CVY_SCALES && !samples; i++) samples = keeper->find(&whole, encoded->keeper_context, i);
   if (!samples || whole.c != channels) return false;

@@ -65,21 +65,21 @@ typedef struct cvy_raster {
 
 /* A whole picture that was decoded at 1/1, 1/2, 1/4 or 1/8 of its size. */
 enum { CVY_SCALES = 4 };
-typedef struct cvy_whole {
+typedef struct cvy_whole_picture {
   int64_t h, w, c;        /* as it was decoded: [h][w][c] bytes */
   int64_t file_h, file_w; /* of the file's picture */
   int64_t step;           /* as that of cvy_image_part */
-} cvy_whole;
+} cvy_whole_picture;
 
 /* Who may keep a file's whole pictures, and reads its bytes when they are needed: functions on a context
  * of the keeper's own. `index` 0 ... CVY_SCALES-1 says at which scale, 1/2^index; a file that has no
  * scales is kept as 0. */
 typedef struct cvy_keeper {
   /* The samples, which stay where they are; NULL: they are not kept. */
-  const uint8_t *(*find)(cvy_whole *whole, const void *context, int index);
+  const uint8_t *(*find)(cvy_whole_picture *whole, const void *context, int index);
   bool (*has_room)(const void *context, size_t byte_count);
   /* Copies the samples if it can. */
-  void (*keep)(const void *context, int index, const cvy_whole *whole, const uint8_t *samples);
+  void (*keep)(const void *context, int index, const cvy_whole_picture *whole, const uint8_t *samples);
   cvy_err (*fetch)(const void **bytes, size_t *byte_count, const void *context) CVY_MUST_CHECK;
 } cvy_keeper;
 

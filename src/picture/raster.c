@@ -28,7 +28,7 @@ static cvy_err get_bytes(cvy_encoded *e) {
 static const double most_shrink = 16;
 
 /* The samples of the whole at 1/2^index, or of a file that has no scales. */
-static const uint8_t *find_whole(cvy_whole *whole, const cvy_picture *p, int index) {
+static const uint8_t *find_whole(cvy_whole_picture *whole, const cvy_picture *p, int index) {
   const cvy_encoded *e = &p->encoded;
   const uint8_t *samples = e->keeper->find(whole, e->keeper_context, 0);
   if (!samples || whole->step != 0) samples = e->keeper->find(whole, e->keeper_context, index);
@@ -44,7 +44,7 @@ static void keep_whole(cvy_picture *p, int index) {
   const size_t bytes = (size_t)((p->whole_h >> index) * (p->whole_w >> index) * p->c);
   if (!e->keeper->has_room(e->keeper_context, bytes)) return;
   if (cvy_image_decode_part(image, &all, e->bytes, e->byte_count, p->c)) return;
-  const cvy_whole whole = {.h = image->h,
+  const cvy_whole_picture whole = {.h = image->h,
                            .w = image->w,
                            .c = image->c,
                            .file_h = p->whole_h,
@@ -54,7 +54,7 @@ static void keep_whole(cvy_picture *p, int index) {
 }
 
 /* *samples is NULL if the whole is not there and there is no room for it, or if it cannot be decoded. */
-static cvy_err get_whole(const uint8_t **samples, cvy_whole *whole, cvy_picture *p, int index) {
+static cvy_err get_whole(const uint8_t **samples, cvy_whole_picture *whole, cvy_picture *p, int index) {
   *samples = find_whole(whole, p, index);
   if (*samples) return CVY_OK;
   CVY_TRY(get_bytes(&p->encoded));
@@ -69,7 +69,7 @@ static cvy_err decode_part(cvy_picture *p, cvy_image_part *part) {
   cvy_encoded *e = &p->encoded;
   const int64_t scale = cvy_image_scale_for(part->shrink);
   const uint8_t *samples = NULL;
-  cvy_whole whole;
+  cvy_whole_picture whole;
   if (e->keeper && part->shrink < most_shrink)
     CVY_TRY(get_whole(&samples, &whole, p, scale == 1 ? 0 : scale == 2 ? 1 : scale == 4 ? 2 : 3));
   if (samples) {

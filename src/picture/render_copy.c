@@ -1,9 +1,8 @@
 /* Pictures whose pixels are only moved and mirrored: rows are copied. */
-#include "picture/render.h"
-
 #include "picture/loops.h"
 #include "picture/normalise.h"
 #include "picture/raster.h"
+#include "picture/render.h"
 #include "picture/sight.h"
 
 #include <math.h>

@@ -1,11 +1,10 @@
 /* Pictures that are scaled along their axes. Where they shrink, each sample is the mean of the area that
  * it covers; where they grow, it lies on the line between its neighbours. Columns come first, as they
  * vectorise, then rows. */
-#include "picture/render.h"
-
 #include "picture/loops.h"
 #include "picture/normalise.h"
 #include "picture/raster.h"
+#include "picture/render.h"
 #include "picture/sight.h"
 
 #include <math.h>

@@ -1,12 +1,11 @@
 /* Pictures that are turned, bent or whatever else. Every pixel's centre is led back through all maps, and
  * what it meets is interpolated between four neighbours. A raster that is much too fine is made coarser
  * before. */
-#include "picture/render.h"
-
-#include "picture/positions.h"
 #include "picture/loops.h"
 #include "picture/normalise.h"
+#include "picture/positions.h"
 #include "picture/raster.h"
+#include "picture/render.h"
 #include "picture/sight.h"
 
 #include <string.h>

@@ -6,17 +6,15 @@
 #include "base/text.h"
 #include "data/dataset.h"
 #include "data/shard.h"
-#include "file/h5.h"
 #include "file/bytes.h"
+#include "file/checked.h"
 #include "file/whole.h"
 #include "picture/picture.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { RECORDS_A_THREAD = 64 };
@@ -128,34 +126,35 @@ static cvy_err read_with_buffers(cvy_verification *v, const char *split) {
   return err;
 }
 
-/* The names have a checksum of their own, which opening does not look at. */
+/* Opening a set does not look at the names. */
+static cvy_err check_names_in(const cvy_file_records *file, cvy_pool *pool) {
+  cvy_h5 *h5;
+  char **names;
+  int64_t count = file->count;
+  CVY_TRY(cvy_h5_open(&h5, file->path));
+  cvy_err err = cvy_h5_has(h5, "names") ? cvy_checked_read_texts(&names, &count, h5, "names", pool) : CVY_OK;
+  cvy_h5_discard(h5);
+  if (!err && count != file->count)
+    err = cvy_error(CVY_E_INPUT, "%s: dataset 'names' holds %lld names of %lld records", file->path,
+                    (long long)count, (long long)file->count);
+  return err;
+}
+
 static cvy_err check_names(const cvy_dataset *dataset) {
-  for (int64_t k = 0; k < cvy_dataset_describe(dataset)->shard_count; k++) {
+  cvy_pool *pool = cvy_pool_create();
+  cvy_err err = CVY_OK;
+  for (int64_t k = 0; k < cvy_dataset_describe(dataset)->shard_count && !err; k++) {
     const cvy_file_records file = cvy_dataset_records_in(dataset, k);
-    cvy_pool *pool = cvy_pool_create();
-    char **names;
-    int64_t count, expected;
-    cvy_h5 *h5;
-    cvy_err err = cvy_h5_open(&h5, file.path);
-    if (!err && cvy_h5_has(h5, "names")) {
-      err = cvy_h5_read_texts(h5, "names", &names, &count, pool);
-      if (!err) err = cvy_h5_read_attr_i64(h5, "names", "checksum", &expected);
-      if (!err && (count != file.count ||
-                   cvy_shard_checksum_of_texts((const char *const *)names, count) != expected))
-        err = cvy_error(CVY_E_INPUT, "%s: dataset 'names': its checksum does not match; the file is damaged",
-                        file.path);
-    }
-    cvy_h5_discard(h5);
-    cvy_pool_destroy(pool);
-    CVY_TRY(err);
+    err = check_names_in(&file, pool);
   }
-  return CVY_OK;
+  cvy_pool_destroy(pool);
+  return err;
 }
 
 static cvy_err verify(cvy_verification *v, const char *path, const char *split) {
   CVY_TRY(cvy_dataset_open(&v->dataset, path, split));
-  CVY_TRY(check_names(v->dataset));
   const cvy_dataset_info *info = cvy_dataset_describe(v->dataset);
+  CVY_TRY(check_names(v->dataset));
   v->images = info->count;
   v->of_class = cvy_pool_new(v->pool, sizeof *v->of_class * (size_t)info->class_count);
   return read_with_buffers(v, split);
@@ -181,14 +180,6 @@ void cvy_verification_free(cvy_verification *v) {
 
 static char *work_folder(cvy_pool *pool, const char *folder, const char *split) {
   return cvy_pool_format(pool, "%s/.convoy-repair-%s", folder, split);
-}
-
-static void empty_folder(const char *path) {
-  DIR *dir = opendir(path);
-  if (!dir) return;
-  for (const struct dirent *entry; (entry = readdir(dir));) unlinkat(dirfd(dir), entry->d_name, 0);
-  closedir(dir);
-  rmdir(path);
 }
 
 /* Copies the good records of file `k`; *bad walks through the list of bad ones. */
@@ -221,16 +212,17 @@ static cvy_err read_names(char ***out, cvy_pool *pool, const char *path) {
   return err;
 }
 
-static cvy_err rewrite_shard(int64_t *kept, const cvy_verification *v, const cvy_shards_config *config,
-                             int64_t k, int64_t *bad, cvy_pool *pool) {
-  const cvy_file_records file = cvy_dataset_records_in(v->dataset, k);
+static cvy_err rewrite_shard(int64_t *kept, const cvy_verification *v, cvy_shard_config *config,
+                             int64_t *bad, cvy_pool *pool) {
+  const cvy_file_records file = cvy_dataset_records_in(v->dataset, config->shard);
   char **names;
   cvy_shard *shard;
   cvy_read_buffer buffer;
   CVY_TRY(read_names(&names, pool, file.path));
   CVY_TRY(cvy_read_buffer_create(&buffer, v->dataset));
-  cvy_err err = cvy_shard_create(&shard, config, k, file.count);
-  if (!err) err = copy_records(shard, kept, v, k, bad, names, &buffer);
+  config->most = file.count;
+  cvy_err err = cvy_shard_create(&shard, config);
+  if (!err) err = copy_records(shard, kept, v, config->shard, bad, names, &buffer);
   cvy_read_buffer_free(&buffer);
   if (err)
     cvy_shard_abandon(shard);
@@ -248,34 +240,26 @@ static cvy_shard_statistics statistics_of(const cvy_dataset_info *info) {
   return s;
 }
 
-static cvy_err write_marker(const char *path) {
-  const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-  const bool good = fd >= 0 && fsync(fd) == 0;
-  if (fd >= 0) close(fd);
-  return good ? CVY_OK : cvy_error(CVY_E_SYSTEM, "%s: cannot write: %s", path, strerror(errno));
-}
-
 static cvy_err rewrite(const cvy_verification *v, const char *work, const char *split, cvy_pool *pool) {
   const cvy_dataset_info *info = cvy_dataset_describe(v->dataset);
   const cvy_shard_statistics statistics = statistics_of(info);
-  const cvy_shards_config config = {.dir = work,
-                                    .split = split,
-                                    .shard_count = info->shard_count,
-                                    .encoding = cvy_dataset_encoding(v->dataset),
-                                    .h = info->h,
-                                    .w = info->w,
-                                    .c = info->c,
-                                    .class_count = info->class_count,
-                                    .class_names = info->class_names};
-  int64_t first_record = 0, bad = 0;
-  for (int64_t k = 0; k < info->shard_count; k++) {
-    int64_t kept = 0;
-    CVY_TRY(rewrite_shard(&kept, v, &config, k, &bad, pool));
-    CVY_TRY(cvy_shard_seal(cvy_shard_path(pool, work, split, k, info->shard_count), first_record, &statistics,
-                           info->c));
-    first_record += kept;
+  cvy_shard_config config = {.dir = work,
+                             .split = split,
+                             .shard_count = info->shard_count,
+                             .encoding = cvy_dataset_encoding(v->dataset),
+                             .h = info->h,
+                             .w = info->w,
+                             .c = info->c,
+                             .class_count = info->class_count,
+                             .class_names = info->class_names};
+  int64_t kept = 0, bad = 0;
+  for (; config.shard < info->shard_count; config.shard++) {
+    const int64_t first_record = kept;
+    CVY_TRY(rewrite_shard(&kept, v, &config, &bad, pool));
+    CVY_TRY(cvy_shard_seal(cvy_shard_path(pool, work, split, config.shard, info->shard_count), first_record,
+                           &statistics, info->c));
   }
-  return write_marker(cvy_pool_format(pool, "%s/publishing", work));
+  return cvy_whole_write_text(cvy_pool_format(pool, "%s/publishing", work), "");
 }
 
 /* Whatever shards stand in the work folder. */
@@ -288,8 +272,7 @@ static cvy_err rename_all(const char *work, const char *folder, cvy_pool *pool) 
     const size_t length = strlen(entry->d_name);
     if (length <= strlen(ending) || strcmp(entry->d_name + length - strlen(ending), ending) != 0) continue;
     const char *from = cvy_pool_format(pool, "%s/%s", work, entry->d_name);
-    if (rename(from, cvy_pool_format(pool, "%s/%.*s", folder, (int)(length - 4), entry->d_name)) != 0)
-      err = cvy_error(CVY_E_SYSTEM, "%s: cannot rename to its final name: %s", from, strerror(errno));
+    err = cvy_whole_rename(from, cvy_pool_format(pool, "%s/%.*s", folder, (int)(length - 4), entry->d_name));
   }
   closedir(dir);
   return err;
@@ -297,12 +280,8 @@ static cvy_err rename_all(const char *work, const char *folder, cvy_pool *pool) 
 
 static cvy_err publish(const char *work, const char *folder, cvy_pool *pool) {
   CVY_TRY(rename_all(work, folder, pool));
-  const int fd = open(folder, O_RDONLY | O_DIRECTORY);
-  if (fd >= 0) {
-    fsync(fd);
-    close(fd);
-  }
-  empty_folder(work);
+  CVY_TRY(cvy_sync_folder(folder));
+  cvy_remove_folder(work);
   return CVY_OK;
 }
 
@@ -314,7 +293,7 @@ cvy_err cvy_verify_finish_repair(const char *folder, const char *split) {
     cvy_log("%s: a repair that was interrupted is finished", folder);
     err = publish(work, folder, pool);
   } else {
-    empty_folder(work);
+    cvy_remove_folder(work);
   }
   cvy_pool_destroy(pool);
   return err;
@@ -330,7 +309,7 @@ cvy_err cvy_verify_repair(const cvy_verification *v, const char *folder, const c
   if (!err) err = cvy_make_folder(NULL, work);
   if (!err) err = rewrite(v, work, split, pool);
   if (err)
-    empty_folder(work);
+    cvy_remove_folder(work);
   else
     err = publish(work, folder, pool);
   cvy_pool_destroy(pool);

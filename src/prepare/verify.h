@@ -1,11 +1,12 @@
-/* Is every record of a set what was written? The whole of `convoy verify`. */
+/* The whole of `convoy verify`: it finds the records of a set that are not what was written, and drops
+ * them. */
 #ifndef CVY_PREPARE_VERIFY_H
 #define CVY_PREPARE_VERIFY_H
 
 #include "base/base.h"
 #include <convoy/data.h>
 
-/* The splits whose shards are in the folder `path`, sorted, in `pool`. */
+/* Lists the splits whose shards are in the folder `path`, sorted, in `pool`. */
 cvy_err cvy_verify_splits(const char ***out, int64_t *count, cvy_pool *pool, const char *path) CVY_MUST_CHECK;
 
 typedef struct cvy_bad_record {
@@ -22,14 +23,15 @@ typedef struct cvy_verification {
   cvy_bad_record *bad; /* in their order */
 } cvy_verification;
 
-/* Reads all records with all threads, checks their checksums, decodes them; also what opening checks. Damage that
- * leaves the records unreadable as a whole (a missing or foreign shard, a damaged table) is CVY_E_INPUT; bad records
- * are none. Shows progress. */
+/* Reads all records with all threads, checks their checksums, decodes them; also what opening checks.
+ * Damage that leaves the records unreadable as a whole (a missing or foreign shard, a damaged table) is
+ * CVY_E_INPUT; bad records are none. Shows progress. */
 cvy_err cvy_verify(cvy_verification **out, const char *path, const char *split) CVY_MUST_CHECK;
 void cvy_verification_free(cvy_verification *verification); /* NULL is allowed */
 
-/* Puts new shards without the bad records in the place of the set's, all at once; statistics stay as they are. A repair
- * that was killed while it renamed is finished by cvy_verify_finish_repair, to be called before cvy_verify. */
+/* Puts new shards without the bad records in the place of the set's, all at once; statistics stay as they
+ * are. A repair that was killed while it renamed is finished by cvy_verify_finish_repair, to be called
+ * before cvy_verify. */
 cvy_err cvy_verify_repair(const cvy_verification *verification, const char *folder,
                           const char *split) CVY_MUST_CHECK;
 cvy_err cvy_verify_finish_repair(const char *folder, const char *split) CVY_MUST_CHECK;

@@ -1,6 +1,11 @@
-/* Records to shards: a shard's records are read, decoded and encoded by all threads of the rank, some at a time, and
- * written in their order by one. */
-#include "prepare/job.h"
+/* From records to shards. All threads of a rank read, decode and encode some records of a shard at a time;
+ * one thread writes them in their order. */
+#include "prepare/write.h"
+
+#include "prepare/journal.h"
+#include "prepare/plan.h"
+#include "prepare/progress.h"
+#include "prepare/work.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +13,7 @@
 enum { RECORDS_A_THREAD = 16 }; /* read before they are written */
 
 struct cvy_prepare_worker {
-  cvy_source sources[CVY_PREPARE_SPLITS]; /* a group's; opened when first needed, for readers reuse buffers */
+  cvy_source sources[CVY_PREPARE_SPLITS]; /* [group]; opened when first needed, for readers reuse buffers */
   bool open[CVY_PREPARE_SPLITS];
   cvy_image decoded, scaled, upright;
   cvy_pixel_sums sums;
@@ -55,7 +60,7 @@ static cvy_err source_of(cvy_source **out, const batch *b, cvy_prepare_worker *w
                    g->input_count ? g->inputs[0] : "");
 }
 
-/* Without the part of its path that the command line named. */
+/* Returns a name without the part of its path that the command line named. */
 static const char *short_name(const cvy_prepare_group *g, const char *name) {
   for (int64_t i = 0; i < g->input_count; i++) {
     const size_t length = strlen(g->folders[i]);
@@ -78,7 +83,7 @@ static void keep_samples(slot *s, const cvy_image *image) {
   keep_bytes(s, image->px, (size_t)(image->h * image->w * image->c));
 }
 
-/* The size to store a picture of full[0] x full[1] in, as it lies in the file. */
+/* Finds the size to store a picture of full[0] x full[1] in, as it lies in the file. */
 static void stored_size(int64_t out[2], const cvy_prepare_job *j, const cvy_source *source,
                         const int64_t full[2], bool lies) {
   const int64_t smaller = full[0] < full[1] ? full[0] : full[1];
@@ -92,7 +97,7 @@ static void stored_size(int64_t out[2], const cvy_prepare_job *j, const cvy_sour
   }
 }
 
-/* Files of pictures: scaled and turned as asked; those that need neither stay as they came. */
+/* Stores a file of a picture, scaled and turned as asked. One that needs neither stays as it came. */
 static cvy_err store_file(slot *s, cvy_prepare_worker *w, const batch *b, const cvy_source *source,
                           const cvy_record *record) {
   const cvy_prepare_job *j = b->j;
@@ -142,7 +147,7 @@ static cvy_err read_record(slot *s, cvy_record *record, cvy_prepare_worker *w, c
   return CVY_OK;
 }
 
-/* What is wrong, without the name before it. */
+/* Returns what is wrong, without the name before it. */
 static char *reason_of(const char *message, const char *name) {
   const size_t length = strlen(name);
   const bool named = strncmp(message, name, length) == 0 && strncmp(message + length, ": ", 2) == 0;
@@ -255,22 +260,24 @@ static int64_t place(const cvy_prepare_part *part, int64_t shard) {
 cvy_err cvy_prepare_write_shard(cvy_prepare_job *j, int64_t shard) {
   const cvy_prepare_part *part = cvy_prepare_part_of(j, shard);
   const cvy_source *s = &j->groups[part->group].source;
-  const cvy_shards_config config = {.dir = j->work_dir,
-                                    .split = part->split,
-                                    .shard_count = part->shard_count,
-                                    .encoding = j->encoded ? CVY_ENCODED : CVY_RAW,
-                                    .h = s->h,
-                                    .w = s->w,
-                                    .c = s->c,
-                                    .class_count = s->class_count,
-                                    .class_names = s->class_names};
   const int64_t first = place(part, shard), end = place(part, shard + 1);
+  const cvy_shard_config config = {.dir = j->work_dir,
+                                   .split = part->split,
+                                   .shard = shard - part->first_shard,
+                                   .shard_count = part->shard_count,
+                                   .most = end - first,
+                                   .encoding = j->encoded ? CVY_ENCODED : CVY_RAW,
+                                   .h = s->h,
+                                   .w = s->w,
+                                   .c = s->c,
+                                   .class_count = s->class_count,
+                                   .class_names = s->class_names};
   cvy_rejects rejects = {0};
   cvy_shard *file;
   if (j->stop) return CVY_OK;
   if (!j->workers) j->workers = cvy_new(sizeof *j->workers * (size_t)cvy_threads());
   for (int t = 0; t < cvy_threads(); t++) j->workers[t].sums = (cvy_pixel_sums){0};
-  CVY_TRY(cvy_shard_create(&file, &config, shard - part->first_shard, end - first));
+  CVY_TRY(cvy_shard_create(&file, &config));
   cvy_err err = fill_with_slots(file, &rejects, j, part, first, end);
   if (err)
     cvy_shard_abandon(file);

@@ -5,6 +5,8 @@
 #define _POSIX_C_SOURCE 200809L
 #include "report/graph.h"
 
+#include "file/whole.h"
+
 #include <errno.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -274,11 +276,11 @@ static cvy_err wait_for(pid_t child) {
   return cvy_error(CVY_E_RUN, "Graphviz' dot failed; what it said stands above");
 }
 
-/* dot -Tformat -o path, reading the graph from `input`, a file without a name. */
-static cvy_err run_dot(FILE *input, const char *format, const char *path) {
+/* Runs dot -Tformat -o place; it reads the graph from `input`, a file without a name. */
+static cvy_err run_dot(FILE *input, const char *format, const char *place, const char *path) {
   char type[16];
   snprintf(type, sizeof type, "-T%s", format);
-  char *words[] = {"dot", type, "-o", (char *)path, NULL};
+  char *words[] = {"dot", type, "-o", (char *)place, NULL};
   posix_spawn_file_actions_t actions;
   pid_t child;
   rewind(input);
@@ -296,23 +298,31 @@ static cvy_err run_dot(FILE *input, const char *format, const char *path) {
   return wait_for(child);
 }
 
-static cvy_err draw(const cvy_net_info *net, const char *format, const char *path) {
+static cvy_err draw_into(const cvy_whole *out, const cvy_net_info *net, const char *format) {
   FILE *file = tmpfile();
   if (!file) return cvy_error(CVY_E_RUN, "no temporary file can be made: %s", strerror(errno));
   print_graph(file, net);
   cvy_err err = fflush(file) ? cvy_error(CVY_E_RUN, "cannot write a temporary file: %s", strerror(errno))
                              : CVY_OK;
-  if (!err) err = run_dot(file, format, path);
+  if (!err) err = run_dot(file, format, out->place, out->path);
   fclose(file);
   return err;
 }
 
+static cvy_err draw(const cvy_net_info *net, const char *format, const char *path) {
+  cvy_whole *out;
+  CVY_TRY(cvy_whole_begin(&out, path));
+  const cvy_err err = draw_into(out, net, format);
+  if (!err) return cvy_whole_commit(out);
+  cvy_whole_rollback(out);
+  return err;
+}
+
 static cvy_err write_dot(const cvy_net_info *net, const char *path) {
-  FILE *file = fopen(path, "w");
-  if (!file) return cvy_error(CVY_E_RUN, "%s: cannot be written: %s", path, strerror(errno));
-  print_graph(file, net);
-  if (fclose(file)) return cvy_error(CVY_E_RUN, "%s: cannot be written: %s", path, strerror(errno));
-  return CVY_OK;
+  cvy_whole *out;
+  CVY_TRY(cvy_whole_begin(&out, path));
+  print_graph(out->stream, net);
+  return cvy_whole_commit(out);
 }
 
 cvy_err cvy_graph_write(const cvy_net_info *net, const char *path) {

@@ -1,5 +1,6 @@
 #include "report/sheet.h"
 
+#include "file/whole.h"
 #include "report/font.h"
 
 #include <errno.h>
@@ -143,15 +144,6 @@ cvy_err cvy_sheet_read(cvy_image *out, const char *path) {
   return err;
 }
 
-static cvy_err write_bytes(const char *path, const void *bytes, size_t count) {
-  FILE *file = fopen(path, "wb");
-  if (!file) return cvy_error(CVY_E_RUN, "%s: cannot be written: %s", path, strerror(errno));
-  const bool written = fwrite(bytes, 1, count, file) == count;
-  const int reason = errno;
-  if (fclose(file) == 0 && written) return CVY_OK;
-  return cvy_error(CVY_E_SYSTEM, "%s: cannot be written: %s", path, strerror(written ? errno : reason));
-}
-
 cvy_err cvy_sheet_save(const cvy_image *sheet, const char *path) {
   void *bytes;
   size_t count;
@@ -160,7 +152,7 @@ cvy_err cvy_sheet_save(const cvy_image *sheet, const char *path) {
     CVY_TRY(cvy_image_encode_png(&bytes, &count, sheet));
   else
     CVY_TRY(cvy_image_encode(&bytes, &count, sheet, JPEG_QUALITY));
-  const cvy_err err = write_bytes(path, bytes, count);
+  const cvy_err err = cvy_whole_write(path, bytes, count);
   free(bytes);
   return err;
 }

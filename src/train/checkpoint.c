@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "data/shard.h"
+#include "file/checked.h"
 #include "file/h5.h"
 
 #include <stdlib.h>
@@ -22,17 +23,12 @@ static cvy_err write_tensors(cvy_h5 *file, const char *group, const cvy_net *net
   return CVY_OK;
 }
 
-static cvy_err write_texts(cvy_h5 *file, const char *name, const char *const *texts, int64_t count) {
-  CVY_TRY(cvy_h5_write_texts(file, name, texts, count));
-  return cvy_h5_write_attr_i64(file, name, "checksum", cvy_shard_checksum_of_texts(texts, count));
-}
-
 static cvy_err write_about(cvy_h5 *file, const cvy_checkpoint_data *about) {
   const cvy_dataset_info *data = about->data;
-  CVY_TRY(write_texts(file, "/recipe", &about->recipe_text, 1));
-  CVY_TRY(write_texts(file, "/class_names", data->class_names, data->class_count));
-  CVY_TRY(cvy_shard_write_checked(file, "/mean", CVY_H5_F32, data->mean, data->c));
-  CVY_TRY(cvy_shard_write_checked(file, "/deviation", CVY_H5_F32, data->deviation, data->c));
+  CVY_TRY(cvy_checked_write_texts(file, "/recipe", &about->recipe_text, 1));
+  CVY_TRY(cvy_checked_write_texts(file, "/class_names", data->class_names, data->class_count));
+  CVY_TRY(cvy_checked_write_list(file, "/mean", CVY_H5_F32, data->mean, data->c));
+  CVY_TRY(cvy_checked_write_list(file, "/deviation", CVY_H5_F32, data->deviation, data->c));
   return cvy_h5_write_attr_text(file, "", "data", about->data_fingerprint);
 }
 
@@ -105,37 +101,19 @@ struct cvy_checkpoint {
   cvy_dataset_info data;
 };
 
-static cvy_err read_texts(cvy_checkpoint *c, const char *name, char ***texts, int64_t *count) {
-  int64_t stored;
-  CVY_TRY(cvy_h5_read_texts(c->file, name, texts, count, c->pool));
-  CVY_TRY(cvy_h5_read_attr_i64(c->file, name, "checksum", &stored));
-  if (stored != cvy_shard_checksum_of_texts((const char *const *)*texts, *count))
-    return cvy_error(CVY_E_INPUT, "%s: %s is damaged: its checksum does not match", cvy_h5_path(c->file),
-                     name);
-  return CVY_OK;
-}
-
-static cvy_err read_floats(cvy_checkpoint *c, const char *name, float *values) {
-  void *read;
-  CVY_TRY(cvy_shard_read_checked(&read, c->file, name, CVY_H5_F32, c->data.c));
-  memcpy(values, read, sizeof *values * (size_t)c->data.c);
-  cvy_buffer_destroy(read);
-  return CVY_OK;
-}
-
 static cvy_err read_data_info(cvy_checkpoint *c) {
   char **names;
   int64_t dims[CVY_H5_MAX_DIMS];
   int dim_count;
-  CVY_TRY(read_texts(c, "/class_names", &names, &c->data.class_count));
+  CVY_TRY(cvy_checked_read_texts(&names, &c->data.class_count, c->file, "/class_names", c->pool));
   CVY_TRY(cvy_h5_shape(c->file, "/mean", dims, &dim_count));
   if (dim_count != 1 || dims[0] < 1 || dims[0] > CVY_MAX_CHANNELS)
     return cvy_error(CVY_E_INPUT, "%s: /mean should hold a value for each of 1 to %d channels",
                      cvy_h5_path(c->file), CVY_MAX_CHANNELS);
   c->data.class_names = (const char *const *)names;
   c->data.c = dims[0];
-  CVY_TRY(read_floats(c, "/mean", c->data.mean));
-  return read_floats(c, "/deviation", c->data.deviation);
+  CVY_TRY(cvy_checked_read_list(c->data.mean, c->file, "/mean", CVY_H5_F32, c->data.c));
+  return cvy_checked_read_list(c->data.deviation, c->file, "/deviation", CVY_H5_F32, c->data.c);
 }
 
 static cvy_err read_head(cvy_checkpoint *c) {
@@ -151,7 +129,7 @@ static cvy_err read_head(cvy_checkpoint *c) {
   if (version != VERSION)
     return cvy_error(CVY_E_INPUT, "%s: checkpoint version %lld; this convoy reads version %d",
                      cvy_h5_path(c->file), (long long)version, VERSION);
-  CVY_TRY(read_texts(c, "/recipe", &recipe, &texts));
+  CVY_TRY(cvy_checked_read_texts(&recipe, &texts, c->file, "/recipe", c->pool));
   if (texts != 1) return cvy_error(CVY_E_INPUT, "%s: /recipe should hold one text", cvy_h5_path(c->file));
   c->recipe = recipe[0];
   CVY_TRY(cvy_h5_read_attr_text(c->file, "", "data", &c->fingerprint, c->pool));

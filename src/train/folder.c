@@ -38,15 +38,8 @@ cvy_err cvy_folder_create(cvy_folder **out, const cvy_recipe *recipe, const cvy_
 }
 
 static cvy_err write_recipe(const cvy_recipe *recipe) {
-  char *path = cvy_format("%s/recipe.yaml", recipe->run), *temporary = cvy_format("%s.tmp", path);
-  FILE *file = fopen(temporary, "w");
-  bool failed = !file || fputs(recipe->text, file) < 0 || fflush(file) || fsync(fileno(file));
-  if (file) failed = fclose(file) != 0 || failed;
-  failed = failed || rename(temporary, path) != 0;
-  const cvy_err err = failed ? cvy_error(CVY_E_SYSTEM, "%s: cannot write: %s", path, strerror(errno))
-                             : CVY_OK;
-  if (failed) unlink(temporary);
-  free(temporary);
+  char *path = cvy_format("%s/recipe.yaml", recipe->run);
+  const cvy_err err = cvy_whole_write_text(path, recipe->text);
   free(path);
   return err;
 }

@@ -2,6 +2,7 @@
 #include "data/dataset.h"
 #include "data/dataset_parts.h"
 #include "data/loader.h"
+#include "file/whole.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -19,29 +20,33 @@ static void try(cvy_err err) {
 
 static cvy_dataset *make_dataset(const char *dir, int64_t count, int64_t side) {
   static const char *const names[] = {"all"};
-  static const float mean[CVY_MAX_CHANNELS] = {127, 127, 127}, deviation[CVY_MAX_CHANNELS] = {70, 70, 70};
+  static const cvy_shard_statistics statistics = {.mean = {127, 127, 127}, .deviation = {70, 70, 70}};
   static uint8_t record[MOST_SIDE * MOST_SIDE * CHANNELS];
   const int64_t record_bytes = side * side * CHANNELS;
-  const cvy_shards_config config = {.dir = dir,
-                                    .split = "train",
-                                    .shard_count = 1,
-                                    .record_count = count,
-                                    .encoding = CVY_RAW,
-                                    .h = side,
-                                    .w = side,
-                                    .c = CHANNELS,
-                                    .class_count = 1,
-                                    .class_names = names};
-  cvy_shards *shards;
+  const cvy_shard_config config = {.dir = dir,
+                                   .split = "train",
+                                   .shard_count = 1,
+                                   .most = count,
+                                   .encoding = CVY_RAW,
+                                   .h = side,
+                                   .w = side,
+                                   .c = CHANNELS,
+                                   .class_count = 1,
+                                   .class_names = names};
+  cvy_shard *shard;
   cvy_dataset *dataset;
-  int64_t bytes;
-  try(cvy_shards_create(&shards, &config));
+  try(cvy_shard_create(&shard, &config));
   for (int64_t i = 0; i < count; i++) {
     for (int64_t k = 0; k < record_bytes; k++)
       record[k] = (uint8_t)((uint64_t)(i * record_bytes + k) * 2654435761u >> 24);
-    try(cvy_shards_add(shards, record, (size_t)record_bytes, 0));
+    try(cvy_shard_add(shard, record, (size_t)record_bytes, 0, NULL));
   }
-  try(cvy_shards_finish(shards, &bytes, mean, deviation));
+  cvy_pool *pool = cvy_pool_create();
+  const char *path = cvy_shard_path(pool, dir, "train", 0, 1);
+  try(cvy_shard_close(shard));
+  try(cvy_shard_seal(path, 0, &statistics, CHANNELS));
+  try(cvy_whole_publish(path));
+  cvy_pool_destroy(pool);
   try(cvy_dataset_open(&dataset, dir, "train"));
   return dataset;
 }

@@ -6,6 +6,7 @@
 
 #include "data/dataset.h"
 #include "data/dataset_parts.h"
+#include "file/checked.h"
 
 #include <hdf5.h>
 
@@ -124,7 +125,7 @@ static void fill(uint8_t content[8 * MOST_CONTENT], const array *a, maker *m) {
 
 /* Strings are checked as texts with a zero behind each, numbers as their bytes. */
 static uint32_t checksum_of(const array *a, const uint8_t *content, size_t bytes) {
-  if (H5Tget_class(a->type) != H5T_STRING) return cvy_shard_checksum(content, bytes);
+  if (H5Tget_class(a->type) != H5T_STRING) return cvy_checked_sum(content, bytes);
   const size_t width = H5Tget_size(a->type), count = width ? bytes / width : 0;
   char **texts = calloc(count + 1, sizeof *texts);
   for (size_t i = 0; i < count; i++) {
@@ -132,7 +133,7 @@ static uint32_t checksum_of(const array *a, const uint8_t *content, size_t bytes
     texts[i] = calloc(1, length + 1);
     memcpy(texts[i], content + i * width, length);
   }
-  const uint32_t checksum = cvy_shard_checksum_of_texts((const char *const *)texts, (int64_t)count);
+  const uint32_t checksum = cvy_checked_sum_of_texts((const char *const *)texts, (int64_t)count);
   for (size_t i = 0; i < count; i++) free(texts[i]);
   free(texts);
   return checksum;
@@ -168,7 +169,7 @@ static void put_records(maker *m) {
   for (size_t i = 0; i < RECORDS; i++) {
     if (m->encoded) memcpy(bytes + i * record, picture, record);
     offsets[i + 1] = (i + 1) * record;
-    checksums[i] = cvy_shard_checksum(bytes + i * record, record);
+    checksums[i] = cvy_checked_sum(bytes + i * record, record);
   }
   const char *name = m->encoded ? "bytes" : "images";
   const int64_t total = (int64_t)(record * RECORDS);

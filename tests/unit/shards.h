@@ -4,6 +4,8 @@
 #define CVY_TESTS_SHARDS_H
 
 #include "data/shard.h"
+#include "file/checked.h"
+#include "file/whole.h"
 #include "scratch.h"
 #include "suite.h"
 
@@ -26,33 +28,94 @@ static inline void fill_record(uint8_t *out, int64_t record, int64_t h, int64_t 
       for (int64_t k = 0; k < c; k++) *out++ = sample_of(record, y, x, k);
 }
 
-static inline cvy_shards_config raw_config(const char *dir, const char *split, int64_t shards,
-                                           int64_t records, int64_t h, int64_t w, int64_t c) {
-  return (cvy_shards_config){.dir = dir,
-                             .split = split,
-                             .shard_count = shards,
-                             .record_count = records,
-                             .encoding = CVY_RAW,
-                             .h = h,
-                             .w = w,
-                             .c = c,
-                             .class_count = CLASSES,
-                             .class_names = class_names};
+static inline cvy_shard_config raw_config(const char *dir, const char *split, int64_t shards, int64_t h,
+                                          int64_t w, int64_t c) {
+  return (cvy_shard_config){.dir = dir,
+                            .split = split,
+                            .shard_count = shards,
+                            .encoding = CVY_RAW,
+                            .h = h,
+                            .w = w,
+                            .c = c,
+                            .class_count = CLASSES,
+                            .class_names = class_names};
 }
 
-static inline cvy_err write_raw(const cvy_shards_config *config, int64_t *bytes) {
-  uint8_t *record = malloc((size_t)(config->h * config->w * config->c));
-  cvy_shards *shards;
-  cvy_err err = cvy_shards_create(&shards, config);
-  for (int64_t i = 0; i < config->record_count && !err; i++) {
+/* ---- a whole set, one shard after the other ---- */
+
+/* Shard k of K holds records k*n/K ... (k+1)*n/K-1. */
+typedef struct set_writer {
+  cvy_pool *pool;
+  cvy_shard_config config;
+  int64_t record_count, next; /* records of the set, and how many were added */
+  int64_t begun;              /* shards that have a temporary file */
+  cvy_shard *open;
+} set_writer;
+
+static inline int64_t set_first_of(const set_writer *s, int64_t shard) {
+  return shard * s->record_count / s->config.shard_count;
+}
+
+static inline char *set_path_of(const set_writer *s, int64_t shard) {
+  return cvy_shard_path(s->pool, s->config.dir, s->config.split, shard, s->config.shard_count);
+}
+
+/* Makes the folder. `config` describes any shard of the set. */
+static inline set_writer set_begin(const cvy_shard_config *config, int64_t record_count) {
+  mkdir(config->dir, 0777);
+  return (set_writer){.pool = cvy_pool_create(), .config = *config, .record_count = record_count};
+}
+
+static inline cvy_err set_add(set_writer *s, const void *bytes, size_t byte_count, int32_t label) {
+  if (!s->open) {
+    s->config.shard = s->begun;
+    s->config.most = set_first_of(s, s->begun + 1) - s->next;
+    CVY_TRY(cvy_shard_create(&s->open, &s->config));
+    s->begun++;
+  }
+  CVY_TRY(cvy_shard_add(s->open, bytes, byte_count, label, NULL));
+  if (++s->next < set_first_of(s, s->begun)) return CVY_OK;
+  cvy_shard *full = s->open;
+  s->open = NULL;
+  return cvy_shard_close(full);
+}
+
+/* Removes what has no final name yet. */
+static inline void set_abandon(set_writer *s) {
+  cvy_shard_abandon(s->open);
+  for (int64_t k = 0; k < s->begun; k++) cvy_whole_withdraw(set_path_of(s, k));
+  cvy_pool_destroy(s->pool);
+}
+
+static inline cvy_err set_seal(set_writer *s, const float mean[], const float deviation[]) {
+  cvy_shard_statistics statistics = {0};
+  memcpy(statistics.mean, mean, sizeof *mean * (size_t)s->config.c);
+  memcpy(statistics.deviation, deviation, sizeof *deviation * (size_t)s->config.c);
+  for (int64_t k = 0; k < s->config.shard_count; k++)
+    CVY_TRY(cvy_shard_seal(set_path_of(s, k), set_first_of(s, k), &statistics, s->config.c));
+  for (int64_t k = 0; k < s->config.shard_count; k++) CVY_TRY(cvy_whole_publish(set_path_of(s, k)));
+  return CVY_OK;
+}
+
+static inline cvy_err set_finish(set_writer *s, const float mean[], const float deviation[]) {
+  const cvy_err err = s->next == s->record_count ? set_seal(s, mean, deviation)
+                                                 : cvy_error(CVY_E_INPUT, "records are missing");
+  set_abandon(s);
+  return err;
+}
+
+static inline cvy_err write_raw(const cvy_shard_config *config, int64_t record_count) {
+  const size_t bytes = (size_t)(config->h * config->w * config->c);
+  uint8_t *record = malloc(bytes);
+  set_writer set = set_begin(config, record_count);
+  cvy_err err = CVY_OK;
+  for (int64_t i = 0; i < record_count && !err; i++) {
     fill_record(record, i, config->h, config->w, config->c);
-    err = cvy_shards_add(shards, record, (size_t)(config->h * config->w * config->c), label_of_record(i));
+    err = set_add(&set, record, bytes, label_of_record(i));
   }
   free(record);
-  if (err)
-    cvy_shards_abandon(shards);
-  else
-    err = cvy_shards_finish(shards, bytes, some_mean, some_deviation);
+  if (!err) return set_finish(&set, some_mean, some_deviation);
+  set_abandon(&set);
   return err;
 }
 
@@ -60,9 +123,8 @@ static inline cvy_err write_raw(const cvy_shards_config *config, int64_t *bytes)
 static inline char *raw_dataset(const char *name, int64_t shards, int64_t records, int64_t h, int64_t w,
                                 int64_t c) {
   char *dir = cvy_format("%s/%s", scratch_folder(), name);
-  const cvy_shards_config config = raw_config(dir, "train", shards, records, h, w, c);
-  int64_t bytes;
-  CU_ASSERT_EQUAL_FATAL(write_raw(&config, &bytes), CVY_OK);
+  const cvy_shard_config config = raw_config(dir, "train", shards, h, w, c);
+  CU_ASSERT_EQUAL_FATAL(write_raw(&config, records), CVY_OK);
   return dir;
 }
 

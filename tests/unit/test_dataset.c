@@ -127,20 +127,18 @@ static void sets_that_are_not_whole(void) {
 }
 
 /* A set of two whose second shard comes from `other`. */
-static void expect_disagreement(const cvy_shards_config *other, const float mean[], const char *expected) {
+static void expect_disagreement(const cvy_shard_config *other, int64_t records, const float mean[],
+                                const char *expected) {
   char *dir = raw_dataset("mixed", 2, 10, 4, 4, 1), *second = cvy_format("%s/other", scratch_folder());
-  cvy_shards_config config = *other;
-  cvy_shards *shards;
+  cvy_shard_config config = *other;
   uint8_t record[100] = {0};
-  int64_t bytes;
   config.dir = second;
-  CU_ASSERT_EQUAL_FATAL(cvy_shards_create(&shards, &config), CVY_OK);
-  for (int i = 0; i < config.record_count; i++)
+  set_writer set = set_begin(&config, records);
+  for (int64_t i = 0; i < records; i++)
     CU_ASSERT_EQUAL_FATAL(
-        cvy_shards_add(shards, record,
-                       config.encoding == CVY_RAW ? (size_t)(config.h * config.w * config.c) : 50, 0),
+        set_add(&set, record, config.encoding == CVY_RAW ? (size_t)(config.h * config.w * config.c) : 50, 0),
         CVY_OK);
-  CU_ASSERT_EQUAL_FATAL(cvy_shards_finish(shards, &bytes, mean, some_deviation), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(set_finish(&set, mean, some_deviation), CVY_OK);
   char *from = cvy_format("%s/train-00001-of-00002.h5", second),
        *to = cvy_format("%s/train-00001-of-00002.h5", dir);
   CU_ASSERT_EQUAL(rename(from, to), 0);
@@ -154,26 +152,24 @@ static void expect_disagreement(const cvy_shards_config *other, const float mean
 static void shards_that_disagree(void) {
   static const char *const other_names[CLASSES] = {"zero", "one", "two", "drie", "four"};
   const float other_mean[] = {1, 1, 1};
-  cvy_shards_config config = raw_config("", "train", 2, 10, 4, 4, 1);
+  cvy_shard_config config = raw_config("", "train", 2, 4, 4, 1);
   config.h = 5;
-  expect_disagreement(&config, some_mean, "images of 5x4x1, but those of");
+  expect_disagreement(&config, 10, some_mean, "images of 5x4x1, but those of");
   config.h = 4;
   config.c = 3;
-  expect_disagreement(&config, some_mean, "images of 4x4x3, but those of");
+  expect_disagreement(&config, 10, some_mean, "images of 4x4x3, but those of");
   config.c = 1;
   config.class_count = 4;
-  expect_disagreement(&config, some_mean, "4 classes, but");
+  expect_disagreement(&config, 10, some_mean, "4 classes, but");
   config.class_count = CLASSES;
   config.class_names = other_names;
-  expect_disagreement(&config, some_mean, "class 3 is 'drie', but in");
+  expect_disagreement(&config, 10, some_mean, "class 3 is 'drie', but in");
   config.class_names = class_names;
-  expect_disagreement(&config, other_mean, "mean or deviation differ");
-  config.record_count = 12;
-  expect_disagreement(&config, some_mean,
+  expect_disagreement(&config, 10, other_mean, "mean or deviation differ");
+  expect_disagreement(&config, 12, some_mean,
                       "begins with record 6 of its split, but the shards before it hold 5");
-  config.record_count = 10;
   config.encoding = CVY_ENCODED;
-  expect_disagreement(&config, some_mean, "encoded images, but those of");
+  expect_disagreement(&config, 10, some_mean, "encoded images, but those of");
 }
 
 /* ---- wrong contents, written with our own vocabulary ---- */
@@ -194,7 +190,7 @@ static void write_contents(const char *path, const contents *of) {
   const float ones[] = {1, 1, 1};
   cvy_h5 *h5;
   labels[of->labels - 1] = of->last_label;
-  for (int i = 0; i < 8; i++) checksums[i] = cvy_shard_checksum(images, 4);
+  for (int i = 0; i < 8; i++) checksums[i] = cvy_checked_sum(images, 4);
   cvy_err err = cvy_h5_create(&h5, path);
   if (!err) err = cvy_h5_write_attr_text(h5, "", "format", of->format);
   if (!err) err = cvy_h5_write_attr_i64(h5, "", "version", of->version);
@@ -203,15 +199,12 @@ static void write_contents(const char *path, const contents *of) {
   if (!err) err = cvy_h5_write_attr_i64(h5, "", "shards", 1);
   if (!err) err = cvy_h5_write_attr_i64(h5, "", "first_record", 0);
   if (!err) err = cvy_h5_write_attr_i64(h5, "", "channels", of->channels);
-  if (!err) err = cvy_h5_write_texts(h5, "class_names", class_names, CLASSES);
-  if (!err)
-    err = cvy_h5_write_attr_i64(h5, "class_names", "checksum",
-                                cvy_shard_checksum_of_texts(class_names, CLASSES));
+  if (!err) err = cvy_checked_write_texts(h5, "class_names", class_names, CLASSES);
   if (!err) err = cvy_h5_write(h5, "images", CVY_H5_U8, images, 4, dims);
-  if (!err) err = cvy_shard_write_checked(h5, "labels", CVY_H5_I32, labels, of->labels);
-  if (!err) err = cvy_shard_write_checked(h5, "checksums", CVY_H5_U32, checksums, of->checksums);
-  if (!err) err = cvy_shard_write_checked(h5, "mean", CVY_H5_F32, ones, 1);
-  if (!err) err = cvy_shard_write_checked(h5, "deviation", CVY_H5_F32, ones, 1);
+  if (!err) err = cvy_checked_write_list(h5, "labels", CVY_H5_I32, labels, of->labels);
+  if (!err) err = cvy_checked_write_list(h5, "checksums", CVY_H5_U32, checksums, of->checksums);
+  if (!err) err = cvy_checked_write_list(h5, "mean", CVY_H5_F32, ones, 1);
+  if (!err) err = cvy_checked_write_list(h5, "deviation", CVY_H5_F32, ones, 1);
   if (!err) err = cvy_h5_close(h5);
   CU_ASSERT_EQUAL_FATAL(err, CVY_OK);
 }
@@ -255,17 +248,15 @@ static void encoded_with_bad_offsets(void) {
   static const uint64_t bad[][4] = {{1, 2, 3, 9}, {0, 5, 3, 9}, {0, 2, 3, 8}, {0, 2, UINT64_MAX, 9}};
   char *dir = cvy_format("%s/offsets", scratch_folder());
   for (int i = 0; i < 4; i++) {
-    cvy_shards_config config = raw_config(dir, "train", 1, 3, 0, 0, 1);
+    cvy_shard_config config = raw_config(dir, "train", 1, 0, 0, 1);
     config.encoding = CVY_ENCODED;
-    cvy_shards *shards;
-    int64_t bytes;
-    CU_ASSERT_EQUAL_FATAL(cvy_shards_create(&shards, &config), CVY_OK);
-    for (int r = 0; r < 3; r++) CU_ASSERT_EQUAL_FATAL(cvy_shards_add(shards, "abc", 3, 0), CVY_OK);
-    CU_ASSERT_EQUAL_FATAL(cvy_shards_finish(shards, &bytes, some_mean, some_deviation), CVY_OK);
+    set_writer set = set_begin(&config, 3);
+    for (int r = 0; r < 3; r++) CU_ASSERT_EQUAL_FATAL(set_add(&set, "abc", 3, 0), CVY_OK);
+    CU_ASSERT_EQUAL_FATAL(set_finish(&set, some_mean, some_deviation), CVY_OK);
     char *path = cvy_format("%s/train-00000-of-00001.h5", dir);
     cvy_h5 *h5;
     CU_ASSERT_EQUAL_FATAL(cvy_h5_open_for_writing(&h5, path), CVY_OK);
-    int64_t checksum = cvy_shard_checksum(bad[i], sizeof bad[i]);
+    int64_t checksum = cvy_checked_sum(bad[i], sizeof bad[i]);
     CU_ASSERT_EQUAL_FATAL(cvy_h5_write_rows(h5, "offsets", CVY_H5_U64, bad[i], 0, 4), CVY_OK);
     CU_ASSERT_EQUAL_FATAL(cvy_h5_close(h5), CVY_OK);
     expect_error(path, "train", "dataset 'offsets': checksum ");
@@ -284,23 +275,21 @@ static void encoded_with_bad_offsets(void) {
 
 static void encoded_images(void) {
   char *dir = cvy_format("%s/jpeg", scratch_folder());
-  cvy_shards_config config = raw_config(dir, "train", 2, 5, 0, 0, 3);
-  cvy_shards *shards;
+  cvy_shard_config config = raw_config(dir, "train", 2, 0, 0, 3);
   cvy_image image = {0};
-  int64_t bytes;
   config.encoding = CVY_ENCODED;
-  CU_ASSERT_EQUAL_FATAL(cvy_shards_create(&shards, &config), CVY_OK);
+  set_writer set = set_begin(&config, 5);
   for (int64_t i = 0; i < 5; i++) {
     paint(&image, 20 + i, 30 - i, 3);
     const file_bytes file = i % 2 ? make_jpeg(&image, 95, false)
                                   : make_png(image.px, (size_t)(image.h * image.w * 3), image.h, image.w,
                                              SPNG_COLOR_TYPE_TRUECOLOR, 8, NULL);
-    CU_ASSERT_EQUAL_FATAL(cvy_shards_add(shards, i == 4 ? (const void *)"junk" : file.bytes,
-                                         i == 4 ? 4 : file.count, (int32_t)i % CLASSES),
+    CU_ASSERT_EQUAL_FATAL(set_add(&set, i == 4 ? (const void *)"junk" : file.bytes, i == 4 ? 4 : file.count,
+                                  (int32_t)i % CLASSES),
                           CVY_OK);
     free(file.bytes);
   }
-  CU_ASSERT_EQUAL_FATAL(cvy_shards_finish(shards, &bytes, some_mean, some_deviation), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(set_finish(&set, some_mean, some_deviation), CVY_OK);
   cvy_dataset *dataset = open_it(dir, "train");
   CU_ASSERT_EQUAL(cvy_dataset_describe(dataset)->h, 0);
   cvy_read_buffer buffer;

@@ -262,25 +262,23 @@ static const char *const whole_chapter =
 
 static void make_encoded(rig *r, const char *name) {
   enum { COUNT = 50 };
-  int64_t bytes;
   cvy_image image = {0};
-  cvy_shards *shards;
   *r = make_rig(name, COUNT, 3, NULL);
   cvy_dataset_close(r->dataset);
   cvy_augment_destroy(r->augment);
-  cvy_shards_config config = raw_config(r->dir, "train", 3, COUNT, 0, 0, 3);
+  cvy_shard_config config = raw_config(r->dir, "train", 3, 0, 0, 3);
   config.encoding = CVY_ENCODED;
-  CU_ASSERT_EQUAL_FATAL(cvy_shards_create(&shards, &config), CVY_OK);
+  set_writer set = set_begin(&config, COUNT);
   for (int64_t i = 0; i < COUNT; i++) {
     const int64_t h = 24 + i, w = 64 - i;
     cvy_image_resize_buffer(&image, h, w, 3);
     for (int64_t p = 0; p < h * w * 3; p++)
       image.px[p] = (uint8_t)(128 + 90 * sin(0.01 * (double)(p * (i + 3)) + 0.3 * (double)i));
     const file_bytes file = make_jpeg(&image, 80, false);
-    CU_ASSERT_EQUAL_FATAL(cvy_shards_add(shards, file.bytes, file.count, label_of_record(i)), CVY_OK);
+    CU_ASSERT_EQUAL_FATAL(set_add(&set, file.bytes, file.count, label_of_record(i)), CVY_OK);
     free(file.bytes);
   }
-  CU_ASSERT_EQUAL_FATAL(cvy_shards_finish(shards, &bytes, some_mean, some_deviation), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(set_finish(&set, some_mean, some_deviation), CVY_OK);
   cvy_image_free(&image);
   CU_ASSERT_EQUAL_FATAL(cvy_dataset_open(&r->dataset, r->dir, "train"), CVY_OK);
   cvy_yaml *list;
@@ -390,17 +388,16 @@ static void kept_pictures_look_the_same_from_anywhere(void) {
   static float plain[STEPS * COUNT * OUT], kept[STEPS * COUNT * OUT];
   int32_t labels[STEPS * COUNT];
   rig r = make_rig("noisy", 3, 3, NULL);
-  cvy_shards *shards;
-  int64_t bytes, h, w;
-  cvy_shards_config config = raw_config(r.dir, "noisy", 2, COUNT, 0, 0, 3);
+  int64_t h, w;
+  cvy_shard_config config = raw_config(r.dir, "noisy", 2, 0, 0, 3);
   config.encoding = CVY_ENCODED;
-  CU_ASSERT_EQUAL_FATAL(cvy_shards_create(&shards, &config), CVY_OK);
+  set_writer set = set_begin(&config, COUNT);
   for (int64_t i = 0; i < COUNT; i++) {
     const file_bytes file = noisy_file(i);
-    CU_ASSERT_EQUAL_FATAL(cvy_shards_add(shards, file.bytes, file.count, 0), CVY_OK);
+    CU_ASSERT_EQUAL_FATAL(set_add(&set, file.bytes, file.count, 0), CVY_OK);
     free(file.bytes);
   }
-  CU_ASSERT_EQUAL_FATAL(cvy_shards_finish(shards, &bytes, some_mean, some_deviation), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(set_finish(&set, some_mean, some_deviation), CVY_OK);
   for (int i = 0; i < CVY_COUNT(chains) * 2; i++) {
     cvy_yaml *list;
     cvy_loader_config stream = r.config;
@@ -680,19 +677,17 @@ static void a_damaged_record(void) {
 
 static cvy_dataset *jpegs_of_two_sizes(void) {
   char *dir = cvy_format("%s/jpegs", scratch_folder());
-  cvy_shards_config config = raw_config(dir, "train", 1, 6, 0, 0, 3);
+  cvy_shard_config config = raw_config(dir, "train", 1, 0, 0, 3);
   config.encoding = CVY_ENCODED;
-  cvy_shards *shards;
   cvy_image image = {0};
-  int64_t bytes;
-  CU_ASSERT_EQUAL_FATAL(cvy_shards_create(&shards, &config), CVY_OK);
+  set_writer set = set_begin(&config, 6);
   for (int i = 0; i < 6; i++) {
     paint(&image, i == 5 ? 20 : 16, 24, i % 2 ? 1 : 3);
     const file_bytes file = make_jpeg(&image, 90, false);
-    CU_ASSERT_EQUAL_FATAL(cvy_shards_add(shards, file.bytes, file.count, 1), CVY_OK);
+    CU_ASSERT_EQUAL_FATAL(set_add(&set, file.bytes, file.count, 1), CVY_OK);
     free(file.bytes);
   }
-  CU_ASSERT_EQUAL_FATAL(cvy_shards_finish(shards, &bytes, some_mean, some_deviation), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(set_finish(&set, some_mean, some_deviation), CVY_OK);
   cvy_dataset *dataset;
   CU_ASSERT_EQUAL_FATAL(cvy_dataset_open(&dataset, dir, "train"), CVY_OK);
   cvy_image_free(&image);

@@ -9,13 +9,11 @@ enum { SIDE = 512, CHANNELS = 3, RECORD = SIDE * SIDE * CHANNELS, COUNT = 600 };
 
 static cvy_err write_tables(cvy_h5 *h5, const uint32_t *checksums, const int32_t *labels) {
   static const float mean[] = {1, 2, 3}, deviation[] = {1, 1, 1};
-  CVY_TRY(cvy_h5_write_texts(h5, "class_names", class_names, CLASSES));
-  CVY_TRY(cvy_h5_write_attr_i64(h5, "class_names", "checksum",
-                                cvy_shard_checksum_of_texts(class_names, CLASSES)));
-  CVY_TRY(cvy_shard_write_checked(h5, "labels", CVY_H5_I32, labels, COUNT));
-  CVY_TRY(cvy_shard_write_checked(h5, "checksums", CVY_H5_U32, checksums, COUNT));
-  CVY_TRY(cvy_shard_write_checked(h5, "mean", CVY_H5_F32, mean, CHANNELS));
-  return cvy_shard_write_checked(h5, "deviation", CVY_H5_F32, deviation, CHANNELS);
+  CVY_TRY(cvy_checked_write_texts(h5, "class_names", class_names, CLASSES));
+  CVY_TRY(cvy_checked_write_list(h5, "labels", CVY_H5_I32, labels, COUNT));
+  CVY_TRY(cvy_checked_write_list(h5, "checksums", CVY_H5_U32, checksums, COUNT));
+  CVY_TRY(cvy_checked_write_list(h5, "mean", CVY_H5_F32, mean, CHANNELS));
+  return cvy_checked_write_list(h5, "deviation", CVY_H5_F32, deviation, CHANNELS);
 }
 
 /* A shard of black pictures, of which the disk holds nothing but that they are there. */
@@ -35,7 +33,7 @@ static cvy_err write_sparse_shard(const char *path) {
   for (int i = 0; i < CVY_COUNT(numbers); i++)
     CVY_TRY(cvy_h5_write_attr_i64(h5, "", numbers[i].name, numbers[i].value));
   CVY_TRY(cvy_h5_reserve(h5, "images", CVY_H5_U8, 4, dims));
-  for (int i = 0; i < COUNT; i++) checksums[i] = cvy_shard_checksum(black, RECORD), labels[i] = i % CLASSES;
+  for (int i = 0; i < COUNT; i++) checksums[i] = cvy_checked_sum(black, RECORD), labels[i] = i % CLASSES;
   CVY_TRY(write_tables(h5, checksums, labels));
   return cvy_h5_close(h5);
 }

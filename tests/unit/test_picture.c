@@ -311,7 +311,7 @@ static void damage_is_told_when_drawn(void) {
 typedef struct shelf {
   file_bytes file;
   size_t room;
-  cvy_whole wholes[CVY_SCALES];
+  cvy_whole_picture wholes[CVY_SCALES];
   uint8_t *samples[CVY_SCALES];
   int fetched;
 } shelf;
@@ -321,7 +321,7 @@ static shelf *shelf_of(const void *context) {
   return (shelf *)(uintptr_t)context;
 }
 
-static const uint8_t *find_on_shelf(cvy_whole *whole, const void *context, int index) {
+static const uint8_t *find_on_shelf(cvy_whole_picture *whole, const void *context, int index) {
   *whole = shelf_of(context)->wholes[index];
   return shelf_of(context)->samples[index];
 }
@@ -330,7 +330,7 @@ static bool shelf_has_room(const void *context, size_t byte_count) {
   return byte_count <= shelf_of(context)->room;
 }
 
-static void put_on_shelf(const void *context, int index, const cvy_whole *whole, const uint8_t *samples) {
+static void put_on_shelf(const void *context, int index, const cvy_whole_picture *whole, const uint8_t *samples) {
   shelf *s = shelf_of(context);
   const size_t bytes = (size_t)(whole->h * whole->w * whole->c);
   CU_ASSERT_PTR_NULL_FATAL(s->samples[index]);

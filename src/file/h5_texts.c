@@ -1,0 +1,40 @@
+/* Texts of fixed and of variable length. We write fixed ones; other programs' files have both. */
+#include "file/h5_texts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+hid_t cvy_h5_text_type(cvy_h5_call *c, size_t bytes) {
+  const hid_t type = cvy_h5_keep(c, H5Tcopy(H5T_C_S1));
+  const bool good = type >= 0 && H5Tset_size(type, bytes) >= 0 && H5Tset_cset(type, H5T_CSET_UTF8) >= 0 &&
+                    H5Tset_strpad(type, H5T_STR_NULLPAD) >= 0;
+  return good ? type : H5I_INVALID_HID;
+}
+
+char *cvy_h5_unpadded(cvy_pool *pool, const char *text, size_t width, H5T_str_t padding) {
+  size_t length = strnlen(text, width);
+  if (padding == H5T_STR_SPACEPAD)
+    while (length > 0 && text[length - 1] == ' ') length--;
+  return cvy_pool_format(pool, "%.*s", (int)length, text);
+}
+
+cvy_err cvy_h5_read_block(cvy_h5_call *c, cvy_h5_text_reader read, hid_t from, hid_t type, hid_t space,
+                          char **texts, int64_t count, cvy_pool *pool) {
+  const bool varies = H5Tis_variable_str(type) > 0;
+  const size_t width = varies ? sizeof(char *) : H5Tget_size(type);
+  const hid_t memory_type = cvy_h5_keep(c, H5Tcopy(type));
+  H5_TRY(c, memory_type >= 0 && width > 0 && width <= INT_MAX, "cannot read its texts");
+  char *block = calloc((size_t)count + 1, width);
+  if (!block) return cvy_error(CVY_E_SYSTEM, "%s: out of memory for its texts", c->file->path);
+  if (read(from, memory_type, block) < 0) {
+    free(block);
+    return cvy_h5_failed(c, "cannot read its texts");
+  }
+  char **pointers = (char **)(void *)block;
+  for (int64_t i = 0; i < count; i++)
+    texts[i] = varies ? cvy_pool_format(pool, "%s", pointers[i] ? pointers[i] : "")
+                      : cvy_h5_unpadded(pool, block + width * (size_t)i, width, H5Tget_strpad(type));
+  if (varies) H5Dvlen_reclaim(memory_type, space, H5P_DEFAULT, block);
+  free(block);
+  return CVY_OK;
+}

@@ -1,0 +1,45 @@
+/* What `convoy prepare` is asked for, and what it answers. */
+#ifndef CVY_PREPARE_CONFIG_H
+#define CVY_PREPARE_CONFIG_H
+
+#include "comm/comm.h"
+#include "datasets/reader.h"
+
+enum {
+  CVY_PREPARE_SPLITS = 8,     /* at most */
+  CVY_PREPARE_SPLIT_NAME = 31 /* bytes of a split's name at most */
+};
+
+typedef struct cvy_prepare_config {
+  const cvy_reader *reader;
+  const void *reader_config;
+  const cvy_prepare_input *inputs;
+  int64_t input_count;
+  const char *dir;
+  /* "train=0.9,val=0.1" cuts inputs without a split's name; less than 1 in all leaves records out. NULL
+   * means nothing was given: then the splits are those that the source itself knows
+   * (cvy_reader.find_splits), else the ones above. */
+  const char *fractions;
+  int64_t shards;    /* a split; 0: as many as keep a shard under shard_mib */
+  int64_t shard_mib; /* 0: 256 */
+  int64_t h, w;      /* 0: the reader's default */
+  int64_t shorter;   /* not 0, instead of h and w: JPEG files whose shorter side is at most this */
+  int64_t quality;   /* 1 to 100 of the JPEG files that are written; 0: 90 */
+  bool encoded;      /* keep JPEG and PNG bytes as they came */
+  bool ignore_exif;  /* leave turned pictures as they are stored */
+  /* "20", "0.5%": more records than this that cannot be read are an error. NULL: 1 %, but at least 10. */
+  const char *max_rejected;
+  uint64_t seed;
+  cvy_comm *comm; /* all of its ranks work on it; NULL: this process alone */
+} cvy_prepare_config;
+
+typedef struct cvy_prepare_result {
+  struct {
+    char split[CVY_PREPARE_SPLIT_NAME + 1];
+    int64_t images, shards, bytes;
+  } splits[CVY_PREPARE_SPLITS];
+  int64_t split_count, class_count;
+  int64_t rejected; /* records that could not be read; DIR/rejected.csv names them */
+} cvy_prepare_result;
+
+#endif

@@ -1,0 +1,361 @@
+/* The plan: which inputs make which split, and how many shards of how many records.
+ *
+ * The inputs form groups: one a split where the splits are named (by the user, or by a source that comes
+ * in parts), else a single one that is cut into splits by fractions. Each group's records are put in one
+ * order, the permutation keyed by (seed, group), and the splits are cuts of that order. So they are
+ * shuffled, their sizes are exact, and the same arguments give the same bytes. */
+#define _DEFAULT_SOURCE /* realpath */
+#include "prepare/plan.h"
+
+#include "base/text.h"
+#include "file/bytes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_SPLITS = CVY_PREPARE_SPLITS, MAX_NAME = CVY_PREPARE_SPLIT_NAME };
+
+typedef cvy_prepare_group group;
+typedef cvy_prepare_part part;
+typedef cvy_prepare_job job;
+
+/* ---- which inputs make which split ---- */
+
+static cvy_err check_split_name(const char *name, size_t length) {
+  static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+  if (length == 0 || length > MAX_NAME || strspn(name, allowed) < length)
+    return cvy_error(CVY_E_USAGE, "split name '%.*s': expected 1 to %d letters, digits and underscores",
+                     (int)length, name, MAX_NAME);
+  return CVY_OK;
+}
+
+static cvy_err too_many_splits(void) {
+  return cvy_error(CVY_E_USAGE, "more than %d splits", (int)MAX_SPLITS);
+}
+
+static group *group_of(job *j, const char *split, int64_t input_count) {
+  for (int64_t i = 0; i < j->group_count; i++)
+    if (strcmp(j->groups[i].split, split) == 0) return &j->groups[i];
+  if (j->group_count == MAX_SPLITS) return NULL;
+  group *g = &j->groups[j->group_count++];
+  g->split = split;
+  g->inputs = cvy_pool_new(j->pool, sizeof *g->inputs * (size_t)input_count);
+  return g;
+}
+
+static cvy_err group_named(job *j, const cvy_prepare_input *inputs, int64_t count) {
+  for (int64_t i = 0; i < count; i++) {
+    if (!inputs[i].split)
+      return cvy_error(CVY_E_USAGE,
+                       "'%s' names no split, but another input does; name it for all of them or for none",
+                       inputs[i].path);
+    CVY_TRY(check_split_name(inputs[i].split, strlen(inputs[i].split)));
+    group *g = group_of(j, inputs[i].split, count);
+    if (!g) return too_many_splits();
+    g->inputs[g->input_count++] = inputs[i].path;
+  }
+  return CVY_OK;
+}
+
+static cvy_err plan_groups(job *j) {
+  const cvy_prepare_config *c = j->config;
+  cvy_prepare_input *found = NULL;
+  int64_t found_count = 0, named = 0;
+  for (int64_t i = 0; i < c->input_count; i++) named += c->inputs[i].split != NULL;
+  if (named > 0) return group_named(j, c->inputs, c->input_count);
+  if (c->input_count == 1 && !c->fractions && c->reader->find_splits)
+    CVY_TRY(c->reader->find_splits(&found, &found_count, j->pool, c->inputs[0].path));
+  if (found_count > 0) return group_named(j, found, found_count);
+  group *g = &j->groups[j->group_count++];
+  g->inputs = cvy_pool_new(j->pool, sizeof *g->inputs * (size_t)c->input_count);
+  for (; g->input_count < c->input_count; g->input_count++)
+    g->inputs[g->input_count] = c->inputs[g->input_count].path;
+  return CVY_OK;
+}
+
+/* ---- what is in them ---- */
+
+static cvy_err check_agreement(const group *a, const group *b) {
+  const cvy_source *s = &a->source, *t = &b->source;
+  if (s->h != t->h || s->w != t->w || s->c != t->c)
+    return cvy_error(CVY_E_INPUT, "'%s' has images of %ldx%ldx%ld, '%s' of %ldx%ldx%ld", a->split, s->w, s->h,
+                     s->c, b->split, t->w, t->h, t->c);
+  if (s->class_count != t->class_count)
+    return cvy_error(CVY_E_INPUT, "'%s' has %ld classes, '%s' has %ld", a->split, s->class_count, b->split,
+                     t->class_count);
+  for (int64_t k = 0; k < s->class_count; k++)
+    if (strcmp(s->class_names[k], t->class_names[k]) != 0)
+      return cvy_error(CVY_E_INPUT, "class %ld is '%s' in '%s', but '%s' in '%s'", k, s->class_names[k],
+                       a->split, t->class_names[k], b->split);
+  return CVY_OK;
+}
+
+/* Two classes of one name could not be told apart. */
+static cvy_err check_class_names(const cvy_source *s) {
+  const char **sorted = cvy_new(sizeof *sorted * (size_t)(s->class_count + 1));
+  cvy_err err = CVY_OK;
+  memcpy(sorted, s->class_names, sizeof *sorted * (size_t)s->class_count);
+  cvy_sort_by_text(sorted, s->class_count, sizeof *sorted);
+  for (int64_t k = 1; k < s->class_count && !err; k++)
+    if (strcmp(sorted[k - 1], sorted[k]) == 0)
+      err = cvy_error(CVY_E_INPUT, "two classes are called '%s'", sorted[k]);
+  free(sorted);
+  return err;
+}
+
+/* Records' names are left without the input if it is a folder, else without the folder that it is in. */
+static void find_folders(job *j, group *g) {
+  g->folders = cvy_pool_new(j->pool, sizeof *g->folders * (size_t)(g->input_count + 1));
+  for (int64_t i = 0; i < g->input_count; i++) {
+    const char *input = g->inputs[i], *slash = strrchr(input, '/');
+    size_t length = strlen(input);
+    if (cvy_is_folder(input))
+      g->folders[i] = cvy_pool_format(j->pool, "%s%s", input, length && input[length - 1] == '/' ? "" : "/");
+    else
+      g->folders[i] = slash ? cvy_pool_format(j->pool, "%.*s", (int)(slash - input + 1), input) : "";
+  }
+}
+
+/* Returns `path` with its links followed as far as it exists, in `pool`. */
+static const char *real_path(cvy_pool *pool, const char *path) {
+  char *head = cvy_pool_format(pool, "%s%s", path[0] == '/' ? "" : "./", path);
+  const char *whole = cvy_pool_format(pool, "%s", head);
+  char *real = realpath(head, NULL);
+  for (char *slash; !real && (slash = strrchr(head, '/')) != NULL && slash > head;
+       real = realpath(head, NULL))
+    *slash = '\0';
+  const char *out = real ? cvy_pool_format(pool, "%s%s", real, whole + strlen(head)) : path;
+  free(real);
+  return out;
+}
+
+/* Shards among the classes would be taken for one of them the next time. */
+static cvy_err check_place(const job *j, const char *input) {
+  const char *from = real_path(j->pool, input), *to = real_path(j->pool, j->config->dir);
+  const size_t length = strlen(from);
+  if (!j->config->reader->walks || strncmp(from, to, length) != 0 || to[length] != '/') return CVY_OK;
+  return cvy_error(CVY_E_USAGE, "-o %s lies inside %s, whose folders are classes; choose a folder elsewhere",
+                   j->config->dir, input);
+}
+
+static cvy_err open_groups(job *j) {
+  const cvy_prepare_config *c = j->config;
+  const bool keeps_size = c->encoded || c->shorter > 0;
+  const int64_t h = keeps_size ? 0 : c->h ? c->h : c->reader->default_h;
+  const int64_t w = keeps_size ? 0 : c->w ? c->w : c->reader->default_w;
+  for (int64_t i = 0; i < j->group_count; i++) {
+    group *g = &j->groups[i];
+    for (int64_t k = 0; k < g->input_count; k++) CVY_TRY(check_place(j, g->inputs[k]));
+    CVY_TRY(c->reader->open(&g->source, c->reader_config, g->inputs, g->input_count, h, w, c->seed));
+    g->open = true;
+    g->source.bytes_only = c->reader->keeps_files;
+    find_folders(j, g);
+    if (i > 0) CVY_TRY(check_agreement(&j->groups[0], g));
+    CVY_TRY(check_class_names(&g->source));
+  }
+  return CVY_OK;
+}
+
+/* A thread holds several records at a time. */
+static cvy_err check_size(const cvy_source *s) {
+  const int64_t most = (int64_t)1 << 28;
+  if (s->h * s->w * s->c <= most) return CVY_OK;
+  return cvy_error(CVY_E_USAGE, "--size %ldx%ld: %ld bytes an image; at most %ld", s->w, s->h,
+                   s->h * s->w * s->c, most);
+}
+
+static cvy_err choose_encoding(job *j) {
+  const cvy_prepare_config *c = j->config;
+  const cvy_source *s = &j->groups[0].source;
+  CVY_TRY(check_size(s));
+  j->encoded = c->encoded || c->shorter > 0 || s->h == 0;
+  j->shorter = c->shorter;
+  j->quality = c->quality > 0 ? c->quality : 90;
+  if (j->encoded && !c->encoded && c->shorter == 0)
+    cvy_log("no --size is given, so the pictures stay encoded, each of its own size");
+  return CVY_OK;
+}
+
+/* ---- the parts ---- */
+
+static cvy_err bad_fractions(const char *text, const char *why) {
+  return cvy_error(CVY_E_USAGE, "--split %s: %s; expected such as train=0.9,val=0.1", text, why);
+}
+
+/* Cuts lie at rounded sums, so the parts fill the whole exactly where the fractions do. */
+static cvy_err cut_by_fractions(job *j, const char *text) {
+  const int64_t total = j->groups[0].source.count;
+  double sum = 0;
+  int64_t first = 0;
+  for (const char *p = text;; p++) {
+    const size_t length = strcspn(p, "=,");
+    char *end;
+    if (p[length] != '=') return bad_fractions(text, "a name without a fraction");
+    CVY_TRY(check_split_name(p, length));
+    const double fraction = strtod(p + length + 1, &end);
+    if (end == p + length + 1 || (*end && *end != ',') || !(fraction > 0 && fraction <= 1))
+      return bad_fractions(text, "a fraction that is no number above 0 and up to 1");
+    if (j->part_count == MAX_SPLITS) return too_many_splits();
+    sum += fraction;
+    if (sum > 1 + 1e-9) return bad_fractions(text, "more than 1 in all");
+    const int64_t cut = (int64_t)((sum < 1 ? sum : 1) * (double)total + 0.5);
+    part *q = &j->parts[j->part_count++];
+    *q = (part){
+        .split = cvy_pool_format(j->pool, "%.*s", (int)length, p), .first = first, .count = cut - first};
+    first = cut;
+    p = end;
+    if (!*p) return CVY_OK;
+  }
+}
+
+static cvy_err plan_parts(job *j) {
+  const char *fractions = j->config->fractions ? j->config->fractions : "train=0.9,val=0.1";
+  if (!j->groups[0].split) return cut_by_fractions(j, fractions);
+  for (int64_t i = 0; i < j->group_count; i++)
+    j->parts[j->part_count++] = (part){
+        .split = j->groups[i].split, .group = i, .count = j->groups[i].source.count};
+  return CVY_OK;
+}
+
+/* Estimates a record as it will be stored. JPEG files of photographs need less than half a byte a pixel. */
+static double record_bytes(const job *j, const cvy_source *s) {
+  if (!j->encoded) return (double)(s->h * s->w * s->c);
+  const double came = (double)s->encoded_bytes / (double)s->count,
+               scaled = 0.5 * 1.5 * (double)j->shorter * (double)j->shorter;
+  return j->shorter > 0 && scaled < came ? scaled : came;
+}
+
+static int64_t enough_shards(const job *j, const part *p) {
+  const cvy_source *s = &j->groups[p->group].source;
+  const int64_t mib = j->config->shard_mib > 0 ? j->config->shard_mib : 256;
+  const double most = (double)(mib << 20) * 250 / 256; /* leaves room for labels and HDF5's own */
+  const int64_t shards = 1 + (int64_t)(record_bytes(j, s) * (double)p->count / most);
+  return shards < p->count ? shards : p->count;
+}
+
+static cvy_err check_parts(job *j) {
+  for (int64_t i = 0; i < j->part_count; i++) {
+    part *p = &j->parts[i];
+    for (int64_t k = 0; k < i; k++)
+      if (strcmp(p->split, j->parts[k].split) == 0)
+        return cvy_error(CVY_E_USAGE, "split '%s' is named twice", p->split);
+    if (p->count == 0)
+      return cvy_error(CVY_E_USAGE, "split '%s' gets none of the %ld images", p->split,
+                       j->groups[p->group].source.count);
+    if (j->config->shards > p->count)
+      return cvy_error(CVY_E_USAGE, "--shards %ld: split '%s' has only %ld images", j->config->shards,
+                       p->split, p->count);
+    p->shard_count = j->config->shards ? j->config->shards : enough_shards(j, p);
+    p->first_shard = j->shard_count;
+    j->shard_count += p->shard_count;
+    j->total += p->count;
+    if (strcmp(p->split, "train") == 0) j->measured = i;
+  }
+  return CVY_OK;
+}
+
+/* ---- what else decides about the bytes ---- */
+
+static cvy_err set_most_rejected(job *j) {
+  enum { FEW = 10 };
+  const char *text = j->config->max_rejected;
+  char *end = NULL;
+  if (!text) {
+    j->most_rejected = j->total / 100 > FEW ? j->total / 100 : FEW;
+    return CVY_OK;
+  }
+  const double value = strtod(text, &end);
+  const bool percent = end != text && *end == '%';
+  if (end == text || end[percent] != '\0' || !(value >= 0 && value <= (percent ? 100 : CVY_NO_LIMIT)))
+    return cvy_error(CVY_E_USAGE, "--max-rejected %s: expected a number of records or a share such as 0.5%%",
+                     text);
+  j->most_rejected = (int64_t)(percent ? value / 100 * (double)j->total : value);
+  return CVY_OK;
+}
+
+static void describe_inputs(const job *j, FILE *out) {
+  for (int64_t i = 0; i < j->group_count; i++) {
+    const group *g = &j->groups[i];
+    const cvy_source *s = &g->source;
+    fprintf(out, "group: %s, %lld records of %lld bytes, %lldx%lldx%lld\n", g->split ? g->split : "",
+            (long long)s->count, (long long)s->encoded_bytes, (long long)s->w, (long long)s->h,
+            (long long)s->c);
+    for (int64_t k = 0; k < g->input_count; k++) {
+      char *path = realpath(g->inputs[k], NULL);
+      fprintf(out, "input: %s\n", path ? path : g->inputs[k]);
+      free(path);
+    }
+  }
+}
+
+static void describe(const job *j, FILE *out) {
+  const cvy_prepare_config *c = j->config;
+  const cvy_source *s = &j->groups[0].source;
+  fprintf(out, "convoy prepare %s, shards of version %d\n", c->reader->kind->name, CVY_SHARD_VERSION);
+  fprintf(out, "seed %llu, encoded %d, shorter side %lld, quality %lld, exif %s\n",
+          (unsigned long long)c->seed, j->encoded, (long long)j->shorter, (long long)j->quality,
+          c->ignore_exif ? "ignore" : "apply");
+  if (c->reader->kind->options && c->reader_config) {
+    char *options = cvy_yaml_text(cvy_options_dump(c->reader_config, j->pool, c->reader->kind->options));
+    fprintf(out, "options:\n%s\n", options);
+    free(options);
+  }
+  describe_inputs(j, out);
+  for (int64_t i = 0; i < j->part_count; i++) {
+    const part *p = &j->parts[i];
+    fprintf(out, "split %s: group %lld, %lld records from %lld in %lld shards\n", p->split,
+            (long long)p->group, (long long)p->count, (long long)p->first, (long long)p->shard_count);
+  }
+  for (int64_t k = 0; k < s->class_count; k++) fprintf(out, "class %s\n", s->class_names[k]);
+}
+
+static cvy_err describe_plan(job *j) {
+  char *text = NULL;
+  size_t count = 0;
+  FILE *out = open_memstream(&text, &count);
+  if (!out) return cvy_error(CVY_E_SYSTEM, "out of memory for the plan");
+  describe(j, out);
+  fclose(out);
+  j->plan = cvy_pool_format(j->pool, "%s", text);
+  j->work_dir = cvy_pool_format(j->pool, "%s/.convoy-prepare", j->config->dir);
+  j->entries = cvy_pool_new(j->pool, sizeof *j->entries * (size_t)j->shard_count);
+  free(text);
+  return CVY_OK;
+}
+
+static cvy_err check_config(const cvy_prepare_config *c) {
+  if ((c->encoded || c->shorter > 0) && !c->reader->keeps_files)
+    return cvy_error(CVY_E_USAGE, "--encoded: %s has no JPEG or PNG files to keep", c->reader->kind->name);
+  if (c->encoded && c->h > 0)
+    return cvy_error(
+        CVY_E_USAGE,
+        "--encoded keeps JPEG and PNG files; it does not go with --size WIDTHxHEIGHT, which stores "
+        "pixels (--size N keeps files of that shorter side)");
+  if ((c->h > 0) != (c->w > 0))
+    return cvy_error(CVY_E_USAGE, "--size %ldx%ld: width and height must both be at least 1, or both 0", c->w,
+                     c->h);
+  CVY_CHECK(c->shards >= 0 && c->shorter >= 0 && (c->shorter == 0 || c->h == 0));
+  return CVY_OK;
+}
+
+cvy_err cvy_prepare_plan(job *j) {
+  CVY_TRY(check_config(j->config));
+  CVY_TRY(plan_groups(j));
+  CVY_TRY(open_groups(j));
+  CVY_TRY(choose_encoding(j));
+  CVY_TRY(plan_parts(j));
+  CVY_TRY(check_parts(j));
+  CVY_TRY(set_most_rejected(j));
+  return describe_plan(j);
+}
+
+const part *cvy_prepare_part_of(const job *j, int64_t shard) {
+  int64_t i = j->part_count - 1;
+  while (j->parts[i].first_shard > shard) i--;
+  return &j->parts[i];
+}
+
+void cvy_prepare_close_sources(job *j) {
+  for (int64_t i = 0; i < j->group_count; i++)
+    if (j->groups[i].open) j->config->reader->close(&j->groups[i].source);
+}
