@@ -45,7 +45,7 @@ typedef struct cvy_augment_call {
 typedef struct cvy_pair {
   float *a, *b;
   int64_t h, w, c;
-  float share; /* of itself in each, 1 at first; the other has the rest */
+  float share; /* how much of itself is in each, 1 at first; the rest is of the other */
 } cvy_pair;
 
 typedef struct cvy_augmentation {
@@ -58,22 +58,23 @@ typedef struct cvy_augmentation {
   cvy_err (*read)(void *config, cvy_pool *pool, const cvy_yaml *at) CVY_MUST_CHECK;
   /* Works out what the options imply, once; NULL: nothing. Errors as those of size. */
   cvy_err (*prepare)(void *config) CVY_MUST_CHECK;
-  /* Whether pictures of `c` channels will do; NULL: of any. Errors as those of size. */
+  /* Whether pictures of `c` channels will do; NULL: any will. Errors as those of size. */
   cvy_err (*channels)(const void *config, int64_t c) CVY_MUST_CHECK;
   /* Whether what it needs to know about the training set is there; NULL: it needs nothing. Errors as those
    * of size. */
   cvy_err (*source)(const void *config, const cvy_augment_source *source) CVY_MUST_CHECK;
-  int64_t views; /* of a picture, in evaluation; 0: one, and it can be used in training */
+  /* How many views it makes of a picture in evaluation; 0: one, and it can be used in training too. */
+  int64_t views;
   /* The size that leaves for a size that enters; 0 x 0 stands for "varies", in and out. An error says what is
    * wrong; file, line or record are put in front. */
   cvy_err (*size)(int64_t *out_h, int64_t *out_w, const void *config, int64_t h, int64_t w) CVY_MUST_CHECK;
   /* `size` has been asked for this picture and had no objection. */
   cvy_err (*apply)(cvy_picture *picture, const void *config, cvy_augment_call *call) CVY_MUST_CHECK;
-  /* Instead of apply, and in training only: mixes a pair. call->random is keyed by the pair's place in the
-   * stream. */
+  /* Mixes a pair, in place of apply, and in training only. call->random is keyed by the pair's place in
+   * the stream. */
   void (*mix)(cvy_pair *pair, const void *config, cvy_augment_call *call);
-  /* Where there are chains inside: whether they mix, so that `mix` is what it does. NULL: it does if it
-   * can. */
+  /* Whether the chains inside mix, so that `mix` is called and not `apply`. NULL: there are no chains
+   * inside, and it mixes if it has `mix`. */
   bool (*mixes)(const void *config);
 } cvy_augmentation;
 
@@ -101,17 +102,17 @@ typedef struct cvy_fill {
 cvy_err cvy_fill_parse(cvy_fill *fill) CVY_MUST_CHECK;
 cvy_edge cvy_fill_edge(const cvy_fill *fill, const cvy_augment_call *call, int64_t channels);
 
-/* `size` of augmentations that leave it as it is. */
+/* The `size` of augmentations that leave the size as it is. */
 cvy_err cvy_augment_same_size(int64_t *out_h, int64_t *out_w, const void *config, int64_t h,
                               int64_t w) CVY_MUST_CHECK;
 
-/* `size` of augmentations that take a part of part[0] x part[1]. */
+/* The `size` of augmentations that take a part of part[0] x part[1]. */
 cvy_err cvy_augment_part_size(int64_t *out_h, int64_t *out_w, const int64_t part[2], int64_t h,
                               int64_t w) CVY_MUST_CHECK;
-/* h x w scaled so that the shorter side is as said; 0 x 0 stays. */
+/* Scales h x w so that the shorter side is as said; 0 x 0 stays. */
 void cvy_augment_by_shorter(int64_t *out_h, int64_t *out_w, int64_t h, int64_t w, int64_t shorter);
 
-/* Options of augmentations whose one amount is `by`, and that show what was out of sight. */
+/* The options of augmentations whose one amount is `by`, and that show what was out of sight. */
 typedef struct cvy_warp_config {
   double by;
   cvy_fill fill;

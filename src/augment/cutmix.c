@@ -23,7 +23,7 @@ typedef struct span {
   int64_t begin, end;
 } span;
 
-/* `part` of `whole` pixels about one of them, less what is outside. */
+/* Draws `part` of `whole` pixels around one of them, and cuts off what is outside. */
 static span draw_span(int64_t whole, int64_t part, cvy_random *random) {
   const int64_t begin = cvy_random_next_below(random, whole) - part / 2, end = begin + part;
   return (span){begin > 0 ? begin : 0, end < whole ? end : whole};

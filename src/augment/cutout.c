@@ -39,7 +39,7 @@ static cvy_err prepare(void *c) {
                          own->fill.text);
 }
 
-/* What lies in 0 ... end-1 of `length` pixels around a random centre. */
+/* Draws `length` pixels around a random centre, of which those in 0 ... end-1 count. */
 static void draw_side(int64_t *from, int64_t *to, int64_t length, int64_t end, cvy_random *random) {
   *from = cvy_random_next_below(random, end) - length / 2;
   *to = *from + length < end ? *from + length : end;

@@ -14,7 +14,7 @@ cvy_err cvy_grey_or_rgb(const void *config, int64_t c) CVY_MUST_CHECK;
 /* True with probability `p` in training; never in evaluation. */
 bool cvy_happens(double p, cvy_augment_call *call);
 
-/* Random adjustments of those tones whose `by` is above 0, in random order. */
+/* Adjusts those tones whose `by` is above 0 by random amounts, in random order. */
 cvy_err cvy_adjust_randomly(cvy_picture *picture, const double by[CVY_TONES],
                             cvy_augment_call *call) CVY_MUST_CHECK;
 

@@ -78,7 +78,7 @@ typedef struct part {
   double top, left, h, w;
 } part;
 
-/* The largest part of the aspect, times `share`, in the middle. */
+/* The largest part of that aspect in the middle, its sides times `share`. */
 static part middle(int64_t h, int64_t w, double aspect, double share) {
   const double whole_h = (double)h, whole_w = (double)w;
   part p = {.h = whole_h, .w = whole_w};

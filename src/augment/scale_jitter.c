@@ -38,7 +38,7 @@ static cvy_err prepare(void *c) {
                                           (long long)own->to);
 }
 
-/* Varies, unless there is one choice only. */
+/* The size varies unless there is one choice only. */
 static cvy_err size(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, int64_t w) {
   const config *own = c;
   cvy_augment_by_shorter(out_h, out_w, h, w, own->from);

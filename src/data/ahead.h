@@ -7,10 +7,11 @@
 #include "data/stream.h"
 
 typedef struct cvy_ahead cvy_ahead;
-/* NULL unless the stream is shuffled in blocks; the others allow that. `config` outlives it. */
+/* `config` outlives it. NULL unless the stream is shuffled in blocks; the other functions allow NULL. */
 cvy_ahead *cvy_ahead_create(const cvy_loader_config *config);
 void cvy_ahead_destroy(cvy_ahead *ahead);
-/* Somebody is at `position` of the stream. For any thread at any time; allocates nothing. */
+/* Says that somebody is at `position` of the stream. Any thread may call it at any time; it allocates
+ * nothing. */
 void cvy_ahead_look(cvy_ahead *ahead, int64_t position);
 
 #endif

@@ -14,12 +14,12 @@
 cvy_err cvy_dataset_keep(cvy_dataset *dataset, cvy_keep keep, size_t memory_bytes) CVY_MUST_CHECK;
 cvy_kept cvy_dataset_kept(const cvy_dataset *dataset); /* zeros if nothing is to be kept */
 
-/* What a thread needs that reads. */
+/* What each thread that reads needs. */
 typedef struct cvy_read_buffer {
   void *bytes;
   cvy_image image;
-  const cvy_dataset *dataset; /* where pictures are kept: whose picture was read last, */
-  int64_t index;              /* and which */
+  const cvy_dataset *dataset; /* whose picture was read last, where pictures are kept */
+  int64_t index;              /* which picture that was */
 } cvy_read_buffer;
 cvy_err cvy_read_buffer_create(cvy_read_buffer *out, const cvy_dataset *dataset) CVY_MUST_CHECK;
 void cvy_read_buffer_free(cvy_read_buffer *buffer);
@@ -29,13 +29,13 @@ void cvy_read_buffer_free(cvy_read_buffer *buffer);
  * allocation outside the decoders. */
 cvy_err cvy_dataset_read(cvy_picture *out, int32_t *label, const cvy_dataset *dataset,
                          cvy_read_buffer *buffer, int64_t index, int64_t channels) CVY_MUST_CHECK;
-/* The bytes of record `index` as they are stored, verified. They lie in `buffer` until the next read, or
- * where they are kept. Errors likewise. */
+/* Reads the bytes of record `index` as they are stored, and verifies them. They lie in `buffer` until the
+ * next read, or where they are kept. Errors name file and record. */
 cvy_err cvy_dataset_read_stored(const void **bytes, size_t *byte_count, int32_t *label,
                                 const cvy_dataset *dataset, const cvy_read_buffer *buffer,
                                 int64_t index) CVY_MUST_CHECK;
-/* Tells the system that the records first ... first+count-1 will be read soon. Only advice: nothing can
- * fail. */
+/* Tells the system that the records first ... first+count-1 will be read soon. This is only advice;
+ * nothing can fail. */
 void cvy_dataset_expect(const cvy_dataset *dataset, int64_t first, int64_t count);
 
 cvy_encoding cvy_dataset_encoding(const cvy_dataset *dataset);
@@ -43,11 +43,12 @@ cvy_encoding cvy_dataset_encoding(const cvy_dataset *dataset);
 bool cvy_dataset_is_float(const cvy_dataset *dataset);
 /* What augmentations may know about the set. */
 const cvy_augment_source *cvy_dataset_source(const cvy_dataset *dataset);
-/* The records that file 0 ... shard_count-1 holds. */
+/* The records first ... first+count-1 of the set, which one file holds. */
 typedef struct cvy_file_records {
   const char *path;
   int64_t first, count;
 } cvy_file_records;
+/* For file 0 ... shard_count-1. */
 cvy_file_records cvy_dataset_records_in(const cvy_dataset *dataset, int64_t file);
 /* Adds each image to the count of its class: counts[class_count]. */
 void cvy_dataset_count_classes(int64_t *counts, const cvy_dataset *dataset);

@@ -10,7 +10,7 @@
 
 typedef struct cvy_dataset_file {
   const char *path;
-  const char *name;     /* the HDF5 dataset that holds the samples or encoded bytes */
+  const char *name;     /* of the HDF5 dataset that holds the samples or encoded bytes */
   int64_t first, count; /* records */
   int32_t *labels;      /* [count] */
   uint32_t *checksums;  /* [count]; NULL: none, in a foreign file */

@@ -30,9 +30,10 @@ typedef struct worker {
   cvy_loader *loader;
   cvy_read_buffer buffer;
   cvy_canvas canvas;
-  double read_s, chain_s; /* reading; the chain, with all that is drawn in between */
-  double drawn_s;         /* of which decoding, warping and copying */
-  cvy_input_times times;  /* under the loader's lock */
+  double read_s;
+  double chain_s;        /* in the chain, with all that is drawn in between */
+  double drawn_s;        /* the part of chain_s that was decoding, warping and copying */
+  cvy_input_times times; /* under the loader's lock */
   pthread_t thread;
 } worker;
 
@@ -43,8 +44,8 @@ struct cvy_loader {
   cvy_ahead *ahead;
 
   void *slots;
-  size_t slot_bytes, labels_at;  /* a slot: images, then labels; */
-  size_t partners_at, shares_at; /* where pictures are mixed, these too, else 0 */
+  size_t slot_bytes, labels_at;  /* a slot holds images, then labels, then the two below */
+  size_t partners_at, shares_at; /* where pictures are mixed, else 0 */
   int64_t at_once;               /* images that a thread makes at a time: 2 where pictures are mixed */
   int64_t views;                 /* of each microbatch, one after the other */
 
@@ -56,8 +57,8 @@ struct cvy_loader {
   int64_t filled, taken, released;
   int64_t handed_out; /* images of the stream that somebody makes or has made */
   int64_t busy;       /* threads that make one */
-  int64_t *made;      /* [depth]: images of a slot, as is: */
-  int64_t *skipped;   /* records that could not be read, and were replaced */
+  int64_t *made;      /* [depth]: images of a slot */
+  int64_t *skipped;   /* [depth]: records of a slot that could not be read, and were replaced */
   bool stop;
   cvy_saved_error failed; /* the error of the earliest image that could not be made */
   int64_t failed_image;
@@ -153,7 +154,7 @@ static cvy_sample sample_at(const cvy_loader_config *config, int64_t position) {
                        position);
 }
 
-/* Where image `n` of this loader's stream stands in that of all loaders. */
+/* Where image `n` of this loader's stream stands in the stream of all loaders. */
 static int64_t position_of(const cvy_loader *l, int64_t n) {
   const cvy_loader_config *config = &l->config;
   const int64_t own = n / config->microbatch / l->views;
@@ -161,7 +162,7 @@ static int64_t position_of(const cvy_loader *l, int64_t n) {
   return (step * config->per_step + place) * config->microbatch + n % config->microbatch;
 }
 
-/* Image `n` of this loader's stream. */
+/* Makes image `n` of this loader's stream. */
 static cvy_err fill(worker *w, int64_t n, int64_t *skipped) {
   const cvy_loader *l = w->loader;
   const cvy_loader_config *config = &l->config;
@@ -209,7 +210,7 @@ static void mix(worker *w, int64_t n) {
   w->chain_s += cvy_now_s() - start_s;
 }
 
-/* What a thread makes at a time, from image `n` on. */
+/* Makes what a thread makes at a time, from image `n` on. */
 static cvy_err fill_some(worker *w, int64_t n, int64_t *skipped) {
   *skipped = 0;
   for (int64_t i = 0; i < w->loader->at_once; i++) {
@@ -420,7 +421,7 @@ void cvy_loader_release(cvy_loader *l) {
   pthread_mutex_unlock(&l->lock);
 }
 
-/* Of threads that may be at work meanwhile: the numbers are as of about now. */
+/* Threads may be at work meanwhile, so the numbers are as of about now. */
 cvy_input_times cvy_loader_times(cvy_loader *l) {
   cvy_input_times sum = {0};
   pthread_mutex_lock(&l->lock);

@@ -6,8 +6,8 @@
 
 typedef struct cvy_reading {
   int64_t bytes;
-  double first_bytes_s; /* after the system was asked to forget the files */
-  double again_bytes_s; /* right afterwards: of what memory holds */
+  double first_bytes_s; /* bytes a second, after the system was asked to forget the files */
+  double again_bytes_s; /* right afterwards, when memory holds them */
 } cvy_reading;
 
 /* Reads a file, or the files of a folder in the order of their names, as far as `most_bytes` and some

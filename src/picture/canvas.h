@@ -18,8 +18,8 @@ typedef struct cvy_canvas {
 
 void cvy_canvas_free(cvy_canvas *canvas);
 
-/* These are for the picture room; what they give is valid until the next call of the same function, and
- * the raster until the call after that. Memory that is not there ends the program. */
+/* The rest is for the picture room. Memory is valid until the next call of the same function, a raster
+ * until the call after that. If there is none left, the program ends. */
 float *cvy_canvas_raster(cvy_canvas *canvas, int64_t count);
 float *cvy_canvas_field(cvy_canvas *canvas, int64_t count);
 void *cvy_canvas_lines(cvy_canvas *canvas, size_t bytes);

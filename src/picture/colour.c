@@ -1,6 +1,6 @@
-/* Pixels are taken BLOCK at a time and, where channels meet, spread into a plane a channel: in the first
- * cache, and loops that vectorise. They are compiled for AVX2 as well, which is 2.5 times as fast and
- * gives the same bits; CONVOY_KERNELS=portable does without. */
+/* Arithmetic on colours. Pixels are taken BLOCK at a time and, where channels meet, spread into a plane a
+ * channel, so that they stay in the first cache and loops vectorise. The loops are compiled for AVX2 as
+ * well, which is 2.5 times as fast and gives the same bits; CONVOY_KERNELS=portable does without. */
 #include "picture/colour.h"
 
 #include <math.h>
@@ -9,7 +9,7 @@
 
 enum { BLOCK = 256, MOST_CHANNELS = 4 };
 
-/* For what is compiled once more for AVX2, as a part of its caller. */
+/* Marks what is compiled once more for AVX2, as a part of its caller. */
 #define INLINE static inline __attribute__((always_inline))
 
 typedef struct planes {
@@ -248,7 +248,7 @@ void cvy_noise_set(float levels[CVY_NOISE_LEVELS], double deviation) {
   for (int64_t i = 0; i < CVY_NOISE_LEVELS; i++) levels[i] = (float)(scale * (double)levels[i]);
 }
 
-/* Half a word: the sign, then the level. */
+/* Half a random word gives the sign, then the level. */
 static inline float noise_of(uint32_t bits, const float levels[CVY_NOISE_LEVELS]) {
   static const float sign[] = {1, -1};
   return sign[bits >> 15 & 1] * levels[bits % CVY_NOISE_LEVELS];

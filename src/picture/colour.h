@@ -1,6 +1,6 @@
-/* Arithmetic on colours, for augmentations: px is [pixels][c] floats, channels innermost, in the samples'
- * own units (0 to 255 where they came from bytes), changed in place. Nothing here knows about pictures,
- * draws random numbers that it was not asked for, or depends on threads or instruction sets. */
+/* Arithmetic on colours, for augmentations. px is [pixels][c] floats, channels innermost, in the samples'
+ * own units (0 to 255 where they came from bytes), and is changed in place. Nothing here knows about
+ * pictures, draws random numbers that it was not asked for, or depends on threads or instruction sets. */
 #ifndef CVY_PICTURE_COLOUR_H
 #define CVY_PICTURE_COLOUR_H
 
@@ -23,11 +23,11 @@ typedef struct cvy_adjustment {
   float amount;
 } cvy_adjustment;
 
-/* One adjustment after the other, at most CVY_TONES. */
+/* Makes one adjustment after the other, at most CVY_TONES. */
 void cvy_colour_adjust(float *px, int64_t pixels, int64_t c, const cvy_adjustment *list, int64_t count);
 
-/* Random adjustments in random order: factors uniform in [max(0, 1 - by), 1 + by), hue in [-by, by). Those
- * with `by` 0 are left out; returns how many there are. */
+/* Draws adjustments in random order: factors uniform in [max(0, 1 - by), 1 + by), hue in [-by, by). It
+ * leaves out those with `by` 0, and returns how many there are. */
 int64_t cvy_colour_draw(cvy_adjustment out[CVY_TONES], const double by[CVY_TONES], cvy_random *random);
 
 /* Three channels become their luma. */
@@ -36,11 +36,11 @@ void cvy_colour_grey(float *px, int64_t pixels);
 /* x += by[channel], c <= CVY_MAX_CHANNELS. */
 void cvy_colour_shift(float *px, int64_t pixels, int64_t c, const float by[]);
 
-/* Normal noise by its quantiles: the middles of 2 * CVY_NOISE_LEVELS equally likely intervals, the upper
- * half of them, scaled to the deviation exactly. It ends at 3.8 deviations. */
 enum { CVY_NOISE_LEVELS = 4096 };
+/* Sets normal noise by its quantiles: the middles of 2 * CVY_NOISE_LEVELS equally likely intervals, the
+ * upper half of them, scaled to the deviation exactly. The noise ends at 3.8 deviations. */
 void cvy_noise_set(float levels[CVY_NOISE_LEVELS], double deviation);
-/* x += noise; eight samples a block of random words, from random->unit on. */
+/* x += noise. Eight samples take a block of random words, from random->unit on. */
 void cvy_colour_noise(float *px, int64_t count, const float levels[CVY_NOISE_LEVELS],
                       const cvy_random *random);
 

@@ -191,7 +191,8 @@ static void widen(int64_t *first, int64_t *end, int64_t from, int64_t length, in
   if (*end > size) *end = size;
 }
 
-/* The rows top ... bottom-1 and columns left ... right-1 of a picture of h x w, for a part. */
+/* The rows top ... bottom-1 and columns left ... right-1 that are decoded for a part of a picture of h x
+ * w. */
 typedef struct extent {
   int64_t top, bottom, left, right;
 } extent;
@@ -264,7 +265,7 @@ static cvy_err run_jpeg(jpeg_job *job, cvy_image *out, cvy_image_part *part, int
   return CVY_OK;
 }
 
-/* Only the header, if `out` is NULL: then `part` receives the size, and *channels the number. */
+/* Reads only the header if `out` is NULL; then `part` receives the size, and *channels their number. */
 static cvy_err read_jpeg(jpeg_job *job, cvy_image *out, cvy_image_part *part, int64_t *channels) {
   if (out) return run_jpeg(job, out, part, *channels);
   jpeg_read_header(&job->info, TRUE);
@@ -500,8 +501,8 @@ static inline void scale_line(float *line, const float *samples, const axis *x, 
   }
 }
 
-/* samples: room for a row of the input, and zeros for a stride and a lane behind it; `line` too is longer
- * by that. */
+/* `samples` has room for a row of the input, and zeros for a stride and a lane behind it; `line` too is
+ * longer by that. */
 static void scale_row(float *line, float *samples, const uint8_t *px, const axis *x, const cvy_image *in,
                       int64_t w) {
   for (int64_t j = 0; j < in->w * in->c; j++) samples[j] = (float)px[j];

@@ -1,5 +1,5 @@
-/* Writing JPEG through libjpeg-turbo: baseline, colour at half the resolution (4:2:0), the accurate
- * integer DCT, whose SIMD forms give the same bits as its C form. Writing PNG through libspng. */
+/* Writing JPEG through libjpeg-turbo and PNG through libspng. JPEGs are baseline, with colour at half the
+ * resolution (4:2:0), by the accurate integer DCT, whose SIMD forms give the same bits as its C form. */
 #include "picture/image.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/* (sample - mean) / deviation, for rows of samples. */
+/* Normalising rows of samples: (sample - mean) / deviation. */
 #ifndef CVY_PICTURE_NORMALISE_H
 #define CVY_PICTURE_NORMALISE_H
 

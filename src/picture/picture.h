@@ -26,7 +26,7 @@ typedef struct cvy_edge {
   float colour[CVY_MAX_CHANNELS]; /* in units of the samples */
 } cvy_edge;
 
-/* x_in = xx x + xy y + x0,  y_in = yx x + yy y + y0 */
+/* x_in = xx x + xy y + x0 and y_in = yx x + yy y + y0 */
 typedef struct cvy_affine_map {
   double xx, xy, x0, yx, yy, y0;
 } cvy_affine_map;
@@ -53,14 +53,14 @@ typedef struct cvy_map {
 
 enum { CVY_MOST_MAPS = 16 };
 
-/* Samples that lie somewhere, uint8_t or float: a part of a picture, perhaps scaled. */
+/* Samples in somebody else's memory, uint8_t or float, which show a part of a picture, perhaps scaled. */
 typedef struct cvy_raster {
   const void *samples; /* of the top left pixel's channel 0; NULL: not decoded yet */
   bool is_float;
   int64_t h, w;
   int64_t row_step, column_step, channel_step; /* in samples */
-  double top, left;                            /* of the part, in the whole picture */
-  double pixels_down, pixels_across;           /* of the whole picture, that a pixel here covers */
+  double top, left;                            /* where the part begins in the whole picture */
+  double pixels_down, pixels_across;           /* how many of the whole picture a pixel here covers */
 } cvy_raster;
 
 /* A whole picture that was decoded at 1/1, 1/2, 1/4 or 1/8 of its size. */
@@ -71,9 +71,9 @@ typedef struct cvy_whole_picture {
   int64_t step;           /* as that of cvy_image_part */
 } cvy_whole_picture;
 
-/* Who may keep a file's whole pictures, and reads its bytes when they are needed: functions on a context
- * of the keeper's own. `index` 0 ... CVY_SCALES-1 says at which scale, 1/2^index; a file that has no
- * scales is kept as 0. */
+/* A keeper may keep the whole picture of a file, and fetches the file's bytes when they are needed. Its
+ * functions get a context of its own, and are for any thread. `index` 0 ... CVY_SCALES-1 is the scale
+ * 1/2^index; a file that has no scales is kept at index 0. */
 typedef struct cvy_keeper {
   /* The samples, which stay where they are; NULL: they are not kept. */
   const uint8_t *(*find)(cvy_whole_picture *whole, const void *context, int index);
@@ -94,23 +94,23 @@ typedef struct cvy_encoded {
 
 typedef struct cvy_picture {
   int64_t h, w, c;
-  int64_t whole_h, whole_w; /* of what the raster shows a part of */
+  int64_t whole_h, whole_w; /* the picture that the raster shows a part of */
   cvy_raster raster;
   cvy_encoded encoded; /* until the raster is there */
   int64_t map_count;
   cvy_map maps[CVY_MOST_MAPS]; /* the first leads to the whole picture, the last from this one */
 } cvy_picture;
 
-/* h x w x c samples, channels innermost. */
+/* A picture of h x w x c samples, channels innermost, which stay where they are. */
 cvy_picture cvy_picture_of(const void *samples, bool is_float, int64_t h, int64_t w, int64_t c);
-/* A file's bytes, of which only the header is read now. Errors as those of cvy_image_decode. */
+/* A picture of a file, of which only the header is read now. Errors as those of cvy_image_decode. */
 cvy_err cvy_picture_of_encoded(cvy_picture *out, const cvy_encoded *encoded, int64_t channels) CVY_MUST_CHECK;
 
-/* A file of which the keeper has the whole picture at some scale, so that nothing is read yet. False: it
- * has none. */
+/* The same of a file of which the keeper has the whole picture at some scale, so that nothing is read yet.
+ * False: it has none. */
 bool cvy_picture_of_kept(cvy_picture *out, const cvy_encoded *encoded, int64_t channels);
 
-/* Decodes all of it now, in order to know that it can be: raster.samples are its bytes. */
+/* Decodes all of the file now, in order to know that it can be. Then raster.samples are its bytes. */
 cvy_err cvy_picture_decode(cvy_picture *picture) CVY_MUST_CHECK;
 
 /* The picture becomes h x w; `map` leads from it to what it was. `edge` is what is seen beyond that, NULL
@@ -141,13 +141,13 @@ cvy_err cvy_picture_scale(cvy_picture *picture, cvy_canvas *canvas, int64_t h, i
  * samples. */
 cvy_err cvy_picture_draw(cvy_picture *picture, float **samples, cvy_canvas *canvas) CVY_MUST_CHECK;
 
-/* (sample - mean) / deviation; for the 256 values of a byte worked out beforehand. */
+/* Makes (sample - mean) / deviation, which is worked out beforehand for the 256 values of a byte. */
 typedef struct cvy_normaliser {
   float mean[CVY_MAX_CHANNELS], deviation[CVY_MAX_CHANNELS];
   float of_byte[CVY_MAX_CHANNELS][256];
 } cvy_normaliser;
 void cvy_normaliser_set(cvy_normaliser *out, const float mean[], const float deviation[], int64_t channels);
-/* out: [h][w][c] */
+/* Decodes and draws the picture into out, [h][w][c], normalised. */
 cvy_err cvy_picture_normalise(float *out, cvy_picture *picture, cvy_canvas *canvas,
                               const cvy_normaliser *normaliser) CVY_MUST_CHECK;
 

@@ -23,11 +23,11 @@ static cvy_err get_bytes(cvy_encoded *e) {
 
 /* ---- whole pictures that are kept ---- */
 
-/* Where parts of the raster would be halved, libjpeg's other pixels at the border of a part come into
- * sight, so only libjpeg itself can say what they are. */
+/* From this shrink on a raster is halved, and pixels come into sight that libjpeg makes differently at the
+ * border of a part. Only libjpeg itself can say what they are. */
 static const double most_shrink = 16;
 
-/* The samples of the whole at 1/2^index, or of a file that has no scales. */
+/* Finds the whole at 1/2^index or, if the file has no scales, at index 0. */
 static const uint8_t *find_whole(cvy_whole_picture *whole, const cvy_picture *p, int index) {
   const cvy_encoded *e = &p->encoded;
   const uint8_t *samples = e->keeper->find(whole, e->keeper_context, 0);

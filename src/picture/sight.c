@@ -32,7 +32,7 @@ static void lead_corner_back(double *x, double *y, const cvy_picture *p) {
   }
 }
 
-/* Of what is bent, and in a reflection, anything may be seen. */
+/* A bent picture, or a reflection, may show any part of the whole. */
 static bool shows_anything(const cvy_map *m) {
   return m->kind != CVY_MAP_AFFINE || (m->leaves && m->edge.mode == CVY_EDGE_REFLECT);
 }

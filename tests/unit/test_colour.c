@@ -362,9 +362,9 @@ static void between_windows(void) {
       CU_ASSERT_DOUBLE_EQUAL(out[(y * (W + 2) + x) * 3 + 1], border ? 9 : grey[(y * W + x - 1) * 3], 1e-3);
     }
   cvy_augment_destroy(chain);
-  chain = chain_of(
-      "[grey: {probability: 1}, mirror: {probability: 1}, grey: {probability: 1}, pad: {by: 1}, crop: {size: [10, 12]}, "
-      "grey: {probability: 1}, mirror: {probability: 1}]");
+  chain = chain_of("[grey: {probability: 1}, mirror: {probability: 1}, grey: {probability: 1}, pad: {by: 1}, "
+                   "crop: {size: [10, 12]}, "
+                   "grey: {probability: 1}, mirror: {probability: 1}]");
   int found = 0;
   run(out, chain, true, 0);
   for (int down = -1; down <= 1; down++)
@@ -401,7 +401,8 @@ static void parts_of_a_canvas(void) {
 /* The resolved list says all, and says the same. */
 static void resolved_lists(void) {
   const char *text =
-      "[sometimes: {apply: [brightness: {by: 0.5}, one_of: {apply: [grey, [mirror, pca_colour]], weights: [1, 2]}]}, "
+      "[sometimes: {apply: [brightness: {by: 0.5}, one_of: {apply: [grey, [mirror, pca_colour]], "
+      "weights: [1, 2]}]}, "
       "gaussian_noise: {deviation: 0.25}]";
   cvy_pool *pool = cvy_pool_create();
   cvy_yaml *list, *resolved;
@@ -686,11 +687,11 @@ static void probabilities(void) {
   both = 0;
   for (int i = 0; i < DRAWS; i++) both += px[0][i] != 0;
   expect_share(both, 0.16);
-  sample_pixel(
-      px,
-      "- one_of: {weights: [1, 0, 5, 2], apply: [brightness: {by: 0}, hue: {by: 0.1}, grey: {probability: 1}, "
-      "[grey: {probability: 1}, cutout: {size: 9, fill: 3}]]}",
-      0, 255, 0);
+  sample_pixel(px,
+               "- one_of: {weights: [1, 0, 5, 2], apply: [brightness: {by: 0}, hue: {by: 0.1}, "
+               "grey: {probability: 1}, "
+               "[grey: {probability: 1}, cutout: {size: 9, fill: 3}]]}",
+               0, 255, 0);
   for (int i = 0; i < DRAWS; i++) counts[px[0][i] == 0 ? 0 : px[0][i] == 3 ? 3 : 2]++;
   expect_share(counts[0], 1 / 8.0);
   expect_share(counts[2], 5 / 8.0);
@@ -705,7 +706,8 @@ static void probabilities(void) {
 static void alternatives_of_a_size(void) {
   float out[ALL];
   cvy_augment *chain = chain_of(
-      "- one_of: {apply: [crop: {size: [6, 8]}, [crop: {size: [9, 8]}, crop: {size: [6, 8]}, grey: {probability: 1}]]}");
+      "- one_of: {apply: [crop: {size: [6, 8]}, [crop: {size: [9, 8]}, crop: {size: [6, 8]}, "
+      "grey: {probability: 1}]]}");
   for (int i = 0; i < 20; i++) {
     cvy_picture picture = run(out, chain, true, i);
     CU_ASSERT_TRUE(picture.h == 6 && picture.w == 8);

@@ -254,10 +254,13 @@ static void a_stream_in_blocks_knows_no_ranks(void) {
 
 /* JPEGs of 50 sizes, through all that there is. */
 static const char *const whole_chapter =
-    "[{scale_jitter: {from: 20, to: 30}}, {random_resized_crop: {size: [14, 12]}}, mirror, {rotate: {by: 30}},"
+    "[{scale_jitter: {from: 20, to: 30}}, {random_resized_crop: {size: [14, 12]}}, mirror,"
+    " {rotate: {by: 30}},"
     " {shear: {by: 0.2}}, {stretch: {by: 1.3}}, {zoom: {by: 1.3, fill: reflect}}, {lens: {by: 0.2}},"
-    " {elastic: {by: 1, cell: 4}}, {translate: {by: 2, fill: nearest}}, {colour_jitter: {brightness: 0.4, contrast: 0.4,"
-    " saturation: 0.4, hue: 0.1}}, pca_colour, {colour_shift: {by: 9}}, {sometimes: {apply: [grey: {probability: 0.5}]}},"
+    " {elastic: {by: 1, cell: 4}}, {translate: {by: 2, fill: nearest}}, "
+    "{colour_jitter: {brightness: 0.4, contrast: 0.4,"
+    " saturation: 0.4, hue: 0.1}}, pca_colour, {colour_shift: {by: 9}},"
+    " {sometimes: {apply: [grey: {probability: 0.5}]}},"
     " {one_of: {apply: [{gaussian_noise: {deviation: 4}}, {cutout: {size: 3}}]}}, {crop: {size: [7, 6]}}]";
 
 static void make_encoded(rig *r, const char *name) {

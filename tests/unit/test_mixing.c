@@ -428,9 +428,9 @@ static void errors_point_at_the_recipe(void) {
   expect_refused(
       "- one_of: {apply: [mixup, mirror]}\n", true, 8,
       "recipe.yaml:1:27: one_of: some of these mix two finished pictures, others change one before");
-  expect_refused(
-      "- mirror\n- mixup\n", true, 5,
-      "recipe.yaml:2:3: mixup mixes pictures by twos, so microbatch 5 would leave one over; 4 or 6 would not");
+  expect_refused("- mirror\n- mixup\n", true, 5,
+                 "recipe.yaml:2:3: mixup mixes pictures by twos, so microbatch 5 would leave one over; "
+                 "4 or 6 would not");
   expect_refused("- mixup: {alpha: 0}\n", true, 8, "alpha");
   expect_refused("- one_of: {apply: [mixup]}\n", true, 1,
                  "microbatch 1 would leave one over; 2 or 4 would not");
