@@ -5,7 +5,7 @@
 #include "augment/augmentation.h"
 #include "augment/chain.h"
 #include "data/sampler.h"
-#include "train/score.h"
+#include "model/tally.h"
 
 #include <math.h>
 
