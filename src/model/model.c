@@ -61,8 +61,8 @@ static cvy_err plan(cvy_model *m) {
   CVY_TRY_IN(cvy_net_create(&m->net, spec->network, spec->microbatch), "%s", spec->path);
   const cvy_shape *input = &cvy_net_describe(m->net)->input;
   CVY_TRY(check_fits(spec, cvy_net_describe(m->net)));
-  CVY_TRY_IN(cvy_buffer_create(&images, sizeof(float) * (size_t)cvy_shape_count(*input), "a microbatch"), "%s",
-             spec->path);
+  CVY_TRY_IN(cvy_buffer_create(&images, sizeof(float) * (size_t)cvy_shape_count(*input), "a microbatch"),
+             "%s", spec->path);
   m->last_images = images;
   m->no_labels = cvy_pool_new(m->pool, sizeof *m->no_labels * (size_t)input->n);
   for (int64_t i = 0; i < input->n; i++) m->no_labels[i] = -1;

@@ -1,7 +1,7 @@
-/* HDF5 files whose structure is sound and whose contents are anything. The structure is HDF5's to check, and HDF5
- * 1.10 is known to leak and crash on a damaged one; so a file is made anew for every input, through HDF5 itself. A
- * zero stands for what a good file has, so that the empty input is one; every other byte departs from it: in what is
- * there, types, shapes (also huge ones, without storage), contents, checksums. */
+/* HDF5 files whose structure is sound and whose contents are anything. The structure is HDF5's to check, and
+ * HDF5 1.10 is known to leak and crash on a damaged one; so a file is made anew for every input, through HDF5
+ * itself. A zero stands for what a good file has, so that the empty input is one; every other byte departs
+ * from it: in what is there, types, shapes (also huge ones, without storage), contents, checksums. */
 #ifndef CVY_TESTS_FUZZ_MADE_H
 #define CVY_TESTS_FUZZ_MADE_H
 

@@ -1,5 +1,5 @@
-/* Checkpoints as models, made as made.h says. The recipe, of which a model takes the network, is any text; the hash of
- * the weights is right for what they are, so that what reads them is reached. */
+/* Checkpoints as models, made as made.h says. The recipe, of which a model takes the network, is any text;
+ * the hash of the weights is right for what they are, so that what reads them is reached. */
 #include "made.h"
 
 #include "model/model.h"

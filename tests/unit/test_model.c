@@ -1,5 +1,5 @@
-/* Models: what a checkpoint gives back, what running it computes, and what is said of a damaged one. Most files here
- * are put together piece by piece, as the format is documented. */
+/* Models: what a checkpoint gives back, what running it computes, and what is said of a damaged one. Most
+ * files here are put together piece by piece, as the format is documented. */
 #include "model/model.h"
 
 #include "base/yaml.h"
