@@ -1,9 +1,10 @@
-/* Training and evaluation: a recipe, a run, a score. */
+/* Training and evaluation: a recipe, a run, a score (convoy/model.h). */
 #ifndef CONVOY_TRAIN_H
 #define CONVOY_TRAIN_H
 
 #include <convoy/comm.h>
 #include <convoy/data.h>
+#include <convoy/model.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -16,13 +17,6 @@ cvy_err cvy_recipe_load(cvy_recipe **out, const char *name, const char *const *o
 /* From the text of a resolved recipe, as checkpoints hold it. */
 cvy_err cvy_recipe_parse(cvy_recipe **out, const char *text, const char *name) CVY_MUST_CHECK;
 void cvy_recipe_destroy(cvy_recipe *recipe);
-
-typedef struct cvy_score {
-  int64_t images;
-  double loss;       /* mean over the images */
-  double top1, top5; /* shares, 0 ... 1 */
-  int64_t skipped;   /* bad records that others were counted in place of */
-} cvy_score;
 
 typedef struct cvy_train_options {
   bool resume;        /* go on from the run folder's last.h5 */

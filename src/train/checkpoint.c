@@ -1,36 +1,10 @@
+/* What a run adds to its model's part of a checkpoint. */
 #include "train/checkpoint.h"
 
-#include "base/text.h"
-#include "data/shard.h"
-#include "file/checked.h"
 #include "file/h5.h"
+#include "model/tensors.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-enum { VERSION = 1 };
-
-/* ---- writing ---- */
-
-static cvy_err write_tensors(cvy_h5 *file, const char *group, const cvy_net *net, const float *arena) {
-  const cvy_net_info *info = cvy_net_describe(net);
-  for (int64_t i = 0; i < info->param_tensors; i++) {
-    const cvy_net_param *p = &info->params[i];
-    char name[512];
-    snprintf(name, sizeof name, "/%s/%s", group, p->name);
-    CVY_TRY(cvy_h5_write(file, name, CVY_H5_F32, arena + p->offset, p->spec->dim_count, p->spec->dims));
-  }
-  return CVY_OK;
-}
-
-static cvy_err write_about(cvy_h5 *file, const cvy_checkpoint_data *about) {
-  const cvy_dataset_info *data = about->data;
-  CVY_TRY(cvy_checked_write_texts(file, "/recipe", &about->recipe_text, 1));
-  CVY_TRY(cvy_checked_write_texts(file, "/class_names", data->class_names, data->class_count));
-  CVY_TRY(cvy_checked_write_list(file, "/mean", CVY_H5_F32, data->mean, data->c));
-  CVY_TRY(cvy_checked_write_list(file, "/deviation", CVY_H5_F32, data->deviation, data->c));
-  return cvy_h5_write_attr_text(file, "", "data", about->data_fingerprint);
-}
 
 typedef struct counter {
   const char *name;
@@ -56,6 +30,8 @@ static const counter counters[] = {
 
 enum { YOUNG_COUNTERS = 3 }; /* the last ones of the table: a file may lack them, then they are 0 */
 
+/* ---- writing ---- */
+
 static cvy_err write_state(cvy_h5 *file, const cvy_run_state *state) {
   for (int64_t i = 0; i < CVY_COUNT(counters); i++)
     CVY_TRY(cvy_h5_write_attr_i64(file, "", counters[i].name,
@@ -65,26 +41,21 @@ static cvy_err write_state(cvy_h5 *file, const cvy_run_state *state) {
 }
 
 static cvy_err write_contents(cvy_h5 *file, const cvy_arenas *arenas, const cvy_run_state *state,
-                              const cvy_checkpoint_data *about) {
-  CVY_TRY(cvy_h5_write_attr_text(file, "", "format", "convoy-checkpoint"));
-  CVY_TRY(cvy_h5_write_attr_i64(file, "", "version", VERSION));
+                              const cvy_model_head *head) {
+  CVY_TRY(cvy_model_write(file, head, arenas->net, arenas->params));
   CVY_TRY(write_state(file, state));
-  CVY_TRY(write_about(file, about));
-  CVY_TRY(write_tensors(file, "parameters", arenas->net, arenas->params));
-  CVY_TRY(cvy_h5_write_attr_text(file, "", "weights", cvy_net_hash(arenas->net, arenas->params).hex));
   for (int64_t k = 0; k < arenas->rule->state_count; k++) {
     const char *name = arenas->rule->state_names[k];
-    CVY_TRY(write_tensors(file, name, arenas->net, arenas->state[k]));
-    CVY_TRY(cvy_h5_write_attr_text(file, "", name, cvy_net_hash(arenas->net, arenas->state[k]).hex));
+    CVY_TRY(cvy_tensors_write(file, name, name, arenas->net, arenas->state[k]));
   }
   return CVY_OK;
 }
 
 cvy_err cvy_checkpoint_write(const char *path, const cvy_arenas *arenas, const cvy_run_state *state,
-                             const cvy_checkpoint_data *about) {
+                             const cvy_model_head *head) {
   cvy_h5 *file;
   CVY_TRY(cvy_h5_begin(&file, path));
-  const cvy_err err = write_contents(file, arenas, state, about);
+  const cvy_err err = write_contents(file, arenas, state, head);
   if (err) {
     cvy_h5_rollback(file);
     return err;
@@ -97,51 +68,15 @@ cvy_err cvy_checkpoint_write(const char *path, const cvy_arenas *arenas, const c
 struct cvy_checkpoint {
   cvy_pool *pool;
   cvy_h5 *file;
-  char *recipe, *fingerprint;
-  cvy_dataset_info data;
+  cvy_model_head head;
 };
-
-static cvy_err read_data_info(cvy_checkpoint *c) {
-  char **names;
-  int64_t dims[CVY_H5_MAX_DIMS];
-  int dim_count;
-  CVY_TRY(cvy_checked_read_texts(&names, &c->data.class_count, c->file, "/class_names", c->pool));
-  CVY_TRY(cvy_h5_shape(c->file, "/mean", dims, &dim_count));
-  if (dim_count != 1 || dims[0] < 1 || dims[0] > CVY_MAX_CHANNELS)
-    return cvy_error(CVY_E_INPUT, "%s: /mean should hold a value for each of 1 to %d channels",
-                     cvy_h5_path(c->file), CVY_MAX_CHANNELS);
-  c->data.class_names = (const char *const *)names;
-  c->data.c = dims[0];
-  CVY_TRY(cvy_checked_read_list(c->data.mean, c->file, "/mean", CVY_H5_F32, c->data.c));
-  return cvy_checked_read_list(c->data.deviation, c->file, "/deviation", CVY_H5_F32, c->data.c);
-}
-
-static cvy_err read_head(cvy_checkpoint *c) {
-  char *format, **recipe;
-  int64_t version, texts;
-  if (!cvy_h5_has_attr(c->file, "", "format"))
-    return cvy_error(CVY_E_INPUT, "%s: HDF5, but not a convoy checkpoint (it has no 'format' attribute)",
-                     cvy_h5_path(c->file));
-  CVY_TRY(cvy_h5_read_attr_text(c->file, "", "format", &format, c->pool));
-  if (strcmp(format, "convoy-checkpoint") != 0)
-    return cvy_error(CVY_E_INPUT, "%s: a %s file; expected convoy-checkpoint", cvy_h5_path(c->file), format);
-  CVY_TRY(cvy_h5_read_attr_i64(c->file, "", "version", &version));
-  if (version != VERSION)
-    return cvy_error(CVY_E_INPUT, "%s: checkpoint version %lld; this convoy reads version %d",
-                     cvy_h5_path(c->file), (long long)version, VERSION);
-  CVY_TRY(cvy_checked_read_texts(&recipe, &texts, c->file, "/recipe", c->pool));
-  if (texts != 1) return cvy_error(CVY_E_INPUT, "%s: /recipe should hold one text", cvy_h5_path(c->file));
-  c->recipe = recipe[0];
-  CVY_TRY(cvy_h5_read_attr_text(c->file, "", "data", &c->fingerprint, c->pool));
-  return read_data_info(c);
-}
 
 cvy_err cvy_checkpoint_open(cvy_checkpoint **out, const char *path) {
   cvy_checkpoint *c = cvy_new(sizeof *c);
   c->pool = cvy_pool_create();
   *out = NULL;
   cvy_err err = cvy_h5_open(&c->file, path);
-  if (!err) err = read_head(c);
+  if (!err) err = cvy_model_read_head(&c->head, c->file, c->pool);
   if (err)
     cvy_checkpoint_close(c);
   else
@@ -157,50 +92,11 @@ void cvy_checkpoint_close(cvy_checkpoint *checkpoint) {
 }
 
 const char *cvy_checkpoint_recipe(const cvy_checkpoint *checkpoint) {
-  return checkpoint->recipe;
+  return checkpoint->head.recipe_text;
 }
 
 const char *cvy_checkpoint_fingerprint(const cvy_checkpoint *checkpoint) {
-  return checkpoint->fingerprint;
-}
-
-const cvy_dataset_info *cvy_checkpoint_data_info(const cvy_checkpoint *checkpoint) {
-  return &checkpoint->data;
-}
-
-static cvy_err check_shape(cvy_h5 *file, const char *name, const cvy_param_spec *spec) {
-  int64_t dims[CVY_H5_MAX_DIMS];
-  int dim_count;
-  CVY_TRY(cvy_h5_shape(file, name, dims, &dim_count));
-  bool same = dim_count == spec->dim_count;
-  for (int i = 0; same && i < dim_count; i++) same = dims[i] == spec->dims[i];
-  if (same) return CVY_OK;
-  char stored[128], wanted[128];
-  cvy_text_dims(stored, sizeof stored, dims, dim_count);
-  cvy_text_dims(wanted, sizeof wanted, spec->dims, spec->dim_count);
-  return cvy_error(CVY_E_INPUT, "%s: %s has shape %s; the network needs %s", cvy_h5_path(file), name, stored,
-                   wanted);
-}
-
-static cvy_err read_tensors(cvy_checkpoint *c, const char *group, const char *hash_name, const cvy_net *net,
-                            float *arena) {
-  const cvy_net_info *info = cvy_net_describe(net);
-  for (int64_t i = 0; i < info->param_tensors; i++) {
-    const cvy_net_param *p = &info->params[i];
-    char name[512];
-    snprintf(name, sizeof name, "/%s/%s", group, p->name);
-    if (!cvy_h5_has(c->file, name))
-      return cvy_error(CVY_E_INPUT, "%s: %s is missing", cvy_h5_path(c->file), name);
-    CVY_TRY(check_shape(c->file, name, p->spec));
-    CVY_TRY(cvy_h5_read(c->file, name, CVY_H5_F32, arena + p->offset, p->count));
-  }
-  char *stored;
-  CVY_TRY(cvy_h5_read_attr_text(c->file, "", hash_name, &stored, c->pool));
-  const cvy_hash found = cvy_net_hash(net, arena);
-  if (strcmp(stored, found.hex) != 0)
-    return cvy_error(CVY_E_INPUT, "%s: /%s is damaged: its hash is %s, stored is %s", cvy_h5_path(c->file),
-                     group, found.hex, stored);
-  return CVY_OK;
+  return checkpoint->head.data_fingerprint;
 }
 
 static cvy_err read_state(cvy_checkpoint *c, cvy_run_state *state) {
@@ -217,10 +113,10 @@ static cvy_err read_state(cvy_checkpoint *c, cvy_run_state *state) {
 
 cvy_err cvy_checkpoint_read(cvy_checkpoint *c, const cvy_arenas *arenas, cvy_run_state *state) {
   CVY_TRY(read_state(c, state));
-  CVY_TRY(read_tensors(c, "parameters", "weights", arenas->net, arenas->params));
-  for (int64_t k = 0; arenas->rule && k < arenas->rule->state_count; k++) {
+  CVY_TRY(cvy_model_read_weights(c->file, arenas->net, arenas->params));
+  for (int64_t k = 0; k < arenas->rule->state_count; k++) {
     const char *name = arenas->rule->state_names[k];
-    CVY_TRY(read_tensors(c, name, name, arenas->net, arenas->state[k]));
+    CVY_TRY(cvy_tensors_read(c->file, name, name, arenas->net, arenas->state[k]));
   }
   return CVY_OK;
 }

@@ -1,22 +1,19 @@
-/* Checkpoints: HDF5 that h5py reads without Convoy.
+/* Checkpoints: a model (model/stored.h has that part of the file), and what its run needs for going on:
  *
- *   attributes of /   format "convoy-checkpoint", version 1, data (the training set's fingerprint), weights (hash),
- *                     momentum (hash; under the update rule's name for its state), step, best_step, best_top1,
- *                     train_loss, the tallies of the epoch and of the metrics' interval so far, and skipped (bad records
- *                     that were replaced; the last three counters are 0 where a file lacks them)
- *   /recipe           the resolved recipe's YAML, one string
- *   /class_names, /mean, /deviation
- *   /parameters/<layer>/<tensor>   float32, in the tensor's shape
- *   /momentum/<layer>/<tensor>     the update rule's state, likewise
+ *   attributes of /   step, best_step, best_top1, train_loss, the tallies of the epoch and of the metrics'
+ *                     interval so far, and skipped (bad records that were replaced; the last three counters
+ *                     are 0 where a file lacks them); momentum (hash; under the update rule's name for its
+ *                     state)
+ *   /momentum/<layer>/<tensor>     the update rule's state, float32, in the tensor's shape
  *
- * Texts, mean and deviation carry a `checksum` (CRC-32); both hashes and the checksums are checked when the file is
- * read. A file stands under its name only when it is whole and on the disk. */
+ * The hashes are checked when the file is read. A file stands under its name only when it is whole and on the
+ * disk. */
 #ifndef CVY_TRAIN_CHECKPOINT_H
 #define CVY_TRAIN_CHECKPOINT_H
 
-#include "train/score.h"
+#include "model/stored.h"
+#include "model/tally.h"
 #include "train/update.h"
-#include <convoy/data.h>
 
 /* What a resumed run must know besides weights and state. */
 typedef struct cvy_run_state {
@@ -29,13 +26,8 @@ typedef struct cvy_run_state {
   int64_t skipped; /* bad records that were replaced in all steps so far */
 } cvy_run_state;
 
-typedef struct cvy_checkpoint_data {
-  const char *recipe_text, *data_fingerprint;
-  const cvy_dataset_info *data;
-} cvy_checkpoint_data;
-
 cvy_err cvy_checkpoint_write(const char *path, const cvy_arenas *arenas, const cvy_run_state *state,
-                             const cvy_checkpoint_data *about) CVY_MUST_CHECK;
+                             const cvy_model_head *head) CVY_MUST_CHECK;
 
 /* An opened checkpoint: first the recipe (to build the net from), then the contents. */
 typedef struct cvy_checkpoint cvy_checkpoint;
@@ -43,10 +35,8 @@ cvy_err cvy_checkpoint_open(cvy_checkpoint **out, const char *path) CVY_MUST_CHE
 void cvy_checkpoint_close(cvy_checkpoint *checkpoint);
 const char *cvy_checkpoint_recipe(const cvy_checkpoint *checkpoint);
 const char *cvy_checkpoint_fingerprint(const cvy_checkpoint *checkpoint);
-/* Normalisation and classes the network was trained with. */
-const cvy_dataset_info *cvy_checkpoint_data_info(const cvy_checkpoint *checkpoint);
-/* Fills the arenas (state too, where the rule is not NULL) and the run's state. Errors: tensors that are
- * missing or have another shape, values that do not match the stored hash. */
+/* Fills the arenas and the run's state. Errors: tensors that are missing or have another shape, values
+ * that do not match the stored hash. */
 cvy_err cvy_checkpoint_read(cvy_checkpoint *checkpoint, const cvy_arenas *arenas,
                             cvy_run_state *state) CVY_MUST_CHECK;
 

@@ -1,36 +1,29 @@
+/* Evaluation of a stored model: the model gives the network and what images go through, the recipe by
+ * which it was trained says how to load them. */
 #include "augment/chain.h"
-#include "math/conv.h"
+#include "model/model.h"
 #include "train/trainer.h"
 
-#include <stdlib.h>
-
 typedef struct evaluation {
-  cvy_checkpoint *checkpoint;
+  cvy_model *model;
   cvy_recipe *recipe;
-  cvy_net *net;
   cvy_dataset *data;
   cvy_augment *augment;
 } evaluation;
 
 static cvy_err open_everything(evaluation *e, const char *path, const char *data) {
-  CVY_TRY(cvy_checkpoint_open(&e->checkpoint, path));
-  CVY_TRY_IN(cvy_recipe_parse(&e->recipe, cvy_checkpoint_recipe(e->checkpoint), "/recipe"), "%s", path);
-  cvy_conv_use((cvy_conv_choice)e->recipe->convolution);
-  CVY_TRY(cvy_net_create(&e->net, e->recipe->network, e->recipe->microbatch));
-  const cvy_arenas arenas = {.net = e->net, .params = cvy_net_params(e->net)};
-  cvy_run_state state;
-  CVY_TRY(cvy_checkpoint_read(e->checkpoint, &arenas, &state));
+  CVY_TRY(cvy_model_open(&e->model, path));
+  const cvy_model_spec *spec = cvy_model_spec_of(e->model);
+  CVY_TRY_IN(cvy_recipe_parse(&e->recipe, spec->recipe_text, "/recipe"), "%s", path);
   const char *from = data ? data : e->recipe->data.val;
   if (!from[0])
     return cvy_error(CVY_E_USAGE, "%s: its recipe has no validation data; name some with --data", path);
-  return cvy_open_data(&e->data, &e->augment, from, "val", cvy_recipe_evaluation(e->recipe),
-                       cvy_net_describe(e->net), cvy_checkpoint_data_info(e->checkpoint));
+  return cvy_open_data(&e->data, &e->augment, from, "val", spec->evaluation,
+                       cvy_net_describe(cvy_model_net(e->model)), spec->data);
 }
 
 static cvy_err compare_ranks(const evaluation *e, cvy_comm *comm) {
-  char orders[128];
-  snprintf(orders, sizeof orders, "%s %s", cvy_recipe_hash(e->recipe).hex, cvy_net_hash(e->net, NULL).hex);
-  CVY_TRY(cvy_comm_expect_same(comm, orders, "another checkpoint"));
+  CVY_TRY(cvy_comm_expect_same(comm, cvy_model_hash(e->model).hex, "another checkpoint"));
   return cvy_comm_expect_same(comm, cvy_dataset_fingerprint(e->data).hex, "other data");
 }
 
@@ -40,12 +33,11 @@ cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, const char *checkpoint, con
   cvy_err err = cvy_comm_agree(comm, open_everything(&e, checkpoint, data));
   if (!err) err = compare_ranks(&e, comm);
   if (!err)
-    err = cvy_score_dataset(out, comm, e.net, e.data, e.augment, cvy_checkpoint_data_info(e.checkpoint),
-                            e.recipe);
+    err = cvy_score_dataset(out, comm, cvy_model_net(e.model), e.data, e.augment,
+                            cvy_model_spec_of(e.model)->data, e.recipe);
   cvy_augment_destroy(e.augment);
   cvy_dataset_close(e.data);
-  cvy_net_destroy(e.net);
   cvy_recipe_destroy(e.recipe);
-  cvy_checkpoint_close(e.checkpoint);
+  cvy_model_close(e.model);
   return err;
 }

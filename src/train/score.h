@@ -1,49 +1,16 @@
-/* Losses and accuracies as exact sums: integers, so that they add up to the same bits in any order. */
+/* The score of a whole dataset, which the ranks share among them. */
 #ifndef CVY_TRAIN_SCORE_H
 #define CVY_TRAIN_SCORE_H
 
 #include "augment/chain.h"
 #include "comm/comm.h"
-#include "data/loader.h"
-#include "net/net.h"
+#include "model/tally.h"
 #include "train/recipe.h"
-#include <convoy/train.h>
 
-static inline cvy_targets cvy_targets_of(const cvy_microbatch *m) {
-  return (cvy_targets){m->labels, m->partners, m->shares};
-}
-
-typedef struct cvy_tally {
-  int64_t images;
-  int64_t loss; /* in units of 2^-24 */
-  int64_t top1, top5;
-  int64_t diverged; /* images whose loss is not a number, or beyond 10^6 */
-  int64_t skipped;  /* bad records that were replaced on the way to the images */
-} cvy_tally;
-
-enum { CVY_TALLY_FIELDS = 6 };
-_Static_assert(sizeof(cvy_tally) == CVY_TALLY_FIELDS * sizeof(int64_t), "a tally is summed as an array");
-
-/* Adds the microbatch that the net saw last. Of classes with equal logits the lower index comes first. Of a mixed image the
- * label with the larger share is the one to hit, its own if both have a half. */
-void cvy_tally_add_microbatch(cvy_tally *tally, const cvy_net *net, const cvy_targets *targets);
-void cvy_tally_add(cvy_tally *tally, const cvy_tally *more);
-cvy_score cvy_tally_score(const cvy_tally *tally);
-
-/* Probabilities of a microbatch, summed over views of its images. */
-typedef struct cvy_view_sums {
-  int64_t views;
-  double *sums; /* [microbatch][score_count] */
-} cvy_view_sums;
-/* Adds the view of the microbatch that the net saw last. */
-void cvy_view_sums_add(cvy_view_sums *views, const cvy_net *net);
-/* Adds the images by the means of what was summed, and begins anew. */
-void cvy_tally_add_views(cvy_tally *tally, cvy_view_sums *views, const cvy_net *net, const int32_t *labels);
-
-/* Collective: the tally of `dataset` under the net's weights, every image counted once. Contiguous ranges of
- * microbatches go to the ranks; a microbatch holds the same images at any number of ranks. Where the chain makes several
- * views, an image's probabilities are the means over them. A record that cannot be read is an
- * error on all ranks, once each has come to the end of its range. */
+/* Collective: the score of `dataset` under the net's weights, every image counted once. Contiguous ranges
+ * of microbatches go to the ranks; a microbatch holds the same images at any number of ranks. Where the
+ * chain makes several views, an image's probabilities are the means over them. A record that cannot be
+ * read is an error on all ranks, once each has come to the end of its range. */
 cvy_err cvy_score_dataset(cvy_score *out, cvy_comm *comm, cvy_net *net, cvy_dataset *dataset,
                           const cvy_augment *augment, const cvy_dataset_info *normalisation,
                           const cvy_recipe *recipe) CVY_MUST_CHECK;

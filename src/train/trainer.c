@@ -137,7 +137,7 @@ static void save(trainer *t, bool is_best) {
   cvy_arenas whole = t->arenas;
   for (int64_t k = 0; k < t->recipe->rule->state_count; k++)
     whole.state[k] = cvy_gradients_whole_state(t->gradients, k);
-  const cvy_checkpoint_data about = {.recipe_text = t->recipe->text,
+  const cvy_model_head about = {.recipe_text = t->recipe->text,
                                      .data_fingerprint = t->fingerprint.hex,
                                      .data = cvy_dataset_describe(t->train)};
   if (t->folder && ((is_best && cvy_checkpoint_write(t->folder->best, &whole, &t->state, &about)) ||

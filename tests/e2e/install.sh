@@ -23,4 +23,45 @@ sanitize=$(grep -o '^CONVOY_SANITIZE:STRING=.*' "$build/CMakeCache.txt" | cut -d
 cc ${sanitize:+-fsanitize=$sanitize} use.c -o use $(pkg-config --cflags --libs --static convoy) || fail "linking against the library"
 expect 0 "0.1.0" ./use
 expect 0 "no recipe is named 'no-such-recipe'" ./use
+
+# A model from outside: what it is, and what it makes of an image.
+cat >model.c <<'END'
+#include <convoy/model.h>
+#include <stdio.h>
+#include <stdlib.h>
+int main(int argc, char **argv) {
+  cvy_model *model;
+  if (argc < 2 || cvy_model_open(&model, argv[1])) {
+    printf("%s\n", cvy_err_message());
+    return 1;
+  }
+  const cvy_model_info *info = cvy_model_describe(model);
+  const cvy_model_tensor first = cvy_model_tensor_at(model, 0);
+  printf("%s %dx%dx%d, %d classes from %s on, %d tensors from %s on, weights %s\n", info->name, (int)info->h,
+         (int)info->w, (int)info->c, (int)info->class_count, info->class_names[0], (int)info->tensor_count, first.name,
+         cvy_model_weights(model).hex);
+  const size_t floats = (size_t)(info->h * info->w * info->c);
+  float *image = (float *)calloc(floats, sizeof *image), *p = (float *)calloc((size_t)info->class_count, sizeof *p);
+  double sum = 0;
+  cvy_model_run(model, p, image, 1);
+  for (int64_t k = 0; k < info->class_count; k++) sum += (double)p[k];
+  printf("probabilities add up to %.3f\n", sum);
+  free(image);
+  free(p);
+  cvy_model_close(model);
+  return 0;
+}
+END
+"$convoy" prepare synthetic -o data --count 400 >prepare.log 2>&1 || fail "$(cat prepare.log)"
+"$convoy" train lenet5-digits data.train=data data.val=data epochs=1 run=run >train.log 2>&1 || fail "$(cat train.log)"
+weights=$("$convoy" inspect run/best.h5 | awk '$1 == "weights" {print $2}')
+cp model.c model.cc
+for compiler in "cc model.c" "c++ model.cc"; do
+  command -v "${compiler%% *}" >/dev/null || continue
+  # shellcheck disable=SC2046,SC2086
+  $compiler ${sanitize:+-fsanitize=$sanitize} -o model $(pkg-config --cflags --libs --static convoy) || fail "$compiler"
+  expect 0 "lenet5 32x32x1, 10 classes from 0 on, 10 tensors from c1/weights on, weights $weights" ./model run/best.h5
+  expect 0 "probabilities add up to 1.000" ./model run/best.h5
+  expect 1 "none.h5" ./model none.h5
+done
 finish

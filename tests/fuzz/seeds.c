@@ -50,6 +50,22 @@ static void join_file(maker *m, const char *path) {
   free(bytes);
 }
 
+/* ---- models ---- */
+
+/* The first byte says what a checkpoint is made of (model.c), then comes its recipe. */
+static void make_models(void) {
+  static const char *const recipes[] = {
+      "!network: {name: n, input: [2, 2, 2], layers: [max_pool: {kernel: 2}, softmax_loss]}\nmicrobatch: 3\nCUT\n",
+      "#network: {name: n, input: [1, 1, 2], layers: [softmax_loss]}\nmicrobatch: 1\nconvolution: gemm\n"
+      "data: {augment: [mirror], evaluation: [{centre_crop: {size: 1}}]}\nCUT\n"};
+  for (int flags = 0; flags < 4; flags++) {
+    const uint8_t model[200] = {(uint8_t)flags};
+    add("model", model, 1);
+    add("model", model, sizeof model);
+  }
+  for (int64_t i = 0; i < CVY_COUNT(recipes); i++) add_text("model", recipes[i]);
+}
+
 /* ---- pictures ---- */
 
 static file_bytes picture(bool jpeg, int64_t h, int64_t w) {
@@ -372,6 +388,7 @@ int main(int argc, char **argv) {
     add("shard", shard, 1);
     add("shard", shard, sizeof shard);
   }
+  make_models();
   make_images();
   make_digits();
   make_cifar();

@@ -7,7 +7,7 @@
 #include "augment/chain.h"
 #include "data/loader.h"
 #include "data/sampler.h"
-#include "train/score.h"
+#include "model/tally.h"
 
 #include <math.h>
 

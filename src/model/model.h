@@ -1,0 +1,36 @@
+/* A model inside: what evaluation and other rooms need beyond convoy/model.h, and what a file's format
+ * fills to make one. A model needs no recipe, no run and no trainer. */
+#ifndef CVY_MODEL_MODEL_H
+#define CVY_MODEL_MODEL_H
+
+#include "math/conv.h"
+#include "net/net.h"
+#include <convoy/data.h>
+#include <convoy/model.h>
+
+/* All that a model is but its weights. */
+typedef struct cvy_model_spec {
+  const char *path;
+  const struct cvy_yaml *network;    /* its description, which needs no other file */
+  const struct cvy_yaml *evaluation; /* the chain of augmentations before evaluation; NULL: none */
+  int64_t microbatch;
+  cvy_conv_choice convolution;
+  const cvy_dataset_info *data; /* classes, channels, mean and deviation of the training set */
+  const char *recipe_text;      /* the resolved recipe by which it was trained; NULL: not known */
+  int64_t step;
+  double top1; /* negative: not known */
+} cvy_model_spec;
+
+/* Plans the network; its weights are then for the caller to fill, in cvy_net_params(cvy_model_net(model)).
+ * All that the spec points to lies in `pool`, which goes with the model, and stays the caller's on an
+ * error. Errors: a network that cannot be planned, a chain that cannot be read, more class names than the
+ * network tells apart, another number of channels. */
+cvy_err cvy_model_create(cvy_model **out, cvy_pool *pool, const cvy_model_spec *spec) CVY_MUST_CHECK;
+
+const cvy_model_spec *cvy_model_spec_of(const cvy_model *model);
+/* Planned for the microbatch with which it was trained, with the model's weights. */
+cvy_net *cvy_model_net(cvy_model *model);
+/* Hash of what decides a model's outputs: network, weights, algorithms, classes and preprocessing. */
+cvy_hash cvy_model_hash(const cvy_model *model);
+
+#endif

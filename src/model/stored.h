@@ -1,0 +1,34 @@
+/* The part of a checkpoint that is the model, as HDF5 that h5py reads without Convoy:
+ *
+ *   attributes of /   format "convoy-checkpoint", version 1, data (the training set's fingerprint), weights
+ *                     (hash)
+ *   /recipe           the resolved recipe's YAML, one string, of which a model takes the network and the
+ *                     preprocessing
+ *   /class_names, /mean, /deviation
+ *   /parameters/<layer>/<tensor>   float32, in the tensor's shape
+ *
+ * Texts, mean and deviation carry a `checksum` (CRC-32); it and the hash are checked when the file is read.
+ * train/checkpoint.h has what a run adds for going on. */
+#ifndef CVY_MODEL_STORED_H
+#define CVY_MODEL_STORED_H
+
+#include "file/h5.h"
+#include "net/net.h"
+#include <convoy/data.h>
+
+/* What stands beside the weights. */
+typedef struct cvy_model_head {
+  const char *recipe_text, *data_fingerprint;
+  const cvy_dataset_info *data; /* the training set's classes, channels, mean and deviation; the rest is 0 */
+} cvy_model_head;
+
+cvy_err cvy_model_write(cvy_h5 *file, const cvy_model_head *head, const cvy_net *net,
+                        const float *weights) CVY_MUST_CHECK;
+
+/* What is read lies in `pool`. Errors: a file that is no checkpoint, or one of another version; texts and
+ * numbers that are missing or do not match their checksum. */
+cvy_err cvy_model_read_head(cvy_model_head *out, cvy_h5 *file, cvy_pool *pool) CVY_MUST_CHECK;
+/* Into an arena that is laid out as the net's parameters. Errors: those of cvy_tensors_read. */
+cvy_err cvy_model_read_weights(cvy_h5 *file, const cvy_net *net, float *weights) CVY_MUST_CHECK;
+
+#endif
