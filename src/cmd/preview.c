@@ -197,9 +197,10 @@ const cvy_command cvy_command_preview = {
     .kind = &kind,
     .usage = "DIR -o SHEET.png [--recipe RECIPE [key=value ...]] [options], or --augmentations -o SHEET.png",
     .description =
-        "Draws a contact sheet: a row a record, with the original, and then exactly what a training run by the recipe\n"
-        "gives to the network of it in epoch 0, 1, 2, ..., before it is normalised, pixel for pixel. DIR may be left\n"
-        "out: then it is the recipe's data.train, or data.val with --split val. key=value changes the recipe.\n"
+        "Draws a contact sheet: a row a record, with the original, and then exactly what a training run by\n"
+        "the recipe gives to the network of it in epoch 0, 1, 2, ..., before it is normalised, pixel for\n"
+        "pixel. DIR may be left out: then it is the recipe's data.train, or data.val with --split val.\n"
+        "key=value changes the recipe.\n"
         "\n"
         "  convoy preview data/digits -o digits.png\n"
         "  convoy preview --recipe lenet5-digits -o augmented.png\n"

@@ -109,8 +109,9 @@ const cvy_command cvy_command_verify = {
     .kind = &kind,
     .usage = "DIR [options]",
     .description =
-        "Reads all shards in DIR, checks every checksum, decodes every picture, counts the classes, and names the records that\n"
-        "are bad (exit 1). --repair puts shards without them in the set's place, all at once.\n"
+        "Reads all shards in DIR, checks every checksum, decodes every picture, counts the classes, and\n"
+        "names the records that are bad (exit 1). --repair puts shards without them in the set's place, all\n"
+        "at once.\n"
         "\n"
         "  convoy verify data/hoda\n"
         "  convoy verify data/photographs --split train --repair",
