@@ -1,5 +1,7 @@
+/* `convoy prepare`: makes the shards of a dataset. */
 #include "cmd/command.h"
 #include "cmd/ranks.h"
+#include "datasets/reader.h"
 #include "prepare/prepare.h"
 
 #include <string.h>
@@ -23,8 +25,8 @@ static const cvy_option table[] = {
      .help = "shards a split; 0: as few as keep each under --shard-size"},
     {"shard-size", CVY_INT, offsetof(options, shard_size), "256", 1, 1 << 20, .help = "MiB"},
     {"size", CVY_STRING, offsetof(options, size), "",
-     .help =
-         "WIDTHxHEIGHT to scale images to, as pixels; or N: JPEG files with a shorter side of N; none: as the source has them"},
+     .help = "WIDTHxHEIGHT to scale images to, as pixels; or N: JPEG files with a shorter side of N; none: "
+             "as the source has them"},
     {"encoded", CVY_BOOL, offsetof(options, encoded), "false",
      .help = "keep JPEG and PNG files' bytes instead of pixels"},
     {"quality", CVY_INT, offsetof(options, quality), "90", 1, 100,

@@ -1,3 +1,4 @@
+/* `convoy verify`: reads every record of a dataset's shards, and writes them anew without the bad ones. */
 #include "base/json.h"
 #include "cmd/command.h"
 #include "prepare/verify.h"
@@ -74,6 +75,7 @@ static cvy_err verify_all(int64_t *left, const options *o, cvy_json *json, cvy_p
   return CVY_OK;
 }
 
+/* As many as asked for; 0: one for each core that the process may use. */
 static void use_threads(int64_t threads) {
   uint64_t cores[CVY_CORE_WORDS];
   cvy_cores_allowed(cores);
