@@ -1,3 +1,4 @@
+/* The program: everything is a subcommand (cmd/command.h). */
 #include "cmd/command.h"
 
 int main(int argc, char **argv) {

@@ -1,3 +1,4 @@
+/* `convoy augmentations`: every augmentation with its options, as the registry knows them. */
 #include "augment/augmentation.h"
 #include "cmd/command.h"
 #include "cmd/kinds.h"
@@ -13,7 +14,7 @@ static const cvy_option table[] = {
     {"json", CVY_BOOL, offsetof(options, json), "false", .help = "print one JSON object"},
     {0}};
 
-/* Those that are asked for: one, or all. */
+/* The augmentations that are asked for, one or all. */
 typedef struct range {
   int64_t from, to;
 } range;

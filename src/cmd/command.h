@@ -1,5 +1,6 @@
-/* A subcommand: one file in src/cmd, one line in commands.def. It reads the command line, calls the library,
- * prints what came out; it has no logic of its own. */
+/* A subcommand: one file in src/cmd and one line in commands.def. It reads the command line, calls the
+ * library and prints what came out: it has words and printing only. What it would have to compute belongs to
+ * another room. */
 #ifndef CVY_CMD_COMMAND_H
 #define CVY_CMD_COMMAND_H
 
@@ -7,9 +8,9 @@
 
 typedef struct cvy_arguments {
   cvy_pool *pool;
-  int64_t count; /* what is no option */
-  const char **words;
-  cvy_hash asked; /* all of it but --threads, of which ranks may have their own */
+  int64_t count;
+  const char **words; /* [count], what is no option */
+  cvy_hash asked;     /* of words and options but --threads, in which ranks may differ */
 } cvy_arguments;
 
 typedef struct cvy_command {

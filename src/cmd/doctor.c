@@ -1,12 +1,12 @@
+/* `convoy doctor`: whether the ranks are well placed, and how fast what joins them is. */
 #include "base/json.h"
 #include "cmd/command.h"
 #include "cmd/ranks.h"
 #include "measure/doctor.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-enum { MOST_ROWS = 64, TEXT = 64 };
+enum { MOST_ROWS = 64, MOST_PAIRS = 32, SLOWEST_PAIRS = 8, TEXT = 64 };
 
 typedef struct options {
   cvy_rank_options ranks;
@@ -51,27 +51,14 @@ static void print_link(const cvy_layout *layout, const cvy_link *links, int rank
          1e9 * l->work_s_per_byte);
 }
 
-static const cvy_link *sorted_links;
-
-static int by_speed(const void *a, const void *b) {
-  const double x = sorted_links[*(const int *)a].both_ways_bytes_s,
-               y = sorted_links[*(const int *)b].both_ways_bytes_s;
-  return (x > y) - (x < y);
-}
-
-/* Of many pairs the slowest ones and the one in the middle. */
+/* All pairs, or the slowest of many and the one in the middle. */
 static void print_links(const cvy_diagnosis *d, const cvy_link *links, const char *which) {
   if (!links) return;
-  int *lower = cvy_new(sizeof *lower * (size_t)d->layout->ranks), count = 0;
-  for (int rank = 0; rank < d->layout->ranks; rank++)
-    if (links[rank].partner > rank) lower[count++] = rank;
+  int *lower = cvy_new(sizeof *lower * (size_t)d->layout->ranks);
+  const int count = cvy_diagnosis_pairs(lower, d, links, MOST_PAIRS);
   printf("\n%-13s %-11s %10s %12s %13s %12s\n", which, "", "latency_us", "one_way_MB/s", "both_ways_MB/s",
          "work_ns/byte");
-  const int shown = count <= MOST_ROWS / 2 ? count : 8;
-  if (shown < count) {
-    sorted_links = links;
-    qsort(lower, (size_t)count, sizeof *lower, by_speed);
-  }
+  const int shown = count <= MOST_PAIRS ? count : SLOWEST_PAIRS;
   for (int i = 0; i < shown; i++) print_link(d->layout, links, lower[i]);
   if (shown < count) {
     printf("(the slowest of %d; in the middle:)\n", count);
@@ -220,20 +207,23 @@ const cvy_command cvy_command_doctor = {
     .kind = &kind,
     .usage = "[options]",
     .description =
-        "Run it as training will be: with the same mpirun options, on the same hosts. It tells of each rank the host, the\n"
-        "cores that it may run on and those that the job has there, the threads that it would compute with, the node's free\n"
-        "memory, the processor type that OpenBLAS sees and Convoy's kernels; between ranks (the nearest partners of the sum\n"
-        "of gradients, and the farthest, all pairs at once) latency, bandwidth, one way and both ways, and how long the\n"
-        "threads that compute are kept from it by a byte sent and one received (convoy plan's --wire-cost); how far the\n"
-        "clocks of the nodes differ, and at most by how much that is wrong; with --data how fast every node reads, the\n"
-        "first time (from the disk, where the system lets go of what it holds) and again.\n"
+        "Run it as training will be: with the same mpirun options, on the same hosts. It tells of each rank\n"
+        "the host, the cores that it may run on and those that the job has there, the threads that it would\n"
+        "compute with, the node's free memory, the processor type that OpenBLAS sees and Convoy's kernels;\n"
+        "between ranks (the nearest partners of the sum of gradients, and the farthest, all pairs at once)\n"
+        "latency, bandwidth, one way and both ways, and how long the threads that compute are kept from it\n"
+        "by a byte sent and one received (convoy plan's --wire-cost); how far the clocks of the nodes\n"
+        "differ, and at most by how much that is wrong; with --data how fast every node reads, the first\n"
+        "time (from the disk, where the system lets go of what it holds) and again.\n"
         "\n"
-        "The last lines are 'ok', or problems with their names and an mpirun line without them; then the exit code is 1:\n"
+        "The last lines are 'ok', or problems with their names and an mpirun line without them; then the\n"
+        "exit code is 1:\n"
         "\n"
         "  binding         ranks are held on fewer cores than they have threads, while the node has more\n"
         "  oversubscribed  a node's ranks have more threads than it has cores\n"
-        "  idle            mpirun's binding leaves cores without work: its own choice is one core a rank for up to two\n"
-        "                  ranks, whatever the number of threads\n"
+        "  idle            mpirun's binding leaves cores without work: its own choice is one core a rank "
+        "for\n"
+        "                  up to two ranks, whatever the number of threads\n"
         "  quota           a container's limit of processor time is below its threads\n"
         "  order           neighbouring ranks are on different nodes although nodes have several\n"
         "  uneven          nodes have different numbers of ranks\n"

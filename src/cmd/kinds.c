@@ -1,3 +1,4 @@
+/* Prints a type with its options: as lines, as Markdown, as JSON. */
 #include "cmd/kinds.h"
 
 void cvy_kind_print(const cvy_kind *kind) {

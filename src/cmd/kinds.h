@@ -7,9 +7,11 @@
 
 /* Name, help, and a line for each option. */
 void cvy_kind_print(const cvy_kind *kind);
+/* The same as a paragraph and a table in Markdown. */
 void cvy_kind_print_markdown(const cvy_kind *kind);
 /* {"name": ..., "help": ..., "options": [...]} */
 void cvy_kind_print_json(cvy_json *json, const cvy_kind *kind);
+/* The array of options by itself, as `key`. */
 void cvy_options_print_json(cvy_json *json, const char *key, const cvy_option *option);
 
 #endif

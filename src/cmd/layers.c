@@ -1,3 +1,4 @@
+/* `convoy layers`: every layer type with its options, as the registry knows them. */
 #include "cmd/command.h"
 #include "cmd/kinds.h"
 #include "net/net.h"
@@ -12,9 +13,10 @@ static const cvy_option table[] = {
     {0}};
 
 static void print_text(void) {
-  puts(
-      "A network has a name, the shape of its input, [height, width, channels], and a list of layers; it may have\n"
-      "parameters and blocks (launch/networks/README.md tells how to write one). Every layer and block may have:");
+  puts("A network has a name, the shape of its input, [height, width, channels], and a list of layers; it "
+       "may have\n"
+       "parameters and blocks (launch/networks/README.md tells how to write one). Every layer and block may "
+       "have:");
   cvy_options_help(stdout, cvy_net_common_options(), "  ");
   for (int64_t i = 0; i < cvy_layer_type_count(); i++) {
     putchar('\n');

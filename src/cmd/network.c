@@ -1,3 +1,4 @@
+/* A network as the command line names it. */
 #include "cmd/network.h"
 
 #include "train/find.h"
@@ -22,9 +23,4 @@ void cvy_print_networks(FILE *out) {
   for (int64_t i = 0; i < names.count; i++) fprintf(out, " %s", names.names[i]);
   fputc('\n', out);
   cvy_pool_destroy(pool);
-}
-
-cvy_peers cvy_network_peers(const cvy_tree *tree, int64_t ranks) {
-  return (cvy_peers){
-      .count = ranks, .leaves = tree->leaves, .level_count = tree->level_count, .radix = tree->radix};
 }

@@ -1,5 +1,7 @@
+/* `convoy prepare`: makes the shards of a dataset. */
 #include "cmd/command.h"
 #include "cmd/ranks.h"
+#include "datasets/reader.h"
 #include "prepare/prepare.h"
 
 #include <string.h>
@@ -23,8 +25,8 @@ static const cvy_option table[] = {
      .help = "shards a split; 0: as few as keep each under --shard-size"},
     {"shard-size", CVY_INT, offsetof(options, shard_size), "256", 1, 1 << 20, .help = "MiB"},
     {"size", CVY_STRING, offsetof(options, size), "",
-     .help =
-         "WIDTHxHEIGHT to scale images to, as pixels; or N: JPEG files with a shorter side of N; none: as the source has them"},
+     .help = "WIDTHxHEIGHT to scale images to, as pixels; or N: JPEG files with a shorter side of N; none: "
+             "as the source has them"},
     {"encoded", CVY_BOOL, offsetof(options, encoded), "false",
      .help = "keep JPEG and PNG files' bytes instead of pixels"},
     {"quality", CVY_INT, offsetof(options, quality), "90", 1, 100,
@@ -144,11 +146,11 @@ const cvy_command cvy_command_prepare = {
     .kind = &kind,
     .usage = "SOURCE INPUT... -o DIR [options]",
     .description =
-        "Reads a dataset and writes its shards, DIR/train-00000-of-00004.h5 and so on: plain HDF5, see datasets/README.md.\n"
-        "An input may name its split: train=FILE val=FILE. Images that cannot be read are left out and listed in\n"
-        "DIR/rejected.csv. A run that was killed goes on where it was when it is started again with the same arguments\n"
-        "(with others it starts afresh). All cores are used, and under mpirun all ranks, each making some of the shards;\n"
-        "the bytes are the same with any number.\n"
+        "Reads a dataset and writes its shards, DIR/train-00000-of-00004.h5 and so on: plain HDF5, see\n"
+        "datasets/README.md. An input may name its split: train=FILE val=FILE. Images that cannot be read\n"
+        "are left out and listed in DIR/rejected.csv. A run that was killed goes on where it was when it is\n"
+        "started again with the same arguments (with others it starts afresh). All cores are used, and\n"
+        "under mpirun all ranks, each making some of the shards; the bytes are the same with any number.\n"
         "\n"
         "  convoy prepare synthetic -o data/digits\n"
         "  convoy prepare hoda train='Train 60000.cdb.gz' val='Test 20000.cdb.gz' -o data/hoda\n"

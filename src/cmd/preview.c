@@ -1,3 +1,4 @@
+/* `convoy preview`: a contact sheet of a dataset, or of all augmentations. */
 #include "cmd/command.h"
 #include "data/dataset.h"
 #include "report/preview.h"
@@ -31,8 +32,8 @@ static const cvy_option table[] = {
     {"epochs", CVY_INT, offsetof(options, epochs), "6", 1, 100, .help = "how many, a column each"},
     {"first-epoch", CVY_INT, offsetof(options, first_epoch), "0", 0, 1e9, .help = "the first of them"},
     {"tile", CVY_INT, offsetof(options, tile), "0", 0, 2048,
-     .help =
-         "pixels of the longer side of a picture on the sheet; small ones are magnified a whole number of times; 0: as suits them"},
+     .help = "pixels of the longer side of a picture on the sheet; small ones are magnified a whole number "
+             "of times; 0: as suits them"},
     {"columns", CVY_INT, offsetof(options, columns), "8", 1, 100, .help = "of the grid without a recipe"},
     {"augmentations", CVY_BOOL, offsetof(options, augmentations), "false",
      .help = "instead of a dataset: what every augmentation makes of one picture"},
@@ -77,11 +78,6 @@ static cvy_err read_records(numbers *out, const char *text) {
   return CVY_OK;
 }
 
-static void spread(numbers *out, int64_t wanted, int64_t count) {
-  out->count = wanted < count ? wanted : count;
-  for (int64_t i = 0; i < out->count; i++) out->values[i] = i * count / out->count;
-}
-
 /* ---- a dataset ---- */
 
 typedef struct preview {
@@ -92,7 +88,8 @@ typedef struct preview {
   cvy_preview sheet;
 } preview;
 
-/* The folder, unless the first word is a change to the recipe; then the recipe's own data. */
+/* The first word is the folder, unless it changes the recipe ("seed=2"): then the data is the recipe's own.
+ */
 static cvy_err read_words(preview *p, const char **path, const cvy_arguments *arguments, const options *o) {
   const bool has_path = arguments->count > 0 && (!o->recipe[0] || !strchr(arguments->words[0], '='));
   const char **changes = arguments->words + has_path;
@@ -129,7 +126,8 @@ static cvy_err plan(preview *p, const cvy_arguments *arguments, const options *o
   if (o->records[0])
     CVY_TRY(read_records(&p->records, o->records));
   else
-    spread(&p->records, o->samples ? o->samples : usual, cvy_dataset_describe(p->dataset)->count);
+    p->records.count = cvy_preview_spread(p->records.values, o->samples ? o->samples : usual,
+                                          cvy_dataset_describe(p->dataset)->count);
   if (p->records.count == 0) return cvy_error(CVY_E_INPUT, "%s: no records", path);
   p->sheet = (cvy_preview){.dataset = p->dataset,
                            .title = cvy_pool_format(arguments->pool, "%s, %s", path, o->split),
@@ -199,9 +197,10 @@ const cvy_command cvy_command_preview = {
     .kind = &kind,
     .usage = "DIR -o SHEET.png [--recipe RECIPE [key=value ...]] [options], or --augmentations -o SHEET.png",
     .description =
-        "Draws a contact sheet: a row a record, with the original, and then exactly what a training run by the recipe\n"
-        "gives to the network of it in epoch 0, 1, 2, ..., before it is normalised, pixel for pixel. DIR may be left\n"
-        "out: then it is the recipe's data.train, or data.val with --split val. key=value changes the recipe.\n"
+        "Draws a contact sheet: a row a record, with the original, and then exactly what a training run by\n"
+        "the recipe gives to the network of it in epoch 0, 1, 2, ..., before it is normalised, pixel for\n"
+        "pixel. DIR may be left out: then it is the recipe's data.train, or data.val with --split val.\n"
+        "key=value changes the recipe.\n"
         "\n"
         "  convoy preview data/digits -o digits.png\n"
         "  convoy preview --recipe lenet5-digits -o augmented.png\n"

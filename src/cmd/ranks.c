@@ -1,3 +1,5 @@
+/* MPI around a subcommand: it starts, the ranks agree on what was asked, and one of them tells of an error.
+ */
 #include "cmd/ranks.h"
 
 cvy_comm *cvy_ranks_start(const cvy_rank_options *options) {
@@ -12,11 +14,10 @@ cvy_comm *cvy_ranks_start(const cvy_rank_options *options) {
 cvy_err cvy_ranks_same(cvy_comm *comm, const cvy_arguments *arguments) {
   const int other = cvy_comm_first_different(comm, arguments->asked.hex);
   if (other < 0) return CVY_OK;
-  return cvy_error(
-      CVY_E_USAGE,
-      "rank %d was given another command than rank 0, or other words or options; all ranks need the same (but "
-      "for --threads)",
-      other);
+  return cvy_error(CVY_E_USAGE,
+                   "rank %d was given another command than rank 0, or other words or options; all ranks need "
+                   "the same (but for --threads)",
+                   other);
 }
 
 cvy_err cvy_ranks_finish(cvy_comm *comm, cvy_err err, const char *command) {

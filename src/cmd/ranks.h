@@ -15,10 +15,10 @@ typedef struct cvy_rank_options {
         .help = "computing threads a rank; 0: the cores this rank may use, shared fairly on its node"        \
   }
 
-/* Starts MPI and sets the threads. */
+/* Starts MPI, and sets the threads that are asked for or that this rank's share of the node allows. */
 cvy_comm *cvy_ranks_start(const cvy_rank_options *options);
-/* CVY_E_USAGE unless all ranks were asked for the same. Collective, and the first thing that is: who does something else would
- * be waited for. */
+/* CVY_E_USAGE unless all ranks were asked for the same. Collective; it comes before all that is collective
+ * too, where a rank that does something else would be waited for. */
 cvy_err cvy_ranks_same(cvy_comm *comm, const cvy_arguments *arguments) CVY_MUST_CHECK;
 /* Rank 0 prints the error, all wait for that (mpirun ends a job as soon as one rank has failed, and what was
  * not yet printed is lost), and MPI stops. Returns the error without its message. */

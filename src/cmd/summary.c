@@ -1,6 +1,8 @@
+/* `convoy summary`: a network's layers, sizes, parameters and memory. */
 #include "cmd/network.h"
 #include "comm/tree.h"
 #include "math/conv.h"
+#include "measure/plan.h"
 #include "net/net.h"
 #include "report/graph.h"
 
@@ -30,7 +32,7 @@ static const cvy_option table[] = {
 static cvy_err set_peers(cvy_peers *peers, cvy_tree *tree, const options *o) {
   CVY_TRY(cvy_tree_create(tree, o->microbatches ? o->microbatches : o->ranks, NULL, 0));
   CVY_TRY(cvy_tree_check_ranks(tree, o->ranks, o->batch));
-  *peers = cvy_network_peers(tree, o->ranks);
+  *peers = cvy_plan_peers(tree, o->ranks);
   return CVY_OK;
 }
 
@@ -64,9 +66,10 @@ const cvy_command cvy_command_summary = {
     .kind = &kind,
     .usage = "NETWORK [parameter=value ...] [options]",
     .description =
-        "A line a layer: kernel, stride, padding, output shape, values of an image's activation, parameters,\n"
-        "multiply-adds, and forward's algorithm of a convolution; then the totals of the memory plan. NETWORK is a YAML file or the name of one that comes with\n"
-        "convoy, and its parameters may be given other values; convoy layers tells how to write one.\n"
+        "A line a layer: kernel, stride, padding, output shape, values of an image's activation,\n"
+        "parameters, multiply-adds, and forward's algorithm of a convolution; then the totals of the memory\n"
+        "plan. NETWORK is a YAML file or the name of one that comes with convoy, and its parameters may be\n"
+        "given other values; convoy layers tells how to write one.\n"
         "\n"
         "  convoy summary vgg16 --batch 8\n"
         "  convoy summary vgg16 parallel=auto --batch 16 --ranks 8\n"

@@ -1,3 +1,4 @@
+/* `convoy verify`: reads every record of a dataset's shards, and writes them anew without the bad ones. */
 #include "base/json.h"
 #include "cmd/command.h"
 #include "prepare/verify.h"
@@ -74,6 +75,7 @@ static cvy_err verify_all(int64_t *left, const options *o, cvy_json *json, cvy_p
   return CVY_OK;
 }
 
+/* As many as asked for; 0: one for each core that the process may use. */
 static void use_threads(int64_t threads) {
   uint64_t cores[CVY_CORE_WORDS];
   cvy_cores_allowed(cores);
@@ -109,8 +111,9 @@ const cvy_command cvy_command_verify = {
     .kind = &kind,
     .usage = "DIR [options]",
     .description =
-        "Reads all shards in DIR, checks every checksum, decodes every picture, counts the classes, and names the records that\n"
-        "are bad (exit 1). --repair puts shards without them in the set's place, all at once.\n"
+        "Reads all shards in DIR, checks every checksum, decodes every picture, counts the classes, and\n"
+        "names the records that are bad (exit 1). --repair puts shards without them in the set's place, all\n"
+        "at once.\n"
         "\n"
         "  convoy verify data/hoda\n"
         "  convoy verify data/photographs --split train --repair",

@@ -1,3 +1,4 @@
+/* What `convoy --version` prints. */
 #ifndef CVY_CMD_VERSION_H
 #define CVY_CMD_VERSION_H
 

@@ -1,9 +1,9 @@
+/* Measures the links, clocks and disks of a job's nodes, and holds them against each other. */
 #include "measure/doctor.h"
 
 #include "comm/transport.h"
-#include "file/h5.h"
 #include "math/gemm.h"
-#include "math/kernels.h"
+#include "measure/software.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@ static const double clock_tolerance_s = 0.1;
 
 /* ---- findings ---- */
 
-/* Both ends of a link tell of it; the lower one's word is taken. */
+/* Both ends of a link tell of it; the lower one is believed. */
 static bool is_told(const cvy_link *links, int rank) {
   return links[rank].partner > rank;
 }
@@ -23,7 +23,7 @@ static bool is_within_node(const cvy_layout *layout, const cvy_link *links, int 
   return layout->places[rank].node == layout->places[links[rank].partner].node;
 }
 
-/* Of the links within nodes, or of those between; 0 if there are fewer than three. */
+/* The median of the links within nodes, or of those between them; 0 if there are fewer than three. */
 static double usual_speed(const cvy_layout *layout, const cvy_link *links, bool within) {
   double *speeds = cvy_new(sizeof *speeds * (size_t)layout->ranks);
   int64_t count = 0;
@@ -91,7 +91,7 @@ static void examine(cvy_diagnosis *d) {
 
 /* ---- what is measured ---- */
 
-/* Partners of the last halving where the ranks are a power of two. */
+/* How far partners of the last halving are apart, where the ranks are a power of two. */
 static int farthest_distance(int ranks) {
   int distance = 1;
   while (2 * distance < ranks) distance *= 2;
@@ -108,7 +108,8 @@ static cvy_err read_data(cvy_diagnosis *d, cvy_comm *comm, const char *data) {
   return CVY_OK;
 }
 
-/* What computing is like: a product of matrices that a second-level cache holds. `context`: [thread][3][SIDE][SIDE]. */
+/* What computing is like: a product of matrices that a second-level cache holds. `context` points to
+ * [thread][3][SIDE][SIDE]. */
 enum { SIDE = 256 };
 
 static void multiply(const void *context, int64_t index, int thread) {
@@ -140,9 +141,9 @@ static cvy_err measure(cvy_diagnosis *d, cvy_comm *comm, const char *data) {
 
 cvy_err cvy_diagnose(cvy_diagnosis **out, cvy_comm *comm, const char *data) {
   char software[128];
+  const cvy_software here = cvy_software_here();
   *out = NULL;
-  snprintf(software, sizeof software, "%s, %s, HDF5 %s", cvy_blas_core(), cvy_kernels_get()->name,
-           cvy_h5_version());
+  snprintf(software, sizeof software, "%s, %s, HDF5 %s", here.blas_core, here.kernels, here.hdf5);
   cvy_layout *layout = cvy_layout_gather(comm, cvy_threads(), software);
   cvy_diagnosis *d = NULL;
   if (layout) {
@@ -160,6 +161,29 @@ cvy_err cvy_diagnose(cvy_diagnosis **out, cvy_comm *comm, const char *data) {
   if (d) examine(d);
   *out = d;
   return CVY_OK;
+}
+
+/* ---- what came out ---- */
+
+typedef struct pair {
+  int lower;
+  double bytes_s;
+} pair;
+
+static int by_speed(const void *a, const void *b) {
+  const double x = ((const pair *)a)->bytes_s, y = ((const pair *)b)->bytes_s;
+  return (x > y) - (x < y);
+}
+
+int cvy_diagnosis_pairs(int *lower, const cvy_diagnosis *d, const cvy_link *links, int many) {
+  pair *pairs = cvy_new(sizeof *pairs * (size_t)d->layout->ranks);
+  int count = 0;
+  for (int rank = 0; rank < d->layout->ranks; rank++)
+    if (is_told(links, rank)) pairs[count++] = (pair){rank, links[rank].both_ways_bytes_s};
+  if (count > many) qsort(pairs, (size_t)count, sizeof *pairs, by_speed);
+  for (int i = 0; i < count; i++) lower[i] = pairs[i].lower;
+  free(pairs);
+  return count;
 }
 
 void cvy_diagnosis_destroy(cvy_diagnosis *d) {

@@ -1,4 +1,5 @@
-/* Whether a cluster is fit for training: what it is, how fast it is, what is wrong and how to start it better. */
+/* Whether a cluster is fit for training: what and how fast it is, what is wrong, and how to start it better.
+ */
 #ifndef CVY_MEASURE_DOCTOR_H
 #define CVY_MEASURE_DOCTOR_H
 
@@ -8,17 +9,22 @@
 
 typedef struct cvy_diagnosis {
   cvy_layout *layout;
-  cvy_link *nearest, *farthest; /* [ranks]; farthest NULL if those are the nearest; both for one rank */
-  cvy_clock_offset *clocks;     /* [ranks] */
-  cvy_reading *readings;        /* [ranks], of the lowest rank of each node; NULL without data */
+  cvy_link *nearest,
+      *farthest;            /* [ranks]; farthest is NULL if those are the nearest, and both for one rank */
+  cvy_clock_offset *clocks; /* [ranks] */
+  cvy_reading *readings;    /* [ranks], filled in for the lowest rank of each node; NULL without data */
   char tcp_links[16], single_copy[16]; /* as Open MPI has them; "" if it does not say */
   cvy_findings findings;
   char advice[160]; /* the mpirun line without the faults that another one ends; "" if there are none */
 } cvy_diagnosis;
 
-/* Takes some seconds; cvy_threads() are those that training would use. `data`: what to read from, or NULL. *out is NULL but on
- * rank 0. Collective; CVY_E_INPUT if the data is not there for a rank. */
+/* Takes some seconds, with the cvy_threads() that training would use. `data`: what to read from, or NULL.
+ * *out is NULL but on rank 0. Collective; CVY_E_INPUT if the data is not there for a rank. */
 cvy_err cvy_diagnose(cvy_diagnosis **out, cvy_comm *comm, const char *data) CVY_MUST_CHECK;
 void cvy_diagnosis_destroy(cvy_diagnosis *diagnosis);
+
+/* The lower rank of each pair that `links`, nearest or farthest, tells of: lower[ranks] has room for them. In
+ * the order of ranks or, if there are more than `many`, the slowest first. Returns how many there are. */
+int cvy_diagnosis_pairs(int *lower, const cvy_diagnosis *diagnosis, const cvy_link *links, int many);
 
 #endif

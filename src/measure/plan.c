@@ -1,6 +1,8 @@
+/* The model of a step: the walk of blocks through the tree, swaps of split layers, and what both add to
+ * computing. */
 #include "measure/plan.h"
 
-#include "train/gradients.h"
+#include "train/bucket.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -8,13 +10,27 @@
 
 enum { MOST_SLOTS = 64, PAGE_BYTES = 4096 };
 
+/* ---- what is planned for ---- */
+
+double cvy_plan_wire_bytes_per_s(double gbit_per_s) {
+  /* A full frame of Ethernet takes 1538 bytes of the wire with all that goes before and after it; TCP has
+   * 1448 of them. */
+  static const double payload = 1448.0 / 1538.0;
+  return payload * 1e9 / 8 * gbit_per_s;
+}
+
+cvy_peers cvy_plan_peers(const cvy_tree *tree, int64_t ranks) {
+  return (cvy_peers){
+      .count = ranks, .leaves = tree->leaves, .level_count = tree->level_count, .radix = tree->radix};
+}
+
 /* ---- the walk of blocks ---- */
 
 typedef struct slot {
   bool used;
   double bytes;     /* of the block */
-  int stage;        /* levels gone through, up and down again */
-  double arrives_s; /* what its stage sends and receives */
+  int stage;        /* how many levels it has gone through, up and down again */
+  double arrives_s; /* when its stage has sent and received */
 } slot;
 
 typedef struct walk {
@@ -71,7 +87,7 @@ static double end_stage(walk *w, slot *s) {
   return work(w, s->arrives_s, seconds);
 }
 
-/* Of the blocks under way the one that arrives first. */
+/* The block under way that arrives first; NULL if there is none. */
 static slot *next_arrival(walk *w) {
   slot *first = NULL;
   for (int i = 0; i < w->road->slots; i++)
@@ -95,7 +111,7 @@ static slot *free_slot(walk *w) {
   return NULL;
 }
 
-/* A block begins when it is ready, and as soon as there is a slot. */
+/* A block begins when it is ready and a slot is free. */
 static void begin_block(walk *w, double bytes, double ready_s) {
   double now_s = ready_s;
   slot *next;
@@ -128,13 +144,14 @@ static double neighbours_of(const cvy_plan_cluster *c, int64_t ranks) {
   return (double)(ranks < c->ranks_per_node ? ranks : c->ranks_per_node);
 }
 
-/* Of one rank. */
+/* What one rank's swaps take. */
 typedef struct swaps {
-  double seconds, work_s; /* of which the communication thread works */
-  double sent_bytes;      /* from the node */
+  double seconds;
+  double work_s;     /* how much of that the communication thread works */
+  double sent_bytes; /* to other nodes */
 } swaps;
 
-/* `bytes` from each rank to each other one. */
+/* Each rank sends `bytes` to each other one. */
 static void add_swap(swaps *sum, const cvy_plan_cluster *c, int64_t ranks, double bytes) {
   const double neighbours = neighbours_of(c, ranks);
   const double beside = bytes * (neighbours - 1), away = bytes * ((double)ranks - neighbours);
@@ -145,8 +162,8 @@ static void add_swap(swaps *sum, const cvy_plan_cluster *c, int64_t ranks, doubl
   sum->sent_bytes += away;
 }
 
-/* What a split layer swaps for a microbatch a rank: columns of X, which come back as dX where the layer below asks for it, and
- * parts of Y and dY. Nothing of another layer. */
+/* What a layer swaps for a microbatch a rank. A split one swaps columns of X, which come back as dX where the
+ * layer below asks for it, and parts of Y and dY; another one swaps nothing. */
 static swaps swaps_of(const cvy_net_info *net, int64_t layer, const cvy_plan_cluster *c, const cvy_tree *tree,
                       int64_t ranks, bool backward) {
   swaps sum = {0};
@@ -213,11 +230,11 @@ static double sum_of(const double *seconds, int64_t count) {
   return sum;
 }
 
-/* What computing takes: where cores are shared, and where the communication thread takes its part of them, longer. */
+/* What computing takes on cores that are shared. */
 typedef struct pace {
   double forward_s, backward_s; /* of a microbatch; forward with its losses */
-  double add_s;                 /* of all gradients of a microbatch to those before */
-  double slower;
+  double add_s;                 /* to add all gradients of a microbatch to those before */
+  double slower;                /* how many times as long as on cores of its own */
 } pace;
 
 static pace pace_of(const cvy_plan_work *w, const cvy_plan_cluster *c, int64_t ranks) {
@@ -230,7 +247,8 @@ static pace pace_of(const cvy_plan_work *w, const cvy_plan_cluster *c, int64_t r
                 .slower = slower};
 }
 
-/* When each bucket is ready; seconds from the beginning of the last microbatch's backward. Returns how many. */
+/* When each bucket is ready, in seconds from the beginning of the last microbatch's backward. Returns how
+ * many there are. */
 static int64_t make_ready(cvy_plan_bucket *out, const cvy_plan_work *w, const cvy_plan_cluster *c,
                           const cvy_tree *tree, int64_t ranks, const pace *p, double stretch) {
   const int levels = cvy_tree_levels_within(tree, ranks);
@@ -250,7 +268,8 @@ static int64_t make_ready(cvy_plan_bucket *out, const cvy_plan_work *w, const cv
   return count;
 }
 
-/* The communication thread's work is done by cores that compute, as far as there are no others. */
+/* How many times as long backward takes because its cores do the communication thread's work too, as far as
+ * no others can. */
 static double stretch_of(const cvy_plan_cluster *c, int64_t ranks, double busy_s, double backward_s) {
   const double neighbours = neighbours_of(c, ranks);
   const double missing = neighbours * (double)(c->threads + 1) - c->cores;
@@ -269,7 +288,8 @@ static void exchange(cvy_plan_step *out, const cvy_plan_work *w, const cvy_plan_
   const double least_s = p->backward_s + levels * p->add_s;
   double stretch = 1, end_s = 0, swaps_s = 0;
   int64_t count = 0;
-  for (int round = 0; round < 2; round++) { /* the second knows what the thread has to do */
+  /* The second round knows what the thread has to do. */
+  for (int round = 0; round < 2; round++) {
     count = make_ready(buckets, w, c, tree, ranks, p, stretch);
     end_s = cvy_plan_walk(&out->exchange_cpu_s, &out->sent_bytes, &road, buckets, count);
     stretch = stretch_of(c, ranks, out->exchange_cpu_s, least_s);
@@ -294,7 +314,7 @@ static void add_all_swaps(cvy_plan_step *out, const cvy_plan_work *w, const cvy_
   out->sent_bytes += out->swapped_bytes;
 }
 
-/* By all of a rank's threads, of what no bucket has. */
+/* What all of a rank's threads take to update the weights that no bucket brings. */
 static double own_update_s(const cvy_plan_work *w, const cvy_plan_cluster *c, int64_t ranks, const pace *p) {
   const double share = ranks == 1 ? 1 : (double)w->net->sharded_count / (double)w->net->arena_count;
   return p->slower * share * w->update_s / (double)(ranks * c->threads);
@@ -318,20 +338,21 @@ void cvy_plan_foretell(cvy_plan_step *out, const cvy_plan_work *w, const cvy_pla
   exchange(out, w, c, tree, ranks, &p);
   add_all_swaps(out, w, c, tree, ranks);
   out->step_s = out->compute_s + out->exposed_s;
-  if (ranks > c->ranks_per_node) /* loss and hits are summed at the end */
+  /* Loss and hits are summed at the end. */
+  if (ranks > c->ranks_per_node)
     out->step_s += 2 * c->latency_s * ceil(log2((double)ranks / (double)c->ranks_per_node));
 }
 
 /* ---- memory ---- */
 
-/* Of a rank's part of each block, pages. */
+/* A rank has its part of each block, in whole pages. */
 static size_t own_pages(size_t bytes, size_t block, int64_t ranks) {
   const size_t part = block / (size_t)ranks, pages = part < PAGE_BYTES ? PAGE_BYTES : part;
   return (size_t)((double)bytes * (double)pages / (double)block);
 }
 
-/* All ranks have all weights: whole ones are gathered for evaluation. Rank 0 gathers the rule's state in the first buffers of
- * gradients; others of these are reserved, but never touched. */
+/* All ranks have all weights, since whole ones are gathered for evaluation. Rank 0 gathers the rule's state
+ * in the first buffers of gradients; the others' rooms for that are reserved, but never touched. */
 cvy_plan_memory cvy_plan_need(const cvy_plan_work *w, const cvy_plan_cluster *c, const cvy_tree *tree,
                               int64_t ranks, int64_t state_count, int64_t prefetch) {
   const size_t block = block_bytes(ranks > c->ranks_per_node);
@@ -368,7 +389,7 @@ static void add(float *to, const float *from) {
   cvy_add_into(to, from, FLOATS);
 }
 
-/* The least of some rounds: the machine may have other things to do too. */
+/* The least of some rounds, because the machine may have other things to do too. */
 static double least_s_per_byte(void (*act)(float *to, const float *from), float *to, const float *from) {
   double least_s = INFINITY;
   for (int i = 0; i < ROUNDS; i++) {
@@ -386,7 +407,7 @@ cvy_err cvy_plan_measure(cvy_plan_cluster *c) {
   float *to = memory, *from = to + FLOATS;
   memset(memory, 0, 2 * sizeof(float) * FLOATS);
   c->add_s_per_byte = least_s_per_byte(add, to, from);
-  c->copy_s_per_byte = least_s_per_byte(copy, to, from); /* once, by who receives */
+  c->copy_s_per_byte = least_s_per_byte(copy, to, from); /* one copy, by the rank that receives */
   cvy_buffer_destroy(memory);
   return CVY_OK;
 }

@@ -1,3 +1,4 @@
+/* The letters as drawings in text, and UTF-8. */
 #include "report/font.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Letters for captions, drawn for this purpose: printable ASCII, 5 wide, 7 high and 2 below the line.
  *
- * Own, because a library that draws text (FreeType, Pango) brings fonts that must be there and differ from machine to
+ * A library that draws text (FreeType, Pango) brings fonts that must be there and differ from machine to
  * machine, while a sheet is the same bytes everywhere. */
 #ifndef CVY_REPORT_FONT_H
 #define CVY_REPORT_FONT_H

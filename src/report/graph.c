@@ -1,7 +1,8 @@
-/* A network as a graph in Graphviz' language: a box a unit, and a frame around those that come from one use of a block.
+/* A network as a graph in Graphviz' language: a box a unit, and a frame around units that come from one use
+ * of a block.
  *
- * A unit is a layer together with what follows it in a chain without changing the shape: a convolution, its batch
- * normalisation and its ReLU are one box. */
+ * A unit is a layer together with what follows it in a chain without changing the shape: a convolution, its
+ * batch normalisation and its ReLU are one box. */
 #define _POSIX_C_SOURCE 200809L
 #include "report/graph.h"
 
@@ -38,6 +39,7 @@ static bool same_shape(cvy_shape a, cvy_shape b) {
   return a.h == b.h && a.w == b.w && a.c == b.c;
 }
 
+/* Whether a layer belongs to the unit of the layer that it reads. */
 static bool continues(const cvy_net_info *net, int64_t layer) {
   const cvy_net_layer *l = &net->layers[layer];
   const int64_t before = l->inputs[0];
@@ -55,7 +57,7 @@ static void find_units(graph *g) {
 
 /* ---- texts ---- */
 
-/* In an HTML-like label. Graphviz replaces \N and its like even there. */
+/* For an HTML-like label. Graphviz replaces \N and its like even there. */
 static void print_letters(FILE *out, const char *text, size_t length) {
   for (size_t i = 0; i < length; i++) {
     if (text[i] == '\\')
@@ -71,7 +73,7 @@ static void print_escaped(FILE *out, const char *text) {
   print_letters(out, text, strlen(text));
 }
 
-/* "61.71 thousand" */
+/* Prints a count as "61.71 thousand". */
 static void print_rounded(FILE *out, int64_t count) {
   const char *const words[] = {"", " thousand", " million", " billion"};
   double value = (double)count;
@@ -87,7 +89,7 @@ static void print_pair(FILE *out, const int64_t pair[2]) {
     fprintf(out, "%lldx%lld", (long long)pair[0], (long long)pair[1]);
 }
 
-/* "max_pool 3x3/2", "conv 3x3, 64"; a single window has nowhere to stride. */
+/* Prints "max_pool 3x3/2" or "conv 3x3, 64". A single window has nowhere to stride. */
 static void print_layer(FILE *out, const cvy_net_layer *l) {
   const cvy_sliding *s = &l->sliding;
   print_escaped(out, l->type);
@@ -118,9 +120,11 @@ static void print_shape(FILE *out, cvy_shape s) {
     fprintf(out, "%lld&#215;%lld&#215;%lld", (long long)s.h, (long long)s.w, (long long)s.c);
 }
 
-/* ---- frames: the dotted parts of a name; a copy's number belongs to what it numbers ---- */
+/* ---- frames ---- */
 
-/* Letters of the name's first `depth` parts, without the dot after them; 0 if it has no more than that. */
+/* The dotted parts of a layer's name are its frames; a number belongs to the part before it ("block.2" is one
+ * part). Returns how many letters the first `depth` parts have, without the dot after them; 0 if there are no
+ * more parts. */
 static size_t frame_length(const char *name, int depth) {
   size_t length = 0;
   for (int part = 0; part < depth; part++) {
@@ -186,8 +190,8 @@ static void open_frame(const graph *g, int64_t begin, int depth, const char *tit
   fputs(">;\n", g->out);
 }
 
-/* The layers that lie in the same frame as the first one, before `end`; returns the layer after them. A frame around a
- * single unit would only clutter the picture: the unit has its name. */
+/* Prints the layers that lie in the same frame as the first one, before `end`, and returns the layer after
+ * them. A frame around a single unit would only clutter the picture: the unit has its name. */
 static int64_t print_frame(const graph *g, int64_t begin, int64_t end, int depth, size_t framed) {
   const char *name = g->net->layers[begin].name;
   const size_t length = frame_length(name, depth);
@@ -206,7 +210,7 @@ static int64_t print_frame(const graph *g, int64_t begin, int64_t end, int depth
   return after;
 }
 
-/* `framed`: letters of the names that the frames around them already say. */
+/* `framed`: how many letters of the names the frames around them already say. */
 static void print_layers(const graph *g, int64_t begin, int64_t end, int depth, size_t framed) {
   for (int64_t i = begin; i < end;) {
     const char *name = g->net->layers[i].name;
@@ -227,7 +231,8 @@ static void print_head(const graph *g) {
       "digraph network {\n"
       "  graph [rankdir=TB, labelloc=t, fontname=\"Helvetica,Arial,sans-serif\", fontsize=14, nodesep=0.25,\n"
       "    ranksep=0.3, style=rounded, color=\"#bbbbbb\", fontcolor=\"#444444\"];\n"
-      "  node [shape=box, style=\"filled,rounded\", color=\"#888888\", fontname=\"Helvetica,Arial,sans-serif\",\n"
+      "  node [shape=box, style=\"filled,rounded\", color=\"#888888\", "
+      "fontname=\"Helvetica,Arial,sans-serif\",\n"
       "    fontsize=11, margin=\"0.12,0.06\", height=0.2];\n"
       "  edge [color=\"#666666\", arrowsize=0.6];\n  label=<<b>",
       g->out);

@@ -1,3 +1,4 @@
+/* The contact sheet of a dataset: reads and augments records as the loader does, and lays them out. */
 #include "report/preview.h"
 
 #include "augment/augmentation.h"
@@ -15,7 +16,8 @@ enum {
   MARGIN = 16,
   GAP = 8,
   LEAST_W = 560, /* so that a title has room */
-  /* Tiles where the user does not say: small pictures are magnified to about the first, large ones shrunk to the second. */
+  /* Tiles where the user does not say: small pictures are magnified to about the first size, large ones are
+   * shrunk to the second. */
   SMALL_TILE = 128,
   LARGE_TILE = 256,
   VARYING_TILE = 192,
@@ -25,7 +27,7 @@ enum {
 
 /* ---- samples ---- */
 
-/* What is shown as black and as white. */
+/* The samples that are shown as black and as white. */
 typedef struct tones {
   float low, high;
 } tones;
@@ -117,7 +119,7 @@ typedef struct plan {
   row *rows;
 } plan;
 
-/* All of one scale where that can be, so that one sees a crop as a part of its picture. */
+/* All pictures are shown at one scale where that can be, so that one sees a crop as a part of its picture. */
 static cvy_err choose_tile(plan *l) {
   const cvy_preview *p = l->preview;
   l->out_h = l->info->h;
@@ -136,7 +138,7 @@ static cvy_err choose_tile(plan *l) {
   return CVY_OK;
 }
 
-/* A large one is decoded and scaled only as far as it is shown. */
+/* A large picture is decoded and scaled only as far as it is shown. */
 static cvy_err shrink(desk *d, int64_t box) {
   cvy_picture *picture = &d->picture;
   const int64_t h = picture->h, w = picture->w, longer = cvy_larger(h, w);
@@ -182,7 +184,7 @@ static cvy_err draw_rows(plan *l) {
 
 /* ---- captions ---- */
 
-/* ", shown 4 times as large": how large what is h x w pixels stands on the sheet. */
+/* Says how large h x w pixels stand on the sheet: ", shown 4 times as large". */
 static void scale_text(char out[64], const plan *l, int64_t h, int64_t w) {
   const int64_t longer = cvy_larger(h, w), room = l->tile / longer, times = l->times < room ? l->times : room;
   out[0] = '\0';
@@ -228,7 +230,7 @@ static int64_t write_heading(cvy_image *sheet, const plan *l) {
   return top + l->line_h + GAP;
 }
 
-/* "1234  cat" and, fainter, where it came from and its size. */
+/* Writes "record 1234: cat" and, fainter, its size and where it came from. */
 static void write_caption(cvy_image *sheet, int64_t top, int64_t left, int64_t room, const row *r,
                           const plan *l) {
   char text[300];
@@ -250,7 +252,7 @@ static int64_t row_height(const row *r, int64_t tile_count) {
   return h;
 }
 
-/* Widths of the column of originals, and of all others. */
+/* out: the width of the column of originals, and that of each other column. */
 static void column_widths(int64_t out[2], const plan *l) {
   out[0] = out[1] = cvy_sheet_text_w("epoch 123", l->scale);
   for (int64_t i = 0; i < l->row_count; i++)
@@ -336,6 +338,12 @@ static cvy_err lay_out_grid(cvy_image *sheet, const plan *l) {
 }
 
 /* ---- all of it ---- */
+
+int64_t cvy_preview_spread(int64_t *records, int64_t wanted, int64_t count) {
+  const int64_t shown = wanted < count ? wanted : count;
+  for (int64_t i = 0; i < shown; i++) records[i] = i * count / shown;
+  return shown;
+}
 
 static cvy_err check_records(const cvy_preview *p) {
   const cvy_dataset_info *info = cvy_dataset_describe(p->dataset);

@@ -8,11 +8,10 @@
 
 typedef struct cvy_preview {
   const cvy_dataset *dataset;
-  const char *title,
-      *chain; /* chain: what the pictures go through, in a word: "recipe lenet5-hoda"; NULL: nothing */
+  const char *title;
+  const char *chain; /* what the pictures go through, in a word: "recipe lenet5-hoda"; NULL: nothing */
   const cvy_augment *augment;
-  bool
-      training; /* else as in evaluation, which is the same in every epoch: then views take the epochs' place */
+  bool training; /* else evaluation, which is the same in every epoch: views take the epochs' place */
   uint64_t seed;
   int64_t first_epoch, epoch_count;
   const int64_t *records;
@@ -21,17 +20,22 @@ typedef struct cvy_preview {
   int64_t columns; /* of a sheet without `chain` */
 } cvy_preview;
 
-/* What the loader gives to the network of `record` in epoch `time` (in evaluation: as view `time`), before it is mixed with
- * another and normalised: samples rounded to bytes. Samples of a foreign file that are floats are scaled so that mean -+ 2
- * deviations become 0 and 255. Errors name file and record. */
+/* What the loader gives to the network of `record` in epoch `time` (in evaluation: as view `time`), before it
+ * is mixed with another and normalised: samples rounded to bytes. Float samples of a foreign file are scaled
+ * so that mean -+ 2 deviations become 0 and 255. Errors name file and record. */
 cvy_err cvy_preview_sample(cvy_image *out, const cvy_preview *preview, int64_t record,
                            int64_t time) CVY_MUST_CHECK;
 
-/* A row a record: the original, then cvy_preview_sample of each epoch. Without `chain` originals only, as a grid. */
+/* A row a record: the original, then cvy_preview_sample of each epoch. Without `chain`: a grid of
+ * originals. */
 cvy_err cvy_preview_draw(cvy_image *sheet, const cvy_preview *preview) CVY_MUST_CHECK;
 
-/* Every augmentation of the registry, with its example options, in four epochs. `picture`: RGB, of which the middle is
- * taken; NULL: a picture drawn for this. */
+/* `wanted` records spread evenly over the `count` of a dataset, or all if there are fewer: records[wanted]
+ * has room. Returns how many. */
+int64_t cvy_preview_spread(int64_t *records, int64_t wanted, int64_t count);
+
+/* Every augmentation of the registry, with its example options, in four epochs. `picture`: RGB, of which the
+ * middle is taken; NULL: a picture drawn for this. */
 cvy_err cvy_preview_augmentations(cvy_image *sheet, const cvy_image *picture) CVY_MUST_CHECK;
 
 #endif

@@ -1,4 +1,5 @@
-/* A strip an augmentation, two strips side by side: the registry is walked, so that a new one appears by itself. */
+/* The contact sheet of all augmentations: a strip for each, two strips side by side. It walks the registry,
+ * so that a new augmentation appears by itself. */
 #include "augment/augmentation.h"
 #include "augment/chain.h"
 #include "report/preview.h"
@@ -26,7 +27,7 @@ enum {
 };
 
 typedef struct gallery {
-  cvy_image picture, partner; /* the other one of a pair */
+  cvy_image picture, partner; /* what is augmented; what it is mixed with */
   float mean[CVY_MAX_CHANNELS];
   cvy_canvas canvas;
   cvy_pool *pool;
@@ -54,7 +55,7 @@ static void find_mean(float mean[], const cvy_image *image) {
   }
 }
 
-/* Upside down and in other colours. */
+/* Makes another picture of it: upside down, and in other colours. */
 static void turn(cvy_image *out, const cvy_image *in) {
   cvy_image_resize_buffer(out, in->h, in->w, 3);
   for (int64_t i = 0, last = in->h * in->w - 1; i <= last; i++)
@@ -114,7 +115,7 @@ static void mix(cvy_image *out, gallery *g, const cvy_augment *chain, int64_t ti
   free(both);
 }
 
-/* In the middle of its tile, smaller if it has grown beyond it. */
+/* Puts the picture in the middle of its tile, smaller if it has grown beyond that. */
 static void put_tile(cvy_image *sheet, int64_t top, int64_t left, const cvy_image *tile) {
   cvy_image shown = {0};
   int64_t h = tile->h, w = tile->w;
@@ -157,10 +158,10 @@ static void write_heading(cvy_image *sheet, const gallery *g) {
   const int64_t left = MARGIN + W + 16, room = SHEET_W - left - MARGIN;
   cvy_sheet_put(sheet, MARGIN, MARGIN, &g->picture);
   cvy_sheet_write(sheet, MARGIN, left, room, "Augmentations", cvy_ink, 3);
-  snprintf(
-      text, sizeof text,
-      "What each of them makes of the picture on the left, %d x %d pixels, in epochs 0 to %d (ten_crops: views).",
-      W, H, EPOCHS - 1);
+  snprintf(text, sizeof text,
+           "What each of them makes of the picture on the left, %d x %d pixels, in epochs 0 to %d "
+           "(ten_crops: views).",
+           W, H, EPOCHS - 1);
   cvy_sheet_write(sheet, MARGIN + 36, left, room, text, cvy_faint_ink, 1);
   cvy_sheet_write(sheet, MARGIN + 36 + LINE_H, left, room,
                   "Under each name stand its options; they are stronger here than training wants them.",

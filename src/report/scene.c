@@ -1,3 +1,4 @@
+/* Draws the picture that augmentations are shown on. */
 #include "report/scene.h"
 
 #include "report/sheet.h"

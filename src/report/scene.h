@@ -4,8 +4,9 @@
 
 #include "picture/image.h"
 
-/* A house, a tree and a kite, RGB, drawn by whole-number arithmetic, so that it is the same everywhere: straight lines and
- * curves, all hues, light and dark, and left and right that cannot be taken for each other. */
+/* Draws a house, a tree and a kite, RGB, by whole-number arithmetic, so that it is the same everywhere. It
+ * has straight lines and curves, all hues, light and dark, and left and right that cannot be taken for each
+ * other. */
 void cvy_scene_draw(cvy_image *out, int64_t h, int64_t w);
 
 #endif

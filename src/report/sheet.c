@@ -1,3 +1,4 @@
+/* Puts rectangles, pictures and text on a sheet, and reads and writes picture files. */
 #include "report/sheet.h"
 
 #include "file/whole.h"

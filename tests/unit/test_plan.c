@@ -2,8 +2,8 @@
 #include "suite.h"
 
 #include "base/yaml.h"
-#include "train/bucket.h"
 #include "measure/plan.h"
+#include "train/bucket.h"
 
 #include <math.h>
 
@@ -220,8 +220,7 @@ static void set_up_split(rig *r, const char *a, const char *b) {
            a, b);
   cvy_net_destroy(r->net);
   CU_ASSERT_FATAL(!cvy_tree_create(&r->tree, 2, NULL, 0));
-  r->peers = (cvy_peers){
-      .count = 2, .leaves = r->tree.leaves, .level_count = r->tree.level_count, .radix = r->tree.radix};
+  r->peers = cvy_plan_peers(&r->tree, 2);
   CU_ASSERT_FATAL(!cvy_yaml_parse(&root, r->pool, split, "n") &&
                   !cvy_net_create_among(&r->net, root, 2, &r->peers));
   r->work.net = cvy_net_describe(r->net);
@@ -230,7 +229,8 @@ static void set_up_split(rig *r, const char *a, const char *b) {
   r->cluster.wire_bytes_per_s = 4e7;
 }
 
-/* b's halves of X and dX are 4,000 bytes, its Y and dY 8,000; a reads the image, so there is no dX. Each comes after a latency.
+/* b's halves of X and dX are 4,000 bytes, its Y and dY 8,000; a reads the image, so there is no dX. Each comes
+ * after a latency.
  * a's bucket is exposed as if b had one, which would be gone by then. */
 static void swaps_are_waited_for(void) {
   rig r;

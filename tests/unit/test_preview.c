@@ -263,6 +263,16 @@ static void a_png_holds_the_same_pixels(void) {
   }
 }
 
+static void records_are_spread_evenly(void) {
+  int64_t records[5];
+  CU_ASSERT_EQUAL(cvy_preview_spread(records, 4, 10), 4);
+  CU_ASSERT(records[0] == 0 && records[1] == 2 && records[2] == 5 && records[3] == 7);
+  CU_ASSERT_EQUAL(cvy_preview_spread(records, 5, 3), 3);
+  CU_ASSERT(records[0] == 0 && records[1] == 1 && records[2] == 2);
+  CU_ASSERT_EQUAL(cvy_preview_spread(records, 5, 0), 0);
+}
+
 SUITE("preview", TEST(a_sample_is_the_loaders), TEST(a_sheet_shows_its_samples),
       TEST(wrong_orders_are_refused), TEST(the_page_shows_all_augmentations), TEST(letters_can_be_told_apart),
-      TEST(long_lines_are_cut), TEST(a_png_holds_the_same_pixels))
+      TEST(long_lines_are_cut), TEST(a_png_holds_the_same_pixels),
+      TEST(records_are_spread_evenly))
