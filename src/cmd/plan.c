@@ -191,7 +191,8 @@ static cvy_err foretell(row *out, const plan *p, const cvy_tree *tree, int64_t r
   const cvy_peers peers = cvy_network_peers(tree, ranks);
   cvy_plan_work work = p->work;
   cvy_net *net;
-  CVY_TRY(cvy_net_create_among(&net, p->description, p->options->microbatch, &peers));
+  const cvy_net_wishes wishes = {.peers = &peers, .convolution = (cvy_conv_choice)p->options->conv};
+  CVY_TRY(cvy_net_create(&net, p->description, p->options->microbatch, &wishes));
   work.net = cvy_net_describe(net);
   *out = (row){.ranks = ranks, .nodes = ranks > per_node ? ranks / per_node : 1};
   out->batch = ranks * p->work.microbatches * p->net->input.n;
@@ -376,8 +377,8 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
   CVY_TRY(cvy_network_from_words(&p.description, arguments, 0));
   CVY_TRY(share_batch(&p));
   cvy_threads_set(cvy_int(p.options->threads));
-  cvy_conv_use((cvy_conv_choice)p.options->conv);
-  CVY_TRY(cvy_net_create(&net, p.description, p.options->microbatch));
+  const cvy_net_wishes wishes = {.convolution = (cvy_conv_choice)p.options->conv};
+  CVY_TRY(cvy_net_create(&net, p.description, p.options->microbatch, &wishes));
   set_up(&p, net);
   const cvy_err err = make_plan(&p, net);
   cvy_net_destroy(net);

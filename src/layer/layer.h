@@ -8,6 +8,11 @@
  *   forward   y from x, for one microbatch.
  *   backward  dx and the parameters' gradients from dy, for the microbatch that forward saw last.
  *
+ * A layer does not always learn, and nobody may want its dx: a network is also planned for evaluation, and layers can be
+ * frozen. The plan says so beforehand (`learns`, `gives_dx`), and a layer need not plan for what it will not be asked for.
+ * In backward it leaves out every gradient whose place is NULL. Backward is not called at all for a layer that neither
+ * has anything to learn nor gives a dx.
+ *
  * Layout: activations are N H W C, contiguous, float; filters [kh][kw][cin][cout]. All shapes of a call are those of the
  * plan. forward and backward overwrite their outputs (gradients of parameters too), allocate nothing, cannot fail, and
  * compute the same bits for any number of threads (cvy_parallel over tasks of fixed shape).
@@ -15,7 +20,7 @@
 #ifndef CVY_LAYER_LAYER_H
 #define CVY_LAYER_LAYER_H
 
-#include "base/base.h"
+#include "math/conv.h"
 
 struct cvy_kind; /* base/options.h */
 
@@ -92,11 +97,15 @@ typedef struct cvy_sliding {
   bool round_up;      /* a last window that the image does not fill counts too */
 } cvy_sliding;
 
-/* Filled by plan. The net has set the inputs and peers; everything else starts at zero. */
+/* The net sets the first part; the layer's plan fills the second, which starts at zero. */
 typedef struct cvy_layer_plan {
   int64_t input_count;
   cvy_shape x[CVY_MAX_INPUTS];
   const cvy_peers *peers; /* NULL: the layer is whole */
+  cvy_conv_choice convolution;
+  bool
+      learns; /* backward finds the parameters' gradients: the layer is not frozen, and the net is for training */
+  bool gives_dx; /* backward finds the gradient of at least one input */
 
   cvy_shape y;
   int64_t param_count;
@@ -113,9 +122,11 @@ typedef struct cvy_layer_plan {
   int64_t class_count;     /* a loss: labels are -1 ... class_count - 1 */
   const char *untrainable; /* NULL, or why it could learn nothing from microbatches of this size */
   size_t state_bytes;      /* written by forward, read by backward */
-  size_t scratch_bytes;    /* once a call, free afterwards; shared by all threads */
-  size_t prepared_bytes;   /* what calls make of the parameters and later calls may use: see cvy_params_use */
-  size_t kept_bytes;       /* from a step's first forward to its last backward */
+  bool
+      state_is_for_backward; /* a net for evaluation has none; forward must not need it where backward never comes */
+  size_t scratch_bytes;  /* once a call, free afterwards; shared by all threads */
+  size_t prepared_bytes; /* what calls make of the parameters and later calls may use: see cvy_params_use */
+  size_t kept_bytes;     /* from a step's first forward to its last backward */
   size_t scratch_bytes_per_thread; /* cvy_layer_thread_scratch() gives a thread its own */
 } cvy_layer_plan;
 
@@ -160,7 +171,8 @@ typedef struct cvy_layer_call {
   const float *dy;           /* backward; NULL for a loss */
   float *dx[CVY_MAX_INPUTS]; /* backward; NULL where nobody needs it */
   const float *params[CVY_MAX_PARAMS];
-  float *grads[CVY_MAX_PARAMS]; /* backward; NULL where sharded */
+  float *grads
+      [CVY_MAX_PARAMS]; /* backward; NULL where sharded, and all of them where the layer does not learn */
   void *state;
   bool rectify;   /* forward, where the plan can: y is max(y, 0), as a relu that follows in place wants it */
   void *prepared; /* plan->prepared_bytes, this layer's alone */

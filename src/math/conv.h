@@ -66,21 +66,25 @@ typedef struct cvy_conv_algorithm {
   void (*run[CVY_CONV_PASSES])(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays);
 } cvy_conv_algorithm;
 
-/* What plans made from now on may choose from: the fastest algorithm for each shape, or im2col and a matrix product for
- * all. For the whole process, as it changes the bits of a run: the recipe says which. */
+/* What a plan may choose from: the fastest algorithm for each shape, or im2col and a matrix product for all. It changes
+ * the bits of a run, so the recipe says which. */
 typedef enum cvy_conv_choice { CVY_CONV_AUTO, CVY_CONV_PLAIN } cvy_conv_choice;
 extern const char *const cvy_conv_words[]; /* "auto", "gemm" */
-void cvy_conv_use(cvy_conv_choice choice);
 
-/* The shape has been checked: window->oh, ow >= 1, sizes that multiply without overflow. Fatal if the groups
- * are not equal. */
-void cvy_conv_plan_make(cvy_conv_plan *plan, const cvy_conv_shape *shape);
-/* The name of forward's algorithm; backward data of a first layer, which nobody runs, and of very small images may have
- * another. */
+/* Sets of passes. */
+#define CVY_CONV_ONLY(pass) (1u << (pass))
+enum { CVY_CONV_ALL = CVY_CONV_ONLY(CVY_CONV_PASSES) - 1 };
+
+/* Plans the passes that are in the set `passes`; forward must be. How a pass is run does not depend on the others, and
+ * what a plan leaves out takes no scratch. The shape has been checked: window->oh, ow >= 1, sizes that multiply without
+ * overflow. Fatal if the groups are not equal. */
+void cvy_conv_plan_make(cvy_conv_plan *plan, const cvy_conv_shape *shape, cvy_conv_choice choice,
+                        unsigned passes);
+/* The name of forward's algorithm; backward data of a first layer and of very small images may have another. */
 const char *cvy_conv_describe(const cvy_conv_plan *plan);
 size_t cvy_conv_scratch_bytes(const cvy_conv_plan *plan, int threads);
 
-/* bias, dbias [k] may be NULL. All outputs are overwritten. */
+/* bias, dbias [k] may be NULL. All outputs are overwritten. Fatal if the pass has not been planned. */
 void cvy_conv_run(const cvy_conv_plan *plan, cvy_conv_pass pass, const cvy_conv_arrays *arrays);
 
 /* The same, with nothing kept. */

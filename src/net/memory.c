@@ -1,5 +1,5 @@
 /* Offsets for buffers whose lifetimes are known. */
-#include "net/net.h"
+#include "net/memory.h"
 
 #include <stdlib.h>
 #include <string.h>

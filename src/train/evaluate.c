@@ -1,5 +1,4 @@
 #include "augment/chain.h"
-#include "math/conv.h"
 #include "train/trainer.h"
 
 #include <stdlib.h>
@@ -15,8 +14,9 @@ typedef struct evaluation {
 static cvy_err open_everything(evaluation *e, const char *path, const char *data) {
   CVY_TRY(cvy_checkpoint_open(&e->checkpoint, path));
   CVY_TRY_IN(cvy_recipe_parse(&e->recipe, cvy_checkpoint_recipe(e->checkpoint), "/recipe"), "%s", path);
-  cvy_conv_use((cvy_conv_choice)e->recipe->convolution);
-  CVY_TRY(cvy_net_create(&e->net, e->recipe->network, e->recipe->microbatch));
+  const cvy_net_wishes wishes = {.purpose = CVY_NET_EVALUATION,
+                                 .convolution = (cvy_conv_choice)e->recipe->convolution};
+  CVY_TRY(cvy_net_create(&e->net, e->recipe->network, e->recipe->microbatch, &wishes));
   const cvy_arenas arenas = {.net = e->net, .params = cvy_net_params(e->net)};
   cvy_run_state state;
   CVY_TRY(cvy_checkpoint_read(e->checkpoint, &arenas, &state));

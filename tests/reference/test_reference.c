@@ -104,7 +104,7 @@ static cvy_err open_network(run *r) {
   CVY_TRY(load_network(&network, r->pool, r->want.network, r->want.parameters));
   CVY_TRY(turn_dropout_off(settings, r->pool, network));
   CVY_TRY(cvy_net_configure(&network, r->pool, network, settings));
-  CVY_TRY(cvy_net_create(&r->net, network, r->want.batch));
+  CVY_TRY(cvy_net_create(&r->net, network, r->want.batch, NULL));
   r->info = cvy_net_describe(r->net);
   return CVY_OK;
 }
@@ -307,7 +307,7 @@ static const char *dropouts_of(cvy_pool *pool, const char *network, const char *
   const char *found = "";
   CU_ASSERT_FATAL(!cvy_yaml_parse(&settings, pool, settings_text, "test"));
   CU_ASSERT_FATAL(!load_network(&description, pool, network, settings));
-  CU_ASSERT_FATAL(!cvy_net_create(&net, description, 1));
+  CU_ASSERT_FATAL(!cvy_net_create(&net, description, 1, NULL));
   for (int64_t i = 0; i < net->node_count; i++) {
     const cvy_net_layer *layer = &net->info.layers[i];
     if (strcmp(layer->type, "dropout") == 0)

@@ -50,6 +50,7 @@ static inline cvy_err rig_plan_two(rig *r, const char *yaml, cvy_shape x, cvy_sh
   r->plan.input_count = x2.n > 0 ? 2 : 1;
   r->plan.x[0] = x;
   r->plan.x[1] = x2;
+  r->plan.learns = r->plan.gives_dx = true;
   return r->type->plan(&r->plan, r->config);
 }
 

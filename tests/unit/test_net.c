@@ -3,6 +3,7 @@
 #include "suite.h"
 
 #include "base/yaml.h"
+#include "net/memory.h"
 #include "net/net.h"
 #include "train/find.h"
 
@@ -13,7 +14,7 @@ static cvy_err create(cvy_net **net, cvy_pool *pool, const char *text, int64_t m
   cvy_yaml *root;
   *net = NULL;
   CVY_TRY(cvy_yaml_parse(&root, pool, text, "n.yaml"));
-  return cvy_net_create(net, root, microbatch);
+  return cvy_net_create(net, root, microbatch, NULL);
 }
 
 static cvy_net *load(cvy_pool *pool, const char *name, int64_t microbatch) {
@@ -21,7 +22,7 @@ static cvy_net *load(cvy_pool *pool, const char *name, int64_t microbatch) {
   snprintf(path, sizeof path, "%s/launch/networks/%s.yaml", getenv("CONVOY_SOURCE"), name);
   cvy_yaml *root;
   cvy_net *net = NULL;
-  if (cvy_network_load(&root, pool, path, NULL) || cvy_net_create(&net, root, microbatch)) {
+  if (cvy_network_load(&root, pool, path, NULL) || cvy_net_create(&net, root, microbatch, NULL)) {
     printf("\n  %s\n", cvy_err_message());
     CU_FAIL_FATAL("a network that comes with Convoy");
   }
@@ -161,7 +162,7 @@ static void networks_are_made_from_others(void) {
   const char *text = cvy_pool_format(pool, "name: mine\nnetwork:\n  %s: {size: 32, stage5: 1, classes: 3}\n",
                                      base);
   CU_ASSERT_EQUAL_FATAL(load_text(&root, pool, text), CVY_OK);
-  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, root, 1), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, root, 1, NULL), CVY_OK);
   const cvy_net_info *info = cvy_net_describe(net);
   CU_ASSERT_STRING_EQUAL(info->name, "mine");
   CU_ASSERT_EQUAL(info->class_count, 3);
@@ -310,7 +311,7 @@ static cvy_err create_configured(cvy_net **net, cvy_pool *pool, const char *sett
   CVY_TRY(cvy_yaml_parse(&root, pool, block_net, "n.yaml"));
   CVY_TRY(cvy_yaml_parse(&values, pool, settings, "settings"));
   CVY_TRY(cvy_net_configure(&root, pool, root, values));
-  return cvy_net_create(net, root, 3);
+  return cvy_net_create(net, root, 3, NULL);
 }
 
 static void check_layers(const char *settings, const char *const *expected, int64_t count) {
@@ -452,8 +453,8 @@ static void resolving_keeps_the_meaning(void) {
   char *text = cvy_yaml_text(resolved);
   CU_ASSERT_EQUAL_FATAL(cvy_yaml_parse(&again, pool, text, "resolved"), CVY_OK);
   cvy_net *a, *b;
-  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&a, root, 2), CVY_OK);
-  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&b, again, 2), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&a, root, 2, NULL), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&b, again, 2, NULL), CVY_OK);
   cvy_net_init(a, 3);
   cvy_net_init(b, 3);
   CU_ASSERT_STRING_EQUAL(cvy_net_hash(a, NULL).hex, cvy_net_hash(b, NULL).hex);

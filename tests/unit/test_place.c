@@ -60,7 +60,7 @@ static void check_lifetimes(const char *file) {
   cvy_yaml *root;
   cvy_net *net;
   CU_ASSERT_EQUAL_FATAL(load(&root, pool, file, "{}"), CVY_OK);
-  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, root, N), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, root, N, NULL), CVY_OK);
   int64_t overlaps = 0;
   for (int64_t i = 0; i < net->life_count; i++) {
     const cvy_lifetime *life = &net->lives[i];
@@ -162,7 +162,7 @@ static void compare_passes(cvy_net *shared, cvy_net *unshared) {
 
 static void check_pair(const cvy_yaml *root, cvy_net *shared) {
   cvy_net *unshared;
-  CU_ASSERT_EQUAL_FATAL(cvy_net_create_unshared(&unshared, root, N), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&unshared, root, N, &(cvy_net_wishes){.unshared = true}), CVY_OK);
   compare_passes(shared, unshared);
   cvy_net_destroy(unshared);
 }
@@ -175,10 +175,10 @@ static bool check_passes(const char *file, const char *settings) {
   char all[100];
   for (int64_t size = 33; !net && size < LARGEST; size += 14) {
     snprintf(all, sizeof all, "{size: %lld%s%s}", (long long)size, settings[0] ? ", " : "", settings);
-    if (!load(&root, pool, file, all) && !cvy_net_create(&net, root, N)) check_pair(root, net);
+    if (!load(&root, pool, file, all) && !cvy_net_create(&net, root, N, NULL)) check_pair(root, net);
   }
   snprintf(all, sizeof all, "{%s}", settings);
-  if (!net && !load(&root, pool, file, all) && !cvy_net_create(&net, root, N)) check_pair(root, net);
+  if (!net && !load(&root, pool, file, all) && !cvy_net_create(&net, root, N, NULL)) check_pair(root, net);
   const bool made = net != NULL;
   cvy_net_destroy(net);
   cvy_pool_destroy(pool);
@@ -220,7 +220,7 @@ static void sharing_changes_no_bit_of_odd_nets(void) {
     cvy_yaml *root;
     cvy_net *net;
     CU_ASSERT_EQUAL_FATAL(cvy_yaml_parse(&root, pool, odd[i], "odd"), CVY_OK);
-    const cvy_err err = cvy_net_create(&net, root, N);
+    const cvy_err err = cvy_net_create(&net, root, N, NULL);
     if (err) printf("\n    %s\n", cvy_err_message());
     CU_ASSERT_EQUAL_FATAL(err, CVY_OK);
     check_pair(root, net);
@@ -236,7 +236,7 @@ static void vgg16_has_its_memory(void) {
   cvy_yaml *root;
   cvy_net *net;
   CU_ASSERT_EQUAL_FATAL(load(&root, pool, "vgg16.yaml", "{}"), CVY_OK);
-  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, root, 8), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, root, 8, NULL), CVY_OK);
   CU_ASSERT_EQUAL(net->info.forward_bytes, (size_t)8 * 2 * 224 * 224 * 64 * sizeof(float));
   CU_ASSERT(net->info.activation_bytes <= (size_t)8 * 65000000);
   cvy_net_destroy(net);

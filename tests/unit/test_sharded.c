@@ -217,7 +217,7 @@ static const cvy_peers two = {.count = 2, .rank = 1, .leaves = 8, .level_count =
 static cvy_err read_net(cvy_net **net, cvy_pool *pool, const char *text, const cvy_peers *peers) {
   cvy_yaml *root;
   CVY_TRY(cvy_yaml_parse(&root, pool, text, "n.yaml"));
-  return cvy_net_create_among(net, root, 4, peers);
+  return cvy_net_create(net, root, 4, &(cvy_net_wishes){.peers = peers});
 }
 
 static void sharded_parameters_lie_behind_the_others(void) {

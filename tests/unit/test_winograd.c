@@ -196,10 +196,8 @@ static int shapes_that_keep = 0;
 static void check_layer(const layer_shape *l, bool is_small) {
   const cvy_conv_shape shape = shape_of(l);
   cvy_conv_plan winograd, plain;
-  cvy_conv_use(CVY_CONV_AUTO);
-  cvy_conv_plan_make(&winograd, &shape);
-  cvy_conv_use(CVY_CONV_PLAIN);
-  cvy_conv_plan_make(&plain, &shape);
+  cvy_conv_plan_make(&winograd, &shape, CVY_CONV_AUTO, CVY_CONV_ALL);
+  cvy_conv_plan_make(&plain, &shape, CVY_CONV_PLAIN, CVY_CONV_ALL);
   arrays a = arrays_of(&shape);
   double *want[RESULTS];
   float *got[RESULTS], *beside[RESULTS], *again[RESULTS], *kept[RESULTS];
