@@ -159,8 +159,9 @@ double cvy_net_loss_of(const cvy_net *net, const double *probabilities, int32_t 
 const float *cvy_net_output(const cvy_net *net, int64_t layer);
 
 /* Gradients of the microbatch that forward saw last. They overwrite `grads`, which is laid out as the parameter arena's
- * replicated part. Those of what is sharded go to the peers with the rank's last microbatch. Backward ends at the last
- * layer that has something to learn below it. Fatal for a net for evaluation. */
+ * replicated part. Those of what is sharded go to the peers with the rank's last microbatch. After a pass of evaluation,
+ * auxiliary heads have gradients of zero. Backward ends at the last layer that has something to learn below it. Fatal
+ * for a net for evaluation. */
 void cvy_net_backward(cvy_net *net, float *grads, const float *images, const cvy_targets *targets,
                       const cvy_pass *pass);
 /* After backward: the gradient of the images, [n][h][w][c], until the next forward. Fatal if the wishes have not asked

@@ -96,6 +96,15 @@ static void add_gradients(const cvy_net *net, const cvy_node *n) {
       cvy_add_into(gradient_of(net, n->inputs[k]), n->added_dx[k], cvy_shape_count(n->plan.x[k]));
 }
 
+/* A layer whose loss does not count has gradients of zero. */
+static void give_zeros(const cvy_layer_call *call) {
+  const cvy_layer_plan *plan = call->plan;
+  for (int64_t k = 0; k < plan->input_count; k++)
+    if (call->dx[k]) memset(call->dx[k], 0, sizeof(float) * (size_t)cvy_shape_count(plan->x[k]));
+  for (int64_t k = 0; k < plan->param_count; k++)
+    if (call->grads[k]) memset(call->grads[k], 0, sizeof(float) * (size_t)cvy_param_count(&plan->params[k]));
+}
+
 void cvy_net_backward(cvy_net *net, float *grads, const float *images, const cvy_targets *targets,
                       const cvy_pass *pass) {
   CVY_CHECK(net->wishes.purpose == CVY_NET_TRAINING);
@@ -109,7 +118,10 @@ void cvy_net_backward(cvy_net *net, float *grads, const float *images, const cvy
     for (int64_t k = 0; k < n->plan.param_count; k++)
       if (cvy_net_is_replicated(&net->params[n->first_param + k]))
         call.grads[k] = grads + net->params[n->first_param + k].offset;
-    n->type->backward(&call);
+    if (n->only_in_training && !pass->training)
+      give_zeros(&call);
+    else
+      n->type->backward(&call);
     add_gradients(net, n);
     cvy_trace_end(begin_ns, CVY_TRACE_BACKWARD, n->name, pass->step);
     tell(net, i, true);
