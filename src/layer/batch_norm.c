@@ -1,11 +1,12 @@
-/* Batch normalisation (Ioffe & Szegedy 2015): y = (x - mean) / sqrt(variance + epsilon) * scale + bias, with each
- * channel's mean and variance over the n*h*w pixels of the microbatch in training, and with the running averages of both
- * in evaluation. A frozen one uses the running averages in training too and leaves them as they are, as Keras' does: what
- * it was trained to expect stays right, even for microbatches that are too small for statistics of their own.
+/* Batch normalisation (Ioffe & Szegedy 2015): y = (x - mean) / sqrt(variance + epsilon) * scale + bias, with
+ * each channel's mean and variance over the n*h*w pixels of the microbatch in training, and with the running
+ * averages of both in evaluation. A frozen one uses the running averages in training too and leaves them as
+ * they are, as Keras' does: what it was trained to expect stays right, even for microbatches that are too
+ * small for statistics of their own.
  *
- * The statistics take one pass over x: sums of d = x - x0 and of d * d in double, x0 being the channel's first
- * value. As x0 is one of the m values, (mean - x0)^2 <= m * variance, so the difference of
- * sum(d * d) / m and (sum(d) / m)^2 costs at most log2(m) of a double's 53 bits, however large the mean is.
+ * The statistics take one pass over x: sums of d = x - x0 and of d * d in double, x0 being the channel's
+ * first value. As x0 is one of the m values, (mean - x0)^2 <= m * variance, so the difference of sum(d * d) /
+ * m and (sum(d) / m)^2 costs at most log2(m) of a double's 53 bits, however large the mean is.
  *
  * The mean is used as the sum of two floats, centre + rest: x - centre is exact where x is near the mean, and
  * the rest goes into the offset. State, in double: [c] means, [c] biased variances. */

@@ -1,6 +1,6 @@
-/* Max pooling. Forward notes which place of each window won, one byte an output (two where windows have more than 256
- * places), so that backward needs neither x nor y. Where backward never comes, an image's notes lie in scratch. Windows
- * may overlap, so a task owns a whole image. */
+/* Max pooling. Forward notes which place of each window won, one byte an output (two where windows have more
+ * than 256 places), so that backward needs neither x nor y. Where backward never comes, an image's notes lie
+ * in scratch. Windows may overlap, so a task owns a whole image. */
 #include "layer/pooling.h"
 
 static const cvy_option options[] = {CVY_POOLING_OPTIONS, {0}};

@@ -74,7 +74,8 @@ static cvy_err check_losses(const cvy_net *net) {
   return CVY_OK;
 }
 
-/* Evaluation needs what leads to the last layer and to the outputs that somebody asks for, and nothing else. */
+/* Evaluation needs what leads to the last layer and to the outputs that somebody asks for, and nothing
+ * else. */
 static void find_auxiliary(cvy_net *net) {
   for (int64_t i = 0; i < net->node_count - 1; i++) {
     net->nodes[i].only_in_training = true;
@@ -121,8 +122,9 @@ static cvy_err read_nodes(cvy_net *net, const cvy_yaml *root, int64_t microbatch
   return cvy_net_expand(net, d.parameters, d.blocks, d.layers, root);
 }
 
-/* The largest of rectified numbers is the largest number, rectified. The pooling goes first, so that the other layer
- * works on fewer numbers and the large value need not be kept. An output that somebody asks for is made as described. */
+/* The largest of rectified numbers is the largest number, rectified. The pooling goes first, so that the
+ * other layer works on fewer numbers and the large value need not be kept. An output that somebody asks for
+ * is made as described. */
 static void pool_first(cvy_net *net) {
   for (int64_t i = 0; i + 1 < net->node_count; i++) {
     cvy_node *ordered = &net->nodes[i], *pool = &net->nodes[i + 1];

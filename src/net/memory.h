@@ -11,9 +11,9 @@ typedef struct cvy_lifetime {
   size_t offset; /* out */
 } cvy_lifetime;
 
-/* Gives every buffer an offset such that no two that live at the same moment overlap, and returns the bytes needed.
- * Greedy: each buffer goes into the smallest gap that holds it (Pisarchyk & Lee 2020), in several orders, of which the
- * best plan is taken. */
+/* Gives every buffer an offset such that no two that live at the same moment overlap, and returns the bytes
+ * needed. Greedy: each buffer goes into the smallest gap that holds it (Pisarchyk & Lee 2020), in several
+ * orders, of which the best plan is taken. */
 size_t cvy_memory_plan(cvy_lifetime *buffers, int64_t count);
 
 #endif

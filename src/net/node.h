@@ -35,7 +35,8 @@ typedef struct cvy_node {
   void *state, *prepared; /* see cvy_layer_call */
   void *kept;
   double *losses; /* of a loss: [n] */
-  /* For each input: NULL, or where backward puts its gradient before it is added to what other readers gave. */
+  /* For each input: NULL, or where backward puts its gradient before it is added to what other readers
+   * gave. */
   float *added_dx[CVY_MAX_INPUTS];
 } cvy_node;
 
@@ -58,12 +59,13 @@ struct cvy_net {
   cvy_hasher *hasher;
 };
 
-/* describe.c: from YAML to nodes with their shapes. Fills pool, name, input and nodes by the description and the
- * wishes. */
+/* describe.c: from YAML to nodes with their shapes. Fills pool, name, input and nodes by the description and
+ * the wishes. */
 cvy_err cvy_net_read(cvy_net *net, const cvy_yaml *description, int64_t microbatch) CVY_MUST_CHECK;
 /* wishes.c: marks the nodes that the wishes name. */
 cvy_err cvy_net_mark(cvy_net *net) CVY_MUST_CHECK;
-/* place.c: lifetimes and memory. Fills params, the arenas, lives, the nodes' pointers and the info's sizes. */
+/* place.c: lifetimes and memory. Fills params, the arenas, lives, the nodes' pointers and the info's
+ * sizes. */
 cvy_err cvy_net_place(cvy_net *net) CVY_MUST_CHECK;
 
 #endif

@@ -1,7 +1,7 @@
 /* Where everything lies: the parameter arena, the activation memory by lifetimes, the scratch.
  *
- * The clock of the lifetimes: layer i runs forward at moment i and backward at moment 2L-1-i, if backward visits it. Layers
- * that work in place share one value, and one gradient, with the layer before them. */
+ * The clock of the lifetimes: layer i runs forward at moment i and backward at moment 2L-1-i, if backward
+ * visits it. Layers that work in place share one value, and one gradient, with the layer before them. */
 #include "net/node.h"
 
 /* The plan of one purpose. That of evaluation has forward's moments only. */
@@ -13,7 +13,7 @@ typedef struct places {
   int64_t life_count;
 } places;
 
-/* From ADDED on: a place for the gradient of each input that has other readers too. */
+/* The places of a layer. From ADDED on there is one for the gradient of each input that has other readers too. */
 enum { VALUE, GRADIENT, STATE, ADDED, LIVES = ADDED + CVY_MAX_INPUTS };
 
 static cvy_lifetime *life_of(const places *p, int64_t layer, int64_t which) {
@@ -54,8 +54,8 @@ static bool is_read_by_others(const places *p, int64_t value, int64_t reader) {
   return false;
 }
 
-/* In place is possible when nobody else reads the input's value, neither forward nor backward: not the layer that made
- * it, nor one that handed it on in place, unless its sign is all that is read. */
+/* In place is possible when nobody else reads the input's value, neither forward nor backward: not the layer
+ * that made it, nor one that handed it on in place, unless its sign is all that is read. */
 static bool can_share(const places *p, int64_t layer) {
   const cvy_node *nodes = p->net->nodes, *n = &nodes[layer];
   const int64_t input = n->inputs[0];
@@ -113,8 +113,8 @@ static void collect_gradients(places *p, int64_t layer) {
   }
 }
 
-/* Backward goes from the last layer up. The first reader that it meets writes the gradient of a value; what the others
- * find is written beside it and added, always in this order. */
+/* Backward goes from the last layer up. The first reader that it meets writes the gradient of a value; what
+ * the others find is written beside it and added, always in this order. */
 static void collect_additions(places *p, bool *written) {
   const cvy_net *net = p->net;
   for (int64_t i = net->node_count - 1; i >= 0; i--) {

@@ -148,7 +148,7 @@ static size_text in_bytes(double bytes) {
   return size;
 }
 
-/* Of the image and of all layers that do not work in place. */
+/* The numbers of the image and of all layers that do not work in place. */
 static int64_t values_of_layers(const cvy_net_info *info) {
   int64_t sum = cvy_shape_per_image(info->input);
   for (int64_t i = 0; i < info->layer_count; i++)
@@ -184,11 +184,10 @@ static void print_totals(FILE *out, const cvy_net *net) {
           in_bytes(training).text, in_bytes(training / images).text,
           in_bytes((double)info->activation_bytes_unshared).text);
   if (info->sharded_count)
-    fprintf(
-        out,
-        "    %s of the parameters are split over %.0f ranks: each has its part of their momentum, and no gradients,\n"
-        "    but keeps %s of a step's activations\n",
-        in_bytes(sharded).text, ranks, in_bytes((double)info->kept_bytes).text);
+    fprintf(out,
+            "    %s of the parameters are split over %.0f ranks: each has its part of their momentum, and no "
+            "gradients,\n    but keeps %s of a step's activations\n",
+            in_bytes(sharded).text, ranks, in_bytes((double)info->kept_bytes).text);
   fprintf(out, "  scratch: %s\n", in_bytes((double)info->scratch_bytes).text);
   if (info->prepared_bytes)
     fprintf(out, "  transformed filters, where several microbatches in a row use the same: %s\n",

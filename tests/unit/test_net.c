@@ -514,7 +514,8 @@ static const char tiny[] =
     "  - conv: {filters: 4, kernel: 3, padding: 1, init: xavier}\n  - tanh\n"
     "  - average_pool: {kernel: 2}\n  - conv: {filters: 3, kernel: 2, init: xavier}\n  - relu\n"
     "  - dropout: {rate: 0.3}\n  - fc: {outputs: 5, init: xavier}\n  - softmax_loss\n";
-/* Values with several readers, one read twice by the same layer, in-place layers after a branch, the image read twice. */
+/* Values with several readers, one read twice by the same layer, in-place layers after a branch, the image
+ * read twice. */
 static const char branching[] =
     "name: branching\ninput: [6, 5, 2]\nlayers:\n"
     "  - conv: {name: a, filters: 3, kernel: 3, padding: 1, init: xavier}\n  - tanh: {name: b}\n"
@@ -525,7 +526,8 @@ static const char branching[] =
     "  - conv: {name: h, inputs: input, filters: 2, kernel: 1, init: xavier}\n"
     "  - concat: {name: i, inputs: [g, f, h, e]}\n  - tanh\n"
     "  - fc: {outputs: 5, init: xavier}\n  - softmax_loss\n";
-/* Normalised, with an auxiliary loss, and sizes that only flatten brings together, in place of what relu has made. */
+/* Normalised, with an auxiliary loss, and sizes that only flatten brings together, in place of what relu has
+ * made. */
 static const char normalised[] =
     "name: normalised\ninput: [6, 5, 2]\nlayers:\n"
     "  - conv: {name: a, filters: 4, kernel: 3, bias: false, init: xavier}\n  - batch_norm\n"
@@ -962,8 +964,8 @@ static void frozen_layers_need_not_be_trainable(void) {
   }
 }
 
-/* An auxiliary head takes no memory for activations in evaluation, unless its output is asked for; and then its loss
- * still does not count. */
+/* An auxiliary head takes no memory for activations in evaluation, unless its output is asked for; and then
+ * its loss still does not count. */
 static void outputs_of_an_auxiliary_head(void) {
   const char two[] =
       "input: [6, 5, 2]\nlayers:\n  - conv: {filters: 3, kernel: 3, init: xavier}\n  - tanh: {name: t}\n"

@@ -1,5 +1,5 @@
-/* A fully connected layer split over ranks, which are threads here: the same bits at any number of them, within rounding of
- * the definition in double precision. */
+/* A fully connected layer split over ranks, which are threads here: the same bits at any number of them,
+ * within rounding of the definition in double precision. */
 #include "rig.h"
 
 #include "base/yaml.h"
@@ -147,8 +147,8 @@ static void close_world(world *w) {
   free(w->y), free(w->dx), free(w->gradient);
 }
 
-/* c [i][j] = the sum over k of a [i*a_i + k*a_k] b [k*b_k + j*b_j]; each product and each sum rounds once, so the error is
- * at most (terms + 1) * 2^-24 of the terms' sizes, in whatever order they are added. */
+/* c [i][j] = the sum over k of a [i*a_i + k*a_k] b [k*b_k + j*b_j]; each product and each sum rounds once, so
+ * the error is at most (terms + 1) * 2^-24 of the terms' sizes, in whatever order they are added. */
 typedef struct product {
   const char *what;
   const float *c, *a, *b;

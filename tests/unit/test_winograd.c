@@ -1,9 +1,11 @@
-/* Winograd's convolutions against double precision, beside the plain way: their rounding error may be ten times as large.
+/* Winograd's convolutions against double precision, beside the plain way: their rounding error may be ten
+ * times as large.
  *
- * Where the ten comes from: a tile's transforms multiply and add numbers of either sign, so what is rounded on the way is
- * larger than what comes out. With the points of math/winograd.h that costs a factor of about six in the mean (Barabasz
- * et al. 2020 explain how to choose points); a plain sum of many products, which OpenBLAS takes in runs, has little error
- * of its own to compare with. Means are over whole arrays, so they vary little from one draw to the next. */
+ * Where the ten comes from: a tile's transforms multiply and add numbers of either sign, so what is rounded
+ * on the way is larger than what comes out. With the points of math/winograd.h that costs a factor of about
+ * six in the mean (Barabasz et al. 2020 explain how to choose points); a plain sum of many products, which
+ * OpenBLAS takes in runs, has little error of its own to compare with. Means are over whole arrays, so they
+ * vary little from one draw to the next. */
 #include "arrays.h"
 
 #include "math/conv.h"
@@ -45,7 +47,8 @@ static const layer_shape shapes[] = {
     {"5x5 much padding", 9, 5, 6, 18, 29, 5, 4, 1},
 };
 
-/* Where few tiles or channels make the plain way cheaper, it is the one that is chosen, for some pass at least. */
+/* Where few tiles or channels make the plain way cheaper, it is the one that is chosen, for some pass at
+ * least. */
 static const layer_shape small_shapes[] = {
     {"one pixel", 1, 3, 3, 8, 8, 3, 0, 1},        {"thin", 1, 1, 37, 9, 17, 3, 1, 1},
     {"odd", 3, 11, 6, 13, 33, 3, 1, 1},           {"no padding", 2, 9, 10, 31, 15, 3, 0, 1},
