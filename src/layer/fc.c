@@ -45,10 +45,10 @@ static const cvy_option options[] = {
      .offset = offsetof(fc, parallel),
      .fallback = "replicated",
      .words = parallel_words,
-     .help =
-         "every rank has all weights, and gradients travel; or each a part of their rows, and the images' "
-         "numbers travel, which is less where there are many weights and few images a step (sharded); or by a "
-         "model of both, which knows the recipe alone and so chooses the same at any number of ranks (auto)"},
+     .help = "every rank has all weights, and gradients travel; or each a part of their rows, and the "
+             "images' numbers travel, which is less where there are many weights and few images a step "
+             "(sharded); or by a model of both, which knows the recipe alone and so chooses the same at "
+             "any number of ranks (auto)"},
     {0},
 };
 

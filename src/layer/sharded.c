@@ -96,8 +96,8 @@ cvy_err cvy_sharded_plan(cvy_layer_plan *plan) {
   if (s.features < leaves)
     return cvy_error(
         CVY_E_INPUT,
-        "an input of %lld numbers an image cannot be split as 'parallel: sharded' does it, into one slice for "
-        "each of the %lld microbatches of a step; 'parallel: replicated' would be right",
+        "an input of %lld numbers an image cannot be split as 'parallel: sharded' does it, into one slice "
+        "for each of the %lld microbatches of a step; 'parallel: replicated' would be right",
         (long long)s.features, (long long)leaves);
   const int64_t exchanged = 2 * leaves * s.n * s.widest + (leaves + s.peers->count) * s.n * s.outputs;
   const int64_t kept = s.own * leaves * s.n * s.widest + leaves * s.n * s.outputs;

@@ -13,7 +13,7 @@ typedef struct places {
   int64_t life_count;
 } places;
 
-/* The places of a layer. From ADDED on there is one for the gradient of each input that has other readers too. */
+/* The places of a layer. From ADDED on there is one for the gradient of each input that others read too. */
 enum { VALUE, GRADIENT, STATE, ADDED, LIVES = ADDED + CVY_MAX_INPUTS };
 
 static cvy_lifetime *life_of(const places *p, int64_t layer, int64_t which) {

@@ -56,7 +56,8 @@ static cvy_err check_trainable(const cvy_net_info *net) {
   if (net->param_count == 0)
     return cvy_error(CVY_E_INPUT, "network '%s' has no parameters that it could learn", net->name);
   if (net->frozen_count == net->param_count)
-    return cvy_error(CVY_E_INPUT, "network '%s' has nothing left to learn: all its layers are frozen", net->name);
+    return cvy_error(CVY_E_INPUT, "network '%s' has nothing left to learn: all its layers are frozen",
+                     net->name);
   for (int64_t i = 0; i < net->layer_count; i++)
     if (net->layers[i].untrainable)
       return cvy_error(CVY_E_INPUT, "network '%s', layer '%s': %s", net->name, net->layers[i].name,

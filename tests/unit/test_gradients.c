@@ -182,8 +182,8 @@ static void of_mixed_images(void) {
   CU_ASSERT(losses >= 6);
 }
 
-/* Planned otherwise, the layer gives the same: y; and, frozen, the dx of a layer that learns, in passes where both
- * normalise by the same numbers. */
+/* A layer that does not learn gives the y of one that does, and the same dx, in passes where both normalise
+ * by the same numbers. */
 static void check_frozen(const gradient_case *c, cvy_shape x2, bool gives_dx, bool training) {
   rig r, other;
   rig_open_for(&r, c->yaml, c->x, x2, true, true);

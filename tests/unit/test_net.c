@@ -377,16 +377,20 @@ static void wrong_blocks_are_refused(void) {
       {"{filters: 3, kernel: [1, 3]}", "{filters: 3, kernal: 1}",
        "n.yaml:21:24: unknown key 'kernal' in unit; did you mean 'kernel'?"},
       {"{filters: 3, kernel: [1, 3]}", "{filters: x}",
-       "n.yaml:21:21: 'filters' must be a whole number from 1 to 1000000, not 'x', in block 'unit' used on line 21"},
+       "n.yaml:21:21: 'filters' must be a whole number from 1 to 1000000, not 'x', in block 'unit' used "
+       "on line 21"},
       {"name: stage, filters: 3", "name: stage, filters: 5",
-       "n.yaml:14:9: layer 'stage.1.add1': its inputs must have one shape, but input 1 is 6x6x5 and input 3 is 6x6x3, "
+       "n.yaml:14:9: layer 'stage.1.add1': its inputs must have one shape, but input 1 is 6x6x5 and "
+       "input 3 is 6x6x3, "
        "in block 'residual' used on line 22"},
       {"- tanh\n", "- tahn\n", "n.yaml:9:9: unknown layer 'tahn'; did you mean 'tanh'?"},
       {"- tanh\n", "- residual\n",
        "n.yaml:9:9: block 'residual' stands on line 10; a block must stand above the blocks that use it"},
       {"name: stage, filters: 3",
-       "name: x123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345"
-       "678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567, filters: 3",
+       "name: x1234567890123456789012345678901234567890123456789012345678901234567890123456789012345"
+       "67890123456789012345"
+       "67890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"
+       "8901234567, filters: 3",
        "a name may have at most 200 letters"},
       {"- tanh\n", "- unit\n", "n.yaml:9:9: block 'unit' uses itself"},
       {"- unit: {filters: 2}\n", "- relu: {name: c.2}\n  - relu: {name: c, repeat: 2}\n",
@@ -836,7 +840,8 @@ static void gradients_of_the_image(void) {
 
 static const char to_freeze[] =
     "name: thawed\ninput: [6, 5, 2]\nlayers:\n  - max_pool: {name: p, kernel: 2, stride: 1}\n"
-    "  - conv: {name: a, filters: 4, kernel: 3, init: xavier}\n  - batch_norm: {name: n}\n  - relu: {name: r}\n"
+    "  - conv: {name: a, filters: 4, kernel: 3, init: xavier}\n  - batch_norm: {name: n}\n"
+    "  - relu: {name: r}\n"
     "  - dropout: {name: d}\n  - fc: {name: b, outputs: 6, init: xavier}\n  - tanh: {name: t}\n"
     "  - fc: {name: c, outputs: 5, init: xavier}\n  - softmax_loss: {name: l}\n";
 
@@ -969,7 +974,8 @@ static void frozen_layers_need_not_be_trainable(void) {
 static void outputs_of_an_auxiliary_head(void) {
   const char two[] =
       "input: [6, 5, 2]\nlayers:\n  - conv: {filters: 3, kernel: 3, init: xavier}\n  - tanh: {name: t}\n"
-      "  - fc: {name: a, outputs: 500, init: xavier}\n  - fc: {name: h, outputs: 5}\n  - softmax_loss: {name: x}\n"
+      "  - fc: {name: a, outputs: 500, init: xavier}\n  - fc: {name: h, outputs: 5}\n"
+      "  - softmax_loss: {name: x}\n"
       "  - fc: {name: b, inputs: t, outputs: 5, init: xavier}\n  - softmax_loss\n";
   const char *const names[] = {"x"};
   cvy_pool *pool = cvy_pool_create();

@@ -354,11 +354,13 @@ static void sharing_changes_no_bit(void) {
 /* What no sensible network has: in place after layers whose backward reads what they made, long ways around,
  * one value read by many, the image read twice, an auxiliary loss in the middle. */
 static const char *const odd[] = {
-    "input: [9, 8, 3]\nlayers:\n  - conv: {filters: 6, kernel: 3}\n  - tanh\n  - dropout\n  - relu\n  - dropout\n"
+    "input: [9, 8, 3]\nlayers:\n  - conv: {filters: 6, kernel: 3}\n  - tanh\n  - dropout\n  - relu\n"
+    "  - dropout\n"
     "  - conv: {filters: 5, kernel: 2}\n  - sigmoid\n  - dropout\n  - flatten\n  - tanh\n"
     "  - fc: {outputs: 12}\n  - leaky_relu\n  - dropout\n  - fc: {outputs: 9}\n  - softmax\n  - tanh\n"
     "  - fc: {outputs: 4}\n  - softmax_loss\n",
-    "input: [8, 9, 2]\nlayers:\n  - conv: {name: a, filters: 4, kernel: 3, padding: same}\n  - tanh: {name: b}\n"
+    "input: [8, 9, 2]\nlayers:\n  - conv: {name: a, filters: 4, kernel: 3, padding: same}\n"
+    "  - tanh: {name: b}\n"
     "  - conv: {name: c, filters: 4, kernel: 3, padding: same}\n  - batch_norm: {name: d}\n"
     "  - add: {name: e, inputs: [d, b]}\n  - relu: {name: f}\n  - dropout: {name: g}\n"
     "  - fc: {name: h, inputs: f, outputs: 3}\n  - softmax_loss: {weight: 0.5}\n"

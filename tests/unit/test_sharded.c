@@ -257,7 +257,8 @@ static void too_few_inputs_are_refused(void) {
   CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "n.yaml:3"));
   CU_ASSERT_PTR_NOT_NULL(strstr(
       cvy_err_message(),
-      "an input of 7 numbers an image cannot be split as 'parallel: sharded' does it, into one slice for each of "
+      "an input of 7 numbers an image cannot be split as 'parallel: sharded' does it, into one slice for "
+      "each of "
       "the 8 microbatches of a step; 'parallel: replicated' would be right"));
   CU_ASSERT_EQUAL(
       read_net(&net, pool,
