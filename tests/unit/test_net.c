@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <math.h>
+#include <setjmp.h>
 
 static cvy_err create(cvy_net **net, cvy_pool *pool, const char *text, int64_t microbatch) {
   cvy_yaml *root;
@@ -1035,6 +1036,34 @@ static void outputs_are_as_described(void) {
   cvy_pool_destroy(pool);
 }
 
+static jmp_buf after_fatal;
+
+static void jump(int exit_code) {
+  longjmp(after_fatal, exit_code);
+}
+
+/* Neither backward nor a pass of training suits a net for evaluation, and an output must have been asked for. */
+static void misuse_is_fatal(void) {
+  cvy_pool *pool = cvy_pool_create();
+  cvy_net *net;
+  CU_ASSERT_FATAL(!create_with(&net, pool, to_freeze, (cvy_net_wishes){.purpose = CVY_NET_EVALUATION}));
+  const cvy_targets targets = {.labels = (const int32_t[N]){2, 0, 4}};
+  const cvy_pass training = {.training = true, .loss_scale = 1};
+  float images[N * IMAGE] = {0}, grads[1024];
+  cvy_set_fatal_hook(jump);
+  for (volatile int i = 0; i < 4; i++) {
+    if (setjmp(after_fatal)) continue;
+    if (i == 0) cvy_net_backward(net, grads, images, &targets, &(cvy_pass){.loss_scale = 1});
+    if (i == 1) cvy_net_forward(net, images, &targets, &training);
+    if (i == 2) cvy_net_output(net, 0);
+    if (i == 3) cvy_net_image_gradient(net);
+    CU_FAIL("it is not fatal");
+  }
+  cvy_set_fatal_hook(NULL);
+  cvy_net_destroy(net);
+  cvy_pool_destroy(pool);
+}
+
 static void memory_is_shared(void) {
   cvy_pool *pool = cvy_pool_create();
   cvy_net *net = load(pool, "lenet", 64);
@@ -1057,4 +1086,4 @@ SUITE("net", TEST(parameter_counts_are_exact), TEST(lenet5_has_its_shapes),
       TEST(unknown_names_are_refused), TEST(gradients_of_the_image), TEST(frozen_layers_are_left_alone),
       TEST(the_others_learn_as_ever), TEST(frozen_averages_are_used),
       TEST(frozen_layers_need_not_be_trainable), TEST(outputs_of_an_auxiliary_head),
-      TEST(outputs_are_as_described))
+      TEST(outputs_are_as_described), TEST(misuse_is_fatal))
