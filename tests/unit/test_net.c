@@ -1042,7 +1042,7 @@ static void jump(int exit_code) {
   longjmp(after_fatal, exit_code);
 }
 
-/* Neither backward nor a pass of training suits a net for evaluation, and an output must have been asked for. */
+/* Neither backward nor a training pass suits a net for evaluation, and outputs must have been asked for. */
 static void misuse_is_fatal(void) {
   cvy_pool *pool = cvy_pool_create();
   cvy_net *net;
