@@ -258,8 +258,8 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
   CVY_TRY(read_kind(&bench_options.layers, arguments));
   CVY_TRY(cvy_network_from_words(&description, arguments, 1));
   cvy_threads_set(cvy_int(o->threads));
-  cvy_conv_use((cvy_conv_choice)o->conv);
-  CVY_TRY(cvy_net_create(&net, description, o->batch));
+  const cvy_net_wishes wishes = {.convolution = (cvy_conv_choice)o->conv};
+  CVY_TRY(cvy_net_create(&net, description, o->batch, &wishes));
   cvy_bench_result result;
   const cvy_err err = cvy_bench(&result, arguments->pool, net, &bench_options);
   const bench b = {cvy_net_describe(net), o, &result};

@@ -42,7 +42,8 @@ static cvy_err measure(scaling *s, table *t, int ranks, const cvy_tree *tree) {
                                            .tree = tree,
                                            .steps = s->options->steps,
                                            .way = s->options->way,
-                                           .bucket_mib = s->options->bucket_mib};
+                                           .bucket_mib = s->options->bucket_mib,
+                                           .convolution = (cvy_conv_choice)s->options->conv};
   row *r = &t->rows[t->count++];
   r->ranks = ranks;
   CVY_TRY(cvy_bench_ranks(&r->result, s->pool, s->comm, &options));
@@ -146,9 +147,9 @@ static cvy_err create_net(scaling *s, const cvy_arguments *arguments) {
   cvy_shards shards;
   CVY_TRY(cvy_network_from_words(&s->network, arguments, 1));
   CVY_TRY(cvy_bench_tree(&tree, cvy_comm_size(s->comm), s->options->microbatches));
-  cvy_conv_use((cvy_conv_choice)s->options->conv);
   cvy_shards_set(&shards, s->comm, &tree);
-  CVY_TRY(cvy_net_create_among(&s->net, s->network, s->options->batch, &shards.peers));
+  const cvy_net_wishes wishes = {.peers = &shards.peers, .convolution = (cvy_conv_choice)s->options->conv};
+  CVY_TRY(cvy_net_create(&s->net, s->network, s->options->batch, &wishes));
   if (cvy_net_describe(s->net)->param_count == 0)
     return cvy_error(CVY_E_INPUT, "network '%s' has no parameters that it could learn",
                      cvy_net_describe(s->net)->name);

@@ -1,16 +1,19 @@
-/* Batch normalisation (Ioffe & Szegedy 2015): y = (x - mean) / sqrt(variance + epsilon) * scale + bias, with each
- * channel's mean and variance over the n*h*w pixels of the microbatch in training, and with the running averages
- * of both in evaluation.
+/* Batch normalisation (Ioffe & Szegedy 2015): y = (x - mean) / sqrt(variance + epsilon) * scale + bias, with
+ * each channel's mean and variance over the n*h*w pixels of the microbatch in training, and with the running
+ * averages of both in evaluation. A frozen one uses the running averages in training too and leaves them as
+ * they are, as Keras' does: what it was trained to expect stays right, even for microbatches that are too
+ * small for statistics of their own.
  *
- * The statistics take one pass over x: sums of d = x - x0 and of d * d in double, x0 being the channel's first
- * value. As x0 is one of the m values, (mean - x0)^2 <= m * variance, so the difference of
- * sum(d * d) / m and (sum(d) / m)^2 costs at most log2(m) of a double's 53 bits, however large the mean is.
+ * The statistics take one pass over x: sums of d = x - x0 and of d * d in double, x0 being the channel's
+ * first value. As x0 is one of the m values, (mean - x0)^2 <= m * variance, so the difference of sum(d * d) /
+ * m and (sum(d) / m)^2 costs at most log2(m) of a double's 53 bits, however large the mean is.
  *
  * The mean is used as the sum of two floats, centre + rest: x - centre is exact where x is near the mean, and
  * the rest goes into the offset. State, in double: [c] means, [c] biased variances. */
 #include "layer/channels.h"
 
 #include <math.h>
+#include <string.h>
 
 typedef struct batch_norm {
   double epsilon, momentum;
@@ -77,8 +80,8 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
   plan->params[mean_at(self)] = spec_of("mean", x.c, 0, self->momentum);
   plan->params[variance_at(self)] = spec_of("variance", x.c, 1, self->momentum);
   plan->param_count = variance_at(self) + 1;
-  plan->backward_reads_x = true;
-  if (x.n * x.h * x.w == 1)
+  plan->backward_reads_x = plan->learns;
+  if (plan->learns && x.n * x.h * x.w == 1)
     plan->untrainable =
         "a microbatch of one image with one pixel has one value a channel, which is its own mean: "
         "microbatches must have at least 2 images";
@@ -117,6 +120,10 @@ static double inverse_deviation(const cvy_layer_call *call, int64_t c) {
   return 1 / sqrt(variance[c] + self->epsilon);
 }
 
+static bool uses_own_statistics(const cvy_layer_call *call) {
+  return call->pass->training && call->plan->learns;
+}
+
 static void take_statistics(const cvy_layer_call *call) {
   const int64_t channels = call->plan->y.c;
   const double m = (double)pixels_of(call->plan);
@@ -145,7 +152,7 @@ static void forward(const cvy_layer_call *call) {
   const batch_norm *self = call->config;
   const rows r = rows_of(call);
   const double *mean = call->state;
-  if (call->pass->training)
+  if (uses_own_statistics(call))
     take_statistics(call);
   else
     recall_statistics(call);
@@ -190,7 +197,22 @@ static void find_gradients(const cvy_layer_call *call, const rows *r, const doub
   }
 }
 
+/* dx = scale * s * dy, the statistics being given. */
+static void backward_frozen(const cvy_layer_call *call) {
+  const rows r = rows_of(call);
+  const int64_t channels = call->plan->y.c;
+  memset(r.centre, 0, sizeof *r.centre * (size_t)channels);
+  memset(r.offset, 0, sizeof *r.offset * (size_t)channels);
+  for (int64_t c = 0; c < channels; c++) r.slope[c] = (float)(scale_of(call, c) * inverse_deviation(call, c));
+  const cvy_affine by_channel = affine_of(&r);
+  if (call->dx[0]) cvy_channels_map(call->dx[0], NULL, call->dy, &by_channel, call->plan->y);
+}
+
 static void backward(const cvy_layer_call *call) {
+  if (!call->plan->learns) {
+    backward_frozen(call);
+    return;
+  }
   const rows r = rows_of(call);
   const double *mean = call->state;
   for (int64_t c = 0; c < call->plan->y.c; c++) r.centre[c] = (float)mean[c];

@@ -1,8 +1,10 @@
+/* Sums and maps over the rows of a microbatch, in tasks whose sizes follow from its shape. */
 #include "layer/channels.h"
 
 #include <string.h>
 
-/* 64 KB of x a task, unless that makes more tasks than MOST_TASKS: every task leaves a row of partial sums. */
+/* 64 KB of x a task, unless that makes more tasks than MOST_TASKS: every task leaves a row of partial
+ * sums. */
 enum { TASK_NUMBERS = 16384, MOST_TASKS = 64, BLOCK = 256 };
 
 /* How rows are cut into tasks: by the shape alone, so that sums are the same for any number of threads. */

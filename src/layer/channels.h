@@ -1,11 +1,11 @@
-/* What the layers that treat each channel by itself share: a microbatch seen as rows [n*h*w][channels], summed
- * and mapped in tasks of rows. */
+/* What the layers that treat each channel by itself share: a microbatch seen as rows [n*h*w][channels],
+ * summed and mapped in tasks of rows. */
 #ifndef CVY_LAYER_CHANNELS_H
 #define CVY_LAYER_CHANNELS_H
 
 #include "layer/shapes.h"
 
-/* Of the scratch that cvy_channels_sum takes. */
+/* How much scratch cvy_channels_sum takes. */
 size_t cvy_channels_sum_bytes(cvy_shape shape);
 
 /* The two sums of kernel sum_moments over all rows, [2][channels]; they lie at the start of the scratch. */

@@ -123,10 +123,13 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
   CVY_TRY(cvy_layer_check_shape(plan->y, "the output"));
   CVY_TRY(check_work(g, channels, self->filters, plan->y));
   declare_params(plan, self, g, channels);
-  cvy_conv_plan_make(&self->plan, &shape);
+  const unsigned passes = CVY_CONV_ONLY(CVY_CONV_FORWARD) |
+                          (plan->learns ? CVY_CONV_ONLY(CVY_CONV_BACKWARD_FILTERS) : 0) |
+                          (plan->gives_dx ? CVY_CONV_ONLY(CVY_CONV_BACKWARD_DATA) : 0);
+  cvy_conv_plan_make(&self->plan, &shape, plan->convolution, passes);
   plan->algorithm = cvy_conv_describe(&self->plan);
   plan->multiply_adds = cvy_shape_count(plan->y) * g->r * g->s * channels;
-  plan->backward_reads_x = true;
+  plan->backward_reads_x = plan->learns;
   plan->sliding = self->sliding;
   plan->can_rectify = true;
   plan->prepared_bytes = self->plan.prepared_bytes;
@@ -160,7 +163,7 @@ static void forward(const cvy_layer_call *call) {
 static void backward(const cvy_layer_call *call) {
   const conv *self = call->config;
   const cvy_conv_arrays arrays = arrays_of(call);
-  cvy_conv_run(&self->plan, CVY_CONV_BACKWARD_FILTERS, &arrays);
+  if (call->plan->learns) cvy_conv_run(&self->plan, CVY_CONV_BACKWARD_FILTERS, &arrays);
   if (call->dx[0]) cvy_conv_run(&self->plan, CVY_CONV_BACKWARD_DATA, &arrays);
 }
 

@@ -1,3 +1,4 @@
+/* Ranges of numbers, shared out among the threads. */
 #include "layer/elementwise.h"
 
 /* Long enough that handing out a range costs nothing beside it, short enough for the first-level cache. */

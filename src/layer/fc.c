@@ -45,10 +45,10 @@ static const cvy_option options[] = {
      .offset = offsetof(fc, parallel),
      .fallback = "replicated",
      .words = parallel_words,
-     .help =
-         "every rank has all weights, and gradients travel; or each a part of their rows, and the images' numbers travel, "
-         "which is less where there are many weights and few images a step (sharded); or by a model of both, which knows the "
-         "recipe alone and so chooses the same at any number of ranks (auto)"},
+     .help = "every rank has all weights, and gradients travel; or each a part of their rows, and the "
+             "images' numbers travel, which is less where there are many weights and few images a step "
+             "(sharded); or by a model of both, which knows the recipe alone and so chooses the same at "
+             "any number of ranks (auto)"},
     {0},
 };
 
@@ -73,9 +73,10 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
                                      .init = {.method = CVY_INIT_CONSTANT, .value = self->bias_value}};
   plan->param_count = self->bias ? 2 : 1;
   plan->multiply_adds = n * features * self->outputs;
-  plan->backward_reads_x = true;
+  plan->backward_reads_x = plan->learns;
   self->has_peers = plan->peers != NULL;
-  self->is_sharded = self->has_peers &&
+  /* A frozen layer has no gradients that splitting it would save. */
+  self->is_sharded = self->has_peers && plan->learns &&
                      (self->parallel == SHARDED ||
                       (self->parallel == AUTO && cvy_sharded_pays(plan->peers, n, features, self->outputs)));
   return self->is_sharded ? cvy_sharded_plan(plan) : CVY_OK;
@@ -108,8 +109,9 @@ static void forward(const cvy_layer_call *call) {
 static void multiply_back(const cvy_layer_call *call) {
   const int64_t n = call->plan->y.n, outputs = call->plan->y.c,
                 features = cvy_shape_per_image(call->plan->x[0]);
-  cvy_gemm_parallel(call->grads[0], outputs, columns_of(call->x[0], features), rows_of(call->dy, outputs),
-                    features, outputs, n, 1, 0);
+  if (call->plan->learns)
+    cvy_gemm_parallel(call->grads[0], outputs, columns_of(call->x[0], features), rows_of(call->dy, outputs),
+                      features, outputs, n, 1, 0);
   if (call->dx[0])
     cvy_gemm_parallel(call->dx[0], features, rows_of(call->dy, outputs), columns_of(call->params[0], outputs),
                       n, features, outputs, 1, 0);
@@ -117,7 +119,7 @@ static void multiply_back(const cvy_layer_call *call) {
 
 static void backward(const cvy_layer_call *call) {
   const fc *self = call->config;
-  if (self->bias) {
+  if (self->bias && call->plan->learns) {
     memset(call->grads[1], 0, sizeof(float) * (size_t)self->outputs);
     cvy_kernels_get()->sum_rows(call->grads[1], call->dy, call->plan->y.n, self->outputs);
   }

@@ -36,7 +36,7 @@ typedef struct filling {
   double deviation; /* Gaussian, where not 0 */
 } filling;
 
-/* In (0, 1), never 0, so that its logarithm is finite. */
+/* The result lies in (0, 1) and is never 0, so that its logarithm is finite. */
 static double unit_interval(uint32_t word) {
   return ((double)word + 0.5) * 0x1p-32;
 }

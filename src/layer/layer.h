@@ -1,21 +1,27 @@
 /* What a layer type is, and what it may rely on.
  *
- * A layer type is one file in src/layer and one line in src/layer/layers.def. The file holds the configuration struct,
- * its option table and one exported constant `cvy_layer_<name>`. The net calls
+ * A layer type is one file in src/layer and one line in src/layer/layers.def. The file holds the
+ * configuration struct, its option table and one exported constant `cvy_layer_<name>`. The net calls
  *
- *   plan      once: from the input shapes it works out the output shape, declares the parameters, and says what
- *             backward will read and how much scratch is needed. It may store derived values in its config.
+ *   plan      once: from the input shapes it works out the output shape, declares the parameters, and says
+ *             what backward will read and how much scratch is needed. It may store derived values in its
+ *             config.
  *   forward   y from x, for one microbatch.
  *   backward  dx and the parameters' gradients from dy, for the microbatch that forward saw last.
  *
- * Layout: activations are N H W C, contiguous, float; filters [kh][kw][cin][cout]. All shapes of a call are those of the
- * plan. forward and backward overwrite their outputs (gradients of parameters too), allocate nothing, cannot fail, and
- * compute the same bits for any number of threads (cvy_parallel over tasks of fixed shape).
- */
+ * A layer does not always learn, and nobody may want its dx: a network is also planned for evaluation, and
+ * layers can be frozen. The plan says so beforehand (`learns`, `gives_dx`), and a layer need not plan for
+ * what it will not be asked for. In backward it leaves out every gradient whose place is NULL. Backward is
+ * not called at all for a layer that neither has anything to learn nor gives a dx.
+ *
+ * Layout: activations are N H W C, contiguous, float; filters [kh][kw][cin][cout]. All shapes of a call are
+ * those of the plan. forward and backward overwrite their outputs (gradients of parameters too), allocate
+ * nothing, cannot fail, and compute the same bits for any number of threads (cvy_parallel over tasks of fixed
+ * shape). */
 #ifndef CVY_LAYER_LAYER_H
 #define CVY_LAYER_LAYER_H
 
-#include "base/base.h"
+#include "math/conv.h"
 
 struct cvy_kind; /* base/options.h */
 
@@ -52,29 +58,31 @@ typedef struct cvy_param_spec {
   int64_t dims[CVY_MAX_DIMS];
   cvy_init init;
   bool decays; /* weight decay applies (weights yes, biases no) */
-  /* Of the slices of its first dimension (cvy_peers) a rank holds its own, and hands their gradient to its peers' `learn`;
-   * a call's `grads` has none. */
+  /* A rank holds its own slices of the first dimension (cvy_peers) and hands their gradient to its peers'
+   * `learn`; a call's `grads` has none. */
   bool sharded;
-  /* 0: learnt. Else a running average: backward writes this microbatch's value where a gradient would go, and a step
-   * moves the parameter this share of the way to the mean over its microbatches. It does not depend on loss_scale. */
+  /* 0: the parameter is learnt. Else it is a running average: backward writes this microbatch's value where a
+   * gradient would go, and a step moves the parameter this share of the way to the mean over its
+   * microbatches. It does not depend on loss_scale. */
   double averaging;
 } cvy_param_spec;
 
-/* The ranks that train a network together, as a layer sees them that is split over them. A step's microbatches, and the
- * slices into which such a layer is cut, are the leaves of one tree that does not know how many ranks there are; a rank has
- * leaves / count neighbouring ones of both. All ranks run the same layers at the same time, each on its own microbatches. */
+/* The ranks that train a network together, as a layer sees them that is split over them. A step's
+ * microbatches, and the slices into which such a layer is cut, are the leaves of one tree that does not know
+ * how many ranks there are; a rank has leaves / count neighbouring ones of both. All ranks run the same
+ * layers at the same time, each on its own microbatches. */
 typedef struct cvy_peers {
   int64_t count, rank; /* ranks, and which this one is */
   int64_t leaves;
   int level_count;
   const int64_t *radix; /* [level_count], the first at the leaves; their product is `leaves` */
   void *context;
-  /* Each rank q gets the floats out + q * out_stride, and what q has for this one comes to in + q * in_stride; `count` each.
-   * All ranks call it; it returns when `in` is there and `out` may be changed. */
+  /* Each rank q gets the floats out + q * out_stride, and what q has for this one comes to in + q *
+   * in_stride; `count` each. All ranks call it; it returns when `in` is there and `out` may be changed. */
   void (*swap)(void *context, float *in, int64_t in_stride, const float *out, int64_t out_stride,
                int64_t count);
-  /* `gradient` is the step's, of `count` sharded parameters that lie at `params` and are not read again before the next step.
-   * Called by any thread. */
+  /* `gradient` is the step's, of `count` sharded parameters that lie at `params` and are not read again
+   * before the next step. Called by any thread. */
   void (*learn)(void *context, const float *params, const float *gradient, int64_t count);
 } cvy_peers;
 
@@ -92,11 +100,14 @@ typedef struct cvy_sliding {
   bool round_up;      /* a last window that the image does not fill counts too */
 } cvy_sliding;
 
-/* Filled by plan. The net has set the inputs and peers; everything else starts at zero. */
+/* The net sets the first part; the layer's plan fills the second, which starts at zero. */
 typedef struct cvy_layer_plan {
   int64_t input_count;
   cvy_shape x[CVY_MAX_INPUTS];
   const cvy_peers *peers; /* NULL: the layer is whole */
+  cvy_conv_choice convolution;
+  bool learns;   /* backward finds the parameters' gradients: it is to train, and not frozen */
+  bool gives_dx; /* backward finds the gradient of at least one input */
 
   cvy_shape y;
   int64_t param_count;
@@ -104,29 +115,32 @@ typedef struct cvy_layer_plan {
   cvy_sliding sliding;     /* a layer without a window leaves the kernel at 0 */
   bool can_rectify;        /* forward can put max(., 0) on its y */
   const char *algorithm;   /* NULL, or which of several it has chosen: "winograd" */
-  int64_t multiply_adds;   /* of forward, for the whole microbatch */
+  int64_t multiply_adds;   /* forward, for the whole microbatch */
   bool in_place;           /* y may be the same memory as x[0], and dx[0] the same as dy */
   bool backward_reads_x;   /* x must still be there in backward; with in_place it must not be set */
   bool backward_reads_y;   /* y must still be there in backward */
-  bool signs_of_y_suffice; /* of y backward reads the signs alone, and only where dy is not zero */
+  bool signs_of_y_suffice; /* backward reads no more of y than its signs, and only where dy is not zero */
   bool keeps_signs;        /* y has the sign of x[0] wherever dx[0] is not zero */
   int64_t class_count;     /* a loss: labels are -1 ... class_count - 1 */
   const char *untrainable; /* NULL, or why it could learn nothing from microbatches of this size */
   size_t state_bytes;      /* written by forward, read by backward */
-  size_t scratch_bytes;    /* once a call, free afterwards; shared by all threads */
-  size_t prepared_bytes;   /* what calls make of the parameters and later calls may use: see cvy_params_use */
-  size_t kept_bytes;       /* from a step's first forward to its last backward */
+  /* A net for evaluation has no state then: where backward never comes, forward does without. */
+  bool state_is_for_backward;
+  size_t scratch_bytes;  /* once a call, free afterwards; shared by all threads */
+  size_t prepared_bytes; /* what calls make of the parameters and later calls may use: see cvy_params_use */
+  size_t kept_bytes;     /* from a step's first forward to its last backward */
   size_t scratch_bytes_per_thread; /* cvy_layer_thread_scratch() gives a thread its own */
 } cvy_layer_plan;
 
-/* Whether what a layer prepares from its parameters is of use again. It saves time and changes nothing else. */
+/* Whether what a layer prepares from its parameters is of use again. It saves time and changes nothing
+ * else. */
 typedef enum cvy_params_use {
   CVY_PARAMS_ONCE, /* by the next pass they will have changed */
   CVY_PARAMS_KEEP, /* the next pass of this net has the same */
-  CVY_PARAMS_KEPT /* they are those of the pass before, which kept; backward is only called if it was then, too */
+  CVY_PARAMS_KEPT  /* they are those of the pass before, which kept; backward comes only if it came then */
 } cvy_params_use;
 
-/* For pass `index` of `count` that follow each other with the same parameters. */
+/* What pass `index` of `count` does that follow each other with the same parameters. */
 static inline cvy_params_use cvy_params_of_pass(int64_t index, int64_t count) {
   return count == 1 ? CVY_PARAMS_ONCE : index == 0 ? CVY_PARAMS_KEEP : CVY_PARAMS_KEPT;
 }
@@ -160,7 +174,8 @@ typedef struct cvy_layer_call {
   const float *dy;           /* backward; NULL for a loss */
   float *dx[CVY_MAX_INPUTS]; /* backward; NULL where nobody needs it */
   const float *params[CVY_MAX_PARAMS];
-  float *grads[CVY_MAX_PARAMS]; /* backward; NULL where sharded */
+  float *grads
+      [CVY_MAX_PARAMS]; /* backward; NULL where sharded, and all of them where the layer does not learn */
   void *state;
   bool rectify;   /* forward, where the plan can: y is max(y, 0), as a relu that follows in place wants it */
   void *prepared; /* plan->prepared_bytes, this layer's alone */
@@ -187,7 +202,8 @@ typedef struct cvy_layer_type {
   cvy_err (*plan)(cvy_layer_plan *plan, void *config) CVY_MUST_CHECK;
   void (*forward)(const cvy_layer_call *call);
   void (*backward)(const cvy_layer_call *call);
-  /* A loss: that of one image whose probabilities are `p`, which may be a mean; finite. As forward's, but for rounding. */
+  /* A loss: that of one image whose probabilities are `p`, which may be a mean; finite. As forward's, but for
+   * rounding. */
   double (*loss_of)(const void *config, const double *p, int64_t scores, int32_t label);
   /* What the summary says beside the sizes, "2 groups", "50 %"; may be NULL. */
   void (*describe)(char *out, size_t bytes, const void *config);

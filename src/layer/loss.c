@@ -1,3 +1,4 @@
+/* What the losses share: their option, their plan, and the loops over rows of scores. */
 #include "layer/loss.h"
 
 #include <string.h>

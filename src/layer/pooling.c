@@ -1,3 +1,4 @@
+/* What max_pool and average_pool share: the words of their options, and their plan. */
 #include "layer/pooling.h"
 
 const char *const cvy_global_words[] = {"global", NULL};

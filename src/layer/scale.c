@@ -46,7 +46,7 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
                                      .dims = {x.c},
                                      .init = {.method = CVY_INIT_CONSTANT, .value = self->bias_value}};
   plan->param_count = self->bias ? 2 : 1;
-  plan->backward_reads_x = true;
+  plan->backward_reads_x = plan->learns;
   plan->scratch_bytes = cvy_channels_sum_bytes(x) + sizeof(float) * (size_t)x.c;
   return CVY_OK;
 }
@@ -66,15 +66,19 @@ static void forward(const cvy_layer_call *call) {
   cvy_channels_map(call->y, NULL, call->x[0], &by_channel, call->plan->y);
 }
 
-static void backward(const cvy_layer_call *call) {
+static void find_gradients(const cvy_layer_call *call, const float *zeros) {
   const scale *self = call->config;
   const int64_t channels = call->plan->y.c;
-  const float *zeros = zeros_of(call);
   const double *sums = cvy_channels_sum(call->scratch, call->dy, call->x[0], zeros, call->plan->y);
   for (int64_t c = 0; c < channels; c++) {
     call->grads[0][c] = (float)sums[channels + c];
     if (self->bias) call->grads[1][c] = (float)sums[c];
   }
+}
+
+static void backward(const cvy_layer_call *call) {
+  const float *zeros = zeros_of(call);
+  if (call->plan->learns) find_gradients(call, zeros);
   const cvy_affine by_channel = {.centre = zeros, .slope = call->params[0], .offset = zeros};
   if (call->dx[0]) cvy_channels_map(call->dx[0], NULL, call->dy, &by_channel, call->plan->y);
 }

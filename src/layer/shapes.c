@@ -1,3 +1,4 @@
+/* Checks of shapes, and where windows lie. */
 #include "layer/shapes.h"
 
 const char *const cvy_padding_words[] = {"same", "valid", NULL};

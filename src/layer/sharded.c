@@ -1,27 +1,30 @@
 /* Y = X W with W [features][outputs] split over the ranks by rows.
  *
- * W's rows, and with them the columns of X, are cut into as many slices as the step has microbatches: the leaves of the
- * recipe's tree. A rank owns as many neighbouring slices as it has microbatches. Every product is that of one microbatch and
- * one slice, and Y is the sum of the slices' products along the tree, so at any number of ranks the bits are the same. The
- * ranks process their j-th microbatches at the same time:
+ * W's rows, and with them the columns of X, are cut into as many slices as the step has microbatches: the
+ * leaves of the recipe's tree. A rank owns as many neighbouring slices as it has microbatches. Every product
+ * is that of one microbatch and one slice, and Y is the sum of the slices' products along the tree, so at any
+ * number of ranks the bits are the same. The ranks process their j-th microbatches at the same time:
  *
- *   forward   each sends the columns of its X to their owners, multiplies its slices of all ranks' X, sums the products of
- *             its own slices along the tree, sends each rank that part of its Y, and sums the P parts that it gets along
- *             the rest of the tree.
- *   backward  each sends its dY to all, multiplies all dY by its slices' transpose, and sends the columns of dX home.
- *   after the last microbatch   dW = X^T dY of a rank's rows and all of the step's images is a single product: what was sent
- *             is kept for it. It is made in blocks that stay in the cache and are used at once, so there is no array of
- *             gradients, and no sum of gradients over microbatches.
+ *   forward   each sends the columns of its X to their owners, multiplies its slices of all ranks' X, sums
+ *             the products of its own slices along the tree, sends each rank that part of its Y, and sums the
+ *             P parts that it gets along the rest of the tree.
+ *   backward  each sends its dY to all, multiplies all dY by its slices' transpose, and sends the columns of
+ *             dX home.
+ *   after the last microbatch   dW = X^T dY of a rank's rows and all of the step's images is a single
+ *             product: what was sent is kept for it. It is made in blocks that stay in the cache and are used
+ *             at once, so there is no array of gradients, and no sum of gradients over microbatches.
  *
- * For a batch of B images a rank sends 2 (P-1)/P (B outputs + B features / P) floats, where replicas send
- * 2 (P-1)/P features outputs: of VGG's fc6 at 8 ranks x 16 images 6.5 MB in place of 719. Splitting the columns of W would
- * exchange features and outputs in this formula, and fully connected layers have more features than outputs, as a rule.
- * Krizhevsky 2014 ("One weird trick for parallelizing convolutional neural networks") splits such layers by columns.
- * Replicas that send X and dY, of which each makes the whole dW (sufficient factors: Xie et al. 2016, "Lighter-communication
- * distributed machine learning via sufficient factor broadcasting"), send (P-1)/P B (features + outputs) floats, 13 MB there,
- * and each then multiplies for all B images: P times the work for dW, and the whole update.
+ * For a batch of B images a rank sends 2 (P-1)/P (B outputs + B features / P) floats, where replicas send 2
+ * (P-1)/P features outputs: of VGG's fc6 at 8 ranks x 16 images 6.5 MB in place of 719. Splitting the columns
+ * of W would exchange features and outputs in this formula, and fully connected layers have more features
+ * than outputs, as a rule. Krizhevsky 2014 ("One weird trick for parallelizing convolutional neural
+ * networks") splits such layers by columns. Replicas that send X and dY, of which each makes the whole dW
+ * (sufficient factors: Xie et al. 2016, "Lighter-communication distributed machine learning via sufficient
+ * factor broadcasting"), send (P-1)/P B (features + outputs) floats, 13 MB there, and each then multiplies
+ * for all B images: P times the work for dW, and the whole update.
  *
- * Messages hold a slice's columns as [n][widest], where the last column of a narrower slice counts for nothing. */
+ * Messages hold a slice's columns as [n][widest], where the last column of a narrower slice counts for
+ * nothing. */
 #include "layer/sharded.h"
 
 #include "base/count.h"
@@ -94,8 +97,8 @@ cvy_err cvy_sharded_plan(cvy_layer_plan *plan) {
   if (s.features < leaves)
     return cvy_error(
         CVY_E_INPUT,
-        "an input of %lld numbers an image cannot be split as 'parallel: sharded' does it, into one slice for each of "
-        "the %lld microbatches of a step; 'parallel: replicated' would be right",
+        "an input of %lld numbers an image cannot be split as 'parallel: sharded' does it, into one slice "
+        "for each of the %lld microbatches of a step; 'parallel: replicated' would be right",
         (long long)s.features, (long long)leaves);
   const int64_t exchanged = 2 * leaves * s.n * s.widest + (leaves + s.peers->count) * s.n * s.outputs;
   const int64_t kept = s.own * leaves * s.n * s.widest + leaves * s.n * s.outputs;
@@ -112,8 +115,8 @@ cvy_err cvy_sharded_plan(cvy_layer_plan *plan) {
 /* What a message costs before its first byte: 0.1 ms at 10 Gbit/s, in floats. */
 static const double message_floats = 32768;
 
-/* At the smallest number of ranks, where replicas do best. They may hide what they send behind backward, so splitting has to
- * send half of it or less. */
+/* Compares at the smallest number of ranks, where replicas do best. They may hide what they send behind
+ * backward, so splitting has to send half of it or less. */
 bool cvy_sharded_pays(const cvy_peers *peers, int64_t microbatch, int64_t features, int64_t outputs) {
   if (peers->level_count == 0 || features < peers->leaves) return false;
   const double ranks = (double)peers->radix[peers->level_count - 1];
@@ -190,7 +193,7 @@ static void multiply(const void *context, int64_t index, int thread) {
              factor(weights_of(s, slice) + column, s->outputs, false), s->n, columns, width, 1, 0);
 }
 
-/* Of `count` vectors that lie `stride` apart: into the first, along the tree's levels from `level` on. */
+/* Sums `count` vectors that lie `stride` apart into the first, along the tree's levels from `level` on. */
 static void sum_along(const cvy_peers *peers, int level, float *vectors, int64_t stride, int64_t count,
                       int64_t length) {
   for (int64_t apart = 1; apart < count; apart *= peers->radix[level++])

@@ -1,7 +1,7 @@
-/* Sigmoid and cross-entropy in one layer: y = 1 / (1 + exp(-x)), each score by itself. The loss of a score is -log(y)
- * where its class is there and -log(1 - y) where it is not: log(1 + exp(z)) with z = -x or x, computed as
- * max(z, 0) + log1p(exp(-|z|)), which neither overflows nor loses what is small. An image's is the sum over its
- * scores. */
+/* Sigmoid and cross-entropy in one layer: y = 1 / (1 + exp(-x)), each score by itself. The loss of a score is
+ * -log(y) where its class is there and -log(1 - y) where it is not: log(1 + exp(z)) with z = -x or x,
+ * computed as max(z, 0) + log1p(exp(-|z|)), which neither overflows nor loses what is small. An image's is
+ * the sum over its scores. */
 #include "layer/loss.h"
 
 #include <math.h>
@@ -27,7 +27,8 @@ static void forward(const cvy_layer_call *call) {
   cvy_loss_forward(call, forward_row);
 }
 
-/* Probabilities are rounded to floats: what is nearer to 0 or 1 than their spacing there counts as so far away. */
+/* Probabilities are rounded to floats: what is nearer to 0 or 1 than their spacing there counts as so far
+ * away. */
 static double loss_of(const void *config, const double *p, int64_t scores, int32_t label) {
   double loss = 0;
   for (int64_t c = 0; c < scores; c++) {

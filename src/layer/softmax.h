@@ -4,8 +4,8 @@
 
 #include "layer/shapes.h"
 
-/* y = exp(x - largest) / sum, where sum = sum(exp(x - largest)): nothing overflows. y may be x; a NaN makes the
- * whole row NaN. */
+/* y = exp(x - largest) / sum, where sum = sum(exp(x - largest)): nothing overflows. y may be x; a NaN makes
+ * the whole row NaN. */
 typedef struct cvy_softmax_sum {
   float largest;
   double sum;

@@ -1,8 +1,6 @@
 /* The choice of algorithm: the first in the table that serves the shape. */
 #include "math/conv.h"
 
-#include <string.h>
-
 extern const cvy_conv_algorithm cvy_conv_winograd, cvy_conv_direct, cvy_conv_gemm;
 
 /* Fastest first. The last one serves every shape. */
@@ -14,23 +12,25 @@ static size_t larger(size_t a, size_t b) {
 
 const char *const cvy_conv_words[] = {[CVY_CONV_AUTO] = "auto", [CVY_CONV_PLAIN] = "gemm", NULL};
 
-static const char *only = NULL;
-
-void cvy_conv_use(cvy_conv_choice choice) {
-  only = choice == CVY_CONV_PLAIN ? cvy_conv_gemm.name : NULL;
+static void choose_way(cvy_conv_way *way, const cvy_conv_shape *shape, cvy_conv_choice choice,
+                       cvy_conv_pass pass) {
+  for (int64_t i = 0; !way->algorithm; i++) {
+    CVY_CHECK(i < CVY_COUNT(algorithms));
+    if (choice == CVY_CONV_PLAIN && algorithms[i] != &cvy_conv_gemm) continue;
+    if (algorithms[i]->plan(way, shape, pass)) way->algorithm = algorithms[i];
+  }
 }
 
-void cvy_conv_plan_make(cvy_conv_plan *plan, const cvy_conv_shape *shape) {
+void cvy_conv_plan_make(cvy_conv_plan *plan, const cvy_conv_shape *shape, cvy_conv_choice choice,
+                        unsigned passes) {
   const int64_t groups = shape->groups;
   CVY_CHECK(groups >= 1 && shape->k % groups == 0 && shape->window.c % groups == 0);
+  CVY_CHECK(passes & CVY_CONV_ONLY(CVY_CONV_FORWARD));
   *plan = (cvy_conv_plan){.shape = *shape};
   for (cvy_conv_pass pass = 0; pass < CVY_CONV_PASSES; pass++) {
     cvy_conv_way *way = &plan->ways[pass];
-    for (int64_t i = 0; !way->algorithm; i++) {
-      CVY_CHECK(i < CVY_COUNT(algorithms));
-      if (only && strcmp(algorithms[i]->name, only) != 0) continue;
-      if (algorithms[i]->plan(way, shape, pass)) way->algorithm = algorithms[i];
-    }
+    if (!(passes & CVY_CONV_ONLY(pass))) continue;
+    choose_way(way, shape, choice, pass);
     plan->scratch_bytes = larger(plan->scratch_bytes, way->scratch_bytes);
     plan->scratch_bytes_per_thread = larger(plan->scratch_bytes_per_thread, way->scratch_bytes_per_thread);
     way->prepared_at = plan->prepared_bytes;
@@ -47,6 +47,7 @@ size_t cvy_conv_scratch_bytes(const cvy_conv_plan *plan, int threads) {
 }
 
 void cvy_conv_run(const cvy_conv_plan *plan, cvy_conv_pass pass, const cvy_conv_arrays *arrays) {
+  CVY_CHECK(plan->ways[pass].algorithm);
   plan->ways[pass].algorithm->run[pass](plan, arrays);
 }
 

@@ -2,15 +2,15 @@
  *
  *   y[n,i,j,k] = bias[k] + sum over a,b,c of x[n, i*stride_h - top + a, j*stride_w - left + b, c] f[a,b,c,k]
  *
- * x [n][h][w][c], filters [r][s][c][k], y [n][oh][ow][k]; outside the image x is zero. In groups, channels and
- * filters are cut into as many equal runs, and the filters of a run see the channels of its number only
- * (Krizhevsky et al. 2012, the two towers; as many groups as channels: depthwise): filters [r][s][c/groups][k].
+ * x [n][h][w][c], filters [r][s][c][k], y [n][oh][ow][k]; outside the image x is zero. In groups, channels
+ * and filters are cut into as many equal runs, and the filters of a run see the channels of its number only
+ * (Krizhevsky et al. 2012, the two towers; as many groups as channels: depthwise): filters
+ * [r][s][c/groups][k].
  *
  * This header is the seam behind which algorithms change: a plan holds, for each of the three passes, the
  * algorithm that serves its shape and how the work is cut into tasks. All of that follows from the shape
  * alone, so the bits do not depend on threads or on timing. A new algorithm is one file and one line of the
- * table in conv.c.
- */
+ * table in conv.c. */
 #ifndef CVY_MATH_CONV_H
 #define CVY_MATH_CONV_H
 
@@ -45,7 +45,7 @@ typedef struct cvy_conv_plan {
   /* The largest over the passes. `scratch` of the calls below is cvy_aligned(scratch_bytes) and after it
    * cvy_aligned(scratch_bytes_per_thread) for each thread, 64-byte aligned. */
   size_t scratch_bytes, scratch_bytes_per_thread;
-  /* What is worth keeping from call to call while the filters stay the same, of forward and backward data together. */
+  /* What is worth keeping from call to call while the filters stay the same, by all passes together. */
   size_t prepared_bytes;
 } cvy_conv_plan;
 
@@ -66,24 +66,29 @@ typedef struct cvy_conv_algorithm {
   void (*run[CVY_CONV_PASSES])(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays);
 } cvy_conv_algorithm;
 
-/* What plans made from now on may choose from: the fastest algorithm for each shape, or im2col and a matrix product for
- * all. For the whole process, as it changes the bits of a run: the recipe says which. */
+/* What a plan may choose from: the fastest algorithm for each shape, or im2col and a matrix product for all.
+ * It changes the bits of a run, so the recipe says which. */
 typedef enum cvy_conv_choice { CVY_CONV_AUTO, CVY_CONV_PLAIN } cvy_conv_choice;
 extern const char *const cvy_conv_words[]; /* "auto", "gemm" */
-void cvy_conv_use(cvy_conv_choice choice);
 
-/* The shape has been checked: window->oh, ow >= 1, sizes that multiply without overflow. Fatal if the groups
- * are not equal. */
-void cvy_conv_plan_make(cvy_conv_plan *plan, const cvy_conv_shape *shape);
-/* The name of forward's algorithm; backward data of a first layer, which nobody runs, and of very small images may have
+/* Sets of passes. */
+#define CVY_CONV_ONLY(pass) (1u << (pass))
+enum { CVY_CONV_ALL = CVY_CONV_ONLY(CVY_CONV_PASSES) - 1 };
+
+/* Plans the passes that are in the set `passes`; forward must be. How a pass is run does not depend on the
+ * others, and what a plan leaves out takes no scratch. The shape has been checked: window->oh, ow >= 1, sizes
+ * that multiply without overflow. Fatal if the groups are not equal. */
+void cvy_conv_plan_make(cvy_conv_plan *plan, const cvy_conv_shape *shape, cvy_conv_choice choice,
+                        unsigned passes);
+/* The name of forward's algorithm; backward data of a first layer and of very small images may have
  * another. */
 const char *cvy_conv_describe(const cvy_conv_plan *plan);
 size_t cvy_conv_scratch_bytes(const cvy_conv_plan *plan, int threads);
 
-/* bias, dbias [k] may be NULL. All outputs are overwritten. */
+/* bias, dbias [k] may be NULL. All outputs are overwritten. Fatal if the pass has not been planned. */
 void cvy_conv_run(const cvy_conv_plan *plan, cvy_conv_pass pass, const cvy_conv_arrays *arrays);
 
-/* The same, with nothing kept. */
+/* One pass each, with nothing kept from call to call. */
 void cvy_conv_forward(const cvy_conv_plan *plan, float *y, const float *x, const float *filters,
                       const float *bias, void *scratch);
 void cvy_conv_backward_data(const cvy_conv_plan *plan, float *dx, const float *dy, const float *filters,
@@ -91,7 +96,7 @@ void cvy_conv_backward_data(const cvy_conv_plan *plan, float *dx, const float *d
 void cvy_conv_backward_filters(const cvy_conv_plan *plan, float *dfilters, float *dbias, const float *x,
                                const float *dy, void *scratch);
 
-/* For algorithms: this thread's own part of the scratch. */
+/* This thread's own part of the scratch, for algorithms. */
 static inline void *cvy_conv_thread_scratch(const cvy_conv_plan *plan, void *scratch, int thread) {
   return (char *)scratch + cvy_aligned(plan->scratch_bytes) +
          (size_t)thread * cvy_aligned(plan->scratch_bytes_per_thread);

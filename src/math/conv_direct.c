@@ -1,9 +1,10 @@
 /* Convolution of images of few channels, a network's first layer, straight from the image (math/direct.h).
  *
- * Under a line (a row of output pixels) each row of a filter sees s*c neighbouring floats, and the next output pixel those
- * that lie stride*c floats further on: a matrix whose rows overlap, in place. Only a padded image is copied, a few lines at
- * a time. Forward sums y [ow][k] of a line over the r rows of the filters; backward sums a row of dfilters [s*c][k] over
- * lines and pixels. With few channels im2col's copies cost as much as the product, and the product is too thin for BLAS. */
+ * Under a line (a row of output pixels) each row of a filter sees s*c neighbouring floats, and the next
+ * output pixel those that lie stride*c floats further on: a matrix whose rows overlap, in place. Only a
+ * padded image is copied, a few lines at a time. Forward sums y [ow][k] of a line over the r rows of the
+ * filters; backward sums a row of dfilters [s*c][k] over lines and pixels. With few channels im2col's copies
+ * cost as much as the product, and the product is too thin for BLAS. */
 #include "base/count.h"
 #include "math/conv_shares.h"
 #include "math/direct.h"

@@ -1,3 +1,4 @@
+/* The filters' gradient as a sum of shares: how many there are, where they lie, and how they are added. */
 #include "math/conv_shares.h"
 
 #include "base/count.h"

@@ -1,6 +1,6 @@
-/* The gradient of the filters is a sum over lines (rows of output pixels, counted through the microbatch). For algorithms
- * that cut it into shares: each share is summed by a task of its own, into a copy of its own, and the copies are added in
- * their order. The number of shares follows from the shape. */
+/* The gradient of the filters is a sum over lines (rows of output pixels, counted through the microbatch).
+ * For algorithms that cut it into shares: each share is summed by a task of its own, into a copy of its own,
+ * and the copies are added in their order. The number of shares follows from the shape. */
 #ifndef CVY_MATH_CONV_SHARES_H
 #define CVY_MATH_CONV_SHARES_H
 

@@ -1,11 +1,12 @@
 /* Convolution of 3x3 and 5x5 filters at stride 1 by Winograd's minimal filtering (math/winograd.h).
  *
- * Images are cut into tiles of m x m output pixels, m = 7 - filter side. A block of tiles goes through three phases, each
- * shared out among the threads: its 6x6 input tiles are transformed to V [36][tiles][in], each of the 36 positions is one
- * matrix product (math/direct.h) with the filters' transform U [36][in][out], and the products M [36][tiles][out] are
- * transformed back. Backward data is the same with dy for x, the filters' axes swapped and the filters turned, whose
- * transform is U with its positions in another order. The gradient of the filters is [36][c][k], the sum over tiles of
- * V^T D with D the transform of dy's m x m tiles. U and D are stored in panels, as the products read them.
+ * Images are cut into tiles of m x m output pixels, m = 7 - filter side. A block of tiles goes through three
+ * phases, each shared out among the threads: its 6x6 input tiles are transformed to V [36][tiles][in], each
+ * of the 36 positions is one matrix product (math/direct.h) with the filters' transform U [36][in][out], and
+ * the products M [36][tiles][out] are transformed back. Backward data is the same with dy for x, the filters'
+ * axes swapped and the filters turned, whose transform is U with its positions in another order. The gradient
+ * of the filters is [36][c][k], the sum over tiles of V^T D with D the transform of dy's m x m tiles. U and D
+ * are stored in panels, as the products read them.
  *
  * Groups take their turn, each with its own channels, filters and columns.
  *
@@ -20,9 +21,9 @@
 #include <string.h>
 
 enum { TILE = CVY_WINOGRAD_TILE, POSITIONS = CVY_WINOGRAD_POSITIONS, MOST_PIXELS = TILE * TILE };
-/* Each block of tiles goes once through the 36 matrices of the filters, reading U or adding to the gradient's products.
- * Where these stay in the third-level cache blocks are small, for V and M to stay in the second; where they do not, the
- * larger a block is, the less often they come from memory. */
+/* Each block of tiles goes once through the 36 matrices of the filters, reading U or adding to the gradient's
+ * products. Where these stay in the third-level cache blocks are small, for V and M to stay in the second;
+ * where they do not, the larger a block is, the less often they come from memory. */
 enum {
   NEAR_BYTES = 16 << 20,
   NEAR_TILES = 64,
@@ -31,14 +32,16 @@ enum {
 };
 /* The gradient of so many filters goes through BLAS, which keeps more of the sums in its cache. */
 enum { MOST_DIRECT = 65536 };
-/* In multiplications, for a channel and a filter: see pays. */
+/* Multiplications for a channel and a filter: see pays. */
 enum { FILTER_COST = 600 };
-/* With so few tiles the filters' transform costs more than a tenth of a pass. Kept, it takes four times their memory. */
+/* With so few tiles the filters' transform costs more than a tenth of a pass. Kept, it takes four times their
+ * memory. */
 enum { KEPT_BELOW = 128 };
 /* Sums are cut into runs of so many products, which keeps their rounding below that of the transforms. */
 enum { SUM_DEPTH = 128 };
 enum { TILES_OF_TASK = 8, ROWS_OF_TASK = 16, SWAPPED_OF_TASK = 128, CHANNELS_AT_ONCE = 16 };
-/* Matrices of the 36 positions lie a few cache lines out of step, or they would all fall into the same sets. */
+/* Matrices of the 36 positions lie a few cache lines out of step, or they would all fall into the same
+ * sets. */
 enum { SKEW = 32 };
 
 /* Floats from one position to the next of a matrix of `count`. */
@@ -46,8 +49,9 @@ static int64_t skewed(int64_t count) {
   return cvy_pieces(count, 16) * 16 + SKEW;
 }
 
-/* One of the two images that a convolution relates, and how tiles lie on it: tile (i, j) begins at pixel
- * (i*m - top, j*m - left). Its c channels are those of a group, and stand `pitch` floats apart from pixel to pixel. */
+/* One of the two images that a convolution relates, and how tiles lie on it: tile (i, j) begins at pixel (i*m
+ * - top, j*m - left). Its c channels are those of a group, and stand `pitch` floats apart from pixel to
+ * pixel. */
 typedef struct side {
   int64_t h, w, c, pitch;
   int64_t top, left;
@@ -108,8 +112,8 @@ static scratch scratch_of(int64_t block, int64_t in, int64_t out, float *memory)
 
 /* ---- plan ---- */
 
-/* Multiplications for a channel and a filter, here and in a plain sum, whose products cost a fifth more. The fixed part is
- * the filters' way through the memory: written once and read once, 36 numbers for each. */
+/* Multiplications for a channel and a filter, here and in a plain sum, whose products cost a fifth more. The
+ * fixed part is the filters' way through the memory: written once and read once, 36 numbers for each. */
 static bool pays(const cvy_conv_shape *shape, const tiling *t) {
   const cvy_window *g = &shape->window;
   return 10 * (t->count * POSITIONS + FILTER_COST) <= 8 * shape->n * g->oh * g->ow * g->r * g->s;
@@ -285,7 +289,7 @@ static void transform_gradients(const void *context, int64_t index, int thread) 
 
 /* ---- filters ---- */
 
-/* Of the group's input channel c: its taps are r*r rows of k floats. */
+/* Points at the taps of the group's input channel c, which are r*r rows of k floats. */
 static void point_at_taps(const float **pixels, const float *filters, const job *j, int64_t c) {
   for (int64_t tap = 0; tap < j->tiles.r * j->tiles.r; tap++)
     pixels[tap] = filters + (tap * j->c + c) * j->shape->k;
@@ -302,7 +306,8 @@ static void transform_filters(const void *context, int64_t index, int thread) {
   }
 }
 
-/* With the axes swapped: U [36][k][c], of the filters first ... first+count-1 and `wide` channels of a panel. */
+/* Makes U [36][k][c], whose axes are swapped, of the filters first ... first+count-1 and `wide` channels of a
+ * panel. */
 static void transform_swapped(const job *j, cvy_panel panel, int64_t channel, int64_t wide, int64_t first,
                               int64_t count) {
   const cvy_kernels *kernels = cvy_kernels_get();

@@ -1,14 +1,16 @@
-/* Sums of products that stay in registers: the matrix product of convolutions, which copies neither of its factors.
+/* Sums of products that stay in registers: the matrix product of convolutions, which copies neither of its
+ * factors.
  *
  *   c[i][j] = start[i][j] + sum over o < outer, p < inner of
  *             a[i*a_row + o*a_outer + p*a_inner] * b[o*b_outer + p*b_inner + j]
  *
- * for i < rows, j < columns, of which there are CVY_DIRECT_LEAST_COLUMNS at least. Rows of A may overlap, as patches do.
- * The sum is in the order of o and p, and start is added last. It may be c, or NULL for zeros; c_row, start_row: floats
- * from row to row.
+ * for i < rows, j < columns, of which there are CVY_DIRECT_LEAST_COLUMNS at least. Rows of A may overlap, as
+ * patches do. The sum is in the order of o and p, and start is added last. It may be c, or NULL for zeros;
+ * c_row, start_row: floats from row to row.
  *
- * The columns are taken in panels, a few registers wide, that share B in the first-level cache while A goes by. A B that is
- * used often is best stored panel after panel, each [outer][inner][width], and multiplied panel by panel. */
+ * The columns are taken in panels, a few registers wide, that share B in the first-level cache while A goes
+ * by. A B that is used often is best stored panel after panel, each [outer][inner][width], and multiplied
+ * panel by panel. */
 #ifndef CVY_MATH_DIRECT_H
 #define CVY_MATH_DIRECT_H
 
@@ -35,8 +37,9 @@ typedef struct cvy_direct_kernels {
   void (*fence)(void); /* after a task that streams, before others read what it wrote */
 } cvy_direct_kernels;
 
-/* Whether to write `count` floats of rows of `columns` at `to` past the caches: they are too many for any of it to be there
- * still when it is read, and registers lie on cache lines. The numbers are the same either way. */
+/* Whether to write `count` floats of rows of `columns` at `to` past the caches: they are too many for any of
+ * it to be there still when it is read, and registers lie on cache lines. The numbers are the same either
+ * way. */
 static inline bool cvy_streams(const float *to, int64_t count, int64_t columns) {
   return count >= CVY_STREAMS_FROM && columns % 16 == 0 && (uintptr_t)to % 64 == 0;
 }
@@ -49,7 +52,8 @@ static inline int64_t cvy_panel_count(const cvy_direct_kernels *kernels, int64_t
   return cvy_pieces(cvy_pieces(columns, kernels->lanes), kernels->wide);
 }
 
-/* Registers are shared out evenly; with two at least in the last panel, its last one can reach back if it is not full. */
+/* Registers are shared out evenly; with two at least in the last panel, its last one can reach back if it is
+ * not full. */
 static inline cvy_panel cvy_panel_at(const cvy_direct_kernels *kernels, int64_t columns, int64_t index) {
   const int64_t registers = cvy_pieces(columns, kernels->lanes);
   const int64_t panels = cvy_panel_count(kernels, columns);

@@ -71,11 +71,11 @@ static void run_block(const void *context, int64_t index, int thread) {
            cvy_smaller(p->columns, p->n - column), p->k, p->alpha, p->beta);
 }
 
-/* A large C that is a sum of few products, as the gradient of a fully connected layer's weights, costs its way to memory.
- * BLAS reads it there before it writes it; here whole rows are written past the caches. */
+/* A large C that is a sum of few products, as the gradient of a fully connected layer's weights, costs its
+ * way to memory. BLAS reads it there before it writes it; here whole rows are written past the caches. */
 enum { THIN_DEPTH = 128, THIN_ROWS = 96 };
 
-/* By the shape alone, as BLAS would round otherwise. */
+/* The shape alone decides, as BLAS would round otherwise. */
 static bool is_thin(const product *p) {
   return p->a.transposed && !p->b.transposed && p->alpha == 1 && p->beta == 0 && p->k <= THIN_DEPTH &&
          p->n >= CVY_DIRECT_LEAST_COLUMNS && p->m * p->n >= CVY_STREAMS_FROM;

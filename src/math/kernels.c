@@ -45,8 +45,8 @@ static void axpy(float *y, float factor, const float *x, int64_t count) {
   for (int64_t i = 0; i < count; i++) y[i] += factor * x[i];
 }
 
-/* A square block at a time, so that neither side leaves its cache lines half used. Rows far apart are not fetched ahead by
- * the processor itself. */
+/* A square block at a time, so that neither side leaves its cache lines half used. Rows far apart are not
+ * fetched ahead by the processor itself. */
 static void transpose_block(float *y, const float *x, int64_t rows, int64_t x_row) {
   float columns[LANES][LANES];
   for (int64_t i = 0; i < LANES; i++) {
@@ -451,7 +451,7 @@ static void max_pool_forward(float *y, void *winner, const float *x, const cvy_w
     }
 }
 
-/* From the corner of a window to one of its places. */
+/* How far it is from the corner of a window to one of its places. */
 static inline int64_t place_offset(const cvy_window *g, int64_t place) {
   return (place / g->s * g->w + place % g->s) * g->c;
 }

@@ -1,9 +1,8 @@
 /* Loops over channels and elements, compiled once for each instruction set (src/math/kernels.c) and chosen
  * when the program runs. Results do not depend on the instruction set, to the last bit: sums keep the order
- * that is written here, nothing is contracted to fused multiply-adds (the matrix product of `direct` is the exception). Outputs come first. In the elementwise
- * kernels (those with `count`) an output may be the same array as an input; other overlaps are not allowed.
- * Nothing here is parallel or allocates.
- */
+ * that is written here, nothing is contracted to fused multiply-adds (the matrix product of `direct` is the
+ * exception). Outputs come first. In the elementwise kernels (those with `count`) an output may be the same
+ * array as an input; other overlaps are not allowed. Nothing here is parallel or allocates. */
 #ifndef CVY_MATH_KERNELS_H
 #define CVY_MATH_KERNELS_H
 
@@ -36,7 +35,8 @@ static inline int64_t cvy_lrn_scratch_count(int64_t channels, const cvy_lrn *lrn
   return 4 * channels + lrn->size;
 }
 
-/* Bytes in which max_pool_forward notes a place of the window: one, unless it has more places than that holds. */
+/* Bytes in which max_pool_forward notes a place of the window: one, unless it has more places than that
+ * holds. */
 static inline size_t cvy_place_bytes(const cvy_window *window) {
   return window->r * window->s <= UINT8_MAX + 1 ? sizeof(uint8_t) : sizeof(uint16_t);
 }

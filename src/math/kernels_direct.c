@@ -1,7 +1,9 @@
-/* Compiled once for each instruction set, as kernels.c is: CVY_DIRECT_KERNELS is the name of this set's table.
+/* Compiled once for each instruction set, as kernels.c is: CVY_DIRECT_KERNELS is the name of this set's
+ * table.
  *
- * A tile of C, some rows by up to WIDE registers, is summed whole before it is stored; each product of it takes a number of A, spread
- * over a register, and a register of B. This file may be contracted to fused multiply-adds. */
+ * A tile of C, some rows by up to WIDE registers, is summed whole before it is stored; each product of it
+ * takes a number of A, spread over a register, and a register of B. This file may be contracted to fused
+ * multiply-adds. */
 #include "math/direct.h"
 #include "math/lanes.h"
 
@@ -71,7 +73,8 @@ typedef void (*tile_function)(const cvy_direct_product *s, int64_t row, const in
 EVERY_TILE(TILE)
 static const tile_function tiles[WIDE][MOST_ROWS] = {EVERY_TILE(ENTRY)};
 
-/* The last register reaches back over its neighbour's columns where it would not be full: both store the same. */
+/* The last register reaches back over its neighbour's columns where it would not be full: both store the
+ * same. */
 static void multiply_panel(const cvy_direct_product *s, cvy_panel panel) {
   int64_t at[WIDE] = {0}, wide = 0;
   for (int64_t column = 0; column < panel.width; column += LANES) {

@@ -1,7 +1,8 @@
-/* Compiled once for each instruction set, as kernels.c is: CVY_WINOGRAD_KERNELS is the name of this set's table.
+/* Compiled once for each instruction set, as kernels.c is: CVY_WINOGRAD_KERNELS is the name of this set's
+ * table.
  *
- * A block of LANES channels of a whole tile is worked on at a time, so that everything between its loads and its stores
- * stays in registers and the first-level cache. */
+ * A block of LANES channels of a whole tile is worked on at a time, so that everything between its loads and
+ * its stores stays in registers and the first-level cache. */
 #include "math/lanes.h"
 #include "math/winograd.h"
 
@@ -126,8 +127,8 @@ ALWAYS_INLINE void reduce_block(float *const *pixels, const float *in, int64_t s
 
 /* ---- all channels ---- */
 
-/* Where blocks begin. The last one reaches back over its neighbour, so that it is whole, and writes the same numbers again;
- * only where there are too few channels for any block is a part of one worked on. */
+/* Where blocks begin. The last one reaches back over its neighbour, so that it is whole, and writes the same
+ * numbers again; only where there are too few channels for any block is a part of one worked on. */
 ALWAYS_INLINE int64_t block_at(int64_t c, int64_t channels) {
   return c + LANES <= channels ? c : channels - LANES;
 }

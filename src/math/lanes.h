@@ -1,4 +1,4 @@
-/* For the files that are compiled once for each instruction set: a register of floats. */
+/* A register of floats, for the files that are compiled once for each instruction set. */
 #ifndef CVY_MATH_LANES_H
 #define CVY_MATH_LANES_H
 
@@ -32,13 +32,13 @@ ALWAYS_INLINE void store(float *to, lanes value) {
   memcpy(to, &value, sizeof value);
 }
 
-/* As kernels.c's relu_forward. */
+/* Does what kernels.c's relu_forward does. */
 ALWAYS_INLINE lanes rectified(lanes value) {
   return (lanes)((lane_bits)value & ~(value < (lanes){0}));
 }
 
-/* Past the caches, for what is too large to be found there again: the line is not read first. `to` is a multiple of a
- * register. Other threads see it after a fence. */
+/* Writes past the caches what is too large to be found there again: the line is not read first. `to` is a
+ * multiple of a register. Other threads see it after a fence. */
 ALWAYS_INLINE void stream(float *to, lanes value) {
 #if defined(__AVX512F__)
   _mm512_stream_ps(to, (__m512)value);

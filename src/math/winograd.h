@@ -1,15 +1,18 @@
-/* Winograd's minimal filtering (Winograd 1980; Lavin & Gray 2016) on tiles of 6x6: F(4x4, 3x3) and F(2x2, 5x5).
+/* Winograd's minimal filtering (Winograd 1980; Lavin & Gray 2016) on tiles of 6x6: F(4x4, 3x3) and F(2x2,
+ * 5x5).
  *
- * With matrices B^T (6x6), G (6 x filter), A^T (out x 6):  Y = A^T [ (G f G^T) . (B^T d B) ] A. The interpolation points
- * are 0, +-3/4, +-4/3 and infinity: their products stay near one, which halves the rounding error of the usual 0, +-1,
- * +-2 (measured: 6 times that of the plain sum, against 11), and the set is closed under 1/x, so that the transform of a
- * filter turned by 180 degrees is the same numbers in another order. Backward then needs no transform of its own.
+ * With matrices B^T (6x6), G (6 x filter), A^T (out x 6): Y = A^T [ (G f G^T) . (B^T d B) ] A. The
+ * interpolation points are 0, +-3/4, +-4/3 and infinity: their products stay near one, which halves the
+ * rounding error of the usual 0, +-1, +-2 (measured: 6 times that of the plain sum, against 11), and the set
+ * is closed under 1/x, so that the transform of a filter turned by 180 degrees is the same numbers in another
+ * order. Backward then needs no transform of its own.
  *
- * A tile's sums go through numbers of either sign, so where a plain sum is an exact 0, all of its inputs being 0, there
- * may be about 1e-7 of the tile's other numbers here.
+ * A tile's sums go through numbers of either sign, so where a plain sum is an exact 0, all of its inputs
+ * being 0, there may be about 1e-7 of the tile's other numbers here.
  *
- * All of these work on one tile of 36 positions. Channels are contiguous; position p of a transformed tile begins at
- * p * position_stride. Pixels are passed by pointer, so that those outside the image can point at zeros. */
+ * All of these work on one tile of 36 positions. Channels are contiguous; position p of a transformed tile
+ * begins at p * position_stride. Pixels are passed by pointer, so that those outside the image can point at
+ * zeros. */
 #ifndef CVY_MATH_WINOGRAD_H
 #define CVY_MATH_WINOGRAD_H
 
@@ -28,15 +31,15 @@ typedef struct cvy_winograd_finish {
 typedef struct cvy_winograd_kernels {
   /* B^T d B of the 36 pixels d. */
   void (*input)(float *out, int64_t position_stride, const float *const *pixels, int64_t channels);
-  /* G f G^T of the n*n pixels f, for n = 2 ... 5: of filters, and of output gradients, whose sum over the pixels goes to
-   * `sum` if that is not NULL. */
+  /* G f G^T of the n*n pixels f, for n = 2 ... 5: of filters, and of output gradients, whose sum over the
+   * pixels goes to `sum` if that is not NULL. */
   void (*expand[CVY_WINOGRAD_MOST + 1])(float *out, int64_t position_stride, float *sum,
                                         const float *const *pixels, int64_t channels);
   /* A^T M A to n*n pixels, for n = 2 ... 5, finished; pixels that are NULL are left out. */
   void (*reduce[CVY_WINOGRAD_MOST + 1])(float *const *pixels, const float *in, int64_t position_stride,
                                         const cvy_winograd_finish *finish, int64_t channels);
-  /* The same for n = 2 and 4, where position (i, j) was multiplied with that position (turned[i], turned[j]) of a
-   * filter of 7 - n taps that turns it by 180 degrees. */
+  /* The same for n = 2 and 4, where position (i, j) was multiplied with that position (turned[i], turned[j])
+   * of a filter of 7 - n taps that turns it by 180 degrees. */
   void (*reduce_turned[CVY_WINOGRAD_MOST + 1])(float *const *pixels, const float *in, int64_t position_stride,
                                                const cvy_winograd_finish *finish, int64_t channels);
 } cvy_winograd_kernels;

@@ -53,6 +53,7 @@ typedef struct cvy_bench_ranks_options {
   int64_t steps; /* measured, after one that warms up */
   cvy_exchange_way way;
   int64_t bucket_mib; /* 0: the best, measured first */
+  cvy_conv_choice convolution;
 } cvy_bench_ranks_options;
 
 /* Of rank 0, zeros on ranks that took no part. */

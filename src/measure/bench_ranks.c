@@ -102,7 +102,8 @@ static cvy_err create(bench *b, cvy_pool *pool, const cvy_bench_ranks_options *o
                     .reduce = (int)options->way,
                     .bucket = options->bucket_mib};
   cvy_shards_set(&b->shards, b->comm, &r->tree);
-  CVY_TRY(cvy_net_create_among(&b->net, options->network, r->microbatch, &b->shards.peers));
+  const cvy_net_wishes wishes = {.peers = &b->shards.peers, .convolution = options->convolution};
+  CVY_TRY(cvy_net_create(&b->net, options->network, r->microbatch, &wishes));
   b->info = cvy_net_describe(b->net);
   CVY_TRY(cvy_yaml_parse(&node, pool, solver, "solver"));
   CVY_TRY(cvy_read_rule(&r->rule, &r->rule_config, pool, node));

@@ -51,7 +51,8 @@ static cvy_err foretell(cvy_outlook_row *row, const cvy_outlook *outlook, const 
   const cvy_plan_cluster *cluster = &outlook->cluster;
   cvy_plan_work work = work_of(outlook, o, times);
   cvy_net *net;
-  CVY_TRY(cvy_net_create_among(&net, o->network, o->microbatch, &peers));
+  const cvy_net_wishes wishes = {.peers = &peers, .convolution = o->convolution};
+  CVY_TRY(cvy_net_create(&net, o->network, o->microbatch, &wishes));
   work.net = cvy_net_describe(net);
   *row = (cvy_outlook_row){.ranks = ranks,
                            .nodes = nodes_of(cluster, ranks),
@@ -145,8 +146,8 @@ cvy_err cvy_outlook_make(cvy_outlook *out, cvy_pool *pool, const cvy_outlook_opt
   *out = (cvy_outlook){0};
   CVY_TRY(share_batch(out, options));
   describe_cluster(&out->cluster, options);
-  cvy_conv_use(options->convolution);
-  CVY_TRY(cvy_net_create(&net, options->network, options->microbatch));
+  const cvy_net_wishes wishes = {.convolution = options->convolution};
+  CVY_TRY(cvy_net_create(&net, options->network, options->microbatch, &wishes));
   const cvy_err err = measure(out, &times, pool, net, options);
   cvy_net_destroy(net);
   return err ? err : cvy_outlook_add_rows(out, options, &times);

@@ -57,8 +57,8 @@ static cvy_err plan(cvy_model *m) {
   cvy_yaml *chain;
   void *images;
   CVY_TRY_IN(cvy_augment_resolve(&chain, m->pool, spec->evaluation), "%s", spec->path);
-  cvy_conv_use(spec->convolution);
-  CVY_TRY_IN(cvy_net_create(&m->net, spec->network, spec->microbatch), "%s", spec->path);
+  const cvy_net_wishes wishes = {.purpose = CVY_NET_EVALUATION, .convolution = spec->convolution};
+  CVY_TRY_IN(cvy_net_create(&m->net, spec->network, spec->microbatch, &wishes), "%s", spec->path);
   const cvy_shape *input = &cvy_net_describe(m->net)->input;
   CVY_TRY(check_fits(spec, cvy_net_describe(m->net)));
   CVY_TRY_IN(cvy_buffer_create(&images, sizeof(float) * (size_t)cvy_shape_count(*input), "a microbatch"),

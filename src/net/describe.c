@@ -33,10 +33,21 @@ static cvy_err check_is_used(const cvy_node *n, const cvy_net *net) {
   return cvy_yaml_error(n->at, "nobody uses layer '%s': no layer below has it among its inputs", n->name);
 }
 
+/* Whether somebody wants the gradient of what the layer reads. The layers above it are planned. */
+static bool gives_dx(const cvy_node *n, const cvy_net *net) {
+  for (int64_t k = 0; k < n->plan.input_count; k++)
+    if (n->inputs[k] == CVY_NET_INPUT ? net->wishes.image_gradient : net->nodes[n->inputs[k]].is_visited)
+      return true;
+  return false;
+}
+
 static cvy_err plan_node(cvy_node *n, const cvy_net *net) {
   for (int64_t k = 0; k < n->plan.input_count; k++)
     n->plan.x[k] = n->inputs[k] == CVY_NET_INPUT ? net->input : net->nodes[n->inputs[k]].plan.y;
-  n->plan.peers = net->peers;
+  n->plan.peers = net->wishes.peers;
+  n->plan.convolution = net->wishes.convolution;
+  n->plan.learns = net->wishes.purpose == CVY_NET_TRAINING && !n->is_frozen;
+  n->plan.gives_dx = gives_dx(n, net);
   if (n->type->is_loss && n->inputs[0] == CVY_NET_INPUT)
     return cvy_yaml_error(n->at, "loss '%s' reads the image; there is nothing to learn before it", n->name);
   for (int64_t k = 0; k < n->plan.input_count; k++)
@@ -46,6 +57,7 @@ static cvy_err plan_node(cvy_node *n, const cvy_net *net) {
   if (n->type->plan(&n->plan, n->config))
     return cvy_yaml_error(n->at, "layer '%s': %s", n->name, cvy_err_message());
   CVY_CHECK(!(n->plan.in_place && n->plan.backward_reads_x));
+  n->is_visited = n->plan.gives_dx || (n->plan.learns && n->plan.param_count > 0);
   return CVY_OK;
 }
 
@@ -63,13 +75,21 @@ static cvy_err check_losses(const cvy_net *net) {
   return CVY_OK;
 }
 
-/* Evaluation needs what leads to the last layer, and nothing else. */
+/* Evaluation needs what leads to the last layer and to the outputs that somebody asks for, and nothing
+ * else. */
 static void find_auxiliary(cvy_net *net) {
-  for (int64_t i = 0; i < net->node_count - 1; i++) net->nodes[i].only_in_training = true;
+  for (int64_t i = 0; i < net->node_count - 1; i++) {
+    net->nodes[i].only_in_training = true;
+    net->nodes[i].is_left_out = !net->nodes[i].stays;
+  }
   for (int64_t i = net->node_count - 1; i >= 0; i--) {
     const cvy_node *n = &net->nodes[i];
-    for (int64_t k = 0; k < n->plan.input_count && !n->only_in_training; k++)
-      if (n->inputs[k] != CVY_NET_INPUT) net->nodes[n->inputs[k]].only_in_training = false;
+    for (int64_t k = 0; k < n->plan.input_count; k++) {
+      if (n->inputs[k] == CVY_NET_INPUT) continue;
+      cvy_node *input = &net->nodes[n->inputs[k]];
+      input->only_in_training &= n->only_in_training;
+      input->is_left_out &= n->is_left_out;
+    }
   }
 }
 
@@ -103,13 +123,15 @@ static cvy_err read_nodes(cvy_net *net, const cvy_yaml *root, int64_t microbatch
   return cvy_net_expand(net, d.parameters, d.blocks, d.layers, root);
 }
 
-/* The largest of rectified numbers is the largest number, rectified. The pooling goes first, so that the other layer works
- * on fewer numbers and the large value need not be kept. */
+/* The largest of rectified numbers is the largest number, rectified. The pooling goes first, so that the
+ * other layer works on fewer numbers and the large value need not be kept. An output that somebody asks for
+ * is made as described. */
 static void pool_first(cvy_net *net) {
   for (int64_t i = 0; i + 1 < net->node_count; i++) {
     cvy_node *ordered = &net->nodes[i], *pool = &net->nodes[i + 1];
     const bool chain = pool->plan.input_count == 1 && pool->inputs[0] == i && ordered->plan.input_count == 1;
     if (!ordered->type->keeps_order || !pool->type->picks || !chain) continue;
+    if (ordered->stays || pool->stays) continue;
     int64_t readers = 0;
     for (int64_t j = i + 1; j < net->node_count; j++) readers += reads(&net->nodes[j], i);
     if (readers > 1) continue;
@@ -124,6 +146,7 @@ static void pool_first(cvy_net *net) {
 cvy_err cvy_net_read(cvy_net *net, const cvy_yaml *root, int64_t microbatch) {
   net->pool = cvy_pool_create();
   CVY_TRY(read_nodes(net, root, microbatch));
+  CVY_TRY(cvy_net_mark(net));
   pool_first(net);
   for (int64_t i = 0; i < net->node_count; i++)
     if (plan_node(&net->nodes[i], net)) return cvy_net_error_within(CVY_E_INPUT, net->nodes[i].within);

@@ -1,9 +1,11 @@
-/* A block is to a network what a function is to a program. It sees its parameters and its `input`, and nothing else;
- * its value is that of its last layer. Blocks stand above the blocks that use them, so none contains itself.
+/* A block is to a network what a function is to a program. It sees its parameters and its `input`, and
+ * nothing else; its value is that of its last layer. Blocks stand above the blocks that use them, so none
+ * contains itself.
  *
- * A description is read once, from top to bottom. Each use of a block opens a scope: the names that its layers may
- * name, the parameters' values, and the prefix of the names that its layers get in the flat list. `$name` is replaced
- * by a copy of the value that still knows where it was written, so errors point at what the user would change. */
+ * A description is read once, from top to bottom. Each use of a block opens a scope: the names that its
+ * layers may name, the parameters' values, and the prefix of the names that its layers get in the flat list.
+ * `$name` is replaced by a copy of the value that still knows where it was written, so errors point at what
+ * the user would change. */
 #include "net/expand.h"
 
 #include <string.h>
@@ -168,7 +170,8 @@ static cvy_err fill_defaults(const cvy_yaml **values, const cvy_yaml *parameters
 
 /* ---- names ---- */
 
-/* Names become parts of other names, of paths in HDF5 files, and of pictures. Letters of any alphabet are letters. */
+/* Names become parts of other names, of paths in HDF5 files, and of pictures. Letters of any alphabet are
+ * letters. */
 static bool is_word(const char *text) {
   for (const char *c = text; *c; c++) {
     const bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||

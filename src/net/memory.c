@@ -1,5 +1,5 @@
 /* Offsets for buffers whose lifetimes are known. */
-#include "net/net.h"
+#include "net/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -73,8 +73,9 @@ static void promote_highest(cvy_lifetime **buffers, size_t total) {
   buffers[0] = first;
 }
 
-/* No order is always the best one: of the networks in launch/networks, longest first wastes nothing where largest first
- * loses 19 % (lenet), and the other way about. What the best of them wastes is won back by promoting. */
+/* No order is always the best one: of the networks in launch/networks, longest first wastes nothing where
+ * largest first loses 19 % (lenet), and the other way about. What the best of them wastes is won back by
+ * promoting. */
 size_t cvy_memory_plan(cvy_lifetime *buffers, int64_t count) {
   int (*const orders[])(const void *, const void *) = {larger_first, longer_first, earlier_first};
   const size_t table_bytes = sizeof(cvy_lifetime *) * (size_t)count;

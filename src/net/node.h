@@ -1,12 +1,12 @@
-/* What the files of this room share. */
+/* What the files of this room share: a network's layers as they are described and planned. */
 #ifndef CVY_NET_NODE_H
 #define CVY_NET_NODE_H
 
 #include "base/options.h"
+#include "net/memory.h"
 #include "net/net.h"
 
-/* A layer of the network, as described and planned. Values are numbered as the layers that make them; the
- * network's input is CVY_NET_INPUT. */
+/* Values are numbered as the layers that make them; the network's input is CVY_NET_INPUT. */
 enum { CVY_NET_INPUT = -1 };
 
 /* A use of a block: where layers come from that do not stand in the network's own list. */
@@ -23,22 +23,26 @@ typedef struct cvy_node {
   const cvy_net_use *within; /* NULL: in the network's own list */
   void *config;
   int64_t inputs[CVY_MAX_INPUTS]; /* layers above this one, or CVY_NET_INPUT */
+  bool is_frozen, stays;          /* by the wishes; `stays`: its output can be asked for */
   cvy_layer_plan plan;
-  int64_t first_param; /* index into net->params */
-  /* Where its value, that value's gradient, and its state lie in the activation memory. */
-  float *y, *dy;
-  void *state, *prepared, *kept;
+  int64_t first_param;   /* index into net->params */
+  bool only_in_training; /* an auxiliary loss, or read by nobody else */
+  bool is_left_out;      /* of passes of evaluation: only in training, and nobody asks for what it leads to */
+  bool is_visited;       /* by backward */
   bool rectifies;        /* does the work of a relu that follows in place */
   bool is_done_before;   /* is such a relu: forward has nothing to do */
-  double *losses;        /* of a loss: [n] */
-  bool only_in_training; /* an auxiliary loss, or read by nobody else */
-  /* For each input: NULL, or where backward puts its gradient before it is added to what other readers gave. */
+  float *y, *dy; /* its value and that value's gradient, in the activation memory; NULL: there is none */
+  void *state, *prepared; /* see cvy_layer_call */
+  void *kept;
+  double *losses; /* of a loss: [n] */
+  /* For each input: NULL, or where backward puts its gradient before it is added to what other readers
+   * gave. */
   float *added_dx[CVY_MAX_INPUTS];
 } cvy_node;
 
 struct cvy_net {
   cvy_pool *pool;
-  const cvy_peers *peers; /* NULL: no layer is split */
+  cvy_net_wishes wishes;
   const char *name;
   cvy_shape input;
   int64_t node_count;
@@ -47,7 +51,7 @@ struct cvy_net {
   cvy_net_info info;
   float *param_arena;
   void *activations, *prepared, *kept, *scratch;
-  bool unshared; /* every buffer has memory of its own */
+  float *image_gradient; /* in the activation memory; NULL: nobody wants it */
   cvy_lifetime *lives;
   int64_t life_count;
   double *losses;
@@ -55,13 +59,13 @@ struct cvy_net {
   cvy_hasher *hasher;
 };
 
-/* describe.c: YAML to nodes with their shapes; fills pool, name, input, nodes. */
+/* describe.c: from YAML to nodes with their shapes. Fills pool, name, input and nodes by the description and
+ * the wishes. */
 cvy_err cvy_net_read(cvy_net *net, const cvy_yaml *description, int64_t microbatch) CVY_MUST_CHECK;
-/* place.c: lifetimes and memory; fills params, the arenas, lives, the nodes' pointers and the info's sizes. */
+/* wishes.c: marks the nodes that the wishes name. */
+cvy_err cvy_net_mark(cvy_net *net) CVY_MUST_CHECK;
+/* place.c: lifetimes and memory. Fills params, the arenas, lives, the nodes' pointers and the info's
+ * sizes. */
 cvy_err cvy_net_place(cvy_net *net) CVY_MUST_CHECK;
-/* cvy_net_create for tests of the memory plan: nothing in place, and every value, gradient and state in memory of
- * its own. */
-cvy_err cvy_net_create_unshared(cvy_net **out, const cvy_yaml *description,
-                                int64_t microbatch) CVY_MUST_CHECK;
 
 #endif

@@ -1,37 +1,70 @@
 /* Where everything lies: the parameter arena, the activation memory by lifetimes, the scratch.
  *
- * The clock of the lifetimes: layer i runs forward at moment i and backward at moment 2L-1-i. Layers that
- * work in place share one value, and one gradient, with the layer before them. */
+ * The clock of the lifetimes: layer i runs forward at moment i and backward at moment 2L-1-i, if backward
+ * visits it. Layers that work in place share one value, and one gradient, with the layer before them. */
 #include "net/node.h"
 
+/* The plan of one purpose. That of evaluation has forward's moments only. */
 typedef struct places {
+  const cvy_net *net;
+  bool training;
   int64_t *value_of;   /* layer -> the layer whose value buffer it uses */
-  cvy_lifetime *lives; /* LIVES a layer; bytes 0 where there is none */
+  cvy_lifetime *lives; /* LIVES a layer, then the images' gradient; bytes 0 where there is none */
+  int64_t life_count;
 } places;
 
-/* From ADDED on: a place for the gradient of each input that has other readers too. */
+/* The places of a layer. From ADDED on there is one for the gradient of each input that others read too. */
 enum { VALUE, GRADIENT, STATE, ADDED, LIVES = ADDED + CVY_MAX_INPUTS };
+
+static cvy_lifetime *life_of(const places *p, int64_t layer, int64_t which) {
+  return &p->lives[layer * LIVES + which];
+}
+
+static cvy_lifetime *image_gradient_of(const places *p) {
+  return &p->lives[p->net->node_count * LIVES];
+}
+
+/* The first moment of backward: results are read just before it. */
+static int64_t turn_of(const cvy_net *net) {
+  return net->node_count;
+}
 
 static int64_t backward_moment(const cvy_net *net, int64_t layer) {
   return 2 * net->node_count - 1 - layer;
 }
 
-static bool is_read_by_others(const cvy_net *net, int64_t value, int64_t reader) {
-  for (int64_t other = 0; other < net->node_count; other++)
-    for (int64_t k = 0; k < net->nodes[other].plan.input_count; k++)
-      if ((other != reader || k > 0) && net->nodes[other].inputs[k] == value) return true;
+static int64_t end_of(const cvy_net *net) {
+  return 2 * net->node_count;
+}
+
+static bool runs(const places *p, const cvy_node *n) {
+  return p->training || !n->is_left_out;
+}
+
+static bool is_visited(const places *p, const cvy_node *n) {
+  return p->training && n->is_visited;
+}
+
+static bool is_read_by_others(const places *p, int64_t value, int64_t reader) {
+  for (int64_t other = 0; other < p->net->node_count; other++) {
+    const cvy_node *n = &p->net->nodes[other];
+    for (int64_t k = 0; k < n->plan.input_count && runs(p, n); k++)
+      if ((other != reader || k > 0) && n->inputs[k] == value) return true;
+  }
   return false;
 }
 
-/* In place is possible when nobody else reads the input's value, neither forward nor backward: not the layer that made
- * it, nor one that handed it on in place, unless its sign is all that is read. */
-static bool can_share(const places *p, const cvy_net *net, int64_t layer) {
-  const cvy_node *n = &net->nodes[layer];
+/* In place is possible when nobody else reads the input's value, neither forward nor backward: not the layer
+ * that made it, nor one that handed it on in place, unless its sign is all that is read. */
+static bool can_share(const places *p, int64_t layer) {
+  const cvy_node *nodes = p->net->nodes, *n = &nodes[layer];
   const int64_t input = n->inputs[0];
-  if (!n->plan.in_place || input == CVY_NET_INPUT || is_read_by_others(net, input, layer)) return false;
-  for (int64_t maker = input;; maker = net->nodes[maker].inputs[0]) {
-    const cvy_layer_plan *plan = &net->nodes[maker].plan;
-    if (plan->backward_reads_y && !(plan->signs_of_y_suffice && n->plan.keeps_signs)) return false;
+  if (!n->plan.in_place || input == CVY_NET_INPUT || p->net->wishes.unshared) return false;
+  if (nodes[input].stays || is_read_by_others(p, input, layer)) return false;
+  for (int64_t maker = input;; maker = nodes[maker].inputs[0]) {
+    const cvy_layer_plan *plan = &nodes[maker].plan;
+    const bool read_again = is_visited(p, &nodes[maker]) && plan->backward_reads_y;
+    if (read_again && !(plan->signs_of_y_suffice && n->plan.keeps_signs)) return false;
     if (p->value_of[maker] == maker) return true;
   }
 }
@@ -43,90 +76,102 @@ static void live(cvy_lifetime *life, size_t bytes, int64_t first, int64_t last) 
   if (!born || last > life->last) life->last = last;
 }
 
-/* Backward goes from the last layer up. The first reader that it meets writes the gradient of a value; what the others
- * find is written beside it and added, always in this order. */
-static void collect_additions(places *p, const cvy_net *net) {
-  bool *written = cvy_pool_new(net->pool, sizeof *written * (size_t)net->node_count);
+static size_t bytes_of(cvy_shape shape) {
+  return sizeof(float) * (size_t)cvy_shape_count(shape);
+}
+
+static void collect_forward(places *p, int64_t layer) {
+  const cvy_net *net = p->net;
+  const cvy_node *n = &net->nodes[layer];
+  const bool is_visited_later = is_visited(p, n);
+  const int64_t backward = backward_moment(net, layer);
+  cvy_lifetime *value = life_of(p, p->value_of[layer], VALUE);
+  live(value, bytes_of(n->plan.y), layer, is_visited_later && n->plan.backward_reads_y ? backward : layer);
+  if (n->stays) live(value, 1, layer, end_of(net));
+  if (n->plan.state_bytes && (p->training || !n->plan.state_is_for_backward))
+    live(life_of(p, layer, STATE), n->plan.state_bytes, layer, is_visited_later ? backward : layer);
+  for (int64_t k = 0; k < n->plan.input_count; k++) {
+    if (n->inputs[k] == CVY_NET_INPUT) continue;
+    int64_t last = n->type->is_loss ? turn_of(net) : layer;
+    if (is_visited_later && n->plan.backward_reads_x) last = backward;
+    live(life_of(p, p->value_of[n->inputs[k]], VALUE), 1, layer, last);
+  }
+}
+
+static void collect_gradients(places *p, int64_t layer) {
+  const cvy_net *net = p->net;
+  const cvy_node *n = &net->nodes[layer];
+  const int64_t backward = backward_moment(net, layer);
+  if (!n->type->is_loss)
+    live(life_of(p, p->value_of[layer], GRADIENT), bytes_of(n->plan.y), backward, backward);
+  for (int64_t k = 0; k < n->plan.input_count; k++) {
+    const int64_t input = n->inputs[k];
+    if (input == CVY_NET_INPUT && net->wishes.image_gradient)
+      live(image_gradient_of(p), bytes_of(net->input), backward, end_of(net));
+    if (input != CVY_NET_INPUT && net->nodes[input].is_visited)
+      live(life_of(p, p->value_of[input], GRADIENT), 1, backward, backward);
+  }
+}
+
+/* Backward goes from the last layer up. The first reader that it meets writes the gradient of a value; what
+ * the others find is written beside it and added, always in this order. */
+static void collect_additions(places *p, bool *written) {
+  const cvy_net *net = p->net;
   for (int64_t i = net->node_count - 1; i >= 0; i--) {
     const cvy_node *n = &net->nodes[i];
-    for (int64_t k = 0; k < n->plan.input_count; k++) {
+    for (int64_t k = 0; k < n->plan.input_count && n->is_visited; k++) {
       const int64_t input = n->inputs[k], backward = backward_moment(net, i);
-      if (input == CVY_NET_INPUT) continue;
-      const size_t bytes = sizeof(float) * (size_t)cvy_shape_count(n->plan.x[k]);
-      if (written[input]) live(&p->lives[i * LIVES + ADDED + k], bytes, backward, backward);
-      written[input] = true;
+      const bool wanted = input == CVY_NET_INPUT ? net->wishes.image_gradient : net->nodes[input].is_visited;
+      bool *is_written = &written[input == CVY_NET_INPUT ? net->node_count : input];
+      if (wanted && *is_written) live(life_of(p, i, ADDED + k), bytes_of(n->plan.x[k]), backward, backward);
+      *is_written = true;
     }
   }
 }
 
-static void collect_lifetimes(places *p, const cvy_net *net) {
-  const int64_t turn = net->node_count; /* the first moment of backward: results are read just before it */
-  for (int64_t i = 0; i < net->node_count; i++) {
-    const cvy_node *n = &net->nodes[i];
-    const int64_t forward = i, backward = backward_moment(net, i);
-    p->value_of[i] = !net->unshared && can_share(p, net, i) ? p->value_of[n->inputs[0]] : i;
-    const size_t bytes = sizeof(float) * (size_t)cvy_shape_count(n->plan.y);
-    cvy_lifetime *value = &p->lives[p->value_of[i] * LIVES + VALUE];
-    live(value, bytes, forward, n->plan.backward_reads_y ? backward : forward);
-    if (!n->type->is_loss) live(&p->lives[p->value_of[i] * LIVES + GRADIENT], bytes, backward, backward);
-    if (n->plan.state_bytes) live(&p->lives[i * LIVES + STATE], n->plan.state_bytes, forward, backward);
-    for (int64_t k = 0; k < n->plan.input_count; k++) {
-      if (n->inputs[k] == CVY_NET_INPUT) continue;
-      const int64_t from = p->value_of[n->inputs[k]];
-      const int64_t read_until = n->plan.backward_reads_x ? backward : n->type->is_loss ? turn : forward;
-      live(&p->lives[from * LIVES + VALUE], 1, forward, read_until);
-      live(&p->lives[from * LIVES + GRADIENT], 1, backward, backward);
-    }
+static places collect(const cvy_net *net, bool training) {
+  const int64_t count = net->node_count;
+  places p = {.net = net, .training = training, .life_count = count * LIVES + 1};
+  p.value_of = cvy_pool_new(net->pool, sizeof *p.value_of * (size_t)count);
+  p.lives = cvy_pool_new(net->pool, sizeof *p.lives * (size_t)p.life_count);
+  for (int64_t i = 0; i < count; i++) {
+    if (!runs(&p, &net->nodes[i])) continue;
+    p.value_of[i] = can_share(&p, i) ? p.value_of[net->nodes[i].inputs[0]] : i;
+    collect_forward(&p, i);
+    if (is_visited(&p, &net->nodes[i])) collect_gradients(&p, i);
   }
+  if (training) collect_additions(&p, cvy_pool_new(net->pool, sizeof(bool) * (size_t)(count + 1)));
+  for (int64_t i = 0; net->wishes.unshared && i < p.life_count; i++)
+    p.lives[i].first = 0, p.lives[i].last = end_of(net);
+  return p;
 }
 
-/* The plan of a net that never runs backward: values and states live as forward alone uses them. */
-static size_t plan_forward(const places *p, const cvy_net *net) {
-  const int64_t turn = net->node_count;
-  cvy_lifetime *values = cvy_pool_new(net->pool, sizeof *values * 2 * (size_t)net->node_count);
-  cvy_lifetime *states = values + net->node_count;
-  for (int64_t i = 0; i < net->node_count; i++) {
-    const cvy_node *n = &net->nodes[i];
-    if (n->only_in_training) continue;
-    live(&values[p->value_of[i]], sizeof(float) * (size_t)cvy_shape_count(n->plan.y), i, i);
-    if (n->plan.state_bytes) live(&states[i], n->plan.state_bytes, i, i);
-    for (int64_t k = 0; k < n->plan.input_count; k++)
-      if (n->inputs[k] != CVY_NET_INPUT)
-        live(&values[p->value_of[n->inputs[k]]], 1, i, n->type->is_loss ? turn : i);
-  }
-  return cvy_memory_plan(values, 2 * net->node_count);
+static void *memory_at(const cvy_net *net, const cvy_lifetime *life) {
+  return life->bytes > 0 ? (char *)net->activations + life->offset : NULL;
 }
 
-static void live_always(places *p, const cvy_net *net) {
-  for (int64_t i = 0; i < net->node_count * LIVES; i++)
-    p->lives[i].first = 0, p->lives[i].last = 2 * net->node_count;
+static void place_node(const places *p, cvy_net *net, int64_t layer) {
+  cvy_node *n = &net->nodes[layer];
+  if (!runs(p, n)) return;
+  n->y = memory_at(net, life_of(p, p->value_of[layer], VALUE));
+  if (is_visited(p, n) && !n->type->is_loss) n->dy = memory_at(net, life_of(p, p->value_of[layer], GRADIENT));
+  n->state = memory_at(net, life_of(p, layer, STATE));
+  for (int64_t k = 0; k < n->plan.input_count; k++)
+    n->added_dx[k] = memory_at(net, life_of(p, layer, ADDED + k));
 }
 
 static cvy_err place_activations(cvy_net *net) {
-  const size_t count = (size_t)net->node_count;
-  places p = {.value_of = cvy_pool_new(net->pool, sizeof *p.value_of * count),
-              .lives = cvy_pool_new(net->pool, sizeof *p.lives * count * LIVES)};
-  collect_lifetimes(&p, net);
-  collect_additions(&p, net);
-  if (net->unshared) live_always(&p, net);
+  const places forward = collect(net, false);
+  const places p = net->wishes.purpose == CVY_NET_TRAINING ? collect(net, true) : forward;
   net->lives = p.lives;
-  net->life_count = net->node_count * LIVES;
-  for (int64_t i = 0; i < net->life_count; i++)
+  net->life_count = p.life_count;
+  for (int64_t i = 0; i < p.life_count; i++)
     net->info.activation_bytes_unshared += cvy_aligned(p.lives[i].bytes);
-  net->info.activation_bytes = cvy_memory_plan(net->lives, net->life_count);
-  net->info.forward_bytes = plan_forward(&p, net);
+  net->info.forward_bytes = cvy_memory_plan(forward.lives, forward.life_count);
+  net->info.activation_bytes = cvy_memory_plan(p.lives, p.life_count);
   CVY_TRY(cvy_buffer_create(&net->activations, net->info.activation_bytes, "the activations"));
-  for (int64_t i = 0; i < net->node_count; i++) {
-    cvy_node *n = &net->nodes[i];
-    char *memory = net->activations;
-    n->y = (float *)(memory + p.lives[p.value_of[i] * LIVES + VALUE].offset);
-    n->dy = n->type->is_loss ? NULL : (float *)(memory + p.lives[p.value_of[i] * LIVES + GRADIENT].offset);
-    n->state = memory + p.lives[i * LIVES + STATE].offset;
-    for (int64_t k = 0; k < n->plan.input_count; k++) {
-      const cvy_lifetime *added = &p.lives[i * LIVES + ADDED + k];
-      if (added->bytes > 0) n->added_dx[k] = (float *)(memory + added->offset);
-    }
-  }
+  for (int64_t i = 0; i < net->node_count; i++) place_node(&p, net, i);
+  net->image_gradient = memory_at(net, image_gradient_of(&p));
   return CVY_OK;
 }
 
@@ -140,12 +185,17 @@ static void list_params(cvy_net *net) {
     for (int64_t k = 0; k < n->plan.param_count; k++) {
       cvy_net_param *param = &net->params[index++];
       const cvy_param_spec *spec = &n->plan.params[k];
-      *param = (cvy_net_param){cvy_pool_format(net->pool, "%s/%s", n->name, spec->name), spec, 0,
-                               cvy_param_count(spec), i};
+      *param = (cvy_net_param){cvy_pool_format(net->pool, "%s/%s", n->name, spec->name),
+                               spec,
+                               0,
+                               cvy_param_count(spec),
+                               i,
+                               n->is_frozen};
       if (spec->averaging > 0)
         net->info.average_count += param->count;
       else
         net->info.param_count += param->count;
+      if (n->is_frozen && spec->averaging == 0) net->info.frozen_count += param->count;
       if (spec->sharded) net->info.sharded_count += param->count;
     }
   }
@@ -155,11 +205,21 @@ static void list_params(cvy_net *net) {
 
 enum { LINE = 16 }; /* floats of a cache line */
 
-/* Where the next ones begin. */
-static int64_t place_params_that(cvy_net *net, bool are_sharded, int64_t offset) {
+typedef bool (*selection)(const cvy_net_param *param);
+
+static bool is_sharded(const cvy_net_param *param) {
+  return param->spec->sharded;
+}
+
+static bool is_frozen(const cvy_net_param *param) {
+  return param->frozen;
+}
+
+/* Returns where the next ones begin. */
+static int64_t place_params_that(cvy_net *net, selection are_meant, int64_t offset) {
   for (int64_t i = 0; i < net->info.param_tensors; i++) {
     cvy_net_param *param = &net->params[i];
-    if (param->spec->sharded != are_sharded) continue;
+    if (!are_meant(param)) continue;
     param->offset = offset;
     offset += (param->count + LINE - 1) / LINE * LINE;
   }
@@ -168,10 +228,11 @@ static int64_t place_params_that(cvy_net *net, bool are_sharded, int64_t offset)
 
 static cvy_err place_params(cvy_net *net) {
   list_params(net);
-  net->info.replicated_count = place_params_that(net, false, 0);
+  net->info.replicated_count = place_params_that(net, cvy_net_is_replicated, 0);
   if (net->info.replicated_count == 0 && net->info.sharded_count > 0)
     net->info.replicated_count = LINE; /* an exchange of nothing is none */
-  net->info.arena_count = place_params_that(net, true, net->info.replicated_count);
+  const int64_t learnt = place_params_that(net, is_sharded, net->info.replicated_count);
+  net->info.arena_count = place_params_that(net, is_frozen, learnt);
   void *arena;
   CVY_TRY(cvy_buffer_create(&arena, sizeof(float) * (size_t)net->info.arena_count, "the parameters"));
   net->param_arena = arena;
@@ -182,19 +243,26 @@ static cvy_err place_params(cvy_net *net) {
 static void join_relus(cvy_net *net) {
   for (int64_t i = 0; i < net->node_count; i++) {
     cvy_node *relu = &net->nodes[i];
-    if (!relu->type->rectifies || relu->inputs[0] == CVY_NET_INPUT) continue;
+    if (!relu->type->rectifies || !relu->y || relu->inputs[0] == CVY_NET_INPUT) continue;
     cvy_node *maker = &net->nodes[relu->inputs[0]];
     relu->is_done_before = maker->rectifies = maker->plan.can_rectify && maker->y == relu->y;
   }
 }
 
+/* A net for evaluation never runs these layers. */
+static bool never_runs(const cvy_net *net, const cvy_node *n) {
+  return net->wishes.purpose == CVY_NET_EVALUATION && n->is_left_out;
+}
+
 static cvy_err place_prepared(cvy_net *net) {
   size_t bytes = 0;
-  for (int64_t i = 0; i < net->node_count; i++) bytes += cvy_aligned(net->nodes[i].plan.prepared_bytes);
+  for (int64_t i = 0; i < net->node_count; i++)
+    if (!never_runs(net, &net->nodes[i])) bytes += cvy_aligned(net->nodes[i].plan.prepared_bytes);
   net->info.prepared_bytes = bytes;
   CVY_TRY(cvy_buffer_create(&net->prepared, bytes, "the transformed filters"));
   char *next = net->prepared;
   for (int64_t i = 0; i < net->node_count; i++) {
+    if (never_runs(net, &net->nodes[i])) continue;
     net->nodes[i].prepared = next;
     next += cvy_aligned(net->nodes[i].plan.prepared_bytes);
   }
@@ -220,7 +288,7 @@ static cvy_err place_scratch(cvy_net *net) {
     const cvy_layer_plan *plan = &net->nodes[i].plan;
     const size_t bytes = cvy_aligned(plan->scratch_bytes) +
                          (size_t)cvy_threads() * cvy_aligned(plan->scratch_bytes_per_thread);
-    if (bytes > most) most = bytes;
+    if (bytes > most && !never_runs(net, &net->nodes[i])) most = bytes;
   }
   net->info.scratch_bytes = most;
   return cvy_buffer_create(&net->scratch, most, "the layers' scratch");

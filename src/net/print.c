@@ -46,7 +46,8 @@ static void grouped(char *out, int64_t value) {
 /* Only where it is not the layer before: "<- a, b". */
 static void note_text(char *out, const cvy_net_info *info, int64_t index) {
   const cvy_net_layer *l = &info->layers[index];
-  const char *const words[] = {l->algorithm, l->detail, l->only_in_training ? "auxiliary" : ""};
+  const char *const words[] = {l->algorithm, l->detail, l->only_in_training ? "auxiliary" : "",
+                               l->frozen ? "frozen" : ""};
   cvy_text note = cvy_text_in(out, CELL);
   for (int i = 0; i < CVY_COUNT(words); i++)
     if (words[i][0]) cvy_text_add(&note, "%s%s", note.length ? ", " : "", words[i]);
@@ -142,7 +143,7 @@ static size_text in_bytes(double bytes) {
   return size;
 }
 
-/* Of the image and of all layers that do not work in place. */
+/* The numbers of the image and of all layers that do not work in place. */
 static int64_t values_of_layers(const cvy_net_info *info) {
   int64_t sum = cvy_shape_per_image(info->input);
   for (int64_t i = 0; i < info->layer_count; i++)
@@ -152,17 +153,19 @@ static int64_t values_of_layers(const cvy_net_info *info) {
 
 static void print_totals(FILE *out, const cvy_net *net) {
   const cvy_net_info *info = &net->info;
-  char params[32], averages[32], multiply_adds[32], values[32];
+  char params[32], frozen[32], averages[32], multiply_adds[32], values[32];
   const double images = (double)info->input.n, arena = (double)sizeof(float) * (double)info->arena_count;
   const double replicated = (double)sizeof(float) * (double)info->replicated_count,
                sharded = (double)sizeof(float) * (double)info->sharded_count;
-  const double ranks = net->peers ? (double)net->peers->count : 1;
+  const double ranks = net->wishes.peers ? (double)net->wishes.peers->count : 1;
   const double forward = (double)info->forward_bytes, training = (double)info->activation_bytes;
   grouped(params, info->param_count);
+  grouped(frozen, info->frozen_count);
   grouped(averages, info->average_count);
   grouped(multiply_adds, info->multiply_adds);
   grouped(values, values_of_layers(info));
   fprintf(out, "total: %s parameters, %s multiply-adds an image\n", params, multiply_adds);
+  if (info->frozen_count) fprintf(out, "frozen: %s of the parameters\n", frozen);
   if (info->average_count) fprintf(out, "running averages: %s, which are not learnt by gradient\n", averages);
   fprintf(out, "activations forward: %s values, %s an image (layers in place share theirs)\n", values,
           in_bytes((double)sizeof(float) * (double)values_of_layers(info)).text);
@@ -176,11 +179,10 @@ static void print_totals(FILE *out, const cvy_net *net) {
           in_bytes(training).text, in_bytes(training / images).text,
           in_bytes((double)info->activation_bytes_unshared).text);
   if (info->sharded_count)
-    fprintf(
-        out,
-        "    %s of the parameters are split over %.0f ranks: each has its part of their momentum, and no gradients,\n"
-        "    but keeps %s of a step's activations\n",
-        in_bytes(sharded).text, ranks, in_bytes((double)info->kept_bytes).text);
+    fprintf(out,
+            "    %s of the parameters are split over %.0f ranks: each has its part of their momentum, and no "
+            "gradients,\n    but keeps %s of a step's activations\n",
+            in_bytes(sharded).text, ranks, in_bytes((double)info->kept_bytes).text);
   fprintf(out, "  scratch: %s\n", in_bytes((double)info->scratch_bytes).text);
   if (info->prepared_bytes)
     fprintf(out, "  transformed filters, where several microbatches in a row use the same: %s\n",
@@ -234,6 +236,7 @@ static void json_layer(cvy_json *json, const cvy_net_info *info, const cvy_net_l
   if (l->algorithm[0]) cvy_json_text(json, "algorithm", l->algorithm);
   if (l->detail[0]) cvy_json_text(json, "detail", l->detail);
   if (l->only_in_training) cvy_json_int(json, "auxiliary", 1);
+  if (l->frozen) cvy_json_int(json, "frozen", 1);
   json_shape(json, "output", l->y);
   cvy_json_int(json, "activation", cvy_shape_per_image(l->y));
   cvy_json_int(json, "parameters", l->param_count);
@@ -253,6 +256,7 @@ void cvy_net_print_json(FILE *out, const cvy_net *net) {
   for (int64_t i = 0; i < info->layer_count; i++) json_layer(&json, info, &info->layers[i]);
   cvy_json_close(&json, ']');
   cvy_json_int(&json, "parameters", info->param_count);
+  if (info->frozen_count) cvy_json_int(&json, "frozen", info->frozen_count);
   cvy_json_int(&json, "averages", info->average_count);
   cvy_json_int(&json, "multiply_adds", info->multiply_adds);
   cvy_json_int(&json, "values", values_of_layers(info));

@@ -33,7 +33,7 @@ struct cvy_gradients {
 
 static int64_t replicated_before(const cvy_net_info *net, int64_t tensor) {
   do tensor--;
-  while (tensor >= 0 && net->params[tensor].spec->sharded);
+  while (tensor >= 0 && !cvy_net_is_replicated(&net->params[tensor]));
   return tensor;
 }
 
@@ -47,7 +47,7 @@ int64_t cvy_cut_buckets(cvy_bucket *out, const cvy_net_info *net, int64_t least)
     out[count++] = (cvy_bucket){p->offset, end, p->layer};
     end = p->offset;
   }
-  if (count == 0) out[count++] = (cvy_bucket){0, end, 0};
+  if (count == 0) out[count++] = (cvy_bucket){0, end, net->last_visited};
   return count;
 }
 
@@ -218,12 +218,20 @@ float *cvy_gradients_room(cvy_gradients *g, int64_t k) {
   return cvy_accumulator_buffer(g->accumulator, k);
 }
 
+/* No step changes the state of what is frozen. */
+static void clear_frozen(float *arena, const cvy_net_info *net) {
+  for (int64_t i = 0; i < net->param_tensors; i++)
+    if (net->params[i].frozen)
+      memset(arena + net->params[i].offset, 0, sizeof *arena * (size_t)net->params[i].count);
+}
+
 float *cvy_gradients_whole_state(cvy_gradients *g, int64_t k) {
   float *room = cvy_gradients_room(g, k);
   cvy_exchange_own(g->exchange, copy_part, &(copying){room, g->arenas->state[k]});
   cvy_exchange_gather(g->exchange, room);
   cvy_shards_copy(g->shards, net_of(g), room, g->arenas->state[k]);
   cvy_shards_collect(g->shards, net_of(g), room);
+  clear_frozen(room, net_of(g));
   return room;
 }
 

@@ -4,7 +4,6 @@
 #include "comm/layout.h"
 #include "data/dataset.h"
 #include "data/loader.h"
-#include "math/conv.h"
 #include "math/gemm.h"
 #include "math/kernels.h"
 #include "train/trainer.h"
@@ -56,6 +55,9 @@ cvy_err cvy_open_data(cvy_dataset **data, cvy_augment **augment, const char *pat
 static cvy_err check_trainable(const cvy_net_info *net) {
   if (net->param_count == 0)
     return cvy_error(CVY_E_INPUT, "network '%s' has no parameters that it could learn", net->name);
+  if (net->frozen_count == net->param_count)
+    return cvy_error(CVY_E_INPUT, "network '%s' has nothing left to learn: all its layers are frozen",
+                     net->name);
   for (int64_t i = 0; i < net->layer_count; i++)
     if (net->layers[i].untrainable)
       return cvy_error(CVY_E_INPUT, "network '%s', layer '%s': %s", net->name, net->layers[i].name,
@@ -66,9 +68,9 @@ static cvy_err check_trainable(const cvy_net_info *net) {
 static cvy_err open_everything(trainer *t, const cvy_train_options *options) {
   const cvy_recipe *r = t->recipe;
   CVY_TRY(cvy_tree_check_ranks(&r->tree, cvy_comm_size(t->comm), r->microbatch));
-  cvy_conv_use((cvy_conv_choice)r->convolution);
   cvy_shards_set(&t->shards, t->comm, &r->tree);
-  CVY_TRY(cvy_net_create_among(&t->net, r->network, r->microbatch, &t->shards.peers));
+  const cvy_net_wishes wishes = {.peers = &t->shards.peers, .convolution = (cvy_conv_choice)r->convolution};
+  CVY_TRY(cvy_net_create(&t->net, r->network, r->microbatch, &wishes));
   const cvy_net_info *net = cvy_net_describe(t->net);
   CVY_TRY(check_trainable(net));
   CVY_TRY_IN(cvy_open_data(&t->train, &t->train_augment, r->data.train, "train", r->data.augment, net, NULL),

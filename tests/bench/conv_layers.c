@@ -140,7 +140,7 @@ static void fill(float *values, int64_t count, onednn_array array) {
 
 static cvy_err work_create(work *w, const cvy_conv_shape *shape) {
   int64_t most = 0;
-  cvy_conv_plan_make(&w->plan, shape);
+  cvy_conv_plan_make(&w->plan, shape, CVY_CONV_AUTO, CVY_CONV_ALL);
   count_arrays(w);
   for (onednn_array a = 0; a < ARRAYS; a++) {
     CVY_TRY(floats_create(&w->arrays[a], w->counts[a]));
@@ -558,7 +558,7 @@ static cvy_err load_layers(report *out, cvy_pool *pool, char **words, int count)
   CVY_TRY(cvy_find_yaml(&path, pool, count > 0 ? words[0] : "vgg16", "networks", NULL));
   for (int i = 1; i < count; i++) CVY_TRY(cvy_yaml_override(settings, pool, words[i]));
   CVY_TRY(cvy_network_load(&description, pool, path, settings));
-  CVY_TRY(cvy_net_create(&net, description, out->options->batch));
+  CVY_TRY(cvy_net_create(&net, description, out->options->batch, NULL));
   const cvy_net_info *info = cvy_net_describe(net);
   out->network = cvy_pool_format(pool, "%s", info->name);
   const cvy_err err = read_layers(&out->layers, pool, info);

@@ -13,7 +13,7 @@ static char *summary(const cvy_yaml *description) {
   size_t count = 0;
   cvy_net *net;
   FILE *out = open_memstream(&text, &count);
-  if (!cvy_net_create(&net, description, MICROBATCH)) {
+  if (!cvy_net_create(&net, description, MICROBATCH, NULL)) {
     cvy_net_print_json(out, net);
     cvy_net_destroy(net);
   }

@@ -15,7 +15,7 @@ static void drift_is_named(void) {
   cvy_yaml *root;
   cvy_net *net;
   CU_ASSERT_EQUAL_FATAL(cvy_yaml_parse(&root, pool, text, "n"), CVY_OK);
-  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, root, 2), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, root, 2, NULL), CVY_OK);
   cvy_net_init(net, 1);
   CU_ASSERT_EQUAL(cvy_check_replicas(comm, net, 5), CVY_OK);
 

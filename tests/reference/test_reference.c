@@ -1,6 +1,7 @@
-/* A whole network against PyTorch: logits, gradients, the losses of some SGD steps, and the logits in evaluation after them.
- * Usage: test_reference GOLDEN.yaml (tests/reference/make.py writes them and knows the same formula). Without a golden it
- * tests what those comparisons cannot see: where dropout stands, which they switch off, and networks without a golden. */
+/* A whole network against PyTorch: logits, gradients, the losses of some SGD steps, and the logits in
+ * evaluation after them. Usage: test_reference GOLDEN.yaml (tests/reference/make.py writes them and knows the
+ * same formula). Without a golden it tests what those comparisons cannot see: where dropout stands, which
+ * they switch off, and networks without a golden. */
 #include "unit/suite.h"
 
 #include "base/options.h"
@@ -15,10 +16,10 @@
 
 enum { IMAGES = 1000000 };
 
-/* Logits within 1e-4 of the largest; losses, and the logits after the steps, within 1e-3; the norms of gradients
- * within 5e-3, and their sampled elements within 2e-2 in the mean. The last two leave room for what rounding does to a ReLU whose
- * input is almost zero: it may be open here and closed there, and everything above it sees that. README.md has the worst
- * that was seen. */
+/* Logits within 1e-4 of the largest; losses, and the logits after the steps, within 1e-3; the norms of
+ * gradients within 5e-3, and their sampled elements within 2e-2 in the mean. The last two leave room for what
+ * rounding does to a ReLU whose input is almost zero: it may be open here and closed there, and everything
+ * above it sees that. README.md has the worst that was seen. */
 static const double logit_bound = 1e-4, loss_bound = 1e-3, norm_bound = 5e-3, sample_bound = 2e-2;
 
 typedef struct golden {
@@ -58,8 +59,8 @@ static double formula(int64_t tensor, int64_t element) {
   return (double)(h >> 8) * 0x1p-23 - 1;
 }
 
-/* What batch normalisation adds keeps most of its ReLU's inputs positive. Otherwise fifty layers magnify a rounding error a
- * thousand times, in PyTorch as well, and there would be nothing to compare. */
+/* What batch normalisation adds keeps most of its ReLU's inputs positive. Otherwise fifty layers magnify a
+ * rounding error a thousand times, in PyTorch as well, and there would be nothing to compare. */
 static float first_value(const cvy_net_param *params, int64_t tensor, int64_t element) {
   const cvy_param_spec *spec = params[tensor].spec;
   const double u = formula(tensor, element);
@@ -104,7 +105,7 @@ static cvy_err open_network(run *r) {
   CVY_TRY(load_network(&network, r->pool, r->want.network, r->want.parameters));
   CVY_TRY(turn_dropout_off(settings, r->pool, network));
   CVY_TRY(cvy_net_configure(&network, r->pool, network, settings));
-  CVY_TRY(cvy_net_create(&r->net, network, r->want.batch));
+  CVY_TRY(cvy_net_create(&r->net, network, r->want.batch, NULL));
   r->info = cvy_net_describe(r->net);
   return CVY_OK;
 }
@@ -203,8 +204,8 @@ typedef struct gradient_errors {
   int64_t sample_count;
 } gradient_errors;
 
-/* Some tensors' gradients are zero but for rounding (a shift that a later batch normalisation takes away), so a small
- * share of the usual norm is added to what errors are compared with. */
+/* Some tensors' gradients are zero but for rounding (a shift that a later batch normalisation takes away), so
+ * a small share of the usual norm is added to what errors are compared with. */
 static void compare_gradient(const run *r, const cvy_net_param *p, const cvy_yaml *want, double usual_norm,
                              gradient_errors *e) {
   const float *g = r->gradients + p->offset;
@@ -273,8 +274,8 @@ static void the_network_is_pytorchs(void) {
 
 /* ---- what they cannot see ---- */
 
-/* Of each dropout the parameter tensors above it, the numbers of an image that it sees, and its rate; from the papers and
- * torchvision. */
+/* Of each dropout the parameter tensors above it, the numbers of an image that it sees, and its rate; from
+ * the papers and torchvision. */
 static const struct {
   const char *network, *settings, *dropouts;
 } known[] = {{"lenet5", "{}", ""},
@@ -307,7 +308,7 @@ static const char *dropouts_of(cvy_pool *pool, const char *network, const char *
   const char *found = "";
   CU_ASSERT_FATAL(!cvy_yaml_parse(&settings, pool, settings_text, "test"));
   CU_ASSERT_FATAL(!load_network(&description, pool, network, settings));
-  CU_ASSERT_FATAL(!cvy_net_create(&net, description, 1));
+  CU_ASSERT_FATAL(!cvy_net_create(&net, description, 1, NULL));
   for (int64_t i = 0; i < net->node_count; i++) {
     const cvy_net_layer *layer = &net->info.layers[i];
     if (strcmp(layer->type, "dropout") == 0)

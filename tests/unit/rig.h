@@ -39,10 +39,13 @@ static inline int64_t find_type(const char *name) {
 }
 
 /* Reads the layer and plans it. On an error the message is cvy_err_message, and rig_close is still due. */
-static inline cvy_err rig_plan_two(rig *r, const char *yaml, cvy_shape x, cvy_shape x2) {
+static inline cvy_err rig_plan_for(rig *r, const char *yaml, cvy_shape x, cvy_shape x2, bool learns,
+                                   bool gives_dx) {
   const cvy_kind *kinds[64];
   cvy_yaml *node;
   *r = (rig){.pool = cvy_pool_create(), .type_index = -1};
+  r->plan.learns = learns;
+  r->plan.gives_dx = gives_dx;
   for (int64_t i = 0; i < cvy_layer_type_count(); i++) kinds[i] = cvy_layer_type_at(i)->kind;
   CVY_TRY(cvy_yaml_parse(&node, r->pool, yaml, "test"));
   CVY_TRY(cvy_kind_read(&r->type_index, &r->config, r->pool, kinds, cvy_layer_type_count(), node, "layer"));
@@ -54,7 +57,7 @@ static inline cvy_err rig_plan_two(rig *r, const char *yaml, cvy_shape x, cvy_sh
 }
 
 static inline cvy_err rig_plan(rig *r, const char *yaml, cvy_shape x) {
-  return rig_plan_two(r, yaml, x, (cvy_shape){0});
+  return rig_plan_for(r, yaml, x, (cvy_shape){0}, true, true);
 }
 
 static inline void rig_allocate(rig *r) {
@@ -86,11 +89,16 @@ static inline void rig_allocate(rig *r) {
   r->pass = (cvy_pass){.training = true, .seed = 11, .step = 3, .first_sample = 0, .loss_scale = 0.25f};
 }
 
-static inline void rig_open_two(rig *r, const char *yaml, cvy_shape x, cvy_shape x2) {
-  const cvy_err err = rig_plan_two(r, yaml, x, x2);
+static inline void rig_open_for(rig *r, const char *yaml, cvy_shape x, cvy_shape x2, bool learns,
+                                bool gives_dx) {
+  const cvy_err err = rig_plan_for(r, yaml, x, x2, learns, gives_dx);
   if (err) printf("\n    %s: %s\n", yaml, cvy_err_message());
   CU_ASSERT_FATAL(!err);
   rig_allocate(r);
+}
+
+static inline void rig_open_two(rig *r, const char *yaml, cvy_shape x, cvy_shape x2) {
+  rig_open_for(r, yaml, x, x2, true, true);
 }
 
 static inline void rig_open(rig *r, const char *yaml, cvy_shape x) {
@@ -118,7 +126,7 @@ static inline cvy_layer_call rig_call(rig *r) {
                          .losses = r->type->is_loss ? r->losses : NULL};
   for (int64_t i = 0; i < r->plan.param_count; i++) {
     call.params[i] = r->params[i];
-    call.grads[i] = r->grads[i];
+    call.grads[i] = r->plan.learns ? r->grads[i] : NULL;
   }
   if (r->plan.in_place) {
     memcpy(r->y, r->x, sizeof *r->x * (size_t)r->x_count);

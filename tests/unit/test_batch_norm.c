@@ -1,4 +1,5 @@
-/* Batch normalisation against its definition in double precision, on inputs that are hard on the statistics. */
+/* Batch normalisation against its definition in double precision, on inputs that are hard on the
+ * statistics. */
 #include "rig.h"
 
 #include <float.h>
@@ -64,9 +65,9 @@ static reference reference_of(const rig *r, int64_t c) {
   return f;
 }
 
-/* y = (x - centre) * slope + offset: the first term is rounded three times, the offset and the sum once each, and
- * slope * (mean - centre), at most EPS * |slope * mean|, is in both terms. The roundings of the reference's and
- * the layer's own double sums are within 1e-12 of the numbers in them. */
+/* y = (x - centre) * slope + offset: the first term is rounded three times, the offset and the sum once each,
+ * and slope * (mean - centre), at most EPS * |slope * mean|, is in both terms. The roundings of the
+ * reference's and the layer's own double sums are within 1e-12 of the numbers in them. */
 static double y_tolerance(const reference *f, double x) {
   const double slope = fabs(f->scale) * f->s, z = slope * fabs(x - f->mean);
   return EPS * (4 * z + 2 * fabs(f->bias) + 6 * EPS * slope * fabs(f->mean)) + 1e-12 * slope * fabs(x);

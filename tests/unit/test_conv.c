@@ -4,6 +4,9 @@
 
 #define EPS 0x1p-24
 
+/* What the plans of a test are made with. */
+static cvy_conv_choice choice = CVY_CONV_AUTO;
+
 /* h, w, c, r, s, strides, paddings (top, left, bottom, right), k, n. */
 typedef struct test_shape {
   int64_t n, h, w, c, k, r, s, stride_h, stride_w, top, left, bottom, right;
@@ -170,7 +173,7 @@ static bool near_reference(const char *what, const float *got, const double *wan
 static void check_shape(const test_shape *t, int64_t groups) {
   const cvy_conv_shape shape = shape_of(t, groups);
   cvy_conv_plan plan;
-  cvy_conv_plan_make(&plan, &shape);
+  cvy_conv_plan_make(&plan, &shape, choice, CVY_CONV_ALL);
   inputs in = make_inputs(&shape);
   passes want;
   reference(&want, &in, &shape);
@@ -191,7 +194,7 @@ static void check_shape(const test_shape *t, int64_t groups) {
 static bool is_direct(const test_shape *t) {
   const cvy_conv_shape shape = shape_of(t, 1);
   cvy_conv_plan plan;
-  cvy_conv_plan_make(&plan, &shape);
+  cvy_conv_plan_make(&plan, &shape, choice, CVY_CONV_ALL);
   return strcmp(plan.ways[CVY_CONV_FORWARD].algorithm->name, "direct") == 0 &&
          strcmp(plan.ways[CVY_CONV_BACKWARD_FILTERS].algorithm->name, "direct") == 0;
 }
@@ -205,7 +208,7 @@ static void the_direct_way_matches_double_precision(void) {
 
 /* Winograd's way has a suite of its own. */
 static void plain_from_here_on(void) {
-  cvy_conv_use(CVY_CONV_PLAIN);
+  choice = CVY_CONV_PLAIN;
 }
 
 static void all_passes_match_double_precision(void) {
@@ -221,7 +224,7 @@ static void large_shapes_are_cut_in_tasks(void) {
   const cvy_conv_shape large[] = {shape_of(&shapes[13], 1), shape_of(&grouped[9].shape, grouped[9].groups)};
   for (int64_t i = 0; i < CVY_COUNT(large); i++) {
     cvy_conv_plan plan;
-    cvy_conv_plan_make(&plan, &large[i]);
+    cvy_conv_plan_make(&plan, &large[i], choice, CVY_CONV_ALL);
     for (int pass = 0; pass < CVY_CONV_PASSES; pass++) CU_ASSERT(plan.ways[pass].tasks >= 4);
   }
 }
@@ -234,7 +237,7 @@ static void the_known_example(void) {
   const cvy_conv_shape shape = shape_of(&shapes[1], 1);
   float y[16];
   cvy_conv_plan plan;
-  cvy_conv_plan_make(&plan, &shape);
+  cvy_conv_plan_make(&plan, &shape, choice, CVY_CONV_ALL);
   void *scratch = array_of_bytes(cvy_conv_scratch_bytes(&plan, 1));
   cvy_conv_forward(&plan, y, x, f, NULL, scratch);
   for (int i = 0; i < 16; i++) CU_ASSERT_EQUAL(y[i], want[i]);
@@ -244,7 +247,7 @@ static void the_known_example(void) {
 static void check_without_a_bias(const test_shape *t, int64_t groups) {
   const cvy_conv_shape shape = shape_of(t, groups);
   cvy_conv_plan plan;
-  cvy_conv_plan_make(&plan, &shape);
+  cvy_conv_plan_make(&plan, &shape, choice, CVY_CONV_ALL);
   inputs in = make_inputs(&shape);
   outputs with = compute(&plan, &in, 1);
   float *df = array(in.f_count), *y = array(in.y_count);
@@ -261,7 +264,7 @@ static void check_without_a_bias(const test_shape *t, int64_t groups) {
 static void check_rectified(const test_shape *t, int64_t groups, const char *algorithm) {
   const cvy_conv_shape shape = shape_of(t, groups);
   cvy_conv_plan plan;
-  cvy_conv_plan_make(&plan, &shape);
+  cvy_conv_plan_make(&plan, &shape, choice, CVY_CONV_ALL);
   CU_ASSERT_STRING_EQUAL(plan.ways[CVY_CONV_FORWARD].algorithm->name, algorithm);
   inputs in = make_inputs(&shape);
   in.x[in.x_count / 2] = NAN;
@@ -279,7 +282,7 @@ static void check_rectified(const test_shape *t, int64_t groups, const char *alg
 static void a_relu_rides_along(void) {
   check_rectified(&shapes[13], 1, "gemm");
   check_rectified(&grouped[9].shape, grouped[9].groups, "gemm");
-  cvy_conv_use(CVY_CONV_AUTO);
+  choice = CVY_CONV_AUTO;
   check_rectified(&direct[3], 1, "direct");
   check_rectified(&shapes[12], 1, "winograd");
 }
@@ -287,7 +290,7 @@ static void a_relu_rides_along(void) {
 static void without_a_bias(void) {
   check_without_a_bias(&shapes[13], 1);
   check_without_a_bias(&grouped[9].shape, grouped[9].groups);
-  cvy_conv_use(CVY_CONV_AUTO);
+  choice = CVY_CONV_AUTO;
   check_without_a_bias(&direct[3], 1);
   check_without_a_bias(&direct[4], 1);
 }

@@ -1,5 +1,5 @@
-/* Every layer type's backward against central differences of its forward. The walk over the registry fails
- * for a type without a case. */
+/* Every layer type's backward against central differences of its forward, and what it does when it is frozen
+ * or only evaluated. The walk over the registry fails for a type without a case. */
 #include "rig.h"
 
 /* How the inputs are made, so that no kink lies within a step of them. */
@@ -182,4 +182,43 @@ static void of_mixed_images(void) {
   CU_ASSERT(losses >= 6);
 }
 
-SUITE("gradients", TEST(every_layer_type), TEST(in_evaluation), TEST(of_mixed_images))
+/* A layer that does not learn gives the y of one that does, and the same dx, in passes where both normalise
+ * by the same numbers. */
+static void check_frozen(const gradient_case *c, cvy_shape x2, bool gives_dx, bool training) {
+  rig r, other;
+  rig_open_for(&r, c->yaml, c->x, x2, true, true);
+  rig_open_for(&other, c->yaml, c->x, x2, false, gives_dx);
+  r.pass.training = other.pass.training = training;
+  prepare(&r, c->inputs), prepare(&other, c->inputs);
+  rig_forward(&r), rig_forward(&other);
+  CU_ASSERT(same_bits(r.y, other.y, r.y_count));
+  CU_ASSERT(memcmp(r.losses, other.losses, sizeof *r.losses * (size_t)r.plan.y.n) == 0);
+  if (gives_dx) {
+    rig_backward(&r), rig_backward(&other);
+    bool near = true;
+    for (int64_t i = 0; i < r.x_count; i++) near &= fabs((double)(r.dx[i] - other.dx[i])) < 1e-6;
+    for (int64_t i = 0; i < r.x2_count; i++) near &= fabs((double)(r.dx2[i] - other.dx2[i])) < 1e-6;
+    CU_ASSERT(near);
+  }
+  rig_close(&r), rig_close(&other);
+}
+
+/* A frozen batch_norm goes by its averages, as in evaluation. */
+static bool has_averages(const gradient_case *c) {
+  return strncmp(c->yaml, "batch_norm", 10) == 0;
+}
+
+static void of_frozen_layers(void) {
+  for (int64_t i = 0; i < CVY_COUNT(cases); i++) {
+    const gradient_case *c = &cases[i];
+    check_frozen(c, (cvy_shape){0}, true, false);
+    check_frozen(c, (cvy_shape){0}, false, false);
+    if (!has_averages(c)) check_frozen(c, (cvy_shape){0}, true, true);
+  }
+  for (int64_t i = 0; i < CVY_COUNT(pairs); i++) {
+    check_frozen(&pairs[i].first, pairs[i].x2, true, true);
+    check_frozen(&pairs[i].first, pairs[i].x2, false, false);
+  }
+}
+
+SUITE("gradients", TEST(every_layer_type), TEST(in_evaluation), TEST(of_mixed_images), TEST(of_frozen_layers))

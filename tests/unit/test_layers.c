@@ -645,7 +645,8 @@ static void mixed_losses_are_weighted_means(void) {
   check_mixed("sigmoid_loss", 9);
 }
 
-/* The loss of probabilities is that of the scores that they come from, and finite where a probability is 0. */
+/* The loss of probabilities is that of the scores that they come from, and finite where a probability is
+ * 0. */
 static void losses_of_probabilities(void) {
   static const struct {
     const char *yaml;
@@ -867,7 +868,8 @@ static void add_and_concat(void) {
 }
 
 /* Counts the allocations that Convoy's code asks for. Not its libraries': OpenBLAS's kernels for small
- * products borrow a few kilobytes for the time of the call. AddressSanitizer has its own allocator, so this test is for the other builds. */
+ * products borrow a few kilobytes for the time of the call. AddressSanitizer has its own allocator, so this
+ * test is for the other builds. */
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1
 #elif defined(__has_feature)

@@ -350,7 +350,7 @@ static void score_of_ten_views_is_that_of_the_mean(void) {
   cvy_tally tally = {0};
   CU_ASSERT_EQUAL_FATAL(make_rig(&r, "score", "[ten_crops: {size: [7, 6]}]", false), CVY_OK);
   CU_ASSERT_EQUAL_FATAL(cvy_yaml_parse(&description, r.pool, small_net, "net.yaml"), CVY_OK);
-  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, description, 8), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, description, 8, NULL), CVY_OK);
   cvy_net_init(net, 3);
   r.config.end_step = 1;
   r.config.per_step = r.config.own = 7;
@@ -386,7 +386,7 @@ static void hits_of_mixed_images(void) {
   cvy_net *net;
   cvy_yaml *description;
   CU_ASSERT_EQUAL_FATAL(cvy_yaml_parse(&description, pool, small_net, "net.yaml"), CVY_OK);
-  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, description, 4), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, description, 4, NULL), CVY_OK);
   static const float images[4 * FLOATS];
   float *bias = cvy_net_params(net) + cvy_net_describe(net)->params[1].offset;
   for (int c = 0; c < CLASSES; c++) bias[c] = (float)c; /* class 4 ranks first */

@@ -229,7 +229,7 @@ static cvy_net *make_net(cvy_pool *pool, const char *recipe) {
   cvy_yaml *root;
   cvy_net *net;
   CU_ASSERT_EQUAL_FATAL(cvy_yaml_parse(&root, pool, recipe, "recipe"), CVY_OK);
-  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, cvy_yaml_get(root, "network"), MICROBATCH), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, cvy_yaml_get(root, "network"), MICROBATCH, NULL), CVY_OK);
   cvy_net_init(net, 5);
   return net;
 }

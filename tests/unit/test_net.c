@@ -3,17 +3,19 @@
 #include "suite.h"
 
 #include "base/yaml.h"
+#include "net/memory.h"
 #include "net/net.h"
 #include "train/find.h"
 
 #include <dirent.h>
 #include <math.h>
+#include <setjmp.h>
 
 static cvy_err create(cvy_net **net, cvy_pool *pool, const char *text, int64_t microbatch) {
   cvy_yaml *root;
   *net = NULL;
   CVY_TRY(cvy_yaml_parse(&root, pool, text, "n.yaml"));
-  return cvy_net_create(net, root, microbatch);
+  return cvy_net_create(net, root, microbatch, NULL);
 }
 
 static cvy_net *load(cvy_pool *pool, const char *name, int64_t microbatch) {
@@ -21,7 +23,7 @@ static cvy_net *load(cvy_pool *pool, const char *name, int64_t microbatch) {
   snprintf(path, sizeof path, "%s/launch/networks/%s.yaml", getenv("CONVOY_SOURCE"), name);
   cvy_yaml *root;
   cvy_net *net = NULL;
-  if (cvy_network_load(&root, pool, path, NULL) || cvy_net_create(&net, root, microbatch)) {
+  if (cvy_network_load(&root, pool, path, NULL) || cvy_net_create(&net, root, microbatch, NULL)) {
     printf("\n  %s\n", cvy_err_message());
     CU_FAIL_FATAL("a network that comes with Convoy");
   }
@@ -161,7 +163,7 @@ static void networks_are_made_from_others(void) {
   const char *text = cvy_pool_format(pool, "name: mine\nnetwork:\n  %s: {size: 32, stage5: 1, classes: 3}\n",
                                      base);
   CU_ASSERT_EQUAL_FATAL(load_text(&root, pool, text), CVY_OK);
-  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, root, 1), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, root, 1, NULL), CVY_OK);
   const cvy_net_info *info = cvy_net_describe(net);
   CU_ASSERT_STRING_EQUAL(info->name, "mine");
   CU_ASSERT_EQUAL(info->class_count, 3);
@@ -310,7 +312,7 @@ static cvy_err create_configured(cvy_net **net, cvy_pool *pool, const char *sett
   CVY_TRY(cvy_yaml_parse(&root, pool, block_net, "n.yaml"));
   CVY_TRY(cvy_yaml_parse(&values, pool, settings, "settings"));
   CVY_TRY(cvy_net_configure(&root, pool, root, values));
-  return cvy_net_create(net, root, 3);
+  return cvy_net_create(net, root, 3, NULL);
 }
 
 static void check_layers(const char *settings, const char *const *expected, int64_t count) {
@@ -376,16 +378,20 @@ static void wrong_blocks_are_refused(void) {
       {"{filters: 3, kernel: [1, 3]}", "{filters: 3, kernal: 1}",
        "n.yaml:21:24: unknown key 'kernal' in unit; did you mean 'kernel'?"},
       {"{filters: 3, kernel: [1, 3]}", "{filters: x}",
-       "n.yaml:21:21: 'filters' must be a whole number from 1 to 1000000, not 'x', in block 'unit' used on line 21"},
+       "n.yaml:21:21: 'filters' must be a whole number from 1 to 1000000, not 'x', in block 'unit' used "
+       "on line 21"},
       {"name: stage, filters: 3", "name: stage, filters: 5",
-       "n.yaml:14:9: layer 'stage.1.add1': its inputs must have one shape, but input 1 is 6x6x5 and input 3 is 6x6x3, "
+       "n.yaml:14:9: layer 'stage.1.add1': its inputs must have one shape, but input 1 is 6x6x5 and "
+       "input 3 is 6x6x3, "
        "in block 'residual' used on line 22"},
       {"- tanh\n", "- tahn\n", "n.yaml:9:9: unknown layer 'tahn'; did you mean 'tanh'?"},
       {"- tanh\n", "- residual\n",
        "n.yaml:9:9: block 'residual' stands on line 10; a block must stand above the blocks that use it"},
       {"name: stage, filters: 3",
-       "name: x123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345"
-       "678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567, filters: 3",
+       "name: x1234567890123456789012345678901234567890123456789012345678901234567890123456789012345"
+       "67890123456789012345"
+       "67890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"
+       "8901234567, filters: 3",
        "a name may have at most 200 letters"},
       {"- tanh\n", "- unit\n", "n.yaml:9:9: block 'unit' uses itself"},
       {"- unit: {filters: 2}\n", "- relu: {name: c.2}\n  - relu: {name: c, repeat: 2}\n",
@@ -452,8 +458,8 @@ static void resolving_keeps_the_meaning(void) {
   char *text = cvy_yaml_text(resolved);
   CU_ASSERT_EQUAL_FATAL(cvy_yaml_parse(&again, pool, text, "resolved"), CVY_OK);
   cvy_net *a, *b;
-  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&a, root, 2), CVY_OK);
-  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&b, again, 2), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&a, root, 2, NULL), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&b, again, 2, NULL), CVY_OK);
   cvy_net_init(a, 3);
   cvy_net_init(b, 3);
   CU_ASSERT_STRING_EQUAL(cvy_net_hash(a, NULL).hex, cvy_net_hash(b, NULL).hex);
@@ -513,7 +519,8 @@ static const char tiny[] =
     "  - conv: {filters: 4, kernel: 3, padding: 1, init: xavier}\n  - tanh\n"
     "  - average_pool: {kernel: 2}\n  - conv: {filters: 3, kernel: 2, init: xavier}\n  - relu\n"
     "  - dropout: {rate: 0.3}\n  - fc: {outputs: 5, init: xavier}\n  - softmax_loss\n";
-/* Values with several readers, one read twice by the same layer, in-place layers after a branch, the image read twice. */
+/* Values with several readers, one read twice by the same layer, in-place layers after a branch, the image
+ * read twice. */
 static const char branching[] =
     "name: branching\ninput: [6, 5, 2]\nlayers:\n"
     "  - conv: {name: a, filters: 3, kernel: 3, padding: 1, init: xavier}\n  - tanh: {name: b}\n"
@@ -524,7 +531,8 @@ static const char branching[] =
     "  - conv: {name: h, inputs: input, filters: 2, kernel: 1, init: xavier}\n"
     "  - concat: {name: i, inputs: [g, f, h, e]}\n  - tanh\n"
     "  - fc: {outputs: 5, init: xavier}\n  - softmax_loss\n";
-/* Normalised, with an auxiliary loss, and sizes that only flatten brings together, in place of what relu has made. */
+/* Normalised, with an auxiliary loss, and sizes that only flatten brings together, in place of what relu has
+ * made. */
 static const char normalised[] =
     "name: normalised\ninput: [6, 5, 2]\nlayers:\n"
     "  - conv: {name: a, filters: 4, kernel: 3, bias: false, init: xavier}\n  - batch_norm\n"
@@ -744,6 +752,318 @@ static void walks_repeat_to_the_bit(void) {
   cvy_threads_set(1);
 }
 
+/* ---- wishes ---- */
+
+static cvy_err create_with(cvy_net **net, cvy_pool *pool, const char *text, cvy_net_wishes wishes) {
+  cvy_yaml *root;
+  *net = NULL;
+  CVY_TRY(cvy_yaml_parse(&root, pool, text, "n.yaml"));
+  return cvy_net_create(net, root, N, &wishes);
+}
+
+static void unknown_names_are_refused(void) {
+  const char *const wrong = "conv2", *const other = "pool";
+  const struct {
+    cvy_net_wishes wishes;
+    const char *message;
+  } cases[] = {
+      {{.outputs = {&wrong, 1}},
+       "network 'network' has no layer 'conv2' that could keep its output; did you mean 'conv1'?"},
+      {{.frozen = {&wrong, 1}},
+       "network 'network' has no layer 'conv2' that could be frozen; did you mean 'conv1'?"},
+      {{.frozen_through = other},
+       "network 'network' has no layer 'pool' that could be frozen, with all that it depends on"},
+  };
+  const char text[] = "input: [6, 5, 2]\nlayers:\n  - conv: {filters: 3, kernel: 3}\n  - fc: {outputs: 5}\n"
+                      "  - softmax_loss\n";
+  for (int64_t i = 0; i < CVY_COUNT(cases); i++) {
+    cvy_pool *pool = cvy_pool_create();
+    cvy_net *net;
+    CU_ASSERT_EQUAL(create_with(&net, pool, text, cases[i].wishes), CVY_E_INPUT);
+    CU_ASSERT_PTR_NULL(net);
+    CU_ASSERT_STRING_EQUAL(cvy_err_message(), cases[i].message);
+    cvy_pool_destroy(pool);
+  }
+}
+
+/* Against differences along some of the image's numbers. */
+static void check_image_gradient(const char *text, cvy_net_wishes wishes, bool training) {
+  cvy_pool *pool = cvy_pool_create();
+  cvy_net *net;
+  wishes.image_gradient = true;
+  CU_ASSERT_EQUAL_FATAL(create_with(&net, pool, text, wishes), CVY_OK);
+  cvy_net_init(net, 11);
+  const cvy_net_info *info = cvy_net_describe(net);
+  const int64_t pixels = cvy_shape_count(info->input);
+  float *images = calloc((size_t)pixels, sizeof *images),
+        *grads = calloc((size_t)info->arena_count, sizeof *grads);
+  const cvy_targets targets = {.labels = (const int32_t[N]){2, 0, 4}};
+  cvy_random where = {.seed = 2, .purpose = CVY_FOR_TEST};
+  for (int64_t i = 0; i < pixels; i++) images[i] = (float)cvy_random_next_gaussian(&where);
+  const cvy_pass pass = {.training = training, .seed = 5, .step = 7, .first_sample = 3, .loss_scale = 0.5f};
+  total_loss(net, images, &targets, &pass);
+  cvy_net_backward(net, grads, images, &targets, &pass);
+  const double h = 2e-3;
+  double most = 0;
+  for (int64_t i = 0; i < pixels; i += 7) {
+    const double found = (double)cvy_net_image_gradient(net)[i];
+    const float kept = images[i];
+    images[i] = kept + (float)h;
+    const double above = total_loss(net, images, &targets, &pass);
+    images[i] = kept - (float)h;
+    const double below = total_loss(net, images, &targets, &pass);
+    images[i] = kept;
+    const double expected = (above - below) / (2 * h);
+    CU_ASSERT_DOUBLE_EQUAL(found, expected, 2e-3 + 0.02 * fabs(expected));
+    if (fabs(expected) > most) most = fabs(expected);
+    total_loss(net, images, &targets, &pass);
+    cvy_net_backward(net, grads, images, &targets, &pass);
+  }
+  CU_ASSERT(most > 0.01);
+  free(images), free(grads);
+  cvy_net_destroy(net);
+  cvy_pool_destroy(pool);
+}
+
+/* The last one's image goes to a direct convolution, which has no backward of its own for it. */
+static void gradients_of_the_image(void) {
+  const char direct[] =
+      "input: [9, 9, 3]\nlayers:\n  - conv: {filters: 16, kernel: 3, init: xavier}\n  - tanh\n"
+      "  - fc: {outputs: 5, init: xavier}\n  - softmax_loss\n";
+  const char *const nets[] = {tiny, branching, normalised, direct};
+  for (int64_t i = 0; i < CVY_COUNT(nets); i++) {
+    check_image_gradient(nets[i], (cvy_net_wishes){0}, true);
+    check_image_gradient(nets[i], (cvy_net_wishes){0}, false);
+  }
+  check_image_gradient(normalised, (cvy_net_wishes){.frozen_through = "b"}, true);
+  check_image_gradient(direct, (cvy_net_wishes){.frozen_through = "loss1"}, true);
+}
+
+static const char to_freeze[] =
+    "name: thawed\ninput: [6, 5, 2]\nlayers:\n  - max_pool: {name: p, kernel: 2, stride: 1}\n"
+    "  - conv: {name: a, filters: 4, kernel: 3, init: xavier}\n  - batch_norm: {name: n}\n"
+    "  - relu: {name: r}\n"
+    "  - dropout: {name: d}\n  - fc: {name: b, outputs: 6, init: xavier}\n  - tanh: {name: t}\n"
+    "  - fc: {name: c, outputs: 5, init: xavier}\n  - softmax_loss: {name: l}\n";
+
+/* What backward visits, and where parameters lie. */
+static void frozen_layers_are_left_alone(void) {
+  const char *const names[] = {"a", "b", "d"};
+  cvy_pool *pool = cvy_pool_create();
+  cvy_net *net, *plain;
+  CU_ASSERT_FATAL(!create_with(&net, pool, to_freeze, (cvy_net_wishes){.frozen = {names, 3}}));
+  CU_ASSERT_FATAL(!create_with(&plain, pool, to_freeze, (cvy_net_wishes){0}));
+  const cvy_net_info *info = cvy_net_describe(net);
+  CU_ASSERT_EQUAL(info->param_count, cvy_net_describe(plain)->param_count);
+  CU_ASSERT_EQUAL(cvy_net_describe(plain)->frozen_count, 0);
+  CU_ASSERT_EQUAL(cvy_net_describe(plain)->last_visited, 1); /* the pooling has nothing to learn below it */
+  CU_ASSERT_EQUAL(info->last_visited, 2);
+  CU_ASSERT_EQUAL(info->frozen_count, 9 * 2 * 4 + 4 + 3 * 2 * 4 * 6 + 6);
+  for (int64_t i = 0; i < info->layer_count; i++) CU_ASSERT_EQUAL(info->layers[i].frozen, i == 1 || i == 5);
+  for (int64_t i = 0; i < info->param_tensors; i++) {
+    const cvy_net_param *p = &info->params[i];
+    CU_ASSERT_EQUAL(p->frozen, info->layers[p->layer].frozen);
+    CU_ASSERT_EQUAL(p->offset >= info->replicated_count, p->frozen);
+    CU_ASSERT(p->offset + p->count <= info->arena_count);
+  }
+  cvy_net_init(net, 11), cvy_net_init(plain, 11);
+  CU_ASSERT_STRING_EQUAL(cvy_net_hash(net, NULL).hex, cvy_net_hash(plain, NULL).hex);
+  cvy_net_destroy(net), cvy_net_destroy(plain);
+  cvy_pool_destroy(pool);
+}
+
+/* The gradients of a pass, tensor by tensor; -77 where there is none. */
+static void run_frozen(cvy_net *net, float *grads, watch *w) {
+  const cvy_net_info *info = cvy_net_describe(net);
+  float images[N * IMAGE];
+  for (int i = 0; i < N * IMAGE; i++) images[i] = (float)(i * 37 % 101) / 50 - 1;
+  const cvy_targets targets = {.labels = (const int32_t[N]){2, 0, 4}};
+  const cvy_pass pass = {.training = true, .seed = 5, .loss_scale = 0.5f};
+  for (int64_t i = 0; i < info->arena_count; i++) grads[i] = -77;
+  cvy_net_init(net, 11);
+  cvy_net_forward(net, images, &targets, &pass);
+  if (w) cvy_net_observe(net, &(cvy_net_observer){note, w});
+  cvy_net_backward(net, grads, images, &targets, &pass);
+  cvy_net_observe(net, NULL);
+}
+
+static void check_frozen(const char *const *names, int64_t count, const int64_t *visited,
+                         int64_t visited_count) {
+  cvy_pool *pool = cvy_pool_create();
+  cvy_net *net, *plain;
+  float grads[2][1024];
+  watch w = {0};
+  CU_ASSERT_FATAL(!create_with(&net, pool, to_freeze, (cvy_net_wishes){.frozen = {names, count}}));
+  CU_ASSERT_FATAL(!create_with(&plain, pool, to_freeze, (cvy_net_wishes){0}));
+  const cvy_net_info *info = cvy_net_describe(net), *whole = cvy_net_describe(plain);
+  CU_ASSERT_FATAL(info->arena_count <= 1024 && whole->arena_count <= 1024);
+  run_frozen(net, grads[0], &w);
+  check_seen(&w, visited, visited_count);
+  run_frozen(plain, grads[1], NULL);
+  for (int64_t i = 0; i < info->param_tensors; i++)
+    for (int64_t k = 0; k < info->params[i].count; k++) {
+      const float found = grads[0][info->params[i].offset + k];
+      CU_ASSERT_EQUAL(found, info->params[i].frozen ? -77 : grads[1][whole->params[i].offset + k]);
+    }
+  cvy_net_destroy(net), cvy_net_destroy(plain);
+  cvy_pool_destroy(pool);
+}
+
+static void the_others_learn_as_ever(void) {
+  const char *const first[] = {"a"}, *const middle[] = {"b", "p"}, *const both[] = {"a", "b"},
+                    *const last[] = {"c"};
+  check_frozen(first, 1, (const int64_t[]){-9, -8, -7, -6, -5, -4, -3}, 7);
+  check_frozen(middle, 2, (const int64_t[]){-9, -8, -7, -6, -5, -4, -3, -2}, 8);
+  check_frozen(both, 2, (const int64_t[]){-9, -8, -7, -6, -5, -4, -3}, 7);
+  check_frozen(last, 1, (const int64_t[]){-9, -8, -7, -6, -5, -4, -3, -2}, 8);
+}
+
+/* In training too it gives what evaluation gives, and the layers below it are told the gradient of that. */
+static void frozen_averages_are_used(void) {
+  const char text[] = "input: [6, 5, 2]\nlayers:\n  - conv: {filters: 4, kernel: 3, init: xavier}\n"
+                      "  - batch_norm: {name: n}\n  - scale: {name: s}\n  - fc: {outputs: 5, init: xavier}\n"
+                      "  - softmax_loss\n";
+  const char *const names[] = {"n", "s"};
+  cvy_pool *pool = cvy_pool_create();
+  cvy_net *net, *plain;
+  float grads[2][1024], images[N * IMAGE];
+  CU_ASSERT_FATAL(!create_with(&net, pool, text, (cvy_net_wishes){.frozen = {names, 2}}));
+  CU_ASSERT_FATAL(!create_with(&plain, pool, text, (cvy_net_wishes){0}));
+  const cvy_net_info *info = cvy_net_describe(net), *whole = cvy_net_describe(plain);
+  const cvy_targets targets = {.labels = (const int32_t[N]){2, 0, 4}};
+  const cvy_pass training = {.training = true, .loss_scale = 0.5f}, evaluation = {.loss_scale = 0.5f};
+  for (int i = 0; i < N * IMAGE; i++) images[i] = (float)(i * 37 % 101) / 50 - 1;
+  cvy_net_init(net, 3), cvy_net_init(plain, 3);
+  for (int64_t i = 2; i < 8; i++) /* of n: scale, bias, mean, variance; of s: scale, bias */
+    for (int64_t c = 0; c < 4; c++) {
+      const float value = 0.5f + 0.25f * (float)((i + c) % 5);
+      cvy_net_params(net)[info->params[i].offset + c] = value;
+      cvy_net_params(plain)[whole->params[i].offset + c] = value;
+    }
+  cvy_net_forward(net, images, &targets, &training);
+  cvy_net_backward(net, grads[0], images, &targets, &training);
+  cvy_net_forward(plain, images, &targets, &evaluation);
+  CU_ASSERT(memcmp(cvy_net_losses(net), cvy_net_losses(plain), N * sizeof(double)) == 0);
+  cvy_net_backward(plain, grads[1], images, &targets, &evaluation);
+  for (int64_t i = 0; i < info->param_tensors; i++)
+    for (int64_t k = 0; k < info->params[i].count && !info->params[i].frozen; k++)
+      CU_ASSERT_DOUBLE_EQUAL(grads[0][info->params[i].offset + k], grads[1][whole->params[i].offset + k],
+                             1e-6);
+  cvy_net_destroy(net), cvy_net_destroy(plain);
+  cvy_pool_destroy(pool);
+}
+
+/* A batch_norm that could learn nothing from one value a channel may still be used as it is. */
+static void frozen_layers_need_not_be_trainable(void) {
+  const char text[] =
+      "input: [1, 1, 4]\nlayers:\n  - batch_norm: {name: n}\n  - fc: {outputs: 5}\n  - softmax_loss\n";
+  const char *const name = "n";
+  for (int frozen = 0; frozen < 2; frozen++) {
+    cvy_pool *pool = cvy_pool_create();
+    cvy_yaml *root;
+    cvy_net *net;
+    const cvy_net_wishes wishes = {.frozen = {&name, frozen}};
+    CU_ASSERT_FATAL(!cvy_yaml_parse(&root, pool, text, "n.yaml") && !cvy_net_create(&net, root, 1, &wishes));
+    CU_ASSERT_EQUAL(cvy_net_describe(net)->layers[0].untrainable == NULL, frozen);
+    cvy_net_destroy(net);
+    cvy_pool_destroy(pool);
+  }
+}
+
+/* An auxiliary head takes no memory for activations in evaluation, unless its output is asked for; and then
+ * its loss still does not count. */
+static void outputs_of_an_auxiliary_head(void) {
+  const char two[] =
+      "input: [6, 5, 2]\nlayers:\n  - conv: {filters: 3, kernel: 3, init: xavier}\n  - tanh: {name: t}\n"
+      "  - fc: {name: a, outputs: 500, init: xavier}\n  - fc: {name: h, outputs: 5}\n"
+      "  - softmax_loss: {name: x}\n"
+      "  - fc: {name: b, inputs: t, outputs: 5, init: xavier}\n  - softmax_loss\n";
+  const char *const names[] = {"x"};
+  cvy_pool *pool = cvy_pool_create();
+  cvy_net *nets[3];
+  CU_ASSERT_FATAL(!create_with(&nets[0], pool, two, (cvy_net_wishes){.purpose = CVY_NET_EVALUATION}));
+  CU_ASSERT_FATAL(!create_with(&nets[1], pool, two,
+                               (cvy_net_wishes){.purpose = CVY_NET_EVALUATION, .outputs = {names, 1}}));
+  CU_ASSERT_FATAL(!create_with(&nets[2], pool, two, (cvy_net_wishes){0}));
+  const cvy_net_info *bare = cvy_net_describe(nets[0]), *keeping = cvy_net_describe(nets[1]);
+  CU_ASSERT(bare->activation_bytes < 500 * N * sizeof(float));
+  CU_ASSERT(keeping->activation_bytes > 500 * N * sizeof(float));
+  float images[N * IMAGE];
+  for (int i = 0; i < N * IMAGE; i++) images[i] = (float)(i % 17) / 17;
+  const cvy_targets targets = {.labels = (const int32_t[N]){2, 0, 4}};
+  double losses[3];
+  for (int i = 0; i < 3; i++) {
+    cvy_net_init(nets[i], 11);
+    losses[i] = total_loss(nets[i], images, &targets, &(cvy_pass){.loss_scale = 1});
+  }
+  CU_ASSERT(losses[0] == losses[1] && losses[1] == losses[2]);
+  for (int64_t n = 0; n < N; n++) {
+    double sum = 0;
+    for (int64_t c = 0; c < 5; c++) sum += (double)cvy_net_output(nets[1], 4)[n * 5 + c];
+    CU_ASSERT_DOUBLE_EQUAL(sum, 1, 1e-5);
+  }
+  for (int i = 0; i < 3; i++) cvy_net_destroy(nets[i]);
+  cvy_pool_destroy(pool);
+}
+
+/* An output that is asked for is the layer's own: no pooling goes before it, nobody writes over it. */
+static void outputs_are_as_described(void) {
+  const char text[] = "input: [6, 5, 2]\nlayers:\n  - conv: {name: a, filters: 4, kernel: 3, init: xavier}\n"
+                      "  - relu: {name: r}\n  - max_pool: {name: p, kernel: 2}\n  - dropout: {name: d}\n"
+                      "  - fc: {name: b, outputs: 5, init: xavier}\n  - softmax_loss\n";
+  const char *const names[] = {"a", "r", "p"};
+  cvy_pool *pool = cvy_pool_create();
+  cvy_net *net;
+  CU_ASSERT_FATAL(
+      !create_with(&net, pool, text, (cvy_net_wishes){.purpose = CVY_NET_EVALUATION, .outputs = {names, 3}}));
+  float images[N * IMAGE];
+  for (int i = 0; i < N * IMAGE; i++) images[i] = (float)(i * 37 % 101) / 50 - 1;
+  const cvy_targets targets = {.labels = (const int32_t[N]){2, 0, 4}};
+  cvy_net_init(net, 11);
+  total_loss(net, images, &targets, &(cvy_pass){.loss_scale = 1});
+  const float *a = cvy_net_output(net, 0), *r = cvy_net_output(net, 1), *p = cvy_net_output(net, 2);
+  int64_t below = 0;
+  for (int64_t i = 0; i < N * 4 * 3 * 4; i++) {
+    below += a[i] < 0;
+    CU_ASSERT_EQUAL(r[i], a[i] > 0 ? a[i] : 0);
+  }
+  CU_ASSERT(below > 0);
+  const float *corner = r; /* 4 x 3 pixels of 4 channels */
+  const float row = corner[0] > corner[4] ? corner[0] : corner[4];
+  const float next = corner[12] > corner[16] ? corner[12] : corner[16];
+  CU_ASSERT_EQUAL(p[0], row > next ? row : next);
+  cvy_net_destroy(net);
+  cvy_pool_destroy(pool);
+}
+
+static jmp_buf after_fatal;
+
+static void jump(int exit_code) {
+  longjmp(after_fatal, exit_code);
+}
+
+/* Neither backward nor a training pass suits a net for evaluation, and outputs must have been asked for. */
+static void misuse_is_fatal(void) {
+  cvy_pool *pool = cvy_pool_create();
+  cvy_net *net;
+  CU_ASSERT_FATAL(!create_with(&net, pool, to_freeze, (cvy_net_wishes){.purpose = CVY_NET_EVALUATION}));
+  const cvy_targets targets = {.labels = (const int32_t[N]){2, 0, 4}};
+  const cvy_pass training = {.training = true, .loss_scale = 1};
+  float images[N * IMAGE] = {0}, grads[1024];
+  cvy_set_fatal_hook(jump);
+  for (volatile int i = 0; i < 4; i++) {
+    if (setjmp(after_fatal)) continue;
+    if (i == 0) cvy_net_backward(net, grads, images, &targets, &(cvy_pass){.loss_scale = 1});
+    if (i == 1) cvy_net_forward(net, images, &targets, &training);
+    if (i == 2) cvy_net_output(net, 0);
+    if (i == 3) cvy_net_image_gradient(net);
+    CU_FAIL("it is not fatal");
+  }
+  cvy_set_fatal_hook(NULL);
+  cvy_net_destroy(net);
+  cvy_pool_destroy(pool);
+}
+
 static void memory_is_shared(void) {
   cvy_pool *pool = cvy_pool_create();
   cvy_net *net = load(pool, "lenet", 64);
@@ -762,4 +1082,8 @@ SUITE("net", TEST(parameter_counts_are_exact), TEST(lenet5_has_its_shapes),
       TEST(resolving_keeps_the_meaning), TEST(live_buffers_never_overlap), TEST(gradients_of_a_whole_net),
       TEST(gradients_of_a_net_that_branches), TEST(gradients_of_a_normalised_net), TEST(pooling_goes_first),
       TEST(gradients_of_a_net_of_blocks), TEST(auxiliary_losses_count_in_training),
-      TEST(observers_see_every_layer_once), TEST(walks_repeat_to_the_bit), TEST(memory_is_shared))
+      TEST(observers_see_every_layer_once), TEST(walks_repeat_to_the_bit), TEST(memory_is_shared),
+      TEST(unknown_names_are_refused), TEST(gradients_of_the_image), TEST(frozen_layers_are_left_alone),
+      TEST(the_others_learn_as_ever), TEST(frozen_averages_are_used),
+      TEST(frozen_layers_need_not_be_trainable), TEST(outputs_of_an_auxiliary_head),
+      TEST(outputs_are_as_described), TEST(misuse_is_fatal))

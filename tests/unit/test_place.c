@@ -1,5 +1,6 @@
-/* The memory plan of every network that comes with Convoy: live buffers do not overlap, by the planner's own
- * lifetimes; and a training pass gives the bits that it gives where every buffer has memory of its own. */
+/* The memory plan of every network that comes with Convoy, for training, for evaluation, and with frozen
+ * layers: live buffers do not overlap, by the planner's own lifetimes; and a pass gives the bits that it
+ * gives where every buffer has memory of its own. */
 #include "arrays.h"
 
 #include "base/yaml.h"
@@ -55,12 +56,7 @@ static size_t most_alive(const cvy_net *net) {
   return most;
 }
 
-static void check_lifetimes(const char *file) {
-  cvy_pool *pool = cvy_pool_create();
-  cvy_yaml *root;
-  cvy_net *net;
-  CU_ASSERT_EQUAL_FATAL(load(&root, pool, file, "{}"), CVY_OK);
-  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, root, N), CVY_OK);
+static void check_plan(const char *file, const char *what, const cvy_net *net) {
   int64_t overlaps = 0;
   for (int64_t i = 0; i < net->life_count; i++) {
     const cvy_lifetime *life = &net->lives[i];
@@ -68,11 +64,62 @@ static void check_lifetimes(const char *file) {
     overlaps += life->offset + life->bytes > net->info.activation_bytes;
     for (int64_t j = 0; j < i; j++) overlaps += net->lives[j].bytes > 0 && overlap(life, &net->lives[j]);
   }
-  if (overlaps) printf("\n    %s: %lld overlaps\n", file, (long long)overlaps);
+  if (overlaps) printf("\n    %s, %s: %lld overlaps\n", file, what, (long long)overlaps);
   CU_ASSERT_EQUAL(overlaps, 0);
-  CU_ASSERT(net->info.forward_bytes <= net->info.activation_bytes);
   CU_ASSERT(net->info.activation_bytes < net->info.activation_bytes_unshared);
   CU_ASSERT((double)net->info.activation_bytes <= 1.05 * (double)most_alive(net));
+}
+
+/* In the middle of the network, and not a loss. */
+static const char *middle_of(const cvy_net *net) {
+  int64_t layer = net->node_count / 2;
+  while (net->nodes[layer].type->is_loss) layer--;
+  return net->nodes[layer].name;
+}
+
+static cvy_net_names all_of(const char *const *name) {
+  return (cvy_net_names){name, 1};
+}
+
+static void check_wish(const char *file, const char *what, const cvy_yaml *root, const cvy_net_wishes *wishes,
+                       const cvy_net *plain) {
+  cvy_net *net;
+  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, root, N, wishes), CVY_OK);
+  check_plan(file, what, net);
+  const bool extra = wishes->outputs.count > 0 || wishes->image_gradient;
+  if (wishes->purpose == CVY_NET_EVALUATION) {
+    CU_ASSERT_EQUAL(net->info.activation_bytes, net->info.forward_bytes);
+    CU_ASSERT(extra || net->info.activation_bytes == plain->info.forward_bytes);
+    CU_ASSERT(net->info.scratch_bytes <= plain->info.scratch_bytes);
+    CU_ASSERT(net->info.prepared_bytes <= plain->info.prepared_bytes);
+  }
+  if (wishes->frozen_through && !extra)
+    CU_ASSERT(net->info.activation_bytes < plain->info.activation_bytes && net->info.frozen_count > 0);
+  CU_ASSERT_EQUAL(net->info.param_count, plain->info.param_count);
+  cvy_net_destroy(net);
+}
+
+static void check_lifetimes(const char *file) {
+  cvy_pool *pool = cvy_pool_create();
+  cvy_yaml *root;
+  cvy_net *net;
+  CU_ASSERT_EQUAL_FATAL(load(&root, pool, file, "{}"), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, root, N, NULL), CVY_OK);
+  check_plan(file, "training", net);
+  CU_ASSERT(net->info.forward_bytes <= net->info.activation_bytes);
+  const char *middle = middle_of(net);
+  const struct {
+    const char *what;
+    cvy_net_wishes wishes;
+  } wishes[] = {
+      {"evaluation", {.purpose = CVY_NET_EVALUATION}},
+      {"evaluation with an output", {.purpose = CVY_NET_EVALUATION, .outputs = all_of(&middle)}},
+      {"the image's gradient", {.image_gradient = true}},
+      {"a frozen half", {.frozen_through = middle}},
+      {"everything at once", {.frozen_through = middle, .outputs = all_of(&middle), .image_gradient = true}},
+  };
+  for (int64_t i = 0; i < CVY_COUNT(wishes); i++)
+    check_wish(file, wishes[i].what, root, &wishes[i].wishes, net);
   cvy_net_destroy(net);
   cvy_pool_destroy(pool);
 }
@@ -83,36 +130,50 @@ static void live_buffers_do_not_overlap(void) {
 
 /* ---- by what is computed ---- */
 
-/* Results of a pass: the losses and scores of evaluation and training, the gradients. */
+/* Results of a pass: the losses, scores and probabilities of evaluation and training, and what the wishes ask
+ * for. */
 typedef struct results {
   double losses[2][N];
-  float *scores[2], *grads;
+  float *scores[2], *probabilities[2];
+  float *grads, *image_gradient, *output; /* NULL: there is none */
 } results;
+
+static float *copy_of_shape(const float *values, cvy_shape shape) {
+  return copy_of(values, cvy_shape_count(shape));
+}
+
+static void take_results(results *r, const cvy_net *net, int training) {
+  const int64_t scores = N * net->info.score_count;
+  memcpy(r->losses[training], cvy_net_losses(net), sizeof r->losses[0]);
+  r->scores[training] = copy_of(cvy_net_logits(net), scores);
+  r->probabilities[training] = copy_of(cvy_net_probabilities(net), scores);
+  for (int64_t i = 0; i < net->node_count && !training; i++)
+    if (net->nodes[i].stays) r->output = copy_of_shape(cvy_net_output(net, i), net->nodes[i].plan.y);
+}
 
 /* What a pass reads must have been written in it: the memory is full of NaN before. */
 static results run(cvy_net *net, const float *images) {
   const cvy_net_info *info = &net->info;
-  const size_t score_bytes = sizeof(float) * N * (size_t)info->score_count;
-  results r = {.grads = array(info->arena_count)};
+  const bool trains = net->wishes.purpose == CVY_NET_TRAINING;
+  results r = {.grads = trains ? calloc((size_t)info->arena_count, sizeof(float)) : NULL};
   int32_t labels[N];
   const cvy_targets targets = {.labels = labels};
   for (int32_t n = 0; n < N; n++) labels[n] = (int32_t)(n % info->class_count);
-  memset(r.grads, 0, sizeof *r.grads * (size_t)info->arena_count);
-  for (int training = 0; training < 2; training++) {
+  for (int training = 0; training < (trains ? 2 : 1); training++) {
     const cvy_pass pass = {.training = training, .seed = 5, .step = 7, .loss_scale = 1.0f / N};
     memset(net->activations, 0xff, info->activation_bytes);
     memset(net->scratch, 0xff, info->scratch_bytes);
     cvy_net_forward(net, images, &targets, &pass);
-    memcpy(r.losses[training], cvy_net_losses(net), sizeof r.losses[0]);
-    r.scores[training] = array(N * info->score_count);
-    memcpy(r.scores[training], cvy_net_logits(net), score_bytes);
+    take_results(&r, net, training);
     if (training) cvy_net_backward(net, r.grads, images, &targets, &pass);
   }
+  if (net->wishes.image_gradient) r.image_gradient = copy_of_shape(cvy_net_image_gradient(net), info->input);
   return r;
 }
 
 static void free_results(results *r) {
-  free(r->scores[0]), free(r->scores[1]), free(r->grads);
+  for (int i = 0; i < 2; i++) free(r->scores[i]), free(r->probabilities[i]);
+  free(r->grads), free(r->image_gradient), free(r->output);
 }
 
 static bool is_finite_and_there(const float *values, int64_t count) {
@@ -124,7 +185,8 @@ static bool is_finite_and_there(const float *values, int64_t count) {
   return finite && there;
 }
 
-/* As cvy_net_init, but a tensor's numbers repeat: drawing a hundred million would take longer than the passes. */
+/* As cvy_net_init, but a tensor's numbers repeat: drawing a hundred million would take longer than the
+ * passes. */
 static void init(cvy_net *net) {
   for (int64_t i = 0; i < net->info.param_tensors; i++) {
     const cvy_net_param *p = &net->params[i];
@@ -138,33 +200,125 @@ static void init(cvy_net *net) {
   }
 }
 
-static void compare_passes(cvy_net *shared, cvy_net *unshared) {
-  const cvy_net_info *info = &shared->info;
-  const int64_t scores = N * info->score_count;
-  CU_ASSERT_EQUAL_FATAL(unshared->info.activation_bytes, unshared->info.activation_bytes_unshared);
-  init(shared);
-  memcpy(cvy_net_params(unshared), cvy_net_params(shared), sizeof(float) * (size_t)info->arena_count);
-  float *images = random_array(cvy_shape_count(info->input), 1);
-  results a = run(shared, images), b = run(unshared, images);
-  CU_ASSERT(memcmp(a.losses, b.losses, sizeof a.losses) == 0);
-  CU_ASSERT(same_bits(a.scores[0], b.scores[0], scores) && same_bits(a.scores[1], b.scores[1], scores));
-  for (int64_t i = 0; i < info->param_tensors; i++) {
-    const cvy_net_param *p = &info->params[i];
-    if (!same_bits(a.grads + p->offset, b.grads + p->offset, p->count)) {
-      printf("\n    %s: the gradient of %s is another one where memory is shared\n", info->name, p->name);
+/* Arenas of nets with other frozen layers are laid out otherwise. */
+static void copy_params(cvy_net *to, const cvy_net *from) {
+  for (int64_t i = 0; i < from->info.param_tensors; i++)
+    memcpy(to->param_arena + to->params[i].offset, from->param_arena + from->params[i].offset,
+           sizeof(float) * (size_t)from->params[i].count);
+}
+
+static void same_forward(const results *a, const results *b, const cvy_net *net, int training) {
+  const int64_t scores = N * net->info.score_count;
+  CU_ASSERT(memcmp(a->losses[training], b->losses[training], sizeof a->losses[0]) == 0);
+  CU_ASSERT(same_bits(a->scores[training], b->scores[training], scores));
+  CU_ASSERT(same_bits(a->probabilities[training], b->probabilities[training], scores));
+}
+
+/* Gradients of `a`, where it has them, are those of `b`. */
+static void same_gradients(const results *a, const cvy_net *net_a, const results *b, const cvy_net *net_b) {
+  for (int64_t i = 0; i < net_a->info.param_tensors; i++) {
+    const cvy_net_param *p = &net_a->params[i];
+    if (p->frozen) continue;
+    if (!same_bits(a->grads + p->offset, b->grads + net_b->params[i].offset, p->count)) {
+      printf("\n    %s: the gradient of %s is another one\n", net_a->info.name, p->name);
       CU_FAIL("gradient");
       break;
     }
   }
-  CU_ASSERT(is_finite_and_there(b.grads + info->params[0].offset, info->params[0].count));
-  free_results(&a), free_results(&b), free(images);
 }
 
-static void check_pair(const cvy_yaml *root, cvy_net *shared) {
+static void compare_unshared(const cvy_yaml *root, cvy_net *shared, const results *a, const float *images) {
   cvy_net *unshared;
-  CU_ASSERT_EQUAL_FATAL(cvy_net_create_unshared(&unshared, root, N), CVY_OK);
-  compare_passes(shared, unshared);
+  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&unshared, root, N, &(cvy_net_wishes){.unshared = true}), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(unshared->info.activation_bytes, unshared->info.activation_bytes_unshared);
+  copy_params(unshared, shared);
+  results b = run(unshared, images);
+  same_forward(a, &b, shared, 0), same_forward(a, &b, shared, 1);
+  same_gradients(a, shared, &b, unshared);
+  CU_ASSERT(is_finite_and_there(b.grads + shared->params[0].offset, shared->params[0].count));
+  free_results(&b);
   cvy_net_destroy(unshared);
+}
+
+static results run_wish(cvy_net **net, const cvy_yaml *root, const cvy_net *plain, cvy_net_wishes wishes,
+                        const float *images) {
+  CU_ASSERT_EQUAL_FATAL(cvy_net_create(net, root, N, &wishes), CVY_OK);
+  copy_params(*net, plain);
+  return run(*net, images);
+}
+
+/* A net for evaluation gives what the training net gives in evaluation. */
+static void compare_evaluation(const cvy_yaml *root, cvy_net *plain, const results *a, const float *images) {
+  cvy_net *net;
+  results b = run_wish(&net, root, plain, (cvy_net_wishes){.purpose = CVY_NET_EVALUATION}, images);
+  same_forward(a, &b, plain, 0);
+  free_results(&b);
+  cvy_net_destroy(net);
+}
+
+/* So does one that keeps an output, which is that of a net where nothing is shared. */
+static void compare_outputs(const cvy_yaml *root, cvy_net *plain, const results *a, const float *images) {
+  cvy_net *keeping, *unshared;
+  const char *middle = middle_of(plain);
+  cvy_net_wishes wishes = {.purpose = CVY_NET_EVALUATION, .outputs = all_of(&middle)};
+  results b = run_wish(&keeping, root, plain, wishes, images);
+  same_forward(a, &b, plain, 0);
+  wishes.unshared = true;
+  results c = run_wish(&unshared, root, plain, wishes, images);
+  CU_ASSERT(b.output && c.output);
+  for (int64_t i = 0; i < unshared->node_count; i++)
+    if (unshared->nodes[i].stays)
+      CU_ASSERT(same_bits(b.output, c.output, cvy_shape_count(unshared->nodes[i].plan.y)));
+  free_results(&b), free_results(&c);
+  cvy_net_destroy(keeping), cvy_net_destroy(unshared);
+}
+
+static bool freezes_averages(const cvy_net *net) {
+  bool found = false;
+  for (int64_t i = 0; i < net->info.param_tensors; i++)
+    found |= net->params[i].frozen && net->params[i].spec->averaging > 0;
+  return found;
+}
+
+/* With a frozen half the layers above it learn what they learn without, unless frozen averages change what
+ * they see; and the image's gradient is that of a net where nothing is shared. */
+static void compare_frozen(const cvy_yaml *root, cvy_net *plain, const results *a, const float *images) {
+  cvy_net *frozen, *with_image, *unshared;
+  const char *middle = middle_of(plain);
+  cvy_net_wishes wishes = {.frozen_through = middle};
+  results b = run_wish(&frozen, root, plain, wishes, images);
+  same_forward(a, &b, plain, 0);
+  if (!freezes_averages(frozen)) {
+    same_forward(a, &b, plain, 1);
+    same_gradients(&b, frozen, a, plain);
+  }
+  wishes.image_gradient = true;
+  results c = run_wish(&with_image, root, plain, wishes, images);
+  wishes.unshared = true;
+  results d = run_wish(&unshared, root, plain, wishes, images);
+  same_forward(&b, &c, plain, 1), same_forward(&c, &d, plain, 1);
+  same_gradients(&b, frozen, &c, with_image);
+  same_gradients(&c, with_image, &d, unshared);
+  CU_ASSERT(same_bits(c.image_gradient, d.image_gradient, cvy_shape_count(plain->input)));
+  CU_ASSERT(is_finite_and_there(c.image_gradient, cvy_shape_count(plain->input)));
+  free_results(&b), free_results(&c), free_results(&d);
+  cvy_net_destroy(frozen), cvy_net_destroy(with_image), cvy_net_destroy(unshared);
+}
+
+/* Larger networks would take minutes, and show no other plans. */
+enum { MOST_PARAMS = 15000000 };
+
+static void check_pair(const cvy_yaml *root, cvy_net *shared) {
+  float *images = random_array(cvy_shape_count(shared->info.input), 1);
+  init(shared);
+  results a = run(shared, images);
+  compare_unshared(root, shared, &a, images);
+  compare_evaluation(root, shared, &a, images);
+  if (shared->info.param_count < MOST_PARAMS) {
+    compare_outputs(root, shared, &a, images);
+    compare_frozen(root, shared, &a, images);
+  }
+  free_results(&a), free(images);
 }
 
 /* For the smallest images that the network takes; false if it does not know these settings. */
@@ -175,10 +329,10 @@ static bool check_passes(const char *file, const char *settings) {
   char all[100];
   for (int64_t size = 33; !net && size < LARGEST; size += 14) {
     snprintf(all, sizeof all, "{size: %lld%s%s}", (long long)size, settings[0] ? ", " : "", settings);
-    if (!load(&root, pool, file, all) && !cvy_net_create(&net, root, N)) check_pair(root, net);
+    if (!load(&root, pool, file, all) && !cvy_net_create(&net, root, N, NULL)) check_pair(root, net);
   }
   snprintf(all, sizeof all, "{%s}", settings);
-  if (!net && !load(&root, pool, file, all) && !cvy_net_create(&net, root, N)) check_pair(root, net);
+  if (!net && !load(&root, pool, file, all) && !cvy_net_create(&net, root, N, NULL)) check_pair(root, net);
   const bool made = net != NULL;
   cvy_net_destroy(net);
   cvy_pool_destroy(pool);
@@ -197,14 +351,16 @@ static void sharing_changes_no_bit(void) {
   cvy_threads_set(1);
 }
 
-/* What no sensible network has: in place after layers whose backward reads what they made, long ways around, one
- * value read by many, the image read twice, an auxiliary loss in the middle. */
+/* What no sensible network has: in place after layers whose backward reads what they made, long ways around,
+ * one value read by many, the image read twice, an auxiliary loss in the middle. */
 static const char *const odd[] = {
-    "input: [9, 8, 3]\nlayers:\n  - conv: {filters: 6, kernel: 3}\n  - tanh\n  - dropout\n  - relu\n  - dropout\n"
+    "input: [9, 8, 3]\nlayers:\n  - conv: {filters: 6, kernel: 3}\n  - tanh\n  - dropout\n  - relu\n"
+    "  - dropout\n"
     "  - conv: {filters: 5, kernel: 2}\n  - sigmoid\n  - dropout\n  - flatten\n  - tanh\n"
     "  - fc: {outputs: 12}\n  - leaky_relu\n  - dropout\n  - fc: {outputs: 9}\n  - softmax\n  - tanh\n"
     "  - fc: {outputs: 4}\n  - softmax_loss\n",
-    "input: [8, 9, 2]\nlayers:\n  - conv: {name: a, filters: 4, kernel: 3, padding: same}\n  - tanh: {name: b}\n"
+    "input: [8, 9, 2]\nlayers:\n  - conv: {name: a, filters: 4, kernel: 3, padding: same}\n"
+    "  - tanh: {name: b}\n"
     "  - conv: {name: c, filters: 4, kernel: 3, padding: same}\n  - batch_norm: {name: d}\n"
     "  - add: {name: e, inputs: [d, b]}\n  - relu: {name: f}\n  - dropout: {name: g}\n"
     "  - fc: {name: h, inputs: f, outputs: 3}\n  - softmax_loss: {weight: 0.5}\n"
@@ -220,7 +376,7 @@ static void sharing_changes_no_bit_of_odd_nets(void) {
     cvy_yaml *root;
     cvy_net *net;
     CU_ASSERT_EQUAL_FATAL(cvy_yaml_parse(&root, pool, odd[i], "odd"), CVY_OK);
-    const cvy_err err = cvy_net_create(&net, root, N);
+    const cvy_err err = cvy_net_create(&net, root, N, NULL);
     if (err) printf("\n    %s\n", cvy_err_message());
     CU_ASSERT_EQUAL_FATAL(err, CVY_OK);
     check_pair(root, net);
@@ -229,14 +385,14 @@ static void sharing_changes_no_bit_of_odd_nets(void) {
   }
 }
 
-/* VGG-16 as the papers have it: evaluation needs the two largest values at a time, the outputs of the first two
- * convolutions; training keeps all of the 15 million numbers that the layers make. */
+/* VGG-16 as the papers have it: evaluation needs the two largest values at a time, the outputs of the first
+ * two convolutions; training keeps all of the 15 million numbers that the layers make. */
 static void vgg16_has_its_memory(void) {
   cvy_pool *pool = cvy_pool_create();
   cvy_yaml *root;
   cvy_net *net;
   CU_ASSERT_EQUAL_FATAL(load(&root, pool, "vgg16.yaml", "{}"), CVY_OK);
-  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, root, 8), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, root, 8, NULL), CVY_OK);
   CU_ASSERT_EQUAL(net->info.forward_bytes, (size_t)8 * 2 * 224 * 224 * 64 * sizeof(float));
   CU_ASSERT(net->info.activation_bytes <= (size_t)8 * 65000000);
   cvy_net_destroy(net);

@@ -115,7 +115,7 @@ typedef struct rig {
 static void set_up(rig *r) {
   cvy_yaml *root;
   r->pool = cvy_pool_create();
-  CU_ASSERT_FATAL(!cvy_yaml_parse(&root, r->pool, text, "n") && !cvy_net_create(&r->net, root, 2));
+  CU_ASSERT_FATAL(!cvy_yaml_parse(&root, r->pool, text, "n") && !cvy_net_create(&r->net, root, 2, NULL));
   r->work = (cvy_plan_work){.net = cvy_net_describe(r->net),
                             .forward_s = forward_s,
                             .backward_s = backward_s,
@@ -222,7 +222,7 @@ static void set_up_split(rig *r, const char *a, const char *b) {
   CU_ASSERT_FATAL(!cvy_tree_create(&r->tree, 2, NULL, 0));
   r->peers = cvy_plan_peers(&r->tree, 2);
   CU_ASSERT_FATAL(!cvy_yaml_parse(&root, r->pool, split, "n") &&
-                  !cvy_net_create_among(&r->net, root, 2, &r->peers));
+                  !cvy_net_create(&r->net, root, 2, &(cvy_net_wishes){.peers = &r->peers}));
   r->work.net = cvy_net_describe(r->net);
   r->work.update_s = 0;
   r->cluster.latency_s = 1e-3;

@@ -1,5 +1,5 @@
-/* A fully connected layer split over ranks, which are threads here: the same bits at any number of them, within rounding of
- * the definition in double precision. */
+/* A fully connected layer split over ranks, which are threads here: the same bits at any number of them,
+ * within rounding of the definition in double precision. */
 #include "rig.h"
 
 #include "base/yaml.h"
@@ -147,8 +147,8 @@ static void close_world(world *w) {
   free(w->y), free(w->dx), free(w->gradient);
 }
 
-/* c [i][j] = the sum over k of a [i*a_i + k*a_k] b [k*b_k + j*b_j]; each product and each sum rounds once, so the error is
- * at most (terms + 1) * 2^-24 of the terms' sizes, in whatever order they are added. */
+/* c [i][j] = the sum over k of a [i*a_i + k*a_k] b [k*b_k + j*b_j]; each product and each sum rounds once, so
+ * the error is at most (terms + 1) * 2^-24 of the terms' sizes, in whatever order they are added. */
 typedef struct product {
   const char *what;
   const float *c, *a, *b;
@@ -217,7 +217,7 @@ static const cvy_peers two = {.count = 2, .rank = 1, .leaves = 8, .level_count =
 static cvy_err read_net(cvy_net **net, cvy_pool *pool, const char *text, const cvy_peers *peers) {
   cvy_yaml *root;
   CVY_TRY(cvy_yaml_parse(&root, pool, text, "n.yaml"));
-  return cvy_net_create_among(net, root, 4, peers);
+  return cvy_net_create(net, root, 4, &(cvy_net_wishes){.peers = peers});
 }
 
 static void sharded_parameters_lie_behind_the_others(void) {
@@ -257,7 +257,8 @@ static void too_few_inputs_are_refused(void) {
   CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "n.yaml:3"));
   CU_ASSERT_PTR_NOT_NULL(strstr(
       cvy_err_message(),
-      "an input of 7 numbers an image cannot be split as 'parallel: sharded' does it, into one slice for each of "
+      "an input of 7 numbers an image cannot be split as 'parallel: sharded' does it, into one slice for "
+      "each of "
       "the 8 microbatches of a step; 'parallel: replicated' would be right"));
   CU_ASSERT_EQUAL(
       read_net(&net, pool,

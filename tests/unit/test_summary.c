@@ -18,7 +18,7 @@ static const char *const small = "name: small\ninput: [8, 8, 3]\nlayers:\n"
 static cvy_net *create(cvy_pool *pool, const char *text) {
   cvy_yaml *root;
   cvy_net *net = NULL;
-  const cvy_err err = cvy_yaml_parse(&root, pool, text, "n.yaml") || cvy_net_create(&net, root, 2);
+  const cvy_err err = cvy_yaml_parse(&root, pool, text, "n.yaml") || cvy_net_create(&net, root, 2, NULL);
   if (err) printf("\n  %s\n", cvy_err_message());
   CU_ASSERT_FATAL(!err);
   return net;

@@ -1,9 +1,11 @@
-/* Winograd's convolutions against double precision, beside the plain way: their rounding error may be ten times as large.
+/* Winograd's convolutions against double precision, beside the plain way: their rounding error may be ten
+ * times as large.
  *
- * Where the ten comes from: a tile's transforms multiply and add numbers of either sign, so what is rounded on the way is
- * larger than what comes out. With the points of math/winograd.h that costs a factor of about six in the mean (Barabasz
- * et al. 2020 explain how to choose points); a plain sum of many products, which OpenBLAS takes in runs, has little error
- * of its own to compare with. Means are over whole arrays, so they vary little from one draw to the next. */
+ * Where the ten comes from: a tile's transforms multiply and add numbers of either sign, so what is rounded
+ * on the way is larger than what comes out. With the points of math/winograd.h that costs a factor of about
+ * six in the mean (Barabasz et al. 2020 explain how to choose points); a plain sum of many products, which
+ * OpenBLAS takes in runs, has little error of its own to compare with. Means are over whole arrays, so they
+ * vary little from one draw to the next. */
 #include "arrays.h"
 
 #include "math/conv.h"
@@ -45,7 +47,8 @@ static const layer_shape shapes[] = {
     {"5x5 much padding", 9, 5, 6, 18, 29, 5, 4, 1},
 };
 
-/* Where few tiles or channels make the plain way cheaper, it is the one that is chosen, for some pass at least. */
+/* Where few tiles or channels make the plain way cheaper, it is the one that is chosen, for some pass at
+ * least. */
 static const layer_shape small_shapes[] = {
     {"one pixel", 1, 3, 3, 8, 8, 3, 0, 1},        {"thin", 1, 1, 37, 9, 17, 3, 1, 1},
     {"odd", 3, 11, 6, 13, 33, 3, 1, 1},           {"no padding", 2, 9, 10, 31, 15, 3, 0, 1},
@@ -196,10 +199,8 @@ static int shapes_that_keep = 0;
 static void check_layer(const layer_shape *l, bool is_small) {
   const cvy_conv_shape shape = shape_of(l);
   cvy_conv_plan winograd, plain;
-  cvy_conv_use(CVY_CONV_AUTO);
-  cvy_conv_plan_make(&winograd, &shape);
-  cvy_conv_use(CVY_CONV_PLAIN);
-  cvy_conv_plan_make(&plain, &shape);
+  cvy_conv_plan_make(&winograd, &shape, CVY_CONV_AUTO, CVY_CONV_ALL);
+  cvy_conv_plan_make(&plain, &shape, CVY_CONV_PLAIN, CVY_CONV_ALL);
   arrays a = arrays_of(&shape);
   double *want[RESULTS];
   float *got[RESULTS], *beside[RESULTS], *again[RESULTS], *kept[RESULTS];
