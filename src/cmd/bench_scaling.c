@@ -5,7 +5,7 @@
 #include "cmd/ranks.h"
 #include "math/conv.h"
 #include "measure/bench.h"
-#include "train/shards.h"
+#include "train/split.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -143,12 +143,11 @@ static void print_json(const scaling *s) {
 /* As all ranks have it: what cannot be split over them is refused before anything is measured. */
 static cvy_err create_net(scaling *s, const cvy_arguments *arguments) {
   cvy_tree tree;
-  cvy_shards shards;
   CVY_TRY(cvy_network_from_words(&s->network, arguments, 1));
   CVY_TRY(cvy_bench_tree(&tree, cvy_comm_size(s->comm), s->options->microbatches));
   cvy_conv_use((cvy_conv_choice)s->options->conv);
-  cvy_shards_set(&shards, s->comm, &tree);
-  CVY_TRY(cvy_net_create_among(&s->net, s->network, s->options->batch, &shards.peers));
+  const cvy_peers peers = cvy_peers_of(s->comm, &tree);
+  CVY_TRY(cvy_net_create_among(&s->net, s->network, s->options->batch, &peers));
   if (cvy_net_describe(s->net)->param_count == 0)
     return cvy_error(CVY_E_INPUT, "network '%s' has no parameters that it could learn",
                      cvy_net_describe(s->net)->name);

@@ -66,7 +66,7 @@ static double run_step(bench *b, int64_t number) {
   seconds_of(b, FORWARD)[b->step] = turn_s - start_s;
   seconds_of(b, BACKWARD)[b->step] = b->mark_s - turn_s;
   const cvy_step_update update = {
-      .arenas = &b->arenas, .rule_config = b->rule_config, .rate = rate, .microbatches = 1};
+      .arenas = &b->arenas, .rule_config = b->rule_config, .rate = rate, .step = 1 + number, .microbatches = 1};
   cvy_update_weights(&update, b->gradients, 0, b->info->arena_count);
   mark(b, UPDATE);
   seconds_of(b, STEP)[b->step] = b->mark_s - start_s;

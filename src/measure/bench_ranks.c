@@ -1,6 +1,7 @@
 /* The clock on training steps of several ranks: the trainer's own, but for the data, which are random and made once. */
 #include "measure/bench.h"
 #include "train/bucket.h"
+#include "train/recipe.h"
 #include "train/score.h"
 
 #include <stdlib.h>
@@ -11,13 +12,11 @@ static const double rate = 1e-4; /* small, so that random labels do not make the
 
 typedef struct bench {
   cvy_comm *comm; /* those that take part */
-  cvy_net *net;
+  cvy_learner_config config;
+  cvy_learner *learner;
+  cvy_net *net; /* the learner's */
   const cvy_net_info *info;
-  cvy_recipe recipe;
-  cvy_shards shards;
   cvy_bucket_choice bucket;
-  cvy_arenas arenas;
-  cvy_gradients *gradients;
   float *images;
   int32_t *labels;
   double *seconds; /* [step] */
@@ -41,29 +40,33 @@ cvy_err cvy_bench_tree(cvy_tree *out, int64_t ranks, int64_t microbatches) {
 
 /* ---- steps ---- */
 
+static int64_t images_a_step(const bench *b) {
+  return b->config.microbatch * b->config.tree->leaves;
+}
+
 static void run_step(bench *b, int64_t step) {
-  const int64_t own = b->recipe.tree.leaves / cvy_comm_size(b->comm);
+  const int64_t own = b->config.tree->leaves / cvy_comm_size(b->comm);
   const cvy_targets targets = {.labels = b->labels};
   cvy_tally tally = {0};
-  cvy_gradients_begin(b->gradients, rate);
+  cvy_learner_begin(b->learner, 1 + step, rate);
   for (int64_t m = 0; m < own; m++) {
     const cvy_pass pass = {.training = true,
                            .seed = 1,
                            .step = step,
                            .params = cvy_params_of_pass(m, own),
-                           .first_sample = (cvy_comm_rank(b->comm) * own + m) * b->recipe.microbatch,
-                           .loss_scale = (float)(1.0 / (double)b->recipe.batch)};
+                           .first_sample = (cvy_comm_rank(b->comm) * own + m) * b->config.microbatch,
+                           .loss_scale = (float)(1.0 / (double)images_a_step(b))};
     cvy_net_forward(b->net, b->images, &targets, &pass);
     cvy_tally_add_microbatch(&tally, b->net, &targets);
-    cvy_gradients_backward(b->gradients, b->images, &targets, &pass);
+    cvy_learner_backward(b->learner, b->images, &targets, &pass);
   }
-  cvy_gradients_finish(b->gradients);
+  cvy_learner_finish(b->learner);
   cvy_comm_sum(b->comm, (int64_t *)&tally, CVY_TALLY_FIELDS);
 }
 
 static void run_steps(cvy_bench_ranks_result *out, bench *b, int64_t steps) {
   run_step(b, 0); /* touches all memory */
-  const cvy_exchange_times before = cvy_gradients_times(b->gradients);
+  const cvy_exchange_times before = cvy_learner_times(b->learner);
   double mark_s = cvy_now_s();
   for (int64_t step = 0; step < steps; step++) {
     run_step(b, 1 + step);
@@ -71,14 +74,14 @@ static void run_steps(cvy_bench_ranks_result *out, bench *b, int64_t steps) {
     b->seconds[step] = now_s - mark_s;
     mark_s = now_s;
   }
-  const cvy_exchange_times after = cvy_gradients_times(b->gradients);
+  const cvy_exchange_times after = cvy_learner_times(b->learner);
   *out = (cvy_bench_ranks_result){
-      .images = b->recipe.batch,
+      .images = images_a_step(b),
       .bucket_mib = b->bucket.mib,
       .step_s = cvy_spread_of(b->seconds, steps),
       .exposed_s = cvy_comm_mean_s(b->comm, after.exposed_s - before.exposed_s) / (double)steps,
       .exchange_cpu_s = cvy_comm_mean_s(b->comm, after.cpu_s - before.cpu_s) / (double)steps};
-  cvy_gradients_whole_weights(b->gradients);
+  cvy_learner_whole_weights(b->learner);
   out->weights = cvy_net_hash(b->net, NULL);
 }
 
@@ -93,20 +96,20 @@ static void make_data(bench *b) {
 }
 
 static cvy_err create(bench *b, cvy_pool *pool, const cvy_bench_ranks_options *options) {
-  cvy_recipe *r = &b->recipe;
   cvy_yaml *node;
-  void *memory;
-  *r = (cvy_recipe){.tree = *options->tree,
-                    .microbatch = options->microbatch,
-                    .batch = options->microbatch * options->tree->leaves,
-                    .reduce = (int)options->way,
-                    .bucket = options->bucket_mib};
-  cvy_shards_set(&b->shards, b->comm, &r->tree);
-  CVY_TRY(cvy_net_create_among(&b->net, options->network, r->microbatch, &b->shards.peers));
-  b->info = cvy_net_describe(b->net);
+  void *memory, *rule_config;
+  b->config = (cvy_learner_config){.comm = b->comm,
+                                   .tree = options->tree,
+                                   .way = options->way,
+                                   .bucket_mib = cvy_bucket_mib[CVY_BUCKET_USUAL],
+                                   .network = options->network,
+                                   .microbatch = options->microbatch};
   CVY_TRY(cvy_yaml_parse(&node, pool, solver, "solver"));
-  CVY_TRY(cvy_read_rule(&r->rule, &r->rule_config, pool, node));
-  CVY_TRY(cvy_arenas_create(&b->arenas, b->net, r->rule));
+  CVY_TRY(cvy_read_rule(&b->config.rule, &rule_config, pool, node));
+  b->config.rule_config = rule_config;
+  CVY_TRY(cvy_learner_create(&b->learner, &b->config));
+  b->net = cvy_learner_net(b->learner);
+  b->info = cvy_net_describe(b->net);
   CVY_TRY(cvy_buffer_create(&memory, sizeof(float) * (size_t)cvy_shape_count(b->info->input), "the images"));
   b->images = memory;
   b->labels = cvy_pool_new(pool, sizeof *b->labels * (size_t)b->info->input.n);
@@ -115,22 +118,16 @@ static cvy_err create(bench *b, cvy_pool *pool, const cvy_bench_ranks_options *o
   return CVY_OK;
 }
 
-static cvy_err share_gradients(bench *b) {
-  CVY_TRY(cvy_bucket_choose(&b->bucket, b->comm, &b->recipe, b->net, &b->shards));
-  cvy_net_init(b->net, 1);
-  return cvy_comm_agree(b->comm, cvy_gradients_create(&b->gradients, b->comm, &b->recipe, b->bucket.mib,
-                                                      &b->arenas, &b->shards));
-}
-
 static cvy_err run(cvy_bench_ranks_result *out, bench *b, cvy_pool *pool,
                    const cvy_bench_ranks_options *options) {
   cvy_err err = cvy_comm_agree(b->comm, create(b, pool, options));
-  if (!err) err = share_gradients(b);
-  if (!err) run_steps(out, b, options->steps);
-  cvy_gradients_destroy(b->gradients);
+  if (!err) err = cvy_bucket_choose(&b->bucket, b->learner, &b->config, options->bucket_mib);
+  if (!err) {
+    cvy_net_init(b->net, 1);
+    run_steps(out, b, options->steps);
+  }
+  cvy_learner_destroy(b->learner);
   cvy_buffer_destroy(b->images);
-  cvy_arenas_destroy(&b->arenas);
-  cvy_net_destroy(b->net);
   return err;
 }
 

@@ -1,6 +1,7 @@
 #include "measure/plan.h"
 
-#include "train/gradients.h"
+#include "comm/exchange.h"
+#include "train/cut.h"
 
 #include <math.h>
 #include <stdlib.h>

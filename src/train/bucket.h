@@ -4,7 +4,7 @@
 #ifndef CVY_TRAIN_BUCKET_H
 #define CVY_TRAIN_BUCKET_H
 
-#include "train/gradients.h"
+#include "train/learner.h"
 
 enum { CVY_BUCKET_SIZES = 4, CVY_BUCKET_USUAL = 1 };
 extern const int64_t cvy_bucket_mib[CVY_BUCKET_SIZES]; /* from the smallest; the usual one among them */
@@ -17,11 +17,12 @@ typedef struct cvy_bucket_choice {
   double exposed_s; /* of a step with the usual size */
 } cvy_bucket_choice;
 
-/* The recipe's own size, or else the best for training `net` so; the usual one unless another is faster by more than the clock's
- * noise. Takes two steps of one microbatch where next to nothing is waited for, else some more, for at most a minute.
- * The net's parameters are lost. Sums by MPI_Allreduce are not measured: their bits depend on the size. Collective. */
-cvy_err cvy_bucket_choose(cvy_bucket_choice *out, cvy_comm *comm, const cvy_recipe *recipe, cvy_net *net,
-                          cvy_shards *shards) CVY_MUST_CHECK;
+/* Cuts the learner, which the config has made, into buckets of `mib`, or of the best size if that is 0: the usual one
+ * unless another is faster by more than the clock's noise. Takes two steps of one microbatch where next to nothing is
+ * waited for, else some more, for at most a minute. The learner's weights are lost. Sums by MPI_Allreduce are not
+ * measured: their bits depend on the size. Collective. */
+cvy_err cvy_bucket_choose(cvy_bucket_choice *out, cvy_learner *learner, const cvy_learner_config *config,
+                          int64_t mib) CVY_MUST_CHECK;
 
 /* Of those that were tried (step_s > 0). */
 int64_t cvy_bucket_best(const double step_s[CVY_BUCKET_SIZES]);

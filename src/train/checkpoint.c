@@ -3,6 +3,7 @@
 #include "data/shard.h"
 #include "file/h5.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,7 +65,10 @@ static cvy_err write_state(cvy_h5 *file, const cvy_run_state *state) {
     CVY_TRY(cvy_h5_write_attr_i64(file, "", counters[i].name,
                                   *(const int64_t *)((const char *)state + counters[i].offset)));
   CVY_TRY(cvy_h5_write_attr_f64(file, "", "best_top1", state->best_top1));
-  return cvy_h5_write_attr_f64(file, "", "train_loss", state->train_loss);
+  CVY_TRY(cvy_h5_write_attr_f64(file, "", "train_loss", state->train_loss));
+  if (isnan(state->last_top1)) return CVY_OK;
+  CVY_TRY(cvy_h5_write_attr_f64(file, "", "last_top1", state->last_top1));
+  return cvy_h5_write_attr_f64(file, "", "last_loss", state->last_loss);
 }
 
 static cvy_err write_contents(cvy_h5 *file, const cvy_arenas *arenas, const cvy_run_state *state,
@@ -231,7 +235,7 @@ static cvy_err read_tensors(cvy_checkpoint *c, const char *group, const char *ha
 }
 
 static cvy_err read_state(cvy_checkpoint *c, cvy_run_state *state) {
-  *state = (cvy_run_state){0};
+  *state = (cvy_run_state){.last_top1 = NAN, .last_loss = NAN};
   for (int64_t i = 0; i < CVY_COUNT(counters); i++) {
     const counter *k = &counters[i];
     const bool is_young = i >= CVY_COUNT(counters) - YOUNG_COUNTERS;
@@ -239,7 +243,10 @@ static cvy_err read_state(cvy_checkpoint *c, cvy_run_state *state) {
     CVY_TRY(cvy_h5_read_attr_i64(c->file, "", k->name, (int64_t *)((char *)state + k->offset)));
   }
   CVY_TRY(cvy_h5_read_attr_f64(c->file, "", "best_top1", &state->best_top1));
-  return cvy_h5_read_attr_f64(c->file, "", "train_loss", &state->train_loss);
+  CVY_TRY(cvy_h5_read_attr_f64(c->file, "", "train_loss", &state->train_loss));
+  if (!cvy_h5_has_attr(c->file, "", "last_top1")) return CVY_OK;
+  CVY_TRY(cvy_h5_read_attr_f64(c->file, "", "last_top1", &state->last_top1));
+  return cvy_h5_read_attr_f64(c->file, "", "last_loss", &state->last_loss);
 }
 
 cvy_err cvy_checkpoint_read(cvy_checkpoint *c, const cvy_arenas *arenas, cvy_run_state *state) {

@@ -9,6 +9,7 @@
 #include "math/kernels.h"
 #include "train/trainer.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,12 +64,25 @@ static cvy_err check_trainable(const cvy_net_info *net) {
   return CVY_OK;
 }
 
+static cvy_learner_config learner_config(const trainer *t) {
+  const cvy_recipe *r = t->recipe;
+  return (cvy_learner_config){.comm = t->comm,
+                              .tree = &r->tree,
+                              .way = (cvy_exchange_way)r->reduce,
+                              .bucket_mib = cvy_bucket_mib[CVY_BUCKET_USUAL],
+                              .network = r->network,
+                              .microbatch = r->microbatch,
+                              .rule = r->rule,
+                              .rule_config = r->rule_config};
+}
+
 static cvy_err open_everything(trainer *t, const cvy_train_options *options) {
   const cvy_recipe *r = t->recipe;
   CVY_TRY(cvy_tree_check_ranks(&r->tree, cvy_comm_size(t->comm), r->microbatch));
   cvy_conv_use((cvy_conv_choice)r->convolution);
-  cvy_shards_set(&t->shards, t->comm, &r->tree);
-  CVY_TRY(cvy_net_create_among(&t->net, r->network, r->microbatch, &t->shards.peers));
+  const cvy_learner_config config = learner_config(t);
+  CVY_TRY(cvy_learner_create(&t->learner, &config));
+  t->net = cvy_learner_net(t->learner);
   const cvy_net_info *net = cvy_net_describe(t->net);
   CVY_TRY(check_trainable(net));
   CVY_TRY_IN(cvy_open_data(&t->train, &t->train_augment, r->data.train, "train", r->data.augment, net, NULL),
@@ -81,7 +95,6 @@ static cvy_err open_everything(trainer *t, const cvy_train_options *options) {
                              cvy_dataset_describe(t->train)),
                "data.val");
   if (cvy_comm_rank(t->comm) == 0) CVY_TRY(cvy_folder_create(&t->folder, r, options));
-  CVY_TRY(cvy_arenas_create(&t->arenas, t->net, r->rule));
   t->fingerprint = cvy_dataset_fingerprint(t->train);
   t->images = cvy_dataset_describe(t->train)->count;
   return CVY_OK;
@@ -128,18 +141,12 @@ static cvy_err load_last(trainer *t) {
   cvy_checkpoint *checkpoint;
   CVY_TRY(cvy_checkpoint_open(&checkpoint, t->folder->last));
   cvy_err err = check_resumable(t, checkpoint);
-  cvy_arenas whole = t->arenas;
+  cvy_arenas whole = *cvy_learner_arenas(t->learner);
   for (int64_t k = 0; k < t->recipe->rule->state_count; k++)
-    whole.state[k] = cvy_gradients_room(t->gradients, k);
+    whole.state[k] = cvy_learner_room(t->learner, k);
   if (!err) err = cvy_checkpoint_read(checkpoint, &whole, &t->state);
   cvy_checkpoint_close(checkpoint);
   return err;
-}
-
-static cvy_err share_gradients(trainer *t) {
-  CVY_TRY(cvy_bucket_choose(&t->bucket, t->comm, t->recipe, t->net, &t->shards));
-  return cvy_comm_agree(t->comm, cvy_gradients_create(&t->gradients, t->comm, t->recipe, t->bucket.mib,
-                                                      &t->arenas, &t->shards));
 }
 
 /* Rank 0 makes or loads the first weights and hands them to the others. */
@@ -153,9 +160,9 @@ static cvy_err begin_run(trainer *t, const cvy_train_options *options) {
   }
   CVY_TRY(cvy_comm_agree(t->comm, err));
   cvy_comm_broadcast(t->comm, &t->state, sizeof t->state);
-  cvy_comm_broadcast(t->comm, t->arenas.params, bytes);
+  cvy_comm_broadcast(t->comm, cvy_net_params(t->net), bytes);
   for (int64_t k = 0; options->resume && k < t->recipe->rule->state_count; k++)
-    cvy_gradients_deal_state(t->gradients, k);
+    cvy_learner_deal_state(t->learner, k);
   return CVY_OK;
 }
 
@@ -208,7 +215,8 @@ static cvy_err create(trainer *t, const cvy_train_options *options) {
   t->own_microbatches = r->tree.leaves / size;
   t->first_microbatch = rank * t->own_microbatches;
   t->total_steps = (r->epochs * t->images + r->batch - 1) / r->batch;
-  CVY_TRY(share_gradients(t));
+  const cvy_learner_config config = learner_config(t);
+  CVY_TRY(cvy_bucket_choose(&t->bucket, t->learner, &config, r->bucket));
   CVY_TRY(begin_run(t, options));
   if (cvy_trainer_is_done(t)) {
     if (options->trace && rank == 0)
@@ -223,7 +231,7 @@ static cvy_err create(trainer *t, const cvy_train_options *options) {
 
 cvy_err cvy_trainer_create(trainer *t, cvy_comm *comm, const cvy_recipe *recipe,
                            const cvy_train_options *options) {
-  *t = (trainer){.comm = comm, .recipe = recipe};
+  *t = (trainer){.comm = comm, .recipe = recipe, .state = {.last_top1 = NAN, .last_loss = NAN}};
   const cvy_err err = create(t, options);
   if (err) cvy_trainer_destroy(t);
   return err;
@@ -231,9 +239,10 @@ cvy_err cvy_trainer_create(trainer *t, cvy_comm *comm, const cvy_recipe *recipe,
 
 void cvy_trainer_rest(trainer *t) {
   cvy_loader_destroy(t->loader);
-  cvy_gradients_destroy(t->gradients);
+  cvy_learner_destroy(t->learner);
   t->loader = NULL;
-  t->gradients = NULL;
+  t->learner = NULL;
+  t->net = NULL;
 }
 
 void cvy_trainer_destroy(trainer *t) {
@@ -242,8 +251,6 @@ void cvy_trainer_destroy(trainer *t) {
   cvy_augment_destroy(t->val_augment);
   cvy_dataset_close(t->train);
   cvy_dataset_close(t->val);
-  cvy_arenas_destroy(&t->arenas);
-  cvy_net_destroy(t->net);
   cvy_folder_destroy(t->folder);
   cvy_tracing_destroy(t->tracing);
 }

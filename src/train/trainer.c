@@ -24,7 +24,7 @@ typedef struct run_meter {
 /* This rank's microbatches, forward and backward, and the new weights. */
 static cvy_tally learn(trainer *t, double rate) {
   cvy_tally tally = {0};
-  cvy_gradients_begin(t->gradients, rate);
+  cvy_learner_begin(t->learner, t->state.step + 1, rate);
   for (int64_t m = 0; m < t->own_microbatches; m++) {
     const cvy_pass pass = {.training = true,
                            .seed = (uint64_t)t->recipe->seed,
@@ -40,10 +40,10 @@ static cvy_tally learn(trainer *t, double rate) {
     cvy_net_forward(t->net, data.images, &targets, &pass);
     cvy_tally_add_microbatch(&tally, t->net, &targets);
     tally.skipped += data.skipped;
-    cvy_gradients_backward(t->gradients, data.images, &targets, &pass);
+    cvy_learner_backward(t->learner, data.images, &targets, &pass);
     cvy_loader_release(t->loader);
   }
-  cvy_gradients_finish(t->gradients);
+  cvy_learner_finish(t->learner);
   return tally;
 }
 
@@ -52,7 +52,17 @@ static double epochs_at(const trainer *t, int64_t step) {
 }
 
 static double learning_rate(const trainer *t) {
-  return t->recipe->schedule->rate(t->recipe->schedule_config, epochs_at(t, t->state.step));
+  const cvy_recipe *r = t->recipe;
+  const bool is_scored = t->state.best_step > 0;
+  const cvy_schedule_moment moment = {.step = t->state.step,
+                                      .total_steps = t->total_steps,
+                                      .epoch = epochs_at(t, t->state.step),
+                                      .epochs = (double)r->epochs,
+                                      .last_top1 = t->state.last_top1,
+                                      .last_loss = t->state.last_loss,
+                                      .best_top1 = is_scored ? t->state.best_top1 : NAN,
+                                      .best_step = t->state.best_step};
+  return r->schedule->rate(r->schedule_config, &moment);
 }
 
 /* ---- telling ---- */
@@ -73,7 +83,7 @@ static void log_interval(trainer *t, run_meter *meter, double rate) {
   const cvy_score score = cvy_tally_score(&t->state.interval);
   const double now_s = cvy_now_s(), elapsed_s = now_s - meter->interval_started_s;
   const double waited_s = cvy_loader_waited_s(t->loader),
-               exposed_s = cvy_gradients_times(t->gradients).exposed_s;
+               exposed_s = cvy_learner_times(t->learner).exposed_s;
   const int64_t steps = t->state.step - meter->interval_first_step;
   const double images_per_s = (double)(steps * t->recipe->batch) / elapsed_s;
   cvy_json json = {.out = t->folder->metrics};
@@ -134,9 +144,9 @@ static cvy_err count_step(trainer *t, run_meter *meter, cvy_tally tally, double 
 /* Best goes first: a run that ends between the two is resumed from the older last, and comes by here again. Collective. */
 static void save(trainer *t, bool is_best) {
   const int64_t begin_ns = cvy_trace_begin();
-  cvy_arenas whole = t->arenas;
+  cvy_arenas whole = *cvy_learner_arenas(t->learner);
   for (int64_t k = 0; k < t->recipe->rule->state_count; k++)
-    whole.state[k] = cvy_gradients_whole_state(t->gradients, k);
+    whole.state[k] = cvy_learner_whole_state(t->learner, k);
   const cvy_checkpoint_data about = {.recipe_text = t->recipe->text,
                                      .data_fingerprint = t->fingerprint.hex,
                                      .data = cvy_dataset_describe(t->train)};
@@ -152,7 +162,7 @@ static cvy_err check_finite(const trainer *t) {
   for (int64_t i = 0; i < net->param_tensors; i++) {
     const cvy_net_param *p = &net->params[i];
     for (int64_t k = 0; k < p->count; k++)
-      if (!isfinite(t->arenas.params[p->offset + k]))
+      if (!isfinite(cvy_net_params(t->net)[p->offset + k]))
         return cvy_error(
             CVY_E_RUN,
             "step %lld: %s is no longer finite; training diverged (a smaller learning rate may help)",
@@ -216,6 +226,8 @@ static cvy_err finish_epoch(trainer *t, run_meter *meter, cvy_score *val) {
                        "step %lld: the validation loss is not finite; training diverged (a smaller learning "
                        "rate may help)",
                        (long long)t->state.step);
+    t->state.last_top1 = val->top1;
+    t->state.last_loss = val->loss;
     is_best = t->state.best_step == 0 || val->top1 > t->state.best_top1;
     if (is_best) {
       t->state.best_top1 = val->top1;
@@ -262,7 +274,7 @@ static cvy_err run_steps(trainer *t, run_meter *meter, cvy_score *val, int64_t s
     stop = stop || step == stop_after;
     const bool due = r->checkpoint_every > 0 && step % r->checkpoint_every == 0;
     const bool saves = epoch_ends || due || stop, checks = step % r->check_every == 0 || last;
-    if (saves || checks) cvy_gradients_whole_weights(t->gradients);
+    if (saves || checks) cvy_learner_whole_weights(t->learner);
     if (checks) CVY_TRY(check_replicas(t));
     if (saves) CVY_TRY(check_finite(t));
     if (epoch_ends) CVY_TRY(finish_epoch(t, meter, val));
@@ -289,8 +301,8 @@ static void fill_result(cvy_train_result *out, const trainer *t, const run_meter
                             .seconds = seconds,
                             .images_per_s = images > 0 ? images / seconds : 0,
                             .waited_s = t->loader ? cvy_loader_waited_s(t->loader) : 0,
-                            .exposed_s = cvy_gradients_times(t->gradients).exposed_s,
-                            .exchange_cpu_s = cvy_gradients_times(t->gradients).cpu_s};
+                            .exposed_s = cvy_learner_times(t->learner).exposed_s,
+                            .exchange_cpu_s = cvy_learner_times(t->learner).cpu_s};
 }
 
 static void announce(const trainer *t) {

@@ -7,7 +7,7 @@
 #include "train/bucket.h"
 #include "train/checkpoint.h"
 #include "train/folder.h"
-#include "train/gradients.h"
+#include "train/learner.h"
 #include "train/recipe.h"
 #include "train/score.h"
 #include "train/trace.h"
@@ -18,11 +18,9 @@ typedef struct trainer {
   cvy_dataset *train, *val; /* val: NULL if the recipe has none */
   cvy_augment *train_augment, *val_augment;
   cvy_loader *loader;
-  cvy_shards shards;
-  cvy_net *net;
-  cvy_arenas arenas;
+  cvy_learner *learner;
+  cvy_net *net; /* the learner's */
   cvy_bucket_choice bucket;
-  cvy_gradients *gradients;
   cvy_tracing *tracing; /* NULL: not wanted */
   cvy_folder *folder;   /* rank 0 only */
   cvy_hash fingerprint; /* of the training data */
