@@ -10,7 +10,7 @@
  *
  * A schedule, in two places:
  *   1. src/optim/schedule_NAME.c: options, and the rate as a function of the moment. schedule_step.c is
- *      the example.
+ *      the example. What it must remember of past scores it notes in `validated`.
  *   2. A line in src/optim/schedules.def.
  *   Its test goes to tests/unit/test_optim.c too.
  *
@@ -79,6 +79,8 @@ const cvy_rule *cvy_rule_in(const char *set, int64_t index);
 
 /* ---- schedules ---------------------------------------------------------------------------------------- */
 
+enum { CVY_SCHEDULE_MEMORY = 4 };
+
 /* Where in training a step stands. It is the same at any number of ranks, and in a run that was resumed.
  * Scores are those of validation, and NaN as long as there is none. */
 typedef struct cvy_schedule_moment {
@@ -86,13 +88,18 @@ typedef struct cvy_schedule_moment {
   double epoch, epochs;      /* epochs done, a fraction within one; those of the whole run */
   double last_top1, last_loss;
   double best_top1;
-  int64_t best_step; /* after which it was measured; 0: there is none */
+  int64_t best_step;    /* after which it was measured; 0: there is none */
+  const double *memory; /* [CVY_SCHEDULE_MEMORY], what `validated` has noted; zeros at first */
 } cvy_schedule_moment;
 
 typedef struct cvy_schedule {
   const struct cvy_kind *kind;
   /* The learning rate of the step that begins at this moment. */
   double (*rate)(const void *config, const cvy_schedule_moment *moment);
+  /* NULL, or called after each validation, whose score the moment has: a schedule that waits for scores
+   * notes in `memory` what it must remember. Checkpoints keep that. */
+  void (*validated)(const void *config, double memory[CVY_SCHEDULE_MEMORY],
+                    const cvy_schedule_moment *moment);
 } cvy_schedule;
 
 int64_t cvy_schedule_count(void);

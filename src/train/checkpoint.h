@@ -4,7 +4,7 @@
  *                     momentum (hash; under the update rule's name for its state), step, best_step, best_top1,
  *                     train_loss, the tallies of the epoch and of the metrics' interval so far, and skipped (bad records
  *                     that were replaced; the last three counters are 0 where a file lacks them); after a validation
- *                     last_top1 and last_loss, its scores
+ *                     last_top1 and last_loss, its scores; schedule_memory_0 ... _3, if the schedule has noted anything
  *   /recipe           the resolved recipe's YAML, one string
  *   /class_names, /mean, /deviation
  *   /parameters/<layer>/<tensor>   float32, in the tensor's shape
@@ -28,6 +28,7 @@ typedef struct cvy_run_state {
   cvy_tally interval; /* of the steps since the last line of metrics */
   double train_loss;
   double last_top1, last_loss; /* of the latest validation; NaN: there was none, or the file lacks them */
+  double schedule_memory[CVY_SCHEDULE_MEMORY]; /* what the schedule has noted */
   int64_t skipped; /* bad records that were replaced in all steps so far */
 } cvy_run_state;
 

@@ -51,18 +51,27 @@ static double epochs_at(const trainer *t, int64_t step) {
   return (double)step * (double)t->recipe->batch / (double)t->images;
 }
 
+static cvy_schedule_moment moment_of(const trainer *t) {
+  return (cvy_schedule_moment){.step = t->state.step,
+                               .total_steps = t->total_steps,
+                               .epoch = epochs_at(t, t->state.step),
+                               .epochs = (double)t->recipe->epochs,
+                               .last_top1 = t->state.last_top1,
+                               .last_loss = t->state.last_loss,
+                               .best_top1 = t->state.best_step > 0 ? t->state.best_top1 : NAN,
+                               .best_step = t->state.best_step,
+                               .memory = t->state.schedule_memory};
+}
+
 static double learning_rate(const trainer *t) {
-  const cvy_recipe *r = t->recipe;
-  const bool is_scored = t->state.best_step > 0;
-  const cvy_schedule_moment moment = {.step = t->state.step,
-                                      .total_steps = t->total_steps,
-                                      .epoch = epochs_at(t, t->state.step),
-                                      .epochs = (double)r->epochs,
-                                      .last_top1 = t->state.last_top1,
-                                      .last_loss = t->state.last_loss,
-                                      .best_top1 = is_scored ? t->state.best_top1 : NAN,
-                                      .best_step = t->state.best_step};
-  return r->schedule->rate(r->schedule_config, &moment);
+  const cvy_schedule_moment moment = moment_of(t);
+  return t->recipe->schedule->rate(t->recipe->schedule_config, &moment);
+}
+
+static void tell_schedule(trainer *t) {
+  const cvy_schedule_moment moment = moment_of(t);
+  if (t->recipe->schedule->validated)
+    t->recipe->schedule->validated(t->recipe->schedule_config, t->state.schedule_memory, &moment);
 }
 
 /* ---- telling ---- */
@@ -233,6 +242,7 @@ static cvy_err finish_epoch(trainer *t, run_meter *meter, cvy_score *val) {
       t->state.best_top1 = val->top1;
       t->state.best_step = t->state.step;
     }
+    tell_schedule(t);
     log_validation(t, val, is_best);
   }
   log_skipped(t, skipped, val->skipped);
