@@ -251,13 +251,17 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
   cvy_net *net;
   if (arguments->count > 0 && strcmp(arguments->words[0], "input") == 0)
     return cvy_run_bench_input(
-        arguments, &(cvy_bench_input_options){o->recipe, o->batch, o->threads, o->steps, o->json});
+        arguments,
+        &(cvy_bench_input_options){
+            .recipe = o->recipe, .batch = o->batch, .threads = o->threads, .microbatches = o->steps},
+        o->json);
   if (arguments->count > 0 && strcmp(arguments->words[0], "allreduce") == 0)
     return cvy_run_bench_allreduce(arguments, &(cvy_bench_allreduce_options){o->steps, o->json});
   if (arguments->count > 0 && strcmp(arguments->words[0], "scaling") == 0)
     return cvy_run_bench_scaling(
         arguments, &(cvy_bench_scaling_options){o->batch, o->threads, o->steps, o->microbatches, o->bucket,
-                                                (cvy_exchange_way)o->reduce, o->conv, o->json});
+                                                (cvy_exchange_way)o->reduce, (cvy_conv_choice)o->conv,
+                                                o->json});
   CVY_TRY(read_kind(&bench_options.layers, arguments));
   CVY_TRY(cvy_network_from_words(&description, arguments, 1));
   cvy_threads_set(cvy_int(o->threads));

@@ -1,25 +1,21 @@
-/* The clock on training steps of several ranks: the trainer's own, but for the data, which are random and made once. */
+/* The clock on training steps of several ranks: the trainer's own, but for the data, which are random and
+ * made once. */
 #include "measure/bench.h"
+#include "measure/bench_step.h"
 #include "train/bucket.h"
-#include "train/score.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-static const char solver[] = "sgd: {momentum: 0.9, weight_decay: 0.0005}";
-static const double rate = 1e-4; /* small, so that random labels do not make the loss diverge */
+#include "train/fixed.h"
+#include "train/step.h"
 
 typedef struct bench {
   cvy_comm *comm; /* those that take part */
   cvy_net *net;
-  const cvy_net_info *info;
-  cvy_recipe recipe;
+  cvy_step_config config;
   cvy_shards shards;
   cvy_bucket_choice bucket;
   cvy_arenas arenas;
   cvy_gradients *gradients;
-  float *images;
-  int32_t *labels;
+  cvy_fixed images;
+  cvy_step step;
   double *seconds; /* [step] */
 } bench;
 
@@ -41,23 +37,8 @@ cvy_err cvy_bench_tree(cvy_tree *out, int64_t ranks, int64_t microbatches) {
 
 /* ---- steps ---- */
 
-static void run_step(bench *b, int64_t step) {
-  const int64_t own = b->recipe.tree.leaves / cvy_comm_size(b->comm);
-  const cvy_targets targets = {.labels = b->labels};
-  cvy_tally tally = {0};
-  cvy_gradients_begin(b->gradients, rate);
-  for (int64_t m = 0; m < own; m++) {
-    const cvy_pass pass = {.training = true,
-                           .seed = 1,
-                           .step = step,
-                           .params = cvy_params_of_pass(m, own),
-                           .first_sample = (cvy_comm_rank(b->comm) * own + m) * b->recipe.microbatch,
-                           .loss_scale = (float)(1.0 / (double)b->recipe.batch)};
-    cvy_net_forward(b->net, b->images, &targets, &pass);
-    cvy_tally_add_microbatch(&tally, b->net, &targets);
-    cvy_gradients_backward(b->gradients, b->images, &targets, &pass);
-  }
-  cvy_gradients_finish(b->gradients);
+static void run_step(const bench *b, int64_t number) {
+  cvy_tally tally = cvy_step_run(&b->step, number, cvy_bench_rate);
   cvy_comm_sum(b->comm, (int64_t *)&tally, CVY_TALLY_FIELDS);
 }
 
@@ -73,7 +54,7 @@ static void run_steps(cvy_bench_ranks_result *out, bench *b, int64_t steps) {
   }
   const cvy_exchange_times after = cvy_gradients_times(b->gradients);
   *out = (cvy_bench_ranks_result){
-      .images = b->recipe.batch,
+      .images = cvy_step_batch(&b->config),
       .bucket_mib = b->bucket.mib,
       .step_s = cvy_spread_of(b->seconds, steps),
       .exposed_s = cvy_comm_mean_s(b->comm, after.exposed_s - before.exposed_s) / (double)steps,
@@ -84,51 +65,45 @@ static void run_steps(cvy_bench_ranks_result *out, bench *b, int64_t steps) {
 
 /* ---- before and after ---- */
 
-static void make_data(bench *b) {
-  const int64_t images = b->info->input.n, pixels = cvy_shape_count(b->info->input);
-  cvy_random where = {.seed = 1, .purpose = CVY_FOR_SYNTHETIC};
-  for (int64_t i = 0; i < images; i++)
-    b->labels[i] = (int32_t)cvy_random_next_below(&where, b->info->class_count);
-  for (int64_t i = 0; i < pixels; i++) b->images[i] = (float)cvy_random_next_gaussian(&where);
+/* The net as one of the ranks has it. `shards` must stay where it is, and the tree with it. */
+static cvy_err create_net(cvy_net **out, cvy_shards *shards, cvy_comm *comm, const cvy_yaml *network,
+                          const cvy_step_config *config) {
+  cvy_conv_use(config->convolution);
+  cvy_shards_set(shards, comm, &config->tree);
+  return cvy_net_create_among(out, network, config->microbatch, &shards->peers);
 }
 
 static cvy_err create(bench *b, cvy_pool *pool, const cvy_bench_ranks_options *options) {
-  cvy_recipe *r = &b->recipe;
-  cvy_yaml *node;
-  void *memory;
-  *r = (cvy_recipe){.tree = *options->tree,
-                    .microbatch = options->microbatch,
-                    .batch = options->microbatch * options->tree->leaves,
-                    .reduce = (int)options->way,
-                    .bucket = options->bucket_mib};
-  cvy_shards_set(&b->shards, b->comm, &r->tree);
-  CVY_TRY(cvy_net_create_among(&b->net, options->network, r->microbatch, &b->shards.peers));
-  b->info = cvy_net_describe(b->net);
-  CVY_TRY(cvy_yaml_parse(&node, pool, solver, "solver"));
-  CVY_TRY(cvy_read_rule(&r->rule, &r->rule_config, pool, node));
-  CVY_TRY(cvy_arenas_create(&b->arenas, b->net, r->rule));
-  CVY_TRY(cvy_buffer_create(&memory, sizeof(float) * (size_t)cvy_shape_count(b->info->input), "the images"));
-  b->images = memory;
-  b->labels = cvy_pool_new(pool, sizeof *b->labels * (size_t)b->info->input.n);
+  CVY_TRY(cvy_bench_step_config(&b->config, pool, options->tree, options->microbatch));
+  b->config.way = options->way;
+  b->config.convolution = options->convolution;
+  CVY_TRY(create_net(&b->net, &b->shards, b->comm, options->network, &b->config));
+  const cvy_net_info *info = cvy_net_describe(b->net);
+  CVY_TRY(cvy_arenas_create(&b->arenas, b->net, b->config.rule));
+  CVY_TRY(cvy_fixed_create(&b->images, info));
+  cvy_fixed_fill(&b->images, info);
   b->seconds = cvy_pool_new(pool, sizeof *b->seconds * (size_t)options->steps);
-  make_data(b);
   return CVY_OK;
 }
 
-static cvy_err share_gradients(bench *b) {
-  CVY_TRY(cvy_bucket_choose(&b->bucket, b->comm, &b->recipe, b->net, &b->shards));
+static cvy_err share_gradients(bench *b, int64_t wanted_mib) {
+  CVY_TRY(cvy_bucket_choose(&b->bucket, b->comm, &b->config, wanted_mib, b->net, &b->shards));
   cvy_net_init(b->net, 1);
-  return cvy_comm_agree(b->comm, cvy_gradients_create(&b->gradients, b->comm, &b->recipe, b->bucket.mib,
-                                                      &b->arenas, &b->shards));
+  CVY_TRY(cvy_comm_agree(b->comm, cvy_gradients_create(&b->gradients, b->comm, &b->config, b->bucket.mib,
+                                                       &b->arenas, &b->shards)));
+  b->step = cvy_step_of(&b->config, b->net, cvy_comm_rank(b->comm), cvy_comm_size(b->comm));
+  b->step.gradients = b->gradients;
+  b->step.fixed = cvy_fixed_microbatch(&b->images);
+  return CVY_OK;
 }
 
 static cvy_err run(cvy_bench_ranks_result *out, bench *b, cvy_pool *pool,
                    const cvy_bench_ranks_options *options) {
   cvy_err err = cvy_comm_agree(b->comm, create(b, pool, options));
-  if (!err) err = share_gradients(b);
+  if (!err) err = share_gradients(b, options->bucket_mib);
   if (!err) run_steps(out, b, options->steps);
   cvy_gradients_destroy(b->gradients);
-  cvy_buffer_destroy(b->images);
+  cvy_fixed_destroy(&b->images);
   cvy_arenas_destroy(&b->arenas);
   cvy_net_destroy(b->net);
   return err;
@@ -144,4 +119,18 @@ cvy_err cvy_bench_ranks(cvy_bench_ranks_result *out, cvy_pool *pool, cvy_comm *c
   cvy_comm_release(b.comm);
   cvy_comm_wait(comm);
   return cvy_comm_agree(comm, err);
+}
+
+cvy_err cvy_bench_ranks_net(cvy_net **out, cvy_comm *comm, const cvy_bench_ranks_options *options) {
+  const cvy_step_config config = {
+      .tree = *options->tree, .microbatch = options->microbatch, .convolution = options->convolution};
+  cvy_shards shards;
+  CVY_TRY(create_net(out, &shards, comm, options->network, &config));
+  const cvy_net_info *info = cvy_net_describe(*out);
+  if (info->param_count > 0) return CVY_OK;
+  const cvy_err err = cvy_error(CVY_E_INPUT, "network '%s' has no parameters that it could learn",
+                                info->name);
+  cvy_net_destroy(*out);
+  *out = NULL;
+  return err;
 }

@@ -127,19 +127,19 @@ static cvy_err create(cvy_gradients *g, int64_t bucket) {
   return cvy_gradients_cut(g, bucket);
 }
 
-cvy_err cvy_gradients_create(cvy_gradients **out, cvy_comm *comm, const cvy_recipe *recipe, int64_t bucket,
+cvy_err cvy_gradients_create(cvy_gradients **out, cvy_comm *comm, const cvy_step_config *config, int64_t bucket,
                              const cvy_arenas *arenas, cvy_shards *shards) {
   cvy_gradients *g = cvy_new(sizeof *g);
   *out = NULL;
   g->arenas = arenas;
   g->comm = comm;
-  g->tree = recipe->tree;
-  g->way = (cvy_exchange_way)recipe->reduce;
+  g->tree = config->tree;
+  g->way = config->way;
   g->shards = shards;
   g->is_whole = true;
   g->update = (cvy_step_update){
-      .arenas = arenas, .rule_config = recipe->rule_config, .microbatches = recipe->tree.leaves};
-  g->microbatches = recipe->tree.leaves / cvy_comm_size(comm);
+      .arenas = arenas, .rule_config = config->rule_config, .microbatches = config->tree.leaves};
+  g->microbatches = config->tree.leaves / cvy_comm_size(comm);
   g->observer = (cvy_net_observer){layer_done, g};
   const cvy_err err = create(g, bucket);
   if (err)

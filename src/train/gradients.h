@@ -3,8 +3,8 @@
 #ifndef CVY_TRAIN_GRADIENTS_H
 #define CVY_TRAIN_GRADIENTS_H
 
-#include "train/recipe.h"
 #include "train/shards.h"
+#include "train/step_config.h"
 #include "train/update.h"
 
 /* Consecutive layers, whose gradients go through the ranks together once the lowest of them has its own. */
@@ -20,9 +20,9 @@ enum { CVY_FLOATS_OF_MIB = (1 << 20) / sizeof(float) };
 
 typedef struct cvy_gradients cvy_gradients;
 
-/* Collective. Buckets of `bucket` MiB at least, whatever the recipe says. `arenas` and `shards`, which it makes ready for steps,
+/* Collective. Buckets of `bucket` MiB at least. `arenas` and `shards`, which it makes ready for steps,
  * must outlive it. */
-cvy_err cvy_gradients_create(cvy_gradients **out, cvy_comm *comm, const cvy_recipe *recipe, int64_t bucket,
+cvy_err cvy_gradients_create(cvy_gradients **out, cvy_comm *comm, const cvy_step_config *config, int64_t bucket,
                              const cvy_arenas *arenas, cvy_shards *shards) CVY_MUST_CHECK;
 void cvy_gradients_destroy(cvy_gradients *gradients);
 /* Into buckets of another size. Which part of the weights a rank updates changes with it, but the rule's state stays where it is:

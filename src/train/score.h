@@ -6,7 +6,7 @@
 #include "comm/comm.h"
 #include "data/loader.h"
 #include "net/net.h"
-#include "train/recipe.h"
+#include "train/stream.h"
 #include <convoy/train.h>
 
 static inline cvy_targets cvy_targets_of(const cvy_microbatch *m) {
@@ -40,12 +40,11 @@ void cvy_view_sums_add(cvy_view_sums *views, const cvy_net *net);
 /* Adds the images by the means of what was summed, and begins anew. */
 void cvy_tally_add_views(cvy_tally *tally, cvy_view_sums *views, const cvy_net *net, const int32_t *labels);
 
-/* Collective: the tally of `dataset` under the net's weights, every image counted once. Contiguous ranges of
+/* Collective: the score of `data` under the net's weights, every image counted once. Contiguous ranges of
  * microbatches go to the ranks; a microbatch holds the same images at any number of ranks. Where the chain makes several
  * views, an image's probabilities are the means over them. A record that cannot be read is an
  * error on all ranks, once each has come to the end of its range. */
-cvy_err cvy_score_dataset(cvy_score *out, cvy_comm *comm, cvy_net *net, cvy_dataset *dataset,
-                          const cvy_augment *augment, const cvy_dataset_info *normalisation,
-                          const cvy_recipe *recipe) CVY_MUST_CHECK;
+cvy_err cvy_score_dataset(cvy_score *out, cvy_comm *comm, cvy_net *net, const cvy_stream *data,
+                          const cvy_intake *intake, const cvy_dataset_info *trained_on) CVY_MUST_CHECK;
 
 #endif
