@@ -1,3 +1,4 @@
+/* `convoy train`: words, options and the result of a run. */
 #include "augment/augmentation.h"
 #include "base/json.h"
 #include "cmd/command.h"
