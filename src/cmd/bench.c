@@ -1,3 +1,4 @@
+/* `convoy bench`: the words and options of all its measurements, and what a step and its layers cost. */
 #include "cmd/bench.h"
 
 #include "base/json.h"
@@ -30,8 +31,8 @@ static const cvy_option table[] = {
     {"bucket", CVY_INT, offsetof(options, bucket), "4", 0, 1 << 20,
      .help = "of scaling: as a recipe's key; 0: the best, which each row measures first"},
     {"recipe", CVY_STRING, offsetof(options, recipe), "",
-     .help =
-         "of input: whose augmentations, order and cache; none: a random resized crop to 224x224 and mirroring, for photographs"},
+     .help = "of input: whose augmentations, order and cache; none: a random resized crop to 224x224 and "
+             "mirroring, for photographs"},
     {"json", CVY_BOOL, offsetof(options, json), "false", .help = "print one JSON object"},
     {0}};
 
@@ -248,13 +249,17 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
   cvy_net *net;
   if (arguments->count > 0 && strcmp(arguments->words[0], "input") == 0)
     return cvy_run_bench_input(
-        arguments, &(cvy_bench_input_options){o->recipe, o->batch, o->threads, o->steps, o->json});
+        arguments,
+        &(cvy_bench_input_options){
+            .recipe = o->recipe, .batch = o->batch, .threads = o->threads, .microbatches = o->steps},
+        o->json);
   if (arguments->count > 0 && strcmp(arguments->words[0], "allreduce") == 0)
     return cvy_run_bench_allreduce(arguments, &(cvy_bench_allreduce_options){o->steps, o->json});
   if (arguments->count > 0 && strcmp(arguments->words[0], "scaling") == 0)
-    return cvy_run_bench_scaling(
-        arguments, &(cvy_bench_scaling_options){o->batch, o->threads, o->steps, o->microbatches, o->bucket,
-                                                (cvy_exchange_way)o->reduce, o->conv, o->json});
+    return cvy_run_bench_scaling(arguments,
+                                 &(cvy_bench_scaling_options){o->batch, o->threads, o->steps, o->microbatches,
+                                                              o->bucket, (cvy_exchange_way)o->reduce,
+                                                              (cvy_conv_choice)o->conv, o->json});
   CVY_TRY(read_kind(&bench_options.layers, arguments));
   CVY_TRY(cvy_network_from_words(&description, arguments, 1));
   cvy_threads_set(cvy_int(o->threads));
@@ -278,37 +283,41 @@ static const cvy_kind kind = {"bench", "how fast a network trains, and where the
 
 const cvy_command cvy_command_bench = {
     .kind = &kind,
-    .usage =
-        "step|layers|scaling NETWORK [parameter=value ...] [options], input DIR [options], or allreduce [MIB ...] [options]",
+    .usage = "step|layers|scaling NETWORK [parameter=value ...] [options], input DIR [options], or "
+             "allreduce [MIB ...] [options]",
     .description =
-        "Runs training steps of one microbatch in this process alone: forward, backward, and the update by SGD with\n"
-        "momentum and weight decay, by the trainer's own functions, on random images made once. No data is read, and no\n"
-        "gradients are summed over microbatches or ranks.\n"
+        "Runs training steps of one microbatch in this process alone: forward, backward, and the update\n"
+        "by SGD with momentum and weight decay, by the trainer's own functions, on random images made\n"
+        "once. No data is read, and no gradients are summed over microbatches or ranks.\n"
         "\n"
-        "  step    images/s, milliseconds of the step and its parts, GFLOP/s, and the most memory that was resident:\n"
-        "          each the median of the steps, and from the lowest to the highest\n"
-        "  layers  the median of every layer, forward and backward, with its share of the step; then the totals by\n"
-        "          layer type and of all that is neither convolution nor fully connected. What is added up where\n"
-        "          several layers read one value counts as backward of the reader.\n"
+        "  step    images/s, milliseconds of the step and its parts, GFLOP/s, and the most memory that\n"
+        "          was resident: each the median of the steps, and from the lowest to the highest\n"
+        "  layers  the median of every layer, forward and backward, with its share of the step; then the\n"
+        "          totals by layer type and of all that is neither convolution nor fully connected. What\n"
+        "          is added up where several layers read one value counts as backward of the reader.\n"
         "\n"
-        "GFLOP/s count the operations of a direct convolution, two a multiply-add, whatever the algorithm: backward\n"
-        "twice those of forward, or once for a layer that reads the image. NETWORK is a YAML file or the name of one that\n"
-        "comes with convoy, and its parameters may be given other values.\n"
+        "GFLOP/s count the operations of a direct convolution, two a multiply-add, whatever the\n"
+        "algorithm: backward twice those of forward, or once for a layer that reads the image. NETWORK is\n"
+        "a YAML file or the name of one that comes with convoy, and its parameters may be given other\n"
+        "values.\n"
         "\n"
-        "  input   images/s that the loader delivers from shards, and the share of its threads' time that goes into\n"
-        "          read (bytes and their checksum), decode (JPEG, PNG), warp (scaling, turning, bending, in whose loop\n"
-        "          the samples are normalised too), colour (augmentations that compute samples) and copy (pixels at most\n"
-        "          moved or mirrored, normalised into the microbatch)\n"
+        "  input   images/s that the loader delivers from shards, and the share of its threads' time that\n"
+        "          goes into read (bytes and their checksum), decode (JPEG, PNG), warp (scaling, turning,\n"
+        "          bending, in whose loop the samples are normalised too), colour (augmentations that\n"
+        "          compute samples) and copy (pixels at most moved or mirrored, normalised into the\n"
+        "          microbatch)\n"
         "\n"
-        "  allreduce  under mpirun: milliseconds for the sum of vectors of so many MiB over the ranks, by the exact tree (all\n"
-        "          ranks use all sums, or each its part and hands on what it made of them), MPI_Allreduce and\n"
-        "          MPI_Iallreduce in place; beside the bound: the time for nothing but the bytes that a rank must send and\n"
-        "          receive, 2n(P-1)/P, at the speed at which partners exchange in the same run\n"
+        "  allreduce  under mpirun: milliseconds for the sum of vectors of so many MiB over the ranks, by\n"
+        "          the exact tree (all ranks use all sums, or each its part and hands on what it made of\n"
+        "          them), MPI_Allreduce and MPI_Iallreduce in place; beside the bound: the time for\n"
+        "          nothing but the bytes that a rank must send and receive, 2n(P-1)/P, at the speed at\n"
+        "          which partners exchange in the same run\n"
         "\n"
-        "  scaling under mpirun: the same on 1, 2, 4, ... of its ranks, with sums of gradients over the ranks: images/s,\n"
-        "          efficiency (of ranks times what one does), the share of the step that was waited for gradients\n"
-        "          (exposed), and the processor time of their exchange. Weak: each rank has --microbatches of\n"
-        "          --batch images; strong: so many as all ranks have then are shared by fewer.\n"
+        "  scaling under mpirun: the same on 1, 2, 4, ... of its ranks, with sums of gradients over the\n"
+        "          ranks: images/s, efficiency (of ranks times what one does), the share of the step that\n"
+        "          was waited for gradients (exposed), and the processor time of their exchange. Weak:\n"
+        "          each rank has --microbatches of --batch images; strong: so many as all ranks have then\n"
+        "          are shared by fewer.\n"
         "\n"
         "  mpirun -n 4 convoy bench scaling resnet18 --batch 16\n"
         "  mpirun -n 4 convoy bench allreduce 1 16 --steps 9\n"

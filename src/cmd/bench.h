@@ -4,15 +4,11 @@
 
 #include "cmd/command.h"
 #include "comm/exchange.h"
+#include "measure/bench.h"
 
-typedef struct cvy_bench_input_options {
-  const char *recipe; /* "": none */
-  int64_t batch, threads, microbatches;
-  bool json;
-} cvy_bench_input_options;
-
-cvy_err cvy_run_bench_input(const cvy_arguments *arguments,
-                            const cvy_bench_input_options *options) CVY_MUST_CHECK;
+/* The options' dataset is the second word. */
+cvy_err cvy_run_bench_input(const cvy_arguments *arguments, const cvy_bench_input_options *options,
+                            bool json) CVY_MUST_CHECK;
 
 typedef struct cvy_bench_allreduce_options {
   int64_t repetitions;
@@ -26,7 +22,7 @@ cvy_err cvy_run_bench_allreduce(const cvy_arguments *arguments,
 typedef struct cvy_bench_scaling_options {
   int64_t batch, threads, steps, microbatches, bucket_mib;
   cvy_exchange_way way;
-  int conv;
+  cvy_conv_choice convolution;
   bool json;
 } cvy_bench_scaling_options;
 

@@ -3,9 +3,7 @@
 #include "cmd/bench.h"
 #include "cmd/network.h"
 #include "cmd/ranks.h"
-#include "math/conv.h"
 #include "measure/bench.h"
-#include "train/shards.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,15 +33,19 @@ typedef struct scaling {
 
 /* ---- measuring ---- */
 
+static cvy_bench_ranks_options options_of(const scaling *s, int ranks, const cvy_tree *tree) {
+  return (cvy_bench_ranks_options){.network = s->network,
+                                   .microbatch = s->options->batch,
+                                   .ranks = ranks,
+                                   .tree = tree,
+                                   .steps = s->options->steps,
+                                   .way = s->options->way,
+                                   .convolution = s->options->convolution,
+                                   .bucket_mib = s->options->bucket_mib};
+}
+
 static cvy_err measure(scaling *s, table *t, int ranks, const cvy_tree *tree) {
-  const cvy_bench_ranks_options options = {.network = s->network,
-                                           .microbatch = s->options->batch,
-                                           .ranks = ranks,
-                                           .tree = tree,
-                                           .steps = s->options->steps,
-                                           .way = s->options->way,
-                                           .bucket_mib = s->options->bucket_mib,
-                                           .convolution = (cvy_conv_choice)s->options->conv};
+  const cvy_bench_ranks_options options = options_of(s, ranks, tree);
   row *r = &t->rows[t->count++];
   r->ranks = ranks;
   CVY_TRY(cvy_bench_ranks(&r->result, s->pool, s->comm, &options));
@@ -141,19 +143,12 @@ static void print_json(const scaling *s) {
 
 /* ---- the command ---- */
 
-/* As all ranks have it: what cannot be split over them is refused before anything is measured. */
 static cvy_err create_net(scaling *s, const cvy_arguments *arguments) {
   cvy_tree tree;
-  cvy_shards shards;
   CVY_TRY(cvy_network_from_words(&s->network, arguments, 1));
   CVY_TRY(cvy_bench_tree(&tree, cvy_comm_size(s->comm), s->options->microbatches));
-  cvy_shards_set(&shards, s->comm, &tree);
-  const cvy_net_wishes wishes = {.peers = &shards.peers, .convolution = (cvy_conv_choice)s->options->conv};
-  CVY_TRY(cvy_net_create(&s->net, s->network, s->options->batch, &wishes));
-  if (cvy_net_describe(s->net)->param_count == 0)
-    return cvy_error(CVY_E_INPUT, "network '%s' has no parameters that it could learn",
-                     cvy_net_describe(s->net)->name);
-  return CVY_OK;
+  const cvy_bench_ranks_options options = options_of(s, cvy_comm_size(s->comm), &tree);
+  return cvy_bench_ranks_net(&s->net, s->comm, &options);
 }
 
 static cvy_err compare_networks(scaling *s) {

@@ -1,3 +1,4 @@
+/* `convoy train`: words, options and the result of a run. */
 #include "augment/augmentation.h"
 #include "base/json.h"
 #include "cmd/command.h"
@@ -23,7 +24,8 @@ static const cvy_option table[] = {
      .help = "write a checkpoint and stop (exit 75) after step N; 0: never"},
     {"trace", CVY_STRING, offsetof(options, trace), "",
      .help =
-         "a file for what each thread of each rank did when; Perfetto (ui.perfetto.dev) and chrome://tracing open it"},
+         "a file for what each thread of each rank did when; Perfetto (ui.perfetto.dev) and chrome://tracing "
+         "open it"},
     {"trace-from", CVY_INT, offsetof(options, trace_from), "1", 1, CVY_NO_LIMIT,
      .help = "the first step that is traced"},
     {"trace-steps", CVY_INT, offsetof(options, trace_steps), "0", 0, CVY_NO_LIMIT,
@@ -126,11 +128,12 @@ const cvy_command cvy_command_train = {
     .kind = &kind,
     .usage = "RECIPE [key=value ...] [options]",
     .description =
-        "Trains on all ranks that mpirun starts; without mpirun on one. RECIPE is a YAML file or the name of one that comes\n"
-        "with convoy (lenet5-digits, lenet5-hoda, lenet-mnist). key=value sets a key of the recipe: epochs=3,\n"
-        "learning_rate.step.rate=0.02. The run folder receives recipe.yaml (all options written out), metrics.jsonl,\n"
-        "last.h5 and best.h5. SIGUSR1, SIGTERM and SIGINT to a rank end all of them after the step with a checkpoint\n"
-        "(exit 75), a second SIGINT at once. Send mpirun SIGUSR1, which it passes on; on SIGTERM and Ctrl-C it kills the ranks after two seconds.\n"
+        "Trains on all ranks that mpirun starts; without mpirun on one. RECIPE is a YAML file or the name\n"
+        "of one that comes with convoy (lenet5-digits, lenet5-hoda, lenet-mnist). key=value sets a key of\n"
+        "the recipe: epochs=3, learning_rate.step.rate=0.02. The run folder receives recipe.yaml (all\n"
+        "options written out), metrics.jsonl, last.h5 and best.h5. SIGUSR1, SIGTERM and SIGINT to a rank\n"
+        "end all of them after the step with a checkpoint (exit 75), a second SIGINT at once. Send mpirun\n"
+        "SIGUSR1, which it passes on; on SIGTERM and Ctrl-C it kills the ranks after two seconds.\n"
         "\n"
         "  mpirun -n 2 convoy train lenet5-hoda\n"
         "  mpirun -n 4 convoy train my.yaml epochs=20 run=runs/longer --resume\n"

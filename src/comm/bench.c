@@ -69,8 +69,8 @@ static cvy_err check(const bench *b, cvy_summing way) {
 
 /* ---- the bound ---- */
 
-/* Each rank of a level's groups sends twice `count` floats, as in halving and doubling, to the next one of its group and
- * receives as many from the one before: at radix 2 partners exchange them. */
+/* Each rank of a level's groups sends twice `count` floats, as in halving and doubling, to the next one of
+ * its group and receives as many from the one before: at radix 2 partners exchange them. */
 static void carry(const bench *b, const cvy_level *l, int64_t count) {
   const int64_t base = b->comm->rank - l->digit * l->stride;
   const int to = cvy_int(base + (l->digit + 1) % l->radix * l->stride),
@@ -97,7 +97,8 @@ static int64_t level_count(const bench *b, int level) {
 
 /* ---- the clock ---- */
 
-/* Who is done must not spin on a core that another rank still needs: four nodes on two cores took 60 ms for that, not 54. */
+/* Who is done must not spin on a core that another rank still needs: four nodes on two cores took 60 ms
+ * for that, not 54. */
 static double slowest_rank(const bench *b, double start_s) {
   double mine_s = cvy_now_s() - start_s, slowest_s;
   cvy_comm_wait(b->comm);

@@ -1,6 +1,7 @@
-/* What an exchange takes from those who compute meanwhile: all of a pair's threads run tasks, first alone, then while the two
- * ranks sum a vector, and count them. The difference holds whatever moving bytes costs, on whichever core the system has it
- * done: copies, checksums, interrupts, the communication thread's own work, caches that lose what they held. */
+/* What an exchange takes from those who compute meanwhile: all of a pair's threads run tasks, first alone,
+ * then while the two ranks sum a vector, and count them. The difference holds whatever moving bytes costs,
+ * on whichever core the system has it done: copies, checksums, interrupts, the communication thread's own
+ * work, caches that lose what they held. */
 #include "comm/exchange.h"
 #include "comm/measure.h"
 #include "comm/mpi.h"

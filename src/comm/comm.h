@@ -36,12 +36,13 @@ cvy_err cvy_comm_expect_same(cvy_comm *comm, const char *text, const char *what)
 
 /* ---- one by one --------------------------------------------------------------------------------------- */
 
-/* Less than 2 GiB. Not collective: one sends, one receives, who must have room; returns how many bytes came. */
+/* Less than 2 GiB. Not collective: one sends, one receives, who must have room; returns how many bytes
+ * came. */
 void cvy_comm_send(cvy_comm *comm, int to, const void *data, size_t bytes);
 size_t cvy_comm_receive(cvy_comm *comm, int from, void *data, size_t capacity);
 
-/* Rank 0's clock is this rank's cvy_now_s plus later_s, plus or minus uncertain_s; as of read_s. From the fastest of some
- * rounds of question and answer (Cristian 1989). */
+/* Rank 0's clock is this rank's cvy_now_s plus later_s, plus or minus uncertain_s; as of read_s. From the
+ * fastest of some rounds of question and answer (Cristian 1989). */
 typedef struct cvy_clock {
   double read_s, later_s, uncertain_s;
 } cvy_clock;

@@ -1,12 +1,13 @@
 /* The communication thread.
  *
- * It takes buckets in the order in which they are handed over, cuts them into blocks, and keeps a few of those on their way
- * through the ranks at once, so that one is added while others are sent. Between looks at what has arrived it sleeps, for the
- * core may be a computing thread's, and longer the longer nothing arrives; when somebody waits for the end, or for a swap, it
- * only makes way first. A swap goes before all blocks that have not begun.
+ * It takes buckets in the order in which they are handed over, cuts them into blocks, and keeps a few of
+ * those on their way through the ranks at once, so that one is added while others are sent. Between looks
+ * at what has arrived it sleeps, for the core may be a computing thread's, and longer the longer nothing
+ * arrives; when somebody waits for the end, or for a swap, it only makes way first. A swap goes before all
+ * blocks that have not begun.
  *
- * Whoever waits, for the end or for a swap, while the thread has nothing under way does its work himself: that saves the way to
- * the thread and back. So the last bucket wakes nobody. */
+ * Whoever waits, for the end or for a swap, while the thread has nothing under way does its work himself:
+ * that saves the way to the thread and back. So the last bucket wakes nobody. */
 #define _GNU_SOURCE
 #include "comm/exchange.h"
 
@@ -137,7 +138,7 @@ static void go_on(cvy_exchange *x, slot *s) {
   cvy_turn turn = cvy_block_advance(&s->block, x->sums, way_back(x));
   if (turn == CVY_SUMMED) {
     if (x->config.way == CVY_EXCHANGE_SHARDED) use(x, cvy_block_own(&s->block));
-    turn = cvy_block_hand_on(&s->block, way_back(x));
+    turn = x->config.halfway ? CVY_DONE : cvy_block_hand_on(&s->block, way_back(x));
   }
   if (turn != CVY_DONE) return;
   if (x->config.way == CVY_EXCHANGE_WHOLE) use(x, s->block.spans[0]);
@@ -232,8 +233,9 @@ static bool wants_swap(cvy_exchange *x) {
   return wanted;
 }
 
-/* MPI_Allreduce blocks, so all ranks must call it and swap in one order: theirs who hand over. Nothing is handed over after a
- * swap that is wanted, and all that was before it is there once it has been seen. */
+/* MPI_Allreduce blocks, so all ranks must call it and swap in one order: the order in which buckets are
+ * handed over. Nothing is handed over after a swap that is wanted, and all that was before it is there
+ * once it has been seen. */
 static void work_by_mpi(cvy_exchange *x) {
   const bool swaps = wants_swap(x);
   sum_by_mpi(x);
@@ -322,6 +324,7 @@ cvy_err cvy_exchange_create(cvy_exchange **out, cvy_comm *comm, const cvy_exchan
   *out = NULL;
   CVY_CHECK(config->bucket_count > 0 && config->bucket_ends[config->bucket_count - 1] == config->count);
   CVY_CHECK(config->way != CVY_EXCHANGE_MPI || config->tree->wire == CVY_WIRE_FP32);
+  CVY_CHECK(!config->halfway || config->way == CVY_EXCHANGE_SHARDED);
   cvy_exchange *x = cvy_new(sizeof *x);
   const size_t buckets = (size_t)config->bucket_count;
   x->config = *config;

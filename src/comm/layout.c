@@ -12,8 +12,8 @@
 
 /* ---- one rank's place ---- */
 
-/* Those of the process that started this one, as far as this one may have them too: what the rank could run on, were it not
- * bound. */
+/* Those of the process that started this one, as far as this one may have them too: what the rank could
+ * run on, were it not bound. */
 static void job_cores(uint64_t mask[CVY_CORE_WORDS], const uint64_t own[CVY_CORE_WORDS]) {
   cpu_set_t before, parents;
   memcpy(mask, own, sizeof(uint64_t) * CVY_CORE_WORDS);

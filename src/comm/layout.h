@@ -52,7 +52,8 @@ void cvy_findings_add(cvy_findings *findings, const char *name, const char *form
  *   mixed           ranks whose software differs */
 /* Returns whether cvy_layout_advise helps. */
 bool cvy_layout_examine(cvy_findings *findings, const cvy_layout *layout);
-/* The mpirun line without those faults, for a command that follows: the same number of ranks, or a divisor of it that fits. */
+/* The mpirun line without those faults, for a command that follows: the same number of ranks, or a divisor
+ * of it that fits. */
 void cvy_layout_advise(char *out, size_t bytes, const cvy_layout *layout);
 
 /* Collective: rank 0 warns of what cvy_layout_examine finds. Silent where all is well. */

@@ -1,5 +1,5 @@
-/* Pairs of ranks play ping-pong, carry as much as they can, and compute meanwhile (burden.c); one rank of each node tells rank 0
- * the time. */
+/* Pairs of ranks play ping-pong, carry as much as they can, and compute meanwhile (burden.c); one rank of
+ * each node tells rank 0 the time. */
 #include "comm/measure.h"
 #include "comm/mpi.h"
 

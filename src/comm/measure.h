@@ -15,12 +15,13 @@ typedef struct cvy_link {
   double work_s_per_byte;   /* lost by each rank's computing threads for a byte sent and one received */
 } cvy_link;
 
-/* Rank r's partner is r + distance, or r - distance where the tree pairs them so; `task` is what computing is like, for half a
- * millisecond or less. The results are [ranks] on rank 0, to be freed; NULL on the others. Takes three seconds. Collective. */
+/* Rank r's partner is r + distance, or r - distance where the tree pairs them so; `task` is what computing
+ * is like, for half a millisecond or less. The results are [ranks] on rank 0, to be freed; NULL on the
+ * others. Takes three seconds. Collective. */
 cvy_err cvy_links_measure(cvy_link **out, cvy_comm *comm, int distance, cvy_task task,
                           const void *context) CVY_MUST_CHECK;
-/* Of those, work_s_per_byte: by as many of cvy_threads() as the rank has cores, while the pair sums vectors. 0 without a partner,
- * who is -1 then. */
+/* Of those, work_s_per_byte: by as many of cvy_threads() as the rank has cores, while the pair sums
+ * vectors. 0 without a partner, who is -1 then. */
 cvy_err cvy_burden_measure(double *work_s_per_byte, cvy_comm *comm, int partner, cvy_task task,
                            const void *context) CVY_MUST_CHECK;
 
@@ -31,7 +32,8 @@ typedef struct cvy_clock_offset {
   double ahead_s, error_s; /* not further from the truth than the error */
 } cvy_clock_offset;
 
-/* [ranks] on rank 0, to be freed; NULL on the others. One rank a node is asked, the others have its answer. Collective. */
+/* [ranks] on rank 0, to be freed; NULL on the others. One rank a node is asked, the others have its
+ * answer. Collective. */
 cvy_clock_offset *cvy_clocks_measure(cvy_comm *comm);
 
 /* ---- sums of vectors ---- */
@@ -48,14 +50,15 @@ extern const char *const cvy_summing_words[]; /* NULL-terminated */
 /* Seconds are the maximum over the ranks, spread over the repetitions. */
 typedef struct cvy_summing_times {
   cvy_spread of[CVY_SUMMINGS];
-  /* Moving nothing but the bytes that each rank must send and receive, along the same tree: with one bandwidth b for all
-   * levels 2n(P-1)/P/b. Each level's is measured between its partners, both ways at once, in turn with the algorithms. */
+  /* Moving nothing but the bytes that each rank must send and receive, along the same tree: with one
+   * bandwidth b for all levels 2n(P-1)/P/b. Each level's is measured between its partners, both ways at
+   * once, in turn with the algorithms. */
   cvy_spread bound_s;
   double both_ways_bytes_s; /* at the level nearest to the leaves; 0 for one rank */
 } cvy_summing_times;
 
-/* Sums `count` floats over the ranks by each algorithm in turn, `repetitions` times after one that warms up, and checks the
- * sums. The result is the same on all ranks. Collective; CVY_E_RUN if a sum is wrong. */
+/* Sums `count` floats over the ranks by each algorithm in turn, `repetitions` times after one that warms
+ * up, and checks the sums. The result is the same on all ranks. Collective; CVY_E_RUN if a sum is wrong. */
 cvy_err cvy_summing_measure(cvy_summing_times *out, cvy_comm *comm, int64_t count,
                             int64_t repetitions) CVY_MUST_CHECK;
 

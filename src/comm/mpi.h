@@ -14,7 +14,8 @@ struct cvy_comm {
   bool has_neighbours, has_nodes; /* other ranks on this node, on others */
 };
 
-/* How much later another rank's clock is than this one's, both read by `now`; the other one answers meanwhile. */
+/* How much later another rank's clock is than this one's, both read by `now`; the other one answers
+ * meanwhile. */
 cvy_clock cvy_clock_ask(cvy_comm *comm, int whom, double (*now)(void));
 void cvy_clock_answer(cvy_comm *comm, int who, double (*now)(void));
 

@@ -1,4 +1,5 @@
-/* Ranks one by one: what is sent to a certain one, whose clock says what, and some of them as a job of their own. */
+/* Ranks one by one: what is sent to a certain one, whose clock says what, and some of them as a job of
+ * their own. */
 #include "comm/mpi.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* One block of a vector on its way through the ranks: halving, then doubling. No thread of its own, and nothing waits. */
+/* One block of a vector on its way through the ranks: halving, then doubling. No thread of its own, and
+ * nothing waits. */
 #ifndef CVY_COMM_REDUCE_H
 #define CVY_COMM_REDUCE_H
 
@@ -22,7 +23,8 @@ typedef struct cvy_ladder {
   cvy_wire up, down; /* what messages are made of in halving and in doubling */
 } cvy_ladder;
 
-/* The tree must allow comm's size. Up is the tree's wire, down is fp32; of sums, which are rounded, down may be bf16 too. */
+/* The tree must allow comm's size. Up is the tree's wire, down is fp32; of sums, which are rounded, down
+ * may be bf16 too. */
 void cvy_ladder_set(cvy_ladder *out, const cvy_comm *comm, const cvy_tree *tree);
 
 /* floats first ... end-1 of a vector */
@@ -35,8 +37,8 @@ typedef struct cvy_block {
   int tag;
   int stage;                           /* levels gone through, up and down again */
   cvy_span spans[CVY_MOST_LEVELS + 1]; /* what is mine after each halving */
-  /* As many floats as the block has, and one for each partner. Halving: what the partners sent; on a bf16 wire, followed by what
-   * they are sent. Doubling on one: the block, as far as it is known. */
+  /* As many floats as the block has, and one for each partner. Halving: what the partners sent; on a bf16
+   * wire, followed by what they are sent. Doubling on one: the block, as far as it is known. */
   void *staged;
   int open;              /* requests that are under way; their owner counts down */
   MPI_Request *requests; /* two for each partner of the widest level; null where nothing is under way */
@@ -44,8 +46,8 @@ typedef struct cvy_block {
 
 /* Works out who owns what of floats `whole`; the block stands where its sums would be there. */
 void cvy_block_place(cvy_block *block, cvy_span whole, int tag);
-/* Begins with floats `whole` of `sums`, whose values here are those of the rank's own leaves. Blocks that are under way at
- * once differ in their tags; every rank begins the same blocks in the same order. */
+/* Begins with floats `whole` of `sums`, whose values here are those of the rank's own leaves. Blocks that
+ * are under way at once differ in their tags; every rank begins the same blocks in the same order. */
 void cvy_block_begin(cvy_block *block, float *sums, cvy_span whole, int tag);
 
 /* When all of its requests are done: what they were for, and the next ones. */

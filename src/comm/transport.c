@@ -1,5 +1,6 @@
-/* Open MPI reads its parameters from the environment when it starts, in each process, so that a process may still set them
- * before. What stands in the environment outweighs the files of parameters, hence these are read here too. */
+/* Open MPI reads its parameters from the environment when it starts, in each process, so that a process
+ * may still set them before. What stands in the environment outweighs the files of parameters, hence these
+ * are read here too. */
 #define _GNU_SOURCE
 #include "comm/transport.h"
 
@@ -68,7 +69,8 @@ static bool always(void) {
   return true;
 }
 
-/* Containers forbid it; Open MPI looks at Yama only, then tries with every long message, and complains of each. */
+/* Containers forbid it; Open MPI looks at Yama only, then tries with every long message, and complains of
+ * each. */
 static bool cannot_read_others(void) {
   int there = 1, here = 0;
   const struct iovec from = {&there, sizeof there}, to = {&here, sizeof here};
@@ -92,15 +94,17 @@ typedef struct setting {
 } setting;
 
 static const setting settings[] = {
-    /* One long message each way at once over one connection took twice the wire's time (67 MB, 1 Gbit/s: 1.1 s, with four
-     * 0.57). Exchanges in blocks of 1 MB do as well with one: four neither helped nor harmed them, P = 2 and 4. */
+    /* One long message each way at once over one connection took twice the wire's time (67 MB, 1 Gbit/s:
+     * 1.1 s, with four 0.57). Exchanges in blocks of 1 MB do as well with one: four neither helped nor
+     * harmed them, P = 2 and 4. */
     {"btl_tcp_links", "4", always, false},
-    /* Half a block and its header go at once. Longer messages ask their receiver first, and the answer stands in line behind all
-     * that is under way: the exchange of 64 MiB took 1.25 times the wire's time with the usual 64 KiB, and 1.05 with this. */
+    /* Half a block and its header go at once. Longer messages ask their receiver first, and the answer
+     * stands in line behind all that is under way: the exchange of 64 MiB took 1.25 times the wire's time
+     * with the usual 64 KiB, and 1.05 with this. */
     {"btl_tcp_eager_limit", "655360", always, false},
     {"btl_vader_single_copy_mechanism", "none", cannot_read_others, true},
-    /* Else whoever waits keeps the core from whom it waits for: 4 ranks on 2 cores, 4 MiB, took 7 ms, and 2 ms with it. Open
-     * MPI sees to that itself only where the hosts' slots are right. */
+    /* Else whoever waits keeps the core from whom it waits for: 4 ranks on 2 cores, 4 MiB, took 7 ms, and
+     * 2 ms with it. Open MPI sees to that itself only where the hosts' slots are right. */
     {"mpi_yield_when_idle", "1", crowds_its_cores, true}};
 
 static bool is_set[CVY_COUNT(settings)];

@@ -95,8 +95,9 @@ cvy_err cvy_tree_check_ranks(const cvy_tree *tree, int64_t ranks, int64_t microb
 
 struct cvy_accumulator {
   const cvy_tree *tree;
-  int level_count; /* levels that lie within the rank */
-  int64_t count, room;
+  int levels_within; /* that lie within the rank */
+  int level_count;   /* of the sum under way: all of them, or none if it has one leaf */
+  int64_t count, room, rooms;
   int64_t children[64]; /* how many children the open node of each level has so far */
   float *partial[65];   /* the sum of those children; the last one is where a later child is written */
   void *memory;
@@ -120,21 +121,29 @@ static size_t buffer_bytes(int64_t count) {
 }
 
 static float *buffer(const cvy_accumulator *a, int64_t k) {
-  const int64_t roomy = k < 2 ? k : 2;
+  const int64_t roomy = k < a->rooms ? k : a->rooms;
   return (float *)(void *)((char *)a->memory + (size_t)roomy * buffer_bytes(a->room) +
                            (size_t)(k - roomy) * buffer_bytes(a->count));
 }
 
 cvy_err cvy_accumulator_create(cvy_accumulator **out, const cvy_tree *tree, int64_t ranks, int64_t count,
-                               int64_t room) {
-  CVY_CHECK(room >= count);
+                               int64_t room, int64_t rooms) {
+  CVY_CHECK(room >= count && rooms >= 0);
   const int levels = cvy_tree_levels_within(tree, ranks);
-  const size_t more = levels > 1 ? (size_t)(levels - 1) : 0;
+  const size_t buffers = (size_t)levels + 1, roomy = (size_t)rooms;
+  const size_t others = buffers > roomy ? buffers - roomy : 0;
   void *memory;
   *out = NULL;
-  CVY_TRY(cvy_buffer_create(&memory, 2 * buffer_bytes(room) + more * buffer_bytes(count), "the gradients"));
+  CVY_TRY(
+      cvy_buffer_create(&memory, roomy * buffer_bytes(room) + others * buffer_bytes(count), "the gradients"));
   cvy_accumulator *a = cvy_new(sizeof *a);
-  *a = (cvy_accumulator){.tree = tree, .level_count = levels, .count = count, .room = room, .memory = memory};
+  *a = (cvy_accumulator){.tree = tree,
+                         .levels_within = levels,
+                         .level_count = levels,
+                         .count = count,
+                         .room = room,
+                         .rooms = rooms,
+                         .memory = memory};
   for (int i = 0; i <= levels; i++) a->partial[i] = buffer(a, i);
   *out = a;
   return CVY_OK;
@@ -147,7 +156,7 @@ void cvy_accumulator_destroy(cvy_accumulator *accumulator) {
 }
 
 float *cvy_accumulator_buffer(cvy_accumulator *a, int64_t k) {
-  CVY_CHECK(k >= 0 && k < 2);
+  CVY_CHECK(k >= 0 && k < a->rooms);
   return buffer(a, k);
 }
 
@@ -157,8 +166,8 @@ float *cvy_accumulator_leaf(cvy_accumulator *a) {
   return first_child ? a->partial[0] : a->partial[a->level_count];
 }
 
-/* How a child is added to what the node has so far: with rounding on the wire's account the child is rounded, and so is the
- * first child, which that is until the second one comes. */
+/* How a child is added to what the node has so far. On a narrow wire the child is rounded, and so is the
+ * first child, which lies there as it is until the second one comes. */
 typedef enum manner { AS_IT_IS, TO_FIRST_CHILD, TO_SUM } manner;
 
 static manner manner_of(const cvy_accumulator *a, int level) {
@@ -248,4 +257,10 @@ float *cvy_accumulator_sum(cvy_accumulator *a) {
 
 void cvy_accumulator_restart(cvy_accumulator *a) {
   memset(a->children, 0, sizeof a->children);
+  a->level_count = a->levels_within;
+}
+
+void cvy_accumulator_restart_at_last(cvy_accumulator *a) {
+  cvy_accumulator_restart(a);
+  a->level_count = 0;
 }

@@ -10,12 +10,14 @@
 typedef enum cvy_wire { CVY_WIRE_FP32, CVY_WIRE_BF16 } cvy_wire;
 extern const char *const cvy_wire_words[]; /* "fp32", "bf16" */
 
-/* With CVY_WIRE_BF16 the value of every node, leaves and root included, is rounded to bfloat16 before its parent, or whoever uses
- * the sums, takes it; a node adds its children in float. What crosses between ranks is half as long then, and the places of
- * rounding are the tree's, so the bits are still the same at all rank counts. Each of a leaf's levels + 1 roundings adds at most
- * 2^-8 of the magnitude, hence with L levels over leaves g
+/* With CVY_WIRE_BF16 the value of every node, leaves and root included, is rounded to bfloat16 before its
+ * parent, or whoever uses the sums, takes it; a node adds its children in float. What crosses between
+ * ranks is half as long then, and the places of rounding are the tree's, so the bits are still the same at
+ * all rank counts. Each of a leaf's levels + 1 roundings adds at most 2^-8 of the magnitude, hence with L
+ * levels over leaves g
  *   |sum - exact| <= ((1 + 2^-8)^(L + 1) - 1) Σ|g|, about (L + 1) Σ|g| / 256,
- * and what float itself and values below 2^-126 add. A sum beyond 3.39e38 becomes infinite, one of NaN is NaN. */
+ * and what float itself and values below 2^-126 add. A sum beyond 3.39e38 becomes infinite, one of NaN is
+ * NaN. */
 typedef struct cvy_tree {
   int64_t leaves;
   int level_count;
@@ -23,12 +25,13 @@ typedef struct cvy_tree {
   cvy_wire wire;
 } cvy_tree;
 
-/* `radices` from the top; none: the odd prime factors of `leaves`, largest at the top, then twos. The wire is fp32. Not
- * collective. */
+/* `radices` are given from the top. If there are none, they are the odd prime factors of `leaves`, largest
+ * at the top, then twos. The wire is fp32. Not collective. */
 cvy_err cvy_tree_create(cvy_tree *out, int64_t leaves, const int64_t *radices,
                         int64_t radix_count) CVY_MUST_CHECK;
 bool cvy_tree_allows(const cvy_tree *tree, int64_t ranks);
-/* Its levels above those that lie within each of `ranks` ranks, which the tree must allow: each rank is a leaf. */
+/* The levels above those that lie within each of `ranks` ranks, which the tree must allow: each rank is a
+ * leaf. */
 cvy_tree cvy_tree_above(const cvy_tree *tree, int64_t ranks);
 /* How many levels lie within each of `ranks` ranks, which the tree must allow. */
 int cvy_tree_levels_within(const cvy_tree *tree, int64_t ranks);
@@ -37,20 +40,24 @@ int cvy_tree_levels_within(const cvy_tree *tree, int64_t ranks);
 cvy_err cvy_tree_check_ranks(const cvy_tree *tree, int64_t ranks, int64_t microbatch) CVY_MUST_CHECK;
 
 /* Sums what one rank's own leaves contribute, one after the other, along the tree: each leaf is written to
- * cvy_accumulator_leaf; then, for all but the last, cvy_accumulator_add is called. The last one is added in parts, as they
- * become ready: cvy_accumulator_sum then holds floats first ... end-1 of the sum. After all of them
- * cvy_accumulator_restart makes ready for the next sum. Needs one buffer a level and one more, at least two, of `count` floats;
- * the first two have `room` for at least as many. Not collective, allocates nothing after create. */
+ * cvy_accumulator_leaf; then, for all but the last, cvy_accumulator_add is called. The last one is added
+ * in parts, as they become ready: cvy_accumulator_sum then holds floats first ... end-1 of the sum. After
+ * all of them cvy_accumulator_restart makes ready for the next sum. It has one buffer a level and one
+ * more, of `count` floats each; the first `rooms` of its buffers, of which there are at least as many,
+ * have `room` for more. Not collective, allocates nothing after create. */
 typedef struct cvy_accumulator cvy_accumulator;
 cvy_err cvy_accumulator_create(cvy_accumulator **out, const cvy_tree *tree, int64_t ranks, int64_t count,
-                               int64_t room) CVY_MUST_CHECK;
+                               int64_t room, int64_t rooms) CVY_MUST_CHECK;
 void cvy_accumulator_destroy(cvy_accumulator *accumulator);
-/* Buffer `k`, one of two or more, whose contents count for nothing from the end of a sum to the first leaf of the next. */
+/* Buffer `k` of those that have room. Its first `count` floats mean nothing from the end of a sum to the
+ * first leaf of the next; what lies behind them is never touched. */
 float *cvy_accumulator_buffer(cvy_accumulator *accumulator, int64_t k);
 float *cvy_accumulator_leaf(cvy_accumulator *accumulator);
 void cvy_accumulator_add(cvy_accumulator *accumulator);
 void cvy_accumulator_add_last(cvy_accumulator *accumulator, int64_t first, int64_t end);
 float *cvy_accumulator_sum(cvy_accumulator *accumulator);
 void cvy_accumulator_restart(cvy_accumulator *accumulator);
+/* The same, for a sum of one leaf, its last. */
+void cvy_accumulator_restart_at_last(cvy_accumulator *accumulator);
 
 #endif

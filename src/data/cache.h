@@ -23,8 +23,8 @@ typedef struct cvy_kept {
 
 typedef struct cvy_entry {
   size_t byte_count;
-  cvy_whole_picture whole;   /* of pictures */
-  const void *bytes; /* 64-byte aligned */
+  cvy_whole_picture whole; /* of pictures */
+  const void *bytes;       /* 64-byte aligned */
 } cvy_entry;
 
 /* Makes room for entries under the keys 0 ... keys-1. It takes no more than `memory_bytes` in all, and no

@@ -90,7 +90,8 @@ static bool has_room(const void *context, size_t byte_count) {
   return cvy_cache_has_room(buffer->dataset->cache, byte_count);
 }
 
-static void keep_whole(const void *context, int index, const cvy_whole_picture *whole, const uint8_t *samples) {
+static void keep_whole(const void *context, int index, const cvy_whole_picture *whole,
+                       const uint8_t *samples) {
   const cvy_read_buffer *buffer = context;
   const size_t byte_count = (size_t)(whole->h * whole->w * whole->c);
   cvy_cache_keep(buffer->dataset->cache, key_of(buffer, index),

@@ -65,16 +65,6 @@ static void transpose(float *y, const float *x, int64_t rows, int64_t columns, i
     for (int64_t j = i < whole_rows ? whole_columns : 0; j < columns; j++) y[j * rows + i] = x[i * x_row + j];
 }
 
-static void sgd_momentum(float *w, float *v, const float *g, int64_t count, float lr, float momentum,
-                         float decay) {
-  VECTOR
-  for (int64_t i = 0; i < count; i++) {
-    const float velocity = momentum * v[i] + (g[i] + decay * w[i]);
-    v[i] = velocity;
-    w[i] -= lr * velocity;
-  }
-}
-
 /* Few channels make short rows that no vector fits, so whole groups of rows are taken as one row. */
 static inline int64_t rows_in_block(int64_t channels) {
   return channels * 2 <= BLOCK ? BLOCK / channels : 1;
@@ -661,7 +651,6 @@ const cvy_kernels CVY_KERNELS = {
     .lrn_forward = lrn_forward,
     .lrn_backward = lrn_backward,
     .transpose = transpose,
-    .sgd_momentum = sgd_momentum,
     .winograd = &CVY_WINOGRAD_KERNELS,
     .direct = &CVY_DIRECT_KERNELS,
 };

@@ -106,10 +106,6 @@ typedef struct cvy_kernels {
   void (*lrn_backward)(float *dx, const float *x, const float *dy, float *scratch, int64_t pixels,
                        int64_t channels, const cvy_lrn *lrn);
 
-  /* One pass over the memory: v = momentum * v + (g + decay * w); w -= lr * v (PyTorch's convention). */
-  void (*sgd_momentum)(float *w, float *v, const float *g, int64_t count, float lr, float momentum,
-                       float decay);
-
   const struct cvy_winograd_kernels *winograd;
   const struct cvy_direct_kernels *direct; /* its bits are those of this set only */
 } cvy_kernels;

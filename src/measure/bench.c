@@ -1,18 +1,14 @@
 /* The clock on a training step.
  *
- * A step's moments are marked one after the other on one clock, each taking what has passed since the mark before
- * it; so nothing is counted twice, and the layers with what is between them add up to the step. */
+ * A step's moments are marked one after the other on one clock, each taking what has passed since the mark
+ * before it; so nothing is counted twice, and the layers with what is between them add up to the step. */
 #include "measure/bench.h"
 
-#include "train/recipe.h"
-#include "train/score.h"
-#include "train/update.h"
+#include "measure/bench_step.h"
+#include "train/fixed.h"
+#include "train/step.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-static const char solver[] = "sgd: {momentum: 0.9, weight_decay: 0.0005}";
-static const double rate = 1e-4; /* small, so that random labels do not make the loss diverge */
 
 /* What is timed; a layer has two more places, forward and backward. */
 enum { STEP, FORWARD, BACKWARD, UPDATE, LOSSES, PLACES };
@@ -22,12 +18,13 @@ typedef struct bench {
   const cvy_net_info *info;
   int64_t steps;
   cvy_arenas arenas;
-  void *rule_config;
-  float *images, *gradients;
-  int32_t *labels;
-  double *seconds; /* [place][step] */
-  int64_t step;    /* the one that runs */
-  double mark_s;   /* the latest mark */
+  cvy_alone alone;
+  cvy_fixed images;
+  cvy_step step;
+  double *seconds;        /* [place][step] */
+  int64_t number;         /* of the step that runs */
+  double mark_s;          /* the latest mark */
+  double start_s, turn_s; /* of that step; the turn is from forward to backward */
 } bench;
 
 /* ---- one step ---- */
@@ -42,7 +39,7 @@ static int64_t layer_place(int64_t layer_index, bool backward) {
 
 static void mark(bench *b, int64_t place) {
   const double now_s = cvy_now_s();
-  seconds_of(b, place)[b->step] = now_s - b->mark_s;
+  seconds_of(b, place)[b->number] = now_s - b->mark_s;
   b->mark_s = now_s;
 }
 
@@ -50,37 +47,41 @@ static void mark_layer(void *context, int64_t layer_index, bool backward) {
   mark(context, layer_place(layer_index, backward));
 }
 
-/* Returns the step's loss. */
-static double run_step(bench *b, int64_t number) {
-  const cvy_pass pass = {
-      .training = true, .seed = 1, .step = number, .loss_scale = (float)(1.0 / (double)b->info->input.n)};
-  cvy_tally tally = {0};
-  const double start_s = b->mark_s = cvy_now_s();
-  const cvy_targets targets = {.labels = b->labels};
-  cvy_net_forward(b->net, b->images, &targets, &pass);
-  cvy_tally_add_microbatch(&tally, b->net, &targets);
-  mark(b, LOSSES);
-  const double turn_s = b->mark_s;
-  cvy_net_backward(b->net, b->gradients, b->images, &targets, &pass);
-  b->mark_s = cvy_now_s();
-  seconds_of(b, FORWARD)[b->step] = turn_s - start_s;
-  seconds_of(b, BACKWARD)[b->step] = b->mark_s - turn_s;
-  const cvy_step_update update = {
-      .arenas = &b->arenas, .rule_config = b->rule_config, .rate = rate, .microbatches = 1};
-  cvy_update_weights(&update, b->gradients, 0, b->info->arena_count);
-  mark(b, UPDATE);
-  seconds_of(b, STEP)[b->step] = b->mark_s - start_s;
-  return cvy_tally_score(&tally).loss;
+static void mark_moment(void *context, cvy_moment moment) {
+  bench *b = context;
+  switch (moment) {
+  case CVY_STEP_BEGINS:
+    b->start_s = b->mark_s = cvy_now_s();
+    break;
+  case CVY_FORWARD_ENDS:
+    mark(b, LOSSES);
+    b->turn_s = b->mark_s;
+    break;
+  case CVY_BACKWARD_ENDS:
+    b->mark_s = cvy_now_s();
+    seconds_of(b, FORWARD)[b->number] = b->turn_s - b->start_s;
+    seconds_of(b, BACKWARD)[b->number] = b->mark_s - b->turn_s;
+    break;
+  case CVY_STEP_ENDS:
+    mark(b, UPDATE);
+    seconds_of(b, STEP)[b->number] = b->mark_s - b->start_s;
+    break;
+  }
 }
 
+/* Returns the last step's loss. */
 static double run_steps(bench *b, bool layers) {
-  const cvy_net_observer observer = {mark_layer, b};
-  double loss = 0;
-  cvy_net_observe(b->net, layers ? &observer : NULL);
-  run_step(b, 0); /* touches all memory; its times are overwritten */
-  for (b->step = 0; b->step < b->steps; b->step++) loss = run_step(b, 1 + b->step);
+  const cvy_net_observer layer_observer = {mark_layer, b};
+  const cvy_step_observer observer = {mark_moment, b};
+  b->step.observer = &observer;
+  cvy_net_observe(b->net, layers ? &layer_observer : NULL);
+  cvy_step_run(&b->step, 0, cvy_bench_rate); /* touches all memory; its times are overwritten */
+  cvy_tally tally = {0};
+  for (b->number = 0; b->number < b->steps; b->number++)
+    tally = cvy_step_run(&b->step, 1 + b->number, cvy_bench_rate);
   cvy_net_observe(b->net, NULL);
-  return loss;
+  b->step.observer = NULL;
+  return cvy_tally_score(&tally).loss;
 }
 
 /* ---- results ---- */
@@ -146,27 +147,30 @@ static void fill_result(cvy_bench_result *out, const bench *b, double loss) {
 
 /* ---- before and after ---- */
 
-static cvy_err create(bench *b, cvy_pool *pool, bool layers) {
+static cvy_err create_step(bench *b, cvy_pool *pool) {
   const cvy_net_info *info = b->info;
-  const int64_t pixels = cvy_shape_count(info->input), images = info->input.n;
-  const int64_t places = layer_place(layers ? info->layer_count : 0, false);
+  cvy_tree tree;
+  cvy_step_config config;
   void *memory;
-  cvy_yaml *node;
-  const cvy_rule *rule;
-  CVY_TRY(cvy_yaml_parse(&node, pool, solver, "solver"));
-  CVY_TRY(cvy_read_rule(&rule, &b->rule_config, pool, node));
-  CVY_TRY(cvy_arenas_create(&b->arenas, b->net, rule));
+  CVY_TRY(cvy_tree_create(&tree, 1, NULL, 0));
+  CVY_TRY(cvy_bench_step_config(&config, pool, &tree, info->input.n));
+  CVY_TRY(cvy_arenas_create(&b->arenas, b->net, config.rule));
   CVY_TRY(cvy_buffer_create(&memory, sizeof(float) * (size_t)info->arena_count, "the gradients"));
-  b->gradients = memory;
-  CVY_TRY(cvy_buffer_create(&memory, sizeof(float) * (size_t)pixels, "the images"));
-  b->images = memory;
-  b->labels = cvy_pool_new(pool, sizeof *b->labels * (size_t)images);
-  b->seconds = cvy_pool_new(pool, sizeof *b->seconds * (size_t)(b->steps * places));
+  b->alone = (cvy_alone){
+      .gradients = memory,
+      .update = {.arenas = &b->arenas, .rule_config = config.rule_config, .microbatches = 1}};
+  b->step = cvy_step_of(&config, b->net, 0, 1);
+  b->step.alone = &b->alone;
+  return CVY_OK;
+}
 
-  cvy_random where = {.seed = 1, .purpose = CVY_FOR_SYNTHETIC};
-  for (int64_t i = 0; i < images; i++)
-    b->labels[i] = (int32_t)cvy_random_next_below(&where, info->class_count);
-  for (int64_t i = 0; i < pixels; i++) b->images[i] = (float)cvy_random_next_gaussian(&where);
+static cvy_err create(bench *b, cvy_pool *pool, bool layers) {
+  const int64_t places = layer_place(layers ? b->info->layer_count : 0, false);
+  b->seconds = cvy_pool_new(pool, sizeof *b->seconds * (size_t)(b->steps * places));
+  CVY_TRY(create_step(b, pool));
+  CVY_TRY(cvy_fixed_create(&b->images, b->info));
+  cvy_fixed_fill(&b->images, b->info);
+  b->step.fixed = cvy_fixed_microbatch(&b->images);
   cvy_net_init(b->net, 1);
   return CVY_OK;
 }
@@ -181,8 +185,8 @@ cvy_err cvy_bench(cvy_bench_result *out, cvy_pool *pool, cvy_net *net, const cvy
     fill_result(out, &b, loss);
     if (options->layers) fill_layers(out, pool, &b);
   }
-  cvy_buffer_destroy(b.images);
-  cvy_buffer_destroy(b.gradients);
+  cvy_fixed_destroy(&b.images);
+  cvy_buffer_destroy(b.alone.gradients);
   cvy_arenas_destroy(&b.arenas);
   return err;
 }

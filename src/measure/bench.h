@@ -4,6 +4,7 @@
 
 #include "comm/exchange.h"
 #include "data/loader.h"
+#include "math/conv.h"
 #include "net/net.h"
 #include <convoy/train.h>
 
@@ -30,7 +31,8 @@ typedef struct cvy_bench_result {
   double flop;       /* of a step */
   double loss;       /* of the last step: that it is finite says that the step was a real one */
   size_t peak_bytes; /* of the process so far, cvy_peak_bytes() */
-  /* Only if asked for, in the caller's pool. `parts_s` is the sum of everything: layers, losses_s and update. */
+  /* Only if asked for, in the caller's pool. `parts_s` is the sum of everything: layers, losses_s and
+   * update. */
   const cvy_bench_work *layers; /* as the net lists them */
   int64_t type_count;
   const cvy_bench_type *types; /* in the order in which the net has them */
@@ -39,9 +41,10 @@ typedef struct cvy_bench_result {
   double parts_s;
 } cvy_bench_result;
 
-/* What a training step of the net's microbatch costs on cvy_threads() threads: forward, backward and SGD with momentum and
- * weight decay, by the trainer's own functions, on random images made once; without reading data, and without the sums
- * over microbatches and ranks. Initialises and changes the net's weights. Not collective. */
+/* What a training step of the net's microbatch costs on cvy_threads() threads: forward, backward and SGD
+ * with momentum and weight decay, by the trainer's own functions, on random images made once; without
+ * intake data, and without the sums over microbatches and ranks. Initialises and changes the net's
+ * weights. Not collective. */
 cvy_err cvy_bench(cvy_bench_result *out, cvy_pool *pool, cvy_net *net,
                   const cvy_bench_options *options) CVY_MUST_CHECK;
 
@@ -52,11 +55,11 @@ typedef struct cvy_bench_ranks_options {
   const cvy_tree *tree;
   int64_t steps; /* measured, after one that warms up */
   cvy_exchange_way way;
-  int64_t bucket_mib; /* 0: the best, measured first */
   cvy_conv_choice convolution;
+  int64_t bucket_mib; /* 0: the best, measured first */
 } cvy_bench_ranks_options;
 
-/* Of rank 0, zeros on ranks that took no part. */
+/* What rank 0 measured; zeros on ranks that took no part. */
 typedef struct cvy_bench_ranks_result {
   int64_t images; /* a step, of all ranks */
   int64_t bucket_mib;
@@ -66,24 +69,38 @@ typedef struct cvy_bench_ranks_result {
   cvy_hash weights; /* after the last step */
 } cvy_bench_ranks_result;
 
-/* What a training step costs on some of the ranks, by the trainer's own functions, on random images made once, which are
- * those of every microbatch. Collective over all ranks of `comm`. */
+/* What a training step costs on some of the ranks, by the trainer's own functions, on random images made
+ * once, which are those of every microbatch. Collective over all ranks of `comm`. */
 cvy_err cvy_bench_ranks(cvy_bench_ranks_result *out, cvy_pool *pool, cvy_comm *comm,
                         const cvy_bench_ranks_options *options) CVY_MUST_CHECK;
+/* The network as all ranks of `comm` would have it, to be described only: what cannot be split over them,
+ * or cannot learn, is refused before anything is measured. Not collective. */
+cvy_err cvy_bench_ranks_net(cvy_net **out, cvy_comm *comm,
+                            const cvy_bench_ranks_options *options) CVY_MUST_CHECK;
 /* A tree that allows `ranks`, each with so many microbatches. Not collective. */
 cvy_err cvy_bench_tree(cvy_tree *out, int64_t ranks, int64_t microbatches) CVY_MUST_CHECK;
 
+typedef struct cvy_bench_input_options {
+  const char *data;   /* the folder, prefix or file of a dataset */
+  const char *recipe; /* whose augmentations, order and cache; "": what is usual with photographs */
+  int64_t batch, threads;
+  int64_t microbatches; /* measured, after some that warm up */
+} cvy_bench_input_options;
+
 typedef struct cvy_bench_input_result {
+  int64_t images;  /* in the dataset */
+  int64_t h, w, c; /* of what is delivered */
   cvy_spread microbatch_s;
   double images_per_s; /* over all microbatches */
   double waited_s;     /* of the measured time, by the caller; the rest was the loader's lead */
   cvy_input_times times;
+  cvy_kept kept;
+  cvy_keep keep; /* what was */
   size_t peak_bytes;
 } cvy_bench_input_result;
 
-/* How fast a loader delivers: `microbatches` of them, after one that warms up, as fast as they come. In `pool`. Not
- * collective. */
-cvy_err cvy_bench_input(cvy_bench_input_result *out, cvy_pool *pool, const cvy_loader_config *config,
-                        int64_t microbatches) CVY_MUST_CHECK;
+/* How fast a loader delivers microbatches that are taken as fast as they come. In `pool`. Not collective. */
+cvy_err cvy_bench_input(cvy_bench_input_result *out, cvy_pool *pool,
+                        const cvy_bench_input_options *options) CVY_MUST_CHECK;
 
 #endif

@@ -1,4 +1,19 @@
+/* The clock on the loader. */
 #include "measure/bench.h"
+#include "train/stream.h"
+
+/* What most people do with photographs, if no recipe says otherwise. */
+static const char usual_chain[] = "[{random_resized_crop: {size: 224}}, mirror]";
+
+enum { DEPTH = 4 };
+
+typedef struct input {
+  cvy_stream stream;
+  cvy_recipe *recipe; /* NULL: none */
+  cvy_intake intake;
+} input;
+
+/* ---- microbatches ---- */
 
 static cvy_err take(cvy_loader *loader) {
   cvy_microbatch m;
@@ -8,9 +23,8 @@ static cvy_err take(cvy_loader *loader) {
 }
 
 /* The first round through the loader's memory also pays for its pages. */
-static cvy_err measure(cvy_bench_input_result *out, cvy_loader *loader, double *seconds, int64_t depth,
-                       int64_t count) {
-  for (int64_t i = 0; i < depth; i++) CVY_TRY(take(loader));
+static cvy_err measure(cvy_bench_input_result *out, cvy_loader *loader, double *seconds, int64_t count) {
+  for (int64_t i = 0; i < DEPTH; i++) CVY_TRY(take(loader));
   const cvy_input_times before = cvy_loader_times(loader);
   const double start_s = cvy_now_s(), waited_s = cvy_loader_waited_s(loader);
   double mark_s = start_s;
@@ -29,19 +43,64 @@ static cvy_err measure(cvy_bench_input_result *out, cvy_loader *loader, double *
   return CVY_OK;
 }
 
-cvy_err cvy_bench_input(cvy_bench_input_result *out, cvy_pool *pool, const cvy_loader_config *config,
-                        int64_t microbatches) {
-  double *seconds = cvy_pool_new(pool, sizeof *seconds * (size_t)microbatches);
-  cvy_loader_config endless = *config;
+static cvy_err run_loader(cvy_bench_input_result *out, cvy_pool *pool, const input *in,
+                          const cvy_bench_input_options *options) {
+  const int64_t count = options->microbatches;
+  double *seconds = cvy_pool_new(pool, sizeof *seconds * (size_t)count);
+  cvy_loader_config config = cvy_stream_for_training(&in->stream, &in->intake, options->batch);
   cvy_loader *loader;
-  *out = (cvy_bench_input_result){0};
-  endless.end_step = endless.first_step + microbatches + 2 * config->depth;
-  CVY_TRY(cvy_loader_create(&loader, &endless));
-  const cvy_err err = measure(out, loader, seconds, config->depth, microbatches);
+  config.per_step = config.own = 1;
+  config.end_step = count + 2 * DEPTH;
+  CVY_TRY(cvy_loader_create(&loader, &config));
+  const cvy_err err = measure(out, loader, seconds, count);
   cvy_loader_destroy(loader);
   if (err) return err;
-  out->microbatch_s = cvy_spread_of(seconds, microbatches);
-  out->images_per_s *= (double)config->microbatch;
-  out->peak_bytes = cvy_peak_bytes();
+  out->microbatch_s = cvy_spread_of(seconds, count);
+  out->images_per_s *= (double)options->batch;
   return CVY_OK;
+}
+
+/* ---- before and after ---- */
+
+static cvy_err read_recipe(input *in, cvy_bench_input_result *out, const cvy_bench_input_options *options) {
+  in->intake = (cvy_intake){.seed = 1};
+  if (options->recipe[0]) {
+    CVY_TRY(cvy_recipe_load(&in->recipe, options->recipe, NULL, 0));
+    in->intake = cvy_intake_of(in->recipe);
+    out->keep = (cvy_keep)in->recipe->data.cache.keep;
+  }
+  in->intake.depth = DEPTH;
+  in->intake.threads = options->threads;
+  return CVY_OK;
+}
+
+static cvy_err open_input(input *in, cvy_bench_input_result *out, cvy_pool *pool,
+                          const cvy_bench_input_options *options) {
+  cvy_yaml *usual;
+  CVY_TRY(read_recipe(in, out, options));
+  CVY_TRY(cvy_yaml_parse(&usual, pool, usual_chain, "the usual chain"));
+  const cvy_recipe *r = in->recipe;
+  CVY_TRY(
+      cvy_stream_open_any(&in->stream, options->data, "train", r ? r->data.augment : NULL, r ? NULL : usual));
+  if (r) CVY_TRY(cvy_dataset_keep(in->stream.data, out->keep, (size_t)r->data.cache.memory_mib << 20));
+  const cvy_dataset_info *info = cvy_dataset_describe(in->stream.data);
+  out->images = info->count;
+  out->h = in->stream.h;
+  out->w = in->stream.w;
+  out->c = info->c;
+  return CVY_OK;
+}
+
+cvy_err cvy_bench_input(cvy_bench_input_result *out, cvy_pool *pool, const cvy_bench_input_options *options) {
+  input in = {0};
+  *out = (cvy_bench_input_result){0};
+  cvy_err err = open_input(&in, out, pool, options);
+  if (!err) err = run_loader(out, pool, &in, options);
+  if (!err) {
+    out->kept = cvy_dataset_kept(in.stream.data);
+    out->peak_bytes = cvy_peak_bytes();
+  }
+  cvy_stream_close(&in.stream);
+  cvy_recipe_destroy(in.recipe);
+  return err;
 }

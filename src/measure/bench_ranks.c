@@ -1,25 +1,20 @@
-/* The clock on training steps of several ranks: the trainer's own, but for the data, which are random and made once. */
+/* The clock on training steps of several ranks: the trainer's own, but for the data, which are random and
+ * made once. */
 #include "measure/bench.h"
+#include "measure/bench_step.h"
 #include "train/bucket.h"
-#include "train/score.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-static const char solver[] = "sgd: {momentum: 0.9, weight_decay: 0.0005}";
-static const double rate = 1e-4; /* small, so that random labels do not make the loss diverge */
+#include "train/fixed.h"
+#include "train/split.h"
+#include "train/step.h"
 
 typedef struct bench {
   cvy_comm *comm; /* those that take part */
-  cvy_net *net;
-  const cvy_net_info *info;
-  cvy_recipe recipe;
-  cvy_shards shards;
+  cvy_net *net;   /* the learner's */
+  cvy_step_config config;
+  cvy_learner *learner;
   cvy_bucket_choice bucket;
-  cvy_arenas arenas;
-  cvy_gradients *gradients;
-  float *images;
-  int32_t *labels;
+  cvy_fixed images;
+  cvy_step step;
   double *seconds; /* [step] */
 } bench;
 
@@ -41,29 +36,14 @@ cvy_err cvy_bench_tree(cvy_tree *out, int64_t ranks, int64_t microbatches) {
 
 /* ---- steps ---- */
 
-static void run_step(bench *b, int64_t step) {
-  const int64_t own = b->recipe.tree.leaves / cvy_comm_size(b->comm);
-  const cvy_targets targets = {.labels = b->labels};
-  cvy_tally tally = {0};
-  cvy_gradients_begin(b->gradients, rate);
-  for (int64_t m = 0; m < own; m++) {
-    const cvy_pass pass = {.training = true,
-                           .seed = 1,
-                           .step = step,
-                           .params = cvy_params_of_pass(m, own),
-                           .first_sample = (cvy_comm_rank(b->comm) * own + m) * b->recipe.microbatch,
-                           .loss_scale = (float)(1.0 / (double)b->recipe.batch)};
-    cvy_net_forward(b->net, b->images, &targets, &pass);
-    cvy_tally_add_microbatch(&tally, b->net, &targets);
-    cvy_gradients_backward(b->gradients, b->images, &targets, &pass);
-  }
-  cvy_gradients_finish(b->gradients);
+static void run_step(const bench *b, int64_t number) {
+  cvy_tally tally = cvy_step_run(&b->step, number, cvy_bench_rate);
   cvy_comm_sum(b->comm, (int64_t *)&tally, CVY_TALLY_FIELDS);
 }
 
 static void run_steps(cvy_bench_ranks_result *out, bench *b, int64_t steps) {
   run_step(b, 0); /* touches all memory */
-  const cvy_exchange_times before = cvy_gradients_times(b->gradients);
+  const cvy_exchange_times before = cvy_learner_times(b->learner);
   double mark_s = cvy_now_s();
   for (int64_t step = 0; step < steps; step++) {
     run_step(b, 1 + step);
@@ -71,67 +51,52 @@ static void run_steps(cvy_bench_ranks_result *out, bench *b, int64_t steps) {
     b->seconds[step] = now_s - mark_s;
     mark_s = now_s;
   }
-  const cvy_exchange_times after = cvy_gradients_times(b->gradients);
+  const cvy_exchange_times after = cvy_learner_times(b->learner);
   *out = (cvy_bench_ranks_result){
-      .images = b->recipe.batch,
+      .images = cvy_step_batch(&b->config),
       .bucket_mib = b->bucket.mib,
       .step_s = cvy_spread_of(b->seconds, steps),
       .exposed_s = cvy_comm_mean_s(b->comm, after.exposed_s - before.exposed_s) / (double)steps,
       .exchange_cpu_s = cvy_comm_mean_s(b->comm, after.cpu_s - before.cpu_s) / (double)steps};
-  cvy_gradients_whole_weights(b->gradients);
+  cvy_learner_whole_weights(b->learner);
   out->weights = cvy_net_hash(b->net, NULL);
 }
 
 /* ---- before and after ---- */
 
-static void make_data(bench *b) {
-  const int64_t images = b->info->input.n, pixels = cvy_shape_count(b->info->input);
-  cvy_random where = {.seed = 1, .purpose = CVY_FOR_SYNTHETIC};
-  for (int64_t i = 0; i < images; i++)
-    b->labels[i] = (int32_t)cvy_random_next_below(&where, b->info->class_count);
-  for (int64_t i = 0; i < pixels; i++) b->images[i] = (float)cvy_random_next_gaussian(&where);
-}
-
 static cvy_err create(bench *b, cvy_pool *pool, const cvy_bench_ranks_options *options) {
-  cvy_recipe *r = &b->recipe;
-  cvy_yaml *node;
-  void *memory;
-  *r = (cvy_recipe){.tree = *options->tree,
-                    .microbatch = options->microbatch,
-                    .batch = options->microbatch * options->tree->leaves,
-                    .reduce = (int)options->way,
-                    .bucket = options->bucket_mib};
-  cvy_shards_set(&b->shards, b->comm, &r->tree);
-  const cvy_net_wishes wishes = {.peers = &b->shards.peers, .convolution = options->convolution};
-  CVY_TRY(cvy_net_create(&b->net, options->network, r->microbatch, &wishes));
-  b->info = cvy_net_describe(b->net);
-  CVY_TRY(cvy_yaml_parse(&node, pool, solver, "solver"));
-  CVY_TRY(cvy_read_rule(&r->rule, &r->rule_config, pool, node));
-  CVY_TRY(cvy_arenas_create(&b->arenas, b->net, r->rule));
-  CVY_TRY(cvy_buffer_create(&memory, sizeof(float) * (size_t)cvy_shape_count(b->info->input), "the images"));
-  b->images = memory;
-  b->labels = cvy_pool_new(pool, sizeof *b->labels * (size_t)b->info->input.n);
+  CVY_TRY(cvy_bench_step_config(&b->config, pool, options->tree, options->microbatch));
+  b->config.way = options->way;
+  b->config.wishes.convolution = options->convolution;
+  const cvy_learner_config config = {.comm = b->comm,
+                                     .step = b->config,
+                                     .bucket_mib = cvy_bucket_mib[CVY_BUCKET_USUAL],
+                                     .network = options->network};
+  CVY_TRY(cvy_learner_create(&b->learner, &config));
+  b->net = cvy_learner_net(b->learner);
+  const cvy_net_info *info = cvy_net_describe(b->net);
+  CVY_TRY(cvy_fixed_create(&b->images, info));
+  cvy_fixed_fill(&b->images, info);
   b->seconds = cvy_pool_new(pool, sizeof *b->seconds * (size_t)options->steps);
-  make_data(b);
   return CVY_OK;
 }
 
-static cvy_err share_gradients(bench *b) {
-  CVY_TRY(cvy_bucket_choose(&b->bucket, b->comm, &b->recipe, b->net, &b->shards));
+static cvy_err make_ready(bench *b, int64_t wanted_mib) {
+  CVY_TRY(cvy_bucket_choose(&b->bucket, b->learner, b->comm, &b->config, wanted_mib));
   cvy_net_init(b->net, 1);
-  return cvy_comm_agree(b->comm, cvy_gradients_create(&b->gradients, b->comm, &b->recipe, b->bucket.mib,
-                                                      &b->arenas, &b->shards));
+  b->step = cvy_step_of(&b->config, b->net, cvy_comm_rank(b->comm), cvy_comm_size(b->comm));
+  b->step.learner = b->learner;
+  b->step.fixed = cvy_fixed_microbatch(&b->images);
+  return CVY_OK;
 }
 
 static cvy_err run(cvy_bench_ranks_result *out, bench *b, cvy_pool *pool,
                    const cvy_bench_ranks_options *options) {
   cvy_err err = cvy_comm_agree(b->comm, create(b, pool, options));
-  if (!err) err = share_gradients(b);
+  if (!err) err = make_ready(b, options->bucket_mib);
   if (!err) run_steps(out, b, options->steps);
-  cvy_gradients_destroy(b->gradients);
-  cvy_buffer_destroy(b->images);
-  cvy_arenas_destroy(&b->arenas);
-  cvy_net_destroy(b->net);
+  cvy_learner_destroy(b->learner);
+  cvy_fixed_destroy(&b->images);
   return err;
 }
 
@@ -145,4 +110,17 @@ cvy_err cvy_bench_ranks(cvy_bench_ranks_result *out, cvy_pool *pool, cvy_comm *c
   cvy_comm_release(b.comm);
   cvy_comm_wait(comm);
   return cvy_comm_agree(comm, err);
+}
+
+cvy_err cvy_bench_ranks_net(cvy_net **out, cvy_comm *comm, const cvy_bench_ranks_options *options) {
+  const cvy_peers peers = cvy_peers_of(comm, options->tree);
+  const cvy_net_wishes wishes = {.peers = &peers, .convolution = options->convolution};
+  CVY_TRY(cvy_net_create(out, options->network, options->microbatch, &wishes));
+  const cvy_net_info *info = cvy_net_describe(*out);
+  if (info->param_count > 0) return CVY_OK;
+  const cvy_err err = cvy_error(CVY_E_INPUT, "network '%s' has no parameters that it could learn",
+                                info->name);
+  cvy_net_destroy(*out);
+  *out = NULL;
+  return err;
 }

@@ -2,7 +2,8 @@
  * computing. */
 #include "measure/plan.h"
 
-#include "train/bucket.h"
+#include "comm/exchange.h"
+#include "train/cut.h"
 
 #include <math.h>
 #include <stdlib.h>

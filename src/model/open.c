@@ -1,9 +1,8 @@
 /* A model from a checkpoint. The resolved recipe in it has the network and the preprocessing; what else
  * the recipe says is training's business, and is not looked at. */
+#include "base/options.h"
 #include "model/model.h"
 #include "model/stored.h"
-
-#include "base/options.h"
 
 /* The keys of a resolved recipe that a model takes. */
 typedef struct recipe_part {

@@ -1,7 +1,30 @@
 /* Update rules and learning-rate schedules.
  *
- * Each is one file in src/optim and one line in rules.def or schedules.def. Not collective: every rank
- * applies the same update to the same sums. */
+ * An update rule, in two places:
+ *   1. src/optim/rule_NAME.c: a struct of options and their table, a loop over one piece of a tensor, and
+ *      the constant CVY_RULE_CONSTANT(NAME) (optim/rule.h). rule_sgd.c is the example. The file is
+ *      compiled once for each instruction set, so its loop is plain C under CVY_VECTOR, and has the same
+ *      bits in all of them.
+ *   2. A line in src/optim/rules.def.
+ *   Its test goes to tests/unit/test_optim.c, which fails for a rule without one.
+ *
+ * A schedule, in two places:
+ *   1. src/optim/schedule_NAME.c: options, and the rate as a function of the moment. schedule_step.c is
+ *      the example. What it must remember of past scores it notes in `validated`.
+ *   2. A line in src/optim/schedules.def.
+ *   Its test goes to tests/unit/test_optim.c too.
+ *
+ * What a rule may rely on. It never sees a whole tensor: gradients arrive in blocks, each rank updates its
+ * own part of them, and threads share that. What it gets is a piece, and where pieces are cut depends on
+ * ranks, threads and buckets. So each new value may depend on nothing but the values at its own place, its
+ * place in the tensor, and what the piece says of the step and of the whole tensor. Then the bits are the
+ * same however the tensor was cut.
+ *
+ * A rule that needs to know how long whole vectors are says so in `norms`. All its updates then wait until
+ * the last gradient of the step is there, where those of other rules run beside backward. Norms are made
+ * of exact sums (optim/squares.h), so they have the same bits at any number of ranks and threads too.
+ *
+ * Not collective: every rank applies the same update to the same sums. */
 #ifndef CVY_OPTIM_OPTIM_H
 #define CVY_OPTIM_OPTIM_H
 
@@ -9,32 +32,78 @@
 
 struct cvy_kind; /* base/options.h */
 
-/* One parameter tensor of an update. `state` has state_count arrays, each laid out as the parameter arena. */
-typedef struct cvy_update {
+/* ---- update rules ------------------------------------------------------------------------------------- */
+
+enum { CVY_MOST_STATE = 4 };
+
+/* The length (L2 norm) of a vector of weights and of its gradient, before the update; NaN if a value of it
+ * is not finite. */
+typedef struct cvy_norms {
+  double weights, gradient;
+} cvy_norms;
+
+/* Which vector a rule wants to know the length of: none, each tensor, or all tensors together. */
+typedef enum cvy_norms_of { CVY_NORMS_NONE, CVY_NORMS_TENSOR, CVY_NORMS_GLOBAL } cvy_norms_of;
+
+/* Values first ... first + count-1 of a tensor in one step. All pointers point at value `first`. */
+typedef struct cvy_piece {
+  int64_t tensor;       /* its number among the network's parameters */
+  int64_t tensor_count; /* values of all of it */
+  bool decays;          /* weight decay applies to it: it is not a bias */
+  int64_t first, count;
   float *weights;
-  const float *gradient;
-  float *state[2];
-  int64_t count;
-  float rate;  /* the schedule's learning rate */
-  bool decays; /* weight decay applies to this tensor */
-} cvy_update;
+  const float *gradient;        /* the mean over the images of the step */
+  float *state[CVY_MOST_STATE]; /* the rule's own; zeros before the first step */
+  double rate;                  /* the schedule's learning rate */
+  int64_t step;                 /* 1 in the first step of a run */
+  cvy_norms norms;              /* as the rule wants them, else zeros */
+} cvy_piece;
 
 typedef struct cvy_rule {
   const struct cvy_kind *kind;
   int64_t state_count;
-  const char *state_names[2]; /* in checkpoints: "momentum" */
-  void (*apply)(const cvy_update *update, const void *config);
+  const char *state_names[CVY_MOST_STATE]; /* in checkpoints: "momentum" */
+  cvy_norms_of norms;
+  /* Updates the weights and the state of a piece. Called by any thread; it uses no other threads. */
+  void (*apply)(const cvy_piece *piece, const void *config);
 } cvy_rule;
+
+/* Cuts the piece into blocks, which the threads share. */
+void cvy_rule_apply(const cvy_rule *rule, const cvy_piece *piece, const void *config);
+
+/* Compiled for this processor: for the set of instructions that cvy_kernels_get chooses. */
+int64_t cvy_rule_count(void);
+const cvy_rule *cvy_rule_at(int64_t index);
+/* Compiled for the set of that name; NULL if this build lacks it. */
+const cvy_rule *cvy_rule_in(const char *set, int64_t index);
+
+/* ---- schedules ---------------------------------------------------------------------------------------- */
+
+enum { CVY_SCHEDULE_MEMORY = 4 };
+
+/* Where in training a step stands. It is the same at any number of ranks, and in a run that was resumed.
+ * Scores are those of validation, and NaN as long as there is none. */
+typedef struct cvy_schedule_moment {
+  int64_t step, total_steps; /* steps done, and those of the whole run */
+  double epoch, epochs;      /* epochs done, a fraction within one; those of the whole run */
+  double last_top1, last_loss;
+  double best_top1;
+  int64_t best_step;    /* after which it was measured; 0: there is none */
+  const double *memory; /* [CVY_SCHEDULE_MEMORY], what `validated` has noted; zeros at first */
+} cvy_schedule_moment;
 
 typedef struct cvy_schedule {
   const struct cvy_kind *kind;
-  /* The learning rate after `epoch` epochs, a fraction within an epoch. */
-  double (*rate)(const void *config, double epoch);
-  bool looks_ahead; /* to the run's total, so that another number of epochs changes its first steps too */
+  /* The learning rate of the step that begins at this moment. */
+  double (*rate)(const void *config, const cvy_schedule_moment *moment);
+  /* NULL, or called after each validation, whose score the moment has: a schedule that waits for scores
+   * notes in `memory` what it must remember. Checkpoints keep that. */
+  void (*validated)(const void *config, double memory[CVY_SCHEDULE_MEMORY],
+                    const cvy_schedule_moment *moment);
+  /* Whether rates depend on the run's total, so that another number of epochs changes the first steps too. */
+  bool looks_ahead;
 } cvy_schedule;
 
-int64_t cvy_rule_count(void);
-const cvy_rule *cvy_rule_at(int64_t index);
 int64_t cvy_schedule_count(void);
 const cvy_schedule *cvy_schedule_at(int64_t index);
 

@@ -1,3 +1,4 @@
+/* The same learning rate all the way. */
 #include "base/options.h"
 #include "optim/optim.h"
 
@@ -8,8 +9,8 @@ typedef struct constant {
 static const cvy_option options[] = {
     {"rate", CVY_FLOAT, offsetof(constant, rate), "0.01", 0, 1e6, .help = "the learning rate"}, {0}};
 
-static double rate(const void *config, double epoch) {
-  (void)epoch;
+static double rate(const void *config, const cvy_schedule_moment *moment) {
+  (void)moment;
   return ((const constant *)config)->rate;
 }
 

@@ -1,3 +1,4 @@
+/* A learning rate that falls by a factor every so many epochs. */
 #include "base/options.h"
 #include "optim/optim.h"
 
@@ -15,9 +16,9 @@ static const cvy_option options[] = {
     {"every", CVY_FLOAT, offsetof(step, every), NULL, 1e-6, 1e9, .help = "epochs from one step to the next"},
     {0}};
 
-static double rate(const void *config, double epoch) {
+static double rate(const void *config, const cvy_schedule_moment *moment) {
   const step *s = config;
-  return s->rate * pow(s->factor, floor(epoch / s->every));
+  return s->rate * pow(s->factor, floor(moment->epoch / s->every));
 }
 
 static const cvy_kind kind = {"step", "rate * factor ^ floor(epoch / every)", options, sizeof(step)};

@@ -45,11 +45,11 @@ static void keep_whole(cvy_picture *p, int index) {
   if (!e->keeper->has_room(e->keeper_context, bytes)) return;
   if (cvy_image_decode_part(image, &all, e->bytes, e->byte_count, p->c)) return;
   const cvy_whole_picture whole = {.h = image->h,
-                           .w = image->w,
-                           .c = image->c,
-                           .file_h = p->whole_h,
-                           .file_w = p->whole_w,
-                           .step = all.step};
+                                   .w = image->w,
+                                   .c = image->c,
+                                   .file_h = p->whole_h,
+                                   .file_w = p->whole_w,
+                                   .step = all.step};
   e->keeper->keep(e->keeper_context, all.step > 0 ? index : 0, &whole, image->px);
 }
 

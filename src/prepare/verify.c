@@ -212,8 +212,8 @@ static cvy_err read_names(char ***out, cvy_pool *pool, const char *path) {
   return err;
 }
 
-static cvy_err rewrite_shard(int64_t *kept, const cvy_verification *v, cvy_shard_config *config,
-                             int64_t *bad, cvy_pool *pool) {
+static cvy_err rewrite_shard(int64_t *kept, const cvy_verification *v, cvy_shard_config *config, int64_t *bad,
+                             cvy_pool *pool) {
   const cvy_file_records file = cvy_dataset_records_in(v->dataset, config->shard);
   char **names;
   cvy_shard *shard;

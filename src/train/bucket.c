@@ -1,6 +1,9 @@
 #include "train/bucket.h"
 
 #include "base/text.h"
+#include "train/cut.h"
+#include "train/fixed.h"
+#include "train/step.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,17 +15,13 @@ const int64_t cvy_bucket_mib[CVY_BUCKET_SIZES] = {1, 4, 16, 64};
 static const double most_s = 60;
 static const double worth_waiting = 0.02, noise = 0.02; /* of a step */
 
-/* A step of one microbatch, the last of a rank's, which is the one that the sums hide behind. */
+/* Steps of one microbatch: the last of a rank's, which is the one that the sums hide behind. */
 typedef struct rehearsal {
   cvy_comm *comm;
-  cvy_net *net;
   const cvy_net_info *info;
-  cvy_recipe recipe; /* the run's, but that each rank has one microbatch of a step */
-  int64_t last_microbatch;
-  cvy_arenas arenas;
-  cvy_gradients *gradients;
-  float *images;
-  int32_t *labels;
+  cvy_learner *learner;
+  cvy_fixed images;
+  cvy_step step;
   double start_s, seconds[CVY_BUCKET_SIZES][MOST_ROUNDS];
 } rehearsal;
 
@@ -48,7 +47,7 @@ void cvy_bucket_describe(char *out, size_t capacity, const cvy_bucket_choice *ch
   cvy_text_add(&times, " ms with %s MiB", sizes_text);
 }
 
-/* Whether the network's gradients are cut otherwise than by the next size towards the usual one. */
+/* Whether this size cuts the network's gradients otherwise than the next one towards the usual one does. */
 static bool is_another(const cvy_net_info *net, int64_t size) {
   if (size == CVY_BUCKET_USUAL) return true;
   const int64_t next = size < CVY_BUCKET_USUAL ? size + 1 : size - 1;
@@ -64,17 +63,9 @@ static bool is_another(const cvy_net_info *net, int64_t size) {
 /* ---- a step ---- */
 
 static double step_s(const rehearsal *r) {
-  const cvy_targets targets = {.labels = r->labels};
-  const cvy_pass pass = {.training = true,
-                         .params = cvy_params_of_pass(0, 1),
-                         .first_sample = r->last_microbatch * r->recipe.microbatch,
-                         .loss_scale = 1};
   cvy_comm_wait(r->comm);
   const double start_s = cvy_now_s();
-  cvy_gradients_begin(r->gradients, 0);
-  cvy_net_forward(r->net, r->images, &targets, &pass);
-  cvy_gradients_backward(r->gradients, r->images, &targets, &pass);
-  cvy_gradients_finish(r->gradients);
+  cvy_step_run(&r->step, 0, 0);
   return cvy_comm_mean_s(r->comm, cvy_now_s() - start_s);
 }
 
@@ -85,7 +76,7 @@ static bool has_time_for_round(const rehearsal *r, double usual_s) {
 static cvy_err run_round(rehearsal *r, int64_t round) {
   for (int64_t i = 0; i < CVY_BUCKET_SIZES; i++) {
     if (!is_another(r->info, i)) continue;
-    CVY_TRY(cvy_comm_agree(r->comm, cvy_gradients_cut(r->gradients, cvy_bucket_mib[i])));
+    CVY_TRY(cvy_comm_agree(r->comm, cvy_learner_cut(r->learner, cvy_bucket_mib[i])));
     r->seconds[i][round] = step_s(r);
   }
   return CVY_OK;
@@ -94,8 +85,8 @@ static cvy_err run_round(rehearsal *r, int64_t round) {
 static cvy_err measure(cvy_bucket_choice *out, rehearsal *r) {
   int64_t rounds = 0;
   step_s(r); /* touches all memory */
-  const double before_s = cvy_gradients_times(r->gradients).exposed_s, usual_s = step_s(r);
-  out->exposed_s = cvy_comm_mean_s(r->comm, cvy_gradients_times(r->gradients).exposed_s - before_s);
+  const double before_s = cvy_learner_times(r->learner).exposed_s, usual_s = step_s(r);
+  out->exposed_s = cvy_comm_mean_s(r->comm, cvy_learner_times(r->learner).exposed_s - before_s);
   out->step_s[CVY_BUCKET_USUAL] = usual_s;
   if (out->exposed_s < worth_waiting * usual_s) return CVY_OK;
   while (rounds < MOST_ROUNDS && has_time_for_round(r, usual_s)) CVY_TRY(run_round(r, rounds++));
@@ -107,14 +98,16 @@ static cvy_err measure(cvy_bucket_choice *out, rehearsal *r) {
 
 /* ---- before and after ---- */
 
-static cvy_err create(rehearsal *r, cvy_shards *shards) {
-  void *memory;
-  CVY_TRY(cvy_arenas_create(&r->arenas, r->net, r->recipe.rule));
-  CVY_TRY(cvy_buffer_create(&memory, sizeof(float) * (size_t)cvy_shape_count(r->info->input), "the images"));
-  r->images = memory;
-  r->labels = cvy_new(sizeof *r->labels * (size_t)r->info->input.n);
-  return cvy_gradients_create(&r->gradients, r->comm, &r->recipe, cvy_bucket_mib[CVY_BUCKET_USUAL],
-                              &r->arenas, shards);
+static cvy_err create(rehearsal *r, const cvy_step_config *config, cvy_net *net) {
+  const int ranks = cvy_comm_size(r->comm);
+  CVY_TRY(cvy_fixed_create(&r->images, r->info));
+  r->step = cvy_step_of(config, net, cvy_comm_rank(r->comm), ranks);
+  r->step.first = config->tree.leaves / ranks - 1;
+  r->step.own = 1;
+  r->step.learner = r->learner;
+  r->step.rehearses = true;
+  r->step.fixed = cvy_fixed_microbatch(&r->images);
+  return cvy_learner_cut(r->learner, cvy_bucket_mib[CVY_BUCKET_USUAL]);
 }
 
 static bool is_one_way_to_cut(const cvy_net_info *net) {
@@ -123,25 +116,19 @@ static bool is_one_way_to_cut(const cvy_net_info *net) {
   return true;
 }
 
-cvy_err cvy_bucket_choose(cvy_bucket_choice *out, cvy_comm *comm, const cvy_recipe *recipe, cvy_net *net,
-                          cvy_shards *shards) {
+cvy_err cvy_bucket_choose(cvy_bucket_choice *out, cvy_learner *learner, cvy_comm *comm,
+                          const cvy_step_config *config, int64_t wanted) {
+  cvy_net *net = cvy_learner_net(learner);
   const cvy_net_info *info = cvy_net_describe(net);
-  const int64_t ranks = cvy_comm_size(comm);
-  *out = (cvy_bucket_choice){.mib = recipe->bucket ? recipe->bucket : cvy_bucket_mib[CVY_BUCKET_USUAL]};
-  if (recipe->bucket || ranks == 1 || recipe->reduce == CVY_EXCHANGE_MPI || is_one_way_to_cut(info))
-    return CVY_OK;
-  rehearsal r = {.comm = comm,
-                 .net = net,
-                 .info = info,
-                 .recipe = *recipe,
-                 .last_microbatch = recipe->tree.leaves / ranks - 1,
-                 .start_s = cvy_now_s()};
-  r.recipe.tree = cvy_tree_above(&recipe->tree, ranks);
-  cvy_err err = cvy_comm_agree(comm, create(&r, shards));
+  *out = (cvy_bucket_choice){.mib = wanted ? wanted : cvy_bucket_mib[CVY_BUCKET_USUAL]};
+  if (wanted || cvy_comm_size(comm) == 1 || config->way == CVY_EXCHANGE_MPI || is_one_way_to_cut(info))
+    return cvy_comm_agree(comm, cvy_learner_cut(learner, out->mib));
+  rehearsal r = {.comm = comm, .info = info, .learner = learner, .start_s = cvy_now_s()};
+  cvy_err err = cvy_comm_agree(comm, create(&r, config, net));
   if (!err) err = measure(out, &r);
-  cvy_gradients_destroy(r.gradients);
-  cvy_buffer_destroy(r.images);
-  free(r.labels);
-  cvy_arenas_destroy(&r.arenas);
-  return err;
+  cvy_fixed_destroy(&r.images);
+  if (err) return err;
+  err = cvy_learner_forget(learner);
+  if (!err) err = cvy_learner_cut(learner, out->mib);
+  return cvy_comm_agree(comm, err);
 }

@@ -4,6 +4,7 @@
 #include "file/h5.h"
 #include "model/tensors.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 typedef struct counter {
@@ -32,12 +33,35 @@ enum { YOUNG_COUNTERS = 3 }; /* the last ones of the table: a file may lack them
 
 /* ---- writing ---- */
 
+/* "schedule_memory_2" */
+typedef struct memory_name {
+  char text[32];
+} memory_name;
+
+static memory_name name_of_memory(int k) {
+  memory_name name;
+  snprintf(name.text, sizeof name.text, "schedule_memory_%d", k);
+  return name;
+}
+
+static cvy_err write_memory(cvy_h5 *file, const double memory[CVY_SCHEDULE_MEMORY]) {
+  bool is_noted = false;
+  for (int k = 0; k < CVY_SCHEDULE_MEMORY; k++) is_noted = is_noted || memory[k] != 0;
+  for (int k = 0; is_noted && k < CVY_SCHEDULE_MEMORY; k++)
+    CVY_TRY(cvy_h5_write_attr_f64(file, "", name_of_memory(k).text, memory[k]));
+  return CVY_OK;
+}
+
 static cvy_err write_state(cvy_h5 *file, const cvy_run_state *state) {
   for (int64_t i = 0; i < CVY_COUNT(counters); i++)
     CVY_TRY(cvy_h5_write_attr_i64(file, "", counters[i].name,
                                   *(const int64_t *)((const char *)state + counters[i].offset)));
   CVY_TRY(cvy_h5_write_attr_f64(file, "", "best_top1", state->best_top1));
-  return cvy_h5_write_attr_f64(file, "", "train_loss", state->train_loss);
+  CVY_TRY(cvy_h5_write_attr_f64(file, "", "train_loss", state->train_loss));
+  CVY_TRY(write_memory(file, state->schedule_memory));
+  if (isnan(state->last_top1)) return CVY_OK;
+  CVY_TRY(cvy_h5_write_attr_f64(file, "", "last_top1", state->last_top1));
+  return cvy_h5_write_attr_f64(file, "", "last_loss", state->last_loss);
 }
 
 static cvy_err write_contents(cvy_h5 *file, const cvy_arenas *arenas, const cvy_run_state *state,
@@ -99,8 +123,15 @@ const char *cvy_checkpoint_fingerprint(const cvy_checkpoint *checkpoint) {
   return checkpoint->head.data_fingerprint;
 }
 
+static cvy_err read_memory(cvy_checkpoint *c, double memory[CVY_SCHEDULE_MEMORY]) {
+  for (int k = 0; k < CVY_SCHEDULE_MEMORY; k++)
+    if (cvy_h5_has_attr(c->file, "", name_of_memory(k).text))
+      CVY_TRY(cvy_h5_read_attr_f64(c->file, "", name_of_memory(k).text, &memory[k]));
+  return CVY_OK;
+}
+
 static cvy_err read_state(cvy_checkpoint *c, cvy_run_state *state) {
-  *state = (cvy_run_state){0};
+  *state = (cvy_run_state){.last_top1 = NAN, .last_loss = NAN};
   for (int64_t i = 0; i < CVY_COUNT(counters); i++) {
     const counter *k = &counters[i];
     const bool is_young = i >= CVY_COUNT(counters) - YOUNG_COUNTERS;
@@ -108,7 +139,11 @@ static cvy_err read_state(cvy_checkpoint *c, cvy_run_state *state) {
     CVY_TRY(cvy_h5_read_attr_i64(c->file, "", k->name, (int64_t *)((char *)state + k->offset)));
   }
   CVY_TRY(cvy_h5_read_attr_f64(c->file, "", "best_top1", &state->best_top1));
-  return cvy_h5_read_attr_f64(c->file, "", "train_loss", &state->train_loss);
+  CVY_TRY(cvy_h5_read_attr_f64(c->file, "", "train_loss", &state->train_loss));
+  CVY_TRY(read_memory(c, state->schedule_memory));
+  if (!cvy_h5_has_attr(c->file, "", "last_top1")) return CVY_OK;
+  CVY_TRY(cvy_h5_read_attr_f64(c->file, "", "last_top1", &state->last_top1));
+  return cvy_h5_read_attr_f64(c->file, "", "last_loss", &state->last_loss);
 }
 
 cvy_err cvy_checkpoint_read(cvy_checkpoint *c, const cvy_arenas *arenas, cvy_run_state *state) {

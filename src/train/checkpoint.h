@@ -2,8 +2,9 @@
  *
  *   attributes of /   step, best_step, best_top1, train_loss, the tallies of the epoch and of the metrics'
  *                     interval so far, and skipped (bad records that were replaced; the last three counters
- *                     are 0 where a file lacks them); momentum (hash; under the update rule's name for its
- *                     state)
+ *                     are 0 where a file lacks them); after a validation last_top1 and last_loss, its
+ *                     scores; schedule_memory_0 ... _3, if the schedule has noted anything; momentum (hash;
+ *                     under the update rule's name for its state)
  *   /momentum/<layer>/<tensor>     the update rule's state, float32, in the tensor's shape
  *
  * The hashes are checked when the file is read. A file stands under its name only when it is whole and on the
@@ -23,7 +24,9 @@ typedef struct cvy_run_state {
   cvy_tally epoch;    /* of the epoch's steps so far */
   cvy_tally interval; /* of the steps since the last line of metrics */
   double train_loss;
-  int64_t skipped; /* bad records that were replaced in all steps so far */
+  double last_top1, last_loss; /* of the latest validation; NaN: there was none, or the file lacks them */
+  double schedule_memory[CVY_SCHEDULE_MEMORY]; /* what the schedule has noted */
+  int64_t skipped;                             /* bad records that were replaced in all steps so far */
 } cvy_run_state;
 
 cvy_err cvy_checkpoint_write(const char *path, const cvy_arenas *arenas, const cvy_run_state *state,

@@ -19,6 +19,7 @@ cvy_err cvy_folder_create(cvy_folder **out, const cvy_recipe *recipe, const cvy_
   cvy_folder *folder = cvy_new(sizeof *folder);
   folder->last = cvy_format("%s/last.h5", recipe->run);
   folder->best = cvy_format("%s/best.h5", recipe->run);
+  folder->log = cvy_format("%s/metrics.jsonl", recipe->run);
   const bool stands = access(folder->last, F_OK) == 0;
   cvy_err err = CVY_OK;
   if (stands && !options->resume && !options->overwrite)
@@ -44,37 +45,39 @@ static cvy_err write_recipe(const cvy_recipe *recipe) {
   return err;
 }
 
-/* Lines begin with {"step": N, and those up to `step` stay. */
+/* The lines behind the last whole one up to `step` are of steps that will be made again. */
 static cvy_err keep_lines(const char *path, int64_t step) {
   FILE *file = fopen(path, "r+");
   if (!file)
     return errno == ENOENT ? CVY_OK : cvy_error(CVY_E_SYSTEM, "%s: cannot open: %s", path, strerror(errno));
-  char line[4096];
-  long long at;
+  cvy_metrics line;
   long end = 0;
-  while (fgets(line, sizeof line, file) && sscanf(line, "{\"step\": %lld", &at) == 1 && at <= step &&
-         strchr(line, '\n'))
-    end = ftell(file);
+  while (cvy_metrics_next(&line, file) && line.step <= step) end = ftell(file);
   const bool failed = ftruncate(fileno(file), end) != 0;
   fclose(file);
   return failed ? cvy_error(CVY_E_SYSTEM, "%s: cannot shorten: %s", path, strerror(errno)) : CVY_OK;
 }
 
+static cvy_err open_log(cvy_folder *folder, int64_t step) {
+  if (step > 0) CVY_TRY(keep_lines(folder->log, step));
+  folder->metrics = fopen(folder->log, step > 0 ? "a" : "w");
+  if (!folder->metrics) return cvy_error(CVY_E_SYSTEM, "%s: cannot open: %s", folder->log, strerror(errno));
+  setvbuf(folder->metrics, folder->buffer, _IOLBF, sizeof folder->buffer);
+  return CVY_OK;
+}
+
 cvy_err cvy_folder_begin(cvy_folder *folder, const cvy_recipe *recipe, int64_t step) {
   CVY_TRY(write_recipe(recipe));
-  char *path = cvy_format("%s/metrics.jsonl", recipe->run);
-  cvy_err err = CVY_OK;
-  if (step > 0) {
-    err = keep_lines(path, step);
-  } else {
+  if (step == 0) {
     unlink(folder->last);
     unlink(folder->best);
   }
-  if (!err && !(folder->metrics = fopen(path, step > 0 ? "a" : "w")))
-    err = cvy_error(CVY_E_SYSTEM, "%s: cannot open: %s", path, strerror(errno));
-  if (!err) setvbuf(folder->metrics, folder->buffer, _IOLBF, sizeof folder->buffer);
-  free(path);
-  return err;
+  return open_log(folder, step);
+}
+
+void cvy_folder_log(cvy_folder *folder, const cvy_metrics *line) {
+  if (!cvy_metrics_write(folder->metrics, line))
+    cvy_fatal("%s: cannot write: %s", folder->log, strerror(errno));
 }
 
 cvy_err cvy_folder_end(cvy_folder *folder) {
@@ -93,5 +96,6 @@ void cvy_folder_destroy(cvy_folder *folder) {
   if (folder->metrics) fclose(folder->metrics);
   free(folder->last);
   free(folder->best);
+  free(folder->log);
   free(folder);
 }

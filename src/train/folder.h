@@ -2,11 +2,12 @@
 #ifndef CVY_TRAIN_FOLDER_H
 #define CVY_TRAIN_FOLDER_H
 
+#include "train/metrics.h"
 #include "train/recipe.h"
 
 typedef struct cvy_folder {
   FILE *metrics;
-  char *last, *best; /* paths */
+  char *last, *best, *log; /* paths; log is that of metrics.jsonl */
   char buffer[1 << 14];
 } cvy_folder;
 
@@ -14,9 +15,11 @@ typedef struct cvy_folder {
  * there is nothing to resume. Changes nothing that stands there yet. */
 cvy_err cvy_folder_create(cvy_folder **out, const cvy_recipe *recipe,
                           const cvy_train_options *options) CVY_MUST_CHECK;
-/* Writes recipe.yaml and opens metrics.jsonl: empty at step 0, else with the lines up to `step` kept. An
- * earlier run's checkpoints are removed at step 0. */
+/* Writes recipe.yaml and opens metrics.jsonl: empty at step 0, else with the whole lines up to `step`
+ * kept. An earlier run's checkpoints are removed at step 0. */
 cvy_err cvy_folder_begin(cvy_folder *folder, const cvy_recipe *recipe, int64_t step) CVY_MUST_CHECK;
+/* Adds a line to metrics.jsonl, which others may read at once. One that cannot be written ends the job. */
+void cvy_folder_log(cvy_folder *folder, const cvy_metrics *line);
 cvy_err cvy_folder_end(cvy_folder *folder) CVY_MUST_CHECK; /* reports metrics that could not be written */
 void cvy_folder_destroy(cvy_folder *folder);
 

@@ -6,32 +6,6 @@
 
 #include <stdlib.h>
 
-static cvy_loader_config evaluation_stream(const cvy_comm *comm, const cvy_net_info *net,
-                                           cvy_dataset *dataset, const cvy_augment *augment,
-                                           const cvy_dataset_info *normalisation, const cvy_recipe *recipe) {
-  const int64_t microbatches = (cvy_dataset_describe(dataset)->count + net->input.n - 1) / net->input.n;
-  const int64_t rank = cvy_comm_rank(comm), size = cvy_comm_size(comm);
-  const int64_t first = microbatches * rank / size, end = microbatches * (rank + 1) / size;
-  cvy_loader_config stream = {.dataset = dataset,
-                              .augment = augment,
-                              .h = net->input.h,
-                              .w = net->input.w,
-                              .c = net->input.c,
-                              .microbatch = net->input.n,
-                              .per_step = microbatches,
-                              .first = first,
-                              .own = end - first,
-                              .end_step = 1,
-                              .depth = recipe->data.prefetch,
-                              .threads = recipe->data.threads,
-                              .skips_bad = recipe->data.on_bad_record == CVY_BAD_RECORD_SKIPPED};
-  for (int64_t c = 0; c < net->input.c; c++) {
-    stream.mean[c] = normalisation->mean[c];
-    stream.deviation[c] = normalisation->deviation[c];
-  }
-  return stream;
-}
-
 static void evaluate_view(cvy_tally *tally, cvy_view_sums *views, int64_t view_count, cvy_net *net,
                           const cvy_microbatch *m, const cvy_pass *pass) {
   const cvy_targets targets = cvy_targets_of(m);
@@ -58,12 +32,11 @@ static cvy_err evaluate_own(cvy_tally *tally, cvy_view_sums *views, int64_t view
   return CVY_OK;
 }
 
-cvy_err cvy_score_dataset(cvy_score *out, cvy_comm *comm, cvy_net *net, cvy_dataset *dataset,
-                          const cvy_augment *augment, const cvy_dataset_info *normalisation,
-                          const cvy_recipe *recipe) {
-  const cvy_loader_config stream = evaluation_stream(comm, cvy_net_describe(net), dataset, augment,
-                                                     normalisation, recipe);
-  const int64_t view_count = cvy_augment_views(augment);
+cvy_err cvy_score_dataset(cvy_score *out, cvy_comm *comm, cvy_net *net, const cvy_stream *data,
+                          const cvy_intake *intake, const cvy_dataset_info *trained_on) {
+  const cvy_loader_config stream = cvy_stream_for_evaluation(
+      data, intake, cvy_net_describe(net)->input.n, trained_on, cvy_comm_rank(comm), cvy_comm_size(comm));
+  const int64_t view_count = cvy_augment_views(data->augment);
   cvy_loader *loader = NULL;
   cvy_tally tally = {0};
   cvy_err err = stream.own > 0 ? cvy_loader_create(&loader, &stream) : CVY_OK;

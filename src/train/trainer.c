@@ -1,363 +1,136 @@
-/* The step loop. */
-#include "train/trainer.h"
-
-#include "base/json.h"
+/* Training from the first step to the last: learn, count, tell, and do what is due. */
 #include "base/trace.h"
-#include "data/dataset.h"
-#include "data/loader.h"
+#include "train/duties.h"
+#include "train/setup.h"
 #include "train/stop.h"
+#include "train/tell.h"
 
-#include <errno.h>
-#include <math.h>
 #include <string.h>
 
-/* What one run of the program sees go by, for people. */
-typedef struct run_meter {
-  double started_s, evaluating_s;
-  int64_t first_step;
-  int64_t interval_first_step;
-  double interval_started_s, interval_waited_s, interval_exposed_s;
-} run_meter;
-
-/* ---- one step ---- */
-
-/* This rank's microbatches, forward and backward, and the new weights. */
-static cvy_tally learn(trainer *t, double rate) {
-  cvy_tally tally = {0};
-  cvy_gradients_begin(t->gradients, rate);
-  for (int64_t m = 0; m < t->own_microbatches; m++) {
-    const cvy_pass pass = {.training = true,
-                           .seed = (uint64_t)t->recipe->seed,
-                           .step = t->state.step,
-                           .params = cvy_params_of_pass(m, t->own_microbatches),
-                           .first_sample = (t->first_microbatch + m) * t->recipe->microbatch,
-                           .loss_scale = (float)(1.0 / (double)t->recipe->batch)};
-    cvy_microbatch data;
-    const int64_t begin_ns = cvy_trace_begin();
-    if (cvy_loader_next(&data, t->loader)) cvy_fatal("%s", cvy_err_message());
-    cvy_trace_end(begin_ns, CVY_TRACE_WAIT_FOR_DATA, NULL, -1);
-    const cvy_targets targets = cvy_targets_of(&data);
-    cvy_net_forward(t->net, data.images, &targets, &pass);
-    cvy_tally_add_microbatch(&tally, t->net, &targets);
-    tally.skipped += data.skipped;
-    cvy_gradients_backward(t->gradients, data.images, &targets, &pass);
-    cvy_loader_release(t->loader);
-  }
-  cvy_gradients_finish(t->gradients);
-  return tally;
+static double learning_rate(const cvy_run *run) {
+  const cvy_schedule_moment moment = cvy_run_moment(run);
+  return run->recipe->schedule->rate(run->recipe->schedule_config, &moment);
 }
 
-static double epochs_at(const trainer *t, int64_t step) {
-  return (double)step * (double)t->recipe->batch / (double)t->images;
-}
-
-static double learning_rate(const trainer *t) {
-  return t->recipe->schedule->rate(t->recipe->schedule_config, epochs_at(t, t->state.step));
-}
-
-/* ---- telling ---- */
-
-static bool may_skip(const trainer *t) {
-  return t->recipe->data.on_bad_record == CVY_BAD_RECORD_SKIPPED;
-}
-
-/* The file is flushed line by line. */
-static void end_line(const trainer *t) {
-  FILE *metrics = t->folder->metrics;
-  if (fputc('\n', metrics) == EOF || ferror(metrics))
-    cvy_fatal("%s/metrics.jsonl: cannot write: %s", t->recipe->run, strerror(errno));
-}
-
-static void log_interval(trainer *t, run_meter *meter, double rate) {
-  if (!t->folder) return;
-  const cvy_score score = cvy_tally_score(&t->state.interval);
-  const double now_s = cvy_now_s(), elapsed_s = now_s - meter->interval_started_s;
-  const double waited_s = cvy_loader_waited_s(t->loader),
-               exposed_s = cvy_gradients_times(t->gradients).exposed_s;
-  const int64_t steps = t->state.step - meter->interval_first_step;
-  const double images_per_s = (double)(steps * t->recipe->batch) / elapsed_s;
-  cvy_json json = {.out = t->folder->metrics};
-  cvy_json_open(&json, NULL, '{');
-  cvy_json_int(&json, "step", t->state.step);
-  cvy_json_number(&json, "epoch", epochs_at(t, t->state.step), 6);
-  cvy_json_number(&json, "loss", score.loss, 9);
-  cvy_json_number(&json, "top1", score.top1, 9);
-  cvy_json_number(&json, "rate", rate, 9);
-  if (may_skip(t)) cvy_json_int(&json, "skipped", t->state.interval.skipped);
-  cvy_json_number(&json, "img_s", images_per_s, 5);
-  cvy_json_number(&json, "waited_s", waited_s - meter->interval_waited_s, 4);
-  cvy_json_number(&json, "exposed_s", exposed_s - meter->interval_exposed_s, 4);
-  cvy_json_close(&json, '}');
-  end_line(t);
-
-  const int64_t left_s = (int64_t)((double)((t->total_steps - t->state.step) * t->recipe->batch) /
-                                   images_per_s);
-  cvy_progress("epoch %lld/%lld  step %lld/%lld  loss %.4f  top-1 %.2f %%  %.0f img/s  ETA %lld:%02lld",
-               (long long)(epochs_at(t, t->state.step - 1) + 1), (long long)t->recipe->epochs,
-               (long long)t->state.step, (long long)t->total_steps, score.loss, 100 * score.top1,
-               images_per_s, (long long)(left_s / 60), (long long)(left_s % 60));
-  meter->interval_first_step = t->state.step;
-  meter->interval_started_s = now_s;
-  meter->interval_waited_s = waited_s;
-  meter->interval_exposed_s = exposed_s;
-}
-
-/* Sums the step's tally over the ranks. Returns in *stop whether any rank was asked to stop. */
-static cvy_err count_step(trainer *t, run_meter *meter, cvy_tally tally, double rate, bool *stop) {
+/* Sums over the ranks, in one message, what they counted and whether one of them was asked to stop. */
+static void sum_over_ranks(cvy_tally *tally, bool *stops, cvy_comm *comm) {
   int64_t sums[CVY_TALLY_FIELDS + 1];
-  memcpy(sums, &tally, sizeof tally);
+  const int64_t begin_ns = cvy_trace_begin();
+  memcpy(sums, tally, sizeof *tally);
   sums[CVY_TALLY_FIELDS] = cvy_stop_requested();
-  const int64_t begin_ns = cvy_trace_begin();
-  cvy_comm_sum(t->comm, sums, CVY_TALLY_FIELDS + 1);
+  cvy_comm_sum(comm, sums, CVY_TALLY_FIELDS + 1);
+  memcpy(tally, sums, sizeof *tally);
+  *stops = sums[CVY_TALLY_FIELDS] > 0;
   cvy_trace_end(begin_ns, CVY_TRACE_COUNT, NULL, -1);
-  memcpy(&tally, sums, sizeof tally);
-  *stop = sums[CVY_TALLY_FIELDS] > 0;
-  t->state.step++;
-  cvy_tally_add(&t->state.epoch, &tally);
-  cvy_tally_add(&t->state.interval, &tally);
-  t->state.skipped += tally.skipped;
-  if (tally.diverged > 0)
-    return cvy_error(
-        CVY_E_RUN,
-        "step %lld: the loss of %lld of %lld images is not a number below a million; training diverged "
-        "(learning rate %g; a smaller one may help)",
-        (long long)t->state.step, (long long)tally.diverged, (long long)tally.images, rate);
-  if (t->state.step % t->recipe->log_every == 0 || t->state.step == t->total_steps) {
-    log_interval(t, meter, rate);
-    t->state.interval = (cvy_tally){0};
+}
+
+/* `tally` is the step's, over all ranks. */
+static cvy_err count_step(cvy_run_state *state, const cvy_tally *tally, double rate) {
+  state->step++;
+  cvy_tally_add(&state->epoch, tally);
+  cvy_tally_add(&state->interval, tally);
+  state->skipped += tally->skipped;
+  if (tally->diverged == 0) return CVY_OK;
+  return cvy_error(
+      CVY_E_RUN,
+      "step %lld: the loss of %lld of %lld images is not a number below a million; training diverged "
+      "(learning rate %g; a smaller one may help)",
+      (long long)state->step, (long long)tally->diverged, (long long)tally->images, rate);
+}
+
+static cvy_err make_step(cvy_run *run, bool *stops) {
+  const double rate = learning_rate(run);
+  const int64_t begin_ns = cvy_trace_begin();
+  cvy_tally tally = cvy_step_run(&run->step, run->state.step, rate);
+  sum_over_ranks(&tally, stops, run->comm);
+  CVY_TRY(count_step(&run->state, &tally, rate));
+  if (run->state.step % run->recipe->log_every == 0 || run->state.step == run->total_steps) {
+    cvy_tell_interval(run, rate);
+    run->state.interval = (cvy_tally){0};
   }
+  cvy_trace_end(begin_ns, CVY_TRACE_STEP, NULL, run->state.step);
   return CVY_OK;
 }
 
-/* ---- now and then ---- */
-
-/* Best goes first: a run that ends between the two is resumed from the older last, and comes by here again. Collective. */
-static void save(trainer *t, bool is_best) {
-  const int64_t begin_ns = cvy_trace_begin();
-  cvy_arenas whole = t->arenas;
-  for (int64_t k = 0; k < t->recipe->rule->state_count; k++)
-    whole.state[k] = cvy_gradients_whole_state(t->gradients, k);
-  const cvy_model_head about = {.recipe_text = t->recipe->text,
-                                     .data_fingerprint = t->fingerprint.hex,
-                                     .data = cvy_dataset_describe(t->train)};
-  if (t->folder && ((is_best && cvy_checkpoint_write(t->folder->best, &whole, &t->state, &about)) ||
-                    cvy_checkpoint_write(t->folder->last, &whole, &t->state, &about)))
-    cvy_fatal("%s", cvy_err_message());
-  cvy_trace_end(begin_ns, CVY_TRACE_CHECKPOINT, NULL, t->state.step);
-}
-
-/* A step that makes the weights infinite shows in the loss of the next one; it must not reach a checkpoint before. */
-static cvy_err check_finite(const trainer *t) {
-  const cvy_net_info *net = cvy_net_describe(t->net);
-  for (int64_t i = 0; i < net->param_tensors; i++) {
-    const cvy_net_param *p = &net->params[i];
-    for (int64_t k = 0; k < p->count; k++)
-      if (!isfinite(t->arenas.params[p->offset + k]))
-        return cvy_error(
-            CVY_E_RUN,
-            "step %lld: %s is no longer finite; training diverged (a smaller learning rate may help)",
-            (long long)t->state.step, p->name);
-  }
-  return CVY_OK;
-}
-
-static void log_validation(trainer *t, const cvy_score *score, bool is_best) {
-  if (!t->folder) return;
-  cvy_json json = {.out = t->folder->metrics};
-  cvy_json_open(&json, NULL, '{');
-  cvy_json_int(&json, "step", t->state.step);
-  cvy_json_number(&json, "epoch", epochs_at(t, t->state.step), 6);
-  cvy_json_number(&json, "val_loss", score->loss, 9);
-  cvy_json_number(&json, "val_top1", score->top1, 9);
-  cvy_json_number(&json, "val_top5", score->top5, 9);
-  if (may_skip(t)) cvy_json_int(&json, "val_skipped", score->skipped);
-  cvy_json_close(&json, '}');
-  end_line(t);
-  cvy_log("epoch %lld: training loss %.4f, validation loss %.4f, top-1 %.2f %%%s",
-          (long long)epochs_at(t, t->state.step), t->state.train_loss, score->loss, 100 * score->top1,
-          is_best ? " (best so far)" : "");
-}
-
-static void log_skipped(const trainer *t, int64_t training, int64_t validation) {
-  if (training + validation > 0)
-    cvy_warn("epoch %lld: bad records replaced: %lld in training, %lld in validation",
-             (long long)epochs_at(t, t->state.step), (long long)training, (long long)validation);
-}
-
-static cvy_err validate(trainer *t, cvy_score *score) {
-  const cvy_dataset_info *training = cvy_dataset_describe(t->train);
-  const int64_t begin_ns = cvy_trace_begin();
-  const cvy_err err = cvy_score_dataset(score, t->comm, t->net, t->val, t->val_augment, training, t->recipe);
-  cvy_trace_end(begin_ns, CVY_TRACE_EVALUATION, NULL, t->state.step);
-  return err;
-}
-
-/* An epoch that could not be validated is not lost: its steps stay counted, by which a resumed run knows that it must begin
- * with that. */
-static cvy_err keep_unfinished(trainer *t, cvy_err err) {
-  cvy_saved_error reason;
-  cvy_error_save(&reason, err);
-  save(t, false);
-  return cvy_error(err, "%s (validation after step %lld, which is kept: --resume begins with it)",
-                   reason.message, (long long)t->state.step);
-}
-
-static cvy_err finish_epoch(trainer *t, run_meter *meter, cvy_score *val) {
-  t->state.train_loss = cvy_tally_score(&t->state.epoch).loss;
-  const int64_t skipped = t->state.epoch.skipped;
-  bool is_best = false;
-  const double started_s = cvy_now_s();
-  const cvy_err err = t->val ? validate(t, val) : CVY_OK;
-  if (err) return keep_unfinished(t, err);
-  t->state.epoch = (cvy_tally){0};
-  if (t->val) {
-    if (!isfinite(val->loss))
-      return cvy_error(CVY_E_RUN,
-                       "step %lld: the validation loss is not finite; training diverged (a smaller learning "
-                       "rate may help)",
-                       (long long)t->state.step);
-    is_best = t->state.best_step == 0 || val->top1 > t->state.best_top1;
-    if (is_best) {
-      t->state.best_top1 = val->top1;
-      t->state.best_step = t->state.step;
-    }
-    log_validation(t, val, is_best);
-  }
-  log_skipped(t, skipped, val->skipped);
-  save(t, is_best);
-  const double took_s = cvy_now_s() - started_s;
-  meter->evaluating_s += took_s;
-  meter->interval_started_s += took_s;
-  return CVY_OK;
-}
-
-static cvy_err check_replicas(const trainer *t) {
-  const int64_t begin_ns = cvy_trace_begin();
-  const cvy_err err = cvy_check_replicas(t->comm, t->net, t->state.step);
-  cvy_trace_end(begin_ns, CVY_TRACE_CHECK, NULL, t->state.step);
-  return err;
-}
-
-static bool ends_epoch(const trainer *t) {
-  const int64_t batch = t->recipe->batch, step = t->state.step;
-  return step * batch / t->images > (step - 1) * batch / t->images;
-}
-
-/* ---- the loop ---- */
-
-static cvy_err run_steps(trainer *t, run_meter *meter, cvy_score *val, int64_t stop_after) {
-  const cvy_recipe *r = t->recipe;
-  if (t->state.step > 0 && ends_epoch(t) && t->state.epoch.images > 0) CVY_TRY(finish_epoch(t, meter, val));
-  while (t->state.step < t->total_steps) {
-    cvy_tracing_step(t->tracing, t->state.step + 1);
-    const double rate = learning_rate(t);
-    const int64_t begin_ns = cvy_trace_begin();
-    const cvy_tally tally = learn(t, rate);
-    bool stop;
-    CVY_TRY(count_step(t, meter, tally, rate, &stop));
-    cvy_trace_end(begin_ns, CVY_TRACE_STEP, NULL, t->state.step);
-
-    const int64_t step = t->state.step;
-    const bool epoch_ends = ends_epoch(t), last = step == t->total_steps;
-    stop = stop || step == stop_after;
-    const bool due = r->checkpoint_every > 0 && step % r->checkpoint_every == 0;
-    const bool saves = epoch_ends || due || stop, checks = step % r->check_every == 0 || last;
-    if (saves || checks) cvy_gradients_whole_weights(t->gradients);
-    if (checks) CVY_TRY(check_replicas(t));
-    if (saves) CVY_TRY(check_finite(t));
-    if (epoch_ends) CVY_TRY(finish_epoch(t, meter, val));
-    if (!epoch_ends && (due || stop)) save(t, false);
-    if (stop && !last)
+static cvy_err run_steps(cvy_run *run, int64_t stop_after) {
+  CVY_TRY(cvy_duties_left(run));
+  while (run->state.step < run->total_steps) {
+    bool stops;
+    cvy_tracing_step(run->tracing, run->state.step + 1);
+    CVY_TRY(make_step(run, &stops));
+    stops = stops || run->state.step == stop_after;
+    CVY_TRY(cvy_duties_after_step(run, stops));
+    if (stops && run->state.step < run->total_steps)
       return cvy_error(CVY_E_STOPPED, "stopped after step %lld of %lld on request; --resume goes on",
-                       (long long)step, (long long)t->total_steps);
+                       (long long)run->state.step, (long long)run->total_steps);
   }
   return CVY_OK;
 }
 
-static void fill_result(cvy_train_result *out, const trainer *t, const run_meter *meter,
-                        const cvy_score *val) {
-  const double seconds = cvy_now_s() - meter->started_s - meter->evaluating_s;
-  const double images = (double)((t->state.step - meter->first_step) * t->recipe->batch);
-  *out = (cvy_train_result){.steps = t->state.step,
-                            .epochs = epochs_at(t, t->state.step),
-                            .train_loss = t->state.train_loss,
-                            .val = *val,
-                            .best_top1 = t->state.best_top1,
-                            .best_step = t->state.best_step,
-                            .skipped = t->state.skipped,
-                            .weights = cvy_net_hash(t->net, NULL),
+/* ---- around the steps ---- */
+
+static cvy_train_result result_of(const cvy_run *run) {
+  const cvy_run_state *state = &run->state;
+  const double seconds = cvy_now_s() - run->meter.started_s - run->meter.evaluating_s;
+  const double images = (double)((state->step - run->meter.first_step) * run->recipe->batch);
+  const cvy_exchange_times exchange = cvy_learner_times(run->learner);
+  return (cvy_train_result){.steps = state->step,
+                            .epochs = cvy_run_epochs(run, state->step),
+                            .train_loss = state->train_loss,
+                            .val = run->val_score,
+                            .best_top1 = state->best_top1,
+                            .best_step = state->best_step,
+                            .skipped = state->skipped,
+                            .weights = cvy_net_hash(run->net, NULL),
                             .seconds = seconds,
                             .images_per_s = images > 0 ? images / seconds : 0,
-                            .waited_s = t->loader ? cvy_loader_waited_s(t->loader) : 0,
-                            .exposed_s = cvy_gradients_times(t->gradients).exposed_s,
-                            .exchange_cpu_s = cvy_gradients_times(t->gradients).cpu_s};
+                            .waited_s = run->loader ? cvy_loader_waited_s(run->loader) : 0,
+                            .exposed_s = exchange.exposed_s,
+                            .exchange_cpu_s = exchange.cpu_s};
 }
 
-static void announce(const trainer *t) {
-  const cvy_recipe *r = t->recipe;
-  const cvy_net_info *net = cvy_net_describe(t->net);
-  cvy_log("%s, %lld parameters, on %lld images of %lld classes", net->name, (long long)net->param_count,
-          (long long)t->images, (long long)cvy_dataset_describe(t->train)->class_count);
-  cvy_log("%d rank%s x %d thread%s, batch %lld = %lld microbatches of %lld, %lld steps%s",
-          cvy_comm_size(t->comm), cvy_comm_size(t->comm) > 1 ? "s" : "", cvy_threads(),
-          cvy_threads() > 1 ? "s" : "", (long long)r->batch, (long long)r->tree.leaves,
-          (long long)r->microbatch, (long long)t->total_steps, t->state.step > 0 ? ", going on" : "");
-  if (net->sharded_count > 0)
-    cvy_log("%lld of the parameters are split over the ranks: their gradients do not travel",
-            (long long)net->sharded_count);
-  if (t->bucket.step_s[CVY_BUCKET_USUAL] > 0) {
-    char measured[256];
-    cvy_bucket_describe(measured, sizeof measured, &t->bucket);
-    cvy_log("gradients travel in buckets of %lld MiB: a microbatch takes %s (waiting with %lld: %.2f)",
-            (long long)t->bucket.mib, measured, (long long)cvy_bucket_mib[CVY_BUCKET_USUAL],
-            1e3 * t->bucket.exposed_s);
-  }
-  const cvy_kept kept = cvy_dataset_kept(t->train);
-  if (kept.limit_bytes)
-    cvy_log("each rank keeps %s that it has read in up to %.0f MiB of memory",
-            r->data.cache.keep == CVY_KEEP_RECORDS ? "records" : "pictures",
-            (double)kept.limit_bytes / 0x1p20);
-  if (t->state.step > 0) cvy_log("resuming after step %lld", (long long)t->state.step);
+static void start_meter(cvy_meter *meter, int64_t step) {
+  const double now_s = cvy_now_s();
+  *meter = (cvy_meter){
+      .started_s = now_s, .first_step = step, .interval_first_step = step, .interval_started_s = now_s};
 }
 
-static cvy_err train(cvy_train_result *out, trainer *t, const cvy_train_options *options) {
-  cvy_score val = {0};
-  run_meter meter = {
-      .started_s = cvy_now_s(), .first_step = t->state.step, .interval_first_step = t->state.step};
-  meter.interval_started_s = meter.started_s;
-  announce(t);
-  const bool already_done = cvy_trainer_is_done(t);
-  cvy_err err = already_done && t->val ? validate(t, &val) : CVY_OK;
-  if (!err) err = run_steps(t, &meter, &val, options->stop_after);
+/* Metrics that got lost are told even where the run was stopped. */
+static cvy_err end_folder(cvy_folder *folder, cvy_err err) {
+  cvy_saved_error stopped;
+  cvy_error_save(&stopped, err);
+  CVY_TRY(cvy_folder_end(folder));
+  return cvy_error_restore(&stopped);
+}
+
+static cvy_err train(cvy_train_result *out, cvy_run *run, const cvy_train_options *options) {
+  const bool was_done = cvy_run_is_done(run);
+  start_meter(&run->meter, run->state.step);
+  cvy_tell_start(run);
+  cvy_err err = was_done ? cvy_duties_validate(run) : run_steps(run, options->stop_after);
   if (err == CVY_E_INPUT) err = CVY_E_RUN; /* found too late to say that nothing was started */
   cvy_progress_end();
-  if ((!err || err == CVY_E_STOPPED) && t->folder && !already_done) {
-    cvy_saved_error reason;
-    cvy_error_save(&reason, err);
-    const cvy_err lost = cvy_folder_end(t->folder);
-    err = lost ? lost : cvy_error_restore(&reason);
-  }
-  fill_result(out, t, &meter, &val);
-  return cvy_comm_agree(t->comm, err);
+  if ((!err || err == CVY_E_STOPPED) && run->folder && !was_done) err = end_folder(run->folder, err);
+  *out = result_of(run);
+  return cvy_comm_agree(run->comm, err);
 }
 
 /* Also after an error, which is what the trace may be wanted for; `err` is that of all ranks. */
-static cvy_err write_trace(trainer *t, cvy_err err) {
-  cvy_saved_error reason;
-  cvy_error_save(&reason, err);
-  cvy_trainer_rest(t);
-  const cvy_err lost = cvy_tracing_write(t->tracing);
-  return err ? cvy_error_restore(&reason) : lost;
+static cvy_err write_trace(cvy_run *run, cvy_err err) {
+  cvy_saved_error failed;
+  cvy_error_save(&failed, err);
+  cvy_run_rest(run);
+  const cvy_err lost = cvy_tracing_write(run->tracing);
+  return err ? cvy_error_restore(&failed) : lost;
 }
 
 cvy_err cvy_train(cvy_train_result *out, cvy_comm *comm, const cvy_recipe *recipe,
                   const cvy_train_options *options) {
-  trainer t;
+  cvy_run run;
   *out = (cvy_train_result){0};
   cvy_stop_listen();
-  CVY_TRY(cvy_trainer_create(&t, comm, recipe, options));
-  cvy_err err = train(out, &t, options);
-  err = write_trace(&t, err);
-  cvy_trainer_destroy(&t);
+  CVY_TRY(cvy_run_create(&run, comm, recipe, options));
+  const cvy_err err = write_trace(&run, train(out, &run, options));
+  cvy_run_destroy(&run);
   return err;
 }

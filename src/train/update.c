@@ -1,11 +1,17 @@
+/* What a step does to the weights: cut into pieces of one tensor each, for the update rule or the running
+ * averages. */
 #include "train/update.h"
+
+enum { MEASURE_BLOCK = 1 << 16 }; /* values of a task */
 
 cvy_err cvy_arenas_create(cvy_arenas *out, cvy_net *net, const cvy_rule *rule) {
   const size_t bytes = sizeof(float) * (size_t)cvy_net_describe(net)->arena_count;
+  CVY_CHECK(rule->state_count <= CVY_MOST_STATE);
   *out = (cvy_arenas){.net = net, .rule = rule, .params = cvy_net_params(net)};
   for (int64_t k = 0; k < rule->state_count; k++) {
     void *memory;
-    /* A rank that shares the work touches its part of each block only. Small pages make an update 3 % slower. */
+    /* A rank that shares the work touches its part of each block only. Small pages make an update 3 %
+     * slower. */
     const cvy_err err = cvy_buffer_create_sparse(&memory, bytes, "the optimiser's state");
     out->state[k] = memory;
     if (!err) continue;
@@ -16,37 +22,116 @@ cvy_err cvy_arenas_create(cvy_arenas *out, cvy_net *net, const cvy_rule *rule) {
 }
 
 void cvy_arenas_destroy(cvy_arenas *arenas) {
-  for (int k = 0; k < 2; k++) cvy_buffer_destroy(arenas->state[k]);
+  for (int k = 0; k < CVY_MOST_STATE; k++) cvy_buffer_destroy(arenas->state[k]);
   *arenas = (cvy_arenas){0};
 }
 
-static void update_tensor(const cvy_step_update *step, const cvy_net_param *p, const float *gradients,
-                          int64_t first, int64_t end) {
-  const cvy_arenas *arenas = step->arenas;
-  const cvy_rule *rule = arenas->rule;
-  cvy_update update = {.weights = arenas->params + first,
-                       .gradient = gradients,
-                       .count = end - first,
-                       .rate = (float)step->rate,
-                       .decays = p->spec->decays};
-  for (int64_t k = 0; k < rule->state_count; k++) update.state[k] = arenas->state[k] + first;
-  rule->apply(&update, step->rule_config);
+/* ---- pieces ---- */
+
+/* Values first ... end-1 of the arena, all of one tensor. */
+typedef struct part {
+  int64_t tensor, first, end;
+} part;
+
+/* Finds what of the tensor lies in values first ... end-1 of the arena; false if nothing does. */
+static bool cut(part *out, const cvy_net_info *net, int64_t tensor, int64_t first, int64_t end) {
+  const cvy_net_param *p = &net->params[tensor];
+  *out = (part){.tensor = tensor,
+                .first = p->offset > first ? p->offset : first,
+                .end = p->offset + p->count < end ? p->offset + p->count : end};
+  return out->first < out->end;
 }
 
-static void update_average(const cvy_step_update *step, const cvy_net_param *p, const float *sums,
-                           int64_t first, int64_t end) {
+static bool is_learnt(const cvy_net_param *p) {
+  return p->spec->averaging == 0;
+}
+
+/* ---- norms ---- */
+
+int64_t cvy_norms_count(const cvy_arenas *arenas) {
+  switch (arenas->rule->norms) {
+  case CVY_NORMS_TENSOR:
+    return cvy_net_describe(arenas->net)->param_tensors;
+  case CVY_NORMS_GLOBAL:
+    return 1;
+  case CVY_NORMS_NONE:
+    break;
+  }
+  return 0;
+}
+
+static int64_t norm_of(const cvy_rule *rule, int64_t tensor) {
+  return rule->norms == CVY_NORMS_TENSOR ? tensor : 0;
+}
+
+typedef struct measuring {
+  cvy_norm_sums *sums;
+  const float *weights, *gradient;
+  int64_t count;
+} measuring;
+
+static void measure_block(const void *context, int64_t index, int thread) {
+  (void)thread;
+  const measuring *m = context;
+  const int64_t first = index * MEASURE_BLOCK, left = m->count - first;
+  const int64_t count = left < MEASURE_BLOCK ? left : MEASURE_BLOCK;
+  cvy_squares_add(&m->sums->weights, m->weights + first, count);
+  cvy_squares_add(&m->sums->gradient, m->gradient + first, count);
+}
+
+void cvy_norms_measure(cvy_norm_sums *sums, const cvy_arenas *arenas, const float *gradients, int64_t first,
+                       int64_t end) {
+  const cvy_net_info *net = cvy_net_describe(arenas->net);
+  part p;
+  for (int64_t i = 0; i < net->param_tensors; i++) {
+    if (!is_learnt(&net->params[i]) || !cut(&p, net, i, first, end)) continue;
+    const measuring m = {.sums = &sums[norm_of(arenas->rule, i)],
+                         .weights = arenas->params + p.first,
+                         .gradient = gradients + (p.first - first),
+                         .count = p.end - p.first};
+    cvy_parallel((m.count + MEASURE_BLOCK - 1) / MEASURE_BLOCK, measure_block, &m);
+  }
+}
+
+void cvy_norms_take(cvy_norms *out, const cvy_norm_sums *sums, int64_t count) {
+  for (int64_t i = 0; i < count; i++)
+    out[i] = (cvy_norms){cvy_squares_root(&sums[i].weights), cvy_squares_root(&sums[i].gradient)};
+}
+
+/* ---- the update ---- */
+
+static void update_tensor(const cvy_step_update *step, const cvy_net_param *param, const part *p,
+                          const float *gradient) {
+  const cvy_arenas *arenas = step->arenas;
+  const cvy_rule *rule = arenas->rule;
+  cvy_piece piece = {.tensor = p->tensor,
+                     .tensor_count = param->count,
+                     .decays = param->spec->decays,
+                     .first = p->first - param->offset,
+                     .count = p->end - p->first,
+                     .weights = arenas->params + p->first,
+                     .gradient = gradient,
+                     .rate = step->rate,
+                     .step = step->step};
+  for (int64_t k = 0; k < rule->state_count; k++) piece.state[k] = arenas->state[k] + p->first;
+  if (rule->norms != CVY_NORMS_NONE) piece.norms = step->norms[norm_of(rule, p->tensor)];
+  cvy_rule_apply(rule, &piece, step->rule_config);
+}
+
+static void update_average(const cvy_step_update *step, const cvy_net_param *param, const part *p,
+                           const float *sums) {
   float *average = step->arenas->params;
-  const float share = (float)p->spec->averaging, scale = (float)(1.0 / (double)step->microbatches);
-  for (int64_t k = first; k < end; k++) average[k] += share * (sums[k - first] * scale - average[k]);
+  const float share = (float)param->spec->averaging, scale = (float)(1.0 / (double)step->microbatches);
+  for (int64_t k = p->first; k < p->end; k++) average[k] += share * (sums[k - p->first] * scale - average[k]);
 }
 
 void cvy_update_weights(const cvy_step_update *step, const float *gradients, int64_t first, int64_t end) {
   const cvy_net_info *net = cvy_net_describe(step->arenas->net);
+  part p;
   for (int64_t i = 0; i < net->param_tensors; i++) {
-    const cvy_net_param *p = &net->params[i];
-    const int64_t from = p->offset > first ? p->offset : first;
-    const int64_t to = p->offset + p->count < end ? p->offset + p->count : end;
-    if (from >= to) continue;
-    (p->spec->averaging > 0 ? update_average : update_tensor)(step, p, gradients + (from - first), from, to);
+    const cvy_net_param *param = &net->params[i];
+    if (!cut(&p, net, i, first, end)) continue;
+    const float *gradient = gradients + (p.first - first);
+    is_learnt(param) ? update_tensor(step, param, &p, gradient) : update_average(step, param, &p, gradient);
   }
 }

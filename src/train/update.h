@@ -1,29 +1,50 @@
-/* What training changes: the weights and the update rule's state, and the one place where a step changes them. */
+/* What training changes: the weights and the update rule's state, and the one place where a step changes
+ * them. */
 #ifndef CVY_TRAIN_UPDATE_H
 #define CVY_TRAIN_UPDATE_H
 
 #include "net/net.h"
 #include "optim/optim.h"
+#include "optim/squares.h"
 
 /* All laid out as the net's parameters. */
 typedef struct cvy_arenas {
   cvy_net *net;
   const cvy_rule *rule;
-  float *params, *state[2]; /* params: the net's own */
+  float *params; /* the net's own */
+  float *state[CVY_MOST_STATE];
 } cvy_arenas;
 
 /* On an error everything is given back. */
 cvy_err cvy_arenas_create(cvy_arenas *out, cvy_net *net, const cvy_rule *rule) CVY_MUST_CHECK;
 void cvy_arenas_destroy(cvy_arenas *arenas);
 
-/* A step's update of values first ... end-1 of the arenas: their `gradients` are summed over `microbatches`, as are the
- * values to which it moves the running averages. Value by value, so parts in any order give the same bits. */
+/* One step's update. Its gradients are summed over `microbatches`, as are the values to which it moves the
+ * running averages. */
 typedef struct cvy_step_update {
   const cvy_arenas *arenas;
   const void *rule_config;
   double rate;
+  int64_t step;           /* 1 in the first step of a run */
+  const cvy_norms *norms; /* [cvy_norms_count], unless that is 0 */
   int64_t microbatches;
 } cvy_step_update;
+
+/* Updates values first ... end-1 of the arenas; `gradients` points at the first one's. It works value by
+ * value, so parts in any order give the same bits. */
 void cvy_update_weights(const cvy_step_update *step, const float *gradients, int64_t first, int64_t end);
+
+/* The norms that a rule wants are made of sums of squares, in two phases: all values of all ranks are
+ * measured, then updated. Sums are exact, so they may be cut and added in any order. */
+typedef struct cvy_norm_sums {
+  cvy_squares weights, gradient;
+} cvy_norm_sums;
+
+/* How many norms the rule wants: one a tensor, one, or none. */
+int64_t cvy_norms_count(const cvy_arenas *arenas);
+/* Adds values first ... end-1 to sums [cvy_norms_count]; arguments as those of cvy_update_weights. */
+void cvy_norms_measure(cvy_norm_sums *sums, const cvy_arenas *arenas, const float *gradients, int64_t first,
+                       int64_t end);
+void cvy_norms_take(cvy_norms *out, const cvy_norm_sums *sums, int64_t count);
 
 #endif

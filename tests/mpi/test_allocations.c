@@ -4,9 +4,12 @@
  * threads included, but for what MPI does inside when a message passes between ranks. */
 #include "unit/suite.h"
 
-#include "unit/scratch.h"
+#include "digits.h"
+#include "rules.h"
+#include "unit/arrays.h"
 
-#include "prepare/prepare.h"
+#include "base/yaml.h"
+#include "train/learner.h"
 #include "train/recipe.h"
 
 #include <dlfcn.h>
@@ -17,6 +20,10 @@ static cvy_comm *comm;
 #ifdef __SANITIZE_ADDRESS__
 static void the_loop_allocates_nothing(void) {
   printf("skipped: the_loop_allocates_nothing (the sanitizer has its own allocator) ");
+}
+
+static void norms_allocate_nothing(void) {
+  printf("skipped: norms_allocate_nothing (likewise) ");
 }
 #else
 
@@ -52,24 +59,6 @@ void *realloc(void *memory, size_t bytes) {
 void *aligned_alloc(size_t alignment, size_t bytes) {
   count(__builtin_return_address(0));
   return __libc_memalign(alignment, bytes);
-}
-
-static void prepare_digits(void) {
-  const cvy_reader *reader = NULL;
-  for (int64_t i = 0; i < cvy_reader_count(); i++)
-    if (strcmp(cvy_reader_at(i)->kind->name, "synthetic") == 0) reader = cvy_reader_at(i);
-  CVY_CHECK(reader);
-  cvy_pool *pool = cvy_pool_create();
-  void *options = cvy_pool_new(pool, reader->kind->config_bytes);
-  CU_ASSERT_EQUAL_FATAL(cvy_options_defaults(options, pool, reader->kind->options), CVY_OK);
-  const cvy_prepare_config config = {.reader = reader,
-                                     .reader_config = options,
-                                     .dir = scratch_folder(),
-                                     .fractions = "train=0.98,val=0.02",
-                                     .seed = 1};
-  cvy_prepare_result result;
-  CU_ASSERT_EQUAL_FATAL(cvy_prepare(&result, &config), CVY_OK);
-  cvy_pool_destroy(pool);
 }
 
 /* Calls of the allocator in a training run that stops after `steps`; every step writes a line of metrics and
@@ -112,7 +101,7 @@ static void compare_runs(const char *folder, const char *network) {
 static void the_loop_allocates_nothing(void) {
   char folder[256] = "";
   if (cvy_comm_rank(comm) == 0) {
-    prepare_digits();
+    prepare_digits("train=0.98,val=0.02");
     snprintf(folder, sizeof folder, "%s", scratch_folder());
   }
   cvy_comm_broadcast(comm, folder, sizeof folder);
@@ -124,11 +113,49 @@ static void the_loop_allocates_nothing(void) {
       "network={name: split, input: [32, 32, 1], layers: [{max_pool: {kernel: 4}}, {fc: {outputs: 30, "
       "parallel: sharded}}, relu, {fc: {outputs: 10, parallel: sharded}}, softmax_loss]}");
 }
+
+/* Calls of the allocator in so many steps of a learner whose rule wants norms. */
+static long learn(cvy_learner *learner, const float *images, int64_t steps) {
+  static const int32_t labels[2] = {1, 0};
+  const cvy_targets targets = {.labels = labels};
+  const cvy_pass pass = {.training = true, .first_sample = 2 * cvy_comm_rank(comm), .loss_scale = 0.5f};
+  const long before = calls;
+  for (int64_t step = 1; step <= steps; step++) {
+    cvy_learner_begin(learner, step, 0.01);
+    cvy_net_forward(cvy_learner_net(learner), images, &targets, &pass);
+    cvy_learner_backward(learner, images, &targets, &pass);
+    cvy_learner_finish(learner);
+  }
+  return calls - before;
+}
+
+static void norms_allocate_nothing(void) {
+  static const char text[] = "{input: [8, 8, 1], layers: [{fc: {outputs: 40, parallel: sharded}}, relu, "
+                             "{fc: {outputs: 3}}, softmax_loss]}";
+  cvy_pool *pool = cvy_pool_create();
+  cvy_yaml *network;
+  cvy_tree tree;
+  cvy_learner *learner;
+  CU_ASSERT_EQUAL_FATAL(cvy_yaml_parse(&network, pool, text, "network"), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_tree_create(&tree, cvy_comm_size(comm), NULL, 0), CVY_OK);
+  const cvy_learner_config config = {.comm = comm,
+                                     .step = {.tree = tree, .microbatch = 2, .rule = &layerwise},
+                                     .bucket_mib = 1,
+                                     .network = network};
+  CU_ASSERT_EQUAL_FATAL(cvy_learner_create(&learner, &config), CVY_OK);
+  cvy_net_init(cvy_learner_net(learner), 1);
+  float *images = random_array(2 * 64, 1);
+  learn(learner, images, 5); /* the libraries warm up */
+  CU_ASSERT_EQUAL(learn(learner, images, 20), 0);
+  cvy_learner_destroy(learner);
+  free(images);
+  cvy_pool_destroy(pool);
+}
 #endif
 
 int main(void) {
   comm = cvy_comm_start();
-  CU_TestInfo tests[] = {TEST(the_loop_allocates_nothing), CU_TEST_INFO_NULL};
+  CU_TestInfo tests[] = {TEST(the_loop_allocates_nothing), TEST(norms_allocate_nothing), CU_TEST_INFO_NULL};
   const int failed = run_suite("allocations", tests);
   cvy_comm_finish(comm);
   return failed;

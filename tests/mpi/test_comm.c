@@ -167,7 +167,7 @@ static void sum_along_with(const plan *p) {
                                       .use = make,
                                       .context = &r};
   CU_ASSERT_EQUAL_FATAL(
-      cvy_accumulator_create(&accumulator, p->tree, cvy_comm_size(comm), p->count, p->count), CVY_OK);
+      cvy_accumulator_create(&accumulator, p->tree, cvy_comm_size(comm), p->count, p->count, 0), CVY_OK);
   CU_ASSERT_EQUAL_FATAL(cvy_exchange_create(&exchange, comm, &config), CVY_OK);
   for (int i = 0; i < 2; i++) /* the second time buffers are used ones */
     CU_ASSERT(round_is_exact(p, accumulator, exchange, ends, &r));

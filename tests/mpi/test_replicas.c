@@ -3,7 +3,7 @@
 #include "unit/suite.h"
 
 #include "base/yaml.h"
-#include "train/trainer.h"
+#include "train/check.h"
 
 static cvy_comm *comm;
 

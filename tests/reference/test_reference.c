@@ -84,6 +84,7 @@ typedef struct run {
   int32_t *labels;
   const cvy_rule *rule;
   void *solver;
+  int64_t step;
 } run;
 
 /* Dropout is a matter of chance, so it is off in every comparison. */
@@ -170,8 +171,11 @@ static void forward(run *r, const cvy_pass *pass) {
 static void update(run *r) {
   const cvy_arenas arenas = {
       .net = r->net, .rule = r->rule, .params = cvy_net_params(r->net), .state = {r->momentum}};
-  const cvy_step_update step = {
-      .arenas = &arenas, .rule_config = r->solver, .rate = r->want.rate, .microbatches = 1};
+  const cvy_step_update step = {.arenas = &arenas,
+                                .rule_config = r->solver,
+                                .rate = r->want.rate,
+                                .step = ++r->step,
+                                .microbatches = 1};
   cvy_update_weights(&step, r->gradients, 0, r->info->arena_count);
 }
 

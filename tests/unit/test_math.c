@@ -105,13 +105,6 @@ static double want_exp(double a, double b, double c) {
   (void)a, (void)b;
   return exp(c - 0.5);
 }
-static void run_sgd(const cvy_kernels *k, float *a, float *b, const float *c, int64_t count) {
-  k->sgd_momentum(a, b, c, count, 0.1f, 0.9f, 0.01f);
-}
-static double want_sgd(double a, double b, double c) {
-  return a - (double)0.1f * ((double)0.9f * b + (c + (double)0.01f * a));
-}
-
 static const struct {
   const char *name;
   elementwise run;
@@ -129,7 +122,6 @@ static const struct {
     {"sigmoid_forward", run_sigmoid, want_sigmoid},
     {"sigmoid_backward", run_sigmoid_backward, want_sigmoid_backward},
     {"exp", run_exp, want_exp},
-    {"sgd_momentum", run_sgd, want_sgd},
 };
 
 /* Every set gives the reference's numbers, and the portable set's bits. */
@@ -159,13 +151,6 @@ static void check_elementwise(int64_t which, int64_t count) {
 static void elementwise_kernels(void) {
   for (int64_t which = 0; which < CVY_COUNT(elementwise_cases); which++)
     for (int64_t i = 0; i < CVY_COUNT(counts); i++) check_elementwise(which, counts[i]);
-}
-
-static void sgd_keeps_the_velocity(void) {
-  float w = 2, v = 3, g = 5;
-  cvy_kernels_get()->sgd_momentum(&w, &v, &g, 1, 0.5f, 0.25f, 0.125f);
-  CU_ASSERT_EQUAL(v, 0.25f * 3 + (5 + 0.125f * 2));
-  CU_ASSERT_EQUAL(w, 2 - 0.5f * v);
 }
 
 static void sigmoid_at_the_edges(void) {
@@ -752,10 +737,10 @@ static void im2col_gathers_patches(void) {
     }
 }
 
-SUITE("math", TEST(elementwise_kernels), TEST(sgd_keeps_the_velocity), TEST(nan_goes_through),
-      TEST(sigmoid_at_the_edges), TEST(exp_is_accurate), TEST(tanh_is_accurate),
-      TEST(exp_and_tanh_at_the_edges), TEST(exp_and_tanh_have_the_same_bits), TEST(rows_kernels),
-      TEST(maps_and_moments), TEST(softmax_backward_kernel), TEST(dropout_draws_philox_words),
+SUITE("math", TEST(elementwise_kernels), TEST(nan_goes_through), TEST(sigmoid_at_the_edges),
+      TEST(exp_is_accurate), TEST(tanh_is_accurate), TEST(exp_and_tanh_at_the_edges),
+      TEST(exp_and_tanh_have_the_same_bits), TEST(rows_kernels), TEST(maps_and_moments),
+      TEST(softmax_backward_kernel), TEST(dropout_draws_philox_words),
       TEST(spatial_kernels_have_the_same_bits), TEST(max_pool_in_both_widths),
       TEST(kernels_are_found_by_name), TEST(gemm_matches_double_precision),
       TEST(a_large_thin_product_matches_double_precision), TEST(gemm_can_be_called_by_many_threads),

@@ -82,8 +82,7 @@ static void put_texts(cvy_h5 *file, const pieces *p, const char *name, const cha
 
 static void put_floats(cvy_h5 *file, const pieces *p, const char *name, const float *values, int64_t count) {
   if (!has(p, name)) return;
-  const int64_t checksum = (int64_t)cvy_checked_sum(values, sizeof *values * (size_t)count) +
-                           off_by(p, name);
+  const int64_t checksum = (int64_t)cvy_checked_sum(values, sizeof *values * (size_t)count) + off_by(p, name);
   CU_ASSERT_EQUAL_FATAL(cvy_h5_write(file, name, CVY_H5_F32, values, 1, &count), CVY_OK);
   CU_ASSERT_EQUAL_FATAL(cvy_h5_write_attr_i64(file, name, "checksum", checksum), CVY_OK);
 }

@@ -330,7 +330,8 @@ static bool shelf_has_room(const void *context, size_t byte_count) {
   return byte_count <= shelf_of(context)->room;
 }
 
-static void put_on_shelf(const void *context, int index, const cvy_whole_picture *whole, const uint8_t *samples) {
+static void put_on_shelf(const void *context, int index, const cvy_whole_picture *whole,
+                         const uint8_t *samples) {
   shelf *s = shelf_of(context);
   const size_t bytes = (size_t)(whole->h * whole->w * whole->c);
   CU_ASSERT_PTR_NULL_FATAL(s->samples[index]);

@@ -274,5 +274,4 @@ static void records_are_spread_evenly(void) {
 
 SUITE("preview", TEST(a_sample_is_the_loaders), TEST(a_sheet_shows_its_samples),
       TEST(wrong_orders_are_refused), TEST(the_page_shows_all_augmentations), TEST(letters_can_be_told_apart),
-      TEST(long_lines_are_cut), TEST(a_png_holds_the_same_pixels),
-      TEST(records_are_spread_evenly))
+      TEST(long_lines_are_cut), TEST(a_png_holds_the_same_pixels), TEST(records_are_spread_evenly))

@@ -1,0 +1,30 @@
+#include "train/check.h"
+
+#include <math.h>
+
+cvy_err cvy_check_replicas(cvy_comm *comm, const cvy_net *net, int64_t step) {
+  if (cvy_comm_first_different(comm, cvy_net_hash(net, NULL).hex) < 0) return CVY_OK;
+  const cvy_net_info *info = cvy_net_describe(net);
+  for (int64_t i = 0; i < info->param_tensors; i++) {
+    const int rank = cvy_comm_first_different(comm, cvy_net_param_hash(net, NULL, i).hex);
+    if (rank >= 0)
+      return cvy_error(
+          CVY_E_RUN,
+          "after step %lld rank %d holds other weights than rank 0: %s is the first tensor that differs",
+          (long long)step, rank, info->params[i].name);
+  }
+  return cvy_error(CVY_E_RUN, "after step %lld the ranks' weights differ", (long long)step);
+}
+
+cvy_err cvy_check_finite(const cvy_net_info *net, const float *params, int64_t step) {
+  for (int64_t i = 0; i < net->param_tensors; i++) {
+    const cvy_net_param *p = &net->params[i];
+    for (int64_t k = 0; k < p->count; k++)
+      if (!isfinite(params[p->offset + k]))
+        return cvy_error(
+            CVY_E_RUN,
+            "step %lld: %s is no longer finite; training diverged (a smaller learning rate may help)",
+            (long long)step, p->name);
+  }
+  return CVY_OK;
+}

@@ -1,0 +1,128 @@
+#include "train/duties.h"
+
+#include "base/trace.h"
+#include "train/check.h"
+#include "train/tell.h"
+
+#include <math.h>
+
+/* Best goes first: a run that ends between the two is resumed from the older last, and comes by here
+ * again. Collective. */
+static void save(cvy_run *run, bool is_best) {
+  const int64_t begin_ns = cvy_trace_begin();
+  cvy_arenas whole = *cvy_learner_arenas(run->learner);
+  for (int64_t k = 0; k < run->config.rule->state_count; k++)
+    whole.state[k] = cvy_learner_whole_state(run->learner, k);
+  const cvy_model_head about = {.recipe_text = run->recipe->text,
+                                .data_fingerprint = run->fingerprint.hex,
+                                .data = cvy_dataset_describe(run->train.data)};
+  const cvy_folder *folder = run->folder;
+  if (folder && ((is_best && cvy_checkpoint_write(folder->best, &whole, &run->state, &about)) ||
+                 cvy_checkpoint_write(folder->last, &whole, &run->state, &about)))
+    cvy_fatal("%s", cvy_err_message());
+  cvy_trace_end(begin_ns, CVY_TRACE_CHECKPOINT, NULL, run->state.step);
+}
+
+static cvy_err check_replicas(const cvy_run *run) {
+  const int64_t begin_ns = cvy_trace_begin();
+  const cvy_err err = cvy_check_replicas(run->comm, run->net, run->state.step);
+  cvy_trace_end(begin_ns, CVY_TRACE_CHECK, NULL, run->state.step);
+  return err;
+}
+
+/* ---- the end of an epoch ---- */
+
+cvy_err cvy_duties_validate(cvy_run *run) {
+  if (!run->val.data) return CVY_OK;
+  const int64_t begin_ns = cvy_trace_begin();
+  const cvy_err err = cvy_score_dataset(&run->val_score, run->comm, run->net, &run->val, &run->intake,
+                                        cvy_dataset_describe(run->train.data));
+  cvy_trace_end(begin_ns, CVY_TRACE_EVALUATION, NULL, run->state.step);
+  return err;
+}
+
+/* An epoch that could not be validated is not lost: its steps stay counted, by which a resumed run knows
+ * that it must begin with that. */
+static cvy_err keep_unfinished(cvy_run *run, cvy_err err) {
+  cvy_saved_error failed;
+  cvy_error_save(&failed, err);
+  save(run, false);
+  return cvy_error(err, "%s (validation after step %lld, which is kept: --resume begins with it)",
+                   failed.message, (long long)run->state.step);
+}
+
+/* A schedule that waits for scores sees the new one. */
+static void note_in_schedule(cvy_run *run) {
+  const cvy_schedule *schedule = run->recipe->schedule;
+  const cvy_schedule_moment moment = cvy_run_moment(run);
+  if (schedule->validated)
+    schedule->validated(run->recipe->schedule_config, run->state.schedule_memory, &moment);
+}
+
+static cvy_err judge_validation(cvy_run *run, bool *is_best) {
+  const cvy_score *val = &run->val_score;
+  cvy_run_state *state = &run->state;
+  if (!isfinite(val->loss))
+    return cvy_error(
+        CVY_E_RUN,
+        "step %lld: the validation loss is not finite; training diverged (a smaller learning rate may help)",
+        (long long)state->step);
+  state->last_top1 = val->top1;
+  state->last_loss = val->loss;
+  *is_best = state->best_step == 0 || val->top1 > state->best_top1;
+  if (*is_best) {
+    state->best_top1 = val->top1;
+    state->best_step = state->step;
+  }
+  note_in_schedule(run);
+  cvy_tell_validation(run, *is_best);
+  return CVY_OK;
+}
+
+/* Validates, and writes a checkpoint. The time that it takes counts for no step's. */
+static cvy_err finish_epoch(cvy_run *run) {
+  const double started_s = cvy_now_s();
+  const int64_t skipped = run->state.epoch.skipped;
+  bool is_best = false;
+  run->state.train_loss = cvy_tally_score(&run->state.epoch).loss;
+  const cvy_err err = cvy_duties_validate(run);
+  if (err) return keep_unfinished(run, err);
+  run->state.epoch = (cvy_tally){0};
+  if (run->val.data) CVY_TRY(judge_validation(run, &is_best));
+  cvy_tell_skipped(run, skipped, run->val_score.skipped);
+  save(run, is_best);
+  const double took_s = cvy_now_s() - started_s;
+  run->meter.evaluating_s += took_s;
+  run->meter.interval_started_s += took_s;
+  return CVY_OK;
+}
+
+static bool ends_epoch(const cvy_run *run) {
+  const int64_t batch = run->recipe->batch, step = run->state.step;
+  return step * batch / run->images > (step - 1) * batch / run->images;
+}
+
+cvy_err cvy_duties_left(cvy_run *run) {
+  const bool is_left = run->state.step > 0 && ends_epoch(run) && run->state.epoch.images > 0;
+  return is_left ? finish_epoch(run) : CVY_OK;
+}
+
+/* ---- after a step ---- */
+
+/* Whether every so many steps it is this one's turn; never if `every` is 0. */
+static bool is_turn(int64_t step, int64_t every) {
+  return every > 0 && step % every == 0;
+}
+
+cvy_err cvy_duties_after_step(cvy_run *run, bool stops) {
+  const int64_t step = run->state.step;
+  const bool epoch_ends = ends_epoch(run);
+  const bool saves = epoch_ends || stops || is_turn(step, run->recipe->checkpoint_every);
+  const bool checks = step == run->total_steps || is_turn(step, run->recipe->check_every);
+  if (saves || checks) cvy_learner_whole_weights(run->learner);
+  if (checks) CVY_TRY(check_replicas(run));
+  if (saves) CVY_TRY(cvy_check_finite(cvy_net_describe(run->net), cvy_net_params(run->net), step));
+  if (epoch_ends) return finish_epoch(run);
+  if (saves) save(run, false);
+  return CVY_OK;
+}

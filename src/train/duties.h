@@ -1,0 +1,16 @@
+/* What is due after a step: checks, validation, checkpoints. */
+#ifndef CVY_TRAIN_DUTIES_H
+#define CVY_TRAIN_DUTIES_H
+
+#include "train/run.h"
+
+/* Does what is due after the step that was just made. `stops`: no step will follow it now. Collective. */
+cvy_err cvy_duties_after_step(cvy_run *run, bool stops) CVY_MUST_CHECK;
+/* Validates an epoch whose steps were all made by an earlier run of the program, which ended before it had
+ * validated. Collective. */
+cvy_err cvy_duties_left(cvy_run *run) CVY_MUST_CHECK;
+/* The score of the weights as they are, into run->val_score, if the recipe has validation data.
+ * Collective. */
+cvy_err cvy_duties_validate(cvy_run *run) CVY_MUST_CHECK;
+
+#endif

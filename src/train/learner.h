@@ -1,0 +1,65 @@
+/* The learner: a network, its weights, the update rule's state, and all that lies between a rank's
+ * microbatches and new weights. It owns them, and makes them together (learner.c tells the way of a
+ * gradient). */
+#ifndef CVY_TRAIN_LEARNER_H
+#define CVY_TRAIN_LEARNER_H
+
+#include "comm/exchange.h"
+#include "train/step_config.h"
+#include "train/update.h"
+
+typedef struct cvy_learner cvy_learner;
+
+typedef struct cvy_learner_config {
+  cvy_comm *comm;
+  cvy_step_config step;           /* its tree must allow the ranks */
+  int64_t bucket_mib;             /* buckets have so many MiB at least */
+  const struct cvy_yaml *network; /* must outlive the learner, as must the rule and its configuration */
+} cvy_learner_config;
+
+/* Not collective, but all ranks make the same learner. The weights have no values yet; the state is zero. */
+cvy_err cvy_learner_create(cvy_learner **out, const cvy_learner_config *config) CVY_MUST_CHECK;
+void cvy_learner_destroy(cvy_learner *learner);
+
+/* The learner's own. */
+cvy_net *cvy_learner_net(const cvy_learner *learner);
+const cvy_arenas *cvy_learner_arenas(const cvy_learner *learner);
+
+/* ---- a step ------------------------------------------------------------------------------------------- */
+
+/* A step is collective: begin, then for each of the rank's microbatches the net's forward and backward,
+ * then finish. After it all ranks have the new weights, and each its own of those that are split. From
+ * begin to finish nothing else may use the communicator. `step` is 1 in the first step of a run. */
+void cvy_learner_begin(cvy_learner *learner, int64_t step, double rate);
+void cvy_learner_backward(cvy_learner *learner, const float *images, const cvy_targets *targets,
+                          const cvy_pass *pass);
+void cvy_learner_finish(cvy_learner *learner);
+
+/* Begins a step of one microbatch a rank, the last one of a real step, behind which the sums over ranks
+ * hide: to measure how long it takes. It leaves weights and state that mean nothing. */
+void cvy_learner_begin_at_last(cvy_learner *learner);
+/* Sets the state to zero, as it was at first. */
+cvy_err cvy_learner_forget(cvy_learner *learner) CVY_MUST_CHECK;
+
+/* Makes buckets of another size. A rank then updates another part of the weights, but the rule's state
+ * stays where it is: so this comes before the first step whose results count. The bits are the same with
+ * any size. */
+cvy_err cvy_learner_cut(cvy_learner *learner, int64_t bucket_mib) CVY_MUST_CHECK;
+
+/* As cvy_exchange_spent, since the latest cut. Exposed includes the updates that waited for norms. */
+cvy_exchange_times cvy_learner_times(const cvy_learner *learner);
+
+/* ---- what ranks hold a part of ------------------------------------------------------------------------ */
+
+/* Outside of steps. */
+
+/* Gives all ranks all weights, until the next step. Collective. */
+void cvy_learner_whole_weights(cvy_learner *learner);
+/* Room for array `k` of the state, laid out as the parameter arena; valid until the next step. */
+float *cvy_learner_room(cvy_learner *learner, int64_t k);
+/* Array `k` of the state, whole on rank 0, in the room for it. Collective. */
+float *cvy_learner_whole_state(cvy_learner *learner, int64_t k);
+/* Takes it from the room on rank 0 to the parts that each rank holds. Collective. */
+void cvy_learner_deal_state(cvy_learner *learner, int64_t k);
+
+#endif

@@ -1,0 +1,70 @@
+/* What setting up a training run makes; the step loop and its duties use and change it. */
+#ifndef CVY_TRAIN_RUN_H
+#define CVY_TRAIN_RUN_H
+
+#include "train/bucket.h"
+#include "train/checkpoint.h"
+#include "train/folder.h"
+#include "train/recipe.h"
+#include "train/score.h"
+#include "train/step.h"
+#include "train/stream.h"
+#include "train/trace.h"
+
+#include <math.h>
+
+/* The clocks of one run of the program, for people. An interval is the steps since the last line of
+ * metrics. */
+typedef struct cvy_meter {
+  double started_s, evaluating_s; /* evaluating: validations and checkpoints at the end of epochs */
+  int64_t first_step;
+  int64_t interval_first_step;
+  double interval_started_s, interval_waited_s, interval_exposed_s;
+} cvy_meter;
+
+typedef struct cvy_run {
+  cvy_comm *comm;
+  const cvy_recipe *recipe;
+  cvy_step_config config;
+  cvy_intake intake;
+  cvy_stream train, val; /* val is closed if the recipe has none */
+  cvy_loader *loader;
+  cvy_learner *learner;
+  cvy_net *net; /* the learner's */
+  cvy_bucket_choice bucket;
+  cvy_step step;
+  cvy_tracing *tracing; /* NULL: not wanted */
+  cvy_folder *folder;   /* rank 0 only */
+  cvy_hash fingerprint; /* of the training data */
+  int64_t images;       /* in the training set */
+  int64_t total_steps;
+  cvy_run_state state;
+  cvy_score val_score; /* of the last validation */
+  cvy_meter meter;
+} cvy_run;
+
+/* Passes over the training images after so many steps. */
+static inline double cvy_run_epochs(const cvy_run *run, int64_t step) {
+  return (double)step * (double)run->recipe->batch / (double)run->images;
+}
+
+/* What the schedule sees before the next step. */
+static inline cvy_schedule_moment cvy_run_moment(const cvy_run *run) {
+  const cvy_run_state *state = &run->state;
+  return (cvy_schedule_moment){.step = state->step,
+                               .total_steps = run->total_steps,
+                               .epoch = cvy_run_epochs(run, state->step),
+                               .epochs = (double)run->recipe->epochs,
+                               .last_top1 = state->last_top1,
+                               .last_loss = state->last_loss,
+                               .best_top1 = state->best_step > 0 ? state->best_top1 : NAN,
+                               .best_step = state->best_step,
+                               .memory = state->schedule_memory};
+}
+
+/* All steps are made, and the last one's epoch is validated. */
+static inline bool cvy_run_is_done(const cvy_run *run) {
+  return run->state.step >= run->total_steps && run->state.epoch.images == 0;
+}
+
+#endif

@@ -1,0 +1,15 @@
+/* Everything before the first step of a run, and after the last one. */
+#ifndef CVY_TRAIN_SETUP_H
+#define CVY_TRAIN_SETUP_H
+
+#include "train/run.h"
+
+/* Opens, plans, agrees, initialises or resumes. On an error everything is given back. `run` must stay
+ * where it is. Collective. */
+cvy_err cvy_run_create(cvy_run *run, cvy_comm *comm, const cvy_recipe *recipe,
+                       const cvy_train_options *options) CVY_MUST_CHECK;
+/* Ends the threads; no further step. */
+void cvy_run_rest(cvy_run *run);
+void cvy_run_destroy(cvy_run *run);
+
+#endif

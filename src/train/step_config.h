@@ -1,0 +1,25 @@
+/* What a training step is: the numbers and choices that a run, a bench or a trial fills in. */
+#ifndef CVY_TRAIN_STEP_CONFIG_H
+#define CVY_TRAIN_STEP_CONFIG_H
+
+#include "comm/exchange.h"
+#include "comm/tree.h"
+#include "net/net.h"
+#include "optim/optim.h"
+
+typedef struct cvy_step_config {
+  cvy_tree tree;      /* its leaves are the step's microbatches; it also says what crosses the wire */
+  int64_t microbatch; /* images */
+  uint64_t seed;
+  const cvy_rule *rule;
+  const void *rule_config;
+  cvy_exchange_way way;
+  cvy_net_wishes wishes; /* what is asked of the net; its peers are the learner's own */
+} cvy_step_config;
+
+/* The images of a step, over all ranks. */
+static inline int64_t cvy_step_batch(const cvy_step_config *config) {
+  return config->microbatch * config->tree.leaves;
+}
+
+#endif

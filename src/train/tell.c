@@ -1,0 +1,106 @@
+#include "train/tell.h"
+
+#include "train/metrics.h"
+
+/* ---- the start ---- */
+
+static void tell_size(const cvy_run *run) {
+  const cvy_recipe *r = run->recipe;
+  const cvy_net_info *net = cvy_net_describe(run->net);
+  const int ranks = cvy_comm_size(run->comm);
+  cvy_log("%s, %lld parameters, on %lld images of %lld classes", net->name, (long long)net->param_count,
+          (long long)run->images, (long long)cvy_dataset_describe(run->train.data)->class_count);
+  cvy_log("%d rank%s x %d thread%s, batch %lld = %lld microbatches of %lld, %lld steps%s", ranks,
+          ranks > 1 ? "s" : "", cvy_threads(), cvy_threads() > 1 ? "s" : "", (long long)r->batch,
+          (long long)r->tree.leaves, (long long)r->microbatch, (long long)run->total_steps,
+          run->state.step > 0 ? ", going on" : "");
+  if (net->sharded_count > 0)
+    cvy_log("%lld of the parameters are split over the ranks: their gradients do not travel",
+            (long long)net->sharded_count);
+}
+
+static void tell_buckets(const cvy_bucket_choice *bucket) {
+  char measured[256];
+  cvy_bucket_describe(measured, sizeof measured, bucket);
+  cvy_log("gradients travel in buckets of %lld MiB: a microbatch takes %s (waiting with %lld: %.2f)",
+          (long long)bucket->mib, measured, (long long)cvy_bucket_mib[CVY_BUCKET_USUAL],
+          1e3 * bucket->exposed_s);
+}
+
+void cvy_tell_start(const cvy_run *run) {
+  tell_size(run);
+  if (run->bucket.step_s[CVY_BUCKET_USUAL] > 0) tell_buckets(&run->bucket);
+  const cvy_kept kept = cvy_dataset_kept(run->train.data);
+  if (kept.limit_bytes)
+    cvy_log("each rank keeps %s that it has read in up to %.0f MiB of memory",
+            run->recipe->data.cache.keep == CVY_KEEP_RECORDS ? "records" : "pictures",
+            (double)kept.limit_bytes / 0x1p20);
+  if (run->state.step > 0) cvy_log("resuming after step %lld", (long long)run->state.step);
+}
+
+/* ---- steps ---- */
+
+static cvy_metrics interval_line(const cvy_run *run, double rate, double now_s) {
+  static const cvy_metric further[] = {CVY_METRIC_LOSS,         CVY_METRIC_TOP1,     CVY_METRIC_RATE,
+                                       CVY_METRIC_IMAGES_PER_S, CVY_METRIC_WAITED_S, CVY_METRIC_EXPOSED_S};
+  const cvy_meter *meter = &run->meter;
+  const cvy_score score = cvy_tally_score(&run->state.interval);
+  const int64_t step = run->state.step;
+  cvy_metrics line = cvy_metrics_line(step, cvy_run_epochs(run, step), further, CVY_COUNT(further));
+  line.loss = score.loss;
+  line.top1 = score.top1;
+  line.rate = rate;
+  line.has[CVY_METRIC_SKIPPED] = run->intake.skips_bad;
+  line.skipped = run->state.interval.skipped;
+  line.images_per_s = (double)((step - meter->interval_first_step) * run->recipe->batch) /
+                      (now_s - meter->interval_started_s);
+  line.waited_s = cvy_loader_waited_s(run->loader) - meter->interval_waited_s;
+  line.exposed_s = cvy_learner_times(run->learner).exposed_s - meter->interval_exposed_s;
+  return line;
+}
+
+static void show_progress(const cvy_run *run, const cvy_metrics *line) {
+  const int64_t left = (run->total_steps - line->step) * run->recipe->batch;
+  const int64_t left_s = (int64_t)((double)left / line->images_per_s);
+  cvy_progress("epoch %lld/%lld  step %lld/%lld  loss %.4f  top-1 %.2f %%  %.0f img/s  ETA %lld:%02lld",
+               (long long)(cvy_run_epochs(run, line->step - 1) + 1), (long long)run->recipe->epochs,
+               (long long)line->step, (long long)run->total_steps, line->loss, 100 * line->top1,
+               line->images_per_s, (long long)(left_s / 60), (long long)(left_s % 60));
+}
+
+void cvy_tell_interval(cvy_run *run, double rate) {
+  if (!run->folder) return;
+  cvy_meter *meter = &run->meter;
+  const double now_s = cvy_now_s();
+  const cvy_metrics line = interval_line(run, rate, now_s);
+  cvy_folder_log(run->folder, &line);
+  show_progress(run, &line);
+  meter->interval_first_step = line.step;
+  meter->interval_started_s = now_s;
+  meter->interval_waited_s += line.waited_s;
+  meter->interval_exposed_s += line.exposed_s;
+}
+
+/* ---- epochs ---- */
+
+void cvy_tell_validation(const cvy_run *run, bool is_best) {
+  static const cvy_metric further[] = {CVY_METRIC_VAL_LOSS, CVY_METRIC_VAL_TOP1, CVY_METRIC_VAL_TOP5};
+  const cvy_score *score = &run->val_score;
+  const double epochs = cvy_run_epochs(run, run->state.step);
+  if (!run->folder) return;
+  cvy_metrics line = cvy_metrics_line(run->state.step, epochs, further, CVY_COUNT(further));
+  line.val_loss = score->loss;
+  line.val_top1 = score->top1;
+  line.val_top5 = score->top5;
+  line.has[CVY_METRIC_VAL_SKIPPED] = run->intake.skips_bad;
+  line.val_skipped = score->skipped;
+  cvy_folder_log(run->folder, &line);
+  cvy_log("epoch %lld: training loss %.4f, validation loss %.4f, top-1 %.2f %%%s", (long long)epochs,
+          run->state.train_loss, score->loss, 100 * score->top1, is_best ? " (best so far)" : "");
+}
+
+void cvy_tell_skipped(const cvy_run *run, int64_t training, int64_t validation) {
+  if (training + validation > 0)
+    cvy_warn("epoch %lld: bad records replaced: %lld in training, %lld in validation",
+             (long long)cvy_run_epochs(run, run->state.step), (long long)training, (long long)validation);
+}

@@ -1,0 +1,276 @@
+/* ranks: 1 2 3 4 6 */
+/* A learner's weights have the same bits on all ranks and on one, whatever its rule wants to know of the
+ * gradients. */
+#include "unit/suite.h"
+
+#include "rules.h"
+#include "unit/arrays.h"
+
+#include "base/yaml.h"
+#include "train/learner.h"
+#include "train/recipe.h"
+#include "train/check.h"
+
+#include <math.h>
+
+enum { LEAVES = 12, MICROBATCH = 2, STEPS = 3, MOST_TENSORS = 16 };
+
+/* One tensor is longer than a bucket and than a block; one layer is split; there are running averages and
+ * biases. */
+static const char text[] = "input: [8, 8, 2]\nlayers:\n"
+                           "  - conv: {filters: 5, kernel: 3}\n"
+                           "  - batch_norm\n"
+                           "  - relu\n"
+                           "  - fc: {outputs: 1500, init: xavier}\n"
+                           "  - relu\n"
+                           "  - fc: {outputs: 30, init: xavier, parallel: sharded}\n"
+                           "  - relu\n"
+                           "  - fc: {outputs: 5, init: xavier}\n"
+                           "  - softmax_loss\n";
+
+static cvy_comm *comm;
+static cvy_pool *pool;
+static cvy_yaml *network;
+
+/* ---- steps ---- */
+
+static void run_microbatch(cvy_learner *learner, int64_t step, int64_t microbatch, int64_t index,
+                           int64_t own) {
+  const cvy_net_info *net = cvy_net_describe(cvy_learner_net(learner));
+  float *images = random_array(cvy_shape_count(net->input), (uint32_t)(step * LEAVES + microbatch));
+  const int32_t labels[MICROBATCH] = {(int32_t)(microbatch % 5), (int32_t)((step + microbatch) % 5)};
+  const cvy_targets targets = {.labels = labels};
+  const cvy_pass pass = {.training = true,
+                         .step = step,
+                         .params = cvy_params_of_pass(index, own),
+                         .first_sample = microbatch * MICROBATCH,
+                         .loss_scale = 1.0f / (LEAVES * MICROBATCH)};
+  cvy_net_forward(cvy_learner_net(learner), images, &targets, &pass);
+  cvy_learner_backward(learner, images, &targets, &pass);
+  free(images);
+}
+
+static void run_step(cvy_learner *learner, cvy_comm *ranks, int64_t step) {
+  const int64_t own = LEAVES / cvy_comm_size(ranks);
+  cvy_learner_begin(learner, step, 0.1);
+  for (int64_t m = 0; m < own; m++) run_microbatch(learner, step, cvy_comm_rank(ranks) * own + m, m, own);
+  cvy_learner_finish(learner);
+}
+
+typedef struct setting {
+  const cvy_rule *rule;
+  const void *rule_config;
+  cvy_exchange_way way;
+  cvy_wire wire;
+  int64_t bucket_mib;
+} setting;
+
+/* One that allows this job's ranks. */
+static cvy_tree make_tree(cvy_wire wire) {
+  cvy_tree tree;
+  CU_ASSERT_EQUAL_FATAL(cvy_tree_create(&tree, LEAVES, NULL, 0), CVY_OK);
+  if (!cvy_tree_allows(&tree, cvy_comm_size(comm)))
+    CU_ASSERT_EQUAL_FATAL(cvy_tree_create(&tree, LEAVES, (int64_t[]){2, 2, 3}, 3), CVY_OK);
+  tree.wire = wire;
+  return tree;
+}
+
+static cvy_learner *open_learner(cvy_comm *ranks, const setting *s) {
+  cvy_learner *learner;
+  const cvy_learner_config config = {.comm = ranks,
+                                     .step = {.tree = make_tree(s->wire),
+                                              .microbatch = MICROBATCH,
+                                              .rule = s->rule,
+                                              .rule_config = s->rule_config,
+                                              .way = s->way},
+                                     .bucket_mib = s->bucket_mib,
+                                     .network = network};
+  CU_ASSERT_EQUAL_FATAL(cvy_learner_create(&learner, &config), CVY_OK);
+  cvy_net_init(cvy_learner_net(learner), 7);
+  return learner;
+}
+
+/* Of the weights and, on the first rank, of the state. */
+typedef struct result {
+  cvy_hash weights, state[CVY_MOST_STATE];
+} result;
+
+static result hash_of(cvy_learner *learner, const cvy_rule *rule) {
+  result r = {0};
+  cvy_learner_whole_weights(learner);
+  r.weights = cvy_net_hash(cvy_learner_net(learner), NULL);
+  for (int64_t k = 0; k < rule->state_count; k++)
+    r.state[k] = cvy_net_hash(cvy_learner_net(learner), cvy_learner_whole_state(learner, k));
+  return r;
+}
+
+static result learn(cvy_comm *ranks, const setting *s, bool deals) {
+  cvy_learner *learner = open_learner(ranks, s);
+  for (int64_t step = 1; step <= STEPS; step++) {
+    run_step(learner, ranks, step);
+    if (!deals) continue;
+    /* As when a run is resumed: the state goes to rank 0, and back to who holds it. */
+    cvy_learner_whole_weights(learner);
+    for (int64_t k = 0; k < s->rule->state_count; k++) cvy_learner_whole_state(learner, k);
+    CU_ASSERT_EQUAL(cvy_learner_forget(learner), CVY_OK);
+    for (int64_t k = 0; k < s->rule->state_count; k++) cvy_learner_deal_state(learner, k);
+  }
+  const result r = hash_of(learner, s->rule);
+  CU_ASSERT_EQUAL(cvy_check_replicas(ranks, cvy_learner_net(learner), STEPS), CVY_OK);
+  cvy_learner_destroy(learner);
+  return r;
+}
+
+/* What rank 0 learns by itself, known to all. */
+static result learn_alone(const setting *s) {
+  cvy_comm *alone;
+  result r = {0};
+  cvy_comm_first(&alone, comm, 1);
+  if (alone) r = learn(alone, s, false);
+  cvy_comm_release(alone);
+  cvy_comm_broadcast(comm, &r, sizeof r);
+  return r;
+}
+
+static void expect_same(const setting *s, const result *want, bool deals) {
+  const result got = learn(comm, s, deals);
+  CU_ASSERT_STRING_EQUAL(got.weights.hex, want->weights.hex);
+  if (cvy_comm_rank(comm) > 0) return;
+  for (int64_t k = 0; k < s->rule->state_count; k++)
+    CU_ASSERT_STRING_EQUAL(got.state[k].hex, want->state[k].hex);
+}
+
+static result check_rule(const cvy_rule *rule, const void *config) {
+  result fp32 = {0};
+  for (int wire = 0; wire < 2; wire++) {
+    setting s = {rule, config, CVY_EXCHANGE_SHARDED, (cvy_wire)wire, 1};
+    cvy_threads_set(1);
+    const result alone = learn_alone(&s);
+    if (wire == CVY_WIRE_FP32) fp32 = alone;
+    cvy_threads_set(2);
+    expect_same(&s, &alone, false);
+    expect_same(&s, &alone, true);
+    s.bucket_mib = 64;
+    expect_same(&s, &alone, false);
+    s.way = CVY_EXCHANGE_WHOLE;
+    expect_same(&s, &alone, false);
+  }
+  /* MPI's sums have other bits, but all ranks have the same. */
+  learn(comm, &(setting){rule, config, CVY_EXCHANGE_MPI, CVY_WIRE_FP32, 1}, false);
+  return fp32;
+}
+
+/* ---- rules ---- */
+
+static void rules_have_the_same_bits(void) {
+  const cvy_rule *sgd = cvy_rule_at(0);
+  const struct {
+    double momentum, weight_decay;
+    bool decay_biases;
+  } config = {0.9, 1e-3, false}; /* as rule_sgd.c has it */
+  CU_ASSERT_EQUAL_FATAL(sgd->norms, CVY_NORMS_NONE);
+  const result of_sgd = check_rule(sgd, &config), of_layers = check_rule(&layerwise, NULL),
+               of_all = check_rule(&clipped, NULL);
+  CU_ASSERT(strcmp(of_sgd.weights.hex, of_layers.weights.hex) != 0);
+  CU_ASSERT(strcmp(of_sgd.weights.hex, of_all.weights.hex) != 0);
+  CU_ASSERT(strcmp(of_layers.weights.hex, of_all.weights.hex) != 0);
+}
+
+/* ---- norms against their definition ---- */
+
+static cvy_norms seen[MOST_TENSORS]; /* by the rank that updates the tensor's first value */
+
+/* Keeps the gradient as its state. */
+static void look(const cvy_piece *p, const void *config) {
+  (void)config;
+  if (p->first == 0) seen[p->tensor] = p->norms;
+  memcpy(p->state[0], p->gradient, sizeof(float) * (size_t)p->count);
+}
+
+static double norm(const float *values, int64_t count) {
+  double sum = 0;
+  for (int64_t i = 0; i < count; i++) sum += (double)values[i] * (double)values[i];
+  return sqrt(sum);
+}
+
+static void sum_seen(void) {
+  cvy_norms all[6 * MOST_TENSORS];
+  cvy_comm_gather(comm, all, seen, sizeof seen);
+  for (int rank = 1; cvy_comm_rank(comm) == 0 && rank < cvy_comm_size(comm); rank++)
+    for (int i = 0; i < MOST_TENSORS; i++) {
+      const cvy_norms *n = &all[rank * MOST_TENSORS + i];
+      if (n->weights > 0 || n->gradient > 0) seen[i] = *n;
+    }
+}
+
+static void norms_are_those_of_whole_tensors(cvy_norms_of kind) {
+  const cvy_rule probe = {.state_count = 1, .state_names = {"gradient"}, .norms = kind, .apply = look};
+  memset(seen, 0, sizeof seen);
+  cvy_learner *learner = open_learner(comm, &(setting){&probe, NULL, CVY_EXCHANGE_SHARDED, CVY_WIRE_FP32, 1});
+  const cvy_net_info *net = cvy_net_describe(cvy_learner_net(learner));
+  CVY_CHECK(net->param_tensors <= MOST_TENSORS);
+  run_step(learner, comm, 1);
+  cvy_learner_whole_weights(learner);
+  const float *gradient = cvy_learner_whole_state(learner, 0),
+              *weights = cvy_net_params(cvy_learner_net(learner));
+  sum_seen();
+  double all_weights = 0, all_gradients = 0;
+  for (int64_t i = 0; cvy_comm_rank(comm) == 0 && i < net->param_tensors; i++) {
+    const cvy_net_param *p = &net->params[i];
+    if (p->spec->averaging > 0) continue;
+    const double w = norm(weights + p->offset, p->count), g = norm(gradient + p->offset, p->count);
+    all_weights += w * w;
+    all_gradients += g * g;
+    if (kind == CVY_NORMS_GLOBAL) continue;
+    CU_ASSERT_DOUBLE_EQUAL(seen[i].weights, w, 1e-12 * w);
+    CU_ASSERT_DOUBLE_EQUAL(seen[i].gradient, g, 1e-12 * g);
+    CU_ASSERT(g > 0);
+  }
+  if (kind == CVY_NORMS_GLOBAL && cvy_comm_rank(comm) == 0) {
+    CU_ASSERT_DOUBLE_EQUAL(seen[0].weights, sqrt(all_weights), 1e-12 * sqrt(all_weights));
+    CU_ASSERT_DOUBLE_EQUAL(seen[0].gradient, sqrt(all_gradients), 1e-12 * sqrt(all_gradients));
+  }
+  cvy_learner_destroy(learner);
+}
+
+static void norms_of_tensors(void) {
+  norms_are_those_of_whole_tensors(CVY_NORMS_TENSOR);
+}
+
+static void norms_of_everything(void) {
+  norms_are_those_of_whole_tensors(CVY_NORMS_GLOBAL);
+}
+
+/* ---- a rehearsal ---- */
+
+/* Steps that are only measured leave no trace in what is learnt afterwards. */
+static void a_rehearsal_is_forgotten(void) {
+  const setting s = {&layerwise, NULL, CVY_EXCHANGE_SHARDED, CVY_WIRE_FP32, 1};
+  const int64_t own = LEAVES / cvy_comm_size(comm);
+  const result want = learn_alone(&s);
+  cvy_learner *learner = open_learner(comm, &s);
+  for (int64_t k = 0; k < 3; k++) {
+    cvy_learner_begin_at_last(learner);
+    run_microbatch(learner, k, cvy_comm_rank(comm) * own + own - 1, 0, 1);
+    cvy_learner_finish(learner);
+    CU_ASSERT_EQUAL(cvy_learner_cut(learner, 4), CVY_OK);
+  }
+  CU_ASSERT_EQUAL(cvy_learner_forget(learner), CVY_OK);
+  cvy_net_init(cvy_learner_net(learner), 7);
+  for (int64_t step = 1; step <= STEPS; step++) run_step(learner, comm, step);
+  const result got = hash_of(learner, s.rule);
+  CU_ASSERT_STRING_EQUAL(got.weights.hex, want.weights.hex);
+  cvy_learner_destroy(learner);
+}
+
+int main(void) {
+  comm = cvy_comm_start();
+  pool = cvy_pool_create();
+  CVY_CHECK(!cvy_yaml_parse(&network, pool, text, "network"));
+  CU_TestInfo tests[] = {TEST(rules_have_the_same_bits), TEST(norms_of_tensors), TEST(norms_of_everything),
+                         TEST(a_rehearsal_is_forgotten), CU_TEST_INFO_NULL};
+  const int failed = run_suite("learner", tests);
+  cvy_pool_destroy(pool);
+  cvy_comm_finish(comm);
+  return failed;
+}

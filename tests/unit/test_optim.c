@@ -1,0 +1,333 @@
+/* Update rules and schedules, derived by hand in double precision (Caffe tests its solvers so). The walks
+ * over the registries fail for a rule or a schedule without a case. */
+#include "suite.h"
+
+#include "arrays.h"
+#include "base/options.h"
+#include "base/yaml.h"
+#include "math/kernels.h"
+#include "optim/optim.h"
+#include "optim/squares.h"
+
+#include <float.h>
+#include <math.h>
+
+/* ---- rules by hand ---- */
+
+enum { COUNT = 37, STEPS = 6 };
+
+/* What one value goes through. */
+typedef struct value {
+  double weight, state[CVY_MOST_STATE];
+} value;
+
+/* A step of a rule, from its definition. */
+typedef void (*by_hand)(value *v, double gradient, double rate, int64_t step, bool decays);
+
+static void sgd_by_hand(value *v, double gradient, double rate, int64_t step, bool decays) {
+  (void)step;
+  v->state[0] = 0.9 * v->state[0] + gradient + (decays ? 0.01 : 0) * v->weight;
+  v->weight -= rate * v->state[0];
+}
+
+static void plain_sgd_by_hand(value *v, double gradient, double rate, int64_t step, bool decays) {
+  (void)step, (void)decays;
+  v->state[0] = gradient;
+  v->weight -= rate * gradient;
+}
+
+static void decaying_sgd_by_hand(value *v, double gradient, double rate, int64_t step, bool decays) {
+  (void)decays;
+  sgd_by_hand(v, gradient, rate, step, true);
+}
+
+static const struct {
+  const char *yaml;
+  by_hand step;
+} rule_cases[] = {
+    {"sgd: {momentum: 0.9, weight_decay: 0.01}", sgd_by_hand},
+    {"sgd: {momentum: 0.9, weight_decay: 0.01, decay_biases: true}", decaying_sgd_by_hand},
+    {"sgd: {momentum: 0}", plain_sgd_by_hand},
+};
+
+static void *read_rule(int64_t *index, cvy_pool *pool, const char *text) {
+  const cvy_kind *kinds[64];
+  cvy_yaml *node;
+  void *config;
+  for (int64_t i = 0; i < cvy_rule_count(); i++) kinds[i] = cvy_rule_at(i)->kind;
+  CU_ASSERT_EQUAL_FATAL(cvy_yaml_parse(&node, pool, text, "solver"), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_kind_read(index, &config, pool, kinds, cvy_rule_count(), node, "solver"), CVY_OK);
+  return config;
+}
+
+/* Another rate in each step, as a schedule may have it. */
+static double rate_of(int64_t step) {
+  return 0.1 / (double)step;
+}
+
+static float gradient_of(int64_t step, int64_t i) {
+  return (float)sin((double)(step * 100 + i));
+}
+
+static void check_steps(const cvy_rule *rule, const void *config, by_hand take_step, bool decays) {
+  float weights[COUNT], gradient[COUNT], state[CVY_MOST_STATE][COUNT] = {0};
+  value want[COUNT] = {0};
+  for (int64_t i = 0; i < COUNT; i++) want[i].weight = (double)(weights[i] = (float)cos((double)i));
+  for (int64_t step = 1; step <= STEPS; step++) {
+    cvy_piece piece = {.tensor_count = COUNT,
+                       .decays = decays,
+                       .count = COUNT,
+                       .weights = weights,
+                       .gradient = gradient,
+                       .rate = rate_of(step),
+                       .step = step};
+    for (int64_t k = 0; k < rule->state_count; k++) piece.state[k] = state[k];
+    for (int64_t i = 0; i < COUNT; i++) {
+      gradient[i] = gradient_of(step, i);
+      take_step(&want[i], (double)gradient[i], piece.rate, step, decays);
+    }
+    cvy_rule_apply(rule, &piece, config);
+    for (int64_t i = 0; i < COUNT; i++) {
+      CU_ASSERT_DOUBLE_EQUAL((double)weights[i], want[i].weight, 1e-6);
+      for (int64_t k = 0; k < rule->state_count; k++)
+        CU_ASSERT_DOUBLE_EQUAL((double)state[k][i], want[i].state[k], 2e-6);
+    }
+  }
+}
+
+static void every_rule_by_hand(void) {
+  bool covered[64] = {false};
+  cvy_pool *pool = cvy_pool_create();
+  for (int64_t c = 0; c < CVY_COUNT(rule_cases); c++) {
+    int64_t index;
+    const void *config = read_rule(&index, pool, rule_cases[c].yaml);
+    covered[index] = true;
+    for (int64_t s = 0; s < CVY_COUNT(kernel_names); s++) {
+      if (!cvy_kernels_named(kernel_names[s])) continue;
+      check_steps(cvy_rule_in(kernel_names[s], index), config, rule_cases[c].step, true);
+      check_steps(cvy_rule_in(kernel_names[s], index), config, rule_cases[c].step, false);
+    }
+  }
+  for (int64_t i = 0; i < cvy_rule_count(); i++) {
+    if (!covered[i]) printf("\n    update rule %s has no case\n", cvy_rule_at(i)->kind->name);
+    CU_ASSERT(covered[i]);
+  }
+  cvy_pool_destroy(pool);
+}
+
+/* ---- pieces ---- */
+
+enum { LONG = 150001 };
+
+typedef struct tensor {
+  float *weights, *gradient, *state[CVY_MOST_STATE];
+} tensor;
+
+static tensor open_tensor(void) {
+  tensor t = {random_array(LONG, 1), random_array(LONG, 2), {0}};
+  for (int k = 0; k < CVY_MOST_STATE; k++) t.state[k] = calloc(LONG, sizeof(float));
+  return t;
+}
+
+static void close_tensor(tensor *t) {
+  free(t->weights), free(t->gradient);
+  for (int k = 0; k < CVY_MOST_STATE; k++) free(t->state[k]);
+}
+
+static void apply_part(const cvy_rule *rule, const void *config, const tensor *t, int64_t step, int64_t first,
+                       int64_t end) {
+  cvy_piece piece = {.tensor = 3,
+                     .tensor_count = LONG,
+                     .decays = true,
+                     .first = first,
+                     .count = end - first,
+                     .weights = t->weights + first,
+                     .gradient = t->gradient + first,
+                     .rate = 0.01,
+                     .step = step,
+                     .norms = {2, 3}};
+  for (int64_t k = 0; k < rule->state_count; k++) piece.state[k] = t->state[k] + first;
+  cvy_rule_apply(rule, &piece, config);
+}
+
+static bool is_same(const cvy_rule *rule, const tensor *a, const tensor *b) {
+  bool same = same_bits(a->weights, b->weights, LONG);
+  for (int64_t k = 0; k < rule->state_count; k++) same = same && same_bits(a->state[k], b->state[k], LONG);
+  return same;
+}
+
+/* Cut into pieces of so many values, the last ones first, by so many threads. */
+static void check_cut(const char *set, int64_t index, const void *config, const tensor *whole, int64_t length,
+                      int threads) {
+  const cvy_rule *rule = cvy_rule_in(set, index);
+  tensor t = open_tensor();
+  cvy_threads_set(threads);
+  for (int64_t step = 1; step <= 3; step++)
+    for (int64_t first = (LONG - 1) / length * length; first >= 0; first -= length)
+      apply_part(rule, config, &t, step, first, first + length < LONG ? first + length : LONG);
+  cvy_threads_set(1);
+  CU_ASSERT(is_same(rule, &t, whole));
+  close_tensor(&t);
+}
+
+/* The portable loop over a whole tensor is the reference: any cut, threads and instructions have its bits. */
+static void any_cut_has_the_same_bits(void) {
+  cvy_pool *pool = cvy_pool_create();
+  for (int64_t c = 0; c < CVY_COUNT(rule_cases); c++) {
+    int64_t index;
+    const void *config = read_rule(&index, pool, rule_cases[c].yaml);
+    tensor whole = open_tensor();
+    for (int64_t step = 1; step <= 3; step++)
+      apply_part(cvy_rule_in("portable", index), config, &whole, step, 0, LONG);
+    for (int64_t s = 0; s < CVY_COUNT(kernel_names); s++) {
+      if (!cvy_kernels_named(kernel_names[s])) continue;
+      check_cut(kernel_names[s], index, config, &whole, LONG, 3);
+      check_cut(kernel_names[s], index, config, &whole, 70001, 2);
+      check_cut(kernel_names[s], index, config, &whole, 997, 1);
+    }
+    close_tensor(&whole);
+  }
+  cvy_pool_destroy(pool);
+}
+
+static void rules_are_found_by_set(void) {
+  CU_ASSERT_PTR_EQUAL(cvy_rule_at(0), cvy_rule_in(cvy_kernels_get()->name, 0));
+  CU_ASSERT_PTR_NULL(cvy_rule_in("abacus", 0));
+  CU_ASSERT_PTR_NOT_NULL(cvy_rule_in("portable", 0));
+}
+
+/* ---- schedules ---- */
+
+static const struct {
+  const char *yaml;
+  double epoch, rate;
+} schedule_cases[] = {
+    {"constant: {rate: 0.05}", 0, 0.05},
+    {"constant: {rate: 0.05}", 7.5, 0.05},
+    {"step: {rate: 0.2, factor: 0.5, every: 10}", 0, 0.2},
+    {"step: {rate: 0.2, factor: 0.5, every: 10}", 9.99, 0.2},
+    {"step: {rate: 0.2, factor: 0.5, every: 10}", 10, 0.1},
+    {"step: {rate: 0.2, factor: 0.5, every: 10}", 39.5, 0.025},
+    {"step: {rate: 1, factor: 0.1, every: 0.5}", 1.25, 0.01},
+};
+
+static void every_schedule_by_hand(void) {
+  bool covered[64] = {false};
+  const cvy_kind *kinds[64];
+  cvy_pool *pool = cvy_pool_create();
+  for (int64_t i = 0; i < cvy_schedule_count(); i++) kinds[i] = cvy_schedule_at(i)->kind;
+  for (int64_t c = 0; c < CVY_COUNT(schedule_cases); c++) {
+    int64_t index;
+    void *config;
+    cvy_yaml *node;
+    CU_ASSERT_EQUAL_FATAL(cvy_yaml_parse(&node, pool, schedule_cases[c].yaml, "learning_rate"), CVY_OK);
+    CU_ASSERT_EQUAL_FATAL(cvy_kind_read(&index, &config, pool, kinds, cvy_schedule_count(), node, "schedule"),
+                          CVY_OK);
+    const cvy_schedule_moment moment = {.step = (int64_t)(schedule_cases[c].epoch * 100),
+                                        .total_steps = 4000,
+                                        .epoch = schedule_cases[c].epoch,
+                                        .epochs = 40,
+                                        .last_top1 = NAN,
+                                        .last_loss = NAN,
+                                        .best_top1 = NAN};
+    CU_ASSERT_DOUBLE_EQUAL(cvy_schedule_at(index)->rate(config, &moment), schedule_cases[c].rate, 1e-15);
+    covered[index] = true;
+  }
+  for (int64_t i = 0; i < cvy_schedule_count(); i++) {
+    if (!covered[i]) printf("\n    schedule %s has no case\n", kinds[i]->name);
+    CU_ASSERT(covered[i]);
+  }
+  cvy_pool_destroy(pool);
+}
+
+/* ---- sums of squares ---- */
+
+/* Values of all sizes that floats have. */
+static float *wide_array(int64_t count) {
+  float *values = random_array(count, 5);
+  for (int64_t i = 0; i < count; i++) values[i] = ldexpf(values[i], (int)(i * 7 % 270) - 145);
+  return values;
+}
+
+static cvy_squares sum_in_pieces(const float *values, int64_t count, int64_t length) {
+  cvy_squares sum = {0};
+  for (int64_t first = (count - 1) / length * length; first >= 0; first -= length) {
+    cvy_squares part = {0};
+    cvy_squares_add(&part, values + first, first + length < count ? length : count - first);
+    cvy_squares_merge(&sum, &part);
+  }
+  cvy_squares_carry(&sum);
+  return sum;
+}
+
+typedef struct adding {
+  cvy_squares *sum;
+  const float *values;
+} adding;
+
+static void add_thousand(const void *context, int64_t index, int thread) {
+  (void)thread;
+  const adding *a = context;
+  cvy_squares_add(a->sum, a->values + 1000 * index, 1000);
+}
+
+static void sums_of_squares_have_no_order(void) {
+  const int64_t count = 200000;
+  float *values = wide_array(count);
+  const cvy_squares whole = sum_in_pieces(values, count, count);
+  const int64_t lengths[] = {1, 3, 1000, 65535, 65537};
+  for (int64_t i = 0; i < CVY_COUNT(lengths); i++) {
+    const cvy_squares cut = sum_in_pieces(values, count, lengths[i]);
+    CU_ASSERT(memcmp(&cut, &whole, sizeof cut) == 0);
+  }
+  cvy_squares together = {0};
+  cvy_threads_set(4);
+  cvy_parallel(count / 1000, add_thousand, &(adding){&together, values});
+  cvy_threads_set(1);
+  cvy_squares_carry(&together);
+  CU_ASSERT(memcmp(&together, &whole, sizeof together) == 0);
+  free(values);
+}
+
+static double root_of(const float *values, int64_t count) {
+  cvy_squares sum = {0};
+  cvy_squares_add(&sum, values, count);
+  return cvy_squares_root(&sum);
+}
+
+static void sums_of_squares_are_exact(void) {
+  const float smallest = ldexpf(1, -149);
+  CU_ASSERT_EQUAL(root_of(NULL, 0), 0);
+  CU_ASSERT_EQUAL(root_of((float[]){3, -4}, 2), 5);
+  CU_ASSERT_EQUAL(root_of((float[]){0, -0.0f, smallest}, 3), (double)smallest);
+  CU_ASSERT_EQUAL(root_of((float[]){FLT_MAX, 0, -FLT_MAX, FLT_MAX, FLT_MAX}, 5), 2 * (double)FLT_MAX);
+  CU_ASSERT(isnan(root_of((float[]){1, INFINITY}, 2)) && isnan(root_of((float[]){NAN, 1}, 2)));
+
+  /* What a sum in double loses: 2^60 + 2^-60 - 2^60. */
+  cvy_squares sum = {0}, large = {0};
+  cvy_squares_add(&sum, (float[]){0x1p30f, 0x1p-30f}, 2);
+  cvy_squares_add(&large, (float[]){0x1p30f}, 1);
+  for (int i = 0; i < CVY_SQUARES_DIGITS; i++) sum.digits[i] -= large.digits[i];
+  CU_ASSERT_EQUAL(cvy_squares_root(&sum), 0x1p-30);
+
+  float *values = random_array(100003, 9);
+  long double want = 0;
+  for (int64_t i = 0; i < 100003; i++) want += (long double)values[i] * (long double)values[i];
+  CU_ASSERT_DOUBLE_EQUAL(root_of(values, 100003) / sqrt((double)want), 1, 3e-16);
+  free(values);
+}
+
+/* Far more than a network has, all of the largest exponent: digits and counts hold them. */
+static void sums_of_squares_do_not_overflow(void) {
+  enum { MANY = 1 << 22 };
+  float *values = malloc(sizeof *values * MANY);
+  cvy_squares sum = {0};
+  for (int64_t i = 0; i < MANY; i++) values[i] = FLT_MAX;
+  for (int i = 0; i < 4; i++) cvy_squares_add(&sum, values, MANY);
+  CU_ASSERT_EQUAL(cvy_squares_root(&sum), 4096 * (double)FLT_MAX);
+  free(values);
+}
+
+SUITE("optim", TEST(every_rule_by_hand), TEST(any_cut_has_the_same_bits), TEST(rules_are_found_by_set),
+      TEST(every_schedule_by_hand), TEST(sums_of_squares_have_no_order), TEST(sums_of_squares_are_exact),
+      TEST(sums_of_squares_do_not_overflow))
