@@ -433,5 +433,5 @@ SUITE("base", TEST(errors_carry_their_place), TEST(pools_and_buffers),
       TEST(random_draws_have_their_moments), TEST(permutations_are_permutations), TEST(permutations_mix),
       TEST(every_task_runs_once), TEST(yaml_remembers_places), TEST(yaml_errors_point),
       TEST(yaml_survives_damage), TEST(overrides_reach_nested_keys), TEST(options_read_every_type),
-      TEST(options_refuse_what_is_wrong), TEST(command_line_values), TEST(json_is_json),
-      TEST(hashes_do_not_depend_on_pieces))
+      TEST(options_refuse_what_is_wrong), TEST(a_choice_may_stop_before_the_last_words),
+      TEST(command_line_values), TEST(json_is_json), TEST(hashes_do_not_depend_on_pieces))
