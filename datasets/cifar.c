@@ -1,5 +1,5 @@
-/* The binary version of CIFAR-10 and CIFAR-100 (A. Krizhevsky 2009, "Learning multiple layers of features from tiny
- * images"), from its files, the folder that holds them, or the archive as it is downloaded. */
+/* The binary version of CIFAR-10 and CIFAR-100 (A. Krizhevsky 2009, "Learning multiple layers of features
+ * from tiny images"), from its files, the folder that holds them, or the archive as it is downloaded. */
 #include "datasets/cifar.h"
 
 #include "archive/file_tree.h"

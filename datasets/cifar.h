@@ -4,8 +4,8 @@
 
 #include "datasets/reader.h"
 
-/* One of the two sets. A record is `label_bytes` labels, of which the one at `label` counts, and 3,072 samples: the
- * red plane, the green, the blue, each 32 rows of 32. */
+/* One of the two sets. A record is `label_bytes` labels, of which the one at `label` counts, and 3,072
+ * samples: the red plane, the green, the blue, each 32 rows of 32. */
 typedef struct cvy_cifar {
   const char *reader; /* for errors */
   int64_t label_bytes, label, class_count;

@@ -1,4 +1,4 @@
-/* CIFAR-10: 60,000 pictures of 32x32 in ten classes, 50,000 of them for training. cifar.h gives the layout. */
+/* CIFAR-10: 60,000 pictures of 32x32 in ten classes, 50,000 of them for training. cifar.h has the layout. */
 #include "datasets/cifar.h"
 
 static const char *const class_names[] = {"airplane", "automobile", "bird",  "cat",  "deer",

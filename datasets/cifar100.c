@@ -1,5 +1,5 @@
-/* CIFAR-100: 60,000 pictures of 32x32 in 100 classes, or the 20 coarse ones that these make up, 50,000 of them for
- * training. cifar.h gives the layout; the two labels are the coarse and the fine one. */
+/* CIFAR-100: 60,000 pictures of 32x32 in 100 classes, or the 20 coarse ones that these make up, 50,000 of
+ * them for training. cifar.h gives the layout; the two labels are the coarse and the fine one. */
 #include "datasets/cifar.h"
 
 typedef struct config {

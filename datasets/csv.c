@@ -1,8 +1,8 @@
 /* A list of pictures with their labels.
  *
- * The separator, whether there is a header, and which column is which are found where nothing is said. Paths are
- * relative to the list's folder. Labels that are all whole numbers are classes in the order of the numbers; else
- * classes are the labels' texts in byte order. */
+ * The separator, whether there is a header, and which column is which are found where nothing is said.
+ * Paths are relative to the list's folder. Labels that are all whole numbers are classes in the order of
+ * the numbers; else classes are the labels' texts in byte order. */
 #include "archive/table.h"
 #include "datasets/pictures.h"
 

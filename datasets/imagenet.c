@@ -1,14 +1,14 @@
 /* ImageNet's classification set of 2012 to 2017, straight from its two archives.
  *
- * ILSVRC2012_img_train.tar holds 1,000 tars, "n01440764.tar", of pictures: the name is the class. Both levels are
- * listed by their headers, and a picture is read from its place in the outer tar. ILSVRC2012_img_val.tar holds
- * 50,000 pictures; what they show stands elsewhere, in one of
+ * ILSVRC2012_img_train.tar holds 1,000 tars, "n01440764.tar", of pictures: the name is the class. Both
+ * levels are listed by their headers, and a picture is read from its place in the outer tar.
+ * ILSVRC2012_img_val.tar holds 50,000 pictures; what they show stands elsewhere, in one of
  *
  *   ILSVRC2012_val_00000001.JPEG n01751748               a synset a picture,
  *   ILSVRC2012_val_00000001.JPEG 65                      or its number, from 0 in the order of the synsets
  *   ILSVRC2012_val_00008726,n03995372 85 131 499 254     Kaggle's LOC_val_solution.csv
- *   490                                                  the development kit's: line i is picture i, a number from 1
- *                                                        in an order of its own, which meta.mat explains
+ *   490                                                  the development kit's: line i is picture i, a number
+ *                                                        from 1 in an order of its own, that of meta.mat
  *
  * Classes are numbered in the order of their synsets, as everywhere but in the development kit. */
 #include "archive/file_tree.h"
@@ -296,7 +296,8 @@ static cvy_err read_kit_answer(answer *out, const state *s, const cvy_line *line
   if (meta->count == 0)
     return cvy_error(
         CVY_E_INPUT,
-        "%s: numbers in the development kit's own order; give its meta.mat or ILSVRC2012_devkit_t12.tar.gz too",
+        "%s: numbers in the development kit's own order; give its meta.mat or ILSVRC2012_devkit_t12.tar.gz "
+        "too",
         s->given.truth_path);
   const long n = strtol(line->first, NULL, 10);
   if (!is_whole(line->first) || line->rest[0] || n < 1 || n > meta->count)

@@ -1,3 +1,4 @@
+/* What the readers of encoded pictures share: delivering them, naming splits, numbering classes. */
 #include "datasets/pictures.h"
 
 #include "base/text.h"
@@ -48,10 +49,14 @@ cvy_err cvy_pictures_deliver(cvy_record *out, cvy_pictures *p, const cvy_source 
   return CVY_OK;
 }
 
+static int64_t channels_of(int choice) {
+  return choice == 0 ? 3 : 1;
+}
+
 void *cvy_pictures_begin(cvy_source *out, size_t bytes, int colour, int64_t h, int64_t w) {
   cvy_picture_state *s = cvy_new(bytes);
   s->pool = cvy_pool_create();
-  s->delivery = (cvy_pictures){.h = h, .w = w, .c = cvy_colour_channels(colour)};
+  s->delivery = (cvy_pictures){.h = h, .w = w, .c = channels_of(colour)};
   *out = (cvy_source){.state = s, .h = h, .w = w, .c = s->delivery.c};
   return s;
 }
@@ -91,10 +96,6 @@ bool cvy_looks_like_picture(const char *name) {
 }
 
 const char *const cvy_colour_words[] = {"rgb", "grey", NULL};
-
-int64_t cvy_colour_channels(int choice) {
-  return choice == 0 ? 3 : 1;
-}
 
 /* ---- splits ---- */
 

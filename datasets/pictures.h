@@ -12,13 +12,13 @@ typedef struct cvy_pictures {
   cvy_image decoded, scaled;
 } cvy_pictures;
 
-/* Makes room for a picture of `size` bytes in `file`; CVY_E_INPUT if no picture is so large, or for 0. Errors begin with the
- * name. */
+/* Makes room for a picture of `size` bytes in `file`; CVY_E_INPUT if no picture is so large, or for 0.
+ * Errors begin with the name. */
 cvy_err cvy_pictures_reserve(cvy_pictures *pictures, int64_t size) CVY_MUST_CHECK;
 /* Reads the file at `path`, which becomes the name. */
 cvy_err cvy_pictures_read(cvy_pictures *pictures, const char *path) CVY_MUST_CHECK;
-/* Decodes `file`, unless the source is to deliver the bytes_only, and scales it; out->label is left alone. Errors begin
- * with the name. */
+/* Decodes `file`, unless the source is to deliver the bytes_only, and scales it; out->label is left alone.
+ * Errors begin with the name. */
 cvy_err cvy_pictures_deliver(cvy_record *out, cvy_pictures *pictures,
                              const cvy_source *source) CVY_MUST_CHECK;
 
@@ -43,15 +43,14 @@ void cvy_pictures_end(cvy_source *source);
 /* By its ending, .jpg, .jpeg or .png. */
 bool cvy_looks_like_picture(const char *name);
 
-/* The words of an option --colour, and the channels that the choice means. */
+/* The words of an option --colour. */
 extern const char *const cvy_colour_words[];
-int64_t cvy_colour_channels(int choice);
 
 /* The split that a folder's name tells: train, val (or valid, validation), test; else NULL. */
 const char *cvy_split_called(const char *folder);
-/* Where all of `names` tell splits, and train is one of two or more: inputs of them, train first, whose paths are
- * `before` and the name. A set of train and test alone measures itself on the test pictures, as MNIST does. Else
- * *count = 0. In `pool`. */
+/* Where all of `names` tell splits, and train is one of two or more: inputs of them, train first, whose
+ * paths are `before` and the name. A set of train and test alone measures itself on the test pictures, as
+ * MNIST does. Else *count = 0. In `pool`. */
 void cvy_splits_called(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *before,
                        const char *const *names, int64_t name_count);
 

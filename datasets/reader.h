@@ -16,8 +16,8 @@ typedef struct cvy_source {
   const char *const *class_names;
   int64_t h, w, c;       /* of every image; h = w = 0 if sizes vary and nothing scales them */
   int64_t encoded_bytes; /* of all records together, if the reader keeps_files */
-  /* Set by the caller after opening: read need only deliver the bytes (of a reader that keeps_files), for they are
-   * decoded elsewhere, at the size that is needed. */
+  /* Set by the caller after opening: read need only deliver the bytes (of a reader that keeps_files), for
+   * they are decoded elsewhere, at the size that is needed. */
   bool bytes_only;
 } cvy_source;
 
@@ -29,7 +29,7 @@ typedef struct cvy_prepare_input {
 
 typedef struct cvy_record {
   int32_t label;
-  /* For errors: "cats/7.jpg", "record 12"; valid until the next read, and set before anything can go wrong. */
+  /* For errors: "cats/7.jpg", "record 12". Set before anything can go wrong, valid until the next read. */
   const char *name;
   cvy_image image; /* the picture, decoded; the buffer is the reader's */
   /* The file's bytes as they came, if the reader keeps_files; valid until the next read. */
@@ -50,13 +50,13 @@ typedef struct cvy_reader {
    * for or else the reader's default; 0: as they are. On an error nothing stays open. */
   cvy_err (*open)(cvy_source *out, const void *config, const char *const *inputs, int64_t input_count,
                   int64_t h, int64_t w, uint64_t seed) CVY_MUST_CHECK;
-  /* Any index, any order. The record's image buffer is reused from call to call. CVY_E_INPUT: this record cannot be
-   * read, but others can; it is left out and listed. Other errors end the run. A thread reads from a source of its
-   * own, so what sources share must not change after open. */
+  /* Any index, any order. The record's image buffer is reused from call to call. CVY_E_INPUT: this record
+   * cannot be read, but others can; it is left out and listed. Other errors end the run. A thread reads
+   * from a source of its own, so what sources share must not change after open. */
   cvy_err (*read)(cvy_record *out, cvy_source *source, int64_t index) CVY_MUST_CHECK;
   void (*close)(cvy_source *source);
-  /* A further source on what `first` has open, for another thread: the same records, buffers of its own; closed
-   * before `first` is. May be NULL: then another one is opened. */
+  /* A further source on what `first` has open, for another thread: the same records, buffers of its own;
+   * closed before `first` is. May be NULL: then another one is opened. */
   void (*again)(cvy_source *out, const cvy_source *first);
 } cvy_reader;
 

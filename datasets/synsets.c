@@ -1,3 +1,4 @@
+/* Lists of WordNet synsets, the classes of ImageNet. */
 #include "datasets/synsets.h"
 
 #include "base/text.h"

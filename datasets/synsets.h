@@ -30,7 +30,8 @@ void cvy_lines_read(cvy_lines *out, cvy_pool *pool, const void *bytes, size_t co
 
 bool cvy_is_synset(const char *text); /* n and eight digits */
 cvy_synset cvy_synset_of(cvy_pool *pool, const char *id, const char *words);
-/* Lines "n01440764 tench, Tinca tinca", or ids alone. Errors, "path:line: ...": no id, one that comes twice. */
+/* Lines "n01440764 tench, Tinca tinca", or ids alone. Errors, "path:line: ...": no id, one that comes
+ * twice. */
 cvy_err cvy_synsets_read(cvy_synsets *out, cvy_pool *pool, const cvy_lines *lines,
                          const char *path) CVY_MUST_CHECK;
 /* Sorts `items`, which the caller has filled; false if an id comes twice. */

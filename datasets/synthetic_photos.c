@@ -1,10 +1,11 @@
 /* JPEG files that cost what photographs cost: for measuring preparation, reading and decoding without any.
  *
- * A photo is smooth noise of every scale, the coarser the stronger, as natural pictures have it (their amplitude
- * falls with about 1/f: Field 1987, "Relations between the statistics of natural images and the response properties
- * of cortical cells"), some ellipses with sharp edges, and the fine grain of a sensor; a class has its colour. Sizes,
- * shapes and qualities vary as in ImageNet's: about 110 KB at 500x375. A photo is a function of (seed, index): counted
- * random numbers, exact arithmetic, and libjpeg-turbo's accurate integer DCT. */
+ * A photo is smooth noise of every scale, the coarser the stronger, as natural pictures have it (their
+ * amplitude falls with about 1/f: Field 1987, "Relations between the statistics of natural images and the
+ * response properties of cortical cells"), some ellipses with sharp edges, and the fine grain of a sensor;
+ * a class has its colour. Sizes, shapes and qualities vary as in ImageNet's: about 110 KB at 500x375. A
+ * photo is a function of (seed, index): counted random numbers, exact arithmetic, and libjpeg-turbo's
+ * accurate integer DCT. */
 #include "datasets/pictures.h"
 
 #include <stdlib.h>

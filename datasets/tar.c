@@ -1,8 +1,8 @@
 /* An archive of pictures, one folder a class.
  *
- * What lies above the classes, "pets/" in "pets/cat/1.jpg", is found as the folders that all pictures share. If all
- * pictures lie in one folder, their names must tell the classes, as in Kaggle's "train/cat.1.jpg". An input
- * "pets.tar:train" is the part of the archive beneath the folder train. */
+ * What lies above the classes, "pets/" in "pets/cat/1.jpg", is found as the folders that all pictures
+ * share. If all pictures lie in one folder, their names must tell the classes, as in Kaggle's
+ * "train/cat.1.jpg". An input "pets.tar:train" is the part of the archive beneath the folder train. */
 #include "archive/file_tree.h"
 #include "datasets/pictures.h"
 

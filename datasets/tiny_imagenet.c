@@ -1,5 +1,5 @@
-/* Tiny-ImageNet in its original layout: 200 of ImageNet's classes, 64x64, 500 pictures each for training, 50 for
- * validation.
+/* Tiny-ImageNet in its original layout: 200 of ImageNet's classes, 64x64, 500 pictures each for training,
+ * 50 for validation.
  *
  *   wnids.txt                                 the classes' synsets, one a line
  *   words.txt                                 "synset words", of all WordNet
@@ -74,7 +74,7 @@ static bool has_member_below(const cvy_file_tree *tree, const char *before) {
 
 /* ---- classes ---- */
 
-/* Of a part of the set, the classes are those that have a folder in train, also for val. */
+/* Where only a part of the set is there, its classes are those with a folder in train, also for val. */
 static void keep_present(state *s, const char *path) {
   const int64_t listed = s->synsets.count;
   s->synsets.count = 0;

@@ -90,7 +90,7 @@ char *cvy_pool_format(cvy_pool *pool, const char *format, ...) CVY_PRINTF(2, 3);
 /* Large planned memory (parameters, activations, scratch): 64-byte aligned, zeroed, page by page on first
  * touch. `what` names it in the error. */
 cvy_err cvy_buffer_create(void **out, size_t bytes, const char *what) CVY_MUST_CHECK;
-/* The same for memory of which parts are never touched: it has small pages, and so takes no more than what is. */
+/* The same for memory of which parts are never touched: its pages are small, so those parts take nothing. */
 cvy_err cvy_buffer_create_sparse(void **out, size_t bytes, const char *what) CVY_MUST_CHECK;
 void cvy_buffer_destroy(void *buffer);
 /* `bytes` rounded up to whole cache lines, so that neighbours in an arena never share one. */
@@ -147,8 +147,8 @@ int64_t cvy_random_permute(const cvy_random *where, int64_t index, int64_t count
  * around for some microseconds before they sleep, unless there are more of them than cores, or others need
  * the cores too: then say cvy_threads_share_cores(). */
 void cvy_threads_share_cores(void);
-/* For a thread that works beside the one that computes, and within a task: what this thread gives to cvy_parallel it does
- * itself, until it is together with the others again. */
+/* For a thread that works beside the one that computes, and within a task: what this thread gives to
+ * cvy_parallel it does itself, until it is together with the others again. */
 void cvy_threads_alone(void);
 void cvy_threads_together(void);
 /* Cores this process may run on, as a bit mask (cores beyond 1,023 are left out). */
@@ -165,8 +165,8 @@ void cvy_parallel(int64_t tasks, cvy_task task, const void *context);
 /* Seconds on a clock that never steps. */
 double cvy_now_s(void);
 
-/* The median (of an even count the mean of the two in the middle), the lowest and the highest of `count` values, which are
- * sorted. */
+/* The median (of an even count the mean of the two in the middle), the lowest and the highest of `count`
+ * values, which are sorted. */
 typedef struct cvy_spread {
   double median, lowest, highest;
 } cvy_spread;

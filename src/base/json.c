@@ -1,3 +1,4 @@
+/* JSON as it is written: commas, quotes, and null for numbers that it has no word for. */
 #include "base/json.h"
 
 #include <math.h>

@@ -48,9 +48,10 @@ int64_t cvy_random_next_below(cvy_random *where, int64_t bound) {
   }
 }
 
-/* The logarithm of a Gamma(alpha) variate: that of a Gamma(alpha + 1) variate (Marsaglia & Tsang 2000) plus log(u) / alpha
- * (their section 6), which stays finite where the variate itself would underflow. A try is accepted with probability above
- * 0.95; after TRIES the variate is the median's neighbour d, so the number of draws is bounded. */
+/* The logarithm of a Gamma(alpha) variate: that of a Gamma(alpha + 1) variate (Marsaglia & Tsang 2000) plus
+ * log(u) / alpha (their section 6), which stays finite where the variate itself would underflow. A try is
+ * accepted with probability above 0.95; after TRIES the variate is the median's neighbour d, so the number
+ * of draws is bounded. */
 static double log_gamma_variate(cvy_random *where, double alpha) {
   enum { TRIES = 32 };
   const double d = alpha + 1 - 1.0 / 3, c = 1 / sqrt(9 * d);

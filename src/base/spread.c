@@ -1,3 +1,4 @@
+/* The median and the range of a few measured values. */
 #include "base/base.h"
 
 #include <stdlib.h>

@@ -6,8 +6,8 @@
 
 #include <pthread.h>
 
-/* Starts a thread that no signal is delivered to: they are for the threads that know what to do with them. `what` is for the
- * error. */
+/* Starts a thread that no signal is delivered to: they are for the threads that know what to do with them.
+ * `what` is for the error. */
 cvy_err cvy_thread_start(pthread_t *out, void *(*run)(void *), void *context,
                          const char *what) CVY_MUST_CHECK;
 

@@ -1,3 +1,4 @@
+/* The trace: blocks of events that each thread fills for itself, without a lock. */
 #include "base/trace.h"
 
 #include <string.h>

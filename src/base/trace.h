@@ -1,7 +1,8 @@
 /* What each thread did when: spans of time, recorded as they end, in memory that was taken at the start.
  *
- * Each thread writes to blocks of its own, which it takes from the common memory one after the other; when all are taken,
- * further events are counted as dropped. Where nothing is recorded a span costs two branches. */
+ * Each thread writes to blocks of its own, which it takes from the common memory one after the other; when
+ * all are taken, further events are counted as dropped. Where nothing is recorded a span costs two
+ * branches. */
 #ifndef CVY_BASE_TRACE_H
 #define CVY_BASE_TRACE_H
 
@@ -17,7 +18,7 @@ typedef enum cvy_trace_kind {
   CVY_TRACE_SUM,      /* of a rank's own microbatches */
   CVY_TRACE_WAIT_FOR_DATA,
   CVY_TRACE_WAIT_FOR_GRADIENTS,
-  CVY_TRACE_SWAP, /* of what layers that are split over ranks send each other, within their forward and backward */
+  CVY_TRACE_SWAP, /* within forward or backward: layers that are split over ranks send each other values */
   CVY_TRACE_UPDATE,
   CVY_TRACE_COUNT, /* of hits and losses, over the ranks */
   CVY_TRACE_EVALUATION,
@@ -40,13 +41,15 @@ typedef struct cvy_trace_event {
   int32_t number; /* of the step, bucket, image, ...; -1: none */
 } cvy_trace_event;
 
-/* Takes the memory of this process; what was recorded before is gone. Nothing is recorded until cvy_trace_switch. */
+/* Takes the memory of this process; what was recorded before is gone. Nothing is recorded until
+ * cvy_trace_switch. */
 cvy_err cvy_trace_create(size_t bytes) CVY_MUST_CHECK;
 /* No thread may be recording. */
 void cvy_trace_destroy(void);
 /* For one thread; spans that are open are recorded when they end. */
 void cvy_trace_switch(bool on);
-/* What a thread is called, "loader 1" (number -1: none); before it records, from within. `role` must outlive the trace. */
+/* What a thread is called, "loader 1" (number -1: none); before it records, from within. `role` must
+ * outlive the trace. */
 void cvy_trace_thread(const char *role, int number);
 /* Another thread of the same name may go on where this one ends. */
 void cvy_trace_thread_ends(void);

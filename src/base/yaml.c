@@ -1,3 +1,4 @@
+/* YAML: libyaml parses and writes; the tree, overrides and errors that point at a place are made here. */
 #include "base/yaml.h"
 
 #include <errno.h>
@@ -218,7 +219,8 @@ cvy_err cvy_yaml_load(cvy_yaml **out, cvy_pool *pool, const char *path) {
   return err;
 }
 
-/* libyaml checks what it reads; a key comes past it, and one that is no UTF-8 would keep its emitter busy for ever. */
+/* libyaml checks what it reads; a key comes past it, and one that is no UTF-8 would keep its emitter busy
+ * for ever. */
 static bool is_printable(const char *text) {
   while (*text >= ' ' && *text <= '~') text++;
   return !*text;

@@ -13,7 +13,7 @@
 
 enum { PATH_BYTES = 4096, MAX_VARIANTS = 8 };
 
-/* From the program's own folder. */
+/* Where what comes with Convoy stands, seen from the program's own folder. */
 static const char *const places[] = {"../share/convoy", "../../launch"};
 
 static bool is_path(const char *name) {

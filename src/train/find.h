@@ -18,8 +18,8 @@ typedef struct cvy_names {
 } cvy_names;
 cvy_names cvy_list_yaml(cvy_pool *pool, const char *folder);
 
-/* Loads the network that stands at `path`, which may be another one with other parameters ("network: {resnet50: {stage3:
- * 22}}"), and sets its parameters (a mapping, or NULL). Checks no layer yet. */
+/* Loads the network that stands at `path`, which may be another one with other parameters ("network:
+ * {resnet50: {stage3: 22}}"), and sets its parameters (a mapping, or NULL). Checks no layer yet. */
 cvy_err cvy_network_load(struct cvy_yaml **out, cvy_pool *pool, const char *path,
                          const struct cvy_yaml *settings) CVY_MUST_CHECK;
 

@@ -1,3 +1,4 @@
+/* The recipe: its tables of keys, how it is read and resolved, and how two are compared. */
 #include "train/recipe.h"
 
 #include "augment/chain.h"
@@ -20,8 +21,9 @@ static const cvy_option cache_options[] = {
     {"keep", CVY_CHOICE, RECIPE(data.cache.keep) - RECIPE(data.cache), "nothing", .words = cvy_keep_words,
      .effect = CVY_CHANGES_NO_BIT,
      .help =
-         "training records as they are stored (for slow disks and far file systems; those of a local disk the system "
-         "keeps anyway), or pictures decoded whole (for small sets, where decoding takes the time)"},
+         "training records as they are stored (for slow disks and far file systems; those of a local disk "
+         "the system keeps anyway), or pictures decoded whole (for small sets, where decoding takes the "
+         "time)"},
     {"memory", CVY_INT, RECIPE(data.cache.memory_mib) - RECIPE(data.cache), "4096", 1, 1 << 24,
      .effect = CVY_CHANGES_NO_BIT,
      .help = "MiB of each rank, at most: what fits stays, the rest is read again each epoch"},
@@ -42,9 +44,8 @@ static const cvy_option data_options[] = {
      .help = "threads of each rank that read, decode and augment"},
     {"shuffle", CVY_CHOICE, RECIPE(data.shuffle) - RECIPE(data), "full", .words = cvy_shuffle_words,
      .effect = CVY_CHANGES_BITS,
-     .help =
-         "the order of an epoch: any; by blocks of neighbouring records, for file systems that dislike small reads "
-         "here and there; or as they lie"},
+     .help = "the order of an epoch: any; by blocks of neighbouring records, for file systems that dislike "
+             "small reads here and there; or as they lie"},
     {"block", CVY_INT, RECIPE(data.block) - RECIPE(data), "256", 1, 1 << 16, .effect = CVY_CHANGES_BITS,
      .help = "records in a block of 'shuffle: block'"},
     {"window", CVY_INT, RECIPE(data.window) - RECIPE(data), "16", 1, 256, .effect = CVY_CHANGES_BITS,
@@ -73,19 +74,21 @@ const cvy_option cvy_recipe_options[] = {
     {"convolution", CVY_CHOICE, RECIPE(convolution), "auto", .words = cvy_conv_words,
      .effect = CVY_CHANGES_BITS,
      .help =
-         "algorithms: the fastest for each shape (Winograd's rounds more, and may leave 1e-7 where a plain sum is "
-         "exactly 0), or im2col and a matrix product for all"},
+         "algorithms: the fastest for each shape (Winograd's rounds more, and may leave 1e-7 where a plain "
+         "sum is exactly 0), or im2col and a matrix product for all"},
     {"reduce", CVY_CHOICE, RECIPE(reduce), "sharded", .words = cvy_exchange_words, .effect = CVY_CHANGES_BITS,
      .help =
-         "how ranks share their gradients: each updates its part of the weights (sharded), or all of them (whole), with "
-         "the same bits at any number of ranks; or MPI_Allreduce, for comparison, whose bits depend on that number (mpi)"},
+         "how ranks share their gradients: each updates its part of the weights (sharded), or all of them "
+         "(whole), with the same bits at any number of ranks; or MPI_Allreduce, for comparison, whose bits "
+         "depend on that number (mpi)"},
     {"wire", CVY_CHOICE, RECIPE(wire), "fp32", .words = cvy_wire_words, .effect = CVY_CHANGES_BITS,
      .help =
-         "how gradients cross between ranks. bf16: each node of the tree, leaves and root included, is rounded to bfloat16 "
-         "(at any number of ranks, so their bits stay the same) and added in fp32; a tree of L levels is off by at most "
-         "(L + 1) / 256 of the sum of magnitudes. It halves what is sent with 'reduce: whole', and saves a quarter with "
-         "sharded, which sends weights back as they are. Gradients of layers with 'parallel: sharded' never cross, and are never "
-         "rounded; what those send instead stays fp32"},
+         "how gradients cross between ranks. bf16: each node of the tree, leaves and root included, is "
+         "rounded to bfloat16 (at any number of ranks, so their bits stay the same) and added in fp32; a "
+         "tree of L levels is off by at most (L + 1) / 256 of the sum of magnitudes. It halves what is sent"
+         " with 'reduce: whole', and saves a quarter with sharded, which sends weights back as they are. "
+         "Gradients of layers with 'parallel: sharded' never cross, and are never rounded; what those send "
+         "instead stays fp32"},
     {"bucket", CVY_INT, RECIPE(bucket), "0", 0, 1 << 20, .effect = CVY_CHANGES_NO_BIT,
      .help =
          "MiB of gradients that are sent as soon as they are there. 0: the best of 1, 4, 16 and 64, measured "
@@ -245,7 +248,7 @@ void cvy_recipe_destroy(cvy_recipe *recipe) {
 
 /* ---- comparing ---- */
 
-/* Of a text that each rank may have for itself only counts whether there is one. */
+/* Ranks may have different local texts, but all of them or none must have one. */
 static void forget_local(void *config, const cvy_option *table) {
   for (const cvy_option *option = table; option->name; option++) {
     void *field = (char *)config + option->offset;

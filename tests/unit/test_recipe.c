@@ -1,4 +1,4 @@
-/* What another value of each key of a recipe does: whether a run can be resumed with it, and whether ranks may
+/* What another value of each key of a recipe does: whether a run can go on with it, and whether ranks may
  * differ in it. */
 #include "suite.h"
 
