@@ -54,7 +54,8 @@ static cvy_err add_file(state *s, const cvy_file_tree *tree, const cvy_member *m
   cvy_file_tree_name(name, sizeof name, tree, member);
   if (member->size == 0 || member->size % record != 0)
     return cvy_error(CVY_E_INPUT,
-                     "%s: %ld bytes; expected whole records of %ld bytes (%s is read in its binary version)",
+                     "%s: %" PRId64 " bytes; expected whole records of %" PRId64
+                     " bytes (%s is read in its binary version)",
                      name, member->size, record, s->set->reader);
   file *f = &s->files[s->file_count++];
   *f = (file){.tree = tree, .member = *member, .name = cvy_pool_format(s->pool, "%s", name)};
@@ -126,8 +127,8 @@ static cvy_err read_labels(state *s) {
     for (int64_t k = 0; k < f->count; k++) {
       const uint8_t label = s->whole.data[k * record + s->set->label];
       if (label >= s->set->class_count)
-        return cvy_error(CVY_E_INPUT, "%s: record %ld: label %d; expected 0 to %ld", f->name, k, label,
-                         s->set->class_count - 1);
+        return cvy_error(CVY_E_INPUT, "%s: record %" PRId64 ": label %d; expected 0 to %" PRId64, f->name, k,
+                         label, s->set->class_count - 1);
       s->labels[f->first + k] = label;
     }
   }
@@ -215,7 +216,7 @@ cvy_err cvy_cifar_read(cvy_record *out, cvy_source *source, int64_t index) {
   uint8_t planes[SAMPLES];
   while (index >= f->first + f->count) f++;
   const int64_t place = index - f->first, record = s->set->label_bytes + SAMPLES;
-  snprintf(s->name, sizeof s->name, "%s: record %ld", f->name, place);
+  snprintf(s->name, sizeof s->name, "%s: record %" PRId64, f->name, place);
   *out = (cvy_record){.label = s->labels[index], .name = s->name};
   CVY_TRY(cvy_file_tree_read_at(planes, f->tree, &f->member, place * record + s->set->label_bytes, SAMPLES));
   cvy_image_resize_buffer(&s->stored, SIDE, SIDE, 3);

@@ -67,8 +67,8 @@ static cvy_err column_said(int64_t *out, const state *s, const char *option, con
   if (*out >= 0) return CVY_OK;
   const long number = strtol(said, &end, 10);
   if (end == said || *end || number < 1 || number > first->count)
-    return cvy_error(CVY_E_USAGE, "--%s %s: %s:%ld has %ld columns%s and none of that name", option, said,
-                     s->list, first->line, first->count, s->first > 0 ? "" : ", no header");
+    return cvy_error(CVY_E_USAGE, "--%s %s: %s:%" PRId64 " has %" PRId64 " columns%s and none of that name",
+                     option, said, s->list, first->line, first->count, s->first > 0 ? "" : ", no header");
   *out = number - 1;
   return CVY_OK;
 }
@@ -83,8 +83,8 @@ static cvy_err find_path_column(state *s) {
   for (int64_t i = 0; i < row->count && s->path_column < 0; i++)
     if (cvy_looks_like_picture(row->fields[i]) || is_file(s, row->fields[i])) s->path_column = i;
   if (s->path_column >= 0) return CVY_OK;
-  return cvy_error(CVY_E_INPUT, "%s:%ld: no column with a picture's path; --path-column names it", s->list,
-                   row->line);
+  return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": no column with a picture's path; --path-column names it",
+                   s->list, row->line);
 }
 
 static cvy_err find_label_column(state *s) {
@@ -97,10 +97,12 @@ static cvy_err find_label_column(state *s) {
     s->label_column = column_called(row, words);
   if (s->label_column < 0 && row->count == 2) s->label_column = 1 - s->path_column;
   if (s->label_column < 0)
-    return cvy_error(CVY_E_INPUT, "%s:%ld: %ld column%s, and none is called label; --label-column names it",
+    return cvy_error(CVY_E_INPUT,
+                     "%s:%" PRId64 ": %" PRId64
+                     " column%s, and none is called label; --label-column names it",
                      s->list, row->line, row->count, row->count == 1 ? "" : "s");
   if (s->label_column == s->path_column)
-    return cvy_error(CVY_E_USAGE, "%s: column %ld cannot hold both path and label", s->list,
+    return cvy_error(CVY_E_USAGE, "%s: column %" PRId64 " cannot hold both path and label", s->list,
                      s->path_column + 1);
   return CVY_OK;
 }
@@ -154,7 +156,7 @@ static cvy_err find_classes(cvy_source *out, cvy_classes *by_text, int32_t **lab
     names[i] = label_at(s, s->first + i);
     numbers &= is_number(names[i]);
     if (!names[i][0])
-      return cvy_error(CVY_E_INPUT, "%s:%ld: no label", s->list, s->table.rows[s->first + i].line);
+      return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": no label", s->list, s->table.rows[s->first + i].line);
   }
   *by_text = cvy_classes_of(names, count);
   const char **ordered = cvy_pool_new(s->common.pool, sizeof *ordered * (size_t)by_text->count);
@@ -193,7 +195,7 @@ static cvy_err check_contradictions(const state *s) {
   for (int64_t i = 1; i < count; i++)
     if (strcmp(path_at(s, rows[i - 1]), path_at(s, rows[i])) == 0 &&
         strcmp(label_at(s, rows[i - 1]), label_at(s, rows[i])) != 0)
-      return cvy_error(CVY_E_INPUT, "%s:%ld: %s is '%s' here, and '%s' in line %ld", s->list,
+      return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": %s is '%s' here, and '%s' in line %" PRId64, s->list,
                        s->table.rows[rows[i]].line, path_at(s, rows[i]), label_at(s, rows[i]),
                        label_at(s, rows[i - 1]), s->table.rows[rows[i - 1]].line);
   return CVY_OK;
@@ -213,9 +215,9 @@ static cvy_err add_pictures(cvy_source *out) {
     const char *path = path_of(s, row->fields[s->path_column]);
     struct stat info;
     if (stat(path, &info) != 0)
-      return cvy_error(CVY_E_INPUT, "%s:%ld: %s: %s", s->list, row->line, path, strerror(errno));
+      return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": %s: %s", s->list, row->line, path, strerror(errno));
     if (!S_ISREG(info.st_mode))
-      return cvy_error(CVY_E_INPUT, "%s:%ld: %s: not a file", s->list, row->line, path);
+      return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": %s: not a file", s->list, row->line, path);
     out->encoded_bytes += info.st_size;
     s->pictures[out->count++] = (picture){path, labels[cvy_classes_find(&classes, label_at(s, i))]};
   }
@@ -227,7 +229,7 @@ static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t in
   state *s = out->state;
   cvy_bytes *file = &s->common.delivery.file;
   if (input_count != 1)
-    return cvy_error(CVY_E_USAGE, "csv: a split is one list, not %ld inputs", input_count);
+    return cvy_error(CVY_E_USAGE, "csv: a split is one list, not %" PRId64 " inputs", input_count);
   s->list = cvy_pool_format(s->common.pool, "%s", inputs[0]);
   const char *slash = strrchr(s->list, '/');
   s->dir = slash ? cvy_pool_format(s->common.pool, "%.*s", (int)(slash - s->list), s->list) : ".";

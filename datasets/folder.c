@@ -111,7 +111,8 @@ static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t in
   char **classes;
   int64_t n;
   if (input_count != 1)
-    return cvy_error(CVY_E_USAGE, "folder: a split is one folder with a sub-folder a class, not %ld inputs",
+    return cvy_error(CVY_E_USAGE,
+                     "folder: a split is one folder with a sub-folder a class, not %" PRId64 " inputs",
                      input_count);
   CVY_TRY(list_folders(&classes, &n, s->common.pool, inputs[0]));
   if (n == 0)

@@ -57,8 +57,9 @@ static uint32_t u32_at(const uint8_t *p) {
 }
 
 static cvy_err truncated(const cdb_file *file, int64_t index, size_t at, size_t needed) {
-  return cvy_error(CVY_E_INPUT, "%s: record %ld at byte %zu: truncated: needs %zu bytes, %zu are left",
-                   file->path, index, at, needed, file->bytes.count - at);
+  return cvy_error(CVY_E_INPUT,
+                   "%s: record %" PRId64 " at byte %zu: truncated: needs %zu bytes, %zu are left", file->path,
+                   index, at, needed, file->bytes.count - at);
 }
 
 static cvy_err parse_record(cdb_record *out, const cdb_file *file, int64_t index, size_t at) {
@@ -68,17 +69,18 @@ static cvy_err parse_record(cdb_record *out, const cdb_file *file, int64_t index
   const size_t head = has_size ? 6 : 4;
   if (left < head) return truncated(file, index, at, head);
   if (p[0] != 0xff)
-    return cvy_error(CVY_E_INPUT, "%s: record %ld at byte %zu: starts with 0x%02x; expected 0xff", file->path,
-                     index, at, p[0]);
+    return cvy_error(CVY_E_INPUT, "%s: record %" PRId64 " at byte %zu: starts with 0x%02x; expected 0xff",
+                     file->path, index, at, p[0]);
   if (p[1] >= CLASSES)
-    return cvy_error(CVY_E_INPUT, "%s: record %ld at byte %zu: label %d; expected 0 to 9", file->path, index,
-                     at, p[1]);
+    return cvy_error(CVY_E_INPUT, "%s: record %" PRId64 " at byte %zu: label %d; expected 0 to 9", file->path,
+                     index, at, p[1]);
   out->label = p[1];
   out->w = has_size ? p[2] : file->w;
   out->h = has_size ? p[3] : file->h;
   if (out->w == 0 || out->h == 0)
-    return cvy_error(CVY_E_INPUT, "%s: record %ld at byte %zu: an image of %ldx%ld pixels", file->path, index,
-                     at, out->w, out->h);
+    return cvy_error(CVY_E_INPUT,
+                     "%s: record %" PRId64 " at byte %zu: an image of %" PRId64 "x%" PRId64 " pixels",
+                     file->path, index, at, out->w, out->h);
   out->run_bytes = (size_t)p[head - 2] | (size_t)p[head - 1] << 8;
   out->runs = p + head;
   out->end = at + head + out->run_bytes;
@@ -108,19 +110,22 @@ static cvy_err index_records(cdb_file *file) {
     CVY_TRY(parse_record(&record, file, i, at));
     if (!draw_runs(NULL, &record))
       return cvy_error(CVY_E_INPUT,
-                       "%s: record %ld at byte %zu: its %zu bytes of run lengths do not fill %ldx%ld pixels",
+                       "%s: record %" PRId64 " at byte %zu: its %zu bytes of run lengths do not fill %" PRId64
+                       "x%" PRId64 " pixels",
                        file->path, i, at, record.run_bytes, record.w, record.h);
     found[record.label]++;
     file->records[i] = at;
     at = record.end;
   }
   if (at != file->bytes.count)
-    return cvy_error(CVY_E_INPUT, "%s: %zu bytes follow the %ld records that the header counts, at byte %zu",
+    return cvy_error(CVY_E_INPUT,
+                     "%s: %zu bytes follow the %" PRId64 " records that the header counts, at byte %zu",
                      file->path, file->bytes.count - at, file->count, at);
   for (int64_t k = 0; k < CLASSES; k++) {
     const uint32_t promised = u32_at(file->bytes.data + 10 + 4 * k);
     if (promised != found[k])
-      return cvy_error(CVY_E_INPUT, "%s: the header counts %u records of label %ld, the file holds %ld",
+      return cvy_error(CVY_E_INPUT,
+                       "%s: the header counts %u records of label %" PRId64 ", the file holds %" PRId64,
                        file->path, promised, k, found[k]);
   }
   return CVY_OK;
@@ -171,7 +176,8 @@ static cvy_err open_hoda(cvy_source *out, const void *config, const char *const 
   if (input_count == 0)
     return cvy_error(CVY_E_USAGE, "hoda needs a .cdb file, or the folder of the official two");
   if (h <= 2 * BORDER || w <= 2 * BORDER)
-    return cvy_error(CVY_E_USAGE, "hoda: %ldx%ld is too small: there is a border of %d", w, h, BORDER);
+    return cvy_error(CVY_E_USAGE, "hoda: %" PRId64 "x%" PRId64 " is too small: there is a border of %d", w, h,
+                     BORDER);
   state *s = cvy_new(sizeof *s);
   s->pool = cvy_pool_create();
   s->h = h;
@@ -228,7 +234,7 @@ static cvy_err read_hoda(cvy_record *out, cvy_source *source, int64_t index) {
   cvy_image_resize_buffer(&s->stored, record.h, record.w, 1);
   draw_runs(s->stored.px, &record);
   frame(s);
-  snprintf(s->name, 4200, "%s: record %ld", file->path, index);
+  snprintf(s->name, 4200, "%s: record %" PRId64, file->path, index);
   *out = (cvy_record){.label = record.label, .name = s->name, .image = s->framed};
   return CVY_OK;
 }

@@ -79,8 +79,8 @@ static cvy_err read_meta(state *s, const void *bytes, size_t count, const char *
     if (!(n >= 1 && n <= (double)meta->count) || meta->items[(int64_t)n - 1].id || !text[wnid] ||
         !cvy_is_synset(text[wnid]))
       return cvy_error(CVY_E_INPUT,
-                       "%s: synset %ld: its ILSVRC2012_ID or WNID is missing, wrong or there twice", path,
-                       i + 1);
+                       "%s: synset %" PRId64 ": its ILSVRC2012_ID or WNID is missing, wrong or there twice",
+                       path, i + 1);
     meta->items[(int64_t)n - 1] = cvy_synset_of(s->common.pool, text[wnid], text[words] ? text[words] : "");
   }
   s->given.meta_path = path;
@@ -184,7 +184,8 @@ static cvy_err set_classes(state *s, const char **ids, int64_t count) {
     for (int64_t k = 0; k < names.count; k++) c->items[k] = (cvy_synset){names.names[k], names.names[k]};
   }
   s->per_class = cvy_pool_new(s->common.pool, sizeof *s->per_class * (size_t)(c->count + 1));
-  if (c->count < 2) return cvy_error(CVY_E_INPUT, "%s: %ld class; a set has two or more", s->tar, c->count);
+  if (c->count < 2)
+    return cvy_error(CVY_E_INPUT, "%s: %" PRId64 " class; a set has two or more", s->tar, c->count);
   return CVY_OK;
 }
 
@@ -262,7 +263,7 @@ static cvy_err add_train(state *s, const cvy_members *tars) {
     cvy_pool_destroy(pool);
     if (err) return err;
     if (cvy_now_s() - start_s < 2) continue;
-    cvy_progress("listing %s: %ld of %ld classes", s->tar, i + 1, tars->count);
+    cvy_progress("listing %s: %" PRId64 " of %" PRId64 " classes", s->tar, i + 1, tars->count);
     shown = true;
   }
   if (shown) cvy_progress_end();
@@ -301,17 +302,18 @@ static cvy_err read_kit_answer(answer *out, const state *s, const cvy_line *line
         s->given.truth_path);
   const long n = strtol(line->first, NULL, 10);
   if (!is_whole(line->first) || line->rest[0] || n < 1 || n > meta->count)
-    return cvy_error(CVY_E_INPUT, "%s:%ld: '%s'; expected a class from 1 to %ld", s->given.truth_path,
-                     line->number, line->first, meta->count);
-  *out = (answer){cvy_pool_format(s->common.pool, "ILSVRC2012_val_%08ld", index + 1), meta->items[n - 1].id,
-                  line->number, false};
+    return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": '%s'; expected a class from 1 to %" PRId64,
+                     s->given.truth_path, line->number, line->first, meta->count);
+  *out = (answer){cvy_pool_format(s->common.pool, "ILSVRC2012_val_%08" PRId64, index + 1),
+                  meta->items[n - 1].id, line->number, false};
   return CVY_OK;
 }
 
 static cvy_err read_answer(answer *out, const state *s, const cvy_line *line) {
   const char *text = cvy_pool_format(s->common.pool, "%.*s", (int)strcspn(line->rest, " \t,"), line->rest);
   if (!cvy_is_synset(text) && !is_whole(text))
-    return cvy_error(CVY_E_INPUT, "%s:%ld: '%s' for '%s'; expected a synset such as n01440764, or a number",
+    return cvy_error(CVY_E_INPUT,
+                     "%s:%" PRId64 ": '%s' for '%s'; expected a synset such as n01440764, or a number",
                      s->given.truth_path, line->number, text, line->first);
   *out = (answer){stem_of(s->common.pool, line->first), text, line->number, false};
   return CVY_OK;
@@ -330,14 +332,14 @@ static cvy_err read_answers(answer **out, int64_t *count, state *s) {
   cvy_sort_by_text(all, *count, sizeof *all);
   for (int64_t i = 1; i < *count; i++)
     if (strcmp(all[i - 1].stem, all[i].stem) == 0)
-      return cvy_error(CVY_E_INPUT, "%s:%ld: '%s' for the second time", s->given.truth_path, all[i].line,
-                       all[i].stem);
+      return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": '%s' for the second time", s->given.truth_path,
+                       all[i].line, all[i].stem);
   *out = all;
   return CVY_OK;
 }
 
 static cvy_err label_of(int32_t *label, const state *s, const answer *a) {
-  const char *where = cvy_pool_format(s->common.pool, "%s:%ld", s->given.truth_path, a->line);
+  const char *where = cvy_pool_format(s->common.pool, "%s:%" PRId64, s->given.truth_path, a->line);
   if (!is_whole(a->text)) return class_of(label, s, a->text, where);
   const long n = strtol(a->text, NULL, 10);
   if (s->given.synsets.count == 0 && s->given.meta.count == 0)
@@ -345,7 +347,7 @@ static cvy_err label_of(int32_t *label, const state *s, const answer *a) {
                      "%s: class %ld by its number; give a list of synsets too, such as synset_words.txt",
                      where, n);
   if (n >= s->classes.count)
-    return cvy_error(CVY_E_INPUT, "%s: class %ld; %s has 0 to %ld", where, n, classes_from(s),
+    return cvy_error(CVY_E_INPUT, "%s: class %ld; %s has 0 to %" PRId64, where, n, classes_from(s),
                      s->classes.count - 1);
   *label = (int32_t)n;
   return CVY_OK;
@@ -366,7 +368,7 @@ static cvy_err add_answered(state *s, const cvy_members *members, answer *answer
   }
   for (int64_t i = 0; i < count; i++)
     if (!answers[i].taken)
-      return cvy_error(CVY_E_INPUT, "%s:%ld: '%s' is not in %s", s->given.truth_path, answers[i].line,
+      return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": '%s' is not in %s", s->given.truth_path, answers[i].line,
                        answers[i].stem, s->tar);
   return CVY_OK;
 }

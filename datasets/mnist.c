@@ -42,17 +42,19 @@ static uint32_t u32_at(const uint8_t *p) {
 static cvy_err check_length(const idx_file *file, size_t head) {
   const uint64_t item = (uint64_t)file->h * (uint64_t)file->w, held = file->bytes.count - head;
   if (item == 0 || item > UINT32_MAX)
-    return cvy_error(CVY_E_INPUT, "%s: images of %ldx%ld pixels", file->path, file->w, file->h);
+    return cvy_error(CVY_E_INPUT, "%s: images of %" PRId64 "x%" PRId64 " pixels", file->path, file->w,
+                     file->h);
   if (file->count == 0) return cvy_error(CVY_E_INPUT, "%s: no records", file->path);
   const uint64_t promised = (uint64_t)file->count * item;
   if (held < promised)
-    return cvy_error(
-        CVY_E_INPUT,
-        "%s: truncated: the header promises %ld records of %lu bytes, the file ends in record %lu",
-        file->path, file->count, item, held / item);
+    return cvy_error(CVY_E_INPUT,
+                     "%s: truncated: the header promises %" PRId64 " records of %" PRIu64
+                     " bytes, the file ends in record %" PRIu64,
+                     file->path, file->count, item, held / item);
   if (held > promised)
-    return cvy_error(CVY_E_INPUT, "%s: %lu bytes follow the %ld records that the header counts", file->path,
-                     held - promised, file->count);
+    return cvy_error(CVY_E_INPUT,
+                     "%s: %" PRIu64 " bytes follow the %" PRId64 " records that the header counts",
+                     file->path, held - promised, file->count);
   return CVY_OK;
 }
 
@@ -85,11 +87,11 @@ static cvy_err pair_up(state *s) {
   s->images = a->magic == IMAGES_MAGIC ? a : b;
   s->labels = a->magic == IMAGES_MAGIC ? b : a;
   if (s->images->count != s->labels->count)
-    return cvy_error(CVY_E_INPUT, "%s holds %ld images, %s %ld labels", s->images->path, s->images->count,
-                     s->labels->path, s->labels->count);
+    return cvy_error(CVY_E_INPUT, "%s holds %" PRId64 " images, %s %" PRId64 " labels", s->images->path,
+                     s->images->count, s->labels->path, s->labels->count);
   for (int64_t i = 0; i < s->labels->count; i++)
     if (s->labels->items[i] >= CLASSES)
-      return cvy_error(CVY_E_INPUT, "%s: record %ld: label %d; expected 0 to %d", s->labels->path, i,
+      return cvy_error(CVY_E_INPUT, "%s: record %" PRId64 ": label %d; expected 0 to %d", s->labels->path, i,
                        s->labels->items[i], CLASSES - 1);
   return CVY_OK;
 }
@@ -151,7 +153,8 @@ static cvy_err choose_files(const char *paths[2], cvy_pool *pool, const char *co
   if (input_count != 2)
     return cvy_error(
         input_count == 1 ? CVY_E_INPUT : CVY_E_USAGE,
-        "mnist%s%s: a split is one file of images and one of labels, or a folder of them, not %ld inputs",
+        "mnist%s%s: a split is one file of images and one of labels, or a folder of them, not %" PRId64
+        " inputs",
         input_count == 1 ? ": " : "", input_count == 1 ? inputs[0] : "", input_count);
   for (int i = 0; i < 2; i++) paths[i] = cvy_pool_format(pool, "%s", inputs[i]);
   return CVY_OK;
@@ -172,8 +175,9 @@ static cvy_err choose_size(state *s, int64_t h, int64_t w) {
   s->h = h > 0 ? h : s->images->h;
   s->w = w > 0 ? w : s->images->w;
   if (s->pad && (s->h < s->images->h || s->w < s->images->w))
-    return cvy_error(CVY_E_USAGE, "--pad: images of %ldx%ld do not fit into %ldx%ld", s->images->w,
-                     s->images->h, s->w, s->h);
+    return cvy_error(CVY_E_USAGE,
+                     "--pad: images of %" PRId64 "x%" PRId64 " do not fit into %" PRId64 "x%" PRId64,
+                     s->images->w, s->images->h, s->w, s->h);
   return CVY_OK;
 }
 
@@ -223,7 +227,7 @@ static cvy_err read_mnist(cvy_record *out, cvy_source *source, int64_t index) {
   cvy_image_resize_buffer(&s->stored, s->images->h, s->images->w, 1);
   memcpy(s->stored.px, s->images->items + index * item, (size_t)item);
   (s->pad ? pad : cvy_image_scale)(&s->delivered, &s->stored, s->h, s->w);
-  snprintf(s->name, 4200, "%s: record %ld", s->images->path, index);
+  snprintf(s->name, 4200, "%s: record %" PRId64, s->images->path, index);
   *out = (cvy_record){.label = s->labels->items[index], .name = s->name, .image = s->delivered};
   return CVY_OK;
 }

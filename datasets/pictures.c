@@ -17,8 +17,8 @@ static const int64_t most_bytes = (int64_t)1 << 30;
 cvy_err cvy_pictures_reserve(cvy_pictures *p, int64_t size) {
   if (size == 0) return cvy_error(CVY_E_INPUT, "%s: empty (0 bytes)", p->name);
   if (size > most_bytes)
-    return cvy_error(CVY_E_INPUT, "%s: %ld bytes; a picture's file has at most %ld", p->name, size,
-                     most_bytes);
+    return cvy_error(CVY_E_INPUT, "%s: %" PRId64 " bytes; a picture's file has at most %" PRId64, p->name,
+                     size, most_bytes);
   CVY_TRY(cvy_bytes_reserve(&p->file, (size_t)size, p->name));
   p->file.count = (size_t)size;
   return CVY_OK;

@@ -1,15 +1,15 @@
 /* The registry of dataset readers: readers.def, one line each. */
 #include "datasets/reader.h"
 
-#define READER(name) extern const cvy_reader cvy_reader_##name;
+#define CVY_READER(name) extern const cvy_reader cvy_reader_##name;
 #include "datasets/readers.def"
-#undef READER
+#undef CVY_READER
 
-#define READER(name) &cvy_reader_##name,
+#define CVY_READER(name) &cvy_reader_##name,
 static const cvy_reader *const readers[] = {
 #include "datasets/readers.def"
 };
-#undef READER
+#undef CVY_READER
 
 int64_t cvy_reader_count(void) {
   return CVY_COUNT(readers);

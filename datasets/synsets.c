@@ -49,7 +49,8 @@ static cvy_err say_twice(const cvy_synsets *s, const cvy_lines *lines, const cha
   const char *id = s->items[again].id;
   int64_t last = lines->count - 1;
   while (strcmp(lines->items[last].first, id) != 0) last--;
-  return cvy_error(CVY_E_INPUT, "%s:%ld: '%s' for the second time", path, lines->items[last].number, id);
+  return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": '%s' for the second time", path, lines->items[last].number,
+                   id);
 }
 
 cvy_err cvy_synsets_read(cvy_synsets *out, cvy_pool *pool, const cvy_lines *lines, const char *path) {
@@ -57,8 +58,8 @@ cvy_err cvy_synsets_read(cvy_synsets *out, cvy_pool *pool, const cvy_lines *line
   for (int64_t i = 0; i < lines->count; i++) {
     const cvy_line *line = &lines->items[i];
     if (!cvy_is_synset(line->first))
-      return cvy_error(CVY_E_INPUT, "%s:%ld: '%s'; expected a synset such as n01440764", path, line->number,
-                       line->first);
+      return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": '%s'; expected a synset such as n01440764", path,
+                       line->number, line->first);
     out->items[out->count++] = cvy_synset_of(pool, line->first, line->rest);
   }
   if (out->count == 0) return cvy_error(CVY_E_INPUT, "%s: no synset in it", path);

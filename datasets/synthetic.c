@@ -308,7 +308,8 @@ static cvy_err open_synthetic(cvy_source *out, const void *config_, const char *
   if (input_count > 0)
     return cvy_error(CVY_E_USAGE, "synthetic takes no input, not '%s': its digits are drawn", inputs[0]);
   if (h < 8 || w < 8)
-    return cvy_error(CVY_E_USAGE, "synthetic digits need at least 8x8 pixels, not %ldx%ld", w, h);
+    return cvy_error(CVY_E_USAGE, "synthetic digits need at least 8x8 pixels, not %" PRId64 "x%" PRId64, w,
+                     h);
   state *s = cvy_new(sizeof *s);
   s->seed = seed;
   s->h = h;
@@ -334,7 +335,7 @@ static cvy_err read_synthetic(cvy_record *out, cvy_source *source, int64_t index
   draw_glyph(s, &set->glyphs[cvy_random_next_below(&random, set->count)], &random);
   cvy_image_resize_buffer(&s->image, s->h, s->w, 1);
   expose(s, random);
-  snprintf(s->name, sizeof s->name, "digit %ld", index);
+  snprintf(s->name, sizeof s->name, "digit %" PRId64, index);
   *out = (cvy_record){.label = digit, .name = s->name, .image = s->image};
   return CVY_OK;
 }

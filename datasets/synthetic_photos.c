@@ -222,10 +222,11 @@ static cvy_err check_config(const config *c, const char *const *inputs, int64_t 
     return cvy_error(CVY_E_USAGE, "synthetic-photos takes no input, not '%s': its photos are drawn",
                      inputs[0]);
   if (c->classes > c->count)
-    return cvy_error(CVY_E_USAGE, "--classes %ld: only %ld photos", c->classes, c->count);
+    return cvy_error(CVY_E_USAGE, "--classes %" PRId64 ": only %" PRId64 " photos", c->classes, c->count);
   if ((c->pixels[0] > 0) != (c->pixels[1] > 0) ||
       (c->pixels[0] > 0 && (c->pixels[0] < 8 || c->pixels[1] < 8)))
-    return cvy_error(CVY_E_USAGE, "--pixels %ldx%ld: photos need at least 8x8", c->pixels[1], c->pixels[0]);
+    return cvy_error(CVY_E_USAGE, "--pixels %" PRId64 "x%" PRId64 ": photos need at least 8x8", c->pixels[1],
+                     c->pixels[0]);
   return CVY_OK;
 }
 
@@ -240,7 +241,7 @@ static cvy_err open_photos(cvy_source *out, const void *config_, const char *con
   s->h = c->pixels[0];
   s->w = c->pixels[1];
   const char **names = cvy_pool_new(s->common.pool, sizeof *names * (size_t)c->classes);
-  for (int64_t k = 0; k < c->classes; k++) names[k] = cvy_pool_format(s->common.pool, "class %03ld", k);
+  for (int64_t k = 0; k < c->classes; k++) names[k] = cvy_pool_format(s->common.pool, "class %03" PRId64, k);
   out->count = c->count;
   out->class_count = c->classes;
   out->class_names = names;
@@ -261,7 +262,7 @@ static cvy_err read_photos(cvy_record *out, cvy_source *source, int64_t index) {
   state *s = source->state;
   int64_t h, w;
   choose_size(&h, &w, s, index);
-  snprintf(s->common.delivery.name, sizeof s->common.delivery.name, "photo %ld", index);
+  snprintf(s->common.delivery.name, sizeof s->common.delivery.name, "photo %" PRId64, index);
   *out = (cvy_record){.label = (int32_t)(index % s->class_count), .name = s->common.delivery.name};
   draw_photo(s, h, w, index);
   cvy_random random = counter(s, index, OF_PICTURE);

@@ -132,7 +132,7 @@ static cvy_err check_classes(const cvy_classes *classes, const int64_t *per_clas
         CVY_E_INPUT, "%s: holds a split '%s', not classes; name it, %s=%s:%s, or leave --split away",
         tree->path, classes->names[0], cvy_split_called(classes->names[0]), tree->path, classes->names[0]);
   if (classes->count < 2)
-    return cvy_error(CVY_E_INPUT, "%s: %ld class%s; a set has two classes or more", tree->path,
+    return cvy_error(CVY_E_INPUT, "%s: %" PRId64 " class%s; a set has two classes or more", tree->path,
                      classes->count, classes->count == 1 ? "" : "es");
   for (int64_t k = 0; k < classes->count; k++)
     if (per_class[k] == 0)
@@ -163,7 +163,7 @@ static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t in
   layout l;
   cvy_classes classes;
   if (input_count != 1)
-    return cvy_error(CVY_E_USAGE, "tar: a split is one archive, or ARCHIVE:FOLDER, not %ld inputs",
+    return cvy_error(CVY_E_USAGE, "tar: a split is one archive, or ARCHIVE:FOLDER, not %" PRId64 " inputs",
                      input_count);
   cvy_split_input(&path, &part, s->common.pool, inputs[0]);
   if (cvy_is_folder(path))

@@ -83,7 +83,8 @@ static void keep_present(state *s, const char *path) {
     if (has_member_below(s->tree, before)) s->synsets.items[s->synsets.count++] = s->synsets.items[k];
   }
   if (s->synsets.count < listed)
-    cvy_log("%s: %ld of its %ld classes have a folder in train", path, s->synsets.count, listed);
+    cvy_log("%s: %" PRId64 " of its %" PRId64 " classes have a folder in train", path, s->synsets.count,
+            listed);
 }
 
 static cvy_err read_synsets(state *s) {
@@ -98,7 +99,7 @@ static cvy_err read_synsets(state *s) {
   CVY_TRY(cvy_synsets_read(&s->synsets, s->common.pool, &wnids, path));
   keep_present(s, path);
   if (s->synsets.count < 2)
-    return cvy_error(CVY_E_INPUT, "%s: %ld of its classes in train; a set has two or more", path,
+    return cvy_error(CVY_E_INPUT, "%s: %" PRId64 " of its classes in train; a set has two or more", path,
                      s->synsets.count);
   CVY_TRY(read_lines(&words, &there, &path, s, "words.txt"));
   if (there) CVY_TRY(cvy_synsets_read(&known, s->common.pool, &words, path));
@@ -148,8 +149,8 @@ static cvy_err check_all_listed(const cvy_source *source) {
     there += !s->tree->members.items[i].folder &&
              strncmp(s->tree->members.items[i].name, before, strlen(before)) == 0;
   if (there != source->count)
-    return cvy_error(CVY_E_INPUT, "%s: %ld pictures in %s, but val_annotations.txt lists %ld", s->tree->path,
-                     there, before, source->count);
+    return cvy_error(CVY_E_INPUT, "%s: %" PRId64 " pictures in %s, but val_annotations.txt lists %" PRId64,
+                     s->tree->path, there, before, source->count);
   return CVY_OK;
 }
 
@@ -164,7 +165,7 @@ static cvy_err add_val(cvy_source *out) {
                      s->tree->path, s->root);
   for (int64_t i = 0; i < lines.count; i++) {
     const cvy_line *line = &lines.items[i];
-    const char *where = cvy_pool_format(s->common.pool, "%s:%ld", path, line->number);
+    const char *where = cvy_pool_format(s->common.pool, "%s:%" PRId64, path, line->number);
     const cvy_member *m = find_below(s->common.pool, s->tree, s->root,
                                      cvy_pool_format(s->common.pool, "val/images/%s", line->first));
     if (!m) return cvy_error(CVY_E_INPUT, "%s: no picture '%s' in val/images", where, line->first);
@@ -195,7 +196,7 @@ static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t in
   if (input_count != 1)
     return cvy_error(
         CVY_E_USAGE,
-        "tiny-imagenet: a split is its folder or archive, with :train or :val behind, not %ld inputs",
+        "tiny-imagenet: a split is its folder or archive, with :train or :val behind, not %" PRId64 " inputs",
         input_count);
   cvy_split_input(&path, &part, s->common.pool, inputs[0]);
   const bool val = part && strcmp(part, "val") == 0;

@@ -1,8 +1,9 @@
 /* What every program that calls Convoy needs: errors, the log, threads, hashes.
  *
- * A function that can fail returns a `cvy_err`, which the caller must look at; the message waits in a buffer of the
- * calling thread until the next error of that thread. On an error an out pointer is NULL and the caller owes nothing. A
- * mistake of the program itself (an argument that cannot be) ends the process through the fatal hook, with a message. */
+ * A function that can fail returns a `cvy_err`, which the caller must look at; the message waits in a
+ * buffer of the calling thread until the next error of that thread. On an error an out pointer is NULL and
+ * the caller owes nothing. A mistake of the program itself (an argument that cannot be) ends the process
+ * through the fatal hook, with a message. */
 #ifndef CONVOY_BASE_H
 #define CONVOY_BASE_H
 
@@ -23,20 +24,21 @@ typedef enum cvy_err {
   CVY_E_USAGE,  /* the command line is wrong */
   CVY_E_INPUT,  /* a recipe, network, image or data file is missing or wrong */
   CVY_E_SYSTEM, /* the system refused: disk full, out of memory, a read or write failed */
-  CVY_E_RUN, /* it failed after it had begun: a damaged picture, a loss that is not finite, replicas that differ */
+  /* It failed after it had begun: a damaged picture, a loss that is not finite, replicas that differ. */
+  CVY_E_RUN,
   CVY_E_STOPPED /* it stopped on request, with a checkpoint written */
 } cvy_err;
 
 /* This thread's latest message, "" if none. */
 const char *cvy_err_message(void);
-/* The process exit code for an error met before anything was started: 0, 2 for usage and input, 75, else 1. */
+/* The exit code for an error that was met before anything was started: 0, 2 for usage and input, 75, or 1. */
 int cvy_err_exit_code(cvy_err code);
-/* The hook is called after the message of a fatal error, and must not return. By default it is _Exit(1); cvy_comm_start
- * sets MPI_Abort. */
+/* The hook is called after the message of a fatal error, and must not return. By default it is _Exit(1);
+ * cvy_comm_start sets MPI_Abort. */
 void cvy_set_fatal_hook(void (*hook)(int exit_code));
 
-/* Whether the library may write lines for people ("convoy: ...") and progress on stderr. It may, at first; cvy_comm_start
- * lets only rank 0. */
+/* Whether the library may write lines for people ("convoy: ...") and progress on stderr. It may, at first;
+ * cvy_comm_start lets only rank 0. */
 void cvy_log_enable(bool on);
 
 /* Sets how many threads compute in this process, the calling one included; 1 until set. */

@@ -1,5 +1,5 @@
-/* The ranks of a job. All functions are called from one thread. An MPI call that fails ends the job through the fatal
- * hook, which is MPI_Abort from cvy_comm_start on. */
+/* The ranks of a job. All functions are called from one thread. An MPI call that fails ends the job through
+ * the fatal hook, which is MPI_Abort from cvy_comm_start on. */
 #ifndef CONVOY_COMM_H
 #define CONVOY_COMM_H
 

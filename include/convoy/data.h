@@ -1,5 +1,5 @@
-/* Datasets: sets of shards that agree, or one plain HDF5 file. datasets/README.md gives the format of a shard. Nothing here
- * is collective; MPI is never called. */
+/* Datasets: sets of shards that agree, or one plain HDF5 file. datasets/README.md gives the format of a
+ * shard. Nothing here is collective; MPI is never called. */
 #ifndef CONVOY_DATA_H
 #define CONVOY_DATA_H
 
@@ -19,9 +19,10 @@ typedef struct cvy_dataset_info {
   float mean[CVY_MAX_CHANNELS]; /* per channel, over the training split, in units of the stored samples */
   float deviation[CVY_MAX_CHANNELS];
   int64_t shard_count;
-  /* For PCA colour (Krizhevsky et al. 2012, section 4.1): the covariance of a pixel's channels over the training
-   * split as eigenvalues, the largest first, in squared units of the stored samples, and eigenvectors
-   * [which][channel] of length 1. Unknown for grey sets, foreign files and shards of version 1. */
+  /* For PCA colour (Krizhevsky et al. 2012, section 4.1): the covariance of a pixel's channels over the
+   * training split as eigenvalues, the largest first, in squared units of the stored samples, and
+   * eigenvectors [which][channel] of length 1. Unknown for grey sets, foreign files and shards of version
+   * 1. */
   bool has_colour;
   float colour_values[CVY_MAX_CHANNELS];
   float colour_vectors[CVY_MAX_CHANNELS][CVY_MAX_CHANNELS];

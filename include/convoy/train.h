@@ -22,8 +22,8 @@ typedef struct cvy_train_options {
   bool resume;        /* go on from the run folder's last.h5 */
   bool overwrite;     /* a run that stands in the folder is replaced */
   int64_t stop_after; /* stop as if asked to after this many steps; 0: never (for tests of resuming) */
-  /* A file for what every thread of every rank did when, in Chrome's trace format; NULL: none. Steps trace_from ... of
-   * trace_steps (0: all that follow), as far as trace_bytes of each rank go. */
+  /* A file for what every thread of every rank did when, in Chrome's trace format; NULL: none. Steps
+   * trace_from ... of trace_steps (0: all that follow), as far as trace_bytes of each rank go. */
   const char *trace;
   int64_t trace_from, trace_steps;
   size_t trace_bytes;
@@ -38,8 +38,8 @@ typedef struct cvy_train_result {
   int64_t best_step;
   int64_t skipped; /* bad records that others took the place of in training, from the first step on */
   cvy_hash weights;
-  /* Of this process's own steps: waited for data; exposed is what was waited for gradients that came through the ranks, and
-   * exchange_cpu what the exchange of gradients computed. */
+  /* Of this process's own steps: waited for data; exposed is what was waited for gradients that came
+   * through the ranks, and exchange_cpu what the exchange of gradients computed. */
   double seconds, images_per_s, waited_s, exposed_s, exchange_cpu_s;
 } cvy_train_result;
 

@@ -1,3 +1,4 @@
+/* Reads tables of text, field by field (RFC 4180 and its relatives). */
 #include "archive/table.h"
 
 #include <string.h>
@@ -45,7 +46,8 @@ static cvy_err read_quoted(const char **out, scan *s) {
     if (s->p + 1 == s->end || s->p[1] != '"') break;
     s->p++;
   }
-  if (s->p == s->end) return cvy_error(CVY_E_INPUT, "%s:%ld: a quote \" that is not closed", s->path, line);
+  if (s->p == s->end)
+    return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": a quote \" that is not closed", s->path, line);
   char *text = cvy_pool_format(s->pool, "%.*s", (int)(s->p - begin), begin), *to = text;
   for (const char *from = text; *from; from++) {
     *to++ = *from;
@@ -56,8 +58,9 @@ static cvy_err read_quoted(const char **out, scan *s) {
   s->p++;
   while (s->p < s->end && is_blank(s, *s->p)) s->p++;
   if (!at_line_end(s) && *s->p != s->separator)
-    return cvy_error(CVY_E_INPUT, "%s:%ld: '%c' behind a closing quote; expected the end of the field",
-                     s->path, s->line, *s->p);
+    return cvy_error(CVY_E_INPUT,
+                     "%s:%" PRId64 ": '%c' behind a closing quote; expected the end of the field", s->path,
+                     s->line, *s->p);
   return CVY_OK;
 }
 
@@ -81,7 +84,7 @@ static cvy_err read_row(cvy_row *out, scan *s, int64_t columns) {
   *out = (cvy_row){.line = s->line};
   for (;; s->p++) {
     if (out->count == MAX_COLUMNS)
-      return cvy_error(CVY_E_INPUT, "%s:%ld: more than %d columns", s->path, out->line, MAX_COLUMNS);
+      return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": more than %d columns", s->path, out->line, MAX_COLUMNS);
     CVY_TRY(read_field(&fields[out->count++], s));
     if (at_line_end(s)) break;
   }
@@ -93,8 +96,8 @@ static cvy_err read_row(cvy_row *out, scan *s, int64_t columns) {
     return CVY_OK;
   }
   if (columns > 0 && out->count != columns)
-    return cvy_error(CVY_E_INPUT, "%s:%ld: %ld field%s; the first row has %ld", s->path, out->line,
-                     out->count, out->count == 1 ? "" : "s", columns);
+    return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": %" PRId64 " field%s; the first row has %" PRId64, s->path,
+                     out->line, out->count, out->count == 1 ? "" : "s", columns);
   out->fields = cvy_pool_new(s->pool, sizeof *fields * (size_t)out->count);
   memcpy(out->fields, fields, sizeof *fields * (size_t)out->count);
   return CVY_OK;
@@ -127,7 +130,7 @@ cvy_err cvy_table_read(cvy_table *out, cvy_pool *pool, const void *bytes, size_t
   const char *zero = count > 0 ? memchr(text, 0, count) : NULL;
   *out = (cvy_table){0};
   if (zero)
-    return cvy_error(CVY_E_INPUT, "%s: no text: a zero byte at byte %ld", path, (int64_t)(zero - text));
+    return cvy_error(CVY_E_INPUT, "%s: no text: a zero byte at byte %" PRId64, path, (int64_t)(zero - text));
   out->separator = separator ? separator : frequent_separator(text, text + count);
   scan s = {pool, text, text + count, path, out->separator, 1};
   return read_rows(out, &s);

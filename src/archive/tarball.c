@@ -90,7 +90,7 @@ static const char *name_of(const walk *w, const uint8_t header[BLOCK]) {
 /* ---- long names ---- */
 
 static cvy_err at_byte(const walk *w, const char *what) {
-  return cvy_error(CVY_E_INPUT, "%s: byte %ld: %s", w->path, w->at, what);
+  return cvy_error(CVY_E_INPUT, "%s: byte %" PRId64 ": %s", w->path, w->at, what);
 }
 
 /* Reads one "length key=value\n" of `text`; *used receives its length. */
@@ -174,8 +174,8 @@ static cvy_err list_next(walk *w, const uint8_t header[BLOCK]) {
   if (size < 0) return at_byte(w, "damaged: a header without the size of its file");
   const int64_t room = w->end - w->at - BLOCK;
   if (size > room)
-    return cvy_error(CVY_E_INPUT, "%s: truncated: '%s' has %ld bytes, but only %ld are left", w->path,
-                     name_of(w, header), size, room);
+    return cvy_error(CVY_E_INPUT, "%s: truncated: '%s' has %" PRId64 " bytes, but only %" PRId64 " are left",
+                     w->path, name_of(w, header), size, room);
   if (extends) {
     CVY_TRY(read_extension(w, type, size));
   } else {
@@ -203,7 +203,8 @@ cvy_err cvy_tarball_list(cvy_members *out, cvy_pool *pool, int fd, int64_t begin
     CVY_TRY(list_next(&w, header));
   }
   if (w.at == begin)
-    return cvy_error(CVY_E_INPUT, "%s: no tar: %ld bytes; a header alone has 512", path, end - begin);
-  return cvy_error(CVY_E_INPUT, "%s: truncated: it ends after %ld members without the closing block of zeros",
+    return cvy_error(CVY_E_INPUT, "%s: no tar: %" PRId64 " bytes; a header alone has 512", path, end - begin);
+  return cvy_error(CVY_E_INPUT,
+                   "%s: truncated: it ends after %" PRId64 " members without the closing block of zeros",
                    path, out->count);
 }

@@ -57,7 +57,7 @@ static cvy_err put(unpacking *u, size_t count, int64_t packed_done) {
   u->written += (int64_t)count;
   if (u->written - u->shown < SHOWN_BYTES) return CVY_OK;
   u->shown = u->written;
-  cvy_progress("decompressing %s: %ld %%", u->path, packed_done * 100 / (u->packed_bytes + 1));
+  cvy_progress("decompressing %s: %" PRId64 " %%", u->path, packed_done * 100 / (u->packed_bytes + 1));
   return CVY_OK;
 }
 
@@ -85,7 +85,7 @@ static cvy_err gunzip(unpacking *u) {
 
 static cvy_err archive_failed(const unpacking *u, struct archive *a) {
   const char *why = archive_error_string(a);
-  return cvy_error(CVY_E_INPUT, "%s: damaged or truncated after %ld bytes of content: %s", u->path,
+  return cvy_error(CVY_E_INPUT, "%s: damaged or truncated after %" PRId64 " bytes of content: %s", u->path,
                    u->written, why ? why : "no more is known");
 }
 
@@ -104,7 +104,8 @@ static cvy_err copy_member(unpacking *u, struct archive *a, struct archive_entry
   const int64_t begin = u->written;
   const char *name = archive_entry_pathname(entry);
   if (!name)
-    return cvy_error(CVY_E_INPUT, "%s: a member after %ld bytes of content has no name", u->path, begin);
+    return cvy_error(CVY_E_INPUT, "%s: a member after %" PRId64 " bytes of content has no name", u->path,
+                     begin);
   const bool folder = archive_entry_filetype(entry) == AE_IFDIR;
   if (!folder && archive_entry_filetype(entry) != AE_IFREG)
     return cvy_error(CVY_E_INPUT, "%s: '%s' is a link or a device; expected plain files and folders", u->path,

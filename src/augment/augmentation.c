@@ -61,8 +61,9 @@ cvy_err cvy_augment_same_size(int64_t *out_h, int64_t *out_w, const void *config
 cvy_err cvy_augment_part_size(int64_t *out_h, int64_t *out_w, const int64_t part[2], int64_t h, int64_t w) {
   if (h && (part[0] > h || part[1] > w))
     return cvy_error(CVY_E_INPUT,
-                     "a part of %lldx%lld does not fit in a picture of %lldx%lld (height x width)",
-                     (long long)part[0], (long long)part[1], (long long)h, (long long)w);
+                     "a part of %" PRId64 "x%" PRId64 " does not fit in a picture of %" PRId64 "x%" PRId64
+                     " (height x width)",
+                     part[0], part[1], h, w);
   *out_h = part[0];
   *out_w = part[1];
   return CVY_OK;

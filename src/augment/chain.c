@@ -56,7 +56,7 @@ static cvy_err read_chain(cvy_augment *augment, const cvy_yaml *list) {
     return cvy_yaml_error(list, "expected a list of augmentations, as '- crop: {size: 24}', not %s",
                           cvy_yaml_describe(list));
   if (list->count > MOST_LINKS)
-    return cvy_yaml_error(list, "%lld augmentations in a list; at most %d will do", (long long)list->count,
+    return cvy_yaml_error(list, "%" PRId64 " augmentations in a list; at most %d will do", list->count,
                           MOST_LINKS);
   augment->links = cvy_pool_new(augment->pool, sizeof *augment->links * (size_t)list->count);
   for (; augment->count < list->count; augment->count++)
@@ -79,8 +79,8 @@ static cvy_err check_inside(const cvy_augment *augment) {
           l->node, "%s mixes finished pictures, and %s changes one before: it needs a place of its own", name,
           augment->links[0].type->kind.name);
     if (views(l) > 1)
-      return cvy_yaml_error(l->node, "%s makes %lld views: it cannot stand inside another augmentation", name,
-                            (long long)views(l));
+      return cvy_yaml_error(
+          l->node, "%s makes %" PRId64 " views: it cannot stand inside another augmentation", name, views(l));
   }
   return CVY_OK;
 }
@@ -171,14 +171,14 @@ cvy_err cvy_augment_check_training(const cvy_augment *augment, int64_t microbatc
   for (int64_t i = 0; augment && i < augment->count; i++) {
     const link *l = &augment->links[i];
     if (mixes(l) && microbatch % 2)
-      return cvy_yaml_error(
-          l->node,
-          "%s mixes pictures by twos, so microbatch %lld would leave one over; %lld or %lld would not",
-          l->type->kind.name, (long long)microbatch, (long long)(microbatch > 1 ? microbatch - 1 : 2),
-          (long long)(microbatch > 1 ? microbatch + 1 : 4));
+      return cvy_yaml_error(l->node,
+                            "%s mixes pictures by twos, so microbatch %" PRId64
+                            " would leave one over; %" PRId64 " or %" PRId64 " would not",
+                            l->type->kind.name, microbatch, microbatch > 1 ? microbatch - 1 : 2,
+                            microbatch > 1 ? microbatch + 1 : 4);
     if (views(l) > 1)
-      return cvy_yaml_error(l->node, "%s makes %lld views of a picture: it is for data.evaluation",
-                            l->type->kind.name, (long long)views(l));
+      return cvy_yaml_error(l->node, "%s makes %" PRId64 " views of a picture: it is for data.evaluation",
+                            l->type->kind.name, views(l));
   }
   return cvy_augment_check_source(augment, source);
 }

@@ -38,8 +38,8 @@ static int64_t total_weight(const config *own) {
 
 static cvy_err check_weights(const config *own, const cvy_yaml *at) {
   if (own->weights.count != 0 && own->weights.count != own->count)
-    return cvy_yaml_error(at, "one_of: %lld weights for %lld augmentations", (long long)own->weights.count,
-                          (long long)own->count);
+    return cvy_yaml_error(at, "one_of: %" PRId64 " weights for %" PRId64 " augmentations", own->weights.count,
+                          own->count);
   if (total_weight(own) == 0) return cvy_yaml_error(at, "one_of: all weights are 0");
   return CVY_OK;
 }
@@ -94,9 +94,10 @@ static cvy_err size(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, in
     int64_t other_h, other_w;
     CVY_TRY(cvy_augment_size(&other_h, &other_w, own->chains[i], h, w));
     if (other_h != *out_h || other_w != *out_w)
-      return cvy_error(CVY_E_INPUT, "its first leads to %lldx%lld, number %lld to %lldx%lld (0: sizes vary)",
-                       (long long)*out_h, (long long)*out_w, (long long)i + 1, (long long)other_h,
-                       (long long)other_w);
+      return cvy_error(CVY_E_INPUT,
+                       "its first leads to %" PRId64 "x%" PRId64 ", number %" PRId64 " to %" PRId64
+                       "x%" PRId64 " (0: sizes vary)",
+                       *out_h, *out_w, i + 1, other_h, other_w);
   }
   return CVY_OK;
 }

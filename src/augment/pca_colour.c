@@ -49,12 +49,11 @@ static const cvy_option options[] = {
 static cvy_err prepare(void *c) {
   const config *own = c;
   if (own->eigenvalues.count != 3)
-    return cvy_error(CVY_E_INPUT, "'eigenvalues' must be 3 numbers, not %lld",
-                     (long long)own->eigenvalues.count);
+    return cvy_error(CVY_E_INPUT, "'eigenvalues' must be 3 numbers, not %" PRId64, own->eigenvalues.count);
   if (own->eigenvectors.count != 9)
     return cvy_error(CVY_E_INPUT,
-                     "'eigenvectors' must be 9 numbers, three for each of red, green, blue, not %lld",
-                     (long long)own->eigenvectors.count);
+                     "'eigenvectors' must be 9 numbers, three for each of red, green, blue, not %" PRId64,
+                     own->eigenvectors.count);
   return CVY_OK;
 }
 

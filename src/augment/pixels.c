@@ -4,16 +4,14 @@
 cvy_err cvy_only_rgb(const void *config, int64_t c) {
   (void)config;
   if (c == 3) return CVY_OK;
-  return cvy_error(CVY_E_INPUT, "is for pictures of 3 channels (red, green, blue); these have %lld",
-                   (long long)c);
+  return cvy_error(CVY_E_INPUT, "is for pictures of 3 channels (red, green, blue); these have %" PRId64, c);
 }
 
 cvy_err cvy_grey_or_rgb(const void *config, int64_t c) {
   (void)config;
   if (c == 1 || c == 3) return CVY_OK;
   return cvy_error(CVY_E_INPUT,
-                   "is for pictures of 1 or 3 channels (grey; red, green, blue); these have %lld",
-                   (long long)c);
+                   "is for pictures of 1 or 3 channels (grey; red, green, blue); these have %" PRId64, c);
 }
 
 bool cvy_happens(double p, cvy_augment_call *call) {

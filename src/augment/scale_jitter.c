@@ -33,9 +33,9 @@ static const cvy_option options[] = {
 
 static cvy_err prepare(void *c) {
   const config *own = c;
-  return own->from <= own->to ? CVY_OK
-                              : cvy_error(CVY_E_INPUT, "'from' %lld is above 'to' %lld", (long long)own->from,
-                                          (long long)own->to);
+  return own->from <= own->to
+             ? CVY_OK
+             : cvy_error(CVY_E_INPUT, "'from' %" PRId64 " is above 'to' %" PRId64, own->from, own->to);
 }
 
 /* The size varies unless there is one choice only. */

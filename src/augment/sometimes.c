@@ -47,8 +47,9 @@ static cvy_err size(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, in
   CVY_TRY(cvy_augment_size(out_h, out_w, ((const config *)c)->chain, h, w));
   if (*out_h == h && *out_w == w) return CVY_OK;
   return cvy_error(CVY_E_INPUT,
-                   "pictures would be %lldx%lld with it and %lldx%lld without it (0: sizes vary)",
-                   (long long)*out_h, (long long)*out_w, (long long)h, (long long)w);
+                   "pictures would be %" PRId64 "x%" PRId64 " with it and %" PRId64 "x%" PRId64
+                   " without it (0: sizes vary)",
+                   *out_h, *out_w, h, w);
 }
 
 static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {

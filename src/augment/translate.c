@@ -26,8 +26,9 @@ static cvy_err size(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, in
   const int64_t *by = ((const config *)c)->by;
   if (h && (by[0] >= h || by[1] >= w))
     return cvy_error(CVY_E_INPUT,
-                     "a move by %lldx%lld takes a picture of %lldx%lld out of sight (height x width)",
-                     (long long)by[0], (long long)by[1], (long long)h, (long long)w);
+                     "a move by %" PRId64 "x%" PRId64 " takes a picture of %" PRId64 "x%" PRId64
+                     " out of sight (height x width)",
+                     by[0], by[1], h, w);
   *out_h = h;
   *out_w = w;
   return CVY_OK;

@@ -13,6 +13,7 @@
 
 #include <convoy/base.h>
 
+#include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -100,7 +101,7 @@ size_t cvy_peak_bytes(void);
 
 /* MPI's and BLAS's int from our int64_t; fatal if it does not fit. */
 static inline int cvy_int(int64_t value) {
-  CVY_CHECK(value >= INT_MIN && value <= INT_MAX, "%lld does not fit an int", (long long)value);
+  CVY_CHECK(value >= INT_MIN && value <= INT_MAX, "%" PRId64 " does not fit an int", value);
   return (int)value;
 }
 

@@ -33,8 +33,7 @@ void cvy_hasher_add(cvy_hasher *hasher, const void *data, size_t bytes) {
 
 static cvy_hash as_hex(XXH128_hash_t sum) {
   cvy_hash hash;
-  snprintf(hash.hex, sizeof hash.hex, "%016llx%016llx", (unsigned long long)sum.high64,
-           (unsigned long long)sum.low64);
+  snprintf(hash.hex, sizeof hash.hex, "%016" PRIx64 "%016" PRIx64, sum.high64, sum.low64);
   return hash;
 }
 

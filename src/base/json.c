@@ -42,7 +42,7 @@ void cvy_json_text(cvy_json *json, const char *key, const char *value) {
 
 void cvy_json_int(cvy_json *json, const char *key, int64_t value) {
   begin_item(json, key);
-  fprintf(json->out, "%lld", (long long)value);
+  fprintf(json->out, "%" PRId64, value);
 }
 
 void cvy_json_number(cvy_json *json, const char *key, double value, int significant_digits) {

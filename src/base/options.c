@@ -261,10 +261,11 @@ cvy_err cvy_option_set(void *config, cvy_pool *pool, const cvy_option *option, c
   int64_t width, height;
   char rest;
   const char *rule = "a value";
-  if (option->type == CVY_PAIR && sscanf(text, "%ldx%ld%c", &width, &height, &rest) == 2) {
+  if (option->type == CVY_PAIR && sscanf(text, "%" SCNd64 "x%" SCNd64 "%c", &width, &height, &rest) == 2) {
     node = cvy_yaml_new_sequence(pool, name);
-    cvy_yaml_add(pool, node, NULL, cvy_yaml_new_scalar(pool, name, cvy_pool_format(pool, "%ld", height)));
-    cvy_yaml_add(pool, node, NULL, cvy_yaml_new_scalar(pool, name, cvy_pool_format(pool, "%ld", width)));
+    cvy_yaml_add(pool, node, NULL,
+                 cvy_yaml_new_scalar(pool, name, cvy_pool_format(pool, "%" PRId64, height)));
+    cvy_yaml_add(pool, node, NULL, cvy_yaml_new_scalar(pool, name, cvy_pool_format(pool, "%" PRId64, width)));
     rule = "WIDTHxHEIGHT or one number";
   } else if (option->type == CVY_PAIR) {
     rule = "WIDTHxHEIGHT or one number";

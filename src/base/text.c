@@ -31,7 +31,7 @@ void cvy_text_add(cvy_text *text, const char *format, ...) {
 static void count_left_out(cvy_text *list) {
   const size_t whole = list->length;
   list->left_out++;
-  cvy_text_add(list, " and %lld more", (long long)list->left_out);
+  cvy_text_add(list, " and %" PRId64 " more", list->left_out);
   list->length = whole;
 }
 
@@ -61,7 +61,7 @@ void cvy_text_list(char *buffer, size_t bytes, const char *separator, const char
 
 void cvy_text_dims(char *buffer, size_t bytes, const int64_t *dims, int64_t dim_count) {
   cvy_text text = cvy_text_in(buffer, bytes);
-  for (int64_t i = 0; i < dim_count; i++) cvy_text_item(&text, "x", "%lld", (long long)dims[i]);
+  for (int64_t i = 0; i < dim_count; i++) cvy_text_item(&text, "x", "%" PRId64, dims[i]);
 }
 
 /* ---- sorting ---- */

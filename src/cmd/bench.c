@@ -51,9 +51,10 @@ static double giga_per_s(double flop, double seconds) {
 
 static void print_heading(const bench *b) {
   const options *o = b->options;
-  printf("%s: training steps of %lld image%s on %lld thread%s, median of %lld (%s, %s%s%s)\n", b->net->name,
-         (long long)o->batch, o->batch > 1 ? "s" : "", (long long)o->threads, o->threads > 1 ? "s" : "",
-         (long long)o->steps, cvy_blas_core(), cvy_kernels_get()->name, o->conv ? ", convolution: " : "",
+  printf("%s: training steps of %" PRId64 " image%s on %" PRId64 " thread%s, median of %" PRId64
+         " (%s, %s%s%s)\n",
+         b->net->name, o->batch, o->batch > 1 ? "s" : "", o->threads, o->threads > 1 ? "s" : "", o->steps,
+         cvy_blas_core(), cvy_kernels_get()->name, o->conv ? ", convolution: " : "",
          o->conv ? cvy_conv_words[o->conv] : "");
 }
 
@@ -98,16 +99,16 @@ static void print_work(const bench *b, const cvy_bench_work *work) {
 static void kernel_text(char out[CELL], const cvy_sliding *s) {
   out[0] = '\0';
   if (s->kernel[0] == 0) return;
-  const int used = snprintf(out, CELL, "%lldx%lld", (long long)s->kernel[0], (long long)s->kernel[1]);
+  const int used = snprintf(out, CELL, "%" PRId64 "x%" PRId64, s->kernel[0], s->kernel[1]);
   if (s->stride[0] != 1 || s->stride[1] != 1)
-    snprintf(out + used, (size_t)(CELL - used), "/%lld", (long long)s->stride[0]);
+    snprintf(out + used, (size_t)(CELL - used), "/%" PRId64, s->stride[0]);
 }
 
 static void print_layer(const bench *b, int64_t index, int width) {
   const cvy_net_layer *l = &b->net->layers[index];
   char kernel[CELL], output[CELL];
   kernel_text(kernel, &l->sliding);
-  snprintf(output, CELL, "%lldx%lldx%lld", (long long)l->y.h, (long long)l->y.w, (long long)l->y.c);
+  snprintf(output, CELL, "%" PRId64 "x%" PRId64 "x%" PRId64, l->y.h, l->y.w, l->y.c);
   printf("%-*s %-15s %-7s %-12s", width, l->name, l->type, kernel, output);
   print_work(b, &b->result->layers[index]);
 }
@@ -123,7 +124,7 @@ static void print_totals(const bench *b, int width) {
   for (int64_t i = 0; i < r->type_count; i++) {
     const cvy_bench_type *t = &r->types[i];
     char layers[CELL];
-    snprintf(layers, CELL, "%lld layer%s", (long long)t->layers, t->layers > 1 ? "s" : "");
+    snprintf(layers, CELL, "%" PRId64 " layer%s", t->layers, t->layers > 1 ? "s" : "");
     printf("%-*s %-15s %-7s %-12s", width, "total", t->name, "", layers);
     print_work(b, &t->work);
   }

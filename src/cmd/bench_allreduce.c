@@ -97,8 +97,8 @@ static void begin(const allreduce *a) {
     cvy_json_int(a->json, "repetitions", a->options->repetitions);
     cvy_json_open(a->json, "sizes", '[');
   } else {
-    printf("sums over %d rank%s, ms, median of %lld, each the slowest rank's\n", cvy_comm_size(a->comm),
-           cvy_comm_size(a->comm) > 1 ? "s" : "", (long long)a->options->repetitions);
+    printf("sums over %d rank%s, ms, median of %" PRId64 ", each the slowest rank's\n",
+           cvy_comm_size(a->comm), cvy_comm_size(a->comm) > 1 ? "s" : "", a->options->repetitions);
     printf("%9s %-14s %10s   %9s ... %9s %8s %10s\n", "MiB", "", "median", "lowest", "highest", "of bound",
            "allreduce=1");
   }

@@ -9,9 +9,9 @@ static void print_part(const char *name, double seconds, double all) {
 static void print_result(const cvy_bench_input_result *r, const cvy_bench_input_options *o) {
   const cvy_input_times *t = &r->times;
   const double all = t->read_s + t->decode_s + t->warp_s + t->colour_s + t->copy_s;
-  printf("input: %lldx%lldx%lld from %lld images, microbatches of %lld on %lld thread%s\n", (long long)r->h,
-         (long long)r->w, (long long)r->c, (long long)r->images, (long long)o->batch, (long long)o->threads,
-         o->threads > 1 ? "s" : "");
+  printf("input: %" PRId64 "x%" PRId64 "x%" PRId64 " from %" PRId64 " images, microbatches of %" PRId64
+         " on %" PRId64 " thread%s\n",
+         r->h, r->w, r->c, r->images, o->batch, o->threads, o->threads > 1 ? "s" : "");
   printf("%-12s %10.1f\n", "images/s", r->images_per_s);
   printf("%-12s %10.2f   %.2f ... %.2f\n", "microbatch_ms", 1e3 * r->microbatch_s.median,
          1e3 * r->microbatch_s.lowest, 1e3 * r->microbatch_s.highest);
@@ -21,8 +21,8 @@ static void print_result(const cvy_bench_input_result *r, const cvy_bench_input_
   print_part("colour", t->colour_s, all);
   print_part("copy", t->copy_s, all);
   if (r->kept.limit_bytes)
-    printf("%-12s %10.1f   of %.1f MiB, %lld %s\n", "kept_MiB", (double)r->kept.bytes / 0x1p20,
-           (double)r->kept.limit_bytes / 0x1p20, (long long)r->kept.entries,
+    printf("%-12s %10.1f   of %.1f MiB, %" PRId64 " %s\n", "kept_MiB", (double)r->kept.bytes / 0x1p20,
+           (double)r->kept.limit_bytes / 0x1p20, r->kept.entries,
            r->keep == CVY_KEEP_RECORDS ? "records" : "pictures");
   printf("%-12s %10.1f\n", "peak_MB", 1e-6 * (double)r->peak_bytes);
 }

@@ -90,16 +90,16 @@ static void print_table(const table *t) {
   for (int64_t i = 0; i < t->count; i++) {
     const row *r = &t->rows[i];
     const double step_s = r->result.step_s.median;
-    printf("%6d %8lld %10.2f %12.1f %10.1f%% %9.1f%% %11.1f%%\n", r->ranks, (long long)r->result.images,
+    printf("%6d %8" PRId64 " %10.2f %12.1f %10.1f%% %9.1f%% %11.1f%%\n", r->ranks, r->result.images,
            1e3 * step_s, speed(r), 100 * efficiency(t, r), 100 * r->result.exposed_s / step_s,
            100 * r->result.exchange_cpu_s / step_s);
   }
 }
 
 static void print_tables(const scaling *s) {
-  printf("%s: training steps, %lld images a microbatch, %d thread%s a rank, median of %lld\n",
-         cvy_net_describe(s->net)->name, (long long)cvy_net_describe(s->net)->input.n, cvy_threads(),
-         cvy_threads() > 1 ? "s" : "", (long long)s->options->steps);
+  printf("%s: training steps, %" PRId64 " images a microbatch, %d thread%s a rank, median of %" PRId64 "\n",
+         cvy_net_describe(s->net)->name, cvy_net_describe(s->net)->input.n, cvy_threads(),
+         cvy_threads() > 1 ? "s" : "", s->options->steps);
   print_table(&s->weak);
   print_table(&s->strong);
 }

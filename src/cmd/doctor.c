@@ -191,9 +191,9 @@ static cvy_err examine(cvy_comm *comm, const cvy_arguments *arguments, const opt
     print_text(d, comm);
   cvy_diagnosis_destroy(d);
   cvy_comm_sum(comm, &problems, 1);
-  return problems ? cvy_error(CVY_E_RUN, "%lld problem%s, named above", (long long)problems,
-                              problems > 1 ? "s" : "")
-                  : CVY_OK;
+  return problems
+             ? cvy_error(CVY_E_RUN, "%" PRId64 " problem%s, named above", problems, problems > 1 ? "s" : "")
+             : CVY_OK;
 }
 
 static cvy_err run(const cvy_arguments *arguments, const void *config, const void *further) {

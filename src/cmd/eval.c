@@ -1,3 +1,4 @@
+/* `convoy eval`: the score of a checkpoint on a dataset. */
 #include "base/json.h"
 #include "cmd/command.h"
 #include "cmd/ranks.h"
@@ -30,9 +31,9 @@ static void print_json(const cvy_score *score, const cvy_comm *comm) {
 }
 
 static void print_line(const cvy_score *score) {
-  printf("%lld images: loss %.4f, top-1 %.2f %%, top-5 %.2f %%", (long long)score->images, score->loss,
+  printf("%" PRId64 " images: loss %.4f, top-1 %.2f %%, top-5 %.2f %%", score->images, score->loss,
          100 * score->top1, 100 * score->top5);
-  if (score->skipped) printf(", %lld bad records replaced", (long long)score->skipped);
+  if (score->skipped) printf(", %" PRId64 " bad records replaced", score->skipped);
   putchar('\n');
 }
 
@@ -62,9 +63,9 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
 const cvy_command cvy_command_eval = {
     .kind = &kind,
     .usage = "CHECKPOINT [--data SHARDS] [options]",
-    .description =
-        "Every image is counted once, and the numbers are the same at any number of ranks. The network, its input\n"
-        "normalisation and its evaluation chain come from the checkpoint.\n"
-        "\n"
-        "  mpirun -n 2 convoy eval runs/lenet5-hoda/best.h5 --data data/hoda",
+    .description = "Every image is counted once, and the numbers are the same at any number of ranks. The "
+                   "network, its input\n"
+                   "normalisation and its evaluation chain come from the checkpoint.\n"
+                   "\n"
+                   "  mpirun -n 2 convoy eval runs/lenet5-hoda/best.h5 --data data/hoda",
     .run = run};

@@ -1,3 +1,4 @@
+/* `convoy inspect`: what a file holds. */
 #include "cmd/command.h"
 #include "report/inspect.h"
 
@@ -21,8 +22,10 @@ const cvy_command cvy_command_inspect = {
     .kind = &kind,
     .usage = "FILE.h5 [--json]",
     .description =
-        "Attributes; datasets with type, shape and stored checksum; of a shard also mean, deviation, colours, the lengths\n"
-        "of encoded records, their names, and the images of each class; and a hash over names, shapes and values that does\n"
+        "Attributes; datasets with type, shape and stored checksum; of a shard also mean, deviation, "
+        "colours, the lengths\n"
+        "of encoded records, their names, and the images of each class; and a hash over names, "
+        "shapes and values that does\n"
         "not depend on how HDF5 laid them out. Reads all of the file; convoy verify checks its records.\n"
         "\n"
         "  convoy inspect runs/lenet5-hoda/best.h5\n"

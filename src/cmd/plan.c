@@ -55,8 +55,8 @@ static void print_time(double seconds) {
 }
 
 static void print_row(const cvy_outlook *outlook, const cvy_outlook_row *r) {
-  printf("%c%5lld %6lld %8lld %10.2f %9.1f%% %10.1f%% %11.1f", r->ranks == outlook->ranks ? '*' : ' ',
-         (long long)r->ranks, (long long)r->nodes, (long long)r->batch, 1e3 * r->step.step_s,
+  printf("%c%5" PRId64 " %6" PRId64 " %8" PRId64 " %10.2f %9.1f%% %10.1f%% %11.1f",
+         r->ranks == outlook->ranks ? '*' : ' ', r->ranks, r->nodes, r->batch, 1e3 * r->step.step_s,
          100 * r->step.exposed_s / r->step.step_s, 100 * r->efficiency, r->images_per_s);
   print_time(r->epoch_s);
   printf(" %9.0f\n", 1e-6 * (double)cvy_plan_total(&r->memory));
@@ -77,10 +77,11 @@ static void print_own(const cvy_outlook_row *r) {
 }
 
 static void print_text(const cvy_outlook *outlook, const options *o) {
-  printf("%s: %lld microbatch%s of %lld images a rank, %lld thread%s, %lld rank%s a node, %g Gbit/s, %g us\n",
-         outlook->network, (long long)outlook->microbatches, outlook->microbatches > 1 ? "es" : "",
-         (long long)o->microbatch, (long long)o->threads, o->threads > 1 ? "s" : "",
-         (long long)o->ranks_per_node, o->ranks_per_node > 1 ? "s" : "", o->bandwidth, o->latency);
+  printf("%s: %" PRId64 " microbatch%s of %" PRId64 " images a rank, %" PRId64 " thread%s, %" PRId64
+         " rank%s a node, %g Gbit/s, %g us\n",
+         outlook->network, outlook->microbatches, outlook->microbatches > 1 ? "es" : "", o->microbatch,
+         o->threads, o->threads > 1 ? "s" : "", o->ranks_per_node, o->ranks_per_node > 1 ? "s" : "",
+         o->bandwidth, o->latency);
   printf("%6s %6s %8s %10s %10s %11s %11s %10s %9s\n", "ranks", "nodes", "batch", "step_ms", "exposed",
          "efficiency", "images/s", "epoch", "MB/rank");
   for (int64_t i = 0; i < outlook->row_count; i++) print_row(outlook, &outlook->rows[i]);

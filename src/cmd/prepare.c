@@ -75,13 +75,13 @@ static cvy_err unknown_source(const char *name) {
 
 static void print_result(const cvy_prepare_result *result, const char *dir) {
   for (int64_t i = 0; i < result->split_count; i++)
-    printf("%s: %lld images of %lld classes in %lld shard%s, %lld bytes (%s/%s-*.h5)\n",
-           result->splits[i].split, (long long)result->splits[i].images, (long long)result->class_count,
-           (long long)result->splits[i].shards, result->splits[i].shards > 1 ? "s" : "",
-           (long long)result->splits[i].bytes, dir, result->splits[i].split);
+    printf("%s: %" PRId64 " images of %" PRId64 " classes in %" PRId64 " shard%s, %" PRId64
+           " bytes (%s/%s-*.h5)\n",
+           result->splits[i].split, result->splits[i].images, result->class_count, result->splits[i].shards,
+           result->splits[i].shards > 1 ? "s" : "", result->splits[i].bytes, dir, result->splits[i].split);
   if (result->rejected > 0)
-    printf("%lld image%s could not be read: %s/rejected.csv says which and why\n",
-           (long long)result->rejected, result->rejected > 1 ? "s" : "", dir);
+    printf("%" PRId64 " image%s could not be read: %s/rejected.csv says which and why\n", result->rejected,
+           result->rejected > 1 ? "s" : "", dir);
 }
 
 /* "WIDTHxHEIGHT" or "N"; for a source that has no files, N is N x N. */

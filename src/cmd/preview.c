@@ -141,9 +141,8 @@ static cvy_err plan(preview *p, const cvy_arguments *arguments, const options *o
                            .columns = o->columns};
   if (!p->recipe) return CVY_OK;
   p->sheet.seed = (uint64_t)p->recipe->seed;
-  p->sheet.chain = cvy_pool_format(arguments->pool, "%s of recipe %s, seed %lld",
-                                   o->evaluation ? "evaluation" : "augmentation", o->recipe,
-                                   (long long)p->recipe->seed);
+  p->sheet.chain = cvy_pool_format(arguments->pool, "%s of recipe %s, seed %" PRId64,
+                                   o->evaluation ? "evaluation" : "augmentation", o->recipe, p->recipe->seed);
   return CVY_OK;
 }
 
@@ -185,7 +184,7 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
   cvy_err err = o->augmentations ? draw_augmentations(&sheet, arguments, o)
                                  : draw_dataset(&sheet, arguments, o);
   if (!err) err = cvy_sheet_save(&sheet, o->output);
-  if (!err) printf("%s: %lld pixels wide, %lld high\n", o->output, (long long)sheet.w, (long long)sheet.h);
+  if (!err) printf("%s: %" PRId64 " pixels wide, %" PRId64 " high\n", o->output, sheet.w, sheet.h);
   cvy_image_free(&sheet);
   return err;
 }

@@ -77,11 +77,11 @@ static void print_json(const cvy_train_result *r, const cvy_comm *comm) {
 }
 
 static void print_line(const cvy_train_result *r, const cvy_comm *comm) {
-  printf("done: %lld steps, training loss %.4f", (long long)r->steps, r->train_loss);
+  printf("done: %" PRId64 " steps, training loss %.4f", r->steps, r->train_loss);
   if (r->val.images)
-    printf(", validation top-1 %.2f %% (best %.2f %% at step %lld)", 100 * r->val.top1, 100 * r->best_top1,
-           (long long)r->best_step);
-  if (r->skipped) printf(", %lld bad records replaced", (long long)r->skipped);
+    printf(", validation top-1 %.2f %% (best %.2f %% at step %" PRId64 ")", 100 * r->val.top1,
+           100 * r->best_top1, r->best_step);
+  if (r->skipped) printf(", %" PRId64 " bad records replaced", r->skipped);
   printf(", %.0f img/s, waited for data %.1f s", r->images_per_s, r->waited_s);
   if (cvy_comm_size(comm) > 1) printf(", for gradients %.1f s", r->exposed_s);
   printf(" of %.1f, weights %s\n", r->seconds, r->weights.hex);

@@ -20,11 +20,10 @@ static const cvy_option table[] = {
 static void print_text(const cvy_verification *v, const char *split, bool repaired) {
   const cvy_dataset_info *info = cvy_dataset_describe(v->dataset);
   for (int64_t i = 0; i < v->bad_count; i++) printf("%s\n", v->bad[i].message);
-  printf("%s: %lld images in %lld shard%s, %lld bad%s\n", split, (long long)v->images,
-         (long long)info->shard_count, info->shard_count > 1 ? "s" : "", (long long)v->bad_count,
-         repaired ? ", dropped" : "");
+  printf("%s: %" PRId64 " images in %" PRId64 " shard%s, %" PRId64 " bad%s\n", split, v->images,
+         info->shard_count, info->shard_count > 1 ? "s" : "", v->bad_count, repaired ? ", dropped" : "");
   for (int64_t k = 0; k < info->class_count; k++)
-    printf("  %-32s %lld\n", info->class_names[k], (long long)v->of_class[k]);
+    printf("  %-32s %" PRId64 "\n", info->class_names[k], v->of_class[k]);
 }
 
 static void print_json(cvy_json *json, const cvy_verification *v, const char *split, bool repaired) {
@@ -101,8 +100,8 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
   }
   if (err) return err;
   return left == 0 ? CVY_OK
-                   : cvy_error(CVY_E_RUN, "%lld bad record%s; --repair writes the shards anew without",
-                               (long long)left, left > 1 ? "s" : "");
+                   : cvy_error(CVY_E_RUN, "%" PRId64 " bad record%s; --repair writes the shards anew without",
+                               left, left > 1 ? "s" : "");
 }
 
 static const cvy_kind kind = {"verify", "read every record of a dataset's shards", table, sizeof(options)};

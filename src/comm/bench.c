@@ -61,8 +61,8 @@ static cvy_err check(const bench *b, cvy_summing way) {
     float expected = 0;
     for (int rank = 0; rank < b->comm->size; rank++) expected += value_at(rank, i);
     if (sums[i] != expected)
-      return cvy_error(CVY_E_RUN, "%s: sum %lld of %lld is %g instead of %g", cvy_summing_words[way],
-                       (long long)i, (long long)b->count, (double)sums[i], (double)expected);
+      return cvy_error(CVY_E_RUN, "%s: sum %" PRId64 " of %" PRId64 " is %g instead of %g",
+                       cvy_summing_words[way], i, b->count, (double)sums[i], (double)expected);
   }
   return CVY_OK;
 }

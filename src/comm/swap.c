@@ -1,3 +1,4 @@
+/* Swaps between all ranks, by non-blocking messages. */
 #include "comm/swap.h"
 
 #include <string.h>

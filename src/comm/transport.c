@@ -167,8 +167,8 @@ static bool read_variable(int index, char *out, size_t bytes) {
   else if (type == MPI_CHAR)
     snprintf(out, bytes, "%s", value.text);
   else if (type == MPI_INT || type == MPI_UNSIGNED)
-    snprintf(out, bytes, "%lld",
-             type == MPI_INT ? (long long)value.number : (long long)value.unsigned_number);
+    snprintf(out, bytes, "%" PRId64,
+             type == MPI_INT ? (int64_t)value.number : (int64_t)value.unsigned_number);
   else
     known = false;
   MPI_T_cvar_handle_free(&handle);

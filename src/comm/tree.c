@@ -18,8 +18,8 @@ static cvy_err create_from_list(cvy_tree *out, int64_t leaves, const int64_t *ra
   if (count > CVY_COUNT(out->radix)) return cvy_error(CVY_E_INPUT, "the tree has more than 64 levels");
   for (int64_t i = 0; i < count; i++) {
     if (radices[i] < 2)
-      return cvy_error(CVY_E_INPUT, "a radix of the tree is %lld; each must be at least 2",
-                       (long long)radices[i]);
+      return cvy_error(CVY_E_INPUT, "a radix of the tree is %" PRId64 "; each must be at least 2",
+                       radices[i]);
     if (radices[i] > leaves / product)
       product = leaves; /* keeps the product from overflowing; it is wrong anyway */
     product *= radices[i];
@@ -27,8 +27,8 @@ static cvy_err create_from_list(cvy_tree *out, int64_t leaves, const int64_t *ra
   }
   if (product != leaves)
     return cvy_error(CVY_E_INPUT,
-                     "the radices of the tree do not multiply to the %lld microbatches of a step",
-                     (long long)leaves);
+                     "the radices of the tree do not multiply to the %" PRId64 " microbatches of a step",
+                     leaves);
   out->level_count = (int)count;
   return CVY_OK;
 }
@@ -68,27 +68,28 @@ cvy_err cvy_tree_check_ranks(const cvy_tree *tree, int64_t ranks, int64_t microb
   char counts[512];
   cvy_text list = cvy_text_in(counts, sizeof counts);
   for (int level = tree->level_count; level >= 0; level--)
-    cvy_text_item(&list, ", ", "%lld", (long long)rank_count_above(tree, level));
+    cvy_text_item(&list, ", ", "%" PRId64, rank_count_above(tree, level));
   cvy_tree usual;
   const bool custom = cvy_tree_create(&usual, tree->leaves, NULL, 0) ||
                       memcmp(usual.radix, tree->radix, sizeof usual.radix) != 0;
   if (custom)
     return cvy_error(CVY_E_INPUT,
-                     "%lld ranks cannot share the %lld microbatches of a step along the recipe's own 'tree', "
+                     "%" PRId64 " ranks cannot share the %" PRId64
+                     " microbatches of a step along the recipe's own 'tree', "
                      "which runs on "
                      "%s ranks: these are the products of its first radices",
-                     (long long)ranks, (long long)tree->leaves, counts);
+                     ranks, tree->leaves, counts);
   int64_t smaller = tree->leaves, larger = tree->leaves;
   while (smaller >= 1 && !default_tree_allows(smaller, ranks)) smaller--;
   while (!default_tree_allows(larger, ranks)) larger++;
   char nearest[160];
-  snprintf(nearest, sizeof nearest, smaller >= 1 ? "%2$lld or %1$lld" : "%1$lld",
-           (long long)(larger * microbatch), (long long)(smaller * microbatch));
-  return cvy_error(
-      CVY_E_INPUT,
-      "%lld ranks cannot share the %lld microbatches of a step: this recipe runs on %s ranks; batches of %s "
-      "images (microbatch %lld) are the nearest that %lld ranks can share",
-      (long long)ranks, (long long)tree->leaves, counts, nearest, (long long)microbatch, (long long)ranks);
+  snprintf(nearest, sizeof nearest, smaller >= 1 ? "%2$" PRId64 " or %1$" PRId64 : "%1$" PRId64,
+           larger * microbatch, smaller * microbatch);
+  return cvy_error(CVY_E_INPUT,
+                   "%" PRId64 " ranks cannot share the %" PRId64
+                   " microbatches of a step: this recipe runs on %s ranks; batches of %s "
+                   "images (microbatch %" PRId64 ") are the nearest that %" PRId64 " ranks can share",
+                   ranks, tree->leaves, counts, nearest, microbatch, ranks);
 }
 
 /* ---- the sum over a rank's own leaves ---- */

@@ -172,8 +172,8 @@ cvy_err cvy_dataset_error_in(cvy_err err, const cvy_dataset *dataset, int64_t in
   cvy_error_save(&failed, err); /* asking for the name may fail too */
   cvy_pool *pool = cvy_pool_create();
   const char *name = cvy_dataset_name(pool, dataset, index);
-  err = cvy_error(err, "%s: record %lld%s%s%s: %s", file->path, (long long)(index - file->first),
-                  name ? " (" : "", name ? name : "", name ? ")" : "", failed.message);
+  err = cvy_error(err, "%s: record %" PRId64 "%s%s%s: %s", file->path, index - file->first, name ? " (" : "",
+                  name ? name : "", name ? ")" : "", failed.message);
   cvy_pool_destroy(pool);
   return err;
 }

@@ -23,8 +23,7 @@ typedef struct search {
 } search;
 
 static char *file_name(cvy_pool *pool, const char *prefix, shard_name name) {
-  return cvy_pool_format(pool, "%s-%05lld-of-%05lld.h5", prefix, (long long)name.shard,
-                         (long long)name.shards);
+  return cvy_pool_format(pool, "%s-%05" PRId64 "-of-%05" PRId64 ".h5", prefix, name.shard, name.shards);
 }
 
 /* Only names exactly as the writer makes them. */
@@ -77,14 +76,13 @@ static cvy_err check_set(search *s) {
                      s->folder, file_name(s->pool, s->prefix, first), file_name(s->pool, s->prefix, last));
   for (int64_t i = 0; i < first.shards; i++) {
     if (i < s->count && s->found[i].shard == i) continue;
-    return cvy_error(CVY_E_INPUT, "%s%s is missing (%lld of %lld shards are there)", s->folder,
-                     file_name(s->pool, s->prefix, (shard_name){i, first.shards}), (long long)s->count,
-                     (long long)first.shards);
+    return cvy_error(CVY_E_INPUT, "%s%s is missing (%" PRId64 " of %" PRId64 " shards are there)", s->folder,
+                     file_name(s->pool, s->prefix, (shard_name){i, first.shards}), s->count, first.shards);
   }
   return s->count == first.shards
              ? CVY_OK
-             : cvy_error(CVY_E_INPUT, "%s%s: there is no such shard in a set of %lld", s->folder,
-                         file_name(s->pool, s->prefix, last), (long long)first.shards);
+             : cvy_error(CVY_E_INPUT, "%s%s: there is no such shard in a set of %" PRId64, s->folder,
+                         file_name(s->pool, s->prefix, last), first.shards);
 }
 
 static void set_paths(cvy_dataset *dataset, int64_t count) {

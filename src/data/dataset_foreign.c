@@ -75,11 +75,12 @@ static cvy_err set_shape(cvy_dataset *dataset, cvy_dataset_file *file, cvy_h5 *h
   if (file->count < 1 || info->h < 1 || info->w < 1)
     return cvy_error(CVY_E_INPUT, "%s: dataset '%s' holds no images", file->path, file->name);
   if (__builtin_mul_overflow(info->h, info->w, &samples) || samples > INT32_MAX)
-    return cvy_error(CVY_E_INPUT, "%s: images of %lldx%lld are too large", file->path, (long long)info->h,
-                     (long long)info->w);
+    return cvy_error(CVY_E_INPUT, "%s: images of %" PRId64 "x%" PRId64 " are too large", file->path, info->h,
+                     info->w);
   if (dataset->channels_first)
-    cvy_log("%s: '%s' is read as [count %lld][channels %lld][height %lld][width %lld]", file->path,
-            file->name, (long long)file->count, (long long)c, (long long)info->h, (long long)info->w);
+    cvy_log("%s: '%s' is read as [count %" PRId64 "][channels %" PRId64 "][height %" PRId64 "][width %" PRId64
+            "]",
+            file->path, file->name, file->count, c, info->h, info->w);
   dataset->record_bytes = (size_t)(samples * c) * (dataset->is_float ? sizeof(float) : 1);
   return CVY_OK;
 }
@@ -129,8 +130,8 @@ static cvy_err scan_block(statistics *s, const cvy_dataset *dataset, cvy_h5 *h5,
   cvy_hasher_add(hasher, block, sizeof *block * (size_t)(samples * count));
   for (int64_t i = 0; i < count; i++)
     if (!add_record(s, dataset, block + i * samples, first + i == 0))
-      return cvy_error(CVY_E_INPUT, "%s: record %lld: a sample is not a finite number", file->path,
-                       (long long)(first + i));
+      return cvy_error(CVY_E_INPUT, "%s: record %" PRId64 ": a sample is not a finite number", file->path,
+                       first + i);
   return CVY_OK;
 }
 
@@ -174,10 +175,10 @@ static cvy_err read_label_block(cvy_dataset_file *file, cvy_h5 *h5, const char *
     const int32_t label = file->labels[first + i] = label_of(block + i * width, width);
     if (label >= 0) continue;
     if (width > 1)
-      return cvy_error(CVY_E_INPUT, "%s: record %lld: its row in '%s' is not one-hot", file->path,
-                       (long long)(first + i), name);
-    return cvy_error(CVY_E_INPUT, "%s: record %lld: label %g; expected a whole number from 0 to %d",
-                     file->path, (long long)(first + i), block[i], MAX_CLASSES - 1);
+      return cvy_error(CVY_E_INPUT, "%s: record %" PRId64 ": its row in '%s' is not one-hot", file->path,
+                       first + i, name);
+    return cvy_error(CVY_E_INPUT, "%s: record %" PRId64 ": label %g; expected a whole number from 0 to %d",
+                     file->path, first + i, block[i], MAX_CLASSES - 1);
   }
   return CVY_OK;
 }
@@ -191,8 +192,8 @@ static cvy_err label_width(int64_t *out, const cvy_dataset_file *file, cvy_h5 *h
     return cvy_error(CVY_E_INPUT, "%s: dataset '%s' is not [count], [count][1] or one-hot [count][classes]",
                      file->path, name);
   if (d[0] != file->count)
-    return cvy_error(CVY_E_INPUT, "%s: %lld images in '%s' but %lld labels in '%s'", file->path,
-                     (long long)file->count, file->name, (long long)d[0], name);
+    return cvy_error(CVY_E_INPUT, "%s: %" PRId64 " images in '%s' but %" PRId64 " labels in '%s'", file->path,
+                     file->count, file->name, d[0], name);
   return CVY_OK;
 }
 
@@ -219,7 +220,7 @@ static cvy_err read_labels(cvy_dataset *dataset, cvy_h5 *h5, const char *name) {
 static void number_the_classes(cvy_dataset *dataset) {
   const int64_t count = dataset->info.class_count;
   const char **names = cvy_pool_new(dataset->pool, sizeof *names * (size_t)count);
-  for (int64_t k = 0; k < count; k++) names[k] = cvy_pool_format(dataset->pool, "%lld", (long long)k);
+  for (int64_t k = 0; k < count; k++) names[k] = cvy_pool_format(dataset->pool, "%" PRId64, k);
   dataset->info.class_names = names;
 }
 

@@ -23,8 +23,8 @@ static cvy_err check_format(cvy_h5 *h5, cvy_pool *pool) {
     return cvy_error(CVY_E_INPUT, "%s: a %s; expected a shard of images", cvy_h5_path(h5), format);
   CVY_TRY(cvy_h5_read_attr_i64(h5, "", "version", &version));
   if (version < 1 || version > CVY_SHARD_VERSION)
-    return cvy_error(CVY_E_INPUT, "%s: shard format %lld; this Convoy reads 1 to %d%s", cvy_h5_path(h5),
-                     (long long)version, CVY_SHARD_VERSION,
+    return cvy_error(CVY_E_INPUT, "%s: shard format %" PRId64 "; this Convoy reads 1 to %d%s",
+                     cvy_h5_path(h5), version, CVY_SHARD_VERSION,
                      version > CVY_SHARD_VERSION ? " (the file was made by a newer Convoy)" : "");
   return CVY_OK;
 }
@@ -37,18 +37,19 @@ static cvy_err check_place(const cvy_dataset *dataset, int64_t index, cvy_h5 *h5
   CVY_TRY(cvy_h5_read_attr_i64(h5, "", "first_record", &first));
   if (!dataset->is_set) {
     if (shards > 1)
-      cvy_log("%s: shard %lld of %lld; only its own images are used", cvy_h5_path(h5), (long long)shard,
-              (long long)shards);
+      cvy_log("%s: shard %" PRId64 " of %" PRId64 "; only its own images are used", cvy_h5_path(h5), shard,
+              shards);
     return CVY_OK;
   }
   if (shard != index || shards != dataset->info.shard_count)
-    return cvy_error(CVY_E_INPUT, "%s: holds shard %lld of %lld; its name says %lld of %lld", cvy_h5_path(h5),
-                     (long long)shard, (long long)shards, (long long)index,
-                     (long long)dataset->info.shard_count);
+    return cvy_error(CVY_E_INPUT,
+                     "%s: holds shard %" PRId64 " of %" PRId64 "; its name says %" PRId64 " of %" PRId64,
+                     cvy_h5_path(h5), shard, shards, index, dataset->info.shard_count);
   if (first != dataset->info.count)
     return cvy_error(CVY_E_INPUT,
-                     "%s: begins with record %lld of its split, but the shards before it hold %lld",
-                     cvy_h5_path(h5), (long long)first, (long long)dataset->info.count);
+                     "%s: begins with record %" PRId64
+                     " of its split, but the shards before it hold %" PRId64,
+                     cvy_h5_path(h5), first, dataset->info.count);
   return CVY_OK;
 }
 
@@ -56,8 +57,8 @@ static cvy_err read_statistics(float out[CVY_MAX_CHANNELS], cvy_h5 *h5, const ch
   CVY_TRY(cvy_checked_read_list(out, h5, name, CVY_H5_F32, channels));
   for (int64_t k = 0; k < channels; k++)
     if (!isfinite(out[k]))
-      return cvy_error(CVY_E_INPUT, "%s: dataset '%s': not a number for channel %lld", cvy_h5_path(h5), name,
-                       (long long)k);
+      return cvy_error(CVY_E_INPUT, "%s: dataset '%s': not a number for channel %" PRId64, cvy_h5_path(h5),
+                       name, k);
   return CVY_OK;
 }
 
@@ -72,8 +73,8 @@ static cvy_err read_colour(cvy_shard_statistics *out, cvy_h5 *h5, int64_t c) {
   CVY_TRY(read_statistics(out->colour_values, h5, "colour_eigenvalues", c));
   CVY_TRY(cvy_h5_shape(h5, name, dims, &dim_count));
   if (dim_count != 2 || dims[0] != c || dims[1] != c)
-    return cvy_error(CVY_E_INPUT, "%s: dataset '%s' must be %lldx%lld numbers", cvy_h5_path(h5), name,
-                     (long long)c, (long long)c);
+    return cvy_error(CVY_E_INPUT, "%s: dataset '%s' must be %" PRId64 "x%" PRId64 " numbers", cvy_h5_path(h5),
+                     name, c, c);
   CVY_TRY(cvy_checked_read(rows, h5, name, CVY_H5_F32, c * c));
   for (int64_t i = 0; i < c * c; i++) {
     if (!isfinite(rows[i]))
@@ -97,8 +98,9 @@ static cvy_err read_image_shape(header *out, cvy_h5 *h5) {
     out->w = dims[2];
   }
   if (raw && (dims[1] < 1 || dims[2] < 1 || dims[3] != out->c))
-    return cvy_error(CVY_E_INPUT, "%s: images of %lldx%lldx%lld; expected %lld channels", cvy_h5_path(h5),
-                     (long long)dims[1], (long long)dims[2], (long long)dims[3], (long long)out->c);
+    return cvy_error(CVY_E_INPUT,
+                     "%s: images of %" PRId64 "x%" PRId64 "x%" PRId64 "; expected %" PRId64 " channels",
+                     cvy_h5_path(h5), dims[1], dims[2], dims[3], out->c);
   return CVY_OK;
 }
 
@@ -110,7 +112,7 @@ static cvy_err read_header(header *out, cvy_h5 *h5, cvy_pool *pool) {
     return cvy_error(CVY_E_INPUT, "%s: encoding '%s'; expected raw or encoded", cvy_h5_path(h5), encoding);
   CVY_TRY(cvy_h5_read_attr_i64(h5, "", "channels", &out->c));
   if (out->c < 1 || out->c > CVY_MAX_CHANNELS)
-    return cvy_error(CVY_E_INPUT, "%s: %lld channels; expected 1 to %d", cvy_h5_path(h5), (long long)out->c,
+    return cvy_error(CVY_E_INPUT, "%s: %" PRId64 " channels; expected 1 to %d", cvy_h5_path(h5), out->c,
                      CVY_MAX_CHANNELS);
   CVY_TRY(read_image_shape(out, h5));
   CVY_TRY(cvy_checked_read_texts(&out->class_names, &out->class_count, h5, "class_names", pool));
@@ -142,15 +144,16 @@ static cvy_err check_agreement(const cvy_dataset *dataset, const header *head, c
     return cvy_error(CVY_E_INPUT, "%s: %s images, but those of %s are not", here,
                      head->encoding == CVY_RAW ? "raw" : "encoded", first);
   if (head->h != info->h || head->w != info->w || head->c != info->c)
-    return cvy_error(CVY_E_INPUT, "%s: images of %lldx%lldx%lld, but those of %s are %lldx%lldx%lld", here,
-                     (long long)head->h, (long long)head->w, (long long)head->c, first, (long long)info->h,
-                     (long long)info->w, (long long)info->c);
+    return cvy_error(CVY_E_INPUT,
+                     "%s: images of %" PRId64 "x%" PRId64 "x%" PRId64 ", but those of %s are %" PRId64
+                     "x%" PRId64 "x%" PRId64,
+                     here, head->h, head->w, head->c, first, info->h, info->w, info->c);
   if (head->class_count != info->class_count)
-    return cvy_error(CVY_E_INPUT, "%s: %lld classes, but %s has %lld", here, (long long)head->class_count,
-                     first, (long long)info->class_count);
+    return cvy_error(CVY_E_INPUT, "%s: %" PRId64 " classes, but %s has %" PRId64, here, head->class_count,
+                     first, info->class_count);
   for (int64_t k = 0; k < info->class_count; k++)
     if (strcmp(head->class_names[k], info->class_names[k]) != 0)
-      return cvy_error(CVY_E_INPUT, "%s: class %lld is '%s', but in %s it is '%s'", here, (long long)k,
+      return cvy_error(CVY_E_INPUT, "%s: class %" PRId64 " is '%s', but in %s it is '%s'", here, k,
                        head->class_names[k], first, info->class_names[k]);
   const cvy_shard_statistics *statistics = &head->statistics;
   if (memcmp(statistics->mean, info->mean, sizeof info->mean) != 0 ||
@@ -166,8 +169,8 @@ static cvy_err check_agreement(const cvy_dataset *dataset, const header *head, c
 static cvy_err check_labels(const cvy_dataset_file *file, int64_t class_count) {
   for (int64_t i = 0; i < file->count; i++)
     if (file->labels[i] < 0 || file->labels[i] >= class_count)
-      return cvy_error(CVY_E_INPUT, "%s: record %lld: label %d; expected 0 to %lld", file->path, (long long)i,
-                       file->labels[i], (long long)class_count - 1);
+      return cvy_error(CVY_E_INPUT, "%s: record %" PRId64 ": label %d; expected 0 to %" PRId64, file->path, i,
+                       file->labels[i], class_count - 1);
   return CVY_OK;
 }
 
@@ -180,8 +183,9 @@ static cvy_err check_offsets(cvy_dataset *dataset, const cvy_dataset_file *file,
     if (sound && at[i + 1] - at[i] > dataset->record_bytes) dataset->record_bytes = at[i + 1] - at[i];
   }
   return sound ? CVY_OK
-               : cvy_error(CVY_E_INPUT, "%s: dataset 'offsets' does not divide the %lld bytes in 'bytes'",
-                           file->path, (long long)total);
+               : cvy_error(CVY_E_INPUT,
+                           "%s: dataset 'offsets' does not divide the %" PRId64 " bytes in 'bytes'",
+                           file->path, total);
 }
 
 static cvy_err read_records(cvy_dataset *dataset, cvy_dataset_file *file, cvy_h5 *h5) {
@@ -196,8 +200,8 @@ static cvy_err read_records(cvy_dataset *dataset, cvy_dataset_file *file, cvy_h5
     return cvy_error(CVY_E_INPUT, "%s: dataset 'labels' must be a list, not empty", file->path);
   file->count = dims[0];
   if (raw && bytes[0] != file->count)
-    return cvy_error(CVY_E_INPUT, "%s: %lld images but %lld labels", file->path, (long long)bytes[0],
-                     (long long)file->count);
+    return cvy_error(CVY_E_INPUT, "%s: %" PRId64 " images but %" PRId64 " labels", file->path, bytes[0],
+                     file->count);
   CVY_TRY(cvy_checked_load_list((void **)&file->labels, h5, "labels", CVY_H5_I32, file->count));
   CVY_TRY(cvy_checked_load_list((void **)&file->checksums, h5, "checksums", CVY_H5_U32, file->count));
   CVY_TRY(check_labels(file, dataset->info.class_count));

@@ -87,11 +87,11 @@ static cvy_microbatch microbatch_of(const cvy_loader *l, int64_t n) {
 static cvy_err check_size(const cvy_loader *l, const cvy_picture *picture, int64_t index) {
   const cvy_loader_config *config = &l->config;
   if (picture->h == config->h && picture->w == config->w && picture->c == config->c) return CVY_OK;
-  return cvy_dataset_error_in(
-      cvy_error(CVY_E_INPUT, "an image that ends as %lldx%lldx%lld; the network takes %lldx%lldx%lld",
-                (long long)picture->h, (long long)picture->w, (long long)picture->c, (long long)config->h,
-                (long long)config->w, (long long)config->c),
-      config->dataset, index);
+  return cvy_dataset_error_in(cvy_error(CVY_E_INPUT,
+                                        "an image that ends as %" PRId64 "x%" PRId64 "x%" PRId64
+                                        "; the network takes %" PRId64 "x%" PRId64 "x%" PRId64,
+                                        picture->h, picture->w, picture->c, config->h, config->w, config->c),
+                              config->dataset, index);
 }
 
 static double drawn_s(const cvy_canvas *canvas) {
@@ -139,8 +139,8 @@ static cvy_err make_image(float *image, int32_t *label, int64_t *skipped, worker
     const cvy_err err = make_sample(image, label, w, sample, view);
     if (err != CVY_E_INPUT || !config->skips_bad) return err;
     if (*skipped == MOST_SKIPPED || *skipped + 1 == count)
-      return cvy_error(err, "%s (and so it is with the %lld records before: too many to leave out)",
-                       cvy_err_message(), (long long)*skipped);
+      return cvy_error(err, "%s (and so it is with the %" PRId64 " records before: too many to leave out)",
+                       cvy_err_message(), *skipped);
     cvy_warn("%s; the next record takes its place", cvy_err_message());
     sample.index = (sample.index + 1) % count;
   }
@@ -277,12 +277,12 @@ static void *run(void *context) {
 static cvy_err check_channels(const cvy_loader_config *config, const cvy_dataset_info *info) {
   const bool raw = cvy_dataset_encoding(config->dataset) == CVY_RAW;
   if (raw && info->c != config->c)
-    return cvy_error(CVY_E_INPUT, "%s: images of %lld channels; the network takes %lld",
-                     cvy_dataset_source(config->dataset)->name, (long long)info->c, (long long)config->c);
+    return cvy_error(CVY_E_INPUT, "%s: images of %" PRId64 " channels; the network takes %" PRId64,
+                     cvy_dataset_source(config->dataset)->name, info->c, config->c);
   if (!raw && config->c != 1 && config->c != 3)
     return cvy_error(CVY_E_INPUT,
-                     "%s: JPEG and PNG images can be decoded to 1 or 3 channels; the network takes %lld",
-                     cvy_dataset_source(config->dataset)->name, (long long)config->c);
+                     "%s: JPEG and PNG images can be decoded to 1 or 3 channels; the network takes %" PRId64,
+                     cvy_dataset_source(config->dataset)->name, config->c);
   return CVY_OK;
 }
 
@@ -297,8 +297,9 @@ static cvy_err check_config(const cvy_loader_config *config) {
   CVY_TRY(check_channels(config, info));
   for (int64_t k = 0; k < config->c; k++)
     if (!isfinite(config->mean[k]) || !isfinite(config->deviation[k]) || !(config->deviation[k] > 0))
-      return cvy_error(CVY_E_INPUT, "channel %lld: mean %g, deviation %g; expected a deviation above 0",
-                       (long long)k, (double)config->mean[k], (double)config->deviation[k]);
+      return cvy_error(CVY_E_INPUT,
+                       "channel %" PRId64 ": mean %g, deviation %g; expected a deviation above 0", k,
+                       (double)config->mean[k], (double)config->deviation[k]);
   int64_t h = info->h, w = info->w;
   if (config->augment) CVY_TRY(cvy_augment_size(&h, &w, config->augment, h, w));
   if (config->training)
@@ -306,9 +307,9 @@ static cvy_err check_config(const cvy_loader_config *config) {
         cvy_augment_check_training(config->augment, config->microbatch, cvy_dataset_source(config->dataset)));
   if (h && (h != config->h || w != config->w))
     return cvy_error(CVY_E_INPUT,
-                     "%s: images that end as %lldx%lld; the network takes %lldx%lld (height x width)",
-                     cvy_dataset_source(config->dataset)->name, (long long)h, (long long)w,
-                     (long long)config->h, (long long)config->w);
+                     "%s: images that end as %" PRId64 "x%" PRId64 "; the network takes %" PRId64 "x%" PRId64
+                     " (height x width)",
+                     cvy_dataset_source(config->dataset)->name, h, w, config->h, config->w);
   return CVY_OK;
 }
 

@@ -27,8 +27,7 @@ struct cvy_shard {
 };
 
 char *cvy_shard_path(cvy_pool *pool, const char *dir, const char *split, int64_t shard, int64_t shard_count) {
-  return cvy_pool_format(pool, "%s/%s-%05lld-of-%05lld.h5", dir, split, (long long)shard,
-                         (long long)shard_count);
+  return cvy_pool_format(pool, "%s/%s-%05" PRId64 "-of-%05" PRId64 ".h5", dir, split, shard, shard_count);
 }
 
 static cvy_err write_head(cvy_shard *s) {
@@ -88,7 +87,7 @@ cvy_err cvy_shard_add(cvy_shard *s, const void *bytes, size_t byte_count, int32_
   CVY_CHECK(row < config->most && (row == 0 || s->named == (name != NULL)));
   CVY_CHECK(config->encoding == CVY_ENCODED || byte_count == (size_t)(config->h * config->w * config->c));
   if (label < 0 || label >= config->class_count)
-    return cvy_error(CVY_E_INPUT, "label %d; expected 0 to %lld", label, (long long)config->class_count - 1);
+    return cvy_error(CVY_E_INPUT, "label %d; expected 0 to %" PRId64, label, config->class_count - 1);
   if (fwrite(bytes, 1, byte_count, s->spool) != byte_count) return spool_failed(s);
   s->named = name != NULL;
   s->names[row] = name ? cvy_pool_format(s->pool, "%s", name) : NULL;

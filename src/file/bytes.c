@@ -67,8 +67,8 @@ cvy_err cvy_read_at(void *out, int fd, int64_t offset, size_t count, const char 
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return cvy_error(CVY_E_SYSTEM, "%s: cannot read: %s", path, strerror(errno));
     if (got == 0)
-      return cvy_error(CVY_E_INPUT, "%s: truncated: %zu bytes wanted at byte %ld, it ends after %zu", path,
-                       count, offset, done);
+      return cvy_error(CVY_E_INPUT, "%s: truncated: %zu bytes wanted at byte %" PRId64 ", it ends after %zu",
+                       path, count, offset, done);
     done += (size_t)got;
   }
   return CVY_OK;

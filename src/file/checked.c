@@ -45,8 +45,9 @@ static cvy_err check(cvy_h5 *file, const char *name, uint32_t found) {
   CVY_TRY(cvy_h5_read_attr_i64(file, name, attribute, &expected));
   if (found == expected) return CVY_OK;
   return cvy_error(CVY_E_INPUT,
-                   "%s: dataset '%s': checksum %08llx does not match %08llx; the file is damaged",
-                   cvy_h5_path(file), name, (unsigned long long)found, (unsigned long long)expected);
+                   "%s: dataset '%s': checksum %08" PRIx64 " does not match %08" PRIx64
+                   "; the file is damaged",
+                   cvy_h5_path(file), name, (uint64_t)found, (uint64_t)expected);
 }
 
 cvy_err cvy_checked_read(void *out, cvy_h5 *file, const char *name, cvy_h5_type type, int64_t count) {
@@ -59,8 +60,8 @@ static cvy_err check_list(cvy_h5 *file, const char *name, int64_t count) {
   int dim_count;
   CVY_TRY(cvy_h5_shape(file, name, dims, &dim_count));
   if (dim_count == 1 && dims[0] == count) return CVY_OK;
-  return cvy_error(CVY_E_INPUT, "%s: dataset '%s' must be a list of %lld numbers%s", cvy_h5_path(file), name,
-                   (long long)count, dim_count == 1 ? "; its length differs" : "");
+  return cvy_error(CVY_E_INPUT, "%s: dataset '%s' must be a list of %" PRId64 " numbers%s", cvy_h5_path(file),
+                   name, count, dim_count == 1 ? "; its length differs" : "");
 }
 
 cvy_err cvy_checked_read_list(void *out, cvy_h5 *file, const char *name, cvy_h5_type type, int64_t count) {

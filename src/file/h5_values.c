@@ -130,8 +130,8 @@ static cvy_err read_all(cvy_h5_call *c, cvy_h5_type type, void *out, int64_t cou
   CVY_TRY(open_dataset(&dataset, c));
   CVY_TRY(get_extent(&e, c, dataset));
   if (e.count != count)
-    return cvy_error(CVY_E_INPUT, "%s: dataset '%s' has %lld elements; expected %lld", c->file->path, c->name,
-                     (long long)e.count, (long long)count);
+    return cvy_error(CVY_E_INPUT, "%s: dataset '%s' has %" PRId64 " elements; expected %" PRId64,
+                     c->file->path, c->name, e.count, count);
   H5_TRY(c, H5Dread(dataset, native_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, out) >= 0, "cannot read");
   return CVY_OK;
 }
@@ -193,8 +193,8 @@ static cvy_err select_rows(cvy_h5_call *c, hid_t dataset, int64_t first, int64_t
   extent e;
   CVY_TRY(get_extent(&e, c, dataset));
   if (e.dim_count == 0 || first < 0 || count < 0 || first > (int64_t)e.dims[0] - count)
-    return cvy_error(CVY_E_INPUT, "%s: dataset '%s' does not have %lld rows from row %lld on", c->file->path,
-                     c->name, (long long)count, (long long)first);
+    return cvy_error(CVY_E_INPUT, "%s: dataset '%s' does not have %" PRId64 " rows from row %" PRId64 " on",
+                     c->file->path, c->name, count, first);
   hsize_t start[CVY_H5_MAX_DIMS] = {(hsize_t)first};
   e.dims[0] = (hsize_t)count;
   *in_file = e.space;

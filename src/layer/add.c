@@ -11,11 +11,10 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
   for (int64_t k = 1; k < plan->input_count; k++) {
     const cvy_shape x = plan->x[k];
     if (x.h != first.h || x.w != first.w || x.c != first.c)
-      return cvy_error(
-          CVY_E_INPUT,
-          "its inputs must have one shape, but input 1 is %lldx%lldx%lld and input %lld is %lldx%lldx%lld",
-          (long long)first.h, (long long)first.w, (long long)first.c, (long long)(k + 1), (long long)x.h,
-          (long long)x.w, (long long)x.c);
+      return cvy_error(CVY_E_INPUT,
+                       "its inputs must have one shape, but input 1 is %" PRId64 "x%" PRId64 "x%" PRId64
+                       " and input %" PRId64 " is %" PRId64 "x%" PRId64 "x%" PRId64,
+                       first.h, first.w, first.c, k + 1, x.h, x.w, x.c);
   }
   plan->y = first;
   plan->in_place = true;

@@ -12,10 +12,10 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
   for (int64_t k = 1; k < plan->input_count; k++) {
     const cvy_shape x = plan->x[k];
     if (x.h != first.h || x.w != first.w)
-      return cvy_error(
-          CVY_E_INPUT,
-          "its inputs must have one height and width, but input 1 is %lldx%lld and input %lld is %lldx%lld",
-          (long long)first.h, (long long)first.w, (long long)(k + 1), (long long)x.h, (long long)x.w);
+      return cvy_error(CVY_E_INPUT,
+                       "its inputs must have one height and width, but input 1 is %" PRId64 "x%" PRId64
+                       " and input %" PRId64 " is %" PRId64 "x%" PRId64,
+                       first.h, first.w, k + 1, x.h, x.w);
     plan->y.c += x.c;
   }
   return cvy_layer_check_shape(plan->y, "the output");

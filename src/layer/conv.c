@@ -77,20 +77,21 @@ static cvy_err check_groups(int64_t groups, int64_t channels, int64_t filters) {
   while (!divides(below, channels, filters)) below--;
   while (above <= most && !divides(above, channels, filters)) above++;
   char also[32] = "";
-  if (above <= most) snprintf(also, sizeof also, " or %lld", (long long)above);
-  return cvy_error(
-      CVY_E_INPUT,
-      "the input's %lld channels and the %lld filters cannot both be cut into %lld equal groups, "
-      "but into %lld%s they can",
-      (long long)channels, (long long)filters, (long long)groups, (long long)below, also);
+  if (above <= most) snprintf(also, sizeof also, " or %" PRId64, above);
+  return cvy_error(CVY_E_INPUT,
+                   "the input's %" PRId64 " channels and the %" PRId64
+                   " filters cannot both be cut into %" PRId64 " equal groups, "
+                   "but into %" PRId64 "%s they can",
+                   channels, filters, groups, below, also);
 }
 
 static cvy_err check_work(const cvy_window *g, int64_t channels, int64_t filters, cvy_shape y) {
   const double patch = (double)g->r * (double)g->s * (double)channels;
   if (patch > INT_MAX || patch * (double)filters > 0x1p40)
     return cvy_error(CVY_E_INPUT,
-                     "%lld filters of %lldx%lldx%lld are too large: one filter may hold %d numbers",
-                     (long long)filters, (long long)g->r, (long long)g->s, (long long)channels, INT_MAX);
+                     "%" PRId64 " filters of %" PRId64 "x%" PRId64 "x%" PRId64
+                     " are too large: one filter may hold %d numbers",
+                     filters, g->r, g->s, channels, INT_MAX);
   const double multiply_adds = patch * (double)y.n * (double)y.h * (double)y.w * (double)y.c;
   if (multiply_adds > 0x1p62)
     return cvy_error(CVY_E_INPUT, "one forward pass would take %.3g multiplications", multiply_adds);
@@ -169,7 +170,7 @@ static void backward(const cvy_layer_call *call) {
 
 static void describe(char *out, size_t bytes, const void *config) {
   const conv *self = config;
-  if (self->groups > 1) snprintf(out, bytes, "%lld groups", (long long)self->groups);
+  if (self->groups > 1) snprintf(out, bytes, "%" PRId64 " groups", self->groups);
 }
 
 extern const cvy_layer_type cvy_layer_conv;

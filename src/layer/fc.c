@@ -57,8 +57,9 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
   CVY_TRY(cvy_layer_check_input(plan));
   const int64_t n = plan->x[0].n, features = cvy_shape_per_image(plan->x[0]);
   if (features > INT_MAX)
-    return cvy_error(CVY_E_INPUT, "an input of %lld numbers an image is too large for it; at most %d fit",
-                     (long long)features, INT_MAX);
+    return cvy_error(CVY_E_INPUT,
+                     "an input of %" PRId64 " numbers an image is too large for it; at most %d fit", features,
+                     INT_MAX);
   CVY_TRY(cvy_layer_check_shape((cvy_shape){features, 1, 1, self->outputs}, "the matrix of weights"));
   plan->y = (cvy_shape){n, 1, 1, self->outputs};
   CVY_TRY(cvy_layer_check_shape(plan->y, "the output"));

@@ -22,8 +22,9 @@ cvy_err cvy_loss_plan(cvy_layer_plan *plan) {
   if (x.h != 1 || x.w != 1)
     return cvy_error(CVY_E_INPUT,
                      "it takes one row of class scores for each image (1x1xclasses), but its input is "
-                     "%lldx%lldx%lld: end the network with fc or with average_pool: {kernel: global}",
-                     (long long)x.h, (long long)x.w, (long long)x.c);
+                     "%" PRId64 "x%" PRId64 "x%" PRId64
+                     ": end the network with fc or with average_pool: {kernel: global}",
+                     x.h, x.w, x.c);
   plan->y = x;
   plan->backward_reads_y = true;
   plan->class_count = x.c;
@@ -44,7 +45,7 @@ typedef struct job {
 } job;
 
 static void check_label(int32_t label, int32_t least, int64_t classes) {
-  CVY_CHECK(label >= least && label < classes, "label %d of %lld classes", label, (long long)classes);
+  CVY_CHECK(label >= least && label < classes, "label %d of %" PRId64 " classes", label, classes);
 }
 
 /* An image with no more than its own label goes the way of those that nobody mixes, to the same bits. */

@@ -49,8 +49,8 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
   CVY_TRY(cvy_layer_check_input(plan));
   if (self->size % 2 == 0)
     return cvy_error(CVY_E_INPUT,
-                     "'size' must be odd, so that the channel stands in the middle; %lld is even",
-                     (long long)self->size);
+                     "'size' must be odd, so that the channel stands in the middle; %" PRId64 " is even",
+                     self->size);
   self->kernel = (cvy_lrn){.size = self->size,
                            .k = (float)self->k,
                            .alpha_share = (float)(self->alpha / (double)self->size),
@@ -97,7 +97,7 @@ static void backward(const cvy_layer_call *call) {
 
 static void describe(char *out, size_t bytes, const void *config) {
   const lrn *self = config;
-  snprintf(out, bytes, "%lld channels", (long long)self->size);
+  snprintf(out, bytes, "%" PRId64 " channels", self->size);
 }
 
 extern const cvy_layer_type cvy_layer_lrn;

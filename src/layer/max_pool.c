@@ -14,8 +14,8 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
   const cvy_pooling *pooling = config;
   CVY_TRY(cvy_pooling_plan(plan, config));
   if (pooling->window.r * pooling->window.s > UINT16_MAX)
-    return cvy_error(CVY_E_INPUT, "a window of %lldx%lld is too large: it may hold %d pixels",
-                     (long long)pooling->window.r, (long long)pooling->window.s, UINT16_MAX);
+    return cvy_error(CVY_E_INPUT, "a window of %" PRId64 "x%" PRId64 " is too large: it may hold %d pixels",
+                     pooling->window.r, pooling->window.s, UINT16_MAX);
   plan->state_is_for_backward = true;
   if (plan->gives_dx)
     plan->state_bytes = image_bytes(plan, pooling) * (size_t)plan->y.n;

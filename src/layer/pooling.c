@@ -20,11 +20,11 @@ cvy_err cvy_pooling_plan(cvy_layer_plan *plan, void *config) {
   pooling->resolved = resolve(pooling, plan->x[0]);
   const int64_t *kernel = pooling->resolved.kernel, *padding = pooling->resolved.padding;
   if (padding[0] >= kernel[0] || padding[1] >= kernel[1])
-    return cvy_error(
-        CVY_E_INPUT,
-        "a padding of %lldx%lld leaves windows of %lldx%lld that hold nothing but padding: it must "
-        "be less than the kernel",
-        (long long)padding[0], (long long)padding[1], (long long)kernel[0], (long long)kernel[1]);
+    return cvy_error(CVY_E_INPUT,
+                     "a padding of %" PRId64 "x%" PRId64 " leaves windows of %" PRId64 "x%" PRId64
+                     " that hold nothing but padding: it must "
+                     "be less than the kernel",
+                     padding[0], padding[1], kernel[0], kernel[1]);
   CVY_TRY(cvy_sliding_place(&pooling->window, &pooling->resolved, plan->x[0]));
   plan->sliding = pooling->resolved;
   plan->y = (cvy_shape){plan->x[0].n, pooling->window.oh, pooling->window.ow, plan->x[0].c};

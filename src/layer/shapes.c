@@ -8,18 +8,20 @@ static const double most_elements = 0x1p40;
 
 cvy_err cvy_layer_check_shape(cvy_shape s, const char *what) {
   if (s.n < 1 || s.h < 1 || s.w < 1 || s.c < 1)
-    return cvy_error(CVY_E_INPUT, "%s would be empty: %lldx%lldx%lld for each of %lld images", what,
-                     (long long)s.h, (long long)s.w, (long long)s.c, (long long)s.n);
+    return cvy_error(CVY_E_INPUT,
+                     "%s would be empty: %" PRId64 "x%" PRId64 "x%" PRId64 " for each of %" PRId64 " images",
+                     what, s.h, s.w, s.c, s.n);
   const double count = (double)s.n * (double)s.h * (double)s.w * (double)s.c;
   if (count <= most_elements) return CVY_OK;
-  return cvy_error(
-      CVY_E_INPUT, "%s would hold %.3g numbers (%lldx%lldx%lld for each of %lld images); at most %.3g fit",
-      what, count, (long long)s.h, (long long)s.w, (long long)s.c, (long long)s.n, most_elements);
+  return cvy_error(CVY_E_INPUT,
+                   "%s would hold %.3g numbers (%" PRId64 "x%" PRId64 "x%" PRId64 " for each of %" PRId64
+                   " images); at most %.3g fit",
+                   what, count, s.h, s.w, s.c, s.n, most_elements);
 }
 
 cvy_err cvy_layer_check_input(const cvy_layer_plan *plan) {
   if (plan->input_count != 1)
-    return cvy_error(CVY_E_INPUT, "it takes one input, not %lld", (long long)plan->input_count);
+    return cvy_error(CVY_E_INPUT, "it takes one input, not %" PRId64, plan->input_count);
   return cvy_layer_check_shape(plan->x[0], "the input");
 }
 
@@ -46,12 +48,11 @@ static cvy_err place(axis *a, bool round_up) {
   a->before = a->after = a->padding == CVY_PADDING_VALID ? 0 : a->padding;
   const int64_t room = a->in + a->before + a->after - a->kernel;
   if (room < 0)
-    return cvy_error(
-        CVY_E_INPUT,
-        "the kernel's %s is %lld, but the input's is %lld with %lld of padding on each side: the "
-        "kernel may be at most %lld, or the padding must be at least %lld",
-        a->name, (long long)a->kernel, (long long)a->in, (long long)a->before, (long long)(a->kernel + room),
-        (long long)((a->kernel - a->in + 1) / 2));
+    return cvy_error(CVY_E_INPUT,
+                     "the kernel's %s is %" PRId64 ", but the input's is %" PRId64 " with %" PRId64
+                     " of padding on each side: the "
+                     "kernel may be at most %" PRId64 ", or the padding must be at least %" PRId64,
+                     a->name, a->kernel, a->in, a->before, a->kernel + room, (a->kernel - a->in + 1) / 2);
   a->out = (room + (round_up ? a->stride - 1 : 0)) / a->stride + 1;
   if (round_up && (a->out - 1) * a->stride >= a->in + a->before) a->out--;
   return CVY_OK;

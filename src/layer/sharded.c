@@ -95,11 +95,12 @@ cvy_err cvy_sharded_plan(cvy_layer_plan *plan) {
   const split s = sizes_of(plan);
   const int64_t leaves = s.peers->leaves;
   if (s.features < leaves)
-    return cvy_error(
-        CVY_E_INPUT,
-        "an input of %lld numbers an image cannot be split as 'parallel: sharded' does it, into one slice "
-        "for each of the %lld microbatches of a step; 'parallel: replicated' would be right",
-        (long long)s.features, (long long)leaves);
+    return cvy_error(CVY_E_INPUT,
+                     "an input of %" PRId64
+                     " numbers an image cannot be split as 'parallel: sharded' does it, into one slice "
+                     "for each of the %" PRId64
+                     " microbatches of a step; 'parallel: replicated' would be right",
+                     s.features, leaves);
   const int64_t exchanged = 2 * leaves * s.n * s.widest + (leaves + s.peers->count) * s.n * s.outputs;
   const int64_t kept = s.own * leaves * s.n * s.widest + leaves * s.n * s.outputs;
   plan->scratch_bytes = sizeof(float) * (size_t)exchanged;

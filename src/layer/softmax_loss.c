@@ -11,9 +11,9 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
   CVY_TRY(cvy_loss_plan(plan));
   if (plan->x[0].c < 2)
     return cvy_error(CVY_E_INPUT,
-                     "its input has %lld class; it takes at least 2 (sigmoid_loss takes one "
+                     "its input has %" PRId64 " class; it takes at least 2 (sigmoid_loss takes one "
                      "score for two classes)",
-                     (long long)plan->x[0].c);
+                     plan->x[0].c);
   return CVY_OK;
 }
 

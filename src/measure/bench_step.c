@@ -1,3 +1,4 @@
+/* The step that the benches measure. */
 #include "measure/bench_step.h"
 
 #include "train/recipe.h"

@@ -54,21 +54,21 @@ static cvy_err expect_number(const cvy_yaml *from, const char *key, int64_t want
   double value;
   CVY_TRY(get_number(&value, from, key));
   if ((int64_t)value == wanted) return CVY_OK;
-  return cvy_yaml_error(from, "measured with %s %lld; --%s is %lld", key, (long long)value, option,
-                        (long long)wanted);
+  return cvy_yaml_error(from, "measured with %s %" PRId64 "; --%s is %" PRId64, key, (int64_t)value, option,
+                        wanted);
 }
 
 static cvy_err expect_layers(const cvy_yaml *layers, const cvy_net_info *net) {
   if (layers->kind == CVY_YAML_SEQUENCE && layers->count == net->layer_count) return CVY_OK;
-  return cvy_yaml_error(layers, "%lld layers; network '%s' has %lld", (long long)layers->count, net->name,
-                        (long long)net->layer_count);
+  return cvy_yaml_error(layers, "%" PRId64 " layers; network '%s' has %" PRId64, layers->count, net->name,
+                        net->layer_count);
 }
 
 static cvy_err read_layer(columns c, const cvy_yaml *at, const cvy_net_info *net, int64_t layer) {
   const cvy_yaml *name;
   CVY_TRY(get(&name, at, "name"));
   if (name->kind != CVY_YAML_SCALAR || strcmp(name->text, net->layers[layer].name) != 0)
-    return cvy_yaml_error(name, "layer %lld is %s; network '%s' has '%s' there", (long long)layer,
+    return cvy_yaml_error(name, "layer %" PRId64 " is %s; network '%s' has '%s' there", layer,
                           cvy_yaml_describe(name), net->name, net->layers[layer].name);
   CVY_TRY(get_number(&c.forward_s[layer], at, "forward_s"));
   return get_number(&c.backward_s[layer], at, "backward_s");

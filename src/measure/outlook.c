@@ -109,13 +109,14 @@ static cvy_err share_batch(cvy_outlook *out, const cvy_outlook_options *o) {
   const int64_t images = ranks * o->microbatch, batch = o->batch ? o->batch : images;
   cvy_tree tree;
   if (ranks > CVY_OUTLOOK_RANKS)
-    return cvy_error(CVY_E_USAGE, "%lld nodes of %lld ranks are %lld ranks; plans reach to %d",
-                     (long long)o->nodes, (long long)per_node, (long long)ranks, CVY_OUTLOOK_RANKS);
+    return cvy_error(CVY_E_USAGE,
+                     "%" PRId64 " nodes of %" PRId64 " ranks are %" PRId64 " ranks; plans reach to %d",
+                     o->nodes, per_node, ranks, CVY_OUTLOOK_RANKS);
   if (batch % images != 0)
     return cvy_error(CVY_E_USAGE,
-                     "batch %lld is not shared evenly by %lld ranks with microbatches of %lld; %lld would be",
-                     (long long)batch, (long long)ranks, (long long)o->microbatch,
-                     (long long)((batch / images + 1) * images));
+                     "batch %" PRId64 " is not shared evenly by %" PRId64
+                     " ranks with microbatches of %" PRId64 "; %" PRId64 " would be",
+                     batch, ranks, o->microbatch, (batch / images + 1) * images);
   out->ranks = ranks;
   out->microbatches = batch / images;
   CVY_TRY(cvy_tree_create(&tree, batch / o->microbatch, NULL, 0));

@@ -22,11 +22,11 @@ static cvy_err check_fits(const cvy_model_spec *spec, const cvy_net_info *net) {
   const cvy_dataset_info *data = spec->data;
   if (data->c != net->input.c)
     return cvy_error(CVY_E_INPUT,
-                     "%s: mean and deviation are those of %lld channels; network '%s' takes %lld", spec->path,
-                     (long long)data->c, net->name, (long long)net->input.c);
+                     "%s: mean and deviation are those of %" PRId64 " channels; network '%s' takes %" PRId64,
+                     spec->path, data->c, net->name, net->input.c);
   if (data->class_count > net->class_count)
-    return cvy_error(CVY_E_INPUT, "%s: names %lld classes; network '%s' tells apart %lld", spec->path,
-                     (long long)data->class_count, net->name, (long long)net->class_count);
+    return cvy_error(CVY_E_INPUT, "%s: names %" PRId64 " classes; network '%s' tells apart %" PRId64,
+                     spec->path, data->class_count, net->name, net->class_count);
   return CVY_OK;
 }
 
@@ -110,7 +110,7 @@ cvy_net *cvy_model_net(cvy_model *model) {
 }
 
 cvy_model_tensor cvy_model_tensor_at(const cvy_model *model, int64_t index) {
-  CVY_CHECK(index >= 0 && index < model->info.tensor_count, "no tensor %lld", (long long)index);
+  CVY_CHECK(index >= 0 && index < model->info.tensor_count, "no tensor %" PRId64, index);
   const cvy_net_param *p = &cvy_net_describe(model->net)->params[index];
   return (cvy_model_tensor){.name = p->name,
                             .dim_count = p->spec->dim_count,

@@ -36,8 +36,8 @@ static cvy_err check_format(cvy_h5 *file, cvy_pool *pool) {
     return cvy_error(CVY_E_INPUT, "%s: a %s file; expected " FORMAT, cvy_h5_path(file), format);
   CVY_TRY(cvy_h5_read_attr_i64(file, "", "version", &version));
   if (version != VERSION)
-    return cvy_error(CVY_E_INPUT, "%s: checkpoint version %lld; this convoy reads version %d",
-                     cvy_h5_path(file), (long long)version, VERSION);
+    return cvy_error(CVY_E_INPUT, "%s: checkpoint version %" PRId64 "; this convoy reads version %d",
+                     cvy_h5_path(file), version, VERSION);
   return CVY_OK;
 }
 

@@ -70,8 +70,8 @@ static cvy_err check_losses(const cvy_net *net) {
         last->name);
   for (const cvy_node *n = net->nodes; n < last; n++)
     if (n->type->is_loss && n->plan.class_count != last->plan.class_count)
-      return cvy_yaml_error(n->at, "layer '%s' tells apart %lld classes, but the last layer %lld", n->name,
-                            (long long)n->plan.class_count, (long long)last->plan.class_count);
+      return cvy_yaml_error(n->at, "layer '%s' tells apart %" PRId64 " classes, but the last layer %" PRId64,
+                            n->name, n->plan.class_count, last->plan.class_count);
   return CVY_OK;
 }
 
@@ -112,8 +112,8 @@ static cvy_err read_nodes(cvy_net *net, const cvy_yaml *root, int64_t microbatch
   CVY_TRY(cvy_options_read(&d, net->pool, options, &filled, root, "the network"));
   if (d.input.count != 3)
     return cvy_yaml_error(cvy_yaml_get(&filled, "input"),
-                          "'input' must be [height, width, channels], not %lld numbers",
-                          (long long)d.input.count);
+                          "'input' must be [height, width, channels], not %" PRId64 " numbers",
+                          d.input.count);
   for (const char *c = d.name; *c; c++)
     if ((unsigned char)*c < ' ' || *c == 0x7f)
       return cvy_yaml_error(cvy_yaml_get(&filled, "name"),
@@ -179,7 +179,7 @@ cvy_err cvy_net_resolve(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *root) {
   const int64_t sizes[3] = {net.input.h, net.input.w, net.input.c};
   for (int i = 0; i < 3; i++)
     cvy_yaml_add(pool, input, NULL,
-                 cvy_yaml_new_scalar(pool, root->file, cvy_pool_format(pool, "%lld", (long long)sizes[i])));
+                 cvy_yaml_new_scalar(pool, root->file, cvy_pool_format(pool, "%" PRId64, sizes[i])));
   cvy_yaml *layers = cvy_yaml_new_sequence(pool, root->file),
            *resolved = cvy_yaml_new_mapping(pool, root->file);
   for (int64_t i = 0; i < net.node_count; i++) {

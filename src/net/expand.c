@@ -280,8 +280,8 @@ static cvy_err choose_name(const char **out, expander *e, const scope *s, const 
   int64_t number = 1;
   for (const entry *known = s->newest; known; known = known->before)
     number += known->kind && strcmp(known->kind, kind) == 0;
-  *out = given ? given->text : cvy_pool_format(e->net->pool, "%s%lld", kind, (long long)number);
-  while (!given && find(s, *out)) *out = cvy_pool_format(e->net->pool, "%s%lld", kind, (long long)++number);
+  *out = given ? given->text : cvy_pool_format(e->net->pool, "%s%" PRId64, kind, number);
+  while (!given && find(s, *out)) *out = cvy_pool_format(e->net->pool, "%s%" PRId64, kind, ++number);
   return check_is_new(s, *out, given ? given : at);
 }
 
@@ -336,8 +336,7 @@ static cvy_err read_inputs(inputs *out, const scope *s, const cvy_yaml *given) {
   if (!given) return CVY_OK;
   if (given->kind != CVY_YAML_SEQUENCE) return read_input(&out->values[0], s, given);
   if (given->count < 1 || given->count > CVY_MAX_INPUTS)
-    return cvy_yaml_error(given, "a layer has 1 to %d inputs, not %lld", CVY_MAX_INPUTS,
-                          (long long)given->count);
+    return cvy_yaml_error(given, "a layer has 1 to %d inputs, not %" PRId64, CVY_MAX_INPUTS, given->count);
   out->count = given->count;
   for (int64_t k = 0; k < given->count; k++) CVY_TRY(read_input(&out->values[k], s, given->items[k]));
   return CVY_OK;
@@ -455,7 +454,7 @@ static cvy_err expand_block(int64_t *value, expander *e, const scope *outer, con
   block *b = &e->blocks[u->kind - e->type_count];
   const char *what = cvy_pool_format(e->net->pool, "block '%s'", b->at->text);
   if (in->count != 1)
-    return cvy_yaml_error(u->common.inputs, "a block has one input, not %lld", (long long)in->count);
+    return cvy_yaml_error(u->common.inputs, "a block has one input, not %" PRId64, in->count);
   CVY_TRY(fill_defaults(u->config, b->parameters, u->at, what));
   cvy_net_use *inner = cvy_pool_new(e->net->pool, sizeof *inner);
   *inner = (cvy_net_use){.within = outer->use, .block = b->at->text, .at = u->at};
@@ -499,7 +498,7 @@ static cvy_err expand_item(int64_t *value, expander *e, scope *s, const cvy_yaml
   CVY_TRY(read_inputs(&in, s, u.common.inputs));
   if (!u.repeats) CVY_TRY(place(value, e, s, &u, name, &in));
   for (int64_t i = 1; u.repeats && i <= u.common.repeat; i++) {
-    const char *copy = cvy_pool_format(e->net->pool, "%s.%lld", name, (long long)i);
+    const char *copy = cvy_pool_format(e->net->pool, "%s.%" PRId64, name, i);
     CVY_TRY(check_is_new(s, copy, u.at));
     CVY_TRY(place(value, e, s, &u, copy, &in));
     define(e, s, copy, NULL, *value, u.at->line);

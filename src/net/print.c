@@ -11,17 +11,17 @@ enum { CELL = 4096 }; /* the note may hold CVY_MAX_INPUTS long names */
 
 static void shape_text(char *out, cvy_shape s) {
   if (s.h == 1 && s.w == 1)
-    snprintf(out, CELL, "%lld", (long long)s.c);
+    snprintf(out, CELL, "%" PRId64, s.c);
   else
-    snprintf(out, CELL, "%lldx%lldx%lld", (long long)s.h, (long long)s.w, (long long)s.c);
+    snprintf(out, CELL, "%" PRId64 "x%" PRId64 "x%" PRId64, s.h, s.w, s.c);
 }
 
 /* "3x1"; in short "3" for "3x3" */
 static void pair_text(char *out, const int64_t pair[2], bool in_short) {
   if (in_short && pair[0] == pair[1])
-    snprintf(out, CELL, "%lld", (long long)pair[0]);
+    snprintf(out, CELL, "%" PRId64, pair[0]);
   else
-    snprintf(out, CELL, "%lldx%lld", (long long)pair[0], (long long)pair[1]);
+    snprintf(out, CELL, "%" PRId64 "x%" PRId64, pair[0], pair[1]);
 }
 
 static void padding_text(char *out, const int64_t padding[2]) {
@@ -35,7 +35,7 @@ static void padding_text(char *out, const int64_t padding[2]) {
 /* 1234567 -> "1,234,567" */
 static void grouped(char *out, int64_t value) {
   char digits[32];
-  const int length = snprintf(digits, sizeof digits, "%lld", (long long)value);
+  const int length = snprintf(digits, sizeof digits, "%" PRId64, value);
   for (int i = 0; i < length; i++) {
     if (i > 0 && (length - i) % 3 == 0) *out++ = ',';
     *out++ = digits[i];
@@ -169,7 +169,7 @@ static void print_totals(FILE *out, const cvy_net *net) {
   if (info->average_count) fprintf(out, "running averages: %s, which are not learnt by gradient\n", averages);
   fprintf(out, "activations forward: %s values, %s an image (layers in place share theirs)\n", values,
           in_bytes((double)sizeof(float) * (double)values_of_layers(info)).text);
-  fprintf(out, "memory for microbatches of %lld\n", (long long)info->input.n);
+  fprintf(out, "memory for microbatches of %" PRId64 "\n", info->input.n);
   fprintf(out, "  evaluation: parameters %s, activations %s (%s an image)\n", in_bytes(arena).text,
           in_bytes(forward).text, in_bytes(forward / images).text);
   fprintf(out,

@@ -53,8 +53,9 @@ void cvy_image_free(cvy_image *image) {
 
 static cvy_err check_size(uint64_t w, uint64_t h) {
   if (w == 0 || h == 0 || w > MAX_PIXELS / h)
-    return cvy_error(CVY_E_INPUT, "%llu x %llu pixels; expected at least one and at most %d million",
-                     (unsigned long long)w, (unsigned long long)h, MAX_PIXELS / 1000000);
+    return cvy_error(CVY_E_INPUT,
+                     "%" PRIu64 " x %" PRIu64 " pixels; expected at least one and at most %d million", w, h,
+                     MAX_PIXELS / 1000000);
   return CVY_OK;
 }
 

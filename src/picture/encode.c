@@ -54,8 +54,9 @@ static cvy_err guarded(encoding *e, const cvy_image *image, int64_t quality) {
 cvy_err cvy_image_encode(void **bytes, size_t *byte_count, const cvy_image *image, int64_t quality) {
   CVY_CHECK((image->c == 1 || image->c == 3) && quality >= 1 && quality <= 100);
   if (image->h > JPEG_MAX_DIMENSION || image->w > JPEG_MAX_DIMENSION)
-    return cvy_error(CVY_E_INPUT, "%lldx%lld pixels (height x width); a JPEG file has at most %ld a side",
-                     (long long)image->h, (long long)image->w, JPEG_MAX_DIMENSION);
+    return cvy_error(CVY_E_INPUT,
+                     "%" PRId64 "x%" PRId64 " pixels (height x width); a JPEG file has at most %ld a side",
+                     image->h, image->w, JPEG_MAX_DIMENSION);
   encoding e;
   memset(&e, 0, sizeof e);
   e.info.err = jpeg_std_error(&e.errors);

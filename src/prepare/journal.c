@@ -48,11 +48,11 @@ enum { SUM_WORDS = sizeof(cvy_pixel_sums) / sizeof(uint64_t) };
 void cvy_journal_print(FILE *out, const cvy_prepare_entry *entry, const cvy_rejects *rejects) {
   uint64_t words[SUM_WORDS];
   memcpy(words, &entry->sums, sizeof words);
-  fprintf(out, JOURNAL "\n%lld %lld\n", (long long)entry->records, (long long)entry->rejected);
-  for (int i = 0; i < SUM_WORDS; i++) fprintf(out, "%llu\n", (unsigned long long)words[i]);
+  fprintf(out, JOURNAL "\n%" PRId64 " %" PRId64 "\n", entry->records, entry->rejected);
+  for (int i = 0; i < SUM_WORDS; i++) fprintf(out, "%" PRIu64 "\n", words[i]);
   for (int64_t i = 0; i < rejects->count; i++) {
     const cvy_reject *r = &rejects->items[i];
-    fprintf(out, "%lld %lld %zu %zu\n%s%s\n", (long long)r->group, (long long)r->index, strlen(r->line),
+    fprintf(out, "%" PRId64 " %" PRId64 " %zu %zu\n%s%s\n", r->group, r->index, strlen(r->line),
             strlen(r->reason), r->line, r->reason);
   }
 }

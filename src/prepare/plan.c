@@ -78,15 +78,17 @@ static cvy_err plan_groups(job *j) {
 static cvy_err check_agreement(const group *a, const group *b) {
   const cvy_source *s = &a->source, *t = &b->source;
   if (s->h != t->h || s->w != t->w || s->c != t->c)
-    return cvy_error(CVY_E_INPUT, "'%s' has images of %ldx%ldx%ld, '%s' of %ldx%ldx%ld", a->split, s->w, s->h,
-                     s->c, b->split, t->w, t->h, t->c);
+    return cvy_error(CVY_E_INPUT,
+                     "'%s' has images of %" PRId64 "x%" PRId64 "x%" PRId64 ", '%s' of %" PRId64 "x%" PRId64
+                     "x%" PRId64,
+                     a->split, s->w, s->h, s->c, b->split, t->w, t->h, t->c);
   if (s->class_count != t->class_count)
-    return cvy_error(CVY_E_INPUT, "'%s' has %ld classes, '%s' has %ld", a->split, s->class_count, b->split,
-                     t->class_count);
+    return cvy_error(CVY_E_INPUT, "'%s' has %" PRId64 " classes, '%s' has %" PRId64, a->split, s->class_count,
+                     b->split, t->class_count);
   for (int64_t k = 0; k < s->class_count; k++)
     if (strcmp(s->class_names[k], t->class_names[k]) != 0)
-      return cvy_error(CVY_E_INPUT, "class %ld is '%s' in '%s', but '%s' in '%s'", k, s->class_names[k],
-                       a->split, t->class_names[k], b->split);
+      return cvy_error(CVY_E_INPUT, "class %" PRId64 " is '%s' in '%s', but '%s' in '%s'", k,
+                       s->class_names[k], a->split, t->class_names[k], b->split);
   return CVY_OK;
 }
 
@@ -160,7 +162,8 @@ static cvy_err open_groups(job *j) {
 static cvy_err check_size(const cvy_source *s) {
   const int64_t most = (int64_t)1 << 28;
   if (s->h * s->w * s->c <= most) return CVY_OK;
-  return cvy_error(CVY_E_USAGE, "--size %ldx%ld: %ld bytes an image; at most %ld", s->w, s->h,
+  return cvy_error(CVY_E_USAGE,
+                   "--size %" PRId64 "x%" PRId64 ": %" PRId64 " bytes an image; at most %" PRId64, s->w, s->h,
                    s->h * s->w * s->c, most);
 }
 
@@ -240,11 +243,11 @@ static cvy_err check_parts(job *j) {
       if (strcmp(p->split, j->parts[k].split) == 0)
         return cvy_error(CVY_E_USAGE, "split '%s' is named twice", p->split);
     if (p->count == 0)
-      return cvy_error(CVY_E_USAGE, "split '%s' gets none of the %ld images", p->split,
+      return cvy_error(CVY_E_USAGE, "split '%s' gets none of the %" PRId64 " images", p->split,
                        j->groups[p->group].source.count);
     if (j->config->shards > p->count)
-      return cvy_error(CVY_E_USAGE, "--shards %ld: split '%s' has only %ld images", j->config->shards,
-                       p->split, p->count);
+      return cvy_error(CVY_E_USAGE, "--shards %" PRId64 ": split '%s' has only %" PRId64 " images",
+                       j->config->shards, p->split, p->count);
     p->shard_count = j->config->shards ? j->config->shards : enough_shards(j, p);
     p->first_shard = j->shard_count;
     j->shard_count += p->shard_count;
@@ -277,9 +280,8 @@ static void describe_inputs(const job *j, FILE *out) {
   for (int64_t i = 0; i < j->group_count; i++) {
     const group *g = &j->groups[i];
     const cvy_source *s = &g->source;
-    fprintf(out, "group: %s, %lld records of %lld bytes, %lldx%lldx%lld\n", g->split ? g->split : "",
-            (long long)s->count, (long long)s->encoded_bytes, (long long)s->w, (long long)s->h,
-            (long long)s->c);
+    fprintf(out, "group: %s, %" PRId64 " records of %" PRId64 " bytes, %" PRId64 "x%" PRId64 "x%" PRId64 "\n",
+            g->split ? g->split : "", s->count, s->encoded_bytes, s->w, s->h, s->c);
     for (int64_t k = 0; k < g->input_count; k++) {
       char *path = realpath(g->inputs[k], NULL);
       fprintf(out, "input: %s\n", path ? path : g->inputs[k]);
@@ -292,9 +294,8 @@ static void describe(const job *j, FILE *out) {
   const cvy_prepare_config *c = j->config;
   const cvy_source *s = &j->groups[0].source;
   fprintf(out, "convoy prepare %s, shards of version %d\n", c->reader->kind->name, CVY_SHARD_VERSION);
-  fprintf(out, "seed %llu, encoded %d, shorter side %lld, quality %lld, exif %s\n",
-          (unsigned long long)c->seed, j->encoded, (long long)j->shorter, (long long)j->quality,
-          c->ignore_exif ? "ignore" : "apply");
+  fprintf(out, "seed %" PRIu64 ", encoded %d, shorter side %" PRId64 ", quality %" PRId64 ", exif %s\n",
+          c->seed, j->encoded, j->shorter, j->quality, c->ignore_exif ? "ignore" : "apply");
   if (c->reader->kind->options && c->reader_config) {
     char *options = cvy_yaml_text(cvy_options_dump(c->reader_config, j->pool, c->reader->kind->options));
     fprintf(out, "options:\n%s\n", options);
@@ -303,8 +304,8 @@ static void describe(const job *j, FILE *out) {
   describe_inputs(j, out);
   for (int64_t i = 0; i < j->part_count; i++) {
     const part *p = &j->parts[i];
-    fprintf(out, "split %s: group %lld, %lld records from %lld in %lld shards\n", p->split,
-            (long long)p->group, (long long)p->count, (long long)p->first, (long long)p->shard_count);
+    fprintf(out, "split %s: group %" PRId64 ", %" PRId64 " records from %" PRId64 " in %" PRId64 " shards\n",
+            p->split, p->group, p->count, p->first, p->shard_count);
   }
   for (int64_t k = 0; k < s->class_count; k++) fprintf(out, "class %s\n", s->class_names[k]);
 }
@@ -332,8 +333,9 @@ static cvy_err check_config(const cvy_prepare_config *c) {
         "--encoded keeps JPEG and PNG files; it does not go with --size WIDTHxHEIGHT, which stores "
         "pixels (--size N keeps files of that shorter side)");
   if ((c->h > 0) != (c->w > 0))
-    return cvy_error(CVY_E_USAGE, "--size %ldx%ld: width and height must both be at least 1, or both 0", c->w,
-                     c->h);
+    return cvy_error(CVY_E_USAGE,
+                     "--size %" PRId64 "x%" PRId64 ": width and height must both be at least 1, or both 0",
+                     c->w, c->h);
   CVY_CHECK(c->shards >= 0 && c->shorter >= 0 && (c->shorter == 0 || c->h == 0));
   return CVY_OK;
 }

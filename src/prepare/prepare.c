@@ -81,19 +81,19 @@ static cvy_err none_left(const job *j, const part *p, const cvy_rejects *rejects
   for (int64_t i = 0; i < rejects->count && !first; i++)
     if (rejects->items[i].group == p->group) first = &rejects->items[i];
   return cvy_error(CVY_E_RUN,
-                   "none of the %lld images of '%s' can be read; the first: %s (%s/rejected.csv has all)",
-                   (long long)p->count, p->split, first ? first->reason : "", j->config->dir);
+                   "none of the %" PRId64
+                   " images of '%s' can be read; the first: %s (%s/rejected.csv has all)",
+                   p->count, p->split, first ? first->reason : "", j->config->dir);
 }
 
 static cvy_err check_rejects(job *j, const cvy_rejects *rejects) {
   CVY_TRY(cvy_prepare_write_rejects(j, rejects));
   if (rejects->count > j->most_rejected)
-    return cvy_error(
-        CVY_E_RUN,
-        "%lld images cannot be read, more than --max-rejected allows (%lld of %lld); the first: %s "
-        "(%s/rejected.csv has those found so far)",
-        (long long)rejects->count, (long long)j->most_rejected, (long long)j->total, rejects->items[0].reason,
-        j->config->dir);
+    return cvy_error(CVY_E_RUN,
+                     "%" PRId64 " images cannot be read, more than --max-rejected allows (%" PRId64
+                     " of %" PRId64 "); the first: %s "
+                     "(%s/rejected.csv has those found so far)",
+                     rejects->count, j->most_rejected, j->total, rejects->items[0].reason, j->config->dir);
   for (int64_t i = 0; i < j->part_count; i++)
     if (records_of(j, &j->parts[i]) == 0) return none_left(j, &j->parts[i], rejects);
   return CVY_OK;
@@ -159,8 +159,8 @@ static cvy_err warn_of_empty_classes(const job *j) {
     if (empty++ < 3) cvy_text_item(&list, ", ", "'%.40s'", info->class_names[k]);
   }
   if (empty > 0)
-    cvy_warn("no picture of %lld of %lld classes is in '%s': %s%s", (long long)empty,
-             (long long)info->class_count, p->split, names, empty > 3 ? ", ..." : "");
+    cvy_warn("no picture of %" PRId64 " of %" PRId64 " classes is in '%s': %s%s", empty, info->class_count,
+             p->split, names, empty > 3 ? ", ..." : "");
   cvy_dataset_close(set);
   return CVY_OK;
 }

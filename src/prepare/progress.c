@@ -45,8 +45,8 @@ static void show_progress(const cvy_prepare_job *j, const char *split, int64_t d
   const double elapsed_s = cvy_now_s() - j->start_s,
                rate = (double)(done - j->done_before) / (elapsed_s > 0 ? elapsed_s : 1e-9);
   const int64_t left_s = rate > 0 ? (int64_t)((double)(j->total - done) / rate + 0.5) : 0;
-  cvy_progress("preparing %s: %lld of %lld images, %.0f images/s, ETA %lld:%02lld", split, (long long)done,
-               (long long)j->total, rate, (long long)(left_s / 60), (long long)(left_s % 60));
+  cvy_progress("preparing %s: %" PRId64 " of %" PRId64 " images, %.0f images/s, ETA %" PRId64 ":%02" PRId64,
+               split, done, j->total, rate, left_s / 60, left_s % 60);
 }
 
 void cvy_prepare_beat(cvy_prepare_job *j, const char *split, bool failed) {

@@ -106,8 +106,8 @@ static cvy_err read_all(cvy_verification *v, cvy_read_buffer *buffers, outcome *
     }
     CVY_TRY(err);
     const double elapsed_s = cvy_now_s() - start_s;
-    cvy_progress("verifying %s: %lld of %lld images, %.0f images/s", split, (long long)(first + count),
-                 (long long)v->images, (double)(first + count) / (elapsed_s > 0 ? elapsed_s : 1e-9));
+    cvy_progress("verifying %s: %" PRId64 " of %" PRId64 " images, %.0f images/s", split, first + count,
+                 v->images, (double)(first + count) / (elapsed_s > 0 ? elapsed_s : 1e-9));
   }
   return CVY_OK;
 }
@@ -135,8 +135,8 @@ static cvy_err check_names_in(const cvy_file_records *file, cvy_pool *pool) {
   cvy_err err = cvy_h5_has(h5, "names") ? cvy_checked_read_texts(&names, &count, h5, "names", pool) : CVY_OK;
   cvy_h5_discard(h5);
   if (!err && count != file->count)
-    err = cvy_error(CVY_E_INPUT, "%s: dataset 'names' holds %lld names of %lld records", file->path,
-                    (long long)count, (long long)file->count);
+    err = cvy_error(CVY_E_INPUT, "%s: dataset 'names' holds %" PRId64 " names of %" PRId64 " records",
+                    file->path, count, file->count);
   return err;
 }
 
@@ -304,8 +304,8 @@ cvy_err cvy_verify_repair(const cvy_verification *v, const char *folder, const c
   const char *work = work_folder(pool, folder, split);
   cvy_err err = CVY_OK;
   if (v->bad_count == v->images)
-    err = cvy_error(CVY_E_RUN, "%s: all %lld records of '%s' are bad; nothing would be left", folder,
-                    (long long)v->images, split);
+    err = cvy_error(CVY_E_RUN, "%s: all %" PRId64 " records of '%s' are bad; nothing would be left", folder,
+                    v->images, split);
   if (!err) err = cvy_make_folder(NULL, work);
   if (!err) err = rewrite(v, work, split, pool);
   if (err)

@@ -34,8 +34,8 @@ static cvy_err cannot(const char *path, const char *verb) {
 /* Returns "DIR/.convoy-prepare/train-00000-of-00004" with the ending. */
 static char *file_of(const cvy_prepare_job *j, int64_t shard, const char *ending) {
   const cvy_prepare_part *p = cvy_prepare_part_of(j, shard);
-  return cvy_pool_format(j->pool, "%s/%s-%05lld-of-%05lld%s", j->work_dir, p->split,
-                         (long long)(shard - p->first_shard), (long long)p->shard_count, ending);
+  return cvy_pool_format(j->pool, "%s/%s-%05" PRId64 "-of-%05" PRId64 "%s", j->work_dir, p->split,
+                         shard - p->first_shard, p->shard_count, ending);
 }
 
 static char *final_path(const cvy_prepare_job *j, int64_t shard) {
@@ -151,8 +151,8 @@ static void find_shards(cvy_prepare_job *j) {
     found += j->entries[k].stage != CVY_SHARD_MISSING;
   }
   if (found > 0)
-    cvy_log("%s: going on with an earlier run; %lld of %lld shards are ready", j->config->dir,
-            (long long)found, (long long)j->shard_count);
+    cvy_log("%s: going on with an earlier run; %" PRId64 " of %" PRId64 " shards are ready", j->config->dir,
+            found, j->shard_count);
 }
 
 static cvy_err find_work(cvy_prepare_job *j) {
@@ -215,7 +215,7 @@ static cvy_err remove_old(const cvy_prepare_job *j, const cvy_prepare_part *p) {
     removed += count != p->shard_count;
   }
   closedir(dir);
-  if (removed > 0) cvy_log("removed %lld shards of an earlier '%s'", (long long)removed, p->split);
+  if (removed > 0) cvy_log("removed %" PRId64 " shards of an earlier '%s'", removed, p->split);
   return err;
 }
 
@@ -266,8 +266,8 @@ void cvy_prepare_leave_work(cvy_prepare_job *j) {
     }
   }
   if (kept > 0) {
-    cvy_log("%lld of %lld shards are ready and wait in %s; the same command goes on with them",
-            (long long)kept, (long long)j->shard_count, j->work_dir);
+    cvy_log("%" PRId64 " of %" PRId64 " shards are ready and wait in %s; the same command goes on with them",
+            kept, j->shard_count, j->work_dir);
     return;
   }
   remove_work(j);

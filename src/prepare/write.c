@@ -164,7 +164,7 @@ static void prepare_record(const void *context, int64_t i, int thread) {
   s->index = cvy_random_permute(&order, b->first + i, g->source.count);
   s->err = read_record(s, &record, &b->j->workers[thread], b, thread);
   s->name = record.name ? cvy_format("%s", short_name(g, record.name))
-                        : cvy_format("record %lld", (long long)s->index);
+                        : cvy_format("record %" PRId64, s->index);
   if (s->err) s->reason = reason_of(cvy_err_message(), record.name ? record.name : "");
 }
 

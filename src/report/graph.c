@@ -84,21 +84,21 @@ static void print_rounded(FILE *out, int64_t count) {
 
 static void print_pair(FILE *out, const int64_t pair[2]) {
   if (pair[0] == pair[1])
-    fprintf(out, "%lld", (long long)pair[0]);
+    fprintf(out, "%" PRId64, pair[0]);
   else
-    fprintf(out, "%lldx%lld", (long long)pair[0], (long long)pair[1]);
+    fprintf(out, "%" PRId64 "x%" PRId64, pair[0], pair[1]);
 }
 
 /* Prints "max_pool 3x3/2" or "conv 3x3, 64". A single window has nowhere to stride. */
 static void print_layer(FILE *out, const cvy_net_layer *l) {
   const cvy_sliding *s = &l->sliding;
   print_escaped(out, l->type);
-  if (s->kernel[0] > 0) fprintf(out, " %lldx%lld", (long long)s->kernel[0], (long long)s->kernel[1]);
+  if (s->kernel[0] > 0) fprintf(out, " %" PRId64 "x%" PRId64, s->kernel[0], s->kernel[1]);
   if (s->kernel[0] > 0 && l->y.h * l->y.w > 1 && (s->stride[0] > 1 || s->stride[1] > 1)) {
     fputc('/', out);
     print_pair(out, s->stride);
   }
-  if (l->multiply_adds > 0) fprintf(out, ", %lld", (long long)l->y.c);
+  if (l->multiply_adds > 0) fprintf(out, ", %" PRId64, l->y.c);
   if (l->detail[0]) {
     fputs(", ", out);
     print_escaped(out, l->detail);
@@ -115,9 +115,9 @@ static const char *colour_of(const graph *g, int64_t layer) {
 
 static void print_shape(FILE *out, cvy_shape s) {
   if (s.h == 1 && s.w == 1)
-    fprintf(out, "%lld", (long long)s.c);
+    fprintf(out, "%" PRId64, s.c);
   else
-    fprintf(out, "%lld&#215;%lld&#215;%lld", (long long)s.h, (long long)s.w, (long long)s.c);
+    fprintf(out, "%" PRId64 "&#215;%" PRId64 "&#215;%" PRId64, s.h, s.w, s.c);
 }
 
 /* ---- frames ---- */
@@ -159,7 +159,7 @@ static bool changes_shape(const graph *g, int64_t layer) {
 static void print_unit(const graph *g, int64_t unit, const char *name, size_t length) {
   const cvy_net_layer *first = &g->net->layers[unit];
   const bool is_meeting = first->input_count > 1;
-  fprintf(g->out, "  n%lld [label=<", (long long)unit);
+  fprintf(g->out, "  n%" PRId64 " [label=<", unit);
   if (!is_meeting) {
     fputs("<b>", g->out);
     print_letters(g->out, name, length);
@@ -185,7 +185,7 @@ static int64_t count_units(const graph *g, int64_t begin, int64_t end) {
 static void print_layers(const graph *g, int64_t begin, int64_t end, int depth, size_t framed);
 
 static void open_frame(const graph *g, int64_t begin, int depth, const char *title, size_t length) {
-  fprintf(g->out, "  subgraph \"cluster_%d_%lld\" {\n  labeljust=l;\n  label=<", depth, (long long)begin);
+  fprintf(g->out, "  subgraph \"cluster_%d_%" PRId64 "\" {\n  labeljust=l;\n  label=<", depth, begin);
   print_letters(g->out, title, length);
   fputs(">;\n", g->out);
 }
@@ -253,9 +253,9 @@ static void print_edges(const graph *g) {
     const cvy_net_layer *l = &g->net->layers[i];
     for (int64_t k = 0; k < l->input_count; k++)
       if (l->inputs[k] == IMAGE)
-        fprintf(g->out, "  image -> n%lld;\n", (long long)i);
+        fprintf(g->out, "  image -> n%" PRId64 ";\n", i);
       else
-        fprintf(g->out, "  n%lld -> n%lld;\n", (long long)g->unit_of[l->inputs[k]], (long long)i);
+        fprintf(g->out, "  n%" PRId64 " -> n%" PRId64 ";\n", g->unit_of[l->inputs[k]], i);
   }
 }
 

@@ -1,3 +1,4 @@
+/* `convoy inspect`: walks through an HDF5 file and tells what it finds. */
 #include "report/inspect.h"
 
 #include "base/json.h"
@@ -45,7 +46,7 @@ static cvy_err show_attribute(inspection *in, const char *name, attribute_type t
   } else if (type == WHOLE) {
     CVY_TRY(cvy_h5_read_attr_i64(in->file, "", name, &whole));
     if (in->out)
-      fprintf(in->out, "  %-14s %lld\n", name, (long long)whole);
+      fprintf(in->out, "  %-14s %" PRId64 "\n", name, whole);
     else
       cvy_json_int(&in->json, name, whole);
   } else {
@@ -116,7 +117,7 @@ static void show_dataset(inspection *in, const char *name, const char *type, con
     if (checksum < 0)
       fprintf(in->out, "  %-32s %-8s %s\n", name, type, shape);
     else
-      fprintf(in->out, "  %-32s %-8s %-14s CRC-32 %08llx\n", name, type, shape, (unsigned long long)checksum);
+      fprintf(in->out, "  %-32s %-8s %-14s CRC-32 %08" PRIx64 "\n", name, type, shape, (uint64_t)checksum);
     return;
   }
   cvy_json_open(&in->json, NULL, '{');
@@ -202,8 +203,8 @@ static cvy_err show_lengths(inspection *in) {
   }
   const uint64_t mean = (offsets[dims[0] - 1] - offsets[0]) / (uint64_t)(dims[0] - 1);
   if (in->out) {
-    fprintf(in->out, "  %-19s %llu to %llu bytes, %llu on average\n", "a record", (unsigned long long)least,
-            (unsigned long long)most, (unsigned long long)mean);
+    fprintf(in->out, "  %-19s %" PRIu64 " to %" PRIu64 " bytes, %" PRIu64 " on average\n", "a record", least,
+            most, mean);
     return CVY_OK;
   }
   cvy_json_open(&in->json, "record_bytes", '{');
@@ -268,11 +269,11 @@ static cvy_err show_classes(inspection *in) {
     if (!in->out)
       cvy_json_int(&in->json, names[k], counts[k]);
     else if (k < MOST_CLASSES_SHOWN)
-      fprintf(in->out, "  class %-26s %lld images\n", names[k], (long long)counts[k]);
+      fprintf(in->out, "  class %-26s %" PRId64 " images\n", names[k], counts[k]);
   }
   if (!in->out) cvy_json_close(&in->json, '}');
   if (in->out && class_count > MOST_CLASSES_SHOWN)
-    fprintf(in->out, "  and %lld classes more\n", (long long)(class_count - MOST_CLASSES_SHOWN));
+    fprintf(in->out, "  and %" PRId64 " classes more\n", class_count - MOST_CLASSES_SHOWN);
   return CVY_OK;
 }
 

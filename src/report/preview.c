@@ -188,7 +188,7 @@ static cvy_err draw_rows(plan *l) {
 static void scale_text(char out[64], const plan *l, int64_t h, int64_t w) {
   const int64_t longer = cvy_larger(h, w), room = l->tile / longer, times = l->times < room ? l->times : room;
   out[0] = '\0';
-  if (times > 1) snprintf(out, 64, ", shown %lld times as large", (long long)times);
+  if (times > 1) snprintf(out, 64, ", shown %" PRId64 " times as large", times);
   if (times < 1) snprintf(out, 64, ", shown %.2g times as large", (double)l->tile / (double)longer);
 }
 
@@ -196,15 +196,15 @@ static void describe(char out[400], const plan *l) {
   char scale[64];
   const cvy_preview *p = l->preview;
   cvy_text text = cvy_text_in(out, 400);
-  cvy_text_add(&text, "%lld of %lld records", (long long)l->row_count, (long long)l->info->count);
+  cvy_text_add(&text, "%" PRId64 " of %" PRId64 " records", l->row_count, l->info->count);
   if (p->chain && l->out_h > 0) {
     scale_text(scale, l, l->out_h, l->out_w);
-    cvy_text_add(&text, "; the network's input is %lldx%lldx%lld%s", (long long)l->out_h, (long long)l->out_w,
-                 (long long)l->info->c, scale);
+    cvy_text_add(&text, "; the network's input is %" PRId64 "x%" PRId64 "x%" PRId64 "%s", l->out_h, l->out_w,
+                 l->info->c, scale);
   } else if (!p->chain && l->info->h > 0) {
     scale_text(scale, l, l->info->h, l->info->w);
-    cvy_text_add(&text, " of %lldx%lldx%lld%s", (long long)l->info->h, (long long)l->info->w,
-                 (long long)l->info->c, scale);
+    cvy_text_add(&text, " of %" PRId64 "x%" PRId64 "x%" PRId64 "%s", l->info->h, l->info->w, l->info->c,
+                 scale);
   }
   if (p->training && cvy_augment_mixes(p->augment)) cvy_text_add(&text, ", before it is mixed with another");
   if (!p->chain && l->info->h == 0) cvy_text_add(&text, "; sizes are height x width");
@@ -236,10 +236,10 @@ static void write_caption(cvy_image *sheet, int64_t top, int64_t left, int64_t r
   char text[300];
   cvy_pool *pool = cvy_pool_create();
   const char *name = cvy_dataset_name(pool, l->preview->dataset, r->record);
-  snprintf(text, sizeof text, "record %lld: %s", (long long)r->record, l->info->class_names[r->label]);
+  snprintf(text, sizeof text, "record %" PRId64 ": %s", r->record, l->info->class_names[r->label]);
   const int64_t used = cvy_sheet_write(sheet, top, left, room, text, cvy_ink, l->scale) +
                        2 * CVY_TEXT_H * l->scale;
-  snprintf(text, sizeof text, "%lldx%lld  %s", (long long)r->h, (long long)r->w, name ? name : "");
+  snprintf(text, sizeof text, "%" PRId64 "x%" PRId64 "  %s", r->h, r->w, name ? name : "");
   if (used < room) cvy_sheet_write(sheet, top, left + used, room - used, text, cvy_faint_ink, l->scale);
   cvy_pool_destroy(pool);
 }
@@ -266,9 +266,9 @@ static void write_columns(cvy_image *sheet, int64_t top, const plan *l, const in
     if (k == 0)
       snprintf(text, sizeof text, "original");
     else if (l->preview->training)
-      snprintf(text, sizeof text, "epoch %lld", (long long)(l->preview->first_epoch + k - 1));
+      snprintf(text, sizeof text, "epoch %" PRId64, l->preview->first_epoch + k - 1);
     else if (l->tile_count > 2)
-      snprintf(text, sizeof text, "view %lld", (long long)k - 1);
+      snprintf(text, sizeof text, "view %" PRId64, k - 1);
     else
       snprintf(text, sizeof text, "evaluation");
     cvy_sheet_write(sheet, top, left, widths[k > 0] + GAP, text, cvy_ink, l->scale);
@@ -307,10 +307,10 @@ static cvy_err lay_out_rows(cvy_image *sheet, const plan *l) {
 
 static void put_cell(cvy_image *sheet, int64_t top, int64_t left, const row *r, const plan *l, int64_t box) {
   char text[300];
-  snprintf(text, sizeof text, "%lld: %s", (long long)r->record, l->info->class_names[r->label]);
+  snprintf(text, sizeof text, "%" PRId64 ": %s", r->record, l->info->class_names[r->label]);
   cvy_sheet_write(sheet, top, left, box, text, cvy_ink, l->scale);
   if (l->info->h == 0) {
-    snprintf(text, sizeof text, "%lldx%lld", (long long)r->h, (long long)r->w);
+    snprintf(text, sizeof text, "%" PRId64 "x%" PRId64, r->h, r->w);
     cvy_sheet_write(sheet, top + l->line_h, left, box, text, cvy_faint_ink, l->scale);
   }
 }
@@ -349,12 +349,14 @@ static cvy_err check_records(const cvy_preview *p) {
   const cvy_dataset_info *info = cvy_dataset_describe(p->dataset);
   const int64_t pictures = p->record_count * (p->chain ? 1 + p->epoch_count : 1);
   if (pictures > MOST_PICTURES)
-    return cvy_error(CVY_E_USAGE, "%lld pictures on a sheet; at most %d: fewer records or epochs would do",
-                     (long long)pictures, MOST_PICTURES);
+    return cvy_error(CVY_E_USAGE,
+                     "%" PRId64 " pictures on a sheet; at most %d: fewer records or epochs would do",
+                     pictures, MOST_PICTURES);
   for (int64_t i = 0; i < p->record_count; i++)
     if (p->records[i] < 0 || p->records[i] >= info->count)
-      return cvy_error(CVY_E_INPUT, "%s: there is no record %lld; they are numbered from 0 to %lld", p->title,
-                       (long long)p->records[i], (long long)info->count - 1);
+      return cvy_error(CVY_E_INPUT,
+                       "%s: there is no record %" PRId64 "; they are numbered from 0 to %" PRId64, p->title,
+                       p->records[i], info->count - 1);
   return CVY_OK;
 }
 

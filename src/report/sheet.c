@@ -17,9 +17,10 @@ enum { JPEG_QUALITY = 92 };
 cvy_err cvy_sheet_begin(cvy_image *out, int64_t h, int64_t w) {
   if (h * w > CVY_MOST_SHEET_PIXELS)
     return cvy_error(CVY_E_USAGE,
-                     "the sheet would be %lld pixels wide and %lld high; fewer records, epochs or a smaller "
+                     "the sheet would be %" PRId64 " pixels wide and %" PRId64
+                     " high; fewer records, epochs or a smaller "
                      "tile would do",
-                     (long long)w, (long long)h);
+                     w, h);
   cvy_image_resize_buffer(out, h, w, 3);
   cvy_sheet_fill(out, 0, 0, h, w, cvy_paper);
   return CVY_OK;

@@ -1,3 +1,4 @@
+/* Tries sizes of buckets on steps of one microbatch, and takes the fastest. */
 #include "train/bucket.h"
 
 #include "base/text.h"
@@ -42,7 +43,7 @@ void cvy_bucket_describe(char *out, size_t capacity, const cvy_bucket_choice *ch
     if (choice->step_s[i] <= 0) continue;
     const double ms = 1e3 * choice->step_s[i];
     cvy_text_item(&times, ", ", "%.*f", ms < 100 ? 2 : 0, ms);
-    cvy_text_item(&sizes, ", ", "%lld", (long long)cvy_bucket_mib[i]);
+    cvy_text_item(&sizes, ", ", "%" PRId64, cvy_bucket_mib[i]);
   }
   cvy_text_add(&times, " ms with %s MiB", sizes_text);
 }

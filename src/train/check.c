@@ -1,3 +1,4 @@
+/* Checks of the weights: all ranks hold the same, and all are finite. */
 #include "train/check.h"
 
 #include <math.h>
@@ -8,12 +9,12 @@ cvy_err cvy_check_replicas(cvy_comm *comm, const cvy_net *net, int64_t step) {
   for (int64_t i = 0; i < info->param_tensors; i++) {
     const int rank = cvy_comm_first_different(comm, cvy_net_param_hash(net, NULL, i).hex);
     if (rank >= 0)
-      return cvy_error(
-          CVY_E_RUN,
-          "after step %lld rank %d holds other weights than rank 0: %s is the first tensor that differs",
-          (long long)step, rank, info->params[i].name);
+      return cvy_error(CVY_E_RUN,
+                       "after step %" PRId64
+                       " rank %d holds other weights than rank 0: %s is the first tensor that differs",
+                       step, rank, info->params[i].name);
   }
-  return cvy_error(CVY_E_RUN, "after step %lld the ranks' weights differ", (long long)step);
+  return cvy_error(CVY_E_RUN, "after step %" PRId64 " the ranks' weights differ", step);
 }
 
 cvy_err cvy_check_finite(const cvy_net_info *net, const float *params, int64_t step) {
@@ -21,10 +22,10 @@ cvy_err cvy_check_finite(const cvy_net_info *net, const float *params, int64_t s
     const cvy_net_param *p = &net->params[i];
     for (int64_t k = 0; k < p->count; k++)
       if (!isfinite(params[p->offset + k]))
-        return cvy_error(
-            CVY_E_RUN,
-            "step %lld: %s is no longer finite; training diverged (a smaller learning rate may help)",
-            (long long)step, p->name);
+        return cvy_error(CVY_E_RUN,
+                         "step %" PRId64
+                         ": %s is no longer finite; training diverged (a smaller learning rate may help)",
+                         step, p->name);
   }
   return CVY_OK;
 }

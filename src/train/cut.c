@@ -1,3 +1,4 @@
+/* Cuts a network's gradients into buckets of whole layers. */
 #include "train/cut.h"
 
 static int64_t replicated_before(const cvy_net_info *net, int64_t tensor) {

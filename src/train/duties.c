@@ -1,3 +1,4 @@
+/* What is due after a step: checks, checkpoints, and at the end of an epoch the validation. */
 #include "train/duties.h"
 
 #include "base/trace.h"
@@ -47,8 +48,8 @@ static cvy_err keep_unfinished(cvy_run *run, cvy_err err) {
   cvy_saved_error failed;
   cvy_error_save(&failed, err);
   save(run, false);
-  return cvy_error(err, "%s (validation after step %lld, which is kept: --resume begins with it)",
-                   failed.message, (long long)run->state.step);
+  return cvy_error(err, "%s (validation after step %" PRId64 ", which is kept: --resume begins with it)",
+                   failed.message, run->state.step);
 }
 
 /* A schedule that waits for scores sees the new one. */
@@ -65,8 +66,9 @@ static cvy_err judge_validation(cvy_run *run, bool *is_best) {
   if (!isfinite(val->loss))
     return cvy_error(
         CVY_E_RUN,
-        "step %lld: the validation loss is not finite; training diverged (a smaller learning rate may help)",
-        (long long)state->step);
+        "step %" PRId64
+        ": the validation loss is not finite; training diverged (a smaller learning rate may help)",
+        state->step);
   state->last_top1 = val->top1;
   state->last_loss = val->loss;
   *is_best = state->best_step == 0 || val->top1 > state->best_top1;

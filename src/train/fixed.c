@@ -1,3 +1,4 @@
+/* Images that are made once, for benches and trials. */
 #include "train/fixed.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Makes, opens and closes the run folder. */
 #include "train/folder.h"
 
 #include "file/whole.h"

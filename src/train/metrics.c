@@ -1,3 +1,4 @@
+/* Writes and reads lines of metrics.jsonl by one table of fields. */
 #include "train/metrics.h"
 
 #include "base/json.h"

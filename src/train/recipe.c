@@ -133,12 +133,13 @@ static cvy_err read_tree(cvy_recipe *r) {
   const cvy_yaml *batch = cvy_yaml_get(r->root, "batch"), *tree = cvy_yaml_get(r->root, "tree");
   const int64_t below = r->batch / r->microbatch * r->microbatch;
   if (below == 0)
-    return cvy_yaml_error(batch, "batch %lld is smaller than microbatch %lld", (long long)r->batch,
-                          (long long)r->microbatch);
+    return cvy_yaml_error(batch, "batch %" PRId64 " is smaller than microbatch %" PRId64, r->batch,
+                          r->microbatch);
   if (below < r->batch)
-    return cvy_yaml_error(batch, "batch %lld is not a multiple of microbatch %lld; %lld or %lld would be",
-                          (long long)r->batch, (long long)r->microbatch, (long long)below,
-                          (long long)(below + r->microbatch));
+    return cvy_yaml_error(batch,
+                          "batch %" PRId64 " is not a multiple of microbatch %" PRId64 "; %" PRId64
+                          " or %" PRId64 " would be",
+                          r->batch, r->microbatch, below, below + r->microbatch);
   if (cvy_tree_create(&r->tree, r->batch / r->microbatch, r->radices.values, r->radices.count))
     return cvy_yaml_error(tree ? tree : batch, "%s", cvy_err_message());
   r->tree.wire = (cvy_wire)r->wire;
@@ -316,7 +317,7 @@ static cvy_err compare_values(const comparison *c, const char *path, const cvy_y
     if (is->kind == CVY_YAML_MAPPING)
       extend_path(inner, path, is->keys[i]->text);
     else
-      snprintf(inner, sizeof inner, "%.250s[%lld]", path, (long long)i);
+      snprintf(inner, sizeof inner, "%.250s[%" PRId64 "]", path, i);
     const cvy_yaml *item = is->kind == CVY_YAML_MAPPING ? cvy_yaml_get(was, is->keys[i]->text)
                                                         : was->items[i];
     CVY_TRY(compare_values(c, inner, item, is->items[i]));

@@ -74,8 +74,8 @@ static cvy_err open_everything(cvy_run *run, const cvy_train_options *options) {
  * would wait for each other for ever. */
 static cvy_err compare_orders(cvy_run *run, const cvy_train_options *options) {
   char orders[128];
-  snprintf(orders, sizeof orders, "%s %d %d %lld %d", cvy_recipe_hash(run->recipe).hex, options->resume,
-           options->overwrite, (long long)options->stop_after, options->trace != NULL);
+  snprintf(orders, sizeof orders, "%s %d %d %" PRId64 " %d", cvy_recipe_hash(run->recipe).hex,
+           options->resume, options->overwrite, options->stop_after, options->trace != NULL);
   return cvy_comm_expect_same(run->comm, orders, "another recipe, or other options,");
 }
 
@@ -153,8 +153,8 @@ static cvy_err start_loader(cvy_run *run) {
 
 static cvy_err check_stop(const cvy_run *run, const cvy_train_options *options) {
   if (options->stop_after == 0 || options->stop_after > run->state.step) return CVY_OK;
-  return cvy_error(CVY_E_USAGE, "--stop-after %lld: the run stands after step %lld already",
-                   (long long)options->stop_after, (long long)run->state.step);
+  return cvy_error(CVY_E_USAGE, "--stop-after %" PRId64 ": the run stands after step %" PRId64 " already",
+                   options->stop_after, run->state.step);
 }
 
 static cvy_err create(cvy_run *run, const cvy_train_options *options) {

@@ -1,3 +1,4 @@
+/* Gathers and deals out parameters of which each rank holds a part. */
 #include "train/split.h"
 
 cvy_peers cvy_peers_of(const cvy_comm *comm, const cvy_tree *tree) {

@@ -1,3 +1,4 @@
+/* Runs a step: microbatches go forward and backward, then the weights change. */
 #include "train/step.h"
 
 #include "base/trace.h"

@@ -1,3 +1,4 @@
+/* Catches the signals that ask a run to stop. */
 #include "train/stop.h"
 
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* Opens a split with its augmentations, and says what the loader needs. */
 #include "train/stream.h"
 
 #include <string.h>
@@ -8,7 +9,7 @@
 static bool has_names(const cvy_dataset_info *data) {
   for (int64_t k = 0; k < data->class_count; k++) {
     char number[32];
-    snprintf(number, sizeof number, "%lld", (long long)k);
+    snprintf(number, sizeof number, "%" PRId64, k);
     if (strcmp(data->class_names[k], number) != 0) return true;
   }
   return false;
@@ -20,8 +21,9 @@ static cvy_err check_classes(const char *path, const cvy_dataset_info *data, con
     const char *expected = k < known->class_count ? known->class_names[k] : "no class";
     if (strcmp(data->class_names[k], expected) != 0)
       return cvy_error(CVY_E_INPUT,
-                       "%s: class %lld is '%s'; where the network learns it is '%s' (prepare both together)",
-                       path, (long long)k, data->class_names[k], expected);
+                       "%s: class %" PRId64
+                       " is '%s'; where the network learns it is '%s' (prepare both together)",
+                       path, k, data->class_names[k], expected);
   }
   return CVY_OK;
 }
@@ -29,15 +31,15 @@ static cvy_err check_classes(const char *path, const cvy_dataset_info *data, con
 static cvy_err check_network(const cvy_stream *s, const char *path, const cvy_net_info *net) {
   const cvy_dataset_info *info = cvy_dataset_describe(s->data);
   if (s->h != net->input.h || s->w != net->input.w || info->c != net->input.c)
-    return cvy_error(
-        CVY_E_INPUT,
-        "%s: images are %lldx%lldx%lld after augmentation (0: sizes vary); network '%s' takes %lldx%lldx%lld",
-        path, (long long)s->h, (long long)s->w, (long long)info->c, net->name, (long long)net->input.h,
-        (long long)net->input.w, (long long)net->input.c);
+    return cvy_error(CVY_E_INPUT,
+                     "%s: images are %" PRId64 "x%" PRId64 "x%" PRId64
+                     " after augmentation (0: sizes vary); network '%s' takes %" PRId64 "x%" PRId64
+                     "x%" PRId64,
+                     path, s->h, s->w, info->c, net->name, net->input.h, net->input.w, net->input.c);
   CVY_TRY(cvy_augment_check_channels(s->augment, net->input.c));
   if (info->class_count > net->class_count)
-    return cvy_error(CVY_E_INPUT, "%s: has %lld classes; network '%s' tells apart %lld", path,
-                     (long long)info->class_count, net->name, (long long)net->class_count);
+    return cvy_error(CVY_E_INPUT, "%s: has %" PRId64 " classes; network '%s' tells apart %" PRId64, path,
+                     info->class_count, net->name, net->class_count);
   return CVY_OK;
 }
 

@@ -1,3 +1,4 @@
+/* What a run tells people: its start, its progress, its validations. */
 #include "train/tell.h"
 
 #include "train/metrics.h"
@@ -8,23 +9,23 @@ static void tell_size(const cvy_run *run) {
   const cvy_recipe *r = run->recipe;
   const cvy_net_info *net = cvy_net_describe(run->net);
   const int ranks = cvy_comm_size(run->comm);
-  cvy_log("%s, %lld parameters, on %lld images of %lld classes", net->name, (long long)net->param_count,
-          (long long)run->images, (long long)cvy_dataset_describe(run->train.data)->class_count);
-  cvy_log("%d rank%s x %d thread%s, batch %lld = %lld microbatches of %lld, %lld steps%s", ranks,
-          ranks > 1 ? "s" : "", cvy_threads(), cvy_threads() > 1 ? "s" : "", (long long)r->batch,
-          (long long)r->tree.leaves, (long long)r->microbatch, (long long)run->total_steps,
-          run->state.step > 0 ? ", going on" : "");
+  cvy_log("%s, %" PRId64 " parameters, on %" PRId64 " images of %" PRId64 " classes", net->name,
+          net->param_count, run->images, cvy_dataset_describe(run->train.data)->class_count);
+  cvy_log("%d rank%s x %d thread%s, batch %" PRId64 " = %" PRId64 " microbatches of %" PRId64 ", %" PRId64
+          " steps%s",
+          ranks, ranks > 1 ? "s" : "", cvy_threads(), cvy_threads() > 1 ? "s" : "", r->batch, r->tree.leaves,
+          r->microbatch, run->total_steps, run->state.step > 0 ? ", going on" : "");
   if (net->sharded_count > 0)
-    cvy_log("%lld of the parameters are split over the ranks: their gradients do not travel",
-            (long long)net->sharded_count);
+    cvy_log("%" PRId64 " of the parameters are split over the ranks: their gradients do not travel",
+            net->sharded_count);
 }
 
 static void tell_buckets(const cvy_bucket_choice *bucket) {
   char measured[256];
   cvy_bucket_describe(measured, sizeof measured, bucket);
-  cvy_log("gradients travel in buckets of %lld MiB: a microbatch takes %s (waiting with %lld: %.2f)",
-          (long long)bucket->mib, measured, (long long)cvy_bucket_mib[CVY_BUCKET_USUAL],
-          1e3 * bucket->exposed_s);
+  cvy_log("gradients travel in buckets of %" PRId64 " MiB: a microbatch takes %s (waiting with %" PRId64
+          ": %.2f)",
+          bucket->mib, measured, cvy_bucket_mib[CVY_BUCKET_USUAL], 1e3 * bucket->exposed_s);
 }
 
 void cvy_tell_start(const cvy_run *run) {
@@ -35,7 +36,7 @@ void cvy_tell_start(const cvy_run *run) {
     cvy_log("each rank keeps %s that it has read in up to %.0f MiB of memory",
             run->recipe->data.cache.keep == CVY_KEEP_RECORDS ? "records" : "pictures",
             (double)kept.limit_bytes / 0x1p20);
-  if (run->state.step > 0) cvy_log("resuming after step %lld", (long long)run->state.step);
+  if (run->state.step > 0) cvy_log("resuming after step %" PRId64, run->state.step);
 }
 
 /* ---- steps ---- */
@@ -62,10 +63,10 @@ static cvy_metrics interval_line(const cvy_run *run, double rate, double now_s) 
 static void show_progress(const cvy_run *run, const cvy_metrics *line) {
   const int64_t left = (run->total_steps - line->step) * run->recipe->batch;
   const int64_t left_s = (int64_t)((double)left / line->images_per_s);
-  cvy_progress("epoch %lld/%lld  step %lld/%lld  loss %.4f  top-1 %.2f %%  %.0f img/s  ETA %lld:%02lld",
-               (long long)(cvy_run_epochs(run, line->step - 1) + 1), (long long)run->recipe->epochs,
-               (long long)line->step, (long long)run->total_steps, line->loss, 100 * line->top1,
-               line->images_per_s, (long long)(left_s / 60), (long long)(left_s % 60));
+  cvy_progress("epoch %" PRId64 "/%" PRId64 "  step %" PRId64 "/%" PRId64
+               "  loss %.4f  top-1 %.2f %%  %.0f img/s  ETA %" PRId64 ":%02" PRId64,
+               (int64_t)(cvy_run_epochs(run, line->step - 1) + 1), run->recipe->epochs, line->step,
+               run->total_steps, line->loss, 100 * line->top1, line->images_per_s, left_s / 60, left_s % 60);
 }
 
 void cvy_tell_interval(cvy_run *run, double rate) {
@@ -95,12 +96,12 @@ void cvy_tell_validation(const cvy_run *run, bool is_best) {
   line.has[CVY_METRIC_VAL_SKIPPED] = run->intake.skips_bad;
   line.val_skipped = score->skipped;
   cvy_folder_log(run->folder, &line);
-  cvy_log("epoch %lld: training loss %.4f, validation loss %.4f, top-1 %.2f %%%s", (long long)epochs,
+  cvy_log("epoch %" PRId64 ": training loss %.4f, validation loss %.4f, top-1 %.2f %%%s", (int64_t)epochs,
           run->state.train_loss, score->loss, 100 * score->top1, is_best ? " (best so far)" : "");
 }
 
 void cvy_tell_skipped(const cvy_run *run, int64_t training, int64_t validation) {
   if (training + validation > 0)
-    cvy_warn("epoch %lld: bad records replaced: %lld in training, %lld in validation",
-             (long long)cvy_run_epochs(run, run->state.step), (long long)training, (long long)validation);
+    cvy_warn("epoch %" PRId64 ": bad records replaced: %" PRId64 " in training, %" PRId64 " in validation",
+             (int64_t)cvy_run_epochs(run, run->state.step), training, validation);
 }

@@ -1,3 +1,4 @@
+/* Collects what the ranks' threads recorded, and writes it as one trace. */
 #include "train/trace.h"
 
 #include "base/json.h"
@@ -178,7 +179,7 @@ static void write_span(page *p, const cvy_trace_event *e, int64_t thread) {
 /* Spans that overlap others of their thread have a beginning and an end with a name of their own. */
 static void write_half(page *p, const cvy_trace_event *e, int64_t thread, bool is_end) {
   char id[64], *name = name_of(e);
-  snprintf(id, sizeof id, "%d.%lld.%lld", p->rank, (long long)e->number, (long long)e->begin_ns);
+  snprintf(id, sizeof id, "%d.%d.%" PRId64, p->rank, e->number, e->begin_ns);
   begin_event(p, name, is_end ? "e" : "b", thread);
   free(name);
   cvy_json_text(&p->json, "cat", kinds[e->kind].category);
@@ -334,7 +335,7 @@ cvy_err cvy_tracing_write(cvy_tracing *t) {
     send_parts(t);
   }
   if (dropped > 0)
-    cvy_warn("%s: %lld events found no room; --trace-memory or fewer --trace-steps help", t->path,
-             (long long)dropped);
+    cvy_warn("%s: %" PRId64 " events found no room; --trace-memory or fewer --trace-steps help", t->path,
+             dropped);
   return cvy_comm_agree(t->comm, close_file(t));
 }

@@ -31,11 +31,11 @@ static cvy_err count_step(cvy_run_state *state, const cvy_tally *tally, double r
   cvy_tally_add(&state->interval, tally);
   state->skipped += tally->skipped;
   if (tally->diverged == 0) return CVY_OK;
-  return cvy_error(
-      CVY_E_RUN,
-      "step %lld: the loss of %lld of %lld images is not a number below a million; training diverged "
-      "(learning rate %g; a smaller one may help)",
-      (long long)state->step, (long long)tally->diverged, (long long)tally->images, rate);
+  return cvy_error(CVY_E_RUN,
+                   "step %" PRId64 ": the loss of %" PRId64 " of %" PRId64
+                   " images is not a number below a million; training diverged "
+                   "(learning rate %g; a smaller one may help)",
+                   state->step, tally->diverged, tally->images, rate);
 }
 
 static cvy_err make_step(cvy_run *run, bool *stops) {
@@ -61,8 +61,9 @@ static cvy_err run_steps(cvy_run *run, int64_t stop_after) {
     stops = stops || run->state.step == stop_after;
     CVY_TRY(cvy_duties_after_step(run, stops));
     if (stops && run->state.step < run->total_steps)
-      return cvy_error(CVY_E_STOPPED, "stopped after step %lld of %lld on request; --resume goes on",
-                       (long long)run->state.step, (long long)run->total_steps);
+      return cvy_error(CVY_E_STOPPED,
+                       "stopped after step %" PRId64 " of %" PRId64 " on request; --resume goes on",
+                       run->state.step, run->total_steps);
   }
   return CVY_OK;
 }

@@ -1,5 +1,6 @@
-/* Every convolution of a network, pass by pass, in Convoy and in oneDNN, in turn in one process. README.md says how they are
- * compared. That both have computed the same is checked; how fast they are decides nothing. */
+/* Every convolution of a network, pass by pass, in Convoy and in oneDNN, in turn in one process. README.md
+ * says how they are compared. That both have computed the same is checked; how fast they are decides
+ * nothing. */
 #include "base/json.h"
 #include "base/options.h"
 #include "bench/onednn.h"
@@ -33,9 +34,9 @@ static const struct {
                              [CVY_CONV_BACKWARD_DATA] = {"data", 0.95},
                              [CVY_CONV_BACKWARD_FILTERS] = {"filters", 0.90}};
 
-/* A turn repeats its call for turn_s. An implementation that was `chance` times slower than another when they were tried gets
- * no turns. After rest_s OpenMP's threads, which spin where they wait, are asleep. Two results may differ by `tolerance`
- * of their size, both in the root mean square. */
+/* A turn repeats its call for turn_s. An implementation that was `chance` times slower than another when
+ * they were tried gets no turns. After rest_s OpenMP's threads, which spin where they wait, are asleep. Two
+ * results may differ by `tolerance` of their size, both in the root mean square. */
 static const double turn_s = 0.05, chance = 1.5, rest_s = 0.01, tolerance = 1e-4;
 
 /* ---- the layers of a network ---- */
@@ -98,7 +99,8 @@ static cvy_err read_layers(layers *out, cvy_pool *pool, const cvy_net_info *info
 
 /* ---- arrays ---- */
 
-/* What the turns of one side have taken, and how much of it the processor has worked for it, all threads together. */
+/* What the turns of one side have taken, and how much of it the processor has worked for it, all threads
+ * together. */
 typedef struct usage {
   double passed_s, used_s;
 } usage;
@@ -355,7 +357,7 @@ static double share(const report *out, int side) {
 enum { CELL = 64 };
 
 static void name_text(char out[CELL], const layer *l) {
-  snprintf(out, CELL, l->count > 1 ? "%s (%lld)" : "%s", l->name, (long long)l->count);
+  snprintf(out, CELL, l->count > 1 ? "%s (%" PRId64 ")" : "%s", l->name, l->count);
 }
 
 static int width_of_names(const layers *all) {
@@ -370,9 +372,10 @@ static int width_of_names(const layers *all) {
 
 static void print_heading(const report *out) {
   const options *o = out->options;
-  printf("%s: convolutions of %lld images, %lld thread%s, median of %lld; Convoy (%s, %s), oneDNN %s\n",
-         out->network, (long long)o->batch, (long long)o->threads, o->threads > 1 ? "s" : "",
-         (long long)o->rounds, cvy_blas_core(), cvy_kernels_get()->name, onednn_version());
+  printf("%s: convolutions of %" PRId64 " images, %" PRId64 " thread%s, median of %" PRId64
+         "; Convoy (%s, %s), oneDNN %s\n",
+         out->network, o->batch, o->threads, o->threads > 1 ? "s" : "", o->rounds, cvy_blas_core(),
+         cvy_kernels_get()->name, onednn_version());
   printf("%-*s %-11s %-12s %-7s %-8s %7s  %-24s %7s  %s\n", width_of_names(&out->layers), "layer", "input",
          "filters", "pass", "Convoy", "GFLOP/s", "oneDNN", "GFLOP/s", "ratio (lowest ... highest)");
 }
@@ -380,10 +383,10 @@ static void print_heading(const report *out) {
 /* "3x3x64", "7x7x64/2", "5x5x256 by 2": strides and groups other than 1 */
 static void filters_text(char out[CELL], const cvy_conv_shape *shape) {
   const cvy_window *g = &shape->window;
-  int used = snprintf(out, CELL, "%lldx%lldx%lld", (long long)g->r, (long long)g->s, (long long)shape->k);
+  int used = snprintf(out, CELL, "%" PRId64 "x%" PRId64 "x%" PRId64, g->r, g->s, shape->k);
   if (g->stride_h != 1 || g->stride_w != 1)
-    used += snprintf(out + used, (size_t)(CELL - used), "/%lld", (long long)g->stride_h);
-  if (shape->groups > 1) snprintf(out + used, (size_t)(CELL - used), " by %lld", (long long)shape->groups);
+    used += snprintf(out + used, (size_t)(CELL - used), "/%" PRId64, g->stride_h);
+  if (shape->groups > 1) snprintf(out + used, (size_t)(CELL - used), " by %" PRId64, shape->groups);
 }
 
 static void print_result(const report *out, const result *r) {
@@ -391,7 +394,7 @@ static void print_result(const report *out, const result *r) {
   const cvy_window *g = &l->shape.window;
   char name[CELL], input[CELL], filters[CELL];
   name_text(name, l);
-  snprintf(input, CELL, "%lldx%lldx%lld", (long long)g->h, (long long)g->w, (long long)g->c);
+  snprintf(input, CELL, "%" PRId64 "x%" PRId64 "x%" PRId64, g->h, g->w, g->c);
   filters_text(filters, &l->shape);
   printf("%-*s %-11s %-12s %-7s %-8s %7.1f  %-24s %7.1f  %5.3f (%5.3f ... %5.3f)\n",
          width_of_names(&out->layers), name, input, filters, passes[r->pass].name, r->ours,
@@ -521,14 +524,15 @@ static void end(report *out) {
 /* ---- the program ---- */
 
 static void print_help(void) {
-  puts(
-      "usage: conv_layers [NETWORK [parameter=value ...]] [options]\n"
-      "\n"
-      "Every convolution of a network [vgg16], each shape once, forward and the gradients of data and filters: Convoy and\n"
-      "the fastest of oneDNN's implementations in turn. GFLOP/s count a direct convolution's operations; a ratio above 1\n"
-      "says that Convoy is faster. tests/bench/README.md tells what is compared.\n"
-      "\n"
-      "options:");
+  puts("usage: conv_layers [NETWORK [parameter=value ...]] [options]\n"
+       "\n"
+       "Every convolution of a network [vgg16], each shape once, forward and the gradients of data "
+       "and filters: Convoy and\n"
+       "the fastest of oneDNN's implementations in turn. GFLOP/s count a direct convolution's "
+       "operations; a ratio above 1\n"
+       "says that Convoy is faster. tests/bench/README.md tells what is compared.\n"
+       "\n"
+       "options:");
   cvy_options_help(stdout, table, "--");
 }
 

@@ -1,5 +1,5 @@
-/* decode_limit FILE...: what libjpeg-turbo alone does with JPEG files in memory, whole and at their full size: images/s as JSON.
- * The limit of a loader that decodes every picture whole. */
+/* decode_limit FILE...: what libjpeg-turbo alone does with JPEG files in memory, whole and at their full
+ * size: images/s as JSON. The limit of a loader that decodes every picture whole. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +46,8 @@ static void decode(struct jpeg_decompress_struct *jpeg, const file *picture, uns
 int main(int argc, char **argv) {
   if (argc < 2 || strcmp(argv[1], "--help") == 0) {
     puts(
-        "usage: decode_limit FILE...\n\nImages/s of bare libjpeg-turbo on JPEG files, read before, on one thread. Prints JSON.");
+        "usage: decode_limit FILE...\n\nImages/s of bare libjpeg-turbo on JPEG files, read before, "
+        "on one thread. Prints JSON.");
     return argc < 2 ? 2 : 0;
   }
   const int count = argc - 1;

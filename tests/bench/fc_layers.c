@@ -54,8 +54,9 @@ static void measure(const layer *l, const product *p) {
   }
   qsort(ratios, ROUNDS, sizeof *ratios, compare);
   qsort(own_s, ROUNDS, sizeof *own_s, compare);
-  printf("%-12s %-8s %6lldx%-6lld depth %6lld %8.1f GFLOP/s  ratio %.3f (%.3f ... %.3f)\n", l->name, p->name,
-         (long long)p->m, (long long)p->n, (long long)p->k,
+  printf("%-12s %-8s %6" PRId64 "x%-6" PRId64 " depth %6" PRId64
+         " %8.1f GFLOP/s  ratio %.3f (%.3f ... %.3f)\n",
+         l->name, p->name, p->m, p->n, p->k,
          2e-9 * (double)p->m * (double)p->n * (double)p->k / own_s[ROUNDS / 2], ratios[ROUNDS / 2], ratios[0],
          ratios[ROUNDS - 1]);
 }

@@ -1,3 +1,4 @@
+/* oneDNN's convolutions, behind a small interface for the benches. */
 #include "bench/onednn.h"
 
 #include <omp.h>

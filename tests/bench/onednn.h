@@ -1,7 +1,8 @@
 /* oneDNN's implementations of a convolution's three passes, on the same arrays as ours.
  *
- * Each works on copies in the layout that it likes best; neither these copies nor those of its results count as its time.
- */
+ * Each works on copies in the layout that it likes best; neither these copies nor those of its results
+ * count as its time.
+ * */
 #ifndef BENCH_ONEDNN_H
 #define BENCH_ONEDNN_H
 

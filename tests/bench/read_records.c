@@ -183,9 +183,12 @@ int main(int argc, char **argv) {
     const bool help = argc == 2 && strcmp(argv[1], "--help") == 0;
     fprintf(
         help ? stdout : stderr,
-        "usage: read_records [RECORDS [SIDE [FOLDER]]]\nRaw records of SIDExSIDEx%d (256), RECORDS of them (1024), "
-        "written into FOLDER (/tmp). From the page cache:\nread and verified, and made into microbatches, beside bare "
-        "pread of the same bytes in the same order. Then\nmicrobatches from a cold cache, shuffled at will and in "
+        "usage: read_records [RECORDS [SIDE [FOLDER]]]\n"
+        "Raw records of SIDExSIDEx%d (256), RECORDS of them (1024), "
+        "written into FOLDER (/tmp). From the page cache:\n"
+        "read and verified, and made into microbatches, beside bare "
+        "pread of the same bytes in the same order. Then\n"
+        "microbatches from a cold cache, shuffled at will and in "
         "blocks. One thread, median of %d rounds.\n",
         CHANNELS, ROUNDS);
     return help ? 0 : 2;

@@ -1,4 +1,5 @@
-/* What the fuzz targets share: a scratch folder in memory, inputs cut into files, numbers drawn from bytes. */
+/* What the fuzz targets share: a scratch folder in memory, inputs cut into files, numbers drawn from bytes.
+ */
 #ifndef CVY_TESTS_FUZZ_H
 #define CVY_TESTS_FUZZ_H
 

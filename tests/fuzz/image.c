@@ -1,5 +1,5 @@
-/* Pictures: whole, their header, parts of them, at smaller sizes, and turned by what their EXIF data says. The last bytes
- * of the input choose the part. */
+/* Pictures: whole, their header, parts of them, at smaller sizes, and turned by what their EXIF data says.
+ * The last bytes of the input choose the part. */
 #include "fuzz.h"
 
 #include "picture/image.h"
@@ -39,7 +39,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 
 /* ---- one input ---- */
 
-/* What was asked for shows the same pixels as the whole; at the border of what came they are blended with too little. */
+/* What was asked for shows the same pixels as the whole; at the border of what came they are blended with
+ * too little. */
 static void compare(const cvy_image *whole, const cvy_image *part, const cvy_image_part *came,
                     const cvy_image_part *asked) {
   FUZZ_CHECK(part->c == whole->c && part->h == came->h && part->w == came->w);

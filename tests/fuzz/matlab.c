@@ -1,4 +1,5 @@
-/* The development kit's meta.mat. Deflated elements are made here, for mutation would not come through zlib's checksum. */
+/* The development kit's meta.mat. Deflated elements are made here, for mutation would not come through
+ * zlib's checksum. */
 #include "fuzz.h"
 
 #include "archive/matlab.h"

@@ -55,7 +55,8 @@ static void join_file(maker *m, const char *path) {
 /* The first byte says what a checkpoint is made of (model.c), then comes its recipe. */
 static void make_models(void) {
   static const char *const recipes[] = {
-      "!network: {name: n, input: [2, 2, 2], layers: [max_pool: {kernel: 2}, softmax_loss]}\nmicrobatch: 3\nCUT\n",
+      "!network: {name: n, input: [2, 2, 2], layers: [max_pool: {kernel: 2}, softmax_loss]}\n"
+      "microbatch: 3\nCUT\n",
       "#network: {name: n, input: [1, 1, 2], layers: [softmax_loss]}\nmicrobatch: 1\nconvolution: gemm\n"
       "data: {augment: [mirror], evaluation: [{centre_crop: {size: 1}}]}\nCUT\n"};
   for (int flags = 0; flags < 4; flags++) {
@@ -244,7 +245,8 @@ static void make_imagenet(void) {
   static maker meta, all;
   static const char *const answers[] = {
       "ILSVRC2012_val_00000001.JPEG n01443537\nILSVRC2012_val_00000002.JPEG n01629819\n",
-      "ImageId,PredictionString\nILSVRC2012_val_00000001,n01443537 8 1 4 2\nILSVRC2012_val_00000002,n01629819\n",
+      "ImageId,PredictionString\nILSVRC2012_val_00000001,n01443537 8 1 4 2\n"
+      "ILSVRC2012_val_00000002,n01629819\n",
       "2\n1\n", "ILSVRC2012_val_00000001.JPEG 1\nILSVRC2012_val_00000002.JPEG 0\n"};
   const file_bytes png = picture(false, 3, 4);
   const packed val[] = {{"ILSVRC2012_val_00000001.JPEG", png.bytes, png.count, NULL},
@@ -340,9 +342,11 @@ static void make_augmentations(void) {
   char text[400], kind[64];
   static const char *const lists[] = {
       "- resize: {size: [20, 30]}\n- crop: {size: 16}\n- mirror\n",
-      "- sometimes: {probability: 0.5, apply: [{rotate: {by: 20}}]}\n- one_of: {apply: [grey, {hue: {by: 0.1}}]}\n",
+      "- sometimes: {probability: 0.5, apply: [{rotate: {by: 20}}]}\n"
+      "- one_of: {apply: [grey, {hue: {by: 0.1}}]}\n",
       "- pad: {by: 4, fill: reflect}\n- random_resized_crop: {size: 12}\n",
-      "- elastic\n- cutout: {size: 4}\n- gaussian_noise: {deviation: 3}\n- lens\n- shear\n- stretch\n- zoom\n- translate: {by: 2}\n"};
+      "- elastic\n- cutout: {size: 4}\n- gaussian_noise: {deviation: 3}\n- lens\n- shear\n- stretch\n"
+      "- zoom\n- translate: {by: 2}\n"};
   static const char *const names[] = {"brightness: {by: 0.3}",
                                       "centre_crop: {size: 8}",
                                       "colour_jitter",

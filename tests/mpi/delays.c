@@ -1,3 +1,4 @@
+/* Makes messages and ranks late at random. */
 #define _GNU_SOURCE
 #include "delays.h"
 
@@ -30,8 +31,8 @@ void delay(void) {
   if (delays_on) rest(300);
 }
 
-/* In front of MPI's own, which is what its PMPI names are for. Messages leave late, and arrive unseen at first or some before
- * others. */
+/* In front of MPI's own, which is what its PMPI names are for. Messages leave late, and arrive unseen at
+ * first or some before others. */
 int MPI_Isend(const void *data, int count, MPI_Datatype type, int to, int tag, MPI_Comm over,
               MPI_Request *request) {
   if (delays_on && chance(4) == 0) {
@@ -47,7 +48,8 @@ int MPI_Testsome(int count, MPI_Request requests[], int *done, int indices[], MP
 }
 
 #if DELAYS_AT_START
-/* Between what a thread sees after a sum and what it does, others hand something over. Sanitizers have locks of their own. */
+/* Between what a thread sees after a sum and what it does, others hand something over. Sanitizers have
+ * locks of their own. */
 static _Thread_local int locks_after_sum;
 
 int MPI_Allreduce(const void *in, void *out, int count, MPI_Datatype type, MPI_Op op, MPI_Comm over) {

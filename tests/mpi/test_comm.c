@@ -273,7 +273,8 @@ static void narrow_sums_keep_their_bound(void) {
   }
 }
 
-/* Its bits are nobody's business, but its sums must be right, and its calls that block may not cross with swaps. */
+/* Its bits are nobody's business, but its sums must be right, and its calls that block may not cross with
+ * swaps. */
 static void sums_by_mpi(void) {
   cvy_tree tree;
   const int64_t ranks = cvy_comm_size(comm), count = 1001, ends[] = {500, count};
@@ -330,7 +331,8 @@ static void owned_parts_are_gathered(void) {
   free(values);
 }
 
-/* Beyond what MPI's counts hold, and ints: who owns what is worked out all the same, and messages are of blocks. */
+/* Beyond what MPI's counts hold, and ints: who owns what is worked out all the same, and messages are of
+ * blocks. */
 typedef struct ownership {
   int64_t floats, end;
   bool in_order;

@@ -1,5 +1,6 @@
 /* ranks: 1 2 4 */
-/* Who runs where: what is said of places that are invented, what is found of those that are real, and how fast messages are. */
+/* Who runs where: what is said of places that are invented, what is found of those that are real, and how
+ * fast messages are. */
 #include "unit/suite.h"
 
 #include "comm/layout.h"

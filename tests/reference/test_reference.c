@@ -262,7 +262,7 @@ static void the_network_is_pytorchs(void) {
     forward(&r, &pass);
     const double got = mean_loss(&r), want = number(r.want.losses->items[step]);
     report(&losses, fabs(got - want) / want, loss_bound,
-           cvy_pool_format(r.pool, "the loss of step %lld", (long long)step), got, want);
+           cvy_pool_format(r.pool, "the loss of step %" PRId64, step), got, want);
     if (step == 0) logits = compare_logits(&r, r.want.logits, logit_bound);
     cvy_net_backward(r.net, r.gradients, r.images, &(cvy_targets){.labels = r.labels}, &pass);
     if (step == 0) compare_gradients(&r, &gradients);
@@ -316,8 +316,8 @@ static const char *dropouts_of(cvy_pool *pool, const char *network, const char *
   for (int64_t i = 0; i < net->node_count; i++) {
     const cvy_net_layer *layer = &net->info.layers[i];
     if (strcmp(layer->type, "dropout") == 0)
-      found = cvy_pool_format(pool, "%s%lld: %lld, %s; ", found, (long long)net->nodes[i].first_param,
-                              (long long)cvy_shape_per_image(layer->y), layer->detail);
+      found = cvy_pool_format(pool, "%s%" PRId64 ": %" PRId64 ", %s; ", found, net->nodes[i].first_param,
+                              cvy_shape_per_image(layer->y), layer->detail);
   }
   cvy_net_destroy(net);
   return found;

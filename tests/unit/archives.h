@@ -1,4 +1,5 @@
-/* Archives that the tests make themselves, by libarchive: Convoy's own reading of tars meets another's writing. */
+/* Archives that the tests make themselves, by libarchive: Convoy's own reading of tars meets another's
+ * writing. */
 #ifndef CVY_TESTS_ARCHIVES_H
 #define CVY_TESTS_ARCHIVES_H
 

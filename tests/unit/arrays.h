@@ -47,8 +47,8 @@ static inline bool all_near(const char *what, const float *got, const double *wa
                             int64_t count) {
   for (int64_t i = 0; i < count; i++)
     if (!(fabs((double)got[i] - want[i]) <= tolerance[i])) {
-      printf("\n    %s: element %lld is %.9g, not %.9g (+- %.2g)\n", what, (long long)i, (double)got[i],
-             want[i], tolerance[i]);
+      printf("\n    %s: element %" PRId64 " is %.9g, not %.9g (+- %.2g)\n", what, i, (double)got[i], want[i],
+             tolerance[i]);
       return false;
     }
   return true;

@@ -113,9 +113,10 @@ static errors errors_of(const rig *r, int64_t c) {
 static bool channel_is_right(const rig *r, const char *what, int64_t c) {
   const errors e = errors_of(r, c);
   if (e.y <= 1 && e.dx <= 1 && e.scale <= 1 && e.bias <= 1 && e.mean <= 1 && e.variance <= 1) return true;
-  printf("\n    %s, channel %lld: errors as shares of what is allowed: y %.3g, dx %.3g, dscale %.3g, dbias "
+  printf("\n    %s, channel %" PRId64
+         ": errors as shares of what is allowed: y %.3g, dx %.3g, dscale %.3g, dbias "
          "%.3g, mean %.3g, variance %.3g\n",
-         what, (long long)c, e.y, e.dx, e.scale, e.bias, e.mean, e.variance);
+         what, c, e.y, e.dx, e.scale, e.bias, e.mean, e.variance);
   return false;
 }
 

@@ -1,3 +1,4 @@
+/* Convolutions of all algorithms against a naive one in double precision. */
 #include "arrays.h"
 
 #include "math/conv.h"

@@ -1,3 +1,4 @@
+/* Opening and reading datasets: shards, files of others, and damaged ones. */
 #define _GNU_SOURCE /* memmem */
 /* Datasets: what is found, what is refused and why, files of other makers, and damage. */
 #include "pictures.h"
@@ -261,8 +262,8 @@ static void encoded_with_bad_offsets(void) {
     CU_ASSERT_EQUAL_FATAL(cvy_h5_close(h5), CVY_OK);
     expect_error(path, "train", "dataset 'offsets': checksum ");
     char *command = cvy_format("/usr/bin/python3 -c \"import h5py; f = h5py.File('%s', 'r+'); "
-                               "f['offsets'].attrs['checksum'] = %lld\" 2>/dev/null",
-                               path, (long long)checksum);
+                               "f['offsets'].attrs['checksum'] = %" PRId64 "\" 2>/dev/null",
+                               path, checksum);
     if (system(command) == 0)
       expect_error(path, "train", "dataset 'offsets' does not divide the 9 bytes in 'bytes'");
     else

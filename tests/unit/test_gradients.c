@@ -123,7 +123,7 @@ static void check_gradient(rig *r, const char *what, float *values, const float 
     const double want = (f_above - f_below) / ((double)above - (double)below);
     const double tolerance = c->step < 0.02 ? 3e-4 : 1e-5;
     if (fabs((double)gradient[i] - want) <= tolerance * (1 + fabs(want))) continue;
-    printf("\n    %s: gradient of %s[%lld] is %.7g, by differences %.7g\n", c->yaml, what, (long long)i,
+    printf("\n    %s: gradient of %s[%" PRId64 "] is %.7g, by differences %.7g\n", c->yaml, what, i,
            (double)gradient[i], want);
     CU_FAIL("gradient");
     return;

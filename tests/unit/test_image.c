@@ -252,7 +252,7 @@ static void reference_decodes(void) {
     CU_ASSERT_EQUAL(cvy_image_decode(&image, jpeg.bytes, jpeg.count, 3), CVY_OK);
     CU_ASSERT_EQUAL(cvy_image_decode(&other, png.bytes, png.count, 3), CVY_OK);
     const int64_t difference = largest_difference(&image, &other);
-    printf("  %s: %ld\n", names[i], difference);
+    printf("  %s: %" PRId64 "\n", names[i], difference);
     CU_ASSERT(difference <= 4);
     free(jpeg.bytes);
     free(png.bytes);

@@ -30,8 +30,8 @@ static int64_t same_before(int64_t n, int64_t kernel, int64_t stride) {
 static void check_same(int64_t h, int64_t w, int64_t kernel, int64_t stride) {
   rig r;
   char yaml[128];
-  snprintf(yaml, sizeof yaml, "conv: {filters: 1, kernel: %lld, stride: %lld, padding: same}",
-           (long long)kernel, (long long)stride);
+  snprintf(yaml, sizeof yaml, "conv: {filters: 1, kernel: %" PRId64 ", stride: %" PRId64 ", padding: same}",
+           kernel, stride);
   rig_open(&r, yaml, (cvy_shape){1, h, w, 1});
   rig_forward(&r);
   CU_ASSERT_EQUAL(r.plan.y.h, (h + stride - 1) / stride);
@@ -147,9 +147,9 @@ static window_sum look(const rig *r, const pool_case *p, int64_t n, int64_t i, i
 static void check_pool(const pool_case *p, bool average) {
   rig r;
   char yaml[160];
-  snprintf(yaml, sizeof yaml, "%s: {kernel: %lld, stride: %lld, padding: %lld, rounding: %s%s}",
-           average ? "average_pool" : "max_pool", (long long)p->kernel, (long long)p->stride,
-           (long long)p->padding, p->up ? "up" : "down",
+  snprintf(yaml, sizeof yaml,
+           "%s: {kernel: %" PRId64 ", stride: %" PRId64 ", padding: %" PRId64 ", rounding: %s%s}",
+           average ? "average_pool" : "max_pool", p->kernel, p->stride, p->padding, p->up ? "up" : "down",
            !average           ? ""
            : p->count_padding ? ", count_padding: true"
                               : ", count_padding: false");
@@ -232,8 +232,7 @@ static void max_pool_lets_nan_through(void) {
 static void check_lrn(int64_t size, double alpha, double beta, double k, int64_t channels) {
   rig r;
   char yaml[128];
-  snprintf(yaml, sizeof yaml, "lrn: {size: %lld, alpha: %g, beta: %g, k: %g}", (long long)size, alpha, beta,
-           k);
+  snprintf(yaml, sizeof yaml, "lrn: {size: %" PRId64 ", alpha: %g, beta: %g, k: %g}", size, alpha, beta, k);
   rig_open(&r, yaml, (cvy_shape){3, 5, 6, channels});
   for (int64_t i = 0; i < r.x_count; i++) r.x[i] *= 10;
   rig_forward(&r);
@@ -931,7 +930,7 @@ static void a_step_allocates_nothing(void) {
       cvy_threads_set(threads);
       const int64_t count = allocations_of_a_step(&r);
       if (count)
-        printf("\n    %s with %d threads: %lld allocations\n", samples[i].yaml, threads, (long long)count);
+        printf("\n    %s with %d threads: %" PRId64 " allocations\n", samples[i].yaml, threads, count);
       CU_ASSERT_EQUAL(count, 0);
       cvy_threads_set(1);
       rig_close(&r);

@@ -1,3 +1,4 @@
+/* Kernels, products and im2col against naive loops. */
 #include "arrays.h"
 
 #include "math/gemm.h"
@@ -491,8 +492,8 @@ static void check_max_pool(const cvy_window *g) {
     for (int64_t o = 0; o < out; o++)
       right &= want[o] == (bytes == 1 ? ((uint8_t *)winner)[o] : ((uint16_t *)winner)[o]);
     if (!right)
-      printf("\n    %s: %lld channels, window of %lldx%lld\n", k->name, (long long)g->c, (long long)g->r,
-             (long long)g->s);
+      printf("\n    %s: %" PRId64 " channels, window of %" PRId64 "x%" PRId64 "\n", k->name, g->c, g->r,
+             g->s);
     CU_ASSERT(right);
     free(winner);
   }

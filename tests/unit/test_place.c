@@ -64,7 +64,7 @@ static void check_plan(const char *file, const char *what, const cvy_net *net) {
     overlaps += life->offset + life->bytes > net->info.activation_bytes;
     for (int64_t j = 0; j < i; j++) overlaps += net->lives[j].bytes > 0 && overlap(life, &net->lives[j]);
   }
-  if (overlaps) printf("\n    %s, %s: %lld overlaps\n", file, what, (long long)overlaps);
+  if (overlaps) printf("\n    %s, %s: %" PRId64 " overlaps\n", file, what, overlaps);
   CU_ASSERT_EQUAL(overlaps, 0);
   CU_ASSERT(net->info.activation_bytes < net->info.activation_bytes_unshared);
   CU_ASSERT((double)net->info.activation_bytes <= 1.05 * (double)most_alive(net));
@@ -328,7 +328,7 @@ static bool check_passes(const char *file, const char *settings) {
   cvy_net *net = NULL;
   char all[100];
   for (int64_t size = 33; !net && size < LARGEST; size += 14) {
-    snprintf(all, sizeof all, "{size: %lld%s%s}", (long long)size, settings[0] ? ", " : "", settings);
+    snprintf(all, sizeof all, "{size: %" PRId64 "%s%s}", size, settings[0] ? ", " : "", settings);
     if (!load(&root, pool, file, all) && !cvy_net_create(&net, root, N, NULL)) check_pair(root, net);
   }
   snprintf(all, sizeof all, "{%s}", settings);

@@ -229,9 +229,8 @@ static void set_up_split(rig *r, const char *a, const char *b) {
   r->cluster.wire_bytes_per_s = 4e7;
 }
 
-/* b's halves of X and dX are 4,000 bytes, its Y and dY 8,000; a reads the image, so there is no dX. Each comes
- * after a latency.
- * a's bucket is exposed as if b had one, which would be gone by then. */
+/* b's halves of X and dX are 4,000 bytes, its Y and dY 8,000; a reads the image, so there is no dX. Each
+ * comes after a latency. a's bucket is exposed as if b had one, which would be gone by then. */
 static void swaps_are_waited_for(void) {
   rig r;
   const double latency_s = 1e-3, b_s = 4 * 1e-3 + 24000 / 4e7;

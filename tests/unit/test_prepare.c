@@ -577,7 +577,8 @@ static void break_pets(void) {
 
 static const char rejected_pets[] =
     "name,reason\n"
-    "\"cat/a \"\"text\"\", no picture\",\"neither JPEG nor PNG: starts with 68 65 6c 6c 6f (\"\"hello\"\")\"\n"
+    "\"cat/a \"\"text\"\", no picture\",\"neither JPEG nor PNG: starts with 68 65 6c 6c 6f "
+    "(\"\"hello\"\")\"\n"
     "cat/empty.png,empty (0 bytes)\n"
     "dog/3.jpg,JPEG: Unsupported marker type 0x20\n";
 

@@ -1,5 +1,5 @@
-/* Contact sheets: their pictures are the loader's to the byte, letters can be told apart, the sheet in the documentation is the
- * one that the program draws. */
+/* Contact sheets: their pictures are the loader's to the byte, letters can be told apart, the sheet in the
+ * documentation is the one that the program draws. */
 #include "pictures.h"
 #include "shards.h"
 
@@ -58,8 +58,9 @@ static uint8_t byte_of(float sample) {
   return (uint8_t)fminf(fmaxf(floorf(sample + 0.5f), 0), 255);
 }
 
-/* Holds three epochs of the loader against cvy_preview_sample: to the byte if its input is not normalised; else each byte is
- * within half a step, and the rounding of the normaliser and of undoing it (1e-3 covers them twice over), of the sample. */
+/* Holds three epochs of the loader against cvy_preview_sample: to the byte if its input is not normalised;
+ * else each byte is within half a step, and the rounding of the normaliser and of undoing it (1e-3 covers
+ * them twice over), of the sample. */
 static void compare(const rig *r, bool training, bool normalised) {
   const cvy_dataset_info *info = cvy_dataset_describe(r->dataset);
   cvy_loader_config config = {.dataset = r->dataset, .augment = r->augment, .training = training, .seed = 11};
@@ -99,8 +100,10 @@ static void compare(const rig *r, bool training, bool normalised) {
 static void a_sample_is_the_loaders(void) {
   static const char *const chains[] = {
       "[{pad: {by: 1, fill: 7}}, {crop: {size: [7, 6]}}, mirror, {translate: {by: 2, fill: 3}}]",
-      "[{rotate: {by: 40, fill: 9}}, {elastic: {by: 1, cell: 4}}, {brightness: {by: 0.5}}, {gaussian_noise: {deviation: 30}}]",
-      "[{random_resized_crop: {size: [16, 12]}}, {sometimes: {probability: 0.5, apply: [{contrast: {by: 0.9}}]}}]"};
+      "[{rotate: {by: 40, fill: 9}}, {elastic: {by: 1, cell: 4}}, {brightness: {by: 0.5}}, "
+      "{gaussian_noise: {deviation: 30}}]",
+      "[{random_resized_crop: {size: [16, 12]}}, {sometimes: {probability: 0.5, apply: [{contrast: "
+      "{by: 0.9}}]}}]"};
   for (int i = 0; i < CVY_COUNT(chains); i++)
     for (int64_t c = 1; c <= 3; c += 2) {
       rig r = make_rig("samples", c, chains[i]);

@@ -200,8 +200,7 @@ static void every_number_of_ranks_gives_the_same_bits(void) {
       world more;
       ranks *= s->radix[level];
       open_world(&more, s, ranks);
-      if (!same_results(&one, &more))
-        printf("\n    setting %lld, %lld ranks\n", (long long)i, (long long)ranks);
+      if (!same_results(&one, &more)) printf("\n    setting %" PRId64 ", %" PRId64 " ranks\n", i, ranks);
       CU_ASSERT(same_results(&one, &more));
       close_world(&more);
     }

@@ -1,4 +1,5 @@
-/* The readers of public sets that are not folders of pictures: cifar10, cifar100, imagenet; and synthetic-photos. */
+/* The readers of public sets that are not folders of pictures: cifar10, cifar100, imagenet; and
+ * synthetic-photos. */
 #include "suite.h"
 #include "archives.h"
 #include "reading.h"
@@ -33,8 +34,8 @@ static void begin_quietly(void) {
 
 /* ---- cifar ---- */
 
-/* Record i of a file: labels (first + i) % 20 / 2 and (first + i) % 10, or the latter alone; the sample of channel
- * k at (y, x) is (first + i + 50 k + 2 y + x) % 256. */
+/* Record i of a file: labels (first + i) % 20 / 2 and (first + i) % 10, or the latter alone; the sample of
+ * channel k at (y, x) is (first + i + 50 k + 2 y + x) % 256. */
 static void make_cifar(maker *to, int label_bytes, int first, int count) {
   to->count = 0;
   for (int i = first; i < first + count; i++) {

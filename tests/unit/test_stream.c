@@ -21,8 +21,9 @@ static cvy_net *net_of(int64_t h, int64_t w, int64_t c, int64_t classes) {
   char text[200];
   cvy_net *made;
   snprintf(text, sizeof text,
-           "name: small\ninput: [%lld, %lld, %lld]\nlayers:\n  - fc: {outputs: %lld}\n  - softmax_loss\n",
-           (long long)h, (long long)w, (long long)c, (long long)classes);
+           "name: small\ninput: [%" PRId64 ", %" PRId64 ", %" PRId64 "]\nlayers:\n  - fc: {outputs: %" PRId64
+           "}\n  - softmax_loss\n",
+           h, w, c, classes);
   CU_ASSERT_EQUAL_FATAL(cvy_net_create(&made, yaml(text), 4, NULL), CVY_OK);
   return made;
 }

@@ -91,7 +91,8 @@ static void windows_are_numbers_or_null(void) {
   expect_in(text, "\"kernel\": [3, 1], \"stride\": [2, 2], \"padding\": \"same\"");
   expect_in(
       text,
-      "\"kernel\": [1, 1], \"stride\": [1, 1], \"padding\": [0, 0], \"algorithm\": \"gemm\", \"detail\": \"2 groups\"");
+      "\"kernel\": [1, 1], \"stride\": [1, 1], \"padding\": [0, 0], \"algorithm\": \"gemm\", "
+      "\"detail\": \"2 groups\"");
   expect_in(text, "\"inputs\": [\"b\", \"relu1\"], \"kernel\": null, \"stride\": null, \"padding\": null");
   expect_in(text, "\"inputs\": [\"input\"]");
   free(text);
@@ -154,7 +155,8 @@ static void branches_meet_in_an_oval(void) {
   free(text);
   text = drawn(
       "name: wide\ninput: [2, 2, 1]\nlayers:\n"
-      "  - conv: {name: a, filters: 2, kernel: 1}\n  - conv: {name: b, inputs: input, filters: 3, kernel: 1}\n"
+      "  - conv: {name: a, filters: 2, kernel: 1}\n"
+      "  - conv: {name: b, inputs: input, filters: 3, kernel: 1}\n"
       "  - concat: {inputs: [a, b]}\n  - fc: {outputs: 2}\n  - softmax_loss\n");
   expect_once(text, "n2 [label=<concat<br/><font color=\"#666666\">2&#215;2&#215;5</font>>");
   free(text);
@@ -167,10 +169,12 @@ static void blocks_are_frames(void) {
   CU_ASSERT(strstr(text, "label=<stem>;") == NULL);
   expect_once(
       text,
-      "<b>middle</b><br/>average_pool 8x8<br/><font color=\"#666666\">4</font>>, fillcolor=\"#d2ecdf\", style=\"filled,rounded,dashed\"");
+      "<b>middle</b><br/>average_pool 8x8<br/><font color=\"#666666\">4</font>>, "
+      "fillcolor=\"#d2ecdf\", style=\"filled,rounded,dashed\"");
   expect_once(
       text,
-      "<b>auxiliary</b><br/>softmax_loss<br/><font color=\"#666666\">2</font>>, fillcolor=\"#f6d3c6\", style=\"filled,rounded,dashed\"");
+      "<b>auxiliary</b><br/>softmax_loss<br/><font color=\"#666666\">2</font>>, "
+      "fillcolor=\"#f6d3c6\", style=\"filled,rounded,dashed\"");
   expect_once(text,
               "<b>loss2</b><br/>softmax_loss<br/><font color=\"#666666\">2</font>>, fillcolor=\"#f6d3c6\"];");
   free(text);

@@ -89,7 +89,8 @@ static void run_crew(crew *c, int threads) {
   pthread_barrier_destroy(&c->all_have_begun);
 }
 
-/* Threads of one name that live at the same time have tracks of their own; one that comes later goes on with one. */
+/* Threads of one name that live at the same time have tracks of their own; one that comes later goes on
+ * with one. */
 static void names_are_taken_once(void) {
   crew c = {.number = 3};
   CU_ASSERT_EQUAL_FATAL(cvy_trace_create(1 << 20), CVY_OK);
