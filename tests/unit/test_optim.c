@@ -41,6 +41,24 @@ static void decaying_sgd_by_hand(value *v, double gradient, double rate, int64_t
   sgd_by_hand(v, gradient, rate, step, true);
 }
 
+static void adagrad_by_hand(value *v, double gradient, double rate, int64_t step, bool decays) {
+  (void)step;
+  const double decayed = gradient + (decays ? 0.01 : 0) * v->weight;
+  v->state[0] += decayed * decayed;
+  v->weight -= rate * decayed / (sqrt(v->state[0]) + 1e-10);
+}
+
+static void decaying_adagrad_by_hand(value *v, double gradient, double rate, int64_t step, bool decays) {
+  (void)decays;
+  adagrad_by_hand(v, gradient, rate, step, true);
+}
+
+static void damped_adagrad_by_hand(value *v, double gradient, double rate, int64_t step, bool decays) {
+  (void)step, (void)decays;
+  v->state[0] += gradient * gradient;
+  v->weight -= rate * gradient / (sqrt(v->state[0]) + 0.5);
+}
+
 static const struct {
   const char *yaml;
   by_hand step;
@@ -48,6 +66,9 @@ static const struct {
     {"sgd: {momentum: 0.9, weight_decay: 0.01}", sgd_by_hand},
     {"sgd: {momentum: 0.9, weight_decay: 0.01, decay_biases: true}", decaying_sgd_by_hand},
     {"sgd: {momentum: 0}", plain_sgd_by_hand},
+    {"adagrad: {weight_decay: 0.01}", adagrad_by_hand},
+    {"adagrad: {weight_decay: 0.01, decay_biases: true}", decaying_adagrad_by_hand},
+    {"adagrad: {epsilon: 0.5}", damped_adagrad_by_hand},
 };
 
 static void *read_rule(int64_t *index, cvy_pool *pool, const char *text) {
