@@ -228,7 +228,8 @@ static void identity(void) {
       "- brightness: {by: 0}", "- contrast: {by: 0}", "- saturation: {by: 0}", "- hue: {by: 0}",
       "- colour_jitter", "- colour_shift: {by: 0}", "- pca_colour: {deviation: 0}",
       "- grey: {probability: 0}", "- gaussian_noise: {deviation: 0}", "- cutout: {size: 0}",
-      "- sometimes: {probability: 0, apply: [mirror]}", "- one_of: {apply: [[]]}",
+      "- solarize: {probability: 0}", "- sometimes: {probability: 0, apply: [mirror]}",
+      "- one_of: {apply: [[]]}",
       /* test_mixing.c has more about these */
       "- mixup", "- cutmix", "- ten_crops: {size: [10, 12]}"};
   CU_ASSERT_EQUAL(CVY_COUNT(chains), cvy_augmentation_count()); /* a new one must be added here */
@@ -343,6 +344,48 @@ static void links_are_independent(void) {
   drop(&a);
 }
 
+/* What a chain makes of six bytes: a row of 6 / c pixels of c channels. */
+static void expect_samples(const char *yaml, bool training, int64_t c, const float expected[6]) {
+  static const uint8_t bytes[6] = {0, 50, 127, 128, 200, 255};
+  chain a = chain_of(yaml, 1, 6 / c);
+  cvy_picture picture = cvy_picture_of(bytes, false, 1, 6 / c, c);
+  cvy_augment_call call = {.training = training, .random = {.seed = 5}, .mean = zeros, .canvas = &canvas};
+  float *samples;
+  CU_ASSERT_EQUAL_FATAL(cvy_augment_apply(&picture, a.augment, &call), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_picture_draw(&picture, &samples, &canvas), CVY_OK);
+  for (int i = 0; i < 6; i++) CU_ASSERT_EQUAL(samples[i], expected[i]);
+  drop(&a);
+}
+
+static void solarized_by_hand(void) {
+  for (int64_t c = 1; c <= 3; c++) {
+    expect_samples("- solarize: {probability: 1}", true, c, (float[]){0, 50, 127, 127, 55, 0});
+    expect_samples("- solarize: {probability: 1}", false, c, (float[]){0, 50, 127, 128, 200, 255});
+    expect_samples("- solarize: {threshold: 50, probability: 1}", true, c,
+                   (float[]){0, 205, 128, 127, 55, 0});
+    expect_samples("- solarize: {threshold: 0, probability: 1}", true, c,
+                   (float[]){255, 205, 128, 127, 55, 0});
+    expect_samples("- solarize: {threshold: 127.5, probability: 1}", true, c,
+                   (float[]){0, 50, 127, 127, 55, 0});
+    expect_samples("- solarize: {threshold: 256, probability: 1}", true, c,
+                   (float[]){0, 50, 127, 128, 200, 255});
+  }
+}
+
+static void solarize_statistics(void) {
+  chain a = chain_of("- solarize", 10, 12);
+  int solarized = 0;
+  for (int i = 0; i < DRAWS; i++) {
+    const cvy_picture picture = run(&a, true, 0, i);
+    const float last = drawn(&picture)[119]; /* 20 * 9 + 11 = 191, or 255 - 191 */
+    CU_ASSERT_TRUE(last == 191 || last == 64);
+    solarized += last == 64;
+  }
+  CU_ASSERT_DOUBLE_EQUAL(solarized, DRAWS / 2, 5 * sqrt(DRAWS / 4.0));
+  drop(&a);
+}
+
 SUITE("augment", TEST(windows_equal_copies), TEST(normalising), TEST(sizes), TEST(errors_point_at_the_recipe),
       TEST(identity), TEST(evaluation_is_not_random), TEST(keyed_by_epoch_and_sample), TEST(crop_statistics),
-      TEST(mirror_statistics), TEST(translate_statistics), TEST(links_are_independent))
+      TEST(mirror_statistics), TEST(translate_statistics), TEST(links_are_independent),
+      TEST(solarized_by_hand), TEST(solarize_statistics))
