@@ -45,6 +45,8 @@ static const gradient_case cases[] = {
     {"tanh", {2, 3, 2, 5}, PLAIN, 0.01},
     {"sigmoid", {2, 3, 2, 5}, PLAIN, 0.01},
     {"leaky_relu: {slope: 0.2}", {2, 3, 2, 5}, AWAY_ZERO, 0.05},
+    {"elu", {2, 3, 2, 5}, PLAIN, 0.01},
+    {"elu: {alpha: 0.4}", {2, 3, 2, 5}, AWAY_ZERO, 0.01},
     {"dropout: {rate: 0.4}", {3, 2, 3, 7}, PLAIN, 0.5},
     {"lrn: {size: 3, alpha: 1.5, k: 1}", {2, 2, 1, 7}, PLAIN, 0.01},
     {"lrn: {size: 5, alpha: 2, beta: 0.6, k: 2}", {1, 1, 2, 4}, PLAIN, 0.01},

@@ -338,6 +338,34 @@ static void sigmoid_and_leaky_relu(void) {
   rig_close(&r);
 }
 
+/* ln 2 and ln 4 below zero exp is 1/2 and 1/4. From a number near zero nothing is lost. */
+static void elu_by_hand(void) {
+  static const float x[] = {3, 0, -0.6931472f, -1.3862944f, -1e-6f, -INFINITY, INFINITY, NAN};
+  static const double y[] = {3, 0, -1, -1.5, -1.9999990e-6, -2}, slopes[] = {1, 2, 1, 0.5, 1.999998, 0};
+  rig r;
+  rig_open(&r, "elu: {alpha: 2}", (cvy_shape){1, 1, 1, CVY_COUNT(x)});
+  CU_ASSERT(r.plan.in_place && !r.plan.backward_reads_x);
+  memcpy(r.x, x, sizeof x);
+  rig_forward(&r), rig_backward(&r);
+  for (int64_t i = 0; i < CVY_COUNT(y); i++) {
+    CU_ASSERT_DOUBLE_EQUAL((double)r.y[i], y[i], 8 * EPS * fabs(y[i]));
+    CU_ASSERT_DOUBLE_EQUAL((double)r.dx[i], slopes[i] * (double)r.dy[i], 16 * EPS);
+  }
+  CU_ASSERT(r.y[6] == INFINITY && r.dx[6] == r.dy[6] && isnan(r.y[7]));
+  rig_close(&r);
+}
+
+static void elu_matches_the_definition(void) {
+  rig r;
+  double want[330];
+  rig_open(&r, "elu: {alpha: 0.75}", (cvy_shape){2, 3, 5, 11});
+  for (int i = 0; i < 330; i++) r.x[i] *= i < 165 ? 20.0f : 0.001f;
+  rig_forward(&r);
+  for (int i = 0; i < 330; i++) want[i] = r.x[i] > 0 ? (double)r.x[i] : 0.75 * expm1((double)r.x[i]);
+  for (int i = 0; i < 330; i++) CU_ASSERT_DOUBLE_EQUAL((double)r.y[i], want[i], 8 * EPS * fabs(want[i]));
+  rig_close(&r);
+}
+
 static void relu_and_tanh(void) {
   rig r;
   double want[330];
@@ -751,6 +779,7 @@ static const struct {
     {"tanh", {16, 28, 28, 6}},
     {"sigmoid", {16, 28, 28, 6}},
     {"leaky_relu", {16, 28, 28, 6}},
+    {"elu", {16, 28, 28, 6}},
     {"dropout", {16, 24, 24, 20}},
     {"lrn", {16, 13, 13, 33}},
     {"batch_norm", {16, 13, 13, 33}},
@@ -1038,12 +1067,13 @@ SUITE("layers", TEST(conv_same_is_as_in_keras), TEST(conv_declares_its_parameter
       TEST(max_pool_ties_go_to_the_first), TEST(max_pool_lets_nan_through), TEST(lrn_matches_the_definition),
       TEST(relu_and_tanh), TEST(softmax_matches_the_definition), TEST(scale_matches_the_definition),
       TEST(scale_declares_its_parameters), TEST(flatten_changes_nothing_but_the_shape),
-      TEST(sigmoid_and_leaky_relu), TEST(dropout_keeps_its_share), TEST(dropout_does_not_know_microbatches),
-      TEST(dropout_masks_differ), TEST(dropout_rests_in_evaluation),
-      TEST(softmax_loss_matches_the_definition), TEST(softmax_loss_of_nan_is_nan),
-      TEST(sigmoid_loss_matches_the_definition), TEST(sigmoid_loss_at_the_edges), TEST(losses_have_weights),
-      TEST(mixed_softmax_loss_matches_pytorch), TEST(mixed_losses_are_weighted_means),
-      TEST(losses_of_probabilities), TEST(first_values_are_distributed_as_said),
-      TEST(first_values_do_not_know_threads), TEST(bits_do_not_know_threads), TEST(add_and_concat),
+      TEST(sigmoid_and_leaky_relu), TEST(elu_by_hand), TEST(elu_matches_the_definition),
+      TEST(dropout_keeps_its_share), TEST(dropout_does_not_know_microbatches), TEST(dropout_masks_differ),
+      TEST(dropout_rests_in_evaluation), TEST(softmax_loss_matches_the_definition),
+      TEST(softmax_loss_of_nan_is_nan), TEST(sigmoid_loss_matches_the_definition),
+      TEST(sigmoid_loss_at_the_edges), TEST(losses_have_weights), TEST(mixed_softmax_loss_matches_pytorch),
+      TEST(mixed_losses_are_weighted_means), TEST(losses_of_probabilities),
+      TEST(first_values_are_distributed_as_said), TEST(first_values_do_not_know_threads),
+      TEST(bits_do_not_know_threads), TEST(add_and_concat),
       NO_ALLOCATION_TEST TEST(impossible_shapes_are_refused), TEST(one_input_only),
       TEST(layers_describe_themselves), TEST(the_registry_is_sound))
