@@ -6,15 +6,16 @@
  * and its like), which costs nothing yet, or it draws the picture on the canvas (cvy_picture_draw) and
  * computes on floats there. Everything random comes from call->random, which is keyed by (seed, place in
  * the chain, epoch, index of the image), so that a picture does not depend on who makes it. In evaluation
- * the outcome must not be random at all. What augmentations share that compute samples is in
- * augment/pixels.h.
+ * the outcome must not be random at all: `apply` is called there too, and returns CVY_OK at once where
+ * call->training is false and all it does is to disturb (cvy_happens asks that, and draws). What
+ * augmentations share that compute samples is in augment/pixels.h.
  *
  * Some augmentations mix two pictures that are finished (`mix`) in place of changing one; they stand last.
  * Some make several views of a picture in evaluation (`views`), and are run once for each.
  *
- * src/augment/brightness.c is a short example. The help and launch/recipes/augmentation.md are made of the
- * option table (tests/e2e/pages.sh writes the page). tests/unit/test_augment.c fails for an augmentation
- * that it does not list. */
+ * src/augment/mirror.c, which adds a map, and grey.c, which computes samples, are short examples. The help
+ * and launch/recipes/augmentation.md are made of the option table (tests/e2e/pages.sh writes the page, and
+ * draws the sheet). tests/unit/test_augment.c fails for an augmentation that it does not list. */
 #ifndef CVY_AUGMENT_AUGMENTATION_H
 #define CVY_AUGMENT_AUGMENTATION_H
 

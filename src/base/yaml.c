@@ -226,10 +226,20 @@ static bool is_printable(const char *text) {
   return !*text;
 }
 
+/* Whether a mapping may stand in its place: it is nothing, or the bare name of what the path goes on with, as
+ * in solver=sgd solver.sgd.momentum=0.9. */
+static bool takes_keys(const cvy_yaml *item, const char *path) {
+  if (!item) return true;
+  if (item->kind != CVY_YAML_SCALAR) return false;
+  const size_t length = strlen(item->text);
+  return length == 0 || (strncmp(item->text, path, length) == 0 && path[length] == '.');
+}
+
 cvy_err cvy_yaml_override(cvy_yaml *root, cvy_pool *pool, const char *assignment) {
   const char *equals = strchr(assignment, '=');
   if (!equals || equals == assignment)
-    return cvy_error(CVY_E_USAGE, "'%s': expected key=value, as epochs=3, solver.momentum=0.9 or classes=10",
+    return cvy_error(CVY_E_USAGE,
+                     "'%s': expected key=value, as epochs=3, solver.sgd.momentum=0.9 or classes=10",
                      assignment);
   cvy_yaml *value;
   if (equals[1])
@@ -250,7 +260,7 @@ cvy_err cvy_yaml_override(cvy_yaml *root, cvy_pool *pool, const char *assignment
     if (i == at->count) append(pool, at, cvy_yaml_new_scalar(pool, assignment, key), NULL);
     if (!dot)
       at->items[i] = value;
-    else if (!at->items[i] || (at->items[i]->kind == CVY_YAML_SCALAR && !at->items[i]->text[0]))
+    else if (takes_keys(at->items[i], dot + 1))
       at->items[i] = cvy_yaml_new_mapping(pool, assignment);
     at = at->items[i];
   }

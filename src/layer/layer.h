@@ -120,7 +120,8 @@ typedef struct cvy_layer_plan {
   bool backward_reads_x;   /* x must still be there in backward; with in_place it must not be set */
   bool backward_reads_y;   /* y must still be there in backward */
   bool signs_of_y_suffice; /* backward reads no more of y than its signs, and only where dy is not zero */
-  bool keeps_signs;        /* y has the sign of x[0] wherever dx[0] is not zero */
+  /* y > 0 just where x[0] > 0, wherever dx[0] is not zero: y may then overwrite what a relu has made. */
+  bool keeps_signs;
   int64_t class_count;     /* a loss: labels are -1 ... class_count - 1 */
   const char *untrainable; /* NULL, or why it could learn nothing from microbatches of this size */
   size_t state_bytes;      /* written by forward, read by backward */
@@ -196,8 +197,10 @@ typedef struct cvy_layer_type {
   const char *short_name;      /* layers without a name are called short_name1, short_name2, ... */
   bool rectifies;              /* y = max(x, 0) */
   bool picks;                  /* each number of y is the largest of some of x */
-  bool keeps_order; /* of two numbers the larger comes out no smaller: it may as well follow a max pooling */
-  bool is_loss;     /* it reads the targets, and nobody reads its y */
+  /* Of two numbers the larger comes out no smaller, after rounding too. The layer may then as well follow a
+   * max pooling. */
+  bool keeps_order;
+  bool is_loss; /* it reads the targets, and nobody reads its y */
   /* Wrong sizes are an error whose message says what would be right; the net puts file and line in front. */
   cvy_err (*plan)(cvy_layer_plan *plan, void *config) CVY_MUST_CHECK;
   void (*forward)(const cvy_layer_call *call);

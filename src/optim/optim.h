@@ -4,8 +4,9 @@
  *   1. src/optim/rule_NAME.c: a struct of options and their table, a loop over one piece of a tensor, and
  *      the constant CVY_RULE_CONSTANT(NAME) (optim/rule.h). rule_sgd.c is the example. The file is
  *      compiled once for each instruction set, so its loop is plain C under CVY_VECTOR, and has the same
- *      bits in all of them.
- *   2. A line in src/optim/rules.def.
+ *      bits in all of them: + - * / and sqrtf are exactly rounded everywhere. powf, expf and their like are
+ *      not, so what needs them is worked out in double before the loop.
+ *   2. A line at the end of src/optim/rules.def.
  *   Its test goes to tests/unit/test_optim.c, which fails for a rule without one.
  *
  * A schedule, in two places:
@@ -62,7 +63,7 @@ typedef struct cvy_piece {
 typedef struct cvy_rule {
   const struct cvy_kind *kind;
   int64_t state_count;
-  const char *state_names[CVY_MOST_STATE]; /* in checkpoints: "momentum" */
+  const char *state_names[CVY_MOST_STATE]; /* groups of a checkpoint: letters and '_' */
   cvy_norms_of norms;
   /* Updates the weights and the state of a piece. Called by any thread; it uses no other threads. */
   void (*apply)(const cvy_piece *piece, const void *config);

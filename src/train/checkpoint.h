@@ -5,7 +5,7 @@
  *                     are 0 where a file lacks them); after a validation last_top1 and last_loss, its
  *                     scores; schedule_memory_0 ... _3, if the schedule has noted anything; momentum (hash;
  *                     under the update rule's name for its state)
- *   /momentum/<layer>/<tensor>     the update rule's state, float32, in the tensor's shape
+ *   /momentum/<layer>/<tensor>     the update rule's state under its name, float32, in the tensor's shape
  *
  * The hashes are checked when the file is read. A file stands under its name only when it is whole and on the
  * disk. */

@@ -244,6 +244,11 @@ static void overrides_reach_nested_keys(void) {
   CU_ASSERT_STRING_EQUAL(cvy_yaml_get(cvy_yaml_get(root, "b"), "c")->text, "5");
   CU_ASSERT_EQUAL(cvy_yaml_get(cvy_yaml_get(cvy_yaml_get(root, "b"), "d"), "e")->count, 2);
   CU_ASSERT_STRING_EQUAL(cvy_yaml_get(root, "a")->text, "");
+  CU_ASSERT_EQUAL(cvy_yaml_override(root, pool, "s=sgd"), CVY_OK);
+  CU_ASSERT_EQUAL(cvy_yaml_override(root, pool, "s.sgd.momentum=0.5"), CVY_OK);
+  CU_ASSERT_STRING_EQUAL(cvy_yaml_get(cvy_yaml_get(cvy_yaml_get(root, "s"), "sgd"), "momentum")->text, "0.5");
+  CU_ASSERT_EQUAL(cvy_yaml_override(root, pool, "t=sgd"), CVY_OK);
+  CU_ASSERT_EQUAL(cvy_yaml_override(root, pool, "t.sg.momentum=0.5"), CVY_E_USAGE);
   CU_ASSERT_EQUAL(cvy_yaml_override(root, pool, "novalue"), CVY_E_USAGE);
   CU_ASSERT_EQUAL(cvy_yaml_override(root, pool, "=3"), CVY_E_USAGE);
   CU_ASSERT_EQUAL(cvy_yaml_override(root, pool, "b.c.d=3"), CVY_E_USAGE);

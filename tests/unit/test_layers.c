@@ -860,7 +860,11 @@ static void bits_do_not_know_threads(void) {
     covered[r.type_index] = true;
     rig_close(&r);
   }
-  for (int64_t i = 0; i < cvy_layer_type_count(); i++) CU_ASSERT(covered[i]);
+  for (int64_t i = 0; i < cvy_layer_type_count(); i++) {
+    if (!covered[i])
+      printf("\n    layer type %s has no line in `samples`\n", cvy_layer_type_at(i)->kind->name);
+    CU_ASSERT(covered[i]);
+  }
 }
 
 /* Against their definitions, with an input that nobody wants the gradient of. */

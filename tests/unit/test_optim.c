@@ -213,6 +213,7 @@ static void any_cut_has_the_same_bits(void) {
 
 static void rules_are_found_by_set(void) {
   CU_ASSERT_PTR_EQUAL(cvy_rule_at(0), cvy_rule_in(cvy_kernels_get()->name, 0));
+  CU_ASSERT_STRING_EQUAL(cvy_rule_at(0)->kind->name, "sgd"); /* which plans and benches reckon with */
   CU_ASSERT_PTR_NULL(cvy_rule_in("abacus", 0));
   CU_ASSERT_PTR_NOT_NULL(cvy_rule_in("portable", 0));
 }
