@@ -28,7 +28,7 @@ typedef struct state {
   int64_t file_count;
   uint8_t *labels;
   int64_t h, w;
-  bool borrows; /* all but what follows, from the source it came of */
+  bool borrows; /* all but what follows belongs to the source it came of */
   cvy_bytes whole;
   cvy_image stored, scaled;
   char name[4352];
@@ -64,7 +64,7 @@ static cvy_err add_file(state *s, const cvy_file_tree *tree, const cvy_member *m
   return CVY_OK;
 }
 
-/* The files of one part; *found = false if none is there. Some, but not all: an error. */
+/* Finds the files of one part; *found = false if none is there. If only some are there, that is an error. */
 static cvy_err find_part(const cvy_member **out, bool *found, const cvy_file_tree *tree,
                          const char *const *names) {
   const char *there = NULL, *missing = NULL;

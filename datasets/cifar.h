@@ -7,10 +7,10 @@
 /* One of the two sets. A record is `label_bytes` labels, of which the one at `label` counts, and 3,072
  * samples: the red plane, the green, the blue, each 32 rows of 32. */
 typedef struct cvy_cifar {
-  const char *reader; /* for errors */
+  const char *reader; /* the reader's name, for errors */
   int64_t label_bytes, label, class_count;
   const char *const *class_names;
-  const char *const *files[2]; /* of train and of test; NULL-terminated */
+  const char *const *files[2]; /* files of train and of test; NULL-terminated */
 } cvy_cifar;
 
 cvy_err cvy_cifar_find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *path,

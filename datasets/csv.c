@@ -25,7 +25,7 @@ typedef struct picture {
 typedef struct state {
   cvy_picture_state common;
   picture *pictures;
-  /* while it opens */
+  /* These are for opening. */
   const config *config;
   const char *list, *dir;
   cvy_table table;
@@ -59,7 +59,7 @@ static int64_t column_called(const cvy_row *header, const char *const *words) {
   return -1;
 }
 
-/* What --path-column or --label-column says: a header's word, or a number from 1 on. */
+/* Finds the column that --path-column or --label-column says: a header's word, or a number from 1 on. */
 static cvy_err column_said(int64_t *out, const state *s, const char *option, const char *said) {
   const cvy_row *first = &s->table.rows[0];
   char *end;
@@ -146,7 +146,8 @@ static cvy_err check_classes(const state *s, const cvy_classes *classes, bool nu
   return CVY_OK;
 }
 
-/* by_text: the labels in byte order, where they are found; (*labels)[i] is the class of by_text's i. */
+/* Finds the classes. by_text has the labels in byte order, where they are found; (*labels)[i] is the class of
+ * by_text's i. */
 static cvy_err find_classes(cvy_source *out, cvy_classes *by_text, int32_t **labels) {
   state *s = out->state;
   const int64_t count = s->table.count - s->first;
@@ -185,7 +186,7 @@ static int by_path(const void *a, const void *b) {
   return order ? order : (x > y) - (x < y);
 }
 
-/* The same picture may come twice, but not as two things. */
+/* Checks that a picture which comes twice has the same label. */
 static cvy_err check_contradictions(const state *s) {
   const int64_t count = s->table.count - s->first;
   int64_t *rows = cvy_pool_new(s->common.pool, sizeof *rows * (size_t)count);

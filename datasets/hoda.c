@@ -13,7 +13,7 @@
  * top: lengths of background and ink by turns, background first, until the width is reached
  *
  * Images are delivered centred in the target, ink white on black as in MNIST. One that is larger than the
- * target less a border of BORDER pixels is shrunk into that room, its aspect kept; smaller ones are not
+ * target less a border of BORDER pixels is shrunk into that room, and keeps its aspect. Smaller ones are not
  * enlarged to fill it, because size tells the ring of a zero from a five: LeNet-5 reads 98.8 % of the test
  * digits so, 98.6 % if all fill the room. Targets with a room above NATURAL pixels enlarge all digits alike,
  * by room / NATURAL. The whole file is checked when it is opened. */

@@ -10,7 +10,7 @@
  *   490                                                  the development kit's: line i is picture i, a number
  *                                                        from 1 in an order of its own, that of meta.mat
  *
- * Classes are numbered in the order of their synsets, as everywhere but in the development kit. */
+ * Classes are numbered in the order of their synsets, as they are everywhere but in the development kit. */
 #include "archive/file_tree.h"
 #include "archive/matlab.h"
 #include "archive/unpack.h"
@@ -32,10 +32,10 @@ typedef struct picture {
   int32_t label;
 } picture;
 
-/* What the text files of a split say. */
+/* The contents of a split's text files. */
 typedef struct texts {
   const char *truth_path, *synset_path, *meta_path;
-  cvy_lines truth;     /* as read */
+  cvy_lines truth;     /* the labels as read */
   cvy_synsets synsets; /* a list of all classes; count = 0: none given */
   cvy_synsets meta;    /* the development kit's: in the order of its own numbers, from 1 */
 } texts;
@@ -291,7 +291,7 @@ static const char *stem_of(cvy_pool *pool, const char *name) {
   return cvy_pool_format(pool, "%.*s", (int)strcspn(base, "."), base);
 }
 
-/* A line of the development kit's; the number means nothing without its meta.mat. */
+/* Reads a line of the development kit's; the number means nothing without its meta.mat. */
 static cvy_err read_kit_answer(answer *out, const state *s, const cvy_line *line, int64_t index) {
   const cvy_synsets *meta = &s->given.meta;
   if (meta->count == 0)
@@ -440,7 +440,7 @@ static cvy_err read_imagenet(cvy_record *out, cvy_source *source, int64_t index)
 
 /* ---- splits ---- */
 
-/* The first of `names` that is in the folder; NULL: none. In `pool`. */
+/* Returns the first of `names` that is in the folder, in `pool`; NULL if there is none. */
 static const char *first_of(cvy_pool *pool, const char *dir, const char *const *names) {
   for (; *names; names++) {
     const char *path = cvy_pool_format(pool, "%s/%s", dir, *names);

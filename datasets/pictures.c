@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* More than a hundred million pixels take in any format that is read here. */
+/* This is more than a hundred million pixels take in any format that is read here. */
 static const int64_t most_bytes = (int64_t)1 << 30;
 
 cvy_err cvy_pictures_reserve(cvy_pictures *p, int64_t size) {

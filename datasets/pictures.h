@@ -24,23 +24,23 @@ cvy_err cvy_pictures_deliver(cvy_record *out, cvy_pictures *pictures,
 
 /* ---- the life of a reader of picture files ---- */
 
-/* What its state begins with. */
+/* What the state of such a reader begins with. */
 typedef struct cvy_picture_state {
-  cvy_pool *pool;        /* of what was listed */
+  cvy_pool *pool;        /* the pool of what was listed */
   cvy_pictures delivery; /* each source's own */
-  bool borrows;          /* all but the delivery, from the source it came of */
+  bool borrows;          /* all but the delivery belongs to the source it came of */
 } cvy_picture_state;
 
-/* A zeroed state of `bytes` with its head, in *out. */
+/* Makes a zeroed state of `bytes` with its head, in *out. */
 void *cvy_pictures_begin(cvy_source *out, size_t bytes, int colour, int64_t h, int64_t w);
 /* The end of open: passes `err` on, and closes what it left half open. */
 cvy_err cvy_pictures_opened(cvy_source *out, cvy_err err, void (*close)(cvy_source *source)) CVY_MUST_CHECK;
-/* `again`, of a state of `bytes`. */
+/* The reader's `again`, for a state of `bytes`. */
 void cvy_pictures_share(cvy_source *out, const cvy_source *first, size_t bytes);
 /* The end of close: frees the state with its head. */
 void cvy_pictures_end(cvy_source *source);
 
-/* By its ending, .jpg, .jpeg or .png. */
+/* Judges by the ending: .jpg, .jpeg or .png. */
 bool cvy_looks_like_picture(const char *name);
 
 /* The words of an option --colour. */
@@ -48,9 +48,9 @@ extern const char *const cvy_colour_words[];
 
 /* The split that a folder's name tells: train, val (or valid, validation), test; else NULL. */
 const char *cvy_split_called(const char *folder);
-/* Where all of `names` tell splits, and train is one of two or more: inputs of them, train first, whose
- * paths are `before` and the name. A set of train and test alone measures itself on the test pictures, as
- * MNIST does. Else *count = 0. In `pool`. */
+/* Finds splits among `names`. Where all of them tell splits, of which there are two or more and one is train,
+ * *out has inputs for them, train first, whose paths are `before` and the name. A set of train and test alone
+ * measures itself on the test pictures, as MNIST does. Else *count = 0. The result is in `pool`. */
 void cvy_splits_called(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *before,
                        const char *const *names, int64_t name_count);
 

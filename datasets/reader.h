@@ -14,9 +14,9 @@ typedef struct cvy_source {
   int64_t count;
   int64_t class_count;
   const char *const *class_names;
-  int64_t h, w, c;       /* of every image; h = w = 0 if sizes vary and nothing scales them */
-  int64_t encoded_bytes; /* of all records together, if the reader keeps_files */
-  /* Set by the caller after opening: read need only deliver the bytes (of a reader that keeps_files), for
+  int64_t h, w, c;       /* size of every image; h = w = 0 if sizes vary and nothing scales them */
+  int64_t encoded_bytes; /* bytes of all records together, if the reader keeps_files */
+  /* Set by the caller after opening. Then read need only deliver the bytes (if the reader keeps_files), for
    * they are decoded elsewhere, at the size that is needed. */
   bool bytes_only;
 } cvy_source;
@@ -29,7 +29,8 @@ typedef struct cvy_prepare_input {
 
 typedef struct cvy_record {
   int32_t label;
-  /* For errors: "cats/7.jpg", "record 12". Set before anything can go wrong, valid until the next read. */
+  /* The name in errors: "cats/7.jpg", "record 12". It is set before anything can go wrong, and valid until
+   * the next read. */
   const char *name;
   cvy_image image; /* the picture, decoded; the buffer is the reader's */
   /* The file's bytes as they came, if the reader keeps_files; valid until the next read. */
@@ -39,24 +40,25 @@ typedef struct cvy_record {
 
 typedef struct cvy_reader {
   const cvy_kind *kind;
-  /* For public datasets that come in parts: the splits inside the folder `path`, as inputs with a split's
-   * name (MNIST's folder: train and val, two files each). None found: *count = 0. May be NULL: never any. */
+  /* For public datasets that come in parts: finds the splits inside the folder `path`, as inputs with a
+   * split's name (MNIST's folder: train and val, two files each). *count = 0 if there are none. NULL: never
+   * any. */
   cvy_err (*find_splits)(cvy_prepare_input **out, int64_t *count, cvy_pool *pool,
                          const char *path) CVY_MUST_CHECK;
   bool walks;                   /* each folder below an input counts, so the shards cannot lie there */
   bool keeps_files;             /* read can deliver JPEG or PNG bytes as they came */
   int64_t default_h, default_w; /* scaled to this if --size is not given; 0: left as they are */
-  /* `inputs`: the files or folders of one split (1 or more; "synthetic" takes none). h, w: the size asked
-   * for or else the reader's default; 0: as they are. On an error nothing stays open. */
+  /* Opens the files or folders `inputs` of one split (1 or more; "synthetic" takes none). h, w: the size
+   * asked for or else the reader's default; 0: as they are. On an error nothing stays open. */
   cvy_err (*open)(cvy_source *out, const void *config, const char *const *inputs, int64_t input_count,
                   int64_t h, int64_t w, uint64_t seed) CVY_MUST_CHECK;
-  /* Any index, any order. The record's image buffer is reused from call to call. CVY_E_INPUT: this record
-   * cannot be read, but others can; it is left out and listed. Other errors end the run. A thread reads
-   * from a source of its own, so what sources share must not change after open. */
+  /* Reads a record: any index, in any order. The record's image buffer is reused from call to call.
+   * CVY_E_INPUT: this record cannot be read, but others can; it is left out and listed. Other errors end the
+   * run. A thread reads from a source of its own, so what sources share must not change after open. */
   cvy_err (*read)(cvy_record *out, cvy_source *source, int64_t index) CVY_MUST_CHECK;
   void (*close)(cvy_source *source);
-  /* A further source on what `first` has open, for another thread: the same records, buffers of its own;
-   * closed before `first` is. May be NULL: then another one is opened. */
+  /* Makes a further source on what `first` has open, for another thread: with the same records, and buffers
+   * of its own. It is closed before `first` is. NULL: another source is opened instead. */
   void (*again)(cvy_source *out, const cvy_source *first);
 } cvy_reader;
 

@@ -138,15 +138,15 @@ static void parse_script(style_set sets[CLASSES], const glyph_text *texts, int64
 typedef struct handwriting {
   double xx, xy, yx, yy, x0, y0; /* image = matrix * letter + shift */
   point field[LATTICE][LATTICE]; /* the bent sheet, in letter heights */
-  double radius, pressure;       /* of the pen, pixels; relative change from a stroke's start to its end */
-  double softness;               /* pixels over which the edge of a stroke fades */
+  double radius, pressure; /* pen's radius, pixels; its relative change from a stroke's start to its end */
+  double softness;         /* pixels over which the edge of a stroke fades */
 } handwriting;
 
 static double uniform(cvy_random *random, double low, double high) {
   return cvy_random_next_uniform(random, low, high);
 }
 
-/* -limit ... limit, the middle more often. */
+/* Draws from -limit ... limit, the middle more often. */
 static double centred(cvy_random *random, double limit) {
   return limit * (uniform(random, -0.5, 0.5) + uniform(random, -0.5, 0.5));
 }
@@ -155,7 +155,7 @@ static handwriting draw_hand(cvy_random *random, int64_t h, int64_t w) {
   const double unit = (double)(h < w ? h : w) / 32;
   const double height = unit * uniform(random, 17, 23), width = height * uniform(random, 0.55, 1.0);
   const double half_turn = centred(random, 0.14), slant = centred(random, 0.27);
-  /* cosine and sine as rational functions of the half angle's tangent */
+  /* These are cosine and sine, as rational functions of the half angle's tangent. */
   const double norm = 1 + half_turn * half_turn;
   const double cosine = (1 - half_turn * half_turn) / norm, sine = 2 * half_turn / norm;
   handwriting out = {.xx = cosine * width,
@@ -211,7 +211,7 @@ static double clamp(double value, double low, double high) {
   return value < low ? low : value > high ? high : value;
 }
 
-/* A line from a to b whose radius goes from ra to rb, into the pixels it touches. */
+/* Draws a line from a to b, whose radius goes from ra to rb, into the pixels that it touches. */
 static void draw_line(state *s, point a, point b, double ra, double rb, double softness) {
   const double reach = (ra > rb ? ra : rb) + softness;
   const double dx = b.x - a.x, dy = b.y - a.y, length2 = dx * dx + dy * dy;
@@ -274,7 +274,7 @@ static void draw_glyph(state *s, const glyph *shape, cvy_random *random) {
 
 /* ---- the sheet ---- */
 
-/* Paper of an uneven tone, grain on everything, ink on top. */
+/* Makes the picture: paper of an uneven tone, grain on everything, ink on top. */
 static void expose(state *s, cvy_random random) {
   const double paper = uniform(&random, 0, 40), noise = uniform(&random, 4, 30);
   const double tilt_x = centred(&random, 40), tilt_y = centred(&random, 40);

@@ -14,7 +14,7 @@
 
 enum { COARSEST = 7 /* grid spacing 2^7 pixels */, PLANES = 3, MAX_ELLIPSES = 8 };
 
-/* What is drawn from one counter each, cvy_random.layer. */
+/* What is drawn with a counter of its own, by cvy_random.layer. */
 enum { OF_PICTURE, OF_SIZE, OF_CLASS, OF_NOISE /* and PLANES * levels behind */ };
 
 typedef struct config {
@@ -72,7 +72,7 @@ static void reserve(state *s, int64_t h, int64_t w) {
 
 /* ---- noise ---- */
 
-/* grid[i] = -amplitude ... amplitude, eight draws of 16 bits a block. */
+/* Draws grid[i] = -amplitude ... amplitude, eight draws of 16 bits a block. */
 static void draw_grid(float *grid, int64_t count, float amplitude, const cvy_random *random) {
   for (int64_t i = 0; i < count; i += 8) {
     uint32_t words[4];
@@ -101,7 +101,7 @@ static void add_grid(float *plane, int64_t h, int64_t w, const float *grid, int6
   }
 }
 
-/* Noise of the scales 2^COARSEST ... 2^finest pixels; each octave has `fall` times the one above. */
+/* Adds noise of the scales 2^COARSEST ... 2^finest pixels; each octave has `fall` times the one above. */
 static void add_noise(state *s, int plane, int64_t h, int64_t w, int finest, float amplitude, float fall,
                       int64_t index) {
   for (int level = COARSEST; level >= finest; level--, amplitude *= fall) {

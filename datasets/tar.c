@@ -25,7 +25,7 @@ typedef struct state {
   picture *pictures;
 } state;
 
-/* What the names say. */
+/* The layout of an archive, as its names tell it. */
 typedef struct layout {
   const cvy_member **members; /* the pictures, and the folders among the classes' */
   int64_t count, picture_count;
@@ -71,7 +71,7 @@ static const char *class_in_name(cvy_pool *pool, const char *base) {
   return cvy_pool_format(pool, "%.*s", (int)(p - 1 - base), base);
 }
 
-/* NULL: beside the classes. */
+/* Returns the class of a member; NULL if it lies beside the classes. */
 static const char *class_of(cvy_pool *pool, const layout *l, const cvy_member *m) {
   if (strncmp(m->name, l->above, l->above_length) != 0) return NULL;
   const char *rest = m->name + l->above_length;

@@ -35,7 +35,7 @@ typedef struct state {
 
 /* ---- the tree ---- */
 
-/* NULL: no folder train. In `pool`. */
+/* Finds what stands before "train/" in the names, in `pool`; NULL: there is no folder train. */
 static const char *find_root(cvy_pool *pool, const cvy_file_tree *tree) {
   for (int64_t i = 0; i < tree->members.count; i++) {
     const char *name = tree->members.items[i].name;
@@ -51,7 +51,7 @@ static const cvy_member *find_below(cvy_pool *pool, const cvy_file_tree *tree, c
   return cvy_file_tree_find(tree, path, strlen(path));
 }
 
-/* *there = false: no such file. `path` receives its name for errors. */
+/* Reads the lines of a file. *there = false if there is no such file. `path` receives its name for errors. */
 static cvy_err read_lines(cvy_lines *out, bool *there, const char **path, state *s, const char *name) {
   char full[4352];
   const cvy_member *m = find_below(s->common.pool, s->tree, s->root, name);

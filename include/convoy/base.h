@@ -29,7 +29,7 @@ typedef enum cvy_err {
   CVY_E_STOPPED /* it stopped on request, with a checkpoint written */
 } cvy_err;
 
-/* This thread's latest message, "" if none. */
+/* This thread's latest error message, "" if there was none. */
 const char *cvy_err_message(void);
 /* The exit code for an error that was met before anything was started: 0, 2 for usage and input, 75, or 1. */
 int cvy_err_exit_code(cvy_err code);
@@ -37,18 +37,18 @@ int cvy_err_exit_code(cvy_err code);
  * cvy_comm_start sets MPI_Abort. */
 void cvy_set_fatal_hook(void (*hook)(int exit_code));
 
-/* Whether the library may write lines for people ("convoy: ...") and progress on stderr. It may, at first;
- * cvy_comm_start lets only rank 0. */
+/* Allows or forbids the library to write lines for people ("convoy: ...") and progress on stderr. At first it
+ * may; cvy_comm_start lets only rank 0. */
 void cvy_log_enable(bool on);
 
 /* Sets how many threads compute in this process, the calling one included; 1 until set. */
 void cvy_threads_set(int count);
 int cvy_threads(void);
 
-/* Channels of an image, at most. */
+/* The most channels that an image may have. */
 enum { CVY_MAX_CHANNELS = 4 };
 
-/* 128 bits (XXH3) as 32 hexadecimal digits. */
+/* A hash of 128 bits (XXH3), as 32 hexadecimal digits. */
 typedef struct cvy_hash {
   char hex[33];
 } cvy_hash;

@@ -11,15 +11,16 @@ extern "C" {
 
 typedef struct cvy_comm cvy_comm;
 
-/* Starts MPI (also without mpirun: one rank), lets only rank 0 log. */
+/* Starts MPI, and lets only rank 0 log. Without mpirun there is one rank. */
 cvy_comm *cvy_comm_start(void);
 void cvy_comm_finish(cvy_comm *comm); /* waits for all ranks */
 
-/* Not collective. */
+/* These two are not collective. */
 int cvy_comm_rank(const cvy_comm *comm);
 int cvy_comm_size(const cvy_comm *comm);
-/* Threads that let all ranks of a node compute without sharing cores: the cores this rank may run on, at most
- * its share of those that any rank of the node may run on; at least 1. */
+/* How many threads let all ranks of a node compute without sharing cores. There is one for each core that
+ * this rank may run on, but no more than its share of the cores that any rank of the node may run on. There
+ * is at least one. */
 int cvy_comm_fair_threads(const cvy_comm *comm);
 
 #ifdef __cplusplus

@@ -13,16 +13,16 @@ typedef struct cvy_dataset cvy_dataset;
 
 typedef struct cvy_dataset_info {
   int64_t count;   /* images in all shards */
-  int64_t h, w, c; /* of every image; h = w = 0 if they vary in size */
+  int64_t h, w, c; /* size of every image; h = w = 0 if they vary */
   int64_t class_count;
   const char *const *class_names;
   float mean[CVY_MAX_CHANNELS]; /* per channel, over the training split, in units of the stored samples */
   float deviation[CVY_MAX_CHANNELS];
   int64_t shard_count;
-  /* For PCA colour (Krizhevsky et al. 2012, section 4.1): the covariance of a pixel's channels over the
-   * training split as eigenvalues, the largest first, in squared units of the stored samples, and
-   * eigenvectors [which][channel] of length 1. Unknown for grey sets, foreign files and shards of version
-   * 1. */
+  /* These are for PCA colour (Krizhevsky et al. 2012, section 4.1): the covariance of a pixel's channels over
+   * the training split as eigenvalues, the largest first, in squared units of the stored samples, and
+   * eigenvectors [which][channel] of length 1. They are unknown for grey sets, foreign files and shards of
+   * version 1. */
   bool has_colour;
   float colour_values[CVY_MAX_CHANNELS];
   float colour_vectors[CVY_MAX_CHANNELS][CVY_MAX_CHANNELS];
@@ -35,7 +35,8 @@ typedef struct cvy_dataset_info {
 cvy_err cvy_dataset_open(cvy_dataset **out, const char *path, const char *split) CVY_MUST_CHECK;
 void cvy_dataset_close(cvy_dataset *dataset);
 const cvy_dataset_info *cvy_dataset_describe(const cvy_dataset *dataset);
-/* XXH3 over the contents' description and checksums: the same on every rank that sees the same data. */
+/* The hash (XXH3) of the contents' description and checksums. It is the same on every rank that sees the same
+ * data. */
 cvy_hash cvy_dataset_fingerprint(const cvy_dataset *dataset);
 
 #ifdef __cplusplus

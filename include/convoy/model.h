@@ -13,27 +13,27 @@ typedef struct cvy_model cvy_model;
 
 typedef struct cvy_model_info {
   const char *path;    /* the file that it was read from */
-  const char *name;    /* the network's */
-  int64_t h, w, c;     /* of the images that the network takes */
+  const char *name;    /* the network's name */
+  int64_t h, w, c;     /* size of the images that the network takes */
   int64_t class_count; /* probabilities an image */
-  int64_t name_count;  /* the first so many have names: a network may tell apart more than it was shown */
+  int64_t name_count;  /* how many of the first classes have names; the network may tell apart more */
   const char *const *class_names;
   /* The network takes (sample - mean[channel]) / deviation[channel]. */
   float mean[CVY_MAX_CHANNELS], deviation[CVY_MAX_CHANNELS];
   int64_t microbatch;   /* images that are computed at a time */
   int64_t param_count;  /* learnt values */
-  int64_t tensor_count; /* learnt ones and running averages */
+  int64_t tensor_count; /* tensors, learnt ones and running averages */
   int64_t step;         /* training steps that made it */
-  double top1;          /* of the validation images after that step, 0 ... 1; negative: not known */
+  double top1;          /* share of hits in validation after that step, 0 ... 1; negative: not known */
 } cvy_model_info;
 
-/* Reads a checkpoint (best.h5, last.h5). It is planned for cvy_threads() threads: set them before. Errors
- * name the file and what is wrong in it: texts, tensors, mean or deviation that are missing, have another
- * shape than the network says, or are not what was written. */
+/* Reads a checkpoint (best.h5, last.h5), and plans the model for cvy_threads() threads: set them before.
+ * Errors name the file and what is wrong in it: texts, tensors, mean or deviation that are missing, have
+ * another shape than the network says, or are not what was written. */
 cvy_err cvy_model_open(cvy_model **out, const char *path) CVY_MUST_CHECK;
 void cvy_model_close(cvy_model *model); /* NULL is allowed */
 const cvy_model_info *cvy_model_describe(const cvy_model *model);
-/* Hash of all tensors' values, in order: the one that training prints. */
+/* The hash of all tensors' values, in order, which training prints too. */
 cvy_hash cvy_model_weights(const cvy_model *model);
 
 /* A tensor of the weights. Values lie in rows: the last dimension is the one that runs fastest. */
@@ -47,9 +47,9 @@ typedef struct cvy_model_tensor {
 /* `index` is below tensor_count. The values are the model's own, not a copy. */
 cvy_model_tensor cvy_model_tensor_at(const cvy_model *model, int64_t index);
 
-/* probabilities [count][class_count] of images [count][h][w][c], which are normalised already. They are
- * computed a microbatch at a time, the last one filled up with zeros. Allocates nothing. One thread at a
- * time may run a model. */
+/* Computes probabilities [count][class_count] of images [count][h][w][c], which are normalised already, a
+ * microbatch at a time. The last microbatch is filled up with zeros. Allocates nothing. One thread at a time
+ * may run a model. */
 void cvy_model_run(cvy_model *model, float *probabilities, const float *images, int64_t count);
 
 /* How well labels were met: the result of an evaluation. */

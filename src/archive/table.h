@@ -5,7 +5,7 @@
 #include "base/base.h"
 
 typedef struct cvy_row {
-  int64_t line; /* from 1 */
+  int64_t line; /* counted from 1 */
   int64_t count;
   const char **fields; /* without outer blanks and quotes */
 } cvy_row;

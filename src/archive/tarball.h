@@ -6,7 +6,7 @@
 
 typedef struct cvy_member {
   const char *name;     /* without "./" in front and "/" behind */
-  int64_t offset, size; /* of its content in the file, bytes */
+  int64_t offset, size; /* place and size of its content in the file, bytes */
   bool folder;
 } cvy_member;
 
@@ -15,11 +15,12 @@ typedef struct cvy_members {
   int64_t count, capacity;
 } cvy_members;
 
-/* `name` is copied, cleaned of "./" and outer slashes; one without anything else is left out. In `pool`. */
+/* Adds a member. `name` is copied into `pool`, cleaned of "./" and outer slashes; a member without any other
+ * name is left out. */
 void cvy_members_add(cvy_members *members, cvy_pool *pool, const char *name, int64_t offset, int64_t size,
                      bool folder);
 
-/* Whether these 512 bytes are a member's header, by its checksum. */
+/* Tells whether these 512 bytes are a member's header, by its checksum. */
 bool cvy_is_tar_header(const uint8_t header[512]);
 /* Adds the files and folders of the tar that fills bytes begin ... end-1 of `fd`, in its order, by its
  * headers alone. Reads the formats of GNU tar, POSIX (ustar, pax) and Unix V7. `path` names it in errors:

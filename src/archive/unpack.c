@@ -1,6 +1,6 @@
 /* Opening archives. Records are read in shuffled order, and a compressed stream cannot be read so: it is
  * decompressed once, into a file without a name. gzip goes through zlib, which checks its CRC-32 where
- * libarchive does not; xz, bzip2, zstd and zip through libarchive. */
+ * libarchive does not; xz, bzip2, zstd and zip go through libarchive. */
 #include "archive/unpack.h"
 
 #include "file/bytes.h"
@@ -89,7 +89,7 @@ static cvy_err archive_failed(const unpacking *u, struct archive *a) {
                    u->written, why ? why : "no more is known");
 }
 
-/* The content of the entry that libarchive stands at. */
+/* Copies the content of the entry that libarchive stands at. */
 static cvy_err copy_entry(unpacking *u, struct archive *a) {
   for (;;) {
     const la_ssize_t got = archive_read_data(a, u->part, PART_BYTES);

@@ -24,7 +24,7 @@
 
 /* What augmentations may know about the set that pictures are from. */
 typedef struct cvy_augment_source {
-  const char *name; /* for errors */
+  const char *name; /* name for errors */
   /* The covariance of a pixel's channels over the training split: its eigenvalues, the largest first, in
    * squared units of the samples, and its eigenvectors [which][channel] of length 1. */
   bool has_colour; /* the two are known */
@@ -35,7 +35,7 @@ typedef struct cvy_augment_source {
 typedef struct cvy_augment_call {
   bool training;
   cvy_random random;
-  const float *mean;                /* of each channel, in units of the samples */
+  const float *mean;                /* mean of each channel, in units of the samples */
   const cvy_augment_source *source; /* NULL where nobody asks */
   int64_t view;                     /* which of its views an augmentation is to make */
   cvy_canvas *canvas;
@@ -59,22 +59,22 @@ typedef struct cvy_augmentation {
   cvy_err (*read)(void *config, cvy_pool *pool, const cvy_yaml *at) CVY_MUST_CHECK;
   /* Works out what the options imply, once; NULL: nothing. Errors as those of size. */
   cvy_err (*prepare)(void *config) CVY_MUST_CHECK;
-  /* Whether pictures of `c` channels will do; NULL: any will. Errors as those of size. */
+  /* Checks that pictures of `c` channels will do; NULL: any will. Errors as those of size. */
   cvy_err (*channels)(const void *config, int64_t c) CVY_MUST_CHECK;
-  /* Whether what it needs to know about the training set is there; NULL: it needs nothing. Errors as those
-   * of size. */
+  /* Checks that what it needs to know about the training set is there; NULL: it needs nothing. Errors as
+   * those of size. */
   cvy_err (*source)(const void *config, const cvy_augment_source *source) CVY_MUST_CHECK;
   /* How many views it makes of a picture in evaluation; 0: one, and it can be used in training too. */
   int64_t views;
   /* The size that leaves for a size that enters; 0 x 0 stands for "varies", in and out. An error says what is
    * wrong; file, line or record are put in front. */
   cvy_err (*size)(int64_t *out_h, int64_t *out_w, const void *config, int64_t h, int64_t w) CVY_MUST_CHECK;
-  /* `size` has been asked for this picture and had no objection. */
+  /* Changes the picture. `size` has been asked for it before, and had no objection. */
   cvy_err (*apply)(cvy_picture *picture, const void *config, cvy_augment_call *call) CVY_MUST_CHECK;
   /* Mixes a pair, in place of apply, and in training only. call->random is keyed by the pair's place in
    * the stream. */
   void (*mix)(cvy_pair *pair, const void *config, cvy_augment_call *call);
-  /* Whether the chains inside mix, so that `mix` is called and not `apply`. NULL: there are no chains
+  /* Tells whether the chains inside mix, so that `mix` is called and not `apply`. NULL: there are no chains
    * inside, and it mixes if it has `mix`. */
   bool (*mixes)(const void *config);
 } cvy_augmentation;
@@ -86,7 +86,7 @@ const cvy_augmentation *cvy_augmentation_at(int64_t index);
 /* What is seen where there is no picture. The option `fill` is a number in units of the samples, "mean"
  * (of each channel, hence an input of 0), "nearest" or "reflect". */
 typedef struct cvy_fill {
-  const char *text; /* as the option gives it */
+  const char *text; /* the text that the option gives */
   cvy_edge_mode mode;
   bool is_mean;
   float value;
@@ -99,7 +99,7 @@ typedef struct cvy_fill {
         "what is seen where there is no picture: a number in units of the samples, mean (of each channel), " \
         "nearest (the border's pixels) or reflect"                                                           \
   }
-/* For the augmentation's `prepare`. */
+/* Reads the option's text, in the augmentation's `prepare`. */
 cvy_err cvy_fill_parse(cvy_fill *fill) CVY_MUST_CHECK;
 cvy_edge cvy_fill_edge(const cvy_fill *fill, const cvy_augment_call *call, int64_t channels);
 

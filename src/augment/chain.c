@@ -69,7 +69,7 @@ static cvy_err read_chain(cvy_augment *augment, const cvy_yaml *list) {
   return CVY_OK;
 }
 
-/* Whether the chain can stand inside another augmentation. */
+/* Checks that the chain can stand inside another augmentation. */
 static cvy_err check_inside(const cvy_augment *augment) {
   for (int64_t i = 0; i < augment->count; i++) {
     const link *l = &augment->links[i];

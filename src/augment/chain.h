@@ -7,31 +7,31 @@
 
 typedef struct cvy_augment cvy_augment;
 
-/* `list` is the recipe's YAML (NULL: none). in_h, in_w of 0 mean that sizes vary. *out_h, *out_w receive
- * the size that leaves the chain, 0 if it varies. */
+/* Makes a chain of the recipe's YAML `list` (NULL: none). in_h, in_w of 0 mean that sizes vary. *out_h,
+ * *out_w receive the size that leaves the chain, 0 if it varies. */
 cvy_err cvy_augment_create(cvy_augment **out, const cvy_yaml *list, int64_t in_h, int64_t in_w,
                            int64_t *out_h, int64_t *out_w) CVY_MUST_CHECK;
 void cvy_augment_destroy(cvy_augment *augment);
-/* The same list with every option written out, in `pool`. */
+/* Makes a copy of the list with every option written out, in `pool`. */
 cvy_err cvy_augment_resolve(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *list) CVY_MUST_CHECK;
 
 /* The size that leaves the chain for pictures of h x w (0 x 0: it varies). Errors point at the recipe. */
 cvy_err cvy_augment_size(int64_t *out_h, int64_t *out_w, const cvy_augment *augment, int64_t h,
                          int64_t w) CVY_MUST_CHECK;
-/* Whether pictures of `c` channels can go through it (NULL: there is no chain, so they can). Errors point
- * at the recipe. */
+/* Checks that pictures of `c` channels can go through the chain (NULL: there is none, so they can). Errors
+ * point at the recipe. */
 cvy_err cvy_augment_check_channels(const cvy_augment *augment, int64_t c) CVY_MUST_CHECK;
-/* Whether each augmentation finds what it needs to know about the training set. Errors point at the
+/* Checks that each augmentation finds what it needs to know about the training set. Errors point at the
  * recipe. */
 cvy_err cvy_augment_check_source(const cvy_augment *augment, const cvy_augment_source *source) CVY_MUST_CHECK;
-/* Whether it can train on microbatches of so many images of this set. What mixes pictures takes them by
- * twos, several views are for evaluation, and some augmentations want to know more about the set than
- * others. Errors likewise. */
+/* Checks that the chain can train on microbatches of so many images of this set. What mixes pictures takes
+ * them by twos, several views are for evaluation, and some augmentations want to know more about the set than
+ * others. Errors point at the recipe. */
 cvy_err cvy_augment_check_training(const cvy_augment *augment, int64_t microbatch,
                                    const cvy_augment_source *source) CVY_MUST_CHECK;
-/* Whether it mixes pictures. */
+/* Tells whether the chain mixes pictures. */
 bool cvy_augment_mixes(const cvy_augment *augment);
-/* How many views of each image evaluation takes the mean over; 1 of most chains. */
+/* How many views of each image evaluation takes the mean over; most chains have 1. */
 int64_t cvy_augment_views(const cvy_augment *augment);
 
 /* Runs the chain (NULL: there is none) for view call->view of cvy_augment_views. It sets
@@ -47,10 +47,11 @@ void cvy_augment_mix(cvy_pair *pair, const cvy_augment *augment, cvy_augment_cal
 cvy_err cvy_augment_read(cvy_augment **out, cvy_pool *pool, const cvy_yaml *node) CVY_MUST_CHECK;
 /* The list with every option written out. */
 cvy_yaml *cvy_augment_dump(const cvy_augment *augment, cvy_pool *pool);
-/* Runs it from within the apply of the augmentation that it stands in, with random numbers of its own. */
+/* Runs the chain from within the apply of the augmentation that it stands in, with random numbers of its
+ * own. */
 cvy_err cvy_augment_apply_inside(cvy_picture *picture, const cvy_augment *augment,
                                  const cvy_augment_call *call) CVY_MUST_CHECK;
-/* The same from within mix. */
+/* Mixes a pair from within the mix of the augmentation that the chain stands in. */
 void cvy_augment_mix_inside(cvy_pair *pair, const cvy_augment *augment, const cvy_augment_call *call);
 
 #endif

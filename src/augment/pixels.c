@@ -1,4 +1,4 @@
-/* What augmentations that compute samples share. */
+/* Helpers of augmentations that compute samples. */
 #include "augment/pixels.h"
 
 cvy_err cvy_only_rgb(const void *config, int64_t c) {

@@ -1,13 +1,13 @@
-/* What augmentations share that compute samples, which they do in training only, and leave the picture's
- * size as it is. Blends (brightness, contrast, saturation) end within 0 to 255; sums (shifts, noise) go
- * where they go. */
+/* Helpers of augmentations that compute samples. These do so in training only, and leave the picture's size
+ * as it is. Blends (brightness, contrast, saturation) end within 0 to 255; sums (shifts, noise) go where they
+ * go. */
 #ifndef CVY_AUGMENT_PIXELS_H
 #define CVY_AUGMENT_PIXELS_H
 
 #include "augment/augmentation.h"
 #include "picture/colour.h"
 
-/* These are for `channels`. */
+/* These two are for an augmentation's `channels`. */
 cvy_err cvy_only_rgb(const void *config, int64_t c) CVY_MUST_CHECK;
 cvy_err cvy_grey_or_rgb(const void *config, int64_t c) CVY_MUST_CHECK;
 

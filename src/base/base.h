@@ -24,7 +24,7 @@
 
 /* ---- errors ------------------------------------------------------------------------------------------- */
 
-enum { CVY_MESSAGE_BYTES = 4096 }; /* of a message, at most; a longer one is cut */
+enum { CVY_MESSAGE_BYTES = 4096 }; /* the most bytes of a message; a longer one is cut */
 /* Sets this thread's message and returns `code`. The arguments may point into the message that was there
  * before. */
 cvy_err cvy_error(cvy_err code, const char *format, ...) CVY_PRINTF(2, 3) CVY_MUST_CHECK;
@@ -65,19 +65,20 @@ CVY_NORETURN void cvy_check_failed(const char *file, int line, const char *condi
 
 /* ---- log ---------------------------------------------------------------------------------------------- */
 
-/* A line for a person on stderr, "convoy: ..."; only where logging is on (rank 0 of an MPI job). */
+/* Writes a line for a person on stderr, "convoy: ...", only where logging is on (rank 0 of an MPI job). */
 void cvy_log(const char *format, ...) CVY_PRINTF(1, 2);
 void cvy_warn(const char *format, ...) CVY_PRINTF(1, 2);
 
-/* Progress of long work on stderr: one line that rewrites itself on a terminal; elsewhere a plain line every
- * few seconds. Silent where logging is off. cvy_progress_end leaves the last state standing as a plain line.
- */
+/* Shows progress of long work on stderr: one line that rewrites itself on a terminal; elsewhere a plain line
+ * every few seconds. Silent where logging is off. cvy_progress_end leaves the last state standing as a plain
+ * line. */
 void cvy_progress(const char *format, ...) CVY_PRINTF(1, 2);
 void cvy_progress_end(void);
 
 /* ---- memory ------------------------------------------------------------------------------------------- */
 
-/* Small set-up objects (names, nodes, tables). Running out of memory here is fatal, so there is no error. */
+/* These make small set-up objects (names, nodes, tables). Running out of memory here is fatal, so there is no
+ * error. */
 void *cvy_new(size_t bytes); /* zeroed; free with free() */
 char *cvy_format(const char *format, ...) CVY_PRINTF(1, 2);
 
@@ -88,10 +89,10 @@ void cvy_pool_destroy(cvy_pool *pool); /* NULL is allowed */
 void *cvy_pool_new(cvy_pool *pool, size_t bytes);
 char *cvy_pool_format(cvy_pool *pool, const char *format, ...) CVY_PRINTF(2, 3);
 
-/* Large planned memory (parameters, activations, scratch): 64-byte aligned, zeroed, page by page on first
- * touch. `what` names it in the error. */
+/* Takes large planned memory (parameters, activations, scratch). It is 64-byte aligned and zeroed, page by
+ * page on first touch. `what` names it in the error. */
 cvy_err cvy_buffer_create(void **out, size_t bytes, const char *what) CVY_MUST_CHECK;
-/* The same for memory of which parts are never touched: its pages are small, so those parts take nothing. */
+/* Takes such memory where parts of it are never touched: its pages are small, so those parts take nothing. */
 cvy_err cvy_buffer_create_sparse(void **out, size_t bytes, const char *what) CVY_MUST_CHECK;
 void cvy_buffer_destroy(void *buffer);
 /* `bytes` rounded up to whole cache lines, so that neighbours in an arena never share one. */
@@ -99,7 +100,7 @@ size_t cvy_aligned(size_t bytes);
 /* The most memory that this process has had resident so far; 0 if the system does not say. */
 size_t cvy_peak_bytes(void);
 
-/* MPI's and BLAS's int from our int64_t; fatal if it does not fit. */
+/* Makes the int of MPI and BLAS from our int64_t; fatal if it does not fit. */
 static inline int cvy_int(int64_t value) {
   CVY_CHECK(value >= INT_MIN && value <= INT_MAX, "%" PRId64 " does not fit an int", value);
   return (int)value;
@@ -131,28 +132,30 @@ typedef struct cvy_random {
 
 /* The four words at counter `unit` (unit counts blocks of four words). */
 void cvy_random_block(uint32_t out[4], const cvy_random *where, uint32_t unit);
-/* One draw a unit, in sequence; each advances where->unit by one, the last two by as many as it takes. */
+/* These draw in sequence. Each takes a unit a draw and advances where->unit by one; the last two advance it
+ * by as many as they take. */
 uint32_t cvy_random_next(cvy_random *where);
 double cvy_random_next_uniform(cvy_random *where, double low, double high); /* [low, high) */
 double cvy_random_next_gaussian(cvy_random *where);                         /* mean 0, deviation 1 */
 int64_t cvy_random_next_below(cvy_random *where, int64_t bound);            /* 0 ... bound-1, unbiased */
 double cvy_random_next_beta(cvy_random *where, double alpha); /* Beta(alpha, alpha), alpha > 0 */
 
-/* A permutation of 0 ... count-1 in O(1) memory: the image of `index` under permutation `step` of `where`.
- * A Feistel network on the next power of four, walked until it lands inside (Black & Rogaway 2002). */
+/* Returns the image of `index` under permutation `step` of `where`, a permutation of 0 ... count-1. It takes
+ * O(1) memory: a Feistel network on the next power of four is walked until it lands inside (Black & Rogaway
+ * 2002). */
 int64_t cvy_random_permute(const cvy_random *where, int64_t index, int64_t count);
 
 /* ---- threads ------------------------------------------------------------------------------------------ */
 
-/* cvy_threads_set() is in convoy/base.h. Threads that wait for work look
- * around for some microseconds before they sleep, unless there are more of them than cores, or others need
- * the cores too: then say cvy_threads_share_cores(). */
+/* Tells the threads that others need the cores too. Threads that wait for work look around for some
+ * microseconds before they sleep, unless there are more of them than cores, or this was called.
+ * cvy_threads_set() is in convoy/base.h. */
 void cvy_threads_share_cores(void);
-/* For a thread that works beside the one that computes, and within a task: what this thread gives to
- * cvy_parallel it does itself, until it is together with the others again. */
+/* After cvy_threads_alone this thread does itself what it gives to cvy_parallel, until it calls
+ * cvy_threads_together. This is for a thread that works beside the one that computes, and within a task. */
 void cvy_threads_alone(void);
 void cvy_threads_together(void);
-/* Cores this process may run on, as a bit mask (cores beyond 1,023 are left out). */
+/* The cores that this process may run on, as a bit mask (cores beyond 1,023 are left out). */
 enum { CVY_CORE_WORDS = 16 };
 void cvy_cores_allowed(uint64_t mask[CVY_CORE_WORDS]);
 int cvy_cores_count(const uint64_t mask[CVY_CORE_WORDS]);
@@ -166,8 +169,8 @@ void cvy_parallel(int64_t tasks, cvy_task task, const void *context);
 /* Seconds on a clock that never steps. */
 double cvy_now_s(void);
 
-/* The median (of an even count the mean of the two in the middle), the lowest and the highest of `count`
- * values, which are sorted. */
+/* The median, the lowest and the highest of `count` values, which are sorted. The median of an even count is
+ * the mean of the two in the middle. */
 typedef struct cvy_spread {
   double median, lowest, highest;
 } cvy_spread;

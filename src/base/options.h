@@ -46,19 +46,19 @@ typedef struct cvy_floats {
  * which may differ between its ranks. */
 typedef enum cvy_effect {
   CVY_EFFECT_UNSAID,  /* counts as CVY_CHANGES_BITS; a recipe's own keys all say it */
-  CVY_CHANGES_BITS,   /* of what is trained */
-  CVY_CHANGES_TOTAL,  /* the number of steps, hence bits where a schedule looks ahead to it */
-  CVY_CHANGES_NO_BIT, /* all ranks must have the same value all the same */
+  CVY_CHANGES_BITS,   /* another value changes the bits of what is trained */
+  CVY_CHANGES_TOTAL,  /* changes the number of steps, hence bits where a schedule looks ahead to it */
+  CVY_CHANGES_NO_BIT, /* changes no bit, but all ranks must have the same value */
   CVY_LOCAL           /* changes no bit, and each rank may have another text; all or none must have one */
 } cvy_effect;
 
 typedef struct cvy_option {
   const char *name;
   cvy_option_type type;
-  size_t offset; /* of the field */
-  const char
-      *fallback;   /* YAML text of the default; NULL: must be given (CVY_NODE, CVY_TABLE: never needed) */
-  double min, max; /* CVY_INT, CVY_FLOAT, CVY_PAIR, CVY_INTS, CVY_FLOATS */
+  size_t offset; /* where the field lies in the struct */
+  /* The YAML text of the default; NULL: it must be given (CVY_NODE, CVY_TABLE: never needed). */
+  const char *fallback;
+  double min, max;          /* CVY_INT, CVY_FLOAT, CVY_PAIR, CVY_INTS, CVY_FLOATS */
   const char *const *words; /* CVY_CHOICE, CVY_PAIR: NULL-terminated; CVY_NODE: how help writes the value */
   const struct cvy_option *table;
   const char *help; /* one line, with the unit */
@@ -79,32 +79,34 @@ typedef struct cvy_kind {
 /* Sets every field to its default; fields that must be given are left alone. */
 cvy_err cvy_options_defaults(void *config, cvy_pool *pool, const cvy_option *table) CVY_MUST_CHECK;
 
-/* Defaults, then the keys of `mapping` (NULL, or an empty scalar: none). Errors point at the node: unknown
- * keys (with the nearest known one), wrong types, values out of range, missing keys. `what` names the thing
- * configured: "conv". */
+/* Sets the defaults, then reads the keys of `mapping` (NULL, or an empty scalar: none). Errors point at the
+ * node: unknown keys (with the nearest known one), wrong types, values out of range, missing keys. `what`
+ * names the thing configured: "conv". */
 cvy_err cvy_options_read(void *config, cvy_pool *pool, const cvy_option *table, const cvy_yaml *mapping,
                          const cvy_yaml *at, const char *what) CVY_MUST_CHECK;
 /* Sets one field from text, as given on the command line by --name. */
 cvy_err cvy_option_set(void *config, cvy_pool *pool, const cvy_option *option,
                        const char *text) CVY_MUST_CHECK;
-/* The mapping of all values, for the resolved recipe. */
+/* Makes the mapping of all values, for the resolved recipe. */
 cvy_yaml *cvy_options_dump(const void *config, cvy_pool *pool, const cvy_option *table);
 
-/* One line an option: prefix (such as "--"), name, default, range, help. */
+/* Prints one line an option: prefix (such as "--"), name, default, range, help. */
 void cvy_options_help(FILE *out, const cvy_option *table, const char *prefix);
-/* The same as a table in Markdown. */
+/* Prints the options as a table in Markdown. */
 void cvy_options_markdown(FILE *out, const cvy_option *table);
-/* What a value looks like: "N", "N|[H,W]|same|valid", "true|false". In a buffer of this thread. */
+/* Returns what a value looks like: "N", "N|[H,W]|same|valid", "true|false". It is in a buffer of this
+ * thread. */
 const char *cvy_option_values(const cvy_option *option);
 
 /* Reads "name" or "{name: {options}}" as a choice among `kinds`: its index and its configuration (in the
  * pool). `what` is the word for the errors: "layer". */
 cvy_err cvy_kind_read(int64_t *index, void **config, cvy_pool *pool, const cvy_kind *const *kinds,
                       int64_t kind_count, const cvy_yaml *node, const char *what) CVY_MUST_CHECK;
-/* {name: {all options resolved}} */
+/* Makes {name: {all options resolved}}. */
 cvy_yaml *cvy_kind_dump(const cvy_kind *kind, const void *config, cvy_pool *pool);
 
-/* The word of `words` nearest to `word` by edits, if near enough to be what was meant; else NULL. */
+/* Returns the word of `words` that is nearest to `word` by edits, if it is near enough to be what was meant;
+ * else NULL. */
 const char *cvy_nearest_word(const char *word, const char *const *words, int64_t count);
 
 #endif

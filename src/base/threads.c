@@ -1,9 +1,9 @@
 /* Tasks of fixed shape, handed to whichever thread is free.
  *
- * A pool of our own instead of OpenMP's: libgomp's threads spin at every barrier until all have come, which
- * on a node with more threads than cores made a training step 60 times slower (4 ranks of 2 threads on 2
- * cores); its barriers are also opaque to ThreadSanitizer. Here nobody waits for a thread that has not come:
- * a job is over when its tasks are done, and a worker that wakes too late finds it closed. */
+ * This is a pool of our own instead of OpenMP's. libgomp's threads spin at every barrier until all have come,
+ * which on a node with more threads than cores made a training step 60 times slower (4 ranks of 2 threads on
+ * 2 cores). Its barriers are also opaque to ThreadSanitizer. Here nobody waits for a thread that has not
+ * come: a job is over when its tasks are done, and a worker that wakes too late finds it closed. */
 #define _GNU_SOURCE
 #include "base/thread.h"
 #include "base/trace.h"

@@ -13,15 +13,15 @@ typedef struct block {
 
 typedef struct track {
   cvy_trace_track name;
-  bool is_taken; /* by a living thread */
+  bool is_taken; /* a living thread has it */
 } track;
 
 static struct trace {
-  atomic_int generation; /* of the memory; 0: none yet */
+  atomic_int generation; /* number of the memory; 0: none yet */
   block *blocks;
   int64_t block_count;
   atomic_llong used, dropped;
-  /* While busy: */
+  /* These are changed while busy: */
   atomic_flag busy;
   track tracks[MOST_TRACKS];
   int64_t track_count;
@@ -32,7 +32,7 @@ atomic_bool cvy_trace_is_on;
 /* What a thread knows of itself. */
 static _Thread_local struct self {
   cvy_trace_track name;
-  int generation; /* of the memory that the rest is about */
+  int generation; /* number of the memory that the rest is about */
   int64_t track;
   block *open;
 } self = {.name = {"compute", -1}};
@@ -82,7 +82,7 @@ static bool is_called(const track *t, cvy_trace_track name) {
   return t->name.number == name.number && strcmp(t->name.role, name.role) == 0;
 }
 
-/* -1: there are too many. */
+/* Returns the track's number; -1: there are too many. */
 static int64_t take_track(cvy_trace_track name) {
   int64_t i = 0;
   enter();

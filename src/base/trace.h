@@ -12,20 +12,20 @@
 
 typedef enum cvy_trace_kind {
   CVY_TRACE_STEP,
-  CVY_TRACE_FORWARD,  /* of a layer, as backward */
-  CVY_TRACE_BACKWARD, /* with what is added up where several layers read one value */
-  CVY_TRACE_TASKS,    /* of a helping thread */
-  CVY_TRACE_SUM,      /* of a rank's own microbatches */
+  CVY_TRACE_FORWARD,  /* forward of one layer */
+  CVY_TRACE_BACKWARD, /* backward of one layer, with what is added up where several layers read one value */
+  CVY_TRACE_TASKS,    /* tasks of a helping thread */
+  CVY_TRACE_SUM,      /* the sum over a rank's own microbatches */
   CVY_TRACE_WAIT_FOR_DATA,
   CVY_TRACE_WAIT_FOR_GRADIENTS,
   CVY_TRACE_SWAP, /* within forward or backward: layers that are split over ranks send each other values */
   CVY_TRACE_UPDATE,
-  CVY_TRACE_COUNT, /* of hits and losses, over the ranks */
+  CVY_TRACE_COUNT, /* the sum of hits and losses over the ranks */
   CVY_TRACE_EVALUATION,
   CVY_TRACE_CHECKPOINT,
-  CVY_TRACE_CHECK,    /* that all ranks hold the same weights */
+  CVY_TRACE_CHECK,    /* the check that all ranks hold the same weights */
   CVY_TRACE_EXCHANGE, /* something is under way between ranks, and this thread sees to it */
-  CVY_TRACE_ADD,      /* what came from other ranks */
+  CVY_TRACE_ADD,      /* adding what came from other ranks */
   CVY_TRACE_BUCKET,   /* from hand-over to done; buckets overlap */
   CVY_TRACE_IMAGE,
   CVY_TRACE_READ,
@@ -35,35 +35,37 @@ typedef enum cvy_trace_kind {
 } cvy_trace_kind;
 
 typedef struct cvy_trace_event {
-  const char *name; /* of the layer, NULL where the kind says all */
+  const char *name; /* name of the layer; NULL where the kind says all */
   int64_t begin_ns, end_ns;
   int32_t kind;   /* cvy_trace_kind */
-  int32_t number; /* of the step, bucket, image, ...; -1: none */
+  int32_t number; /* number of the step, bucket, image, ...; -1: none */
 } cvy_trace_event;
 
 /* Takes the memory of this process; what was recorded before is gone. Nothing is recorded until
  * cvy_trace_switch. */
 cvy_err cvy_trace_create(size_t bytes) CVY_MUST_CHECK;
-/* No thread may be recording. */
+/* Gives the memory back. No thread may be recording. */
 void cvy_trace_destroy(void);
-/* For one thread; spans that are open are recorded when they end. */
+/* Begins or ends recording, for all threads. Only one thread may call it. Spans that are open are recorded
+ * when they end. */
 void cvy_trace_switch(bool on);
-/* What a thread is called, "loader 1" (number -1: none); before it records, from within. `role` must
- * outlive the trace. */
+/* Names the calling thread: "loader 1" (number -1: none). It must be called before the thread records. `role`
+ * must outlive the trace. */
 void cvy_trace_thread(const char *role, int number);
-/* Another thread of the same name may go on where this one ends. */
+/* Ends the calling thread's track. Another thread of the same name may go on there. */
 void cvy_trace_thread_ends(void);
 
 /* ---- recording ---- */
 
 extern atomic_bool cvy_trace_is_on;
 
-/* On the clock of cvy_now_s. */
+/* The time on the clock of cvy_now_s. */
 int64_t cvy_trace_now_ns(void);
 /* When a span begins: 0 if nothing is recorded. */
 static inline int64_t cvy_trace_begin(void) {
   return atomic_load_explicit(&cvy_trace_is_on, memory_order_relaxed) ? cvy_trace_now_ns() : 0;
 }
+/* Records an event of the calling thread, or counts it as dropped if there is no room. */
 void cvy_trace_record(const cvy_trace_event *event);
 /* `name` must outlive the trace. */
 static inline void cvy_trace_end(int64_t begin_ns, cvy_trace_kind kind, const char *name, int64_t number) {

@@ -12,7 +12,7 @@ typedef enum cvy_yaml_kind { CVY_YAML_SCALAR, CVY_YAML_SEQUENCE, CVY_YAML_MAPPIN
 typedef struct cvy_yaml {
   cvy_yaml_kind kind;
   const char *file;        /* as the user named it, or "command line" */
-  int line, column;        /* from 1 */
+  int line, column;        /* counted from 1 */
   const char *text;        /* scalar: its text; else NULL */
   bool plain;              /* scalar: written without quotes */
   int64_t count;           /* sequence, mapping: children */
@@ -20,11 +20,12 @@ typedef struct cvy_yaml {
   struct cvy_yaml **items; /* sequence: children; mapping: values */
 } cvy_yaml;
 
+/* Reads the tree of a file. Errors name the file and, where the text is wrong, the place in it. */
 cvy_err cvy_yaml_load(cvy_yaml **out, cvy_pool *pool, const char *path) CVY_MUST_CHECK;
-/* `name` stands for the file in errors. */
+/* Reads the tree of a text. `name` stands for the file in errors. */
 cvy_err cvy_yaml_parse(cvy_yaml **out, cvy_pool *pool, const char *text, const char *name) CVY_MUST_CHECK;
 
-/* A plain scalar, and an empty mapping, that stand at `file`:1:1. */
+/* These make a plain scalar, an empty mapping and an empty sequence that stand at `file`:1:1. */
 cvy_yaml *cvy_yaml_new_scalar(cvy_pool *pool, const char *file, const char *text);
 cvy_yaml *cvy_yaml_new_mapping(cvy_pool *pool, const char *file);
 cvy_yaml *cvy_yaml_new_sequence(cvy_pool *pool, const char *file);
@@ -36,12 +37,12 @@ cvy_yaml *cvy_yaml_get(const cvy_yaml *mapping, const char *key);
 /* Sets "a.b.c=value" (value is YAML); mappings on the way are made where missing. */
 cvy_err cvy_yaml_override(cvy_yaml *root, cvy_pool *pool, const char *assignment) CVY_MUST_CHECK;
 
-/* The error "file:line:column: message". */
+/* Makes the error "file:line:column: message". */
 cvy_err cvy_yaml_error(const cvy_yaml *at, const char *format, ...) CVY_PRINTF(2, 3) CVY_MUST_CHECK;
-/* What a person calls the node: "a list", "the text 'abc'". In a buffer of this thread. */
+/* Returns what a person calls the node: "a list", "the text 'abc'". It is in a buffer of this thread. */
 const char *cvy_yaml_describe(const cvy_yaml *node);
 
-/* YAML text that parses to the same tree; from malloc. */
+/* Returns YAML text that parses to the same tree; free() it. */
 char *cvy_yaml_text(const cvy_yaml *root);
 
 #endif

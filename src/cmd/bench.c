@@ -62,7 +62,7 @@ static void print_ms(const char *name, cvy_spread s) {
   printf("%-12s %10.2f   %.2f ... %.2f\n", name, 1e3 * s.median, 1e3 * s.lowest, 1e3 * s.highest);
 }
 
-/* What is done in the time of `s`: fastest where that is lowest. */
+/* Prints what is done in the time of `s`: fastest where that is lowest. */
 static void print_speed(const char *name, double amount, cvy_spread s) {
   printf("%-12s %10.2f   %.2f ... %.2f\n", name, amount / s.median, amount / s.highest, amount / s.lowest);
 }
@@ -113,7 +113,7 @@ static void print_layer(const bench *b, int64_t index, int width) {
   print_work(b, &b->result->layers[index]);
 }
 
-/* A row of the totals without a pass of its own. */
+/* Prints a row of the totals without a pass of its own. */
 static void print_part(const bench *b, const char *name, double seconds, int width) {
   printf("%-*s %-15s %-7s %-12s %10s %8s %11s %8s %10.3f %6.2f%%\n", width, "total", name, "", "", "", "", "",
          "", 1e3 * seconds, 100 * seconds / b->result->parts_s);

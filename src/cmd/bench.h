@@ -6,7 +6,7 @@
 #include "comm/exchange.h"
 #include "measure/bench.h"
 
-/* The options' dataset is the second word. */
+/* Runs `convoy bench input`. The dataset that the options leave out is the second word. */
 cvy_err cvy_run_bench_input(const cvy_arguments *arguments, const cvy_bench_input_options *options,
                             bool json) CVY_MUST_CHECK;
 
@@ -15,7 +15,7 @@ typedef struct cvy_bench_allreduce_options {
   bool json;
 } cvy_bench_allreduce_options;
 
-/* Under mpirun; the words are "allreduce" and sizes in MiB. */
+/* Runs `convoy bench allreduce`, under mpirun. The words are "allreduce" and sizes in MiB. */
 cvy_err cvy_run_bench_allreduce(const cvy_arguments *arguments,
                                 const cvy_bench_allreduce_options *options) CVY_MUST_CHECK;
 

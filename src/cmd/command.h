@@ -10,7 +10,7 @@ typedef struct cvy_arguments {
   cvy_pool *pool;
   int64_t count;
   const char **words; /* [count], what is no option */
-  cvy_hash asked;     /* of words and options but --threads, in which ranks may differ */
+  cvy_hash asked;     /* hash of words and options but --threads, in which ranks may differ */
 } cvy_arguments;
 
 typedef struct cvy_command {

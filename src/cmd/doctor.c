@@ -51,7 +51,7 @@ static void print_link(const cvy_layout *layout, const cvy_link *links, int rank
          1e9 * l->work_s_per_byte);
 }
 
-/* All pairs, or the slowest of many and the one in the middle. */
+/* Prints all pairs, or the slowest of many and the one in the middle. */
 static void print_links(const cvy_diagnosis *d, const cvy_link *links, const char *which) {
   if (!links) return;
   int *lower = cvy_new(sizeof *lower * (size_t)d->layout->ranks);

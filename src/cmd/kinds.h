@@ -5,13 +5,13 @@
 #include "base/json.h"
 #include "base/options.h"
 
-/* Name, help, and a line for each option. */
+/* Prints a type: name, help, and a line for each option. */
 void cvy_kind_print(const cvy_kind *kind);
-/* The same as a paragraph and a table in Markdown. */
+/* Prints a type as a paragraph and a table in Markdown. */
 void cvy_kind_print_markdown(const cvy_kind *kind);
-/* {"name": ..., "help": ..., "options": [...]} */
+/* Prints a type as {"name": ..., "help": ..., "options": [...]}. */
 void cvy_kind_print_json(cvy_json *json, const cvy_kind *kind);
-/* The array of options by itself, as `key`. */
+/* Prints the array of options by itself, as `key`. */
 void cvy_options_print_json(cvy_json *json, const char *key, const cvy_option *option);
 
 #endif

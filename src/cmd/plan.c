@@ -62,7 +62,7 @@ static void print_row(const cvy_outlook *outlook, const cvy_outlook_row *r) {
   printf(" %9.0f\n", 1e-6 * (double)cvy_plan_total(&r->memory));
 }
 
-/* What is told of the cluster alone that was asked about. */
+/* Prints what is told only of the cluster that was asked about. */
 static void print_own(const cvy_outlook_row *r) {
   const cvy_plan_memory *m = &r->memory;
   printf("* a rank's MB: %.1f network, %.1f weights, %.1f gradients, %.1f optimiser, %.1f exchange, %.1f "

@@ -46,7 +46,7 @@ static void sum(const bench *b, cvy_summing way) {
   }
 }
 
-/* Whole numbers, so that the sum is exact in any order. */
+/* The values are whole numbers, so that the sum is exact in any order. */
 static float value_at(int rank, int64_t i) {
   return (float)(1 + (i + rank) % 7);
 }
@@ -97,8 +97,8 @@ static int64_t level_count(const bench *b, int level) {
 
 /* ---- the clock ---- */
 
-/* Who is done must not spin on a core that another rank still needs: four nodes on two cores took 60 ms
- * for that, not 54. */
+/* A rank that is done must not spin on a core that another rank still needs: four nodes on two cores took 60
+ * ms for that, not 54. */
 static double slowest_rank(const bench *b, double start_s) {
   double mine_s = cvy_now_s() - start_s, slowest_s;
   cvy_comm_wait(b->comm);

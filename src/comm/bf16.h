@@ -1,6 +1,6 @@
-/* bfloat16: the upper half of a float, of the same range and 8 bits of precision. Rounded to nearest, ties
- * to even; infinities stay, what is too large becomes one, and a NaN stays a NaN. Integer arithmetic
- * throughout, so that loops vectorise. */
+/* bfloat16: the upper half of a float, of the same range and 8 bits of precision. Values are rounded to
+ * nearest, ties to even. Infinities stay, what is too large becomes one, and a NaN stays a NaN. All of it is
+ * integer arithmetic, so that loops vectorise. */
 #ifndef CVY_COMM_BF16_H
 #define CVY_COMM_BF16_H
 

@@ -1,7 +1,7 @@
-/* What an exchange takes from those who compute meanwhile: all of a pair's threads run tasks, first alone,
- * then while the two ranks sum a vector, and count them. The difference holds whatever moving bytes costs,
- * on whichever core the system has it done: copies, checksums, interrupts, the communication thread's own
- * work, caches that lose what they held. */
+/* Measures what an exchange takes from those who compute meanwhile. All of a pair's threads run tasks, first
+ * alone, then while the two ranks sum a vector, and the tasks are counted. The difference holds whatever
+ * moving bytes costs, on whichever core the system has it done: copies, checksums, interrupts, the
+ * communication thread's own work, caches that lose what they held. */
 #include "comm/exchange.h"
 #include "comm/measure.h"
 #include "comm/mpi.h"
@@ -11,15 +11,15 @@
 
 enum {
   VECTOR = 1 << 22, /* floats a round */
-  TASKS_A_CORE = 2, /* from one look at the clock to the next */
-  WAITS = 3         /* for each other */
+  TASKS_A_CORE = 2, /* tasks from one look at the clock to the next */
+  WAITS = 3         /* waits for each other */
 };
 
 static const double alone_s = 0.5, exchanging_s = 1;
 
 typedef struct burden {
   cvy_comm *all, *pair; /* all ranks do the same at the same time */
-  int cores;            /* that compute: more threads than a rank has cores lose no more */
+  int cores;            /* cores that compute: more threads than a rank has cores lose no more */
   cvy_tree tree;
   cvy_exchange *exchange;
   float *vector;
@@ -55,7 +55,7 @@ static int64_t compute_during_round(const burden *b) {
   return tasks;
 }
 
-/* Both ranks make as many rounds, for one decides. */
+/* Both ranks make the same number of rounds, for one of them decides. */
 static bool goes_on(const burden *b, double start_s) {
   bool more = cvy_now_s() - start_s < exchanging_s;
   cvy_comm_broadcast(b->pair, &more, sizeof more);

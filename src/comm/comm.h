@@ -19,41 +19,43 @@ const char *cvy_comm_library_version(void); /* "Open MPI v4.1.4"; may be called 
  * fatal. */
 cvy_err cvy_comm_agree(cvy_comm *comm, cvy_err mine) CVY_MUST_CHECK;
 
-void cvy_comm_broadcast(cvy_comm *comm, void *data, size_t bytes); /* from rank 0 */
+void cvy_comm_broadcast(cvy_comm *comm, void *data, size_t bytes); /* sends from rank 0 to all */
 void cvy_comm_broadcast_from(cvy_comm *comm, int root, void *data, size_t bytes);
-/* From rank `from` to the same place on rank `to`; nothing happens where they are one, and on all others. */
+/* Moves data from rank `from` to the same place on rank `to`. Nothing happens where these are one, and on all
+ * other ranks. */
 void cvy_comm_move(cvy_comm *comm, int to, int from, void *data, size_t bytes);
-/* `bytes` of each rank, to `all` of rank 0 in the order of the ranks; the others may pass NULL. */
+/* Gathers `bytes` of each rank in `all` on rank 0, in the order of the ranks; the others may pass NULL. */
 void cvy_comm_gather(cvy_comm *comm, void *all, const void *mine, size_t bytes);
-/* Integers, so that the sum is exact in any order. */
+/* Sums over the ranks; the values are integers, so that the sum is exact in any order. */
 void cvy_comm_sum(cvy_comm *comm, int64_t *values, int64_t count);
-/* Of the ranks' seconds, to the nanosecond; the same on all. */
+/* The mean of the ranks' seconds, to the nanosecond; the same on all ranks. */
 double cvy_comm_mean_s(cvy_comm *comm, double mine_s);
-/* The lowest rank whose text differs from rank 0's, -1 if all are equal. Texts shorter than 256 bytes. */
+/* The lowest rank whose text differs from rank 0's, -1 if all are equal. Texts are shorter than 256 bytes. */
 int cvy_comm_first_different(cvy_comm *comm, const char *text);
-/* Else CVY_E_INPUT, naming that rank, on all of them: "rank 3 has `what` than rank 0; ...". */
+/* CVY_E_INPUT on all ranks if their texts differ, naming the first rank that has another: "rank 3 has `what`
+ * than rank 0; ...". */
 cvy_err cvy_comm_expect_same(cvy_comm *comm, const char *text, const char *what) CVY_MUST_CHECK;
 
 /* ---- one by one --------------------------------------------------------------------------------------- */
 
-/* Less than 2 GiB. Not collective: one sends, one receives, who must have room; returns how many bytes
- * came. */
+/* These carry less than 2 GiB. They are not collective: one rank sends, and one receives and must have room.
+ * cvy_comm_receive returns how many bytes came. */
 void cvy_comm_send(cvy_comm *comm, int to, const void *data, size_t bytes);
 size_t cvy_comm_receive(cvy_comm *comm, int from, void *data, size_t capacity);
 
-/* Rank 0's clock is this rank's cvy_now_s plus later_s, plus or minus uncertain_s; as of read_s. From the
- * fastest of some rounds of question and answer (Cristian 1989). */
+/* Rank 0's clock is this rank's cvy_now_s plus later_s, plus or minus uncertain_s, as it was at read_s. That
+ * is found by the fastest of some rounds of question and answer (Cristian 1989). */
 typedef struct cvy_clock {
   double read_s, later_s, uncertain_s;
 } cvy_clock;
 cvy_clock cvy_comm_clock(cvy_comm *comm);
 
-/* Ranks 0 ... count-1 as a communicator of their own; NULL on the others. */
+/* Makes ranks 0 ... count-1 a communicator of their own; NULL on the others. */
 void cvy_comm_first(cvy_comm **out, cvy_comm *comm, int count);
-/* This rank and `partner`, who names this one; NULL if that is -1. */
+/* Makes a communicator of this rank and `partner`, which names this one. It is NULL if `partner` is -1. */
 void cvy_comm_pair(cvy_comm **out, cvy_comm *comm, int partner);
-void cvy_comm_release(cvy_comm *part); /* one of those; NULL is allowed. Collective over its ranks */
-/* A barrier that leaves the cores to those who still compute: it looks every half millisecond. */
+void cvy_comm_release(cvy_comm *part); /* frees such a part; NULL is allowed. Collective over its ranks */
+/* A barrier that leaves the cores to ranks that still compute: it looks every half millisecond. */
 void cvy_comm_wait(cvy_comm *comm);
 
 #endif

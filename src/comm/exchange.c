@@ -1,9 +1,9 @@
 /* The communication thread.
  *
  * It takes buckets in the order in which they are handed over, cuts them into blocks, and keeps a few of
- * those on their way through the ranks at once, so that one is added while others are sent. Between looks
- * at what has arrived it sleeps, for the core may be a computing thread's, and longer the longer nothing
- * arrives; when somebody waits for the end, or for a swap, it only makes way first. A swap goes before all
+ * those on their way through the ranks at once, so that one is added while others are sent. Between looks at
+ * what has arrived it sleeps, for the core may be a computing thread's. It sleeps longer the longer nothing
+ * arrives. When somebody waits for the end, or for a swap, it only makes way first. A swap goes before all
  * blocks that have not begun.
  *
  * Whoever waits, for the end or for a swap, while the thread has nothing under way does its work himself:
@@ -56,21 +56,21 @@ struct cvy_exchange {
   bool has_thread;
   pthread_mutex_t lock;
   pthread_cond_t handed_over, finished_all, swapped;
-  /* Under the lock: */
+  /* These are changed under the lock: */
   int64_t *queue;         /* buckets in their order */
-  int64_t queued, taken;  /* of the queue */
+  int64_t queued, taken;  /* buckets of the queue */
   int64_t done;           /* floats of this round */
   const cvy_swap *wanted; /* NULL: none, or it is done */
   bool over, ending, awaited;
   bool driven; /* somebody is in work(), and alone calls MPI */
   cvy_exchange_times times;
 
-  /* Of whoever is in work(): */
+  /* These belong to whoever is in work(): */
   float *sums, *handed_on;
   cvy_span bucket; /* what is left of the one that is cut up */
   int64_t blocks;  /* begun, ever */
   int under_way;
-  int swap_requests, swap_open; /* of the swap that has begun; 0: none has */
+  int swap_requests, swap_open; /* requests of the swap that has begun; 0: none has */
   int64_t idle;                 /* looks in a row that found nothing */
   long nap_ns;                  /* the next one */
   double last_s, last_cpu_s;    /* up to when the times count */
@@ -82,7 +82,7 @@ static cvy_span bucket_span(const cvy_exchange *x, int64_t bucket) {
   return (cvy_span){bucket ? x->bucket_ends[bucket - 1] : 0, x->bucket_ends[bucket]};
 }
 
-/* Under the lock. */
+/* To be called under the lock. */
 static bool has_block(const cvy_exchange *x) {
   return x->bucket.first < x->bucket.end || x->taken < x->queued;
 }
@@ -105,7 +105,7 @@ static double cpu_s(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Under the lock. */
+/* To be called under the lock. */
 static void keep_time(cvy_exchange *x) {
   const double now_s = cvy_now_s(), cpu_now_s = cpu_s();
   x->times.busy_s += now_s - x->last_s;
@@ -119,7 +119,7 @@ static void count_done(cvy_exchange *x, cvy_span span) {
   pthread_mutex_lock(&x->lock);
   keep_time(x);
   x->done += span.end - span.first;
-  /* Empty buckets too: who is told that the round is over may call MPI, and begin the next one. */
+  /* Empty buckets count too: who is told that the round is over may call MPI, and begin the next one. */
   x->over = x->done == x->config.count && x->taken == x->config.bucket_count &&
             x->bucket.first == x->bucket.end && x->under_way == 0;
   if (x->over) pthread_cond_signal(&x->finished_all);
@@ -243,7 +243,7 @@ static void work_by_mpi(cvy_exchange *x) {
   while (x->swap_requests > 0) look(x);
 }
 
-/* Under the lock, which it lets go meanwhile. */
+/* To be called under the lock, which it lets go meanwhile. */
 static void work(cvy_exchange *x) {
   x->driven = true;
   pthread_mutex_unlock(&x->lock);
@@ -264,12 +264,12 @@ static void work(cvy_exchange *x) {
   x->driven = false;
 }
 
-/* Under the lock. */
+/* To be called under the lock. */
 static bool has_work(const cvy_exchange *x) {
   return !x->driven && (x->wanted || has_block(x));
 }
 
-/* By the caller, under the lock. */
+/* The caller does the work, under the lock. */
 static void work_instead(cvy_exchange *x) {
   cvy_threads_alone();
   work(x);

@@ -5,19 +5,19 @@
 #include "comm/comm.h"
 #include "comm/tree.h"
 
-/* Sums a vector over the ranks while its owner goes on computing. The vector is cut into buckets, each
- * handed over when its values are there. A thread of its own, or whoever waits for it, takes them along
- * the rest of the tree, and alone calls MPI meanwhile: by recursive halving with partners at distance 1,
- * 2, 4, ..., then doubling (Rabenseifner 2004; at a level of radix q, q partners exchange q-ths), point to
- * point. The sums have the tree's bits at any number of ranks, any buckets and blocks. */
+/* Sums a vector over the ranks while its owner goes on computing. The vector is cut into buckets, each handed
+ * over when its values are there. A thread of its own, or whoever waits for it, takes them along the rest of
+ * the tree, and alone calls MPI meanwhile. The way is recursive halving with partners at distance 1, 2, 4,
+ * ..., then doubling, point to point (Rabenseifner 2004). At a level of radix q, q partners exchange q-ths.
+ * The sums have the tree's bits at any number of ranks, any buckets and blocks. */
 typedef struct cvy_exchange cvy_exchange;
 
-/* Buckets are cut into blocks, of which so many are under way at once. */
+/* Buckets are cut into blocks. So many blocks are under way at once. */
 enum { CVY_EXCHANGE_SLOTS = 8 };
 
-/* Floats: 1 MiB in shared memory, where smaller ones cost more than they gain; 256 KiB where ranks are on
- * several nodes, whose links then lie idle less at a round's end (4 nodes, 1 Gbit/s: 16 MiB took 219 ms
- * and not 225, 64 MiB 856 and not 901). */
+/* The floats of a block. They are 1 MiB in shared memory, where smaller blocks cost more than they gain. They
+ * are 256 KiB where ranks are on several nodes, whose links then lie idle less at a round's end (4 nodes, 1
+ * Gbit/s: 16 MiB took 219 ms and not 225, 64 MiB 856 and not 901). */
 int64_t cvy_exchange_block(bool several_nodes);
 
 typedef enum cvy_exchange_way {
@@ -25,7 +25,8 @@ typedef enum cvy_exchange_way {
   CVY_EXCHANGE_SHARDED,
   /* All ranks have and use all sums. */
   CVY_EXCHANGE_WHOLE,
-  /* The same by MPI_Allreduce, whose bits depend on the number of ranks: for comparison. */
+  /* All ranks have and use all sums, which MPI_Allreduce makes: their bits depend on the number of ranks.
+   * This is for comparison. */
   CVY_EXCHANGE_MPI
 } cvy_exchange_way;
 extern const char *const cvy_exchange_words[]; /* "sharded", "whole", "mpi" */
@@ -38,48 +39,50 @@ typedef struct cvy_exchange_config {
   const int64_t *bucket_ends;
   int64_t bucket_count;
   /* Called for sums first ... end-1 as they get ready, unless NULL. It runs in the communication thread or in
-   * cvy_exchange_finish, in both without help for cvy_parallel; of one rank in the latter, with help. */
+   * cvy_exchange_finish, without help for cvy_parallel. With a single rank it runs in cvy_exchange_finish,
+   * with help. */
   void (*use)(void *context, const float *sums, int64_t first, int64_t end);
-  /* Called likewise when all is done for them; not of one rank. */
+  /* Called in the same way when all is done for these sums; never with a single rank. */
   void (*done)(void *context, int64_t first, int64_t end);
   void *context;
-  /* Of a sharded exchange: a round ends when each rank has its part of the sums. Nothing is handed on; the
+  /* For a sharded exchange: a round ends when each rank has its part of the sums. Nothing is handed on; the
    * caller does that later, by cvy_exchange_gather. */
   bool halfway;
 } cvy_exchange_config;
 
-/* Collective, as are rounds; allocates nothing afterwards. */
+/* Creating is collective, as rounds are. Nothing is allocated afterwards. */
 cvy_err cvy_exchange_create(cvy_exchange **out, cvy_comm *comm,
                             const cvy_exchange_config *config) CVY_MUST_CHECK;
 void cvy_exchange_destroy(cvy_exchange *exchange);
-/* One round: the vector, and of a sharded one what is handed on. Until it is finished no other function of
- * the communicator may be called, and a bucket that was submitted belongs to the exchange. The last one
- * may set out with the next call only, which should follow at once. */
+/* Begins a round that sums `sums`. A sharded exchange hands on its part of `handed_on`. Until the round is
+ * finished no other function of the communicator may be called, and a bucket that was submitted belongs to
+ * the exchange. The last one may set out with the next call only, which should follow at once. */
 void cvy_exchange_begin(cvy_exchange *exchange, float *sums, float *handed_on);
 /* Hands a bucket over. All ranks do so in the same order; never waits. */
 void cvy_exchange_submit(cvy_exchange *exchange, int64_t bucket);
 /* Waits until all is summed, used and handed on. */
 void cvy_exchange_finish(cvy_exchange *exchange);
-/* Whether that would not have to wait. */
+/* Tells whether cvy_exchange_finish would not have to wait. */
 bool cvy_exchange_is_over(cvy_exchange *exchange);
 
-/* Each rank q gets the floats out + q * out_stride, and what q has for this one comes to in + q *
- * in_stride, `count` each. Waits for it. At any time, within a round too; all ranks in the same order,
- * also of submits. */
+/* Each rank q gets the floats out + q * out_stride, and what q has for this one comes to in + q * in_stride,
+ * `count` each. Returns when it is there. It may be called at any time, within a round too, but all ranks
+ * must swap and submit in the same order. */
 void cvy_exchange_swap(cvy_exchange *exchange, float *in, int64_t in_stride, const float *out,
                        int64_t out_stride, int64_t count);
 
-/* Seconds since creation: exposed is what cvy_exchange_finish and _swap waited, busy the time with
- * anything under way, cpu what the thread, or who did its work, computed meanwhile. */
+/* Seconds since creation. Exposed is what cvy_exchange_finish and cvy_exchange_swap have waited, busy the
+ * time with anything under way, and cpu what the thread, or whoever did its work, computed meanwhile. */
 typedef struct cvy_exchange_times {
   double exposed_s, busy_s, cpu_s;
 } cvy_exchange_times;
 cvy_exchange_times cvy_exchange_spent(cvy_exchange *exchange);
 
-/* Of a sharded exchange: makes the parts that the ranks own of `values` whole, on all ranks. Collective,
- * outside of rounds. */
+/* Makes `values` whole on all ranks, of which each rank of a sharded exchange owns parts. Collective, outside
+ * of rounds. */
 void cvy_exchange_gather(cvy_exchange *exchange, float *values);
-/* Calls `part` for what this rank owns; everything, unless the exchange is sharded. Not collective. */
+/* Calls `part` for what this rank owns, which is everything unless the exchange is sharded. Not
+ * collective. */
 void cvy_exchange_own(const cvy_exchange *exchange, void (*part)(void *context, int64_t first, int64_t end),
                       void *context);
 

@@ -1,4 +1,4 @@
-/* What of the machine each rank sees, gathered, and what can be said of it. */
+/* Gathers what each rank sees of its machine, and judges it. */
 #define _GNU_SOURCE
 #include "comm/layout.h"
 
@@ -12,7 +12,7 @@
 
 /* ---- one rank's place ---- */
 
-/* Those of the process that started this one, as far as this one may have them too: what the rank could
+/* The cores of the process that started this one, as far as this one may have them too: what the rank could
  * run on, were it not bound. */
 static void job_cores(uint64_t mask[CVY_CORE_WORDS], const uint64_t own[CVY_CORE_WORDS]) {
   cpu_set_t before, parents;
@@ -51,7 +51,7 @@ static int count_whole_cores(const uint64_t mask[CVY_CORE_WORDS]) {
   return count ? count : cvy_cores_count(mask);
 }
 
-/* Version 2 of control groups, as a container sees its own. */
+/* Reads version 2 of control groups, as a container sees its own. */
 static double read_quota(void) {
   char line[64];
   long long quota_us, period_us;
@@ -71,7 +71,7 @@ static void read_memory(cvy_place *p) {
   if (file) fclose(file);
 }
 
-/* "always [madvise] never" */
+/* Reads the word in brackets of a line such as "always [madvise] never". */
 static void read_huge_pages(cvy_place *p) {
   char line[64];
   first_line(line, sizeof line, "/sys/kernel/mm/transparent_hugepage/enabled");
@@ -93,7 +93,7 @@ static void look_around(cvy_place *p, const cvy_comm *comm, int threads, const c
 
 /* ---- all of them ---- */
 
-/* From the lowest rank of each node to its number. */
+/* Turns the lowest rank of each node into the node's number. */
 static void number_nodes(cvy_layout *layout) {
   int *numbers = cvy_new(sizeof *numbers * (size_t)layout->ranks);
   for (int rank = 0; rank < layout->ranks; rank++) {
@@ -150,7 +150,7 @@ void cvy_findings_add(cvy_findings *findings, const char *name, const char *form
 /* One node's ranks. */
 typedef struct node {
   int ranks, first_rank, threads;
-  uint64_t cores[CVY_CORE_WORDS]; /* that any of them may run on */
+  uint64_t cores[CVY_CORE_WORDS]; /* cores that any of them may run on */
 } node;
 
 static node node_at(const cvy_layout *layout, int number) {
@@ -172,7 +172,7 @@ static bool is_within(const uint64_t part[CVY_CORE_WORDS], const uint64_t whole[
   return true;
 }
 
-/* Those that can run nowhere but where rank `of` can. */
+/* The ranks that can run nowhere but where rank `of` can. */
 static node held_with(const cvy_layout *layout, int of) {
   const cvy_place *held = &layout->places[of];
   node n = {.first_rank = of};

@@ -7,15 +7,15 @@
 typedef struct cvy_place {
   char host[64];
   char software[128];  /* what the caller says that the arithmetic rests on */
-  char huge_pages[16]; /* of the kernel: always, madvise, never; "" unknown */
+  char huge_pages[16]; /* the kernel's setting: always, madvise, never; "" unknown */
   int node;            /* 0 ... nodes-1, in the order of the ranks */
   int threads;
-  uint64_t cores[CVY_CORE_WORDS]; /* that the rank may run on */
-  uint64_t node_cores
-      [CVY_CORE_WORDS]; /* that the job may run on there: those of the process which started the rank */
-  int whole_cores;      /* of node_cores, siblings (SMT) counted once */
-  double quota_cores;   /* cores' worth of time that the container gets; 0: no limit */
-  int64_t memory_bytes, free_bytes; /* of the node */
+  uint64_t cores[CVY_CORE_WORDS]; /* cores that the rank may run on */
+  /* The cores that the job may run on there: those of the process which started the rank. */
+  uint64_t node_cores[CVY_CORE_WORDS];
+  int whole_cores;                  /* how many node_cores are, siblings (SMT) counted once */
+  double quota_cores;               /* cores' worth of time that the container gets; 0: no limit */
+  int64_t memory_bytes, free_bytes; /* memory of the node */
 } cvy_place;
 
 typedef struct cvy_layout {
@@ -23,10 +23,11 @@ typedef struct cvy_layout {
   cvy_place *places; /* [ranks] */
 } cvy_layout;
 
-/* On rank 0; NULL on the others. Collective and cheap. `threads`: those that this rank computes with. */
+/* Gathers the layout on rank 0; NULL on the others. Collective and cheap. `threads`: how many this rank
+ * computes with. */
 cvy_layout *cvy_layout_gather(cvy_comm *comm, int threads, const char *software);
 void cvy_layout_destroy(cvy_layout *layout);
-/* "0-3,8" */
+/* Writes cores as "0-3,8". */
 void cvy_cores_text(char *out, size_t bytes, const uint64_t cores[CVY_CORE_WORDS]);
 
 /* Something that costs time and that the user can change. */
@@ -42,7 +43,8 @@ typedef struct cvy_findings {
 
 void cvy_findings_add(cvy_findings *findings, const char *name, const char *format, ...) CVY_PRINTF(3, 4);
 
-/* Adds, each at most once, of the node where it is met first:
+/* Adds what is wrong and returns whether cvy_layout_advise helps. Each finding is added at most once, for the
+ * node where it is met first:
  *   binding         ranks are held on fewer cores than they have threads, while the node has more
  *   oversubscribed  a node's ranks have more threads than it has cores
  *   idle            a node's ranks are held on some of its cores, and leave others without work
@@ -50,7 +52,6 @@ void cvy_findings_add(cvy_findings *findings, const char *name, const char *form
  *   order           neighbouring ranks, which exchange the most, are apart although nodes have several ranks
  *   uneven          nodes have different numbers of ranks
  *   mixed           ranks whose software differs */
-/* Returns whether cvy_layout_advise helps. */
 bool cvy_layout_examine(cvy_findings *findings, const cvy_layout *layout);
 /* The mpirun line without those faults, for a command that follows: the same number of ranks, or a divisor
  * of it that fits. */

@@ -6,34 +6,34 @@
 
 /* ---- pairs ---- */
 
-/* Between a rank and its partner, while all other pairs are busy with the same. */
+/* The link between a rank and its partner, while all other pairs are busy with the same. */
 typedef struct cvy_link {
   int partner; /* -1: none */
   double latency_s;
-  double one_way_bytes_s;   /* to the higher rank of the pair */
+  double one_way_bytes_s;   /* speed to the higher rank of the pair */
   double both_ways_bytes_s; /* each way, both at once */
   double work_s_per_byte;   /* lost by each rank's computing threads for a byte sent and one received */
 } cvy_link;
 
-/* Rank r's partner is r + distance, or r - distance where the tree pairs them so; `task` is what computing
- * is like, for half a millisecond or less. The results are [ranks] on rank 0, to be freed; NULL on the
- * others. Takes three seconds. Collective. */
+/* Measures the links of all pairs at once. Rank r's partner is r + distance, or r - distance where the tree
+ * pairs them so. `task` is what computing is like, for half a millisecond or less. The results are [ranks] on
+ * rank 0, to be freed; NULL on the others. Takes three seconds. Collective. */
 cvy_err cvy_links_measure(cvy_link **out, cvy_comm *comm, int distance, cvy_task task,
                           const void *context) CVY_MUST_CHECK;
-/* Of those, work_s_per_byte: by as many of cvy_threads() as the rank has cores, while the pair sums
- * vectors. 0 without a partner, who is -1 then. */
+/* Measures work_s_per_byte alone, while the pair sums vectors and as many of cvy_threads() compute as the
+ * rank has cores. A rank without a partner passes -1, and gets 0. */
 cvy_err cvy_burden_measure(double *work_s_per_byte, cvy_comm *comm, int partner, cvy_task task,
                            const void *context) CVY_MUST_CHECK;
 
 /* ---- clocks ---- */
 
-/* Of a rank's time of day against rank 0's. */
+/* How far a rank's time of day is from rank 0's. */
 typedef struct cvy_clock_offset {
   double ahead_s, error_s; /* not further from the truth than the error */
 } cvy_clock_offset;
 
-/* [ranks] on rank 0, to be freed; NULL on the others. One rank a node is asked, the others have its
- * answer. Collective. */
+/* Measures all offsets: [ranks] on rank 0, to be freed; NULL on the others. One rank a node is asked, and the
+ * others have its answer. Collective. */
 cvy_clock_offset *cvy_clocks_measure(cvy_comm *comm);
 
 /* ---- sums of vectors ---- */
@@ -50,9 +50,9 @@ extern const char *const cvy_summing_words[]; /* NULL-terminated */
 /* Seconds are the maximum over the ranks, spread over the repetitions. */
 typedef struct cvy_summing_times {
   cvy_spread of[CVY_SUMMINGS];
-  /* Moving nothing but the bytes that each rank must send and receive, along the same tree: with one
-   * bandwidth b for all levels 2n(P-1)/P/b. Each level's is measured between its partners, both ways at
-   * once, in turn with the algorithms. */
+  /* The time to move nothing but the bytes that each rank must send and receive, along the same tree. With
+   * one bandwidth b for all levels it is 2n(P-1)/P/b. Each level's bandwidth is measured between its
+   * partners, both ways at once, in turn with the algorithms. */
   cvy_spread bound_s;
   double both_ways_bytes_s; /* at the level nearest to the leaves; 0 for one rank */
 } cvy_summing_times;

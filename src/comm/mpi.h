@@ -9,13 +9,13 @@
 struct cvy_comm {
   MPI_Comm mpi;
   int rank, size, fair_threads;
-  int thread_level;               /* that MPI provides */
+  int thread_level;               /* the level that MPI provides */
   int node_leader;                /* the lowest rank of the node */
-  bool has_neighbours, has_nodes; /* other ranks on this node, on others */
+  bool has_neighbours, has_nodes; /* other ranks are on this node, on other nodes */
 };
 
-/* How much later another rank's clock is than this one's, both read by `now`; the other one answers
- * meanwhile. */
+/* Finds how much later the clock of rank `whom` is than this one's, both read by `now`. That rank answers
+ * meanwhile, by cvy_clock_answer. */
 cvy_clock cvy_clock_ask(cvy_comm *comm, int whom, double (*now)(void));
 void cvy_clock_answer(cvy_comm *comm, int who, double (*now)(void));
 

@@ -1,5 +1,4 @@
-/* Ranks one by one: what is sent to a certain one, whose clock says what, and some of them as a job of
- * their own. */
+/* Ranks one by one: messages to a certain one, their clocks, and some of them as a job of their own. */
 #include "comm/mpi.h"
 
 #include <stdlib.h>
@@ -56,7 +55,7 @@ cvy_clock cvy_comm_clock(cvy_comm *comm) {
 
 /* ---- some of them ---- */
 
-/* Those of one group, in the order of their ranks; -1: in none. */
+/* Makes a communicator of the ranks of one group, in their order; -1: in none. */
 static cvy_comm *split(cvy_comm *comm, int group) {
   MPI_Comm mpi;
   CVY_MPI(MPI_Comm_split(comm->mpi, group < 0 ? MPI_UNDEFINED : group, comm->rank, &mpi));

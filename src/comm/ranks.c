@@ -122,7 +122,7 @@ cvy_err cvy_comm_agree(cvy_comm *comm, cvy_err mine) {
   return cvy_error((cvy_err)news.code, "rank %d of %d (on %s): %s", first, comm->size, news.host, news.text);
 }
 
-enum { MOST_BYTES = 1 << 30 }; /* of one message */
+enum { MOST_BYTES = 1 << 30 }; /* bytes of one message */
 
 void cvy_comm_broadcast(cvy_comm *comm, void *data, size_t bytes) {
   cvy_comm_broadcast_from(comm, 0, data, bytes);

@@ -1,10 +1,10 @@
 /* The exact tree between ranks: halving, then doubling.
  *
- * At the level of radix q above the ranks' own leaves, the q ranks whose numbers differ only in that
- * level's digit hold the q children of one node. Each takes one q-th of the block, receives that part of
- * the other children and adds all q in the order of the digit, so the sum has the tree's bits whoever
- * computes it. After the last level each rank holds 1/P of the sums; the way back hands on the parts, of
- * the sums or of what was made of them. */
+ * At the level of radix q above the ranks' own leaves, the q ranks whose numbers differ only in that level's
+ * digit hold the q children of one node. Each takes one q-th of the block, receives that part of the other
+ * children and adds all q in the order of the digit, so the sum has the tree's bits whoever computes it.
+ * After the last level each rank holds 1/P of the sums. The way back hands on the parts of the sums, or of
+ * what was made of them. */
 #include "comm/reduce.h"
 
 #include "base/trace.h"

@@ -23,11 +23,11 @@ typedef struct cvy_ladder {
   cvy_wire up, down; /* what messages are made of in halving and in doubling */
 } cvy_ladder;
 
-/* The tree must allow comm's size. Up is the tree's wire, down is fp32; of sums, which are rounded, down
- * may be bf16 too. */
+/* The tree must allow comm's size. Up is set to the tree's wire, and down to fp32. The caller may make down
+ * bf16 too where it is sums that are handed on, which are rounded already. */
 void cvy_ladder_set(cvy_ladder *out, const cvy_comm *comm, const cvy_tree *tree);
 
-/* floats first ... end-1 of a vector */
+/* Floats first ... end-1 of a vector. */
 typedef struct cvy_span {
   int64_t first, end;
 } cvy_span;
@@ -37,8 +37,9 @@ typedef struct cvy_block {
   int tag;
   int stage;                           /* levels gone through, up and down again */
   cvy_span spans[CVY_MOST_LEVELS + 1]; /* what is mine after each halving */
-  /* As many floats as the block has, and one for each partner. Halving: what the partners sent; on a bf16
-   * wire, followed by what they are sent. Doubling on one: the block, as far as it is known. */
+  /* It has as many floats as the block, and one for each partner. In halving it holds what the partners sent,
+   * and behind that, on a bf16 wire, what they are sent. In doubling on a bf16 wire it holds the block, as
+   * far as it is known. */
   void *staged;
   int open;              /* requests that are under way; their owner counts down */
   MPI_Request *requests; /* two for each partner of the widest level; null where nothing is under way */
@@ -50,7 +51,8 @@ void cvy_block_place(cvy_block *block, cvy_span whole, int tag);
  * are under way at once differ in their tags; every rank begins the same blocks in the same order. */
 void cvy_block_begin(cvy_block *block, float *sums, cvy_span whole, int tag);
 
-/* When all of its requests are done: what they were for, and the next ones. */
+/* What comes next for a block. When all of its requests are done, cvy_block_advance does what they were for,
+ * and makes the next ones. */
 typedef enum cvy_turn {
   CVY_GOES_ON, /* new requests are under way */
   CVY_SUMMED,  /* cvy_block_own holds the sums over all ranks; cvy_block_hand_on goes on */
@@ -61,7 +63,7 @@ cvy_span cvy_block_own(const cvy_block *block);
 /* Sends the own part of `handed_on`, and receives the others', until advance says CVY_DONE. */
 cvy_turn cvy_block_hand_on(cvy_block *block, float *handed_on);
 
-/* As the root of a tree with a bf16 wire. */
+/* Rounds sums as the root of a tree with a bf16 wire does. */
 void cvy_round_sums(float *sums, int64_t count);
 
 #endif

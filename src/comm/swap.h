@@ -4,7 +4,7 @@
 
 #include "comm/mpi.h"
 
-enum { CVY_SWAP_TAG = 1 << 14 }; /* beyond those of blocks */
+enum { CVY_SWAP_TAG = 1 << 14 }; /* beyond the tags of blocks */
 
 typedef struct cvy_swap {
   float *in;
@@ -13,9 +13,10 @@ typedef struct cvy_swap {
   int64_t out_stride, count;
 } cvy_swap;
 
-/* From all others and to all others, two requests each; returns how many. */
+/* Begins to receive from all others and to send to them, with two requests for each. Returns how many
+ * requests there are. */
 int cvy_swap_begin(const cvy_comm *comm, const cvy_swap *swap, MPI_Request *requests);
-/* This rank's own part. */
+/* Copies this rank's own part. */
 void cvy_swap_keep_own(const cvy_comm *comm, const cvy_swap *swap);
 
 #endif

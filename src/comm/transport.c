@@ -21,7 +21,7 @@ static bool line_speaks_of(char *line, const char *name) {
   return false;
 }
 
-/* In a file of "name = value" lines, or of "-mca name value" as mpirun --tune takes. */
+/* Looks into a file of "name = value" lines, or of "-mca name value" as mpirun --tune takes. */
 static bool file_speaks_of(const char *path, const char *name) {
   FILE *file = fopen(path, "r");
   if (!file) return false;
@@ -52,7 +52,7 @@ static bool usual_files_speak_of(const char *name) {
 }
 
 static bool is_chosen(const char *name) {
-  /* mpirun --am and --tune */
+  /* These are mpirun --am and --tune. */
   static const char *const more[] = {"OMPI_MCA_mca_base_param_file_prefix",
                                      "OMPI_MCA_mca_base_envar_file_prefix"};
   char variable[128];
@@ -69,7 +69,7 @@ static bool always(void) {
   return true;
 }
 
-/* Containers forbid it; Open MPI looks at Yama only, then tries with every long message, and complains of
+/* Containers forbid it. Open MPI looks at Yama only, then tries with every long message, and complains of
  * each. */
 static bool cannot_read_others(void) {
   int there = 1, here = 0;
@@ -90,7 +90,7 @@ static bool crowds_its_cores(void) {
 typedef struct setting {
   const char *name, *value;
   bool (*is_worth_it)(void);
-  bool within_node; /* else between nodes */
+  bool within_node; /* true: within a node; false: between nodes */
 } setting;
 
 static const setting settings[] = {
@@ -103,8 +103,8 @@ static const setting settings[] = {
      * with the usual 64 KiB, and 1.05 with this. */
     {"btl_tcp_eager_limit", "655360", always, false},
     {"btl_vader_single_copy_mechanism", "none", cannot_read_others, true},
-    /* Else whoever waits keeps the core from whom it waits for: 4 ranks on 2 cores, 4 MiB, took 7 ms, and
-     * 2 ms with it. Open MPI sees to that itself only where the hosts' slots are right. */
+    /* Without this, whoever waits keeps the core from whom it waits for: 4 ranks on 2 cores, 4 MiB, took 7
+     * ms, and 2 ms with it. Open MPI sees to that itself only where the hosts' slots are right. */
     {"mpi_yield_when_idle", "1", crowds_its_cores, true}};
 
 static bool is_set[CVY_COUNT(settings)];

@@ -96,8 +96,8 @@ cvy_err cvy_tree_check_ranks(const cvy_tree *tree, int64_t ranks, int64_t microb
 
 struct cvy_accumulator {
   const cvy_tree *tree;
-  int levels_within; /* that lie within the rank */
-  int level_count;   /* of the sum under way: all of them, or none if it has one leaf */
+  int levels_within; /* levels that lie within the rank */
+  int level_count;   /* levels of the sum under way: all of them, or none if it has one leaf */
   int64_t count, room, rooms;
   int64_t children[64]; /* how many children the open node of each level has so far */
   float *partial[65];   /* the sum of those children; the last one is where a later child is written */
@@ -194,7 +194,7 @@ static void add_child(float *restrict to, const float *restrict from, int64_t co
 typedef struct addition {
   float *vectors[65];
   manner manners[64];
-  int count; /* of additions */
+  int count; /* number of additions */
   int64_t first, end;
 } addition;
 
@@ -211,7 +211,7 @@ static void add_up(const addition *add) {
   cvy_parallel((add->end - add->first + ADD_BLOCK - 1) / ADD_BLOCK, add_block, add);
 }
 
-/* To the node that is open at `level`, which has a child at least. */
+/* Adds a child to the node that is open at `level`, which has a child at least. */
 static void add_to_node(const cvy_accumulator *a, int level, float *child) {
   add_up(&(addition){
       .vectors = {child, a->partial[level]}, .manners = {manner_of(a, level)}, .count = 1, .end = a->count});

@@ -12,7 +12,7 @@ struct cvy_ahead {
   const cvy_loader_config *config;
   atomic_flag busy;    /* one thread at a time looks; the others need not wait for it */
   atomic_llong looked; /* windows before this number have been looked at */
-  /* While busy: */
+  /* These are changed while busy: */
   int64_t next;       /* the position at which that window begins */
   int64_t *blocks;    /* [window]: which blocks of records it holds */
   uint8_t *is_wanted; /* [window][block] */
@@ -43,7 +43,7 @@ void cvy_ahead_destroy(cvy_ahead *a) {
   free(a);
 }
 
-/* Whether it is this loader that asks for the image at `position`. */
+/* Tells whether this loader asks for the image at `position`. */
 static bool is_own(const cvy_loader_config *c, int64_t position) {
   const int64_t microbatch = position / c->microbatch;
   const int64_t step = microbatch / c->per_step, place = microbatch % c->per_step;

@@ -7,7 +7,8 @@
 #include "data/stream.h"
 
 typedef struct cvy_ahead cvy_ahead;
-/* `config` outlives it. NULL unless the stream is shuffled in blocks; the other functions allow NULL. */
+/* `config` outlives the result, which is NULL unless the stream is shuffled in blocks. The other functions
+ * allow NULL. */
 cvy_ahead *cvy_ahead_create(const cvy_loader_config *config);
 void cvy_ahead_destroy(cvy_ahead *ahead);
 /* Says that somebody is at `position` of the stream. Any thread may call it at any time; it allocates

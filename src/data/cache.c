@@ -9,7 +9,7 @@ struct cvy_cache {
   _Atomic(cvy_entry *) *at; /* [keys]: NULL, or being written or without room (&elsewhere), or there */
   char *arena;
   size_t arena_bytes, keys_bytes;
-  atomic_size_t used_bytes; /* of the arena */
+  atomic_size_t used_bytes; /* bytes of the arena that are used */
   atomic_llong entries;
 };
 

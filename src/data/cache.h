@@ -1,5 +1,5 @@
 /* Records or pictures that stay in memory once they were read. An epoch comes by every record once, so
- * whatever was thrown out to make room would be missed just as much: what came first stays, and nothing is
+ * whatever was thrown out to make room would be missed just as much. So what came first stays, and nothing is
  * thrown out.
  *
  * The memory is one arena, taken at creation and touched as it fills; each entry is published by one
@@ -32,10 +32,10 @@ typedef struct cvy_entry {
 cvy_err cvy_cache_create(cvy_cache **out, int64_t keys, size_t memory_bytes,
                          size_t most_bytes) CVY_MUST_CHECK;
 void cvy_cache_destroy(cvy_cache *cache); /* NULL is allowed */
-/* What an entry of so many bytes takes. */
+/* How many bytes an entry of `byte_count` takes. */
 size_t cvy_entry_bytes(size_t byte_count);
 
-/* The following functions are for any thread at any time. NULL: it is not there. */
+/* These functions may be called by any thread at any time. What is not there is NULL. */
 const cvy_entry *cvy_cache_find(const cvy_cache *cache, int64_t key);
 bool cvy_cache_has_room(const cvy_cache *cache, size_t byte_count);
 /* Copies the entry and its bytes, if there is room and nobody has done so before. */

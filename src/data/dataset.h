@@ -14,7 +14,7 @@
 cvy_err cvy_dataset_keep(cvy_dataset *dataset, cvy_keep keep, size_t memory_bytes) CVY_MUST_CHECK;
 cvy_kept cvy_dataset_kept(const cvy_dataset *dataset); /* zeros if nothing is to be kept */
 
-/* What each thread that reads needs. */
+/* What each reading thread needs for itself. */
 typedef struct cvy_read_buffer {
   void *bytes;
   cvy_image image;
@@ -39,7 +39,7 @@ cvy_err cvy_dataset_read_stored(const void **bytes, size_t *byte_count, int32_t 
 void cvy_dataset_expect(const cvy_dataset *dataset, int64_t first, int64_t count);
 
 cvy_encoding cvy_dataset_encoding(const cvy_dataset *dataset);
-/* Whether samples are float, and not bytes. */
+/* Tells whether samples are float, and not bytes. */
 bool cvy_dataset_is_float(const cvy_dataset *dataset);
 /* What augmentations may know about the set. */
 const cvy_augment_source *cvy_dataset_source(const cvy_dataset *dataset);
@@ -48,7 +48,7 @@ typedef struct cvy_file_records {
   const char *path;
   int64_t first, count;
 } cvy_file_records;
-/* For file 0 ... shard_count-1. */
+/* Describes file `file`, from 0 to shard_count-1. */
 cvy_file_records cvy_dataset_records_in(const cvy_dataset *dataset, int64_t file);
 /* Adds each image to the count of its class: counts[class_count]. */
 void cvy_dataset_count_classes(int64_t *counts, const cvy_dataset *dataset);

@@ -1,4 +1,4 @@
-/* From what the user named to a list of files. */
+/* Finds the list of files that the user named. */
 #include "base/text.h"
 #include "data/dataset_parts.h"
 
@@ -26,7 +26,7 @@ static char *file_name(cvy_pool *pool, const char *prefix, shard_name name) {
   return cvy_pool_format(pool, "%s-%05" PRId64 "-of-%05" PRId64 ".h5", prefix, name.shard, name.shards);
 }
 
-/* Only names exactly as the writer makes them. */
+/* Takes only names exactly as the writer makes them. */
 static bool parse(shard_name *out, search *s, const char *name) {
   const size_t length = strlen(s->prefix);
   long long shard, shards;
@@ -68,7 +68,7 @@ static cvy_err scan(search *s) {
   return CVY_OK;
 }
 
-/* One set, whole. */
+/* Checks that there is one set, and that it is whole. */
 static cvy_err check_set(search *s) {
   const shard_name first = s->found[0], last = s->found[s->count - 1];
   if (first.shards != last.shards)

@@ -10,7 +10,7 @@
 
 typedef struct cvy_dataset_file {
   const char *path;
-  const char *name;     /* of the HDF5 dataset that holds the samples or encoded bytes */
+  const char *name;     /* the HDF5 dataset that holds the samples or encoded bytes */
   int64_t first, count; /* records */
   int32_t *labels;      /* [count] */
   uint32_t *checksums;  /* [count]; NULL: none, in a foreign file */
@@ -28,7 +28,7 @@ struct cvy_dataset {
   bool channels_first; /* records are [c][h][w], as foreign files may be */
   bool is_set;         /* all the shards of a split, not a single file */
   cvy_dataset_file *files;
-  size_t record_bytes; /* of the largest */
+  size_t record_bytes; /* bytes of the largest record */
   cvy_keep keep;
   cvy_cache *cache; /* NULL: nothing is kept */
   cvy_hash fingerprint;
@@ -42,8 +42,8 @@ const cvy_dataset_file *cvy_dataset_file_of(const cvy_dataset *dataset, int64_t 
 cvy_err cvy_dataset_find(cvy_dataset *dataset, const char *path, const char *split) CVY_MUST_CHECK;
 /* Reads everything but the samples of file `index`, and holds it against the files before it. */
 cvy_err cvy_dataset_add_shard(cvy_dataset *dataset, int64_t index, cvy_h5 *h5) CVY_MUST_CHECK;
-/* The same for the only file of a dataset that is not Convoy's: finds what holds images and labels, and reads
- * all samples once for mean, deviation and fingerprint (added to `hasher`). */
+/* Reads the only file of a dataset that is not Convoy's. It finds what holds images and labels, and reads all
+ * samples once for mean, deviation and fingerprint (added to `hasher`). */
 cvy_err cvy_dataset_add_foreign(cvy_dataset *dataset, cvy_h5 *h5, cvy_hasher *hasher) CVY_MUST_CHECK;
 
 #endif

@@ -31,7 +31,7 @@ typedef struct worker {
   cvy_read_buffer buffer;
   cvy_canvas canvas;
   double read_s;
-  double chain_s;        /* in the chain, with all that is drawn in between */
+  double chain_s;        /* time in the chain, with all that is drawn in between */
   double drawn_s;        /* the part of chain_s that was decoding, warping and copying */
   cvy_input_times times; /* under the loader's lock */
   pthread_t thread;
@@ -47,13 +47,13 @@ struct cvy_loader {
   size_t slot_bytes, labels_at;  /* a slot holds images, then labels, then the two below */
   size_t partners_at, shares_at; /* where pictures are mixed, else 0 */
   int64_t at_once;               /* images that a thread makes at a time: 2 where pictures are mixed */
-  int64_t views;                 /* of each microbatch, one after the other */
+  int64_t views;                 /* views of each microbatch, one after the other */
 
   worker *workers;
   int64_t started; /* threads */
   pthread_mutex_t lock;
   pthread_cond_t may_fill, may_take;
-  /* Under the lock: */
+  /* These are changed under the lock: */
   int64_t filled, taken, released;
   int64_t handed_out; /* images of the stream that somebody makes or has made */
   int64_t busy;       /* threads that make one */
@@ -129,7 +129,7 @@ static cvy_err make_sample(float *image, int32_t *label, worker *w, cvy_sample s
 /* How many bad records may follow each other before it is not the records that are bad. */
 enum { MOST_SKIPPED = 100 };
 
-/* A record that cannot be read is an error, or else the next one takes its place: the same one whoever
+/* A record that cannot be read is an error, or else the next record takes its place, whichever thread
  * asks. */
 static cvy_err make_image(float *image, int32_t *label, int64_t *skipped, worker *w, cvy_sample sample,
                           int64_t view) {
@@ -227,7 +227,8 @@ static bool has_room(const cvy_loader *l) {
   return slot < l->total && slot < l->released + l->config.depth;
 }
 
-/* Under the lock: waits for the next images to make, the first one's number or -1: it is time to end. */
+/* Waits, under the lock, for the next images to make. Returns the first one's number, or -1 when it is time
+ * to end. */
 static int64_t next_image(cvy_loader *l) {
   while (!l->stop && !l->failed.code && l->handed_out < l->total * l->config.microbatch && !has_room(l))
     pthread_cond_wait(&l->may_fill, &l->lock);
@@ -236,7 +237,7 @@ static int64_t next_image(cvy_loader *l) {
   return l->handed_out - l->at_once;
 }
 
-/* Under the lock: those from image `n` on are made, or cannot be. */
+/* Notes, under the lock, that the images from `n` on are made, or cannot be. */
 static void account(cvy_loader *l, int64_t n, cvy_err err, int64_t skipped) {
   const int64_t microbatch = l->config.microbatch, depth = l->config.depth;
   l->skipped[n / microbatch % depth] += skipped;
@@ -388,7 +389,7 @@ void cvy_loader_destroy(cvy_loader *l) {
 
 /* ---- the caller's side ---- */
 
-/* Under the lock: an image cannot be made, and none before it will turn out so any more. */
+/* Tells, under the lock, whether an image cannot be made, and none before it will turn out so any more. */
 static bool is_over(const cvy_loader *l) {
   return l->failed.code && l->busy == 0;
 }

@@ -9,7 +9,7 @@
 typedef struct cvy_microbatch {
   const float *images;   /* [microbatch][h][w][c], 64-byte aligned */
   const int32_t *labels; /* [microbatch] */
-  /* Where the chain mixes pictures, else NULL: */
+  /* These two are NULL unless the chain mixes pictures: */
   const int32_t *partners; /* [microbatch]: the label of the other picture in each */
   const float *shares;     /* [microbatch]: the weight of the own label, 0 ... 1 */
   int64_t skipped;         /* bad records that were replaced on the way to these images */

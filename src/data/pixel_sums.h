@@ -22,10 +22,10 @@ typedef struct cvy_pixel_sums {
 /* Every image must have as many channels as the first. */
 void cvy_pixel_sums_add(cvy_pixel_sums *sums, const cvy_image *image);
 void cvy_pixel_sums_merge(cvy_pixel_sums *into, const cvy_pixel_sums *from);
-/* Mean and standard deviation of each channel. A channel that never changes gets the deviation 1, so that
- * dividing by it is harmless. */
+/* Finds mean and standard deviation of each channel. A channel that never changes gets the deviation 1, so
+ * that dividing by it is harmless. */
 void cvy_pixel_sums_result(float mean[], float deviation[], const cvy_pixel_sums *sums);
-/* The same, and the colours. */
+/* Finds mean, deviation and colours. */
 void cvy_pixel_sums_statistics(cvy_shard_statistics *out, const cvy_pixel_sums *sums);
 
 #endif

@@ -11,7 +11,7 @@ cvy_sample cvy_sample_at(uint64_t seed, int64_t count, bool shuffle, int64_t pos
 
 /* ---- in blocks ---- */
 
-/* Layers of CVY_FOR_SHUFFLE; 0 is the whole epoch's. */
+/* The layers of CVY_FOR_SHUFFLE. 0 is the whole epoch's. */
 enum { ORDER_OF_BLOCKS = 1, PLACE_OF_SHORT, FIRST_WINDOW };
 
 /* An epoch's blocks in their order. */

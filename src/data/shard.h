@@ -14,7 +14,7 @@ typedef enum cvy_encoding {
   CVY_ENCODED /* the bytes of a JPEG or PNG file, any size */
 } cvy_encoding;
 
-/* 1: records were spread over the shards by a formula, and names and colour were not kept. */
+/* In version 1 records were spread over the shards by a formula, and names and colour were not kept. */
 enum { CVY_SHARD_VERSION = 2 };
 #define CVY_SHARD_FORMAT "convoy-shard"
 
@@ -33,12 +33,13 @@ typedef struct cvy_shard_config {
 char *cvy_shard_path(cvy_pool *pool, const char *dir, const char *split, int64_t shard, int64_t shard_count);
 
 typedef struct cvy_shard cvy_shard;
+/* Begins a shard under its temporary name. */
 cvy_err cvy_shard_create(cvy_shard **out, const cvy_shard_config *config) CVY_MUST_CHECK;
 /* Appends a record. `name` tells where it comes from and is copied; it may be NULL, but then for all
  * records of the shard. After an error only cvy_shard_abandon is allowed. */
 cvy_err cvy_shard_add(cvy_shard *shard, const void *bytes, size_t byte_count, int32_t label,
                       const char *name) CVY_MUST_CHECK;
-/* Writes what is known, syncs, and leaves the shard under its temporary name. Frees the writer; an error has
+/* Writes what is known, syncs, and leaves the shard under its temporary name. Frees the writer. An error has
  * removed the file. */
 cvy_err cvy_shard_close(cvy_shard *shard) CVY_MUST_CHECK;
 void cvy_shard_abandon(cvy_shard *shard); /* removes the file; NULL is allowed */

@@ -28,7 +28,7 @@ cvy_err cvy_checked_read(void *out, cvy_h5 *file, const char *name, cvy_h5_type 
 /* Reads a dataset that must have one dimension of `count` elements into `out`. */
 cvy_err cvy_checked_read_list(void *out, cvy_h5 *file, const char *name, cvy_h5_type type,
                               int64_t count) CVY_MUST_CHECK;
-/* The same into memory from cvy_buffer_create, which the caller destroys. */
+/* Reads such a list into memory from cvy_buffer_create, which the caller destroys. */
 cvy_err cvy_checked_load_list(void **out, cvy_h5 *file, const char *name, cvy_h5_type type,
                               int64_t count) CVY_MUST_CHECK;
 /* Reads all texts of a list. They and their list are in `pool`. */

@@ -76,7 +76,7 @@ bool cvy_h5_has_attr(cvy_h5 *file, const char *on, const char *name);
  * bytes. */
 cvy_err cvy_h5_write_texts(cvy_h5 *file, const char *name, const char *const *texts,
                            int64_t count) CVY_MUST_CHECK;
-/* Reads such a list, and also one of variable-length strings. */
+/* Reads such a list, or one of variable-length strings. */
 cvy_err cvy_h5_read_texts(cvy_h5 *file, const char *name, char ***out, int64_t *count,
                           cvy_pool *pool) CVY_MUST_CHECK;
 
@@ -95,9 +95,9 @@ cvy_err cvy_h5_begin(cvy_h5 **out, const char *path) CVY_MUST_CHECK;
 cvy_err cvy_h5_commit(cvy_h5 *file) CVY_MUST_CHECK;
 void cvy_h5_rollback(cvy_h5 *file); /* NULL is allowed */
 
-/* The same in pieces, for many files that come to stand together. cvy_h5_close leaves a begun file under
- * its temporary name, and cvy_h5_resume opens it there again. Once it is closed, cvy_whole_publish renames
- * it, or cvy_whole_withdraw removes it. `path` is the name in the end throughout. */
+/* Opens a begun file again. It is for many files that come to stand together: cvy_h5_close leaves a begun
+ * file under its temporary name, and cvy_h5_resume opens it there. Once it is closed, cvy_whole_publish
+ * renames it, or cvy_whole_withdraw removes it. `path` is always the name in the end. */
 cvy_err cvy_h5_resume(cvy_h5 **out, const char *path) CVY_MUST_CHECK;
 
 /* The version of the library in use, such as "1.10.8". */

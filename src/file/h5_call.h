@@ -13,10 +13,10 @@
 
 struct cvy_h5 {
   hid_t id;
-  const char *path;      /* for the messages: the name in the end */
+  const char *path;      /* the name in the end, for the messages */
   const char *disk_path; /* where it is now: `path`, or its temporary name */
   bool writing;
-  uint64_t inode; /* of a file that was created; 0: it was not */
+  uint64_t inode; /* that of a file that was created; 0: it was not created */
 };
 
 enum { CVY_H5_MAX_IDS = 8 };

@@ -70,9 +70,9 @@ static cvy_err create_new(cvy_h5_call *c) {
   cvy_h5 *file = c->file;
   const hid_t fapl = access_properties(c);
   const hid_t fcpl = cvy_h5_keep(c, H5Pcreate(H5P_FILE_CREATE));
-  /* No times, so that the same contents are the same bytes. */
+  /* Files store no times, so that the same contents are the same bytes. */
   H5_TRY(c, fapl >= 0 && fcpl >= 0 && H5Pset_obj_track_times(fcpl, false) >= 0, "cannot create");
-  /* A new file, for the one of that name may still be open to a process of a job that was killed. */
+  /* This is a new file, for the one of that name may still be open to a process of a job that was killed. */
   if (cvy_whole_inode(file->disk_path) != 0) unlink(file->disk_path);
   file->id = H5Fcreate(file->disk_path, H5F_ACC_TRUNC, fcpl, fapl);
   H5_TRY(c, file->id >= 0, "cannot create");
@@ -114,7 +114,7 @@ const char *cvy_h5_path(const cvy_h5 *file) {
   return file->path;
 }
 
-/* From here on HDF5 writes into memory that nobody sees. */
+/* Makes HDF5 write into memory that nobody sees, from here on. */
 static void cut_off_from_disk(cvy_h5 *file) {
   int *fd;
   const int memory = memfd_create("convoy-abandoned", MFD_CLOEXEC);

@@ -91,7 +91,7 @@ static bool has_place_beside(const cvy_whole *file) {
   return strcmp(file->path, file->place) != 0;
 }
 
-/* A pipe or a device is written where it is. Of a link the file that it leads to is replaced. */
+/* A pipe or a device is written where it is. If `path` is a link, the file that it leads to is replaced. */
 static cvy_whole *new_whole(const char *path) {
   struct stat info;
   cvy_whole *file = cvy_new(sizeof *file);
@@ -110,7 +110,7 @@ static cvy_err open_stream(cvy_whole *file) {
     errno = EISDIR; /* else only the rename would find it */
     return cannot(file->path, "be written");
   }
-  /* A new file, for the one of that name may still be open to a process of a job that was killed. */
+  /* This is a new file, for the one of that name may still be open to a process of a job that was killed. */
   if (has_place_beside(file)) unlink(file->place);
   const int fd = open(file->place, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (fd < 0) return cannot(file->path, "be written");

@@ -14,7 +14,7 @@
 
 /* A file on its way. Every error is CVY_E_SYSTEM and names the file. */
 typedef struct cvy_whole {
-  FILE *stream;      /* to write into; a failed write need not be looked at before the commit */
+  FILE *stream;      /* where to write; a failed write need not be looked at before the commit */
   const char *path;  /* the name in the end; of a symbolic link, of what it leads to */
   const char *place; /* where it is written meanwhile; the same as `path` where that is a pipe or a device */
   uint64_t inode;

@@ -1,8 +1,8 @@
 /* Batch normalisation (Ioffe & Szegedy 2015): y = (x - mean) / sqrt(variance + epsilon) * scale + bias, with
  * each channel's mean and variance over the n*h*w pixels of the microbatch in training, and with the running
- * averages of both in evaluation. A frozen one uses the running averages in training too and leaves them as
- * they are, as Keras' does: what it was trained to expect stays right, even for microbatches that are too
- * small for statistics of their own.
+ * averages of both in evaluation. A frozen layer uses the running averages in training too and leaves them as
+ * they are, as Keras' does. What it was trained to expect then stays right, even for microbatches that are
+ * too small for statistics of their own.
  *
  * The statistics take one pass over x: sums of d = x - x0 and of d * d in double, x0 being the channel's
  * first value. As x0 is one of the m values, (mean - x0)^2 <= m * variance, so the difference of sum(d * d) /
@@ -94,7 +94,7 @@ static int64_t pixels_of(const cvy_layer_plan *plan) {
   return plan->y.n * plan->y.h * plan->y.w;
 }
 
-/* A row of channels each, behind the scratch of the sums. */
+/* Rows of channels, behind the scratch of the sums. */
 typedef struct rows {
   float *centre, *slope, *offset, *factor;
 } rows;
@@ -166,8 +166,8 @@ static void forward(const cvy_layer_call *call) {
   cvy_channels_map(call->y, NULL, call->x[0], &by_channel, call->plan->y);
 }
 
-/* What the running averages are to move towards. The variance is the unbiased one, as in PyTorch; one pixel
- * has none, and leaves zero. */
+/* Writes what the running averages are to move towards. The variance is the unbiased one, as in PyTorch; one
+ * pixel has none, and leaves zero. */
 static void write_statistics(const cvy_layer_call *call) {
   const batch_norm *self = call->config;
   const int64_t channels = call->plan->y.c, m = pixels_of(call->plan);

@@ -5,14 +5,15 @@
 
 #include "layer/shapes.h"
 
-/* How much scratch cvy_channels_sum takes. */
+/* The bytes of scratch that cvy_channels_sum takes. */
 size_t cvy_channels_sum_bytes(cvy_shape shape);
 
-/* The two sums of kernel sum_moments over all rows, [2][channels]; they lie at the start of the scratch. */
+/* Makes the two sums of kernel sum_moments over all rows, [2][channels]; they lie at the start of the
+ * scratch. */
 const double *cvy_channels_sum(double *scratch, const float *dy, const float *x, const float *shift,
                                cvy_shape shape);
 
-/* Kernel affine_rows over all rows. */
+/* Runs kernel affine_rows over all rows. */
 void cvy_channels_map(float *y, const float *dy, const float *x, const cvy_affine *by_channel,
                       cvy_shape shape);
 

@@ -118,7 +118,7 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
   const cvy_window *g = &shape.window;
   CVY_TRY(cvy_layer_check_input(plan));
   CVY_TRY(check_groups(self->groups, plan->x[0].c, self->filters));
-  const int64_t channels = plan->x[0].c / self->groups; /* that a filter sees */
+  const int64_t channels = plan->x[0].c / self->groups; /* channels that a filter sees */
   CVY_TRY(cvy_sliding_place(&shape.window, &self->sliding, plan->x[0]));
   plan->y = (cvy_shape){shape.n, g->oh, g->ow, self->filters};
   CVY_TRY(cvy_layer_check_shape(plan->y, "the output"));

@@ -1,7 +1,8 @@
 /* Ranges of numbers, shared out among the threads. */
 #include "layer/elementwise.h"
 
-/* Long enough that handing out a range costs nothing beside it, short enough for the first-level cache. */
+/* A range is long enough that handing it out costs nothing beside it, and short enough for the first-level
+ * cache. */
 enum { RANGE = 8192 };
 
 typedef struct job {

@@ -61,7 +61,7 @@ typedef struct cvy_param_spec {
   /* A rank holds its own slices of the first dimension (cvy_peers) and hands their gradient to its peers'
    * `learn`; a call's `grads` has none. */
   bool sharded;
-  /* 0: the parameter is learnt. Else it is a running average: backward writes this microbatch's value where a
+  /* 0: the parameter is learnt. Else it is a running average. Backward writes this microbatch's value where a
    * gradient would go, and a step moves the parameter this share of the way to the mean over its
    * microbatches. It does not depend on loss_scale. */
   double averaging;
@@ -69,7 +69,7 @@ typedef struct cvy_param_spec {
 
 /* The ranks that train a network together, as a layer sees them that is split over them. A step's
  * microbatches, and the slices into which such a layer is cut, are the leaves of one tree that does not know
- * how many ranks there are; a rank has leaves / count neighbouring ones of both. All ranks run the same
+ * how many ranks there are. A rank has leaves / count neighbouring ones of both. All ranks run the same
  * layers at the same time, each on its own microbatches. */
 typedef struct cvy_peers {
   int64_t count, rank; /* ranks, and which this one is */
@@ -81,7 +81,7 @@ typedef struct cvy_peers {
    * in_stride; `count` each. All ranks call it; it returns when `in` is there and `out` may be changed. */
   void (*swap)(void *context, float *in, int64_t in_stride, const float *out, int64_t out_stride,
                int64_t count);
-  /* `gradient` is the step's, of `count` sharded parameters that lie at `params` and are not read again
+  /* Takes the step's gradient of `count` sharded parameters, which lie at `params` and are not read again
    * before the next step. Called by any thread. */
   void (*learn)(void *context, const float *params, const float *gradient, int64_t count);
 } cvy_peers;
@@ -91,7 +91,7 @@ static inline int64_t cvy_slice_first(const cvy_peers *peers, int64_t slice, int
   return length * slice / peers->leaves;
 }
 
-enum { CVY_PADDING_SAME = -1, CVY_PADDING_VALID = -2 }; /* as an option stores these words */
+enum { CVY_PADDING_SAME = -1, CVY_PADDING_VALID = -2 }; /* how an option stores these words */
 
 /* How a window slides, as the user has said it: [height, width]. */
 typedef struct cvy_sliding {
@@ -125,15 +125,16 @@ typedef struct cvy_layer_plan {
   int64_t class_count;     /* a loss: labels are -1 ... class_count - 1 */
   const char *untrainable; /* NULL, or why it could learn nothing from microbatches of this size */
   size_t state_bytes;      /* written by forward, read by backward */
-  /* A net for evaluation has no state then: where backward never comes, forward does without. */
+  /* Only backward needs the state: a net for evaluation, where backward never comes, has none, and forward
+   * does without. */
   bool state_is_for_backward;
   size_t scratch_bytes;  /* once a call, free afterwards; shared by all threads */
   size_t prepared_bytes; /* what calls make of the parameters and later calls may use: see cvy_params_use */
-  size_t kept_bytes;     /* from a step's first forward to its last backward */
+  size_t kept_bytes;     /* kept from a step's first forward to its last backward */
   size_t scratch_bytes_per_thread; /* cvy_layer_thread_scratch() gives a thread its own */
 } cvy_layer_plan;
 
-/* Whether what a layer prepares from its parameters is of use again. It saves time and changes nothing
+/* Whether what a layer prepares from its parameters will be of use again. This saves time and changes nothing
  * else. */
 typedef enum cvy_params_use {
   CVY_PARAMS_ONCE, /* by the next pass they will have changed */
@@ -141,7 +142,7 @@ typedef enum cvy_params_use {
   CVY_PARAMS_KEPT  /* they are those of the pass before, which kept; backward comes only if it came then */
 } cvy_params_use;
 
-/* What pass `index` of `count` does that follow each other with the same parameters. */
+/* The use of the parameters in pass `index` of `count` passes that follow each other with the same ones. */
 static inline cvy_params_use cvy_params_of_pass(int64_t index, int64_t count) {
   return count == 1 ? CVY_PARAMS_ONCE : index == 0 ? CVY_PARAMS_KEEP : CVY_PARAMS_KEPT;
 }
@@ -159,9 +160,9 @@ typedef struct cvy_pass {
 /* What the losses hold the images against, [n] each. */
 typedef struct cvy_targets {
   const int32_t *labels; /* -1: a row that does not count */
-  const int32_t
-      *partners;       /* the other label of each image, where images are mixed; NULL: they have one label */
-  const float *shares; /* of the own label, 0 ... 1; the partner has the rest */
+  /* The other label of each image, where images are mixed; NULL: they have one label. */
+  const int32_t *partners;
+  const float *shares; /* shares of the own label, 0 ... 1; the partner has the rest */
 } cvy_targets;
 
 /* One call of forward or backward. */
@@ -175,12 +176,12 @@ typedef struct cvy_layer_call {
   const float *dy;           /* backward; NULL for a loss */
   float *dx[CVY_MAX_INPUTS]; /* backward; NULL where nobody needs it */
   const float *params[CVY_MAX_PARAMS];
-  float *grads
-      [CVY_MAX_PARAMS]; /* backward; NULL where sharded, and all of them where the layer does not learn */
+  /* Backward: NULL where the parameter is sharded, and all of them where the layer does not learn. */
+  float *grads[CVY_MAX_PARAMS];
   void *state;
   bool rectify;   /* forward, where the plan can: y is max(y, 0), as a relu that follows in place wants it */
   void *prepared; /* plan->prepared_bytes, this layer's alone */
-  void *kept;     /* plan->kept_bytes, likewise */
+  void *kept;     /* plan->kept_bytes, this layer's alone */
   void *scratch;  /* 64-byte aligned, as each thread's part is */
   const cvy_targets *targets; /* loss */
   double *losses;             /* loss, forward: [n], each image's weighted loss, 0 where the label is -1 */
@@ -205,10 +206,10 @@ typedef struct cvy_layer_type {
   cvy_err (*plan)(cvy_layer_plan *plan, void *config) CVY_MUST_CHECK;
   void (*forward)(const cvy_layer_call *call);
   void (*backward)(const cvy_layer_call *call);
-  /* A loss: that of one image whose probabilities are `p`, which may be a mean; finite. As forward's, but for
-   * rounding. */
+  /* For a loss: that of one image whose probabilities are `p`, which may be means. It is finite, and that of
+   * forward but for rounding. */
   double (*loss_of)(const void *config, const double *p, int64_t scores, int32_t label);
-  /* What the summary says beside the sizes, "2 groups", "50 %"; may be NULL. */
+  /* Writes what the summary says beside the sizes, "2 groups", "50 %"; may be NULL. */
   void (*describe)(char *out, size_t bytes, const void *config);
 } cvy_layer_type;
 
@@ -216,7 +217,7 @@ typedef struct cvy_layer_type {
 int64_t cvy_layer_type_count(void);
 const cvy_layer_type *cvy_layer_type_at(int64_t index);
 
-/* to += from, in parallel. */
+/* Adds `from` to `to`, in parallel. */
 void cvy_add_into(float *to, const float *from, int64_t count);
 
 /* Fills `values` (the product of spec->dims floats) by spec->init, from counted random numbers. */

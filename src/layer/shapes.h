@@ -6,16 +6,17 @@
 #include "layer/layer.h"
 #include "math/kernels.h"
 
-/* The plan has one input, and its shape is sane. */
+/* Checks that the plan has one input, and that its shape is sane. */
 cvy_err cvy_layer_check_input(const cvy_layer_plan *plan) CVY_MUST_CHECK;
-/* No more elements than any machine holds; `what` names the thing: "the output". */
+/* Checks that a shape has no more elements than any machine holds; `what` names the thing: "the output". */
 cvy_err cvy_layer_check_shape(cvy_shape shape, const char *what) CVY_MUST_CHECK;
 
 extern const char *const cvy_padding_words[];
 
-/* Where the windows lie on images of the shape x. Sizes: floor((n + 2p - f) / s) + 1, or the ceiling of that
- * quotient when rounding up, less a window that would begin beyond the image; "same": ceil(n / s), with what
- * padding that takes, the odd row or column of it at the bottom and right (as Keras does it). */
+/* Finds where the windows lie on images of the shape x. An output size is floor((n + 2p - f) / s) + 1. When
+ * rounding up it has the ceiling of that quotient, less a window that would begin beyond the image. With
+ * "same" it is ceil(n / s), with what padding that takes, the odd row or column of it at the bottom and right
+ * (as Keras does it). */
 cvy_err cvy_sliding_place(cvy_window *window, const cvy_sliding *sliding, cvy_shape x) CVY_MUST_CHECK;
 
 #endif

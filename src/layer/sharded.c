@@ -15,13 +15,13 @@
  *             at once, so there is no array of gradients, and no sum of gradients over microbatches.
  *
  * For a batch of B images a rank sends 2 (P-1)/P (B outputs + B features / P) floats, where replicas send 2
- * (P-1)/P features outputs: of VGG's fc6 at 8 ranks x 16 images 6.5 MB in place of 719. Splitting the columns
- * of W would exchange features and outputs in this formula, and fully connected layers have more features
- * than outputs, as a rule. Krizhevsky 2014 ("One weird trick for parallelizing convolutional neural
- * networks") splits such layers by columns. Replicas that send X and dY, of which each makes the whole dW
+ * (P-1)/P features outputs. For VGG's fc6 at 8 ranks x 16 images that is 6.5 MB in place of 719. Splitting
+ * the columns of W would exchange features and outputs in this formula, and fully connected layers have more
+ * features than outputs, as a rule. Krizhevsky 2014 ("One weird trick for parallelizing convolutional neural
+ * networks") splits such layers by columns. Replicas may also send X and dY, of which each makes the whole dW
  * (sufficient factors: Xie et al. 2016, "Lighter-communication distributed machine learning via sufficient
- * factor broadcasting"), send (P-1)/P B (features + outputs) floats, 13 MB there, and each then multiplies
- * for all B images: P times the work for dW, and the whole update.
+ * factor broadcasting"). They send (P-1)/P B (features + outputs) floats, 13 MB in this example. Each then
+ * multiplies for all B images, which is P times the work for dW, and makes the whole update.
  *
  * Messages hold a slice's columns as [n][widest], where the last column of a narrower slice counts for
  * nothing. */
@@ -33,8 +33,8 @@
 #include <string.h>
 
 enum {
-  COLUMN_BLOCK = 512,     /* of Y and of dX, in one product */
-  LEARN_FLOATS = 1 << 18, /* of dW at once: a second-level cache holds them */
+  COLUMN_BLOCK = 512,     /* columns of Y and of dX, in one product */
+  LEARN_FLOATS = 1 << 18, /* floats of dW at once: a second-level cache holds them */
   LEAST_ROWS = 16,
   SUM_BLOCK = 4096 /* floats of a task that sums */
 };
@@ -46,7 +46,7 @@ typedef struct split {
   const cvy_peers *peers;
   int64_t n, features, outputs;
   int64_t own, first_slice; /* slices of this rank */
-  int64_t round, rounds;    /* which of the rank's microbatches */
+  int64_t round, rounds;    /* number of the rank's microbatch, and how many it has */
   int64_t widest;           /* slice */
   float *sent, *received;   /* [leaves][n][widest], by rank and slice */
   float *products;          /* [count][own][n][outputs] */
@@ -113,7 +113,7 @@ cvy_err cvy_sharded_plan(cvy_layer_plan *plan) {
 
 /* ---- whether it pays ---- */
 
-/* What a message costs before its first byte: 0.1 ms at 10 Gbit/s, in floats. */
+/* What a message costs before its first byte, in floats: 0.1 ms at 10 Gbit/s. */
 static const double message_floats = 32768;
 
 /* Compares at the smallest number of ranks, where replicas do best. They may hide what they send behind

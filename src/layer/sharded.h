@@ -4,8 +4,8 @@
 
 #include "layer/shapes.h"
 
-/* Whether it pays to split weights [features][outputs] over these peers. The answer follows from the tree
- * alone, not from the number of ranks, on which no bit may depend. */
+/* Tells whether it pays to split weights [features][outputs] over these peers. The answer follows from the
+ * tree alone, not from the number of ranks, on which no bit may depend. */
 bool cvy_sharded_pays(const cvy_peers *peers, int64_t microbatch, int64_t features, int64_t outputs);
 
 /* Splits a layer whose plan stands otherwise: parameter 0 is [features][outputs], y [n][outputs]. */

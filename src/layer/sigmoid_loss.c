@@ -1,7 +1,7 @@
 /* Sigmoid and cross-entropy in one layer: y = 1 / (1 + exp(-x)), each score by itself. The loss of a score is
- * -log(y) where its class is there and -log(1 - y) where it is not: log(1 + exp(z)) with z = -x or x,
- * computed as max(z, 0) + log1p(exp(-|z|)), which neither overflows nor loses what is small. An image's is
- * the sum over its scores. */
+ * -log(y) where its class is there and -log(1 - y) where it is not. Both are log(1 + exp(z)) with z = -x or
+ * x. That is computed as max(z, 0) + log1p(exp(-|z|)), which neither overflows nor loses what is small. An
+ * image's loss is the sum over its scores. */
 #include "layer/loss.h"
 
 #include <math.h>

@@ -4,8 +4,8 @@
 
 #include "layer/shapes.h"
 
-/* y = exp(x - largest) / sum, where sum = sum(exp(x - largest)): nothing overflows. y may be x; a NaN makes
- * the whole row NaN. */
+/* A row's softmax is y = exp(x - largest) / sum, where sum = sum(exp(x - largest)), so that nothing
+ * overflows. y may be x. A NaN makes the whole row NaN. */
 typedef struct cvy_softmax_sum {
   float largest;
   double sum;

@@ -1,6 +1,6 @@
-/* Softmax and cross-entropy in one layer: y = exp(x) / sum(exp(x)), loss = -log(y[label]), computed with the
- * row's largest score subtracted, so that nothing overflows, and from the sum rather than from y, so that a
- * probability of zero still has a finite loss. */
+/* Softmax and cross-entropy in one layer: y = exp(x) / sum(exp(x)), loss = -log(y[label]). The row's largest
+ * score is subtracted first, so that nothing overflows. The loss is computed from the sum rather than from y,
+ * so that a probability of zero still has a finite loss. */
 #include "layer/loss.h"
 #include "layer/softmax.h"
 

@@ -3,9 +3,9 @@
  *   y[n,i,j,k] = bias[k] + sum over a,b,c of x[n, i*stride_h - top + a, j*stride_w - left + b, c] f[a,b,c,k]
  *
  * x [n][h][w][c], filters [r][s][c][k], y [n][oh][ow][k]; outside the image x is zero. In groups, channels
- * and filters are cut into as many equal runs, and the filters of a run see the channels of its number only
- * (Krizhevsky et al. 2012, the two towers; as many groups as channels: depthwise): filters
- * [r][s][c/groups][k].
+ * and filters are cut into as many equal runs, and the filters of a run see only the channels of the run with
+ * the same number: filters are [r][s][c/groups][k]. Krizhevsky et al. 2012 had two groups, their towers. With
+ * as many groups as channels the convolution is depthwise.
  *
  * This header is the seam behind which algorithms change: a plan holds, for each of the three passes, the
  * algorithm that serves its shape and how the work is cut into tasks. All of that follows from the shape
@@ -36,16 +36,17 @@ typedef struct cvy_conv_way {
   const struct cvy_conv_algorithm *algorithm;
   int64_t tasks, block; /* tasks for cvy_parallel; size of the block that a task works on at a time */
   size_t scratch_bytes, scratch_bytes_per_thread;
-  size_t prepared_bytes, prepared_at; /* its part of what is kept */
+  size_t prepared_bytes, prepared_at; /* its part of what is kept, and where that begins */
 } cvy_conv_way;
 
 typedef struct cvy_conv_plan {
   cvy_conv_shape shape;
   cvy_conv_way ways[CVY_CONV_PASSES];
-  /* The largest over the passes. `scratch` of the calls below is cvy_aligned(scratch_bytes) and after it
-   * cvy_aligned(scratch_bytes_per_thread) for each thread, 64-byte aligned. */
+  /* These are the largest over the passes. `scratch` of the calls below is cvy_aligned(scratch_bytes) and
+   * after it cvy_aligned(scratch_bytes_per_thread) for each thread, 64-byte aligned. */
   size_t scratch_bytes, scratch_bytes_per_thread;
-  /* What is worth keeping from call to call while the filters stay the same, by all passes together. */
+  /* The bytes that are worth keeping from call to call while the filters stay the same, for all passes
+   * together. */
   size_t prepared_bytes;
 } cvy_conv_plan;
 
@@ -55,7 +56,7 @@ typedef struct cvy_conv_arrays {
   float *y, *dx, *dfilters, *dbias;
   void *scratch;
   void *prepared;   /* 64-byte aligned, or NULL: nothing is kept */
-  bool is_prepared; /* by the last call of the same pass, with the same filters */
+  bool is_prepared; /* the last call of the same pass, with these filters, filled `prepared` */
   bool rectify;     /* forward: y is max(y, 0), NaN staying NaN */
 } cvy_conv_arrays;
 
@@ -80,15 +81,17 @@ enum { CVY_CONV_ALL = CVY_CONV_ONLY(CVY_CONV_PASSES) - 1 };
  * that multiply without overflow. Fatal if the groups are not equal. */
 void cvy_conv_plan_make(cvy_conv_plan *plan, const cvy_conv_shape *shape, cvy_conv_choice choice,
                         unsigned passes);
-/* The name of forward's algorithm; backward data of a first layer and of very small images may have
+/* The name of forward's algorithm. Backward data of a first layer and of very small images may have
  * another. */
 const char *cvy_conv_describe(const cvy_conv_plan *plan);
+/* The bytes of scratch that a call takes with `threads` threads. */
 size_t cvy_conv_scratch_bytes(const cvy_conv_plan *plan, int threads);
 
-/* bias, dbias [k] may be NULL. All outputs are overwritten. Fatal if the pass has not been planned. */
+/* Runs one pass. bias and dbias [k] may be NULL. All outputs are overwritten. Fatal if the pass has not been
+ * planned. */
 void cvy_conv_run(const cvy_conv_plan *plan, cvy_conv_pass pass, const cvy_conv_arrays *arrays);
 
-/* One pass each, with nothing kept from call to call. */
+/* These run one pass each, and keep nothing from call to call. */
 void cvy_conv_forward(const cvy_conv_plan *plan, float *y, const float *x, const float *filters,
                       const float *bias, void *scratch);
 void cvy_conv_backward_data(const cvy_conv_plan *plan, float *dx, const float *dy, const float *filters,

@@ -68,7 +68,7 @@ typedef struct image {
   int64_t pitch; /* floats from row to row */
 } image;
 
-/* Row `row` of an image, from the window's first column on; zeros where there is no image. */
+/* Copies row `row` of an image, from the window's first column on, with zeros where there is no image. */
 static void copy_padded(float *to, const float *x, const cvy_window *g, int64_t row) {
   const int64_t all = pixels_across(g), left = cvy_smaller(g->left, all);
   const int64_t inside = row < 0 || row >= g->h ? 0 : cvy_smaller(g->w, all - left);
@@ -77,7 +77,7 @@ static void copy_padded(float *to, const float *x, const cvy_window *g, int64_t 
   memset(to + (left + inside) * g->c, 0, sizeof *to * (size_t)((all - left - inside) * g->c));
 }
 
-/* Under the lines first ... first+count-1, all of one image. */
+/* The image under the lines first ... first+count-1, all of one image. */
 static image image_under(const job *j, int64_t first, int64_t count, float *memory) {
   const cvy_window *g = &j->shape->window;
   const float *x = j->arrays->x + first / g->oh * g->h * g->w * g->c;

@@ -62,7 +62,7 @@ typedef struct job {
   const cvy_conv_arrays *arrays;
   const cvy_conv_way *way;
   const cvy_conv_shape *shape;
-  cvy_window window; /* of a group, as are depth and filters */
+  cvy_window window; /* window of a group; depth and filters are a group's too */
   int64_t depth, filters;
 } job;
 
@@ -111,7 +111,7 @@ static void forward_task(const void *context, int64_t index, int thread) {
   if (j->arrays->rectify) cvy_kernels_get()->relu_forward(y, y, rows * shape->k);
 }
 
-/* Some lines' gradient, of a group's channels: straight into dx, or through the patches. */
+/* Makes some lines' gradient, of a group's channels: straight into dx, or through the patches. */
 static void backward_data_of(const job *j, int64_t group, int64_t first, int64_t count, float *patches) {
   const cvy_window *g = &j->window;
   const int64_t channels = j->shape->window.c;

@@ -11,7 +11,7 @@ void cvy_conv_plan_shares(cvy_conv_way *way, const cvy_conv_shape *shape);
 
 typedef struct cvy_conv_share {
   int64_t begin, end;      /* lines */
-  float *dfilters, *dbias; /* to be overwritten; dbias is NULL if not wanted */
+  float *dfilters, *dbias; /* results, which are overwritten; dbias is NULL if not wanted */
 } cvy_conv_share;
 
 cvy_conv_share cvy_conv_share_at(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays, int64_t index);

@@ -1,12 +1,12 @@
 /* Convolution of 3x3 and 5x5 filters at stride 1 by Winograd's minimal filtering (math/winograd.h).
  *
  * Images are cut into tiles of m x m output pixels, m = 7 - filter side. A block of tiles goes through three
- * phases, each shared out among the threads: its 6x6 input tiles are transformed to V [36][tiles][in], each
- * of the 36 positions is one matrix product (math/direct.h) with the filters' transform U [36][in][out], and
- * the products M [36][tiles][out] are transformed back. Backward data is the same with dy for x, the filters'
- * axes swapped and the filters turned, whose transform is U with its positions in another order. The gradient
- * of the filters is [36][c][k], the sum over tiles of V^T D with D the transform of dy's m x m tiles. U and D
- * are stored in panels, as the products read them.
+ * phases, each shared out among the threads. Its 6x6 input tiles are transformed to V [36][tiles][in]. Each
+ * of the 36 positions is one matrix product (math/direct.h) with the filters' transform U [36][in][out]. The
+ * products M [36][tiles][out] are transformed back. Backward data does the same with dy for x, the filters'
+ * axes swapped and the filters turned. The transform of turned filters is U with its positions in another
+ * order. The gradient of the filters is [36][c][k], the sum over tiles of V^T D, where D is the transform of
+ * dy's m x m tiles. U and D are stored in panels, as the products read them.
  *
  * Groups take their turn, each with its own channels, filters and columns.
  *
@@ -34,8 +34,8 @@ enum {
 enum { MOST_DIRECT = 65536 };
 /* Multiplications for a channel and a filter: see pays. */
 enum { FILTER_COST = 600 };
-/* With so few tiles the filters' transform costs more than a tenth of a pass. Kept, it takes four times their
- * memory. */
+/* With fewer tiles than this the filters' transform costs more than a tenth of a pass. If it is kept, it
+ * takes four times their memory. */
 enum { KEPT_BELOW = 128 };
 /* Sums are cut into runs of so many products, which keeps their rounding below that of the transforms. */
 enum { SUM_DEPTH = 128 };
@@ -144,7 +144,7 @@ static bool plan(cvy_conv_way *way, const cvy_conv_shape *shape, cvy_conv_pass p
   const tiling t = tiling_of(shape, to_x ? g->h : g->oh, to_x ? g->w : g->ow, 0);
   if (!pays(shape, &t)) return false;
   const int64_t block = block_tiles(in, out, pass);
-  /* Blocks of one length, as nearly as can be. */
+  /* Blocks have one length, as nearly as can be. */
   way->block = cvy_pieces(t.count, cvy_pieces(t.count, cvy_smaller(block, t.count)));
   way->tasks = POSITIONS;
   way->scratch_bytes = sizeof(float) * (size_t)scratch_of(way->block, in, out, NULL).count;
@@ -160,11 +160,11 @@ typedef struct job {
   tiling tiles;
   scratch scratch;
   side in, out;
-  int64_t c, k;                     /* of the group */
+  int64_t c, k;                     /* channels and filters of the group */
   bool turned;                      /* backward data: the filters' axes are swapped */
   const float *x;                   /* what is tiled as input, [n][in.h][in.w][in.pitch] */
   float *y;                         /* what comes out */
-  const float *dy, *filters, *bias; /* as the pass has them */
+  const float *dy, *filters, *bias; /* arrays as the pass has them */
   float *dfilters, *dbias;
   bool rectify, streams; /* y */
   bool is_prepared;      /* U, by an earlier call */
@@ -258,7 +258,7 @@ typedef struct matrices {
   int64_t stride, rows, columns;
 } matrices;
 
-/* Their row `row`, of n x n pixels, whose sum goes to `sum` if that is not NULL. */
+/* Transforms n x n pixels to row `row` of the matrices; their sum goes to `sum` if that is not NULL. */
 static void expand_to_row(const matrices *out, int64_t row, float *sum, const float **pixels, int64_t n) {
   const cvy_kernels *kernels = cvy_kernels_get();
   for (int64_t i = 0; i < cvy_panel_count(kernels->direct, out->columns); i++) {

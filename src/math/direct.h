@@ -37,9 +37,9 @@ typedef struct cvy_direct_kernels {
   void (*fence)(void); /* after a task that streams, before others read what it wrote */
 } cvy_direct_kernels;
 
-/* Whether to write `count` floats of rows of `columns` at `to` past the caches: they are too many for any of
- * it to be there still when it is read, and registers lie on cache lines. The numbers are the same either
- * way. */
+/* Tells whether to write `count` floats, in rows of `columns`, at `to` past the caches. That is so where they
+ * are too many for any of it to be there still when it is read, and registers lie on cache lines. The numbers
+ * are the same either way. */
 static inline bool cvy_streams(const float *to, int64_t count, int64_t columns) {
   return count >= CVY_STREAMS_FROM && columns % 16 == 0 && (uintptr_t)to % 64 == 0;
 }
@@ -52,8 +52,8 @@ static inline int64_t cvy_panel_count(const cvy_direct_kernels *kernels, int64_t
   return cvy_pieces(cvy_pieces(columns, kernels->lanes), kernels->wide);
 }
 
-/* Registers are shared out evenly; with two at least in the last panel, its last one can reach back if it is
- * not full. */
+/* Panel `index` of `columns`. Registers are shared out evenly. With at least two in the last panel, its last
+ * one can reach back if it is not full. */
 static inline cvy_panel cvy_panel_at(const cvy_direct_kernels *kernels, int64_t columns, int64_t index) {
   const int64_t registers = cvy_pieces(columns, kernels->lanes);
   const int64_t panels = cvy_panel_count(kernels, columns);

@@ -34,7 +34,7 @@ typedef struct product {
   cvy_factor a, b;
   int64_t m, n, k;
   float alpha, beta;
-  int64_t rows, columns; /* of a block */
+  int64_t rows, columns; /* size of a block */
   int64_t blocks_across;
 } product;
 

@@ -11,14 +11,14 @@ typedef struct cvy_factor {
   bool transposed;
 } cvy_factor;
 
-/* C [m][n] = alpha A B + beta C with A [m][k], B [k][n] after transposition, as one BLAS call on this thread;
- * may be called from several threads at once. With beta = 0, C is not read. Fatal if a size does not fit
- * BLAS's int. (For some small products OpenBLAS borrows a few kilobytes from malloc during the call.) */
+/* Computes C [m][n] = alpha A B + beta C with A [m][k], B [k][n] after transposition, as one BLAS call on
+ * this thread. Several threads may call it at once. With beta = 0, C is not read. Fatal if a size does not
+ * fit BLAS's int. (For some small products OpenBLAS borrows a few kilobytes from malloc during the call.) */
 void cvy_gemm(float *c, int64_t c_stride, cvy_factor a, cvy_factor b, int64_t m, int64_t n, int64_t k,
               float alpha, float beta);
 
-/* The same, run by cvy_parallel over blocks of C whose shape depends on m, n, k only. The sum over k is never
- * split, so the bits do not depend on the number of threads. */
+/* Computes the same product by cvy_parallel, over blocks of C whose shape depends on m, n, k only. The sum
+ * over k is never split, so the bits do not depend on the number of threads. */
 void cvy_gemm_parallel(float *c, int64_t c_stride, cvy_factor a, cvy_factor b, int64_t m, int64_t n,
                        int64_t k, float alpha, float beta);
 

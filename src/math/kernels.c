@@ -70,7 +70,7 @@ static inline int64_t rows_in_block(int64_t channels) {
   return channels * 2 <= BLOCK ? BLOCK / channels : 1;
 }
 
-/* What belongs to the channels of one row, for a whole group of rows. */
+/* Spreads what belongs to the channels of one row over a whole group of rows. */
 static const float *for_group(float room[BLOCK], const float *values, int64_t group, int64_t channels) {
   if (group == 1) return values;
   for (int64_t g = 0; g < group; g++) memcpy(room + g * channels, values, sizeof *values * (size_t)channels);
@@ -349,7 +349,7 @@ typedef struct span {
 
 typedef struct view {
   span rows, columns;    /* inside the image */
-  int64_t row0, column0; /* of the whole window, may be negative */
+  int64_t row0, column0; /* corner of the whole window, may be negative */
 } view;
 
 static view view_at(const cvy_window *g, int64_t i, int64_t j) {
@@ -365,8 +365,9 @@ static inline int32_t place_in(const view *v, const cvy_window *g, int64_t row, 
 
 /* Pooling works on LANES channels at a time, or on BLOCK, with loops of constant length: a remainder loop
  * would cost as much as many vectors. So it may look past its pixel's channels, at those of the next pixel,
- * and throws away what it has found there, and may write past them what the next pixel then overwrites. Only
- * near the end of the array, `size` floats long, it must keep to the `channels` that the pixel has left. */
+ * and throws away what it has found there. It may also write past them what the next pixel then overwrites.
+ * Only near the end of the array, `size` floats long, it must keep to the `channels` that the pixel has
+ * left. */
 static inline int64_t lanes_at(int64_t at, int64_t size, int64_t channels, int64_t lanes) {
   return size - at >= lanes ? lanes : channels;
 }

@@ -1,8 +1,8 @@
 /* Loops over channels and elements, compiled once for each instruction set (src/math/kernels.c) and chosen
  * when the program runs. Results do not depend on the instruction set, to the last bit: sums keep the order
- * that is written here, nothing is contracted to fused multiply-adds (the matrix product of `direct` is the
- * exception). Outputs come first. In the elementwise kernels (those with `count`) an output may be the same
- * array as an input; other overlaps are not allowed. Nothing here is parallel or allocates. */
+ * that is written here, and nothing is contracted to fused multiply-adds. The matrix product of `direct` is
+ * the exception. Outputs come first. In the elementwise kernels (those with `count`) an output may be the
+ * same array as an input; other overlaps are not allowed. Nothing here is parallel or allocates. */
 #ifndef CVY_MATH_KERNELS_H
 #define CVY_MATH_KERNELS_H
 
@@ -58,8 +58,8 @@ typedef struct cvy_kernels {
   /* y = (x - centre) * slope + offset, plus dy * factor unless dy is NULL; y may be x or dy. */
   void (*affine_rows)(float *y, const float *dy, const float *x, const cvy_affine *by_channel, int64_t rows,
                       int64_t channels);
-  /* sums [2][channels] in double: over r, of dy and dy * d with d = x - shift[c]; without a dy (NULL), of d
-   * and d * d. Overwrites; the order depends on the sizes only. */
+  /* Makes sums [2][channels] in double over the rows: of dy and dy * d with d = x - shift[c], or without a dy
+   * (NULL) of d and d * d. The order depends on the sizes only. */
   void (*sum_moments)(double *sums, const float *dy, const float *x, const float *shift, int64_t rows,
                       int64_t channels);
 
@@ -69,7 +69,7 @@ typedef struct cvy_kernels {
   /* max(x, 0), NaN stays NaN; dx = dy where y > 0, else 0. */
   void (*relu_forward)(float *y, const float *x, int64_t count);
   void (*relu_backward)(float *dx, const float *y, const float *dy, int64_t count);
-  /* Within 3 ulp of the exact value over all floats, also of denormal ones; dx = dy * (1 - y * y). */
+  /* tanh is within 3 ulp of the exact value over all floats, also of denormal ones; dx = dy * (1 - y * y). */
   void (*tanh_forward)(float *y, const float *x, int64_t count);
   void (*tanh_backward)(float *dx, const float *y, const float *dy, int64_t count);
   /* y = x where x > 0, else slope * x; dx = dy where y > 0, else slope * dy; slope > 0. */
@@ -95,7 +95,7 @@ typedef struct cvy_kernels {
    * The backward kernels overwrite dx. */
   void (*max_pool_forward)(float *y, void *winner, const float *x, const cvy_window *window);
   void (*max_pool_backward)(float *dx, const void *winner, const float *dy, const cvy_window *window);
-  /* The mean over the window; with count_padding the zeros of the padding count too. */
+  /* The mean over the window. With count_padding the zeros of the padding count too. */
   void (*average_pool_forward)(float *y, const float *x, const cvy_window *window, bool count_padding);
   void (*average_pool_backward)(float *dx, const float *dy, const cvy_window *window, bool count_padding);
 

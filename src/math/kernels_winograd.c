@@ -172,8 +172,8 @@ REDUCE(reduce_2, 2, 1, 1)
 REDUCE(reduce_3, 3, 1, 1)
 REDUCE(reduce_4, 4, 1, 1)
 REDUCE(reduce_5, 5, 1, 1)
-REDUCE(reduce_turned_2, 2, -1, -1)   /* of 5 taps */
-REDUCE(reduce_turned_4, 4, -q2, -p2) /* of 3 taps */
+REDUCE(reduce_turned_2, 2, -1, -1)   /* for filters of 5 taps */
+REDUCE(reduce_turned_4, 4, -q2, -p2) /* for filters of 3 taps */
 
 extern const cvy_winograd_kernels CVY_WINOGRAD_KERNELS;
 const cvy_winograd_kernels CVY_WINOGRAD_KERNELS = {

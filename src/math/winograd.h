@@ -2,17 +2,17 @@
  * 5x5).
  *
  * With matrices B^T (6x6), G (6 x filter), A^T (out x 6): Y = A^T [ (G f G^T) . (B^T d B) ] A. The
- * interpolation points are 0, +-3/4, +-4/3 and infinity: their products stay near one, which halves the
- * rounding error of the usual 0, +-1, +-2 (measured: 6 times that of the plain sum, against 11), and the set
- * is closed under 1/x, so that the transform of a filter turned by 180 degrees is the same numbers in another
- * order. Backward then needs no transform of its own.
+ * interpolation points are 0, +-3/4, +-4/3 and infinity. Their products stay near one, which halves the
+ * rounding error of the usual 0, +-1, +-2 (measured: 6 times that of the plain sum, against 11). The set is
+ * closed under 1/x, so the transform of a filter turned by 180 degrees is the same numbers in another order.
+ * Backward then needs no transform of its own.
  *
  * A tile's sums go through numbers of either sign, so where a plain sum is an exact 0, all of its inputs
  * being 0, there may be about 1e-7 of the tile's other numbers here.
  *
- * All of these work on one tile of 36 positions. Channels are contiguous; position p of a transformed tile
- * begins at p * position_stride. Pixels are passed by pointer, so that those outside the image can point at
- * zeros. */
+ * All kernels here work on one tile of 36 positions. Channels are contiguous; position p of a transformed
+ * tile begins at p * position_stride. Pixels are passed by pointer, so that those outside the image can point
+ * at zeros. */
 #ifndef CVY_MATH_WINOGRAD_H
 #define CVY_MATH_WINOGRAD_H
 
@@ -21,11 +21,11 @@
 
 enum { CVY_WINOGRAD_TILE = 6, CVY_WINOGRAD_POSITIONS = 36, CVY_WINOGRAD_MOST = 5 };
 
-/* What happens to the pixels on their way out. */
+/* What is done to the output pixels as they are stored. */
 typedef struct cvy_winograd_finish {
   const float *bias; /* [channels], or NULL */
   bool rectify;      /* max(y, 0), NaN staying NaN */
-  bool streams;      /* past the caches (math/direct.h) */
+  bool streams;      /* write past the caches (math/direct.h) */
 } cvy_winograd_finish;
 
 typedef struct cvy_winograd_kernels {
@@ -38,13 +38,13 @@ typedef struct cvy_winograd_kernels {
   /* A^T M A to n*n pixels, for n = 2 ... 5, finished; pixels that are NULL are left out. */
   void (*reduce[CVY_WINOGRAD_MOST + 1])(float *const *pixels, const float *in, int64_t position_stride,
                                         const cvy_winograd_finish *finish, int64_t channels);
-  /* The same for n = 2 and 4, where position (i, j) was multiplied with that position (turned[i], turned[j])
-   * of a filter of 7 - n taps that turns it by 180 degrees. */
+  /* These do the same for n = 2 and 4 where the filter, of 7 - n taps, is turned by 180 degrees: position (i,
+   * j) was multiplied with its position (turned[i], turned[j]). */
   void (*reduce_turned[CVY_WINOGRAD_MOST + 1])(float *const *pixels, const float *in, int64_t position_stride,
                                                const cvy_winograd_finish *finish, int64_t channels);
 } cvy_winograd_kernels;
 
-/* 1/x of the points: where the transform of a turned filter is found. */
+/* The place of 1/x for each point x: where the transform of a turned filter is found. */
 static const int cvy_winograd_turned[CVY_WINOGRAD_TILE] = {5, 3, 4, 1, 2, 0};
 
 #endif

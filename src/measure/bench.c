@@ -22,9 +22,9 @@ typedef struct bench {
   cvy_fixed images;
   cvy_step step;
   double *seconds;        /* [place][step] */
-  int64_t number;         /* of the step that runs */
+  int64_t number;         /* number of the step that runs */
   double mark_s;          /* the latest mark */
-  double start_s, turn_s; /* of that step; the turn is from forward to backward */
+  double start_s, turn_s; /* when that step began, and when it turned from forward to backward */
 } bench;
 
 /* ---- one step ---- */
@@ -90,7 +90,7 @@ static cvy_spread spread_of(const bench *b, int64_t place) {
   return cvy_spread_of(seconds_of(b, place), b->steps);
 }
 
-/* Its operations; no times yet. */
+/* A layer's operations, without times yet. */
 static cvy_bench_work work_of(const cvy_net_info *info, int64_t index) {
   const cvy_net_layer *layer = &info->layers[index];
   const double flop = 2.0 * (double)layer->multiply_adds * (double)info->input.n;

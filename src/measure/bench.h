@@ -28,23 +28,23 @@ typedef struct cvy_bench_type {
 
 typedef struct cvy_bench_result {
   cvy_spread step_s, forward_s, backward_s, update_s;
-  double flop;       /* of a step */
-  double loss;       /* of the last step: that it is finite says that the step was a real one */
-  size_t peak_bytes; /* of the process so far, cvy_peak_bytes() */
-  /* Only if asked for, in the caller's pool. `parts_s` is the sum of everything: layers, losses_s and
-   * update. */
-  const cvy_bench_work *layers; /* as the net lists them */
+  double flop;       /* operations of a step */
+  double loss;       /* loss of the last step; it is finite if the step was a real one */
+  size_t peak_bytes; /* cvy_peak_bytes() of the process so far */
+  /* These are there only if asked for, in the caller's pool. `parts_s` is the sum of everything: layers,
+   * losses_s and update. */
+  const cvy_bench_work *layers; /* layers in the order of the net */
   int64_t type_count;
-  const cvy_bench_type *types; /* in the order in which the net has them */
+  const cvy_bench_type *types; /* types in the order of the net */
   double losses_s;             /* adding up the losses, counting the hits */
   double else_s;               /* what is neither a convolution nor fully connected, the update too */
   double parts_s;
 } cvy_bench_result;
 
-/* What a training step of the net's microbatch costs on cvy_threads() threads: forward, backward and SGD
- * with momentum and weight decay, by the trainer's own functions, on random images made once; without
- * intake data, and without the sums over microbatches and ranks. Initialises and changes the net's
- * weights. Not collective. */
+/* Measures what a training step of the net's microbatch costs on cvy_threads() threads: forward, backward and
+ * SGD with momentum and weight decay, by the trainer's own functions. The images are random and made once, so
+ * there is no reading of data, and there are no sums over microbatches and ranks. Initialises and changes the
+ * net's weights. Not collective. */
 cvy_err cvy_bench(cvy_bench_result *out, cvy_pool *pool, cvy_net *net,
                   const cvy_bench_options *options) CVY_MUST_CHECK;
 
@@ -69,15 +69,15 @@ typedef struct cvy_bench_ranks_result {
   cvy_hash weights; /* after the last step */
 } cvy_bench_ranks_result;
 
-/* What a training step costs on some of the ranks, by the trainer's own functions, on random images made
- * once, which are those of every microbatch. Collective over all ranks of `comm`. */
+/* Measures what a training step costs on some of the ranks, by the trainer's own functions, on random images
+ * made once, which are those of every microbatch. Collective over all ranks of `comm`. */
 cvy_err cvy_bench_ranks(cvy_bench_ranks_result *out, cvy_pool *pool, cvy_comm *comm,
                         const cvy_bench_ranks_options *options) CVY_MUST_CHECK;
-/* The network as all ranks of `comm` would have it, to be described only: what cannot be split over them,
- * or cannot learn, is refused before anything is measured. Not collective. */
+/* Makes the network as all ranks of `comm` would have it, to be described only. So what cannot be split over
+ * them, or cannot learn, is refused before anything is measured. Not collective. */
 cvy_err cvy_bench_ranks_net(cvy_net **out, cvy_comm *comm,
                             const cvy_bench_ranks_options *options) CVY_MUST_CHECK;
-/* A tree that allows `ranks`, each with so many microbatches. Not collective. */
+/* Makes a tree that allows `ranks`, each with so many microbatches. Not collective. */
 cvy_err cvy_bench_tree(cvy_tree *out, int64_t ranks, int64_t microbatches) CVY_MUST_CHECK;
 
 typedef struct cvy_bench_input_options {
@@ -88,18 +88,19 @@ typedef struct cvy_bench_input_options {
 } cvy_bench_input_options;
 
 typedef struct cvy_bench_input_result {
-  int64_t images;  /* in the dataset */
-  int64_t h, w, c; /* of what is delivered */
+  int64_t images;  /* images in the dataset */
+  int64_t h, w, c; /* size of what is delivered */
   cvy_spread microbatch_s;
   double images_per_s; /* over all microbatches */
-  double waited_s;     /* of the measured time, by the caller; the rest was the loader's lead */
+  double waited_s;     /* the caller's wait in the measured time; the rest was the loader's lead */
   cvy_input_times times;
   cvy_kept kept;
-  cvy_keep keep; /* what was */
+  cvy_keep keep; /* what was kept */
   size_t peak_bytes;
 } cvy_bench_input_result;
 
-/* How fast a loader delivers microbatches that are taken as fast as they come. In `pool`. Not collective. */
+/* Measures how fast a loader delivers microbatches that are taken as fast as they come. What it allocates is
+ * in `pool`. Not collective. */
 cvy_err cvy_bench_input(cvy_bench_input_result *out, cvy_pool *pool,
                         const cvy_bench_input_options *options) CVY_MUST_CHECK;
 

@@ -5,11 +5,11 @@
 
 #include "net/net.h"
 
-/* Of one microbatch, on cvy_threads() threads. */
+/* The times of one microbatch, on cvy_threads() threads. */
 typedef struct cvy_layer_times {
   const double *forward_s, *backward_s; /* [layer] */
   double losses_s;                      /* adding up the losses and counting the hits */
-  double update_s;                      /* of all weights, by all threads together */
+  double update_s;                      /* updating all weights, by all threads together */
 } cvy_layer_times;
 
 /* Trains `steps` steps after one that warms up (cvy_bench), which changes the net's weights. The times are in

@@ -9,8 +9,8 @@ enum { PREFETCH = 4 /* microbatches, a recipe's usual number */ };
 
 /* ---- one row ---- */
 
-/* The bucket size that is asked for, or each of those that training tries: it keeps to the usual one where no
- * other gains. */
+/* Foretells a step with the bucket size that is asked for, or with each of those that training tries. The
+ * usual one is kept where no other gains. */
 static void foretell_step(cvy_outlook_row *row, const cvy_plan_work *work, const cvy_plan_cluster *cluster,
                           const cvy_tree *tree, int64_t asked_mib) {
   cvy_plan_step steps[CVY_BUCKET_SIZES];
@@ -32,7 +32,7 @@ static cvy_plan_work work_of(const cvy_outlook *outlook, const cvy_outlook_optio
       .forward_s = times->forward_s,
       .backward_s = times->backward_s,
       .losses_s = times->losses_s,
-      /* The communication thread is alone with it. */
+      /* The communication thread updates alone. */
       .update_s = times->update_s * (double)outlook->cluster.threads,
       .microbatches = outlook->microbatches,
       .sharded = o->way == CVY_EXCHANGE_SHARDED,

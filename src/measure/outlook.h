@@ -13,22 +13,22 @@
 
 struct cvy_yaml; /* base/yaml.h */
 
-/* No row has more ranks, and there are no more rows. */
+/* The most ranks of a row, and the most rows. */
 enum { CVY_OUTLOOK_RANKS = 4096, CVY_OUTLOOK_ROWS = 16 };
 
 typedef struct cvy_outlook_options {
   const struct cvy_yaml *network; /* its description */
   int64_t nodes;
-  /* threads is taken from cvy_threads(), copy_s_per_byte and add_s_per_byte are measured; cores 0: enough for
-   * all threads of a node's ranks. */
+  /* Its threads are taken from cvy_threads(); its copy_s_per_byte and add_s_per_byte are measured. If its
+   * cores are 0, there are enough for all threads of a node's ranks. */
   cvy_plan_cluster cluster;
   int64_t microbatch, batch; /* images of a pass; of a step on the whole cluster, 0: one microbatch a rank */
-  int64_t images;            /* of an epoch */
+  int64_t images;            /* images of an epoch */
   int64_t bucket_mib;        /* 0: the size that training would find best */
   cvy_exchange_way way;      /* sharded or whole */
   cvy_conv_choice convolution; /* algorithms */
   const char *times;           /* a file for cvy_layer_times_read; NULL: they are measured here */
-  int64_t steps;               /* that are measured then */
+  int64_t steps;               /* how many steps are measured then */
 } cvy_outlook_options;
 
 typedef struct cvy_outlook_row {
@@ -46,8 +46,8 @@ typedef struct cvy_outlook_row {
 typedef struct cvy_outlook {
   const char *network; /* its name, in the pool */
   int64_t param_count;
-  int64_t ranks, microbatches; /* of the cluster; of a rank's step */
-  cvy_plan_cluster cluster;    /* with all that was measured */
+  int64_t ranks, microbatches; /* ranks of the cluster; microbatches of a rank's step */
+  cvy_plan_cluster cluster;    /* the cluster with all that was measured */
   int64_t row_count;
   cvy_outlook_row rows[CVY_OUTLOOK_ROWS]; /* ranks ascend */
 } cvy_outlook;

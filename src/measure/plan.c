@@ -29,7 +29,7 @@ cvy_peers cvy_plan_peers(const cvy_tree *tree, int64_t ranks) {
 
 typedef struct slot {
   bool used;
-  double bytes;     /* of the block */
+  double bytes;     /* bytes of the block */
   int stage;        /* how many levels it has gone through, up and down again */
   double arrives_s; /* when its stage has sent and received */
 } slot;
@@ -149,7 +149,7 @@ static double neighbours_of(const cvy_plan_cluster *c, int64_t ranks) {
 typedef struct swaps {
   double seconds;
   double work_s;     /* how much of that the communication thread works */
-  double sent_bytes; /* to other nodes */
+  double sent_bytes; /* bytes sent to other nodes */
 } swaps;
 
 /* Each rank sends `bytes` to each other one. */
@@ -233,8 +233,8 @@ static double sum_of(const double *seconds, int64_t count) {
 
 /* What computing takes on cores that are shared. */
 typedef struct pace {
-  double forward_s, backward_s; /* of a microbatch; forward with its losses */
-  double add_s;                 /* to add all gradients of a microbatch to those before */
+  double forward_s, backward_s; /* times of a microbatch; forward with its losses */
+  double add_s;                 /* time to add all gradients of a microbatch to those before */
   double slower;                /* how many times as long as on cores of its own */
 } pace;
 
@@ -289,7 +289,7 @@ static void exchange(cvy_plan_step *out, const cvy_plan_work *w, const cvy_plan_
   const double least_s = p->backward_s + levels * p->add_s;
   double stretch = 1, end_s = 0, swaps_s = 0;
   int64_t count = 0;
-  /* The second round knows what the thread has to do. */
+  /* Only the second round knows what the thread has to do. */
   for (int round = 0; round < 2; round++) {
     count = make_ready(buckets, w, c, tree, ranks, p, stretch);
     end_s = cvy_plan_walk(&out->exchange_cpu_s, &out->sent_bytes, &road, buckets, count);

@@ -13,7 +13,7 @@ struct cvy_model {
   cvy_net *net;
   cvy_model_info info;
   int32_t *no_labels; /* [microbatch], each -1 */
-  float *last_images; /* of a run: a microbatch that is filled up with zeros */
+  float *last_images; /* the last microbatch of a run, which is filled up with zeros */
 };
 
 /* ---- making one ---- */
@@ -152,7 +152,7 @@ cvy_hash cvy_model_hash(const cvy_model *model) {
 
 /* ---- running it ---- */
 
-/* What the last layer made of an image; one score for two classes is the probability of the second. */
+/* Copies what the last layer made of an image; one score for two classes is the probability of the second. */
 static void copy_probabilities(float *out, const float *scores, const cvy_net_info *net, int64_t images) {
   if (net->score_count == net->class_count) {
     memcpy(out, scores, sizeof *out * (size_t)(images * net->class_count));

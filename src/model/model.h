@@ -28,9 +28,9 @@ typedef struct cvy_model_spec {
 cvy_err cvy_model_create(cvy_model **out, cvy_pool *pool, const cvy_model_spec *spec) CVY_MUST_CHECK;
 
 const cvy_model_spec *cvy_model_spec_of(const cvy_model *model);
-/* Planned for the microbatch with which it was trained, with the model's weights. */
+/* The model's net, planned for the microbatch with which it was trained, with the model's weights. */
 cvy_net *cvy_model_net(cvy_model *model);
-/* Hash of what decides a model's outputs: network, weights, algorithms, classes and preprocessing. */
+/* The hash of what decides a model's outputs: network, weights, algorithms, classes and preprocessing. */
 cvy_hash cvy_model_hash(const cvy_model *model);
 
 #endif

@@ -33,7 +33,7 @@ static cvy_err check_is_used(const cvy_node *n, const cvy_net *net) {
   return cvy_yaml_error(n->at, "nobody uses layer '%s': no layer below has it among its inputs", n->name);
 }
 
-/* Whether somebody wants the gradient of what the layer reads. The layers above it are planned. */
+/* Tells whether somebody wants the gradient of what the layer reads. The layers above it are planned. */
 static bool gives_dx(const cvy_node *n, const cvy_net *net) {
   for (int64_t k = 0; k < n->plan.input_count; k++)
     if (n->inputs[k] == CVY_NET_INPUT ? net->wishes.image_gradient : net->nodes[n->inputs[k]].is_visited)
@@ -104,7 +104,7 @@ static cvy_err fill_input(cvy_yaml *out, cvy_pool *pool, const cvy_yaml *root) {
   return CVY_OK;
 }
 
-/* Everything but shapes. */
+/* Reads everything but shapes. */
 static cvy_err read_nodes(cvy_net *net, const cvy_yaml *root, int64_t microbatch) {
   description d = {0};
   cvy_yaml filled;
@@ -157,7 +157,7 @@ cvy_err cvy_net_read(cvy_net *net, const cvy_yaml *root, int64_t microbatch) {
   return CVY_OK;
 }
 
-/* Only where they are not the default. */
+/* Adds the inputs only where they are not the default. */
 static void add_inputs(cvy_yaml *layer, cvy_pool *pool, const cvy_net *net, int64_t index) {
   const cvy_node *n = &net->nodes[index];
   int64_t before = index - 1;

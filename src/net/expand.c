@@ -61,8 +61,8 @@ typedef struct scope {
   const cvy_net_use *use; /* NULL: the network's own layers */
   const char *prefix;
   const cvy_yaml *parameters;    /* a mapping of names to defaults, or NULL */
-  const cvy_yaml *const *values; /* of the parameters */
-  const cvy_yaml *layers;        /* what is being read */
+  const cvy_yaml *const *values; /* values of the parameters */
+  const cvy_yaml *layers;        /* the list that is being read */
   int64_t kind_count;            /* kinds that may be used here */
   int64_t input, last;           /* values: what the block was given, what the next layer reads by default */
   entry *newest;
@@ -273,7 +273,7 @@ static cvy_err check_is_new(const scope *s, const char *name, const cvy_yaml *at
   return CVY_OK;
 }
 
-/* The name given, or the kind and a number: conv1, conv2, ... */
+/* Chooses the name given, or the kind and a number: conv1, conv2, ... */
 static cvy_err choose_name(const char **out, expander *e, const scope *s, const cvy_yaml *given,
                            const char *kind, const cvy_yaml *at) {
   if (given) CVY_TRY(check_name(given));
@@ -330,7 +330,7 @@ typedef struct inputs {
   int64_t count, values[CVY_MAX_INPUTS];
 } inputs;
 
-/* "inputs: name" or "inputs: [name, name]"; without them the layer before. */
+/* Reads "inputs: name" or "inputs: [name, name]"; without them the input is the layer before. */
 static cvy_err read_inputs(inputs *out, const scope *s, const cvy_yaml *given) {
   *out = (inputs){.count = 1, .values = {s->last}};
   if (!given) return CVY_OK;
@@ -344,7 +344,7 @@ static cvy_err read_inputs(inputs *out, const scope *s, const cvy_yaml *given) {
 
 /* ---- layers ---- */
 
-/* The mapping's common keys, or the others. */
+/* Returns the mapping's common keys, or the others. */
 static cvy_yaml *keys_of(cvy_pool *pool, const cvy_yaml *mapping, bool want_common) {
   cvy_yaml *part = cvy_pool_new(pool, sizeof *part);
   *part = *mapping;
@@ -359,7 +359,7 @@ static cvy_yaml *keys_of(cvy_pool *pool, const cvy_yaml *mapping, bool want_comm
   return part;
 }
 
-/* A line of the list as it is used: which kind, with which configuration and common keys. */
+/* A line of the list as it is used: its kind, with its configuration and common keys. */
 typedef struct use {
   const cvy_yaml *at;
   int64_t kind;
@@ -474,7 +474,7 @@ static bool is_loss(const cvy_net *net, int64_t value) {
   return value != CVY_NET_INPUT && net->nodes[value].type->is_loss;
 }
 
-/* One copy; `name` as the scope calls it. */
+/* Places one copy; `name` is as the scope calls it. */
 static cvy_err place(int64_t *value, expander *e, scope *s, const use *u, const char *name,
                      const inputs *in) {
   const char *full = cvy_pool_format(e->net->pool, "%s%s", s->prefix, name);
@@ -509,7 +509,7 @@ static cvy_err expand_item(int64_t *value, expander *e, scope *s, const cvy_yaml
   return CVY_OK;
 }
 
-/* *value: that of the last layer. */
+/* Expands the list; *value is that of its last layer. */
 static cvy_err expand_list(int64_t *value, expander *e, scope *s) {
   *value = s->input;
   for (int64_t i = 0; i < s->layers->count; i++) CVY_TRY(expand_item(value, e, s, s->layers->items[i]));

@@ -9,7 +9,7 @@
 cvy_err cvy_net_expand(cvy_net *net, const cvy_yaml *parameters, const cvy_yaml *blocks,
                        const cvy_yaml *layers, const cvy_yaml *body) CVY_MUST_CHECK;
 
-/* `from` with each $name replaced by that parameter of the network. */
+/* Copies `from` with each $name replaced by that parameter of the network. */
 cvy_err cvy_net_substitute(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *from, const cvy_yaml *parameters,
                            const cvy_yaml *body) CVY_MUST_CHECK;
 

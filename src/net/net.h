@@ -53,7 +53,7 @@ typedef struct cvy_net_param {
   const cvy_param_spec *spec;
   int64_t offset; /* floats from the start of the arena */
   int64_t count;
-  int64_t layer; /* whose it is */
+  int64_t layer; /* index of the layer that it belongs to */
   bool frozen;
 } cvy_net_param;
 
@@ -81,12 +81,12 @@ typedef struct cvy_net_info {
   int64_t score_count; /* numbers an image that the last layer reads: class_count, or 1 for two classes */
   int64_t layer_count;
   const cvy_net_layer *layers;
-  int64_t
-      last_visited; /* backward ends at this layer, below which nothing learns; layer_count: it visits none */
+  /* Backward ends at this layer, below which nothing learns; layer_count: it visits none. */
+  int64_t last_visited;
   int64_t param_tensors;
   const cvy_net_param *params;
   int64_t param_count;   /* values that are learnt by gradient, frozen ones included */
-  int64_t frozen_count;  /* of those, the frozen ones */
+  int64_t frozen_count;  /* how many of these are frozen */
   int64_t average_count; /* running averages, such as those of batch normalisation */
   /* The parameter arena, in floats with their alignment: what is summed over the ranks (replicated_count)
    * lies before what is sharded, and that before what is frozen. */
@@ -95,28 +95,28 @@ typedef struct cvy_net_info {
   int64_t sharded_count;   /* learnt values of which a rank holds a part */
   int64_t multiply_adds;   /* an image, forward */
   size_t activation_bytes; /* what the plan needs for activations, their gradients and the layers' state */
-  size_t activation_bytes_unshared; /* the same if no two buffers shared memory */
+  size_t activation_bytes_unshared; /* activation_bytes if no two buffers shared memory */
   size_t forward_bytes;             /* what a net for evaluation needs for activations and state */
   size_t prepared_bytes;            /* transformed filters, kept from one microbatch to the next */
-  size_t kept_bytes; /* of layers that are split over ranks, from a step's first microbatch to its last */
+  size_t kept_bytes;                /* kept by split layers from a step's first microbatch to its last */
   size_t scratch_bytes;
 } cvy_net_info;
 
-/* Whether the parameter's gradients are summed over the ranks: it is neither sharded nor frozen. */
+/* Tells whether the parameter's gradients are summed over the ranks: it is neither sharded nor frozen. */
 static inline bool cvy_net_is_replicated(const cvy_net_param *param) {
   return !param->spec->sharded && !param->frozen;
 }
 
 /* ---- descriptions ---- */
 
-/* The same description with other values for some of its `parameters`. `settings` is a mapping; the result
- * lies in `pool`. */
+/* Gives a description other values for some of its `parameters`. `settings` is a mapping; the result lies in
+ * `pool`. */
 cvy_err cvy_net_configure(struct cvy_yaml **out, cvy_pool *pool, const struct cvy_yaml *description,
                           const struct cvy_yaml *settings) CVY_MUST_CHECK;
 cvy_err cvy_net_rename(struct cvy_yaml **out, cvy_pool *pool, const struct cvy_yaml *description,
                        const char *name) CVY_MUST_CHECK;
-/* The same description, flat: without parameters and blocks, and with every layer's name and options written
- * out. It lies in `pool`. Everything but shapes is checked. */
+/* Writes a description out flat: without parameters and blocks, and with every layer's name and options
+ * written out. The result lies in `pool`. Everything but shapes is checked. */
 cvy_err cvy_net_resolve(struct cvy_yaml **out, cvy_pool *pool,
                         const struct cvy_yaml *description) CVY_MUST_CHECK;
 
@@ -138,28 +138,28 @@ const cvy_net_info *cvy_net_describe(const cvy_net *net);
 float *cvy_net_params(cvy_net *net);
 /* Gives every parameter its first values, from counted random numbers. */
 void cvy_net_init(cvy_net *net, uint64_t seed);
-/* The hash of all parameter values, in order, without names or alignment; of another arena that is laid out
- * alike, if one is given. */
+/* The hash of all parameter values, in order, without names or alignment. If `arena` is given, which is laid
+ * out as the net's own, the values are taken from there. */
 cvy_hash cvy_net_hash(const cvy_net *net, const float *arena);
 cvy_hash cvy_net_param_hash(const cvy_net *net, const float *arena, int64_t index);
 
-/* One microbatch forward. images: [n][h][w][c]. A net for evaluation takes no passes of training. */
+/* Runs one microbatch forward. images: [n][h][w][c]. A net for evaluation takes no passes of training. */
 void cvy_net_forward(cvy_net *net, const float *images, const cvy_targets *targets, const cvy_pass *pass);
 /* After forward: each image's loss [n], and what the last layer has read [n][score_count]. Both are valid
  * until backward. Losses further up are auxiliary: in training they add to an image's loss; in evaluation
  * they are left out, with what only they read. */
 const double *cvy_net_losses(const cvy_net *net);
 const float *cvy_net_logits(const cvy_net *net);
-/* After forward: what the last layer has made of that, [n][score_count]; and the loss of an image with such
- * probabilities. */
+/* After forward: the probabilities that the last layer has made of the logits, [n][score_count].
+ * cvy_net_loss_of is the loss of an image with such probabilities. */
 const float *cvy_net_probabilities(const cvy_net *net);
 double cvy_net_loss_of(const cvy_net *net, const double *probabilities, int32_t label);
 /* The output of a layer that the wishes' `outputs` name, in the shape of its `y`. It is valid from forward to
  * the next forward. `layer` is an index into the info's layers; fatal for any other layer. */
 const float *cvy_net_output(const cvy_net *net, int64_t layer);
 
-/* Gradients of the microbatch that forward saw last. They overwrite `grads`, which is laid out as the
- * parameter arena's replicated part. Those of what is sharded go to the peers with the rank's last
+/* Computes the gradients of the microbatch that forward saw last. They overwrite `grads`, which is laid out
+ * as the parameter arena's replicated part. Those of what is sharded go to the peers with the rank's last
  * microbatch. After a pass of evaluation, auxiliary heads have gradients of zero. Backward ends at the last
  * layer that has something to learn below it. Fatal for a net for evaluation. */
 void cvy_net_backward(cvy_net *net, float *grads, const float *images, const cvy_targets *targets,
@@ -168,17 +168,17 @@ void cvy_net_backward(cvy_net *net, float *grads, const float *images, const cvy
  * not asked for it. */
 const float *cvy_net_image_gradient(const cvy_net *net);
 
-/* Who wants to know how far a walk has come. The net calls `done` in the walk's own thread when a layer's
- * part of a pass is over: when its output is ready, or its parameters' gradients and those that it passes on
- * are. Layers that a pass leaves out are not reported. */
+/* Somebody who wants to know how far a walk has come. The net calls `done` in the walk's own thread when a
+ * layer's part of a pass is over: when its output is ready, or its parameters' gradients and those that it
+ * passes on are. Layers that a pass leaves out are not reported. */
 typedef struct cvy_net_observer {
   void (*done)(void *context, int64_t layer_index, bool backward);
   void *context;
 } cvy_net_observer;
-/* The observer must outlive its use; NULL: nobody watches, as at first. */
+/* Sets the observer, which must outlive its use. NULL: nobody watches, as at first. */
 void cvy_net_observe(cvy_net *net, const cvy_net_observer *observer);
 
-/* The table of a textbook: a line a layer, then the totals. */
+/* Prints the table of a textbook: a line a layer, then the totals. */
 void cvy_net_print(FILE *out, const cvy_net *net);
 void cvy_net_print_json(FILE *out, const cvy_net *net);
 

@@ -23,18 +23,18 @@ typedef struct cvy_node {
   const cvy_net_use *within; /* NULL: in the network's own list */
   void *config;
   int64_t inputs[CVY_MAX_INPUTS]; /* layers above this one, or CVY_NET_INPUT */
-  bool is_frozen, stays;          /* by the wishes; `stays`: its output can be asked for */
+  bool is_frozen, stays;          /* what the wishes say; `stays`: its output can be asked for */
   cvy_layer_plan plan;
   int64_t first_param;   /* index into net->params */
-  bool only_in_training; /* an auxiliary loss, or read by nobody else */
-  bool is_left_out;      /* of passes of evaluation: only in training, and nobody asks for what it leads to */
-  bool is_visited;       /* by backward */
-  bool rectifies;        /* does the work of a relu that follows in place */
-  bool is_done_before;   /* is such a relu: forward has nothing to do */
+  bool only_in_training; /* it is an auxiliary loss, or read by nobody else */
+  bool is_left_out;      /* evaluation skips it: only in training, and nobody asks for what it leads to */
+  bool is_visited;       /* backward visits it */
+  bool rectifies;        /* it does the work of a relu that follows in place */
+  bool is_done_before;   /* a relu whose work another layer does: forward has nothing to do */
   float *y, *dy; /* its value and that value's gradient, in the activation memory; NULL: there is none */
   void *state, *prepared; /* see cvy_layer_call */
   void *kept;
-  double *losses; /* of a loss: [n] */
+  double *losses; /* [n], if it is a loss */
   /* For each input: NULL, or where backward puts its gradient before it is added to what other readers
    * gave. */
   float *added_dx[CVY_MAX_INPUTS];

@@ -4,7 +4,7 @@
  * visits it. Layers that work in place share one value, and one gradient, with the layer before them. */
 #include "net/node.h"
 
-/* The plan of one purpose. That of evaluation has forward's moments only. */
+/* The plan of one purpose. For evaluation it has forward's moments only. */
 typedef struct places {
   const cvy_net *net;
   bool training;

@@ -43,7 +43,7 @@ static void grouped(char *out, int64_t value) {
   *out = '\0';
 }
 
-/* Only where it is not the layer before: "<- a, b". */
+/* Writes the inputs only where they are not the layer before: "<- a, b". */
 static void note_text(char *out, const cvy_net_info *info, int64_t index) {
   const cvy_net_layer *l = &info->layers[index];
   const char *const words[] = {l->algorithm, l->detail, l->only_in_training ? "auxiliary" : "",
@@ -84,7 +84,7 @@ static void fill_row(row cells, const cvy_net_info *info, int64_t index) {
   note_text(cells[NOTE], info, index);
 }
 
-/* Letters in UTF-8: bytes that do not go on with one. */
+/* Counts letters in UTF-8: bytes that do not go on with one. */
 static int columns_of(const char *text) {
   int columns = 0;
   for (; *text; text++) columns += ((unsigned char)*text & 0xc0) != 0x80;

@@ -14,7 +14,7 @@ static cvy_err find(int64_t *out, const cvy_net *net, const char *name, const ch
                    nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
-/* The layer, and all layers that its output depends on. */
+/* Freezes the layer, and all layers that its output depends on. */
 static void freeze_through(cvy_net *net, int64_t last) {
   bool *leads = cvy_pool_new(net->pool, sizeof *leads * (size_t)net->node_count);
   leads[last] = true;

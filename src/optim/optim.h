@@ -57,13 +57,13 @@ typedef struct cvy_piece {
   float *state[CVY_MOST_STATE]; /* the rule's own; zeros before the first step */
   double rate;                  /* the schedule's learning rate */
   int64_t step;                 /* 1 in the first step of a run */
-  cvy_norms norms;              /* as the rule wants them, else zeros */
+  cvy_norms norms;              /* those that the rule wants, else zeros */
 } cvy_piece;
 
 typedef struct cvy_rule {
   const struct cvy_kind *kind;
   int64_t state_count;
-  const char *state_names[CVY_MOST_STATE]; /* groups of a checkpoint: letters and '_' */
+  const char *state_names[CVY_MOST_STATE]; /* names of groups in checkpoints: letters and '_' */
   cvy_norms_of norms;
   /* Updates the weights and the state of a piece. Called by any thread; it uses no other threads. */
   void (*apply)(const cvy_piece *piece, const void *config);
@@ -72,10 +72,10 @@ typedef struct cvy_rule {
 /* Cuts the piece into blocks, which the threads share. */
 void cvy_rule_apply(const cvy_rule *rule, const cvy_piece *piece, const void *config);
 
-/* Compiled for this processor: for the set of instructions that cvy_kernels_get chooses. */
+/* These are compiled for this processor: for the set of instructions that cvy_kernels_get chooses. */
 int64_t cvy_rule_count(void);
 const cvy_rule *cvy_rule_at(int64_t index);
-/* Compiled for the set of that name; NULL if this build lacks it. */
+/* The rule as it is compiled for the set of that name; NULL if this build lacks it. */
 const cvy_rule *cvy_rule_in(const char *set, int64_t index);
 
 /* ---- schedules ---------------------------------------------------------------------------------------- */
@@ -89,7 +89,7 @@ typedef struct cvy_schedule_moment {
   double epoch, epochs;      /* epochs done, a fraction within one; those of the whole run */
   double last_top1, last_loss;
   double best_top1;
-  int64_t best_step;    /* after which it was measured; 0: there is none */
+  int64_t best_step;    /* the step after which best_top1 was measured; 0: there is none */
   const double *memory; /* [CVY_SCHEDULE_MEMORY], what `validated` has noted; zeros at first */
 } cvy_schedule_moment;
 

@@ -35,7 +35,7 @@ static const cvy_rule *const avx512[] = {
 };
 #endif
 
-/* Named as the sets of math/kernels.h. */
+/* The sets, named as those of math/kernels.h. */
 static const struct {
   const char *name;
   const cvy_rule *const *rules;

@@ -10,7 +10,7 @@
 /* The name of the rule's constant in this set; the build defines CVY_SET. */
 #define CVY_RULE_CONSTANT(name) CVY_RULE_JOIN_VALUES(name, CVY_SET)
 
-/* Before a loop whose iterations are independent of each other. */
+/* Stands before a loop whose iterations are independent of each other. */
 #define CVY_VECTOR _Pragma("omp simd")
 
 #endif

@@ -25,7 +25,7 @@ static inline void count_square(uint64_t *table, float value) {
   table[exponent] += mantissa * mantissa;
 }
 
-/* Integers, so the order in which threads come does not matter. */
+/* These are integers, so the order in which threads come does not matter. */
 static void add_to_digit(cvy_squares *sum, int64_t digit, uint64_t value) {
   if (value) __atomic_fetch_add(&sum->digits[digit], (int64_t)value, __ATOMIC_RELAXED);
 }

@@ -30,17 +30,17 @@ void cvy_colour_adjust(float *px, int64_t pixels, int64_t c, const cvy_adjustmen
  * leaves out those with `by` 0, and returns how many there are. */
 int64_t cvy_colour_draw(cvy_adjustment out[CVY_TONES], const double by[CVY_TONES], cvy_random *random);
 
-/* Three channels become their luma. */
+/* Turns three channels into their luma. */
 void cvy_colour_grey(float *px, int64_t pixels);
 
-/* x += by[channel], c <= CVY_MAX_CHANNELS. */
+/* Adds by[channel] to each sample; c <= CVY_MAX_CHANNELS. */
 void cvy_colour_shift(float *px, int64_t pixels, int64_t c, const float by[]);
 
 enum { CVY_NOISE_LEVELS = 4096 };
 /* Sets normal noise by its quantiles: the middles of 2 * CVY_NOISE_LEVELS equally likely intervals, the
  * upper half of them, scaled to the deviation exactly. The noise ends at 3.8 deviations. */
 void cvy_noise_set(float levels[CVY_NOISE_LEVELS], double deviation);
-/* x += noise. Eight samples take a block of random words, from random->unit on. */
+/* Adds noise. Eight samples take a block of random words, from random->unit on. */
 void cvy_colour_noise(float *px, int64_t count, const float levels[CVY_NOISE_LEVELS],
                       const cvy_random *random);
 

@@ -5,8 +5,9 @@
  * marker, an odd version number) are let through, for photographs found in the wild have them. Decoding
  * uses the accurate integer DCT, whose SIMD forms give the same bits as its C form.
  *
- * Of a JPEG a part may be decoded: the entropy coding is read down to its last row, as there is no other
- * way to it, but the transform, the colours and all that is beyond are left out. */
+ * A part of a JPEG may be decoded. The entropy coding is read down to the part's last row, as there is no
+ * other way to it. The transform and the colours of all else are left out, and what is beyond that row is not
+ * read. */
 #include "picture/image.h"
 #include "picture/loops.h"
 
@@ -20,8 +21,8 @@
 
 enum {
   MAX_PIXELS = 100 * 1000 * 1000,
-  MAX_SCANS = 500,           /* of a progressive JPEG; a few kilobytes can ask for hours of work otherwise */
-  MAX_CHUNK_BYTES = 64 << 20 /* of a PNG: colour profiles, texts */
+  MAX_SCANS = 500,           /* scans of a progressive JPEG; else a few kilobytes can ask for hours of work */
+  MAX_CHUNK_BYTES = 64 << 20 /* bytes of a PNG's chunk: colour profiles, texts */
 };
 
 /* ---- the buffer ---- */
@@ -139,7 +140,7 @@ static void ink_to_pixels(uint8_t *to, const uint8_t *cmyk, int64_t w, int64_t c
   }
 }
 
-/* What libjpeg is to deliver; `channels` may be 0. */
+/* Chooses what libjpeg is to deliver; `channels` may be 0. */
 static cvy_err choose_output(jpeg_job *job, int64_t *channels) {
   struct jpeg_decompress_struct *info = &job->info;
   switch (info->jpeg_color_space) {

@@ -15,7 +15,7 @@ void cvy_round_set(cvy_round *out, const cvy_normaliser *n, int64_t c);
 
 /* Normalises a row of `count` samples in place. */
 void cvy_normalise_line(float *restrict out, const cvy_round *restrict around, int64_t count);
-/* The same from bytes, whose quotients are those of the normaliser's table. */
+/* Normalises a row of bytes, whose quotients are those of the normaliser's table. */
 void cvy_normalise_bytes(float *restrict out, const uint8_t *restrict in, const cvy_round *restrict around,
                          int64_t count);
 

@@ -43,7 +43,7 @@ bool cvy_picture_of_kept(cvy_picture *out, const cvy_encoded *encoded, int64_t c
 
 /* ---- maps ---- */
 
-/* First `second`, then `first`. */
+/* Applies first `second`, then `first`. */
 static cvy_affine_map composed(const cvy_affine_map *first, const cvy_affine_map *second) {
   const cvy_affine_map *a = first, *b = second;
   return (cvy_affine_map){.xx = a->xx * b->xx + a->xy * b->yx,
@@ -54,7 +54,7 @@ static cvy_affine_map composed(const cvy_affine_map *first, const cvy_affine_map
                           .y0 = a->yx * b->x0 + a->yy * b->y0 + a->y0};
 }
 
-/* Whether the centre of some pixel of h x w leads out of in_h x in_w. As the map is affine, the corners
+/* Tells whether the centre of some pixel of h x w leads out of in_h x in_w. As the map is affine, the corners
  * are enough. */
 static bool leads_out(const cvy_affine_map *m, int64_t h, int64_t w, int64_t in_h, int64_t in_w) {
   const double slack = 1e-6, most_x = (double)in_w, most_y = (double)in_h;
@@ -147,7 +147,7 @@ cvy_err cvy_picture_scale(cvy_picture *p, cvy_canvas *canvas, int64_t h, int64_t
 
 /* ---- samples ---- */
 
-/* Whether the picture lies on the canvas as it was drawn last. */
+/* Tells whether the picture lies on the canvas as it was drawn last. */
 static bool is_drawn(const cvy_picture *p, const cvy_canvas *canvas) {
   const cvy_raster *r = &p->raster;
   return r->samples && r->samples == cvy_canvas_last(canvas) && p->map_count == 0 && r->h == p->h &&

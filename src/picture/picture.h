@@ -55,10 +55,10 @@ enum { CVY_MOST_MAPS = 16 };
 
 /* Samples in somebody else's memory, uint8_t or float, which show a part of a picture, perhaps scaled. */
 typedef struct cvy_raster {
-  const void *samples; /* of the top left pixel's channel 0; NULL: not decoded yet */
+  const void *samples; /* the sample of the top left pixel's channel 0; NULL: not decoded yet */
   bool is_float;
   int64_t h, w;
-  int64_t row_step, column_step, channel_step; /* in samples */
+  int64_t row_step, column_step, channel_step; /* distances in samples */
   double top, left;                            /* where the part begins in the whole picture */
   double pixels_down, pixels_across;           /* how many of the whole picture a pixel here covers */
 } cvy_raster;
@@ -66,9 +66,9 @@ typedef struct cvy_raster {
 /* A whole picture that was decoded at 1/1, 1/2, 1/4 or 1/8 of its size. */
 enum { CVY_SCALES = 4 };
 typedef struct cvy_whole_picture {
-  int64_t h, w, c;        /* as it was decoded: [h][w][c] bytes */
-  int64_t file_h, file_w; /* of the file's picture */
-  int64_t step;           /* as that of cvy_image_part */
+  int64_t h, w, c;        /* size as it was decoded: [h][w][c] bytes */
+  int64_t file_h, file_w; /* size of the file's picture */
+  int64_t step;           /* the step of cvy_image_part */
 } cvy_whole_picture;
 
 /* A keeper may keep the whole picture of a file, and fetches the file's bytes when they are needed. Its
@@ -106,7 +106,7 @@ cvy_picture cvy_picture_of(const void *samples, bool is_float, int64_t h, int64_
 /* A picture of a file, of which only the header is read now. Errors as those of cvy_image_decode. */
 cvy_err cvy_picture_of_encoded(cvy_picture *out, const cvy_encoded *encoded, int64_t channels) CVY_MUST_CHECK;
 
-/* The same of a file of which the keeper has the whole picture at some scale, so that nothing is read yet.
+/* Makes a picture of a file of which the keeper has the whole at some scale, so that nothing is read yet.
  * False: it has none. */
 bool cvy_picture_of_kept(cvy_picture *out, const cvy_encoded *encoded, int64_t channels);
 
@@ -130,9 +130,9 @@ cvy_err cvy_picture_field(float **displacements, cvy_picture *picture, cvy_canva
  * cut off). */
 cvy_err cvy_picture_place(cvy_picture *picture, cvy_canvas *canvas, int64_t h, int64_t w, int64_t down,
                           int64_t right, const cvy_edge *edge) CVY_MUST_CHECK;
-/* Left becomes right. */
+/* Mirrors the picture: left becomes right. */
 cvy_err cvy_picture_mirror(cvy_picture *picture, cvy_canvas *canvas) CVY_MUST_CHECK;
-/* The part from (top, left) on, part_h x part_w, becomes h x w. */
+/* Scales a part: what lies from (top, left) on, part_h x part_w, becomes h x w. */
 cvy_err cvy_picture_scale(cvy_picture *picture, cvy_canvas *canvas, int64_t h, int64_t w, double top,
                           double left, double part_h, double part_w) CVY_MUST_CHECK;
 

@@ -1,5 +1,5 @@
-/* From a file's bytes to the samples of the part that is in sight, by way of the whole picture if somebody
- * keeps it. */
+/* Makes samples of a file's bytes, for the part that is in sight. The way goes by the whole picture if
+ * somebody keeps it. */
 #include "picture/raster.h"
 
 #include "picture/sight.h"

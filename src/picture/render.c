@@ -1,5 +1,5 @@
-/* From maps to samples: a file is decoded when it is known which part of it is in sight, and how large;
- * then one of three renderers draws it. */
+/* Makes samples of maps. A file is decoded when it is known which part of it is in sight, and how large. Then
+ * one of three renderers draws it. */
 #include "picture/render.h"
 
 #include "base/count.h"

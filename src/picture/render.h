@@ -4,11 +4,12 @@
 
 #include "picture/picture.h"
 
-/* Whole pixels are only moved and mirrored. False: that is not all, and nothing was drawn. */
+/* Draws a picture whose pixels are only moved, by whole ones, and mirrored. False: there is more to it, and
+ * nothing was drawn. */
 bool cvy_render_copy(float *out, const cvy_picture *p, const cvy_normaliser *n);
-/* The picture is scaled along its axes. False likewise. */
+/* Draws a picture that is scaled along its axes. False: there is more to it, and nothing was drawn. */
 bool cvy_render_scale(float *out, const cvy_picture *p, cvy_canvas *canvas, const cvy_normaliser *n);
-/* Anything else. The picture's raster may become coarser. */
+/* Draws any picture. The picture's raster may become coarser. */
 void cvy_render_warp(float *out, cvy_picture *p, cvy_canvas *canvas, const cvy_normaliser *n);
 
 #endif

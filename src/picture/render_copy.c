@@ -9,7 +9,7 @@
 
 typedef struct window {
   int64_t top, left, h, w; /* the part of the picture that shows the raster; all else is `edge` */
-  int64_t row, column;     /* of the raster, under the part's top left pixel */
+  int64_t row, column;     /* place in the raster under the part's top left pixel */
   bool mirrored;
   const cvy_edge *edge;
 } window;
@@ -31,7 +31,7 @@ static int64_t cut(int64_t *start, int64_t *length, int64_t size) {
   return *length ? from - low : 0;
 }
 
-/* False: pixels are not only moved and mirrored. */
+/* Finds the window. False: pixels are not only moved and mirrored. */
 static bool window_of(window *out, const cvy_picture *p) {
   const cvy_map *map = cvy_sight_only_map(p);
   if (!map || !is_plain(&p->raster)) return false;

@@ -50,7 +50,8 @@ static size_t places_bytes(int64_t count) {
   return cvy_aligned((size_t)count * (4 * sizeof(int32_t) + 2 * sizeof(float)));
 }
 
-/* Does so along one axis, of which the raster begins at `start` and has `size` pixels of `length`. */
+/* Finds these places along one axis, on which the raster begins at `start` and has `size` pixels of
+ * `length`. */
 static void find_along(int32_t *restrict first, int32_t *restrict has_next, float *restrict fraction,
                        const double *restrict position, int64_t count, double start, double length,
                        int64_t size) {

@@ -29,12 +29,12 @@ typedef enum cvy_prepare_stage {
 /* What is known of a shard; whole numbers only, so that ranks can add up what each has made. */
 typedef struct cvy_prepare_entry {
   int64_t stage, records, rejected;
-  cvy_pixel_sums sums; /* of the measured part, else 0 */
+  cvy_pixel_sums sums; /* sums of the measured part, else 0 */
 } cvy_prepare_entry;
 
 typedef struct cvy_reject {
-  int64_t group, index; /* in the source */
-  char *line;           /* of rejected.csv; free() */
+  int64_t group, index; /* index in the source */
+  char *line;           /* line of rejected.csv; free() */
   char *reason;         /* "NAME: REASON"; free() */
 } cvy_reject;
 
@@ -62,7 +62,7 @@ typedef struct cvy_prepare_job {
   /* progress */
   double start_s, looked_s;
   int64_t done_before, rejected_before; /* records of shards that an earlier run made */
-  int64_t done, rejected;               /* of this rank */
+  int64_t done, rejected;               /* records of this rank */
   bool stop;                            /* another rank has failed, or too much is rejected */
 
   /* the work folder */

@@ -99,7 +99,7 @@ static cvy_err check_rejects(job *j, const cvy_rejects *rejects) {
   return CVY_OK;
 }
 
-/* By rank 0. */
+/* Rank 0 does this. */
 static cvy_err look_at_rejects(job *j) {
   cvy_rejects rejects = cvy_prepare_all_rejects(j);
   const cvy_err err = check_rejects(j, &rejects);
@@ -143,7 +143,7 @@ static void tell(const job *j, cvy_prepare_result *out) {
   out->class_count = j->groups[0].source.class_count;
 }
 
-/* Of what was written: pictures that could not be read may have been all that a class had. */
+/* Looks at what was written: pictures that could not be read may have been all that a class had. */
 static cvy_err warn_of_empty_classes(const job *j) {
   const part *p = &j->parts[j->measured];
   cvy_dataset *set;
@@ -165,7 +165,7 @@ static cvy_err warn_of_empty_classes(const job *j) {
   return CVY_OK;
 }
 
-/* From here on it is too late to say that nothing was started. */
+/* Makes an input error one of the run: from here on it is too late to say that nothing was started. */
 static cvy_err begun(cvy_err err) {
   return err == CVY_E_INPUT ? CVY_E_RUN : err;
 }

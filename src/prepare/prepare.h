@@ -9,8 +9,8 @@
  * Records that cannot be read are left out and listed. Makes the folder; replaces shards of the same splits
  * from an earlier run, and removes those that had another number of shards; other splits' shards stay. The
  * same arguments give the same bytes, at any number of ranks and threads, and however often the run was
- * killed and begun again: what is finished waits in DIR/.convoy-prepare. Shows progress. Collective; the
- * shards are shared out over the ranks, the records of a shard over a rank's threads.
+ * killed and begun again: what is finished waits in DIR/.convoy-prepare. Shows progress. Collective: the
+ * shards are shared out over the ranks, and the records of a shard over a rank's threads.
  *
  * Wrong arguments are CVY_E_USAGE; missing, empty and malformed inputs that are found before the folder is
  * touched CVY_E_INPUT; too many unreadable records CVY_E_RUN; a full disk CVY_E_SYSTEM. On any error no shard

@@ -21,7 +21,7 @@ enum { RECORDS_A_THREAD = 64 };
 
 /* ---- which splits ---- */
 
-/* "train" of "train-00000-of-00004.h5"; NULL if it is not the first shard of a set. */
+/* Returns "train" of "train-00000-of-00004.h5"; NULL if it is not the first shard of a set. */
 static char *split_of(cvy_pool *pool, const char *name) {
   static const char first[] = "-00000-of-";
   const char *at = strstr(name, first);
@@ -262,7 +262,7 @@ static cvy_err rewrite(const cvy_verification *v, const char *work, const char *
   return cvy_whole_write_text(cvy_pool_format(pool, "%s/publishing", work), "");
 }
 
-/* Whatever shards stand in the work folder. */
+/* Renames whatever shards stand in the work folder. */
 static cvy_err rename_all(const char *work, const char *folder, cvy_pool *pool) {
   static const char ending[] = ".h5.tmp";
   DIR *dir = opendir(work);

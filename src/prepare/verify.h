@@ -10,7 +10,7 @@
 cvy_err cvy_verify_splits(const char ***out, int64_t *count, cvy_pool *pool, const char *path) CVY_MUST_CHECK;
 
 typedef struct cvy_bad_record {
-  int64_t index;       /* in the split */
+  int64_t index;       /* index in the split */
   const char *message; /* "FILE: record 17 (cats/7.jpg): truncated: ..." */
 } cvy_bad_record;
 
@@ -20,7 +20,7 @@ typedef struct cvy_verification {
   int64_t images;    /* good and bad */
   int64_t *of_class; /* [class_count]: good ones */
   int64_t bad_count;
-  cvy_bad_record *bad; /* in their order */
+  cvy_bad_record *bad; /* the bad records, in their order */
 } cvy_verification;
 
 /* Reads all records with all threads, checks their checksums, decodes them; also what opening checks.

@@ -1,4 +1,4 @@
-/* From records to shards. All threads of a rank read, decode and encode some records of a shard at a time;
+/* Makes shards of records. All threads of a rank read, decode and encode some records of a shard at a time;
  * one thread writes them in their order. */
 #include "prepare/write.h"
 
@@ -21,7 +21,7 @@ struct cvy_prepare_worker {
 
 /* A record on its way into the shard. */
 typedef struct slot {
-  int64_t index; /* in the source */
+  int64_t index; /* index in the source */
   cvy_err err;
   char *name, *reason;
   int32_t label;

@@ -39,7 +39,7 @@ static bool same_shape(cvy_shape a, cvy_shape b) {
   return a.h == b.h && a.w == b.w && a.c == b.c;
 }
 
-/* Whether a layer belongs to the unit of the layer that it reads. */
+/* Tells whether a layer belongs to the unit of the layer that it reads. */
 static bool continues(const cvy_net_info *net, int64_t layer) {
   const cvy_net_layer *l = &net->layers[layer];
   const int64_t before = l->inputs[0];
@@ -57,7 +57,7 @@ static void find_units(graph *g) {
 
 /* ---- texts ---- */
 
-/* For an HTML-like label. Graphviz replaces \N and its like even there. */
+/* Prints letters for an HTML-like label. Graphviz replaces \N and its like even there. */
 static void print_letters(FILE *out, const char *text, size_t length) {
   for (size_t i = 0; i < length; i++) {
     if (text[i] == '\\')

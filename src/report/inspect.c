@@ -93,7 +93,8 @@ static cvy_err hash_numbers(inspection *in, const char *name, cvy_h5_type type, 
   return err;
 }
 
-/* Texts in lists; what else there may be (single texts, structs) counts with its name and shape only. */
+/* Hashes texts in lists. What else there may be (single texts, structs) counts with its name and shape
+ * only. */
 static cvy_err hash_texts(inspection *in, const char *name, int64_t *count) {
   char **texts;
   CVY_TRY(cvy_h5_read_texts(in->file, name, &texts, count, in->pool));
@@ -159,7 +160,7 @@ static void visit_unless_failed(void *context, const char *name) {
 
 enum { MOST_VALUES = 16 };
 
-/* A few floats, such as a mean for each channel; rows are told apart by a semicolon. */
+/* Shows a few floats, such as a mean for each channel; rows are told apart by a semicolon. */
 static cvy_err show_values(inspection *in, const char *name) {
   int64_t dims[CVY_H5_MAX_DIMS];
   int dim_count;
@@ -186,7 +187,7 @@ static cvy_err show_values(inspection *in, const char *name) {
   return CVY_OK;
 }
 
-/* How long the files in an encoded shard are. */
+/* Shows how long the files in an encoded shard are. */
 static cvy_err show_lengths(inspection *in) {
   int64_t dims[CVY_H5_MAX_DIMS];
   int dim_count;

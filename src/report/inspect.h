@@ -4,7 +4,8 @@
 
 #include "base/base.h"
 
-/* Its format, attributes, datasets with shape and type, and a hash over the datasets' names and contents. */
+/* Prints a file's format, attributes, datasets with shape and type, and a hash over the datasets' names and
+ * contents. */
 cvy_err cvy_inspect(FILE *out, const char *path, bool json) CVY_MUST_CHECK;
 
 #endif

@@ -52,7 +52,7 @@ static void to_bytes(cvy_image *out, const float *samples, const cvy_picture *p,
   }
 }
 
-/* What is needed to read a record and to draw it. */
+/* The desk: what is needed to read a record and to draw it. */
 typedef struct desk {
   cvy_read_buffer buffer;
   cvy_canvas canvas;
@@ -78,7 +78,7 @@ static cvy_err draw_picture(cvy_image *out, desk *d, const cvy_preview *p) {
   return CVY_OK;
 }
 
-/* Keyed as in the loader (src/data/loader.c, make_sample). */
+/* Augments with random numbers that are keyed as in the loader (src/data/loader.c, make_sample). */
 static cvy_err augment(cvy_image *out, desk *d, const cvy_preview *p, int64_t record, int64_t time) {
   const cvy_dataset_info *info = cvy_dataset_describe(p->dataset);
   const int64_t epoch = p->training ? time : 0, view = p->training ? 0 : time;
@@ -105,7 +105,7 @@ cvy_err cvy_preview_sample(cvy_image *out, const cvy_preview *p, int64_t record,
 typedef struct row {
   int64_t record;
   int32_t label;
-  int64_t h, w;     /* of the original */
+  int64_t h, w;     /* size of the original */
   cvy_image *tiles; /* the original, then one an epoch, or a view */
 } row;
 
@@ -114,7 +114,7 @@ typedef struct plan {
   const cvy_dataset_info *info;
   int64_t out_h, out_w;           /* after augmentation; 0: varies */
   int64_t tile, times;            /* the box, and how many times as large small pictures are shown in it */
-  int64_t scale, line_h, title_h; /* of captions */
+  int64_t scale, line_h, title_h; /* sizes of captions */
   int64_t row_count, tile_count;
   row *rows;
 } plan;

@@ -17,25 +17,25 @@ typedef struct cvy_preview {
   const int64_t *records;
   int64_t record_count;
   int64_t tile;    /* pixels of the longest side of a picture on the sheet; 0: as suits the pictures */
-  int64_t columns; /* of a sheet without `chain` */
+  int64_t columns; /* columns of a sheet without `chain` */
 } cvy_preview;
 
-/* What the loader gives to the network of `record` in epoch `time` (in evaluation: as view `time`), before it
- * is mixed with another and normalised: samples rounded to bytes. Float samples of a foreign file are scaled
- * so that mean -+ 2 deviations become 0 and 255. Errors name file and record. */
+/* Makes what the loader gives to the network of `record` in epoch `time` (in evaluation: as view `time`),
+ * before it is mixed with another and normalised, with samples rounded to bytes. Float samples of a foreign
+ * file are scaled so that mean -+ 2 deviations become 0 and 255. Errors name file and record. */
 cvy_err cvy_preview_sample(cvy_image *out, const cvy_preview *preview, int64_t record,
                            int64_t time) CVY_MUST_CHECK;
 
-/* A row a record: the original, then cvy_preview_sample of each epoch. Without `chain`: a grid of
- * originals. */
+/* Draws a row a record: the original, then cvy_preview_sample of each epoch. Without `chain` it draws a grid
+ * of originals. */
 cvy_err cvy_preview_draw(cvy_image *sheet, const cvy_preview *preview) CVY_MUST_CHECK;
 
-/* `wanted` records spread evenly over the `count` of a dataset, or all if there are fewer: records[wanted]
- * has room. Returns how many. */
+/* Chooses `wanted` records spread evenly over the `count` of a dataset, or all if there are fewer:
+ * records[wanted] has room. Returns how many. */
 int64_t cvy_preview_spread(int64_t *records, int64_t wanted, int64_t count);
 
-/* Every augmentation of the registry, with its example options, in four epochs. `picture`: RGB, of which the
- * middle is taken; NULL: a picture drawn for this. */
+/* Draws every augmentation of the registry, with its example options, in four epochs. `picture`: RGB, of
+ * which the middle is taken; NULL: a picture drawn for this. */
 cvy_err cvy_preview_augmentations(cvy_image *sheet, const cvy_image *picture) CVY_MUST_CHECK;
 
 #endif

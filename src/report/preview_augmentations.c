@@ -11,7 +11,7 @@
 
 enum {
   H = 60,
-  W = 80, /* of the picture, which the examples of the augmentations are meant for */
+  W = 80, /* width of the picture, for which the examples of the augmentations are meant */
   EPOCHS = 4,
   SEED = 4,
   MARGIN = 16,

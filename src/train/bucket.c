@@ -14,7 +14,7 @@ enum { MOST_ROUNDS = 3 };
 const int64_t cvy_bucket_mib[CVY_BUCKET_SIZES] = {1, 4, 16, 64};
 
 static const double most_s = 60;
-static const double worth_waiting = 0.02, noise = 0.02; /* of a step */
+static const double worth_waiting = 0.02, noise = 0.02; /* shares of a step */
 
 /* Steps of one microbatch: the last of a rank's, which is the one that the sums hide behind. */
 typedef struct rehearsal {
@@ -48,7 +48,8 @@ void cvy_bucket_describe(char *out, size_t capacity, const cvy_bucket_choice *ch
   cvy_text_add(&times, " ms with %s MiB", sizes_text);
 }
 
-/* Whether this size cuts the network's gradients otherwise than the next one towards the usual one does. */
+/* Tells whether this size cuts the network's gradients otherwise than the next one towards the usual one
+ * does. */
 static bool is_another(const cvy_net_info *net, int64_t size) {
   if (size == CVY_BUCKET_USUAL) return true;
   const int64_t next = size < CVY_BUCKET_USUAL ? size + 1 : size - 1;

@@ -1,6 +1,6 @@
-/* How large the buckets are in which gradients travel. Small ones set out earlier and leave less to wait
- * for at the end; large ones cost fewer messages. Which does better is a matter of the network, the ranks
- * and the wire between them, so it is tried out before the run begins; the bits are the same with any. */
+/* How large the buckets are in which gradients travel. Small ones set out earlier and leave less to wait for
+ * at the end; large ones cost fewer messages. Which does better is a matter of the network, the ranks and the
+ * wire between them, so it is tried out before the run begins. The bits are the same with any size. */
 #ifndef CVY_TRAIN_BUCKET_H
 #define CVY_TRAIN_BUCKET_H
 
@@ -8,13 +8,13 @@
 #include "train/step_config.h"
 
 enum { CVY_BUCKET_SIZES = 4, CVY_BUCKET_USUAL = 1 };
-extern const int64_t cvy_bucket_mib[CVY_BUCKET_SIZES]; /* from the smallest; the usual one among them */
+extern const int64_t cvy_bucket_mib[CVY_BUCKET_SIZES]; /* ascending, with the usual one */
 
 typedef struct cvy_bucket_choice {
   int64_t mib;
-  /* What the last microbatch of a step and its update took: medians with each size. 0 where a size was not
-   * tried because another one cuts the network alike; 0 throughout where nothing was measured, as for one
-   * rank. */
+  /* What the last microbatch of a step and its update took: medians with each size. It is 0 where a size was
+   * not tried because another one cuts the network alike. It is 0 throughout where nothing was measured, as
+   * for one rank. */
   double step_s[CVY_BUCKET_SIZES];
   double exposed_s; /* what such a step waited for gradients, with the usual size */
 } cvy_bucket_choice;

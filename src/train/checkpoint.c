@@ -1,4 +1,4 @@
-/* What a run adds to its model's part of a checkpoint. */
+/* Writes and reads what a run adds to its model's part of a checkpoint. */
 #include "train/checkpoint.h"
 
 #include "file/h5.h"
@@ -23,7 +23,7 @@ static const counter counters[] = {
     {"interval_loss_units", offsetof(cvy_run_state, interval.loss)},
     {"interval_top1", offsetof(cvy_run_state, interval.top1)},
     {"interval_top5", offsetof(cvy_run_state, interval.top5)},
-    /* Younger than the format: */
+    /* These are younger than the format: */
     {"skipped", offsetof(cvy_run_state, skipped)},
     {"epoch_skipped", offsetof(cvy_run_state, epoch.skipped)},
     {"interval_skipped", offsetof(cvy_run_state, interval.skipped)},

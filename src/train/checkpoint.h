@@ -21,14 +21,15 @@ typedef struct cvy_run_state {
   int64_t step; /* steps done */
   double best_top1;
   int64_t best_step;
-  cvy_tally epoch;    /* of the epoch's steps so far */
-  cvy_tally interval; /* of the steps since the last line of metrics */
+  cvy_tally epoch;    /* tally of the epoch's steps so far */
+  cvy_tally interval; /* tally of the steps since the last line of metrics */
   double train_loss;
-  double last_top1, last_loss; /* of the latest validation; NaN: there was none, or the file lacks them */
+  double last_top1, last_loss; /* scores of the latest validation; NaN: none, or the file lacks them */
   double schedule_memory[CVY_SCHEDULE_MEMORY]; /* what the schedule has noted */
   int64_t skipped;                             /* bad records that were replaced in all steps so far */
 } cvy_run_state;
 
+/* Writes a checkpoint, whole or not at all. */
 cvy_err cvy_checkpoint_write(const char *path, const cvy_arenas *arenas, const cvy_run_state *state,
                              const cvy_model_head *head) CVY_MUST_CHECK;
 
@@ -36,6 +37,8 @@ cvy_err cvy_checkpoint_write(const char *path, const cvy_arenas *arenas, const c
 typedef struct cvy_checkpoint cvy_checkpoint;
 cvy_err cvy_checkpoint_open(cvy_checkpoint **out, const char *path) CVY_MUST_CHECK;
 void cvy_checkpoint_close(cvy_checkpoint *checkpoint);
+/* These are the text of the resolved recipe, and the fingerprint of the training data. The checkpoint owns
+ * them. */
 const char *cvy_checkpoint_recipe(const cvy_checkpoint *checkpoint);
 const char *cvy_checkpoint_fingerprint(const cvy_checkpoint *checkpoint);
 /* Fills the arenas and the run's state. Errors: tensors that are missing or have another shape, values

@@ -1,4 +1,4 @@
-/* What is due after a step: checks, checkpoints, and at the end of an epoch the validation. */
+/* Does what is due after a step: checks, checkpoints, and at the end of an epoch the validation. */
 #include "train/duties.h"
 
 #include "base/trace.h"
@@ -111,7 +111,7 @@ cvy_err cvy_duties_left(cvy_run *run) {
 
 /* ---- after a step ---- */
 
-/* Whether every so many steps it is this one's turn; never if `every` is 0. */
+/* Tells whether a duty that comes every so many steps is due; never if `every` is 0. */
 static bool is_turn(int64_t step, int64_t every) {
   return every > 0 && step % every == 0;
 }

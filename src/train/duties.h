@@ -9,7 +9,7 @@ cvy_err cvy_duties_after_step(cvy_run *run, bool stops) CVY_MUST_CHECK;
 /* Validates an epoch whose steps were all made by an earlier run of the program, which ended before it had
  * validated. Collective. */
 cvy_err cvy_duties_left(cvy_run *run) CVY_MUST_CHECK;
-/* The score of the weights as they are, into run->val_score, if the recipe has validation data.
+/* Puts the score of the weights as they are into run->val_score, if the recipe has validation data.
  * Collective. */
 cvy_err cvy_duties_validate(cvy_run *run) CVY_MUST_CHECK;
 

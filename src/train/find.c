@@ -1,4 +1,4 @@
-/* Networks and recipes that come with Convoy are found by name: beside the program in a build tree, or
+/* Finds networks and recipes that come with Convoy by name: beside the program in a build tree, or
  * installed. */
 #include "train/find.h"
 

@@ -6,12 +6,13 @@
 
 struct cvy_yaml; /* base/yaml.h */
 
-/* The files that come with Convoy: `name` itself if it is a path (holds '/' or ends in .yaml; then relative
- * to `beside`, a file or NULL, unless absolute), else NAME.yaml in the `folder` ("networks", "recipes")
- * beside the program or installed with it. The result is in `pool`. */
+/* Finds a file. `name` is the file itself if it is a path: if it holds '/' or ends in .yaml. Unless absolute,
+ * it is then relative to `beside`, a file or NULL. Else NAME.yaml is looked for in the `folder` ("networks",
+ * "recipes") of what comes with Convoy, beside the program or installed with it. The result is in `pool`. */
 cvy_err cvy_find_yaml(const char **out, cvy_pool *pool, const char *name, const char *folder,
                       const char *beside) CVY_MUST_CHECK;
-/* The names that cvy_find_yaml finds in `folder`, sorted; none where the folder is not there. In `pool`. */
+/* The names that cvy_find_yaml finds in `folder`, sorted; none where the folder is not there. They are in
+ * `pool`. */
 typedef struct cvy_names {
   int64_t count;
   const char *const *names;

@@ -26,7 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is told of a bucket while it is traced. */
+/* The way of a bucket, as it is told while it is traced. */
 typedef struct journey {
   int64_t left; /* floats that are under way */
   int64_t begin_ns;
@@ -43,20 +43,20 @@ struct cvy_learner {
   cvy_arenas arenas;
   bool is_whole; /* all ranks have all weights */
   cvy_accumulator *accumulator;
-  float *sums; /* of the step that is under way, once the last microbatch has begun */
+  float *sums; /* sums of the step under way, once the last microbatch has begun */
   cvy_exchange *exchange;
   cvy_step_update update;
-  int64_t microbatches, microbatch; /* of the rank, a step; how many of them backward has begun */
+  int64_t microbatches, microbatch; /* those of the rank in a step; how many of them backward has begun */
   int64_t bucket_count;
-  cvy_bucket *buckets; /* from the last layer's down */
+  cvy_bucket *buckets; /* buckets from the last layer's down */
   journey *journeys;
   int64_t submitted;
   cvy_net_observer observer;
-  /* Of a rule that wants norms: */
+  /* These are for a rule that wants norms: */
   int64_t norm_count;
   cvy_norm_sums *norm_sums;
   cvy_norms *norms;
-  double late_s; /* in update_late, since the latest cut */
+  double late_s; /* time in update_late since the latest cut */
 };
 
 /* ---- while backward goes on ---- */

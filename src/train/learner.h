@@ -17,11 +17,12 @@ typedef struct cvy_learner_config {
   const struct cvy_yaml *network; /* must outlive the learner, as must the rule and its configuration */
 } cvy_learner_config;
 
-/* Not collective, but all ranks make the same learner. The weights have no values yet; the state is zero. */
+/* Makes a learner. This is not collective, but all ranks make the same one. The weights have no values yet;
+ * the state is zero. */
 cvy_err cvy_learner_create(cvy_learner **out, const cvy_learner_config *config) CVY_MUST_CHECK;
 void cvy_learner_destroy(cvy_learner *learner);
 
-/* The learner's own. */
+/* These are the learner's own. */
 cvy_net *cvy_learner_net(const cvy_learner *learner);
 const cvy_arenas *cvy_learner_arenas(const cvy_learner *learner);
 
@@ -46,12 +47,13 @@ cvy_err cvy_learner_forget(cvy_learner *learner) CVY_MUST_CHECK;
  * any size. */
 cvy_err cvy_learner_cut(cvy_learner *learner, int64_t bucket_mib) CVY_MUST_CHECK;
 
-/* As cvy_exchange_spent, since the latest cut. Exposed includes the updates that waited for norms. */
+/* The times that cvy_exchange_spent gives, since the latest cut. Exposed includes the updates that waited for
+ * norms. */
 cvy_exchange_times cvy_learner_times(const cvy_learner *learner);
 
 /* ---- what ranks hold a part of ------------------------------------------------------------------------ */
 
-/* Outside of steps. */
+/* These are to be called outside of steps. */
 
 /* Gives all ranks all weights, until the next step. Collective. */
 void cvy_learner_whole_weights(cvy_learner *learner);
@@ -59,7 +61,7 @@ void cvy_learner_whole_weights(cvy_learner *learner);
 float *cvy_learner_room(cvy_learner *learner, int64_t k);
 /* Array `k` of the state, whole on rank 0, in the room for it. Collective. */
 float *cvy_learner_whole_state(cvy_learner *learner, int64_t k);
-/* Takes it from the room on rank 0 to the parts that each rank holds. Collective. */
+/* Takes array `k` of the state from the room on rank 0 to the parts that each rank holds. Collective. */
 void cvy_learner_deal_state(cvy_learner *learner, int64_t k);
 
 #endif

@@ -65,7 +65,7 @@ bool cvy_metrics_write(FILE *out, const cvy_metrics *line) {
 
 /* ---- reading ---- */
 
-/* What is left of a line; NULL once something was not as JSON wants it. */
+/* The part of a line that is still to be read; NULL once something was not as JSON wants it. */
 typedef const char *rest;
 
 static rest skip_space(rest at) {

@@ -28,19 +28,19 @@ typedef struct cvy_metrics {
   bool has[CVY_METRICS]; /* the fields that the line has */
   int64_t step;          /* steps done */
   double epoch;          /* passes over the training images so far, a fraction too */
-  /* Of the steps since the line before: */
+  /* These are of the steps since the line before: */
   double loss, top1;   /* means over their images */
   double rate;         /* the last one's learning rate */
   int64_t skipped;     /* bad records that were replaced; only where the recipe allows that */
-  double images_per_s; /* of all ranks */
-  double waited_s;     /* by rank 0 for its loader */
-  double exposed_s;    /* by rank 0 for gradients */
-  /* Of a validation: */
+  double images_per_s; /* speed of all ranks */
+  double waited_s;     /* rank 0's wait for its loader */
+  double exposed_s;    /* rank 0's wait for gradients */
+  /* These are of a validation: */
   double val_loss, val_top1, val_top5; /* means over its images */
   int64_t val_skipped;
 } cvy_metrics;
 
-/* A line with step and epoch and `count` further fields, whose values the caller sets. */
+/* Makes a line with step and epoch and `count` further fields, whose values the caller sets. */
 cvy_metrics cvy_metrics_line(int64_t step, double epoch, const cvy_metric *further, int64_t count);
 
 /* Writes the fields that the line has. Returns false, with errno, if the file does not take them. */

@@ -167,7 +167,7 @@ static void resolve(cvy_recipe *r) {
   r->text = cvy_yaml_text(r->resolved);
 }
 
-/* "name", or "{name: {its parameters}}". */
+/* Loads the network of "name", or of "{name: {its parameters}}". */
 static cvy_err load_network(cvy_recipe *r, const cvy_yaml *name, const cvy_yaml *settings) {
   const char *path, *recipe = r->root->file;
   const char *beside = strcmp(name->file, recipe) == 0 ? recipe : NULL; /* else from the command line */
@@ -280,7 +280,7 @@ typedef struct comparison {
   bool looks_ahead; /* the schedule, to the total of steps */
 } comparison;
 
-/* On one line: "'0.05'", "[2, 2]", "not set". */
+/* Writes a node on one line: "'0.05'", "[2, 2]", "not set". */
 static void describe(char out[200], const cvy_yaml *node) {
   if (!node || node->kind == CVY_YAML_SCALAR) {
     snprintf(out, 200, "%s", node ? cvy_yaml_describe(node) : "not set");

@@ -15,8 +15,8 @@ struct cvy_recipe {
   cvy_pool *pool;
   const cvy_yaml *root;    /* the recipe as it stands in its file, with the overrides */
   const cvy_yaml *network; /* the network's description, a mapping, as its author wrote it */
-  const cvy_yaml *network_resolved, *augment_resolved,
-      *evaluation_resolved; /* with every option written out */
+  /* With every option written out. */
+  const cvy_yaml *network_resolved, *augment_resolved, *evaluation_resolved;
   struct {
     const char *train, *val;
     const cvy_yaml *augment, *evaluation; /* evaluation: NULL if not given */
@@ -25,7 +25,7 @@ struct cvy_recipe {
     int64_t block, window;
     struct {
       int keep;           /* cvy_keep */
-      int64_t memory_mib; /* of each rank */
+      int64_t memory_mib; /* memory of each rank */
     } cache;
     int on_bad_record; /* CVY_BAD_RECORD_... */
   } data;
@@ -47,17 +47,17 @@ struct cvy_recipe {
   const cvy_schedule *schedule;
   void *schedule_config;
   const cvy_yaml *resolved; /* all of it as one self-contained mapping */
-  char *text;               /* the same as YAML */
+  char *text;               /* `resolved` as YAML */
 };
 
 extern const cvy_option cvy_recipe_options[];
 
-/* What validation images go through. */
+/* The chain that validation images go through. */
 static inline const cvy_yaml *cvy_recipe_evaluation(const cvy_recipe *recipe) {
   return recipe->data.evaluation ? recipe->data.evaluation : recipe->data.augment;
 }
 
-/* "name" or "name: {options}": an update rule, and its configuration in `pool`. */
+/* Reads "name" or "name: {options}": an update rule, and its configuration in `pool`. */
 cvy_err cvy_read_rule(const cvy_rule **rule, void **config, cvy_pool *pool,
                       const cvy_yaml *node) CVY_MUST_CHECK;
 

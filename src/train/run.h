@@ -35,11 +35,11 @@ typedef struct cvy_run {
   cvy_step step;
   cvy_tracing *tracing; /* NULL: not wanted */
   cvy_folder *folder;   /* rank 0 only */
-  cvy_hash fingerprint; /* of the training data */
-  int64_t images;       /* in the training set */
+  cvy_hash fingerprint; /* fingerprint of the training data */
+  int64_t images;       /* images in the training set */
   int64_t total_steps;
   cvy_run_state state;
-  cvy_score val_score; /* of the last validation */
+  cvy_score val_score; /* score of the last validation */
   cvy_meter meter;
 } cvy_run;
 
@@ -62,7 +62,7 @@ static inline cvy_schedule_moment cvy_run_moment(const cvy_run *run) {
                                .memory = state->schedule_memory};
 }
 
-/* All steps are made, and the last one's epoch is validated. */
+/* Tells whether all steps are made, and the last one's epoch is validated. */
 static inline bool cvy_run_is_done(const cvy_run *run) {
   return run->state.step >= run->total_steps && run->state.epoch.images == 0;
 }

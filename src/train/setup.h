@@ -4,11 +4,11 @@
 
 #include "train/run.h"
 
-/* Opens, plans, agrees, initialises or resumes. On an error everything is given back. `run` must stay
- * where it is. Collective. */
+/* Makes a run: opens, plans, agrees, and initialises or resumes. On an error everything is given back. `run`
+ * must stay where it is. Collective. */
 cvy_err cvy_run_create(cvy_run *run, cvy_comm *comm, const cvy_recipe *recipe,
                        const cvy_train_options *options) CVY_MUST_CHECK;
-/* Ends the threads; no further step. */
+/* Ends the threads; no further step can be made. */
 void cvy_run_rest(cvy_run *run);
 void cvy_run_destroy(cvy_run *run);
 

@@ -9,7 +9,7 @@ cvy_peers cvy_peers_of(const cvy_comm *comm, const cvy_tree *tree) {
                      .radix = tree->radix};
 }
 
-/* Of one tensor. */
+/* A slice of one tensor. */
 typedef struct slice {
   int owner;
   int64_t first, end; /* floats of the arena */

@@ -24,8 +24,8 @@ void cvy_split_own(const cvy_split *split, void (*part)(void *context, int64_t f
 
 /* These move slices of an arena that is laid out as the parameters. Collective, outside of steps. */
 
-void cvy_split_gather(const cvy_split *split, float *arena);  /* from their owners to all ranks */
-void cvy_split_collect(const cvy_split *split, float *arena); /* from their owners to rank 0 */
-void cvy_split_deal(const cvy_split *split, float *arena);    /* from rank 0 to their owners */
+void cvy_split_gather(const cvy_split *split, float *arena);  /* moves them from their owners to all ranks */
+void cvy_split_collect(const cvy_split *split, float *arena); /* moves them from their owners to rank 0 */
+void cvy_split_deal(const cvy_split *split, float *arena);    /* moves them from rank 0 to their owners */
 
 #endif

@@ -8,7 +8,7 @@
 #include "train/learner.h"
 #include "train/step_config.h"
 
-/* What learns where one process has one microbatch a step. No gradients are summed, and no MPI is needed. */
+/* Learning where one process has one microbatch a step. No gradients are summed, and no MPI is needed. */
 typedef struct cvy_alone {
   float *gradients; /* laid out as the parameters */
   cvy_step_update update;
@@ -24,7 +24,7 @@ typedef struct cvy_step_observer {
 
 typedef struct cvy_step {
   cvy_net *net;
-  /* Of learner and alone, one is set: what becomes of the gradients. */
+  /* One of learner and alone is set, and takes the gradients. */
   cvy_learner *learner;
   cvy_alone *alone;
   bool rehearses;       /* the learner's last microbatch of a step alone, to see what it takes */
@@ -41,9 +41,9 @@ typedef struct cvy_step {
  * microbatches come from. */
 cvy_step cvy_step_of(const cvy_step_config *config, cvy_net *net, int rank, int ranks);
 
-/* Step `number`, from 0, at learning rate `rate`. Returns the tally of the rank's own microbatches. A
- * microbatch that cannot be read ends the job, since the other ranks wait within the step. Allocates
- * nothing. Collective, unless alone. */
+/* Makes step `number`, from 0, at learning rate `rate`. Returns the tally of the rank's own microbatches. A
+ * microbatch that cannot be read ends the job, since the other ranks wait within the step. Allocates nothing.
+ * Collective, unless alone. */
 cvy_tally cvy_step_run(const cvy_step *step, int64_t number, double rate);
 
 #endif

@@ -10,7 +10,7 @@
 typedef struct cvy_stream {
   cvy_dataset *data; /* NULL: not open */
   cvy_augment *augment;
-  int64_t h, w; /* of what leaves the chain; 0: sizes vary */
+  int64_t h, w; /* size of what leaves the chain; 0: sizes vary */
 } cvy_stream;
 
 /* Opens a split and its chain of augmentations. Checks that what leaves the chain is what the network
@@ -27,7 +27,7 @@ void cvy_stream_close(cvy_stream *stream);
 
 /* How records are read. */
 typedef struct cvy_intake {
-  cvy_shuffle shuffle; /* of training */
+  cvy_shuffle shuffle; /* order in training */
   cvy_blocks blocks;
   uint64_t seed;
   int64_t depth, threads;
@@ -36,12 +36,12 @@ typedef struct cvy_intake {
 
 cvy_intake cvy_intake_of(const cvy_recipe *recipe);
 
-/* What a loader needs for training, but for which microbatches of which steps it delivers. The samples are
- * normalised by the mean and deviation of the dataset itself. */
+/* The configuration of a loader for training. It lacks which microbatches of which steps the loader delivers.
+ * The samples are normalised by the mean and deviation of the dataset itself. */
 cvy_loader_config cvy_stream_for_training(const cvy_stream *stream, const cvy_intake *intake,
                                           int64_t microbatch);
-/* What a loader needs so that rank `rank` of `ranks` sees its range of the microbatches once; `own` of the
- * result may be 0. The samples are normalised as those that the network was trained on. */
+/* The configuration of a loader by which rank `rank` of `ranks` sees its range of the microbatches once;
+ * `own` of the result may be 0. The samples are normalised as those that the network was trained on. */
 cvy_loader_config cvy_stream_for_evaluation(const cvy_stream *stream, const cvy_intake *intake,
                                             int64_t microbatch, const cvy_dataset_info *trained_on, int rank,
                                             int ranks);

@@ -1,4 +1,4 @@
-/* What a run tells people: its start, its progress, its validations. */
+/* Tells people of a run: its start, its progress, its validations. */
 #include "train/tell.h"
 
 #include "train/metrics.h"

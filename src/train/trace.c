@@ -49,7 +49,7 @@ static const struct {
 
 static const char first_words[] = "{\"displayTimeUnit\"";
 
-/* Or something else than a file: a pipe, a device. */
+/* Tells whether `path` is a trace, or something else than a file: a pipe, a device. */
 static bool is_trace(const char *path) {
   struct stat about;
   char words[sizeof first_words] = "";
@@ -67,7 +67,7 @@ static bool is_one_place(const char *a, const char *b) {
          of_a.st_ino == of_b.st_ino;
 }
 
-/* The run's checkpoints and metrics may not be there yet. */
+/* Tells whether `path` is a file of the run, whose checkpoints and metrics may not be there yet. */
 static bool is_of_run(const char *path, const char *run_folder) {
   static const char *const own[] = {"recipe.yaml", "metrics.jsonl", "last.h5", "best.h5"};
   char *folder = cvy_format("%s", path);
@@ -127,7 +127,7 @@ void cvy_tracing_step(cvy_tracing *t, int64_t step) {
 
 /* ---- events as text ---- */
 
-/* What is written of one rank. */
+/* The text that is written of one rank. */
 typedef struct page {
   const cvy_tracing *tracing;
   int rank;
@@ -214,7 +214,7 @@ static void write_order(page *p, const char *name, int64_t thread, int64_t place
   cvy_json_close(&p->json, '}');
 }
 
-/* How well the times are known, and what is missing. */
+/* Writes how well the times are known, and what is missing. */
 static void write_remarks(page *p) {
   const cvy_tracing *t = p->tracing;
   begin_event(p, "rank", "M", 0);
@@ -227,7 +227,8 @@ static void write_remarks(page *p) {
   cvy_json_close(&p->json, '}');
 }
 
-/* The computing thread first, then its helpers, the communication thread, the loaders. */
+/* The order of tracks: the computing thread first, then its helpers, the communication thread, the
+ * loaders. */
 static int64_t place_of(cvy_trace_track track) {
   static const char *const roles[] = {"compute", "helper", "communication", "loader"};
   int64_t i = 0;

@@ -116,7 +116,7 @@ static cvy_err train(cvy_train_result *out, cvy_run *run, const cvy_train_option
   return cvy_comm_agree(run->comm, err);
 }
 
-/* Also after an error, which is what the trace may be wanted for; `err` is that of all ranks. */
+/* Writes the trace, also after an error, which is what it may be wanted for; `err` is that of all ranks. */
 static cvy_err write_trace(cvy_run *run, cvy_err err) {
   cvy_saved_error failed;
   cvy_error_save(&failed, err);

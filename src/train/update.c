@@ -1,5 +1,5 @@
-/* What a step does to the weights: cut into pieces of one tensor each, for the update rule or the running
- * averages. */
+/* Changes the weights in a step. They are cut into pieces of one tensor each, for the update rule or the
+ * running averages. */
 #include "train/update.h"
 
 enum { MEASURE_BLOCK = 1 << 16 }; /* values of a task */

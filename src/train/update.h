@@ -7,7 +7,7 @@
 #include "optim/optim.h"
 #include "optim/squares.h"
 
-/* All laid out as the net's parameters. */
+/* Arrays that are all laid out as the net's parameters. */
 typedef struct cvy_arenas {
   cvy_net *net;
   const cvy_rule *rule;
@@ -15,7 +15,7 @@ typedef struct cvy_arenas {
   float *state[CVY_MOST_STATE];
 } cvy_arenas;
 
-/* On an error everything is given back. */
+/* Makes the arenas. On an error everything is given back. */
 cvy_err cvy_arenas_create(cvy_arenas *out, cvy_net *net, const cvy_rule *rule) CVY_MUST_CHECK;
 void cvy_arenas_destroy(cvy_arenas *arenas);
 

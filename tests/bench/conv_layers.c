@@ -53,7 +53,7 @@ typedef struct layers {
   layer *layers;
 } layers;
 
-/* Of a direct convolution, the same for each pass. */
+/* The operations of a direct convolution, the same for each pass. */
 static double flop_of(const cvy_conv_shape *shape) {
   const cvy_window *g = &shape->window;
   const int64_t outputs = shape->n * g->oh * g->ow * shape->k;
@@ -99,7 +99,7 @@ static cvy_err read_layers(layers *out, cvy_pool *pool, const cvy_net_info *info
 
 /* ---- arrays ---- */
 
-/* What the turns of one side have taken, and how much of it the processor has worked for it, all threads
+/* What the turns of one side have taken, and how much of that the processor has worked for it, all threads
  * together. */
 typedef struct usage {
   double passed_s, used_s;
@@ -161,7 +161,7 @@ static void work_destroy(work *w) {
 
 /* ---- turns ---- */
 
-/* Those who compete in one pass of one layer: Convoy, then implementations of oneDNN's. */
+/* The competitors in one pass of one layer: Convoy, then implementations of oneDNN's. */
 typedef struct race {
   const work *work;
   cvy_conv_pass pass;
@@ -213,7 +213,7 @@ static double take_turn(const race *r, int64_t who) {
 static void run_rounds(race *r) {
   for (int64_t round = 0; round < r->work->options->rounds; round++)
     for (int64_t i = 0; i <= r->count; i++) {
-      /* The other way round every second time, so that nobody always comes after the same neighbour. */
+      /* Every second round goes the other way, so that nobody always comes after the same neighbour. */
       const int64_t who = round % 2 ? r->count - i : i;
       r->seconds[who][round] = take_turn(r, who);
     }
@@ -347,7 +347,8 @@ static double speed(const report *out, const result *r, const double *seconds) {
   return 1e-9 * r->flop / spread_of(seconds, out->options->rounds).median;
 }
 
-/* Of its cores' time that a side has got in its turns; somebody else had the rest, or a thread slept. */
+/* The share of its cores' time that a side has got in its turns; somebody else had the rest, or a thread
+ * slept. */
 static double share(const report *out, int side) {
   return out->usages[side].used_s / out->usages[side].passed_s / (double)out->options->threads;
 }
@@ -380,7 +381,7 @@ static void print_heading(const report *out) {
          "filters", "pass", "Convoy", "GFLOP/s", "oneDNN", "GFLOP/s", "ratio (lowest ... highest)");
 }
 
-/* "3x3x64", "7x7x64/2", "5x5x256 by 2": strides and groups other than 1 */
+/* Writes "3x3x64", "7x7x64/2" or "5x5x256 by 2": strides and groups other than 1 are said. */
 static void filters_text(char out[CELL], const cvy_conv_shape *shape) {
   const cvy_window *g = &shape->window;
   int used = snprintf(out, CELL, "%" PRId64 "x%" PRId64 "x%" PRId64, g->r, g->s, shape->k);

@@ -24,12 +24,12 @@ typedef struct onednn_way {
   dnnl_exec_arg_t operands[ONEDNN_OPERANDS];
 } onednn_way;
 
-/* Before all else, and once; threads of each call. */
+/* Starts oneDNN, before all else, and once. `threads` are those of each call. */
 void onednn_start(int threads);
-/* "2.6.3" */
+/* Returns a version such as "2.6.3". */
 const char *onednn_version(void);
 
-/* All implementations of a pass but oneDNN's reference code; they are closed. Returns their number. */
+/* Finds all implementations of a pass but oneDNN's reference code; they are closed. Returns their number. */
 int64_t onednn_ways(onednn_way ways[ONEDNN_WAYS], const cvy_conv_shape *shape, cvy_conv_pass pass);
 void onednn_forget(onednn_way *way);
 /* Takes memory for an implementation and copies its inputs to it. */
@@ -37,7 +37,7 @@ void onednn_open(onednn_way *way, const cvy_conv_shape *shape, float *const arra
 void onednn_close(onednn_way *way);
 
 void onednn_run(const onednn_way *way);
-/* The result of the latest run, laid out as ours. */
+/* Copies the result of the latest run, laid out as ours. */
 void onednn_read(float *out, const onednn_way *way, const cvy_conv_shape *shape, onednn_array array);
 
 #endif

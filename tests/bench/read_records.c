@@ -119,7 +119,7 @@ static double load(cvy_dataset *dataset) {
   return load_in(dataset, CVY_SHUFFLE_FULL);
 }
 
-/* As far as the system lets go of them: the file was synced when it was written. */
+/* Forgets the file, as far as the system lets go of it: it was synced when it was written. */
 static void forget(const cvy_dataset *dataset) {
   posix_fadvise(dataset->files[0].fd, 0, 0, POSIX_FADV_DONTNEED);
 }
@@ -147,7 +147,7 @@ static int compare(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* Beside the first of them. */
+/* Measures the ways in turn, and holds each against the first. */
 static void measure(cvy_dataset *dataset, way *ways, int count) {
   for (int k = 0; k < count; k++) ways[k].run(dataset);
   for (int i = 0; i < ROUNDS; i++) {

@@ -22,7 +22,7 @@ static void fuzz_abort(int exit_code) {
   abort();
 }
 
-/* What must always hold, and says what did not if it does not. */
+/* Aborts unless the condition holds, and says which did not. */
 #define FUZZ_CHECK(condition)                                                                                \
   do {                                                                                                       \
     if (!(condition)) {                                                                                      \
@@ -48,7 +48,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 
 /* ---- bytes to choices ---- */
 
-/* What is left of the input; after its end come zeros, which stand for what is usual. */
+/* The rest of the input. After its end come zeros, which stand for what is usual. */
 typedef struct fuzz_bytes {
   const uint8_t *p;
   size_t left;
@@ -66,7 +66,7 @@ static inline uint64_t fuzz_u64(fuzz_bytes *b, int bytes) {
   return value;
 }
 
-/* 0 ... below-1 */
+/* A number from 0 to below-1. */
 static inline int64_t fuzz_below(fuzz_bytes *b, int64_t below) {
   return (int64_t)(fuzz_u64(b, below > 256 ? 4 : 1) % (uint64_t)below);
 }

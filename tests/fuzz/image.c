@@ -39,8 +39,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 
 /* ---- one input ---- */
 
-/* What was asked for shows the same pixels as the whole; at the border of what came they are blended with
- * too little. */
+/* The part that was asked for shows the same pixels as the whole. At the border of what came they are blended
+ * with too little. */
 static void compare(const cvy_image *whole, const cvy_image *part, const cvy_image_part *came,
                     const cvy_image_part *asked) {
   FUZZ_CHECK(part->c == whole->c && part->h == came->h && part->w == came->w);

@@ -99,7 +99,8 @@ static inline double elements_of(const array *a) {
   return count;
 }
 
-/* Large ones without storage, which read as zeros; small ones in one piece, or compressed. */
+/* Creates a dataset: large ones without storage, which read as zeros; small ones in one piece, or
+ * compressed. */
 static inline hid_t create(const array *a, maker *m, bool packed) {
   hsize_t dims[4], chunk[4];
   for (int i = 0; i < a->rank; i++) {
@@ -119,7 +120,7 @@ static inline hid_t create(const array *a, maker *m, bool packed) {
   return dataset;
 }
 
-/* As usual as far as that goes, with some bytes changed. */
+/* Fills in what is usual as far as that goes, with some bytes changed. */
 static inline void fill(uint8_t content[8 * MOST_CONTENT], const array *a, maker *m) {
   const size_t usual = a->bytes < 8 * MOST_CONTENT ? a->bytes : 8 * MOST_CONTENT;
   memset(content, 0, 8 * MOST_CONTENT);

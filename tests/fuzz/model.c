@@ -7,7 +7,7 @@
 enum { C = 2, FLOATS = 8, OUTPUTS = 3, VALUES = (FLOATS + 1) * OUTPUTS, MOST_MULTIPLY_ADDS = 1 << 20 };
 enum { MOST_FLOATS = 1 << 16 };
 
-/* What the first byte asks for. */
+/* The bits of the first byte, and what they ask for. */
 enum { ANY_RECIPE = 1, ANY_VALUES = 2, NO_PARAMETERS = 32 };
 
 static const char usual_recipe[] = "network:\n  name: n\n  input: [2, 2, 2]\n  layers:\n"

@@ -16,7 +16,7 @@ static void mend_header(uint8_t header[BLOCK]) {
   snprintf((char *)header + 148, 8, "%06o", sum);
 }
 
-/* As far as sizes make sense. */
+/* Mends a tar as far as its sizes make sense. */
 static void mend_tar(uint8_t *data, size_t size) {
   size_t at = 0;
   while (at + BLOCK <= size) {
@@ -33,7 +33,7 @@ static void mend_tar(uint8_t *data, size_t size) {
   }
 }
 
-/* Each part that is a tar. */
+/* Mends each part that is a tar. */
 static void mend_parts(const uint8_t *data, size_t size) {
   fuzz_bytes left = {data, size};
   while (left.left > 0) {

@@ -26,7 +26,7 @@ static void add_text(const char *target, const char *text) {
   add(target, text, strlen(text));
 }
 
-/* `before`, the file's bytes, and `zeros` zeros. */
+/* Writes `before`, the file's bytes, and `zeros` zeros. */
 static void add_between(const char *target, const char *before, size_t before_count, const char *path,
                         size_t zeros) {
   size_t count;
@@ -74,7 +74,7 @@ static file_bytes picture(bool jpeg, int64_t h, int64_t w) {
   return make_picture(jpeg, h, w, rgb);
 }
 
-/* Behind the start of image: an APP1 segment that says orientation 6. */
+/* Adds a JPEG that has, behind the start of image, an APP1 segment that says orientation 6. */
 static void add_turned(const file_bytes *jpeg) {
   static const uint8_t exif[] = {0xff, 0xe1, 0, 34,   'E', 'x', 'i', 'f', 0, 0, 'M', 'M', 0, 42, 0, 0, 0, 8,
                                  0,    1,    1, 0x12, 0,   3,   0,   0,   0, 1, 0,   6,   0, 0,  0, 0, 0, 0};
@@ -301,7 +301,7 @@ static void add_folder(const char *target, const char *const *paths) {
   for (; *paths; paths++) add_between(target, NULL, 0, *paths, 0);
 }
 
-/* With every option and the network written out. */
+/* Adds a recipe with every option and the network written out. */
 static void add_recipe(const char *path) {
   cvy_recipe *recipe;
   if (cvy_recipe_load(&recipe, path, NULL, 0)) {

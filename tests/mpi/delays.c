@@ -16,7 +16,7 @@
 atomic_bool delays_on = DELAYS_AT_START;
 static atomic_long messages, products; /* that came late */
 
-/* Of 0 to `of`, other numbers in each thread of each rank. */
+/* Draws from 0 to `of`, other numbers in each thread of each rank. */
 static int chance(int of) {
   static _Thread_local unsigned state;
   if (!state) state = (unsigned)getpid() ^ (unsigned)(uintptr_t)&state;
@@ -31,8 +31,8 @@ void delay(void) {
   if (delays_on) rest(300);
 }
 
-/* In front of MPI's own, which is what its PMPI names are for. Messages leave late, and arrive unseen at
- * first or some before others. */
+/* These stand in front of MPI's own, which is what its PMPI names are for. Messages leave late, and arrive
+ * unseen at first or some before others. */
 int MPI_Isend(const void *data, int count, MPI_Datatype type, int to, int tag, MPI_Comm over,
               MPI_Request *request) {
   if (delays_on && chance(4) == 0) {

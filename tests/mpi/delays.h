@@ -1,5 +1,5 @@
-/* Random delays of ranks and messages. Linked into a program, or loaded before one (LD_PRELOAD), whose MPI
- * calls and matrix products then come late now and then; what it computes must not change. */
+/* Random delays of ranks and messages. They are linked into a program, or loaded before one (LD_PRELOAD). Its
+ * MPI calls and matrix products then come late now and then; what it computes must not change. */
 #ifndef CVY_TESTS_DELAYS_H
 #define CVY_TESTS_DELAYS_H
 

@@ -8,7 +8,7 @@
 #include "base/options.h"
 #include "prepare/prepare.h"
 
-/* Of 20,000 digits these fractions: "train=0.9,val=0.1". */
+/* Prepares these fractions of 20,000 digits: "train=0.9,val=0.1". */
 static inline void prepare_digits(const char *fractions) {
   const cvy_reader *reader = NULL;
   for (int64_t i = 0; i < cvy_reader_count(); i++)

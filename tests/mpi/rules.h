@@ -23,8 +23,8 @@ static void apply_layerwise(const cvy_piece *p, const void *config) {
 static const cvy_rule layerwise = {
     .state_count = 1, .state_names = {"velocity"}, .norms = CVY_NORMS_TENSOR, .apply = apply_layerwise};
 
-/* Gradients of all tensors together are no longer than 0.5. Four arrays of state, of which one counts the
- * steps. */
+/* Clips the gradients of all tensors together to a length of 0.5. There are four arrays of state, of which
+ * one counts the steps. */
 static void apply_clipped(const cvy_piece *p, const void *config) {
   (void)config;
   const float scale = (float)fmin(1, 0.5 / p->norms.gradient), rate = (float)p->rate;

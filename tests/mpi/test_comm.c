@@ -68,7 +68,7 @@ static float leaf_value(int64_t leaf, int64_t i) {
   return ((float)words[0] - 0x1p31f) * (words[1] % 5 ? 1e-9f : 1e-3f);
 }
 
-/* To 8 bits of precision, for numbers that are neither tiny nor huge. */
+/* Rounds to 8 bits of precision, for numbers that are neither tiny nor huge. */
 static float rounded(float value) {
   int exponent;
   const double mantissa = frexp(value, &exponent);
@@ -89,7 +89,7 @@ static float node_value(const cvy_tree *tree, int level, int64_t node, int64_t i
   return tree->wire == CVY_WIRE_BF16 ? rounded(sum) : sum;
 }
 
-/* What is made of the sums: their doubles. */
+/* Where the test puts what it makes of the sums: their doubles. */
 typedef struct making {
   float *made;
 } making;
@@ -110,7 +110,7 @@ static float swapped_value(int64_t from, int64_t to, int64_t number, int64_t i) 
   return (float)(((from * 16 + to) * 64 + number) * 64 + i);
 }
 
-/* To each its own, or the same to all. */
+/* Swaps to each its own, or the same to all. */
 static bool swap_is_exact(cvy_exchange *exchange, int64_t number, bool to_all) {
   enum { COUNT = 37, MOST_RANKS = 16 };
   float in[MOST_RANKS * (COUNT + 1)] = {0}, out[MOST_RANKS * COUNT];
@@ -250,7 +250,7 @@ static void numbers_are_rounded_to_the_nearest(void) {
   }
 }
 
-/* What the tree's comment promises. */
+/* The bound is the one that the tree's comment promises. */
 static void narrow_sums_keep_their_bound(void) {
   enum { COUNT = 20000 };
   for (int64_t leaves = 1; leaves <= 64; leaves *= 4) {
@@ -273,8 +273,8 @@ static void narrow_sums_keep_their_bound(void) {
   }
 }
 
-/* Its bits are nobody's business, but its sums must be right, and its calls that block may not cross with
- * swaps. */
+/* The bits of MPI's sums are nobody's business. But the sums must be right, and its calls that block may not
+ * cross with swaps. */
 static void sums_by_mpi(void) {
   cvy_tree tree;
   const int64_t ranks = cvy_comm_size(comm), count = 1001, ends[] = {500, count};
@@ -304,7 +304,7 @@ static void sums_by_mpi(void) {
   cvy_exchange_destroy(exchange);
 }
 
-/* What the ranks own makes a whole, and each value has one owner. */
+/* The parts that the ranks own make a whole, and each value has one owner. */
 static void mark_own(void *context, int64_t first, int64_t end) {
   for (int64_t i = first; i < end; i++) ((float *)context)[i] += 1;
 }
@@ -331,8 +331,8 @@ static void owned_parts_are_gathered(void) {
   free(values);
 }
 
-/* Beyond what MPI's counts hold, and ints: who owns what is worked out all the same, and messages are of
- * blocks. */
+/* These are sizes beyond what MPI's counts hold, and ints. Who owns what is worked out all the same, and
+ * messages are of blocks. */
 typedef struct ownership {
   int64_t floats, end;
   bool in_order;

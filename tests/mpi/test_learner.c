@@ -65,7 +65,7 @@ typedef struct setting {
   int64_t bucket_mib;
 } setting;
 
-/* One that allows this job's ranks. */
+/* Makes a tree that allows this job's ranks. */
 static cvy_tree make_tree(cvy_wire wire) {
   cvy_tree tree;
   CU_ASSERT_EQUAL_FATAL(cvy_tree_create(&tree, LEAVES, NULL, 0), CVY_OK);
@@ -90,7 +90,7 @@ static cvy_learner *open_learner(cvy_comm *ranks, const setting *s) {
   return learner;
 }
 
-/* Of the weights and, on the first rank, of the state. */
+/* The hashes of the weights and, on the first rank, of the state. */
 typedef struct result {
   cvy_hash weights, state[CVY_MOST_STATE];
 } result;
@@ -109,7 +109,7 @@ static result learn(cvy_comm *ranks, const setting *s, bool deals) {
   for (int64_t step = 1; step <= STEPS; step++) {
     run_step(learner, ranks, step);
     if (!deals) continue;
-    /* As when a run is resumed: the state goes to rank 0, and back to who holds it. */
+    /* The state goes to rank 0, and back to who holds it, as when a run is resumed. */
     cvy_learner_whole_weights(learner);
     for (int64_t k = 0; k < s->rule->state_count; k++) cvy_learner_whole_state(learner, k);
     CU_ASSERT_EQUAL(cvy_learner_forget(learner), CVY_OK);
@@ -121,7 +121,7 @@ static result learn(cvy_comm *ranks, const setting *s, bool deals) {
   return r;
 }
 
-/* What rank 0 learns by itself, known to all. */
+/* The result of rank 0 learning by itself, known to all. */
 static result learn_alone(const setting *s) {
   cvy_comm *alone;
   result r = {0};
@@ -178,7 +178,7 @@ static void rules_have_the_same_bits(void) {
 
 /* ---- norms against their definition ---- */
 
-static cvy_norms seen[MOST_TENSORS]; /* by the rank that updates the tensor's first value */
+static cvy_norms seen[MOST_TENSORS]; /* written by the rank that updates the tensor's first value */
 
 /* Keeps the gradient as its state. */
 static void look(const cvy_piece *p, const void *config) {

@@ -22,8 +22,8 @@ typedef struct told {
 static told moments[MOST_STEPS];
 static int64_t validations;
 
-/* The rate halves with each validation whose loss is not 30 % below the least so far: memory is that loss,
- * and how often. */
+/* The rate halves with each validation whose loss is not 30 % below the least so far. Memory holds that loss,
+ * and how often that was. */
 static double rate(const void *config, const cvy_schedule_moment *moment) {
   (void)config;
   told *t = &moments[moment->step];

@@ -278,7 +278,7 @@ static void the_network_is_pytorchs(void) {
 
 /* ---- what they cannot see ---- */
 
-/* Of each dropout the parameter tensors above it, the numbers of an image that it sees, and its rate; from
+/* For each dropout: the parameter tensors above it, the numbers of an image that it sees, and its rate, from
  * the papers and torchvision. */
 static const struct {
   const char *network, *settings, *dropouts;
@@ -334,7 +334,7 @@ static void dropout_stands_in_its_places(void) {
   cvy_pool_destroy(pool);
 }
 
-/* They need no golden, but must be the same network to the letter. */
+/* These names need no golden, but must be the same network to the letter. */
 static const char *const other_names[][2] = {{"vgg16", "vgg-d"}, {"vgg19", "vgg-e"}};
 
 static const char *text_of(cvy_pool *pool, const char *network) {

@@ -8,7 +8,8 @@
 #include "base/base.h"
 #include <math.h>
 
-/* 64-byte aligned and not a byte longer, so that AddressSanitizer sees the first step too far. */
+/* Makes an array that is 64-byte aligned and not a byte longer, so that AddressSanitizer sees the first step
+ * too far. */
 static inline void *array_of_bytes(size_t bytes) {
   void *memory = NULL;
   if (posix_memalign(&memory, 64, bytes ? bytes : 1)) abort();
@@ -20,7 +21,7 @@ static inline float *array(int64_t count) {
   return array_of_bytes(sizeof(float) * (size_t)count);
 }
 
-/* Uniform in [-1, 1). */
+/* Fills in numbers that are uniform in [-1, 1). */
 static inline void fill(float *values, int64_t count, uint32_t which) {
   cvy_random where = {.seed = 7, .purpose = CVY_FOR_TEST, .step = which};
   for (int64_t i = 0; i < count; i++) values[i] = (float)cvy_random_next_uniform(&where, -1, 1);
@@ -42,7 +43,7 @@ static inline bool same_bits(const float *a, const float *b, int64_t count) {
   return memcmp(a, b, sizeof *a * (size_t)count) == 0;
 }
 
-/* One failure for the whole array, with the first place where it is off. */
+/* Makes one failure for the whole array, with the first place where it is off. */
 static inline bool all_near(const char *what, const float *got, const double *want, const double *tolerance,
                             int64_t count) {
   for (int64_t i = 0; i < count; i++)
@@ -54,7 +55,7 @@ static inline bool all_near(const char *what, const float *got, const double *wa
   return true;
 }
 
-/* The set of every name that this machine can run. */
+/* The names of all sets; this machine may not run all of them. */
 static const char *const kernel_names[] = {"portable", "avx2", "avx512"};
 
 #endif

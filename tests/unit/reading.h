@@ -26,7 +26,8 @@ static inline cvy_err open_plain(const char *name, const char *a, const char *b)
   return open_with(name, NULL, NULL, a, b, reader->default_h, reader->default_w);
 }
 
-/* Opens, and if that works reads every record; for damaged files, where not to crash is what matters. */
+/* Opens, and if that works reads every record. This is for damaged files, where not to crash is what
+ * matters. */
 static inline cvy_err go_through(const char *name, const char *a, const char *b) {
   CVY_TRY(open_plain(name, a, b));
   cvy_err err = CVY_OK;
@@ -35,7 +36,8 @@ static inline cvy_err go_through(const char *name, const char *a, const char *b)
   return err;
 }
 
-/* A second source on the open one delivers the same, and leaves it as it was; closed again. */
+/* Checks that a second source on the open one delivers the same, and leaves it as it was when it is
+ * closed. */
 static inline bool reads_again(const char *name) {
   const cvy_reader *reader = reader_named(name);
   cvy_source second;

@@ -140,7 +140,7 @@ static inline void rig_forward(rig *r) {
   r->type->forward(&call);
 }
 
-/* After rig_forward. What backward has not declared that it reads, it is not given. */
+/* Runs backward, after rig_forward. It is not given what it has not declared that it reads. */
 static inline void rig_backward(rig *r) {
   float *y = copy_of(r->y, r->y_count);
   cvy_layer_call call = rig_call(r);

@@ -194,7 +194,7 @@ static void tar_refuses(void) {
   end_pictures();
 }
 
-/* What every reader owes: damaged bytes are an error or do no harm. Cuts are always errors. */
+/* Every reader owes this: damaged bytes are an error or do no harm. Cuts are always errors. */
 static void damage(const char *reader, const char *name, size_t step, bool cuts_show) {
   const file_bytes whole = read_whole(fresh(name));
   const char *damaged = fresh("damaged");

@@ -9,7 +9,7 @@
 /* How the inputs of a channel are distributed. */
 typedef enum spread {
   AROUND_ZERO,   /* uniform in [-1, 1) */
-  AROUND_1000,   /* the same, by 1000 higher, where floats lie 6e-5 apart */
+  AROUND_1000,   /* uniform in [999, 1001), where floats lie 6e-5 apart */
   CONSTANT,      /* 1000.1 everywhere, whose sums round */
   FIRST_FAR_OUT, /* uniform in [-1, 1), but the first value, which the sums are centred on, is 1e5 */
   TWO_NEIGHBOURS /* two neighbouring floats, between which the mean is no float */
@@ -257,7 +257,7 @@ static void parameters_are_declared(void) {
   }
 }
 
-/* The same bits for 1, 2 and 3 threads, in shapes that make one task and many. */
+/* The bits are the same for 1, 2 and 3 threads, in shapes that make one task and many. */
 static void bits_do_not_know_threads(void) {
   for (int64_t i = 0; i < CVY_COUNT(shapes); i++) {
     rig r;

@@ -100,7 +100,7 @@ static void wrong_shapes(void) {
   cvy_h5_discard(file);
 }
 
-/* Reads all three again; the number of those that are damaged. */
+/* Reads all three again, and returns how many are damaged. */
 static int damaged_values(cvy_pool *pool) {
   float back[6];
   char **read;
@@ -118,8 +118,8 @@ static int damaged_values(cvy_pool *pool) {
   return damaged;
 }
 
-/* Each bit of each byte of `value`, wherever it lies in the file. Padding of texts is not part of them: a
- * zero there that becomes something else is, for it lengthens the text. */
+/* Damages each bit of each byte of `value`, wherever it lies in the file. Padding of texts is not part of
+ * them: a zero there that becomes something else is, for it lengthens the text. */
 static void damage_each_byte(char *whole, size_t bytes, const void *value, size_t count, cvy_pool *pool) {
   char *at = memmem(whole, bytes, value, count);
   CU_ASSERT_PTR_NOT_NULL_FATAL(at);

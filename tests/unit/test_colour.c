@@ -15,7 +15,7 @@ static double clamped(double x) {
   return x < 0 ? 0 : x > 255 ? 255 : x;
 }
 
-/* By the six sectors of HSV. */
+/* Turns the hue by the six sectors of HSV. */
 static void reference_hue(double *rgb, double turns) {
   const double most = fmax(rgb[0], fmax(rgb[1], rgb[2])), chroma = most - fmin(rgb[0], fmin(rgb[1], rgb[2]));
   if (chroma == 0) return;
@@ -45,7 +45,7 @@ static void reference_adjust(double *px, int64_t pixels, int64_t c, const cvy_ad
   }
 }
 
-/* Bytes, and among them enough greys, full colours and equal channels. */
+/* Makes bytes, and among them enough greys, full colours and equal channels. */
 static void colours(float *px, int64_t count, uint32_t which) {
   cvy_random random = {.seed = 8, .purpose = CVY_FOR_TEST, .step = which};
   for (int64_t i = 0; i < count; i++) {
@@ -77,7 +77,7 @@ static void adjusting_equals_the_reference(void) {
   }
 }
 
-/* Of two contrasts the second sees what the first made. */
+/* The second of two contrasts sees what the first made. */
 static void one_after_the_other(void) {
   float px[3 * 300], other[3 * 300];
   const cvy_adjustment list[] = {
@@ -89,7 +89,7 @@ static void one_after_the_other(void) {
   CU_ASSERT_TRUE(same_bits(px, other, 900));
 }
 
-/* Whatever the processor has. */
+/* The bits are the same whatever the processor has. */
 static void same_bits_without_avx2(void) {
   cvy_random random = {.seed = 10, .purpose = CVY_FOR_TEST};
   const double by[] = {1, 1, 1, 0.5};
@@ -118,7 +118,7 @@ static void factor_of_one_is_identity(void) {
   CU_ASSERT_TRUE(same_bits(px, before, 900));
 }
 
-/* Forth and back: the hue is kept to 2^-22 of a turn, and that is times a chroma of 255. */
+/* The hue is turned forth and back. It is kept to 2^-22 of a turn, and that is times a chroma of 255. */
 static void hue_there_and_back(void) {
   float px[3 * 500], before[3 * 500];
   for (int trial = 0; trial < 41; trial++) {
@@ -196,7 +196,7 @@ static void expect_error(const char *text, int64_t channels, const char *expecte
   CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), expected));
 }
 
-/* What becomes of `px`, h x w x c floats or bytes, in `out`. */
+/* Runs a chain on `px`, h x w x c floats or bytes; the result is in `out`. */
 static cvy_picture run_on(float *out, const cvy_augment *chain, bool training, int64_t sample,
                           cvy_picture picture) {
   static const float zeros[CVY_MAX_CHANNELS], ones[CVY_MAX_CHANNELS] = {1, 1, 1, 1};
@@ -491,7 +491,7 @@ static void drawn_amounts(void) {
     }
 }
 
-/* One pixel through a chain, DRAWS times: [channel][draw]. */
+/* Sends one pixel through a chain, DRAWS times: [channel][draw]. */
 static void sample_pixel(double out[3][DRAWS], const char *text, uint8_t r, uint8_t g, uint8_t b) {
   const uint8_t px[] = {r, g, b};
   cvy_augment *chain = chain_of(text);
@@ -562,7 +562,8 @@ static bool is_normal(const double *values, int64_t count, double deviation) {
          fabs((double)near / n - share) < 5 * sqrt(share * (1 - share) / n) + 0.0005;
 }
 
-/* Taken apart along the eigenvectors, which are orthonormal but for the four digits they are given with. */
+/* The shifts are taken apart along the eigenvectors, which are orthonormal but for the four digits they are
+ * given with. */
 static void principal_components(void) {
   static const double vectors[3][3] = {
       {-0.5675, -0.5808, -0.5836}, {0.7192, -0.0045, -0.6948}, {0.4009, -0.8140, 0.4203}};

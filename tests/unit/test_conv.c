@@ -5,7 +5,7 @@
 
 #define EPS 0x1p-24
 
-/* What the plans of a test are made with. */
+/* The choice that the plans of a test are made with. */
 static cvy_conv_choice choice = CVY_CONV_AUTO;
 
 /* h, w, c, r, s, strides, paddings (top, left, bottom, right), k, n. */
@@ -38,7 +38,7 @@ static const struct {
     {{2, 3, 3, 4, 6, 2, 2, 5, 5, 4, 4, 4, 4}, 2},     {{1, 1, 1, 3, 3, 1, 1, 1, 1, 0, 0, 0, 0}, 3},
 };
 
-/* What the direct way serves: at most four channels, at least 16 filters. */
+/* Shapes that the direct way serves: at most four channels, at least 16 filters. */
 static const test_shape direct[] = {
     {2, 24, 23, 3, 64, 3, 3, 1, 1, 1, 1, 1, 1},   {1, 63, 59, 3, 96, 11, 11, 4, 4, 0, 0, 0, 0},
     {2, 33, 31, 3, 64, 7, 7, 2, 2, 3, 3, 3, 3},   {33, 28, 28, 1, 20, 5, 5, 1, 1, 0, 0, 0, 0},

@@ -27,7 +27,7 @@ static cvy_dataset *open_it(const char *path, const char *split) {
   return dataset;
 }
 
-/* Record `index` as floats, [h][w][c]. */
+/* Reads record `index` as floats, [h][w][c]. */
 static int32_t read_floats(float *out, const cvy_dataset *dataset, int64_t index) {
   static const float zeros[CVY_MAX_CHANNELS], ones[CVY_MAX_CHANNELS] = {1, 1, 1, 1};
   cvy_normaliser identity;
@@ -127,7 +127,7 @@ static void sets_that_are_not_whole(void) {
   free(dir);
 }
 
-/* A set of two whose second shard comes from `other`. */
+/* Opens a set of two whose second shard comes from `other`. */
 static void expect_disagreement(const cvy_shard_config *other, int64_t records, const float mean[],
                                 const char *expected) {
   char *dir = raw_dataset("mixed", 2, 10, 4, 4, 1), *second = cvy_format("%s/other", scratch_folder());
@@ -425,7 +425,7 @@ static void truncated_at_any_length(void) {
   free(dir);
 }
 
-/* Whatever byte changes: an error, or every record, label, name and statistic still right. */
+/* Whatever byte changes, there is an error, or every record, label, name and statistic is still right. */
 static void random_damage(void) {
   char *dir = raw_dataset("damage", 1, 20, 8, 8, 1), *path = cvy_format("%s/train-00000-of-00001.h5", dir);
   size_t bytes;

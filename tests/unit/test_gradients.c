@@ -5,7 +5,7 @@
 /* How the inputs are made, so that no kink lies within a step of them. */
 typedef enum input_kind {
   PLAIN,     /* uniform in [-1, 1) */
-  AWAY_ZERO, /* the same, at least 0.1 from zero */
+  AWAY_ZERO, /* uniform, but at least 0.1 from zero */
   DISTINCT   /* all at least 0.05 apart */
 } input_kind;
 

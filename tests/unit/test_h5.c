@@ -126,7 +126,7 @@ static void texts_and_attributes(void) {
   free(long_text);
 }
 
-/* What no writer of ours makes, and memory must not be taken by. */
+/* These shapes no writer of ours makes, and memory must not be taken by them. */
 static void shapes_that_lie(void) {
   static const char script[] = "import h5py, numpy, sys; f = h5py.File(sys.argv[1], 'w'); "
                                "f['names'] = numpy.array([[b'a', b'b'], [b'c', b'd']]); "
@@ -292,8 +292,8 @@ static void full_disk(void) {
   fill_disk(disk, 2 << 20);
 }
 
-/* Only HDF5's own structures: the data is small. Anything but a crash will do, and what is read without an
- * error from the attributes must be what was written. */
+/* This damages only HDF5's own structures: the data is small. Anything but a crash will do, and what is read
+ * without an error from the attributes must be what was written. */
 static void random_damage(void) {
   const int64_t count = 16;
   const uint8_t values[16] = {1, 2, 3};

@@ -44,7 +44,8 @@ static void jpeg_grey_and_colour(void) {
     }
 }
 
-/* Red as ink: no cyan, full magenta and yellow, no black; and a half-black. Adobe's files store 255 - ink. */
+/* As ink, red is no cyan, full magenta and yellow, and no black. Beside it stands a red that is half black.
+ * Adobe's files store 255 - ink. */
 static void jpeg_ink(void) {
   for (int inverted = 0; inverted < 2; inverted++) {
     cvy_image_resize_buffer(&image, 8, 16, 4);
@@ -158,7 +159,7 @@ static void not_a_picture(void) {
   CU_ASSERT_EQUAL(cvy_image_decode(&other, "\xff\xd8\xff", 3, 0), CVY_E_INPUT);
 }
 
-/* 60000 x 60000 in the header: refused before a byte is allocated for it. */
+/* A header of 60000 x 60000 is refused before a byte is allocated for it. */
 static void too_large_a_picture(void) {
   paint(&image, 8, 8, 1);
   const file_bytes jpeg = make_jpeg(&image, 90, true);
@@ -413,7 +414,7 @@ static void orientation_of_damaged_files(void) {
     }
 }
 
-/* The same photograph as it lies in the camera's eight orientations. */
+/* This is one photograph as it lies in the camera's eight orientations. */
 static void photographs_turn_upright(void) {
   const char *data = test_data("photographs_turn_upright");
   if (!data) return;

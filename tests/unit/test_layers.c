@@ -174,7 +174,7 @@ static void pooling_matches_the_definition(void) {
   }
 }
 
-/* 1 ... 9 in a square; by hand. */
+/* The image is 1 ... 9 in a square, pooled by hand. */
 static void pooling_by_hand(void) {
   const float max_up[] = {5, 6, 8, 9}, mean_up[] = {3, 4.5f, 7.5f, 9};
   const char *const yamls[] = {"max_pool: {kernel: 2, rounding: up}",
@@ -204,7 +204,7 @@ static void max_pool_keeps_a_byte_an_output(void) {
   }
 }
 
-/* Of equal values the first gets the whole gradient. */
+/* The first of equal values gets the whole gradient. */
 static void max_pool_ties_go_to_the_first(void) {
   rig r;
   rig_open(&r, "max_pool: {kernel: 2}", (cvy_shape){1, 2, 4, 1});
@@ -565,7 +565,7 @@ static void sigmoid_loss_matches_the_definition(void) {
   }
 }
 
-/* Where the textbook's formula fails. */
+/* Here the textbook's formula fails. */
 static void sigmoid_loss_at_the_edges(void) {
   const struct {
     float x;
@@ -827,7 +827,7 @@ static void check_threads(rig *r) {
   free_results(&one);
 }
 
-/* The first layer's dx is wanted by nobody. */
+/* Nobody wants the first layer's dx. */
 static void check_without_dx(rig *r) {
   results with = run_with(r, 1);
   cvy_layer_call call = rig_call(r);
@@ -867,7 +867,7 @@ static void bits_do_not_know_threads(void) {
   }
 }
 
-/* Against their definitions, with an input that nobody wants the gradient of. */
+/* Both are held against their definitions, with an input whose gradient nobody wants. */
 static void add_and_concat(void) {
   const cvy_shape x = {3, 2, 5, 4}, x2 = {3, 2, 5, 7};
   rig r;
@@ -899,7 +899,7 @@ static void add_and_concat(void) {
   rig_close(&r);
 }
 
-/* Counts the allocations that Convoy's code asks for. Not its libraries': OpenBLAS's kernels for small
+/* Counts the allocations that Convoy's code asks for, but not its libraries': OpenBLAS's kernels for small
  * products borrow a few kilobytes for the time of the call. AddressSanitizer has its own allocator, so this
  * test is for the other builds. */
 #if defined(__SANITIZE_ADDRESS__)

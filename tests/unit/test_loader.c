@@ -43,8 +43,8 @@ static void each_epoch_is_a_permutation(void) {
   CU_ASSERT_TRUE(plain.epoch == 4 && plain.index == 7);
 }
 
-/* One epoch in blocks: a permutation, whose windows hold whole blocks, all of them the stream says they
- * hold. */
+/* Checks one epoch in blocks: it is a permutation, whose windows hold whole blocks, all of them those that
+ * the stream says they hold. */
 static void check_blocks(int64_t count, const cvy_blocks *blocks, int64_t epoch) {
   static int64_t seen[5000], window_of_block[5000];
   const int64_t block = blocks->block, all = (count + block - 1) / block;
@@ -175,8 +175,8 @@ static void take(float *images, int32_t *labels, cvy_loader *loader, const cvy_l
 
 enum { ROWS = 5 * 8 * 4, FLOATS = 7 * 6 * 3 };
 
-/* The whole stream of five steps of 32 images as `ranks` loaders with microbatches of `microbatch` deliver
- * it. */
+/* Makes the whole stream of five steps of 32 images, as `ranks` loaders with microbatches of `microbatch`
+ * deliver it. */
 static void stream(float *images, int32_t *labels, const rig *r, int64_t ranks, int64_t microbatch,
                    int64_t depth) {
   cvy_loader *loaders[4];
@@ -317,7 +317,7 @@ static void the_whole_chapter_knows_no_ranks_and_threads(void) {
 
 /* ---- what is kept in memory ---- */
 
-/* Two epochs and more, without keeping, and with: the same bits, whatever fits. */
+/* Two epochs and more, without keeping and with, give the same bits, whatever fits. */
 static void check_keeping(rig *r, cvy_keep keep, const size_t memory[], int count) {
   static float one[ROWS * FLOATS], many[ROWS * FLOATS];
   static int32_t labels_of_one[ROWS], labels[ROWS];
@@ -357,8 +357,8 @@ static void kept_records_are_the_same(void) {
   drop_rig(&r);
 }
 
-/* Noise in all the forms that files have: 4:2:0, 4:4:4, grey, PNG; some large enough to be looked at at
- * every scale. */
+/* Makes noise in all the forms that files have: 4:2:0, 4:4:4, grey, PNG. Some are large enough to be looked
+ * at at every scale. */
 static file_bytes noisy_file(int64_t i) {
   cvy_image image = {0};
   const int64_t c = i % 4 == 2 ? 1 : 3;
@@ -459,8 +459,8 @@ static void kept_records_are_not_read_again(void) {
   drop_rig(&r);
 }
 
-/* Bad records: the run's error is that of the first one in the stream, whatever the number of threads; or
- * else the next record takes its place. */
+/* The run's error is that of the first bad record in the stream, whatever the number of threads. Or else the
+ * next record takes its place. */
 static void bad_records_end_the_stream_or_are_skipped(void) {
   rig r = make_rig("bad", 50, 3, NULL);
   r.config.training = false;
@@ -525,7 +525,8 @@ static void normalised_samples(void) {
   drop_rig(&r);
 }
 
-/* 26 images in batches of 12 at 1, 2 and 3 ranks: each once, in three steps, ten rows of padding. */
+/* At 1, 2 and 3 ranks, 26 images in batches of 12 come once each, in three steps, with ten rows of
+ * padding. */
 static void evaluation_counts_every_image_once(void) {
   enum { COUNT = 26, FLOATS_OF_ONE = 7 * 6 };
   static float images[12 * FLOATS_OF_ONE], first_seen[COUNT][FLOATS_OF_ONE];
@@ -642,7 +643,7 @@ static void refused_at_creation(void) {
   drop_rig(&r);
 }
 
-/* Microbatches before the damaged one arrive; then the error, again and again. */
+/* Microbatches before the damaged one arrive. Then comes the error, again and again. */
 static void a_damaged_record(void) {
   enum { COUNT = 30, BAD = 22 };
   char *dir = raw_dataset("damaged", 1, COUNT, 8, 7, 1),
@@ -758,8 +759,8 @@ static void stopped_at_any_moment(void) {
   drop_rig(&r);
 }
 
-/* What was handed out is not touched before it is given back, however far ahead the loader would like to be.
- */
+/* A microbatch that was handed out is not touched before it is given back, however far ahead the loader would
+ * like to be. */
 static void back_pressure(void) {
   rig r = make_rig("pressure", 50, 3, everything_on);
   cvy_microbatch held[3], one_more;

@@ -89,7 +89,7 @@ static void memory_is_bounded_by_the_depth(void) {
   printf("(%.1f MB for a set of %.0f; allowed %.1f) ", 1e-6 * (double)grown, 1e-6 * (double)info.st_size,
          1e-6 * (double)bound);
   CU_ASSERT(cvy_peak_bytes() > 0 && grown < bound);
-  /* What it would look like if records stayed. */
+  /* This is what it would look like if records stayed. */
   CU_ASSERT_EQUAL_FATAL(cvy_dataset_keep(dataset, CVY_KEEP_RECORDS, 300 << 20), CVY_OK);
   const size_t kept = growth_of_an_epoch(&config);
   CU_ASSERT(kept > bound && kept < bound + (300 << 20));

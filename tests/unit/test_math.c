@@ -242,7 +242,7 @@ static void exp_and_tanh_at_the_edges(void) {
   CU_ASSERT(y[4] == 1 && y[6] == -1 && y[8] == 1e-45f && y[9] == -1e-45f);
 }
 
-/* All sets, the same bits for every exponent, NaN and infinity. */
+/* All sets give the same bits for every exponent, NaN and infinity. */
 static void exp_and_tanh_have_the_same_bits(void) {
   float *x = array(SWEEP * 64), *want = array(SWEEP * 64), *got = array(SWEEP * 64);
   for (uint32_t i = 0; i < SWEEP * 64; i++) {
@@ -288,7 +288,7 @@ static void check_rows(const cvy_kernels *set, int64_t rows, int64_t channels) {
   free(x), free(bias), free(y), free(sum), free(want), free(tolerance), free(portable_sum);
 }
 
-/* What the maps and sums of rows leave: y with and without dy, then both pairs of sums. */
+/* The results of the maps and sums of rows: y with and without dy, then both pairs of sums. */
 typedef struct row_results {
   float *plain, *pair;
   double *sums;
@@ -453,7 +453,7 @@ static void spatial_kernels_have_the_same_bits(void) {
   free(x), free(dy);
 }
 
-/* By the definition: each window's first largest number, and all the gradient to its place. */
+/* Pools by the definition: each window's first largest number, and all the gradient to its place. */
 static void max_pool_reference(float *y, int64_t *winner, float *dx, const float *x, const float *dy,
                                const cvy_window *g) {
   memset(dx, 0, sizeof *dx * (size_t)(g->h * g->w * g->c));
@@ -584,7 +584,7 @@ static void gemm_matches_double_precision(void) {
     }
 }
 
-/* So large that C goes past the caches. */
+/* The product is so large that C goes past the caches. */
 static void a_large_thin_product_matches_double_precision(void) {
   const int64_t m = 4111, n = 2064, k = 5;
   float *a = random_array(k * m, 1), *b = random_array(k * n, 2), *memory[2], *c[2];

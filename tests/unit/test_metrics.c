@@ -49,7 +49,7 @@ static FILE *file_of(const char *text) {
   return file;
 }
 
-/* Whether the text's first line is one. */
+/* Tells whether the text's first line is one of metrics. */
 static bool reads(cvy_metrics *out, const char *text) {
   FILE *file = file_of(text);
   const bool whole = cvy_metrics_next(out, file);
@@ -97,7 +97,7 @@ static void every_field_comes_back(void) {
   CU_ASSERT_EQUAL(line.loss, 0);
 }
 
-/* JSON has no word for them. */
+/* JSON has no word for such numbers. */
 static void numbers_that_are_none_come_back(void) {
   cvy_metrics line = validation_line();
   line.val_loss = INFINITY;
@@ -122,7 +122,7 @@ static void a_line_that_is_cut_ends_the_file(void) {
   }
 }
 
-/* A later Convoy's, or somebody's own. */
+/* Such fields may be a later Convoy's, or somebody's own. */
 static void unknown_fields_are_passed_over(void) {
   static const char *const unknown[] = {"1.5e-3",
                                         "null",
@@ -180,7 +180,7 @@ static void a_full_disk_is_told(void) {
 
 /* ---- in the run folder ---- */
 
-/* What stands in metrics.jsonl once a run goes on after step 4, and has logged step 6. */
+/* Checks what stands in metrics.jsonl once a run goes on after step 4, and has logged step 6. */
 static void resume_with(const char *before, const char *expected) {
   char *log = cvy_format("%s/metrics.jsonl", scratch_folder()),
        *last = cvy_format("%s/last.h5", scratch_folder());

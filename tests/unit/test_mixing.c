@@ -120,7 +120,7 @@ static void take(rows *out, int64_t row, cvy_loader *loader, int64_t microbatch)
   cvy_loader_release(loader);
 }
 
-/* All steps, as `ranks` loaders with microbatches of `microbatch` deliver them. */
+/* Makes all steps, as `ranks` loaders with microbatches of `microbatch` deliver them. */
 static void stream(rows *out, const rig *r, int64_t ranks, int64_t microbatch, int64_t threads) {
   cvy_loader *loaders[4];
   cvy_loader_config config = r->config;
@@ -167,7 +167,7 @@ static void the_stream_knows_no_ranks_and_threads(void) {
   }
 }
 
-/* `mixed` and, without what mixes, `plain`. */
+/* Makes the stream `mixed` and, without what mixes, `plain`. */
 static void both_streams(int k) {
   rig r;
   CU_ASSERT_EQUAL_FATAL(make_rig(&r, "mixed", mixing[k], true), CVY_OK);
@@ -272,7 +272,7 @@ static void nothing_is_mixed_in_evaluation(void) {
 
 /* ---- ten views ---- */
 
-/* What view `v` of a record shows, from what is known of the record. */
+/* Makes what view `v` of a record shows, from what is known of the record. */
 static void view_by_hand(float out[FLOATS], int64_t record, int64_t v) {
   static const int64_t tops[] = {0, 0, 2, 2, 1}, lefts[] = {0, 2, 0, 2, 1};
   for (int64_t y = 0; y < H; y++)
@@ -307,8 +307,8 @@ static void views_come_one_after_the_other(void) {
   drop_rig(&r);
 }
 
-/* Of the whole set, by cvy_tally_add_views: as what is worked out by hand, in double, from the net's
- * weights. */
+/* The score of the whole set, by cvy_tally_add_views, is that which is worked out by hand, in double, from
+ * the net's weights. */
 static const char small_net[] = "name: n\ninput: [7, 6, 3]\nlayers:\n"
                                 "  - fc: {outputs: 5, init: gaussian, init_std: 0.1}\n  - softmax_loss\n";
 
@@ -380,7 +380,7 @@ static void score_of_ten_views_is_that_of_the_mean(void) {
   drop_rig(&r);
 }
 
-/* Of a mixed image the label with the larger share is to be hit. */
+/* The label of a mixed image that has the larger share is to be hit. */
 static void hits_of_mixed_images(void) {
   cvy_pool *pool = cvy_pool_create();
   cvy_net *net;

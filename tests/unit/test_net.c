@@ -32,7 +32,7 @@ static cvy_net *load(cvy_pool *pool, const char *name, int64_t microbatch) {
 
 /* ---- descriptions ---- */
 
-/* From the papers, or from torchvision where they give none. */
+/* The numbers are from the papers, or from torchvision where they give none. */
 static const struct {
   const char *name;
   int64_t params, multiply_adds, classes;
@@ -118,7 +118,7 @@ static void lenet5_has_its_shapes(void) {
   cvy_pool_destroy(pool);
 }
 
-/* Heights and widths after each convolution and pooling, in order. */
+/* Checks heights and widths after each convolution and pooling, in order. */
 static void check_sizes(const char *name, const int64_t *expected, int64_t count) {
   cvy_pool *pool = cvy_pool_create();
   cvy_net *net = load(pool, name, 1);
@@ -370,7 +370,7 @@ static void wrong_parameters_are_refused(void) {
   }
 }
 
-/* `from` in the network above replaced by `to`. */
+/* In the network above `from` is replaced by `to`. */
 static void wrong_blocks_are_refused(void) {
   const char *const wrong[][3] = {
       {"{filters: 3, kernel: [1, 3]}", "{kernel: 1}",
@@ -429,7 +429,7 @@ static void wrong_blocks_are_refused(void) {
   }
 }
 
-/* Blocks of blocks of blocks: refused soon, not after 10^12 layers. */
+/* Blocks of blocks of blocks are refused soon, not after 10^12 layers. */
 static void unfolding_has_an_end(void) {
   const char *const bombs[][2] = {{"- relu", "the network has more than 10000 layers"},
                                   {"- relu: {when: false}", "unfold without end"}};
@@ -786,7 +786,7 @@ static void unknown_names_are_refused(void) {
   }
 }
 
-/* Against differences along some of the image's numbers. */
+/* Holds the image's gradient against differences along some of the image's numbers. */
 static void check_image_gradient(const char *text, cvy_net_wishes wishes, bool training) {
   cvy_pool *pool = cvy_pool_create();
   cvy_net *net;
@@ -846,7 +846,7 @@ static const char to_freeze[] =
     "  - dropout: {name: d}\n  - fc: {name: b, outputs: 6, init: xavier}\n  - tanh: {name: t}\n"
     "  - fc: {name: c, outputs: 5, init: xavier}\n  - softmax_loss: {name: l}\n";
 
-/* What backward visits, and where parameters lie. */
+/* This tests what backward visits, and where parameters lie. */
 static void frozen_layers_are_left_alone(void) {
   const char *const names[] = {"a", "b", "d"};
   cvy_pool *pool = cvy_pool_create();
@@ -872,7 +872,7 @@ static void frozen_layers_are_left_alone(void) {
   cvy_pool_destroy(pool);
 }
 
-/* The gradients of a pass, tensor by tensor; -77 where there is none. */
+/* Finds the gradients of a pass, tensor by tensor; -77 where there is none. */
 static void run_frozen(cvy_net *net, float *grads, watch *w) {
   const cvy_net_info *info = cvy_net_describe(net);
   float images[N * IMAGE];
@@ -918,7 +918,8 @@ static void the_others_learn_as_ever(void) {
   check_frozen(last, 1, (const int64_t[]){-9, -8, -7, -6, -5, -4, -3, -2}, 8);
 }
 
-/* In training too it gives what evaluation gives, and the layers below it are told the gradient of that. */
+/* In training too a frozen batch_norm gives what evaluation gives, and the layers below it are told the
+ * gradient of that. */
 static void frozen_averages_are_used(void) {
   const char text[] = "input: [6, 5, 2]\nlayers:\n  - conv: {filters: 4, kernel: 3, init: xavier}\n"
                       "  - batch_norm: {name: n}\n  - scale: {name: s}\n  - fc: {outputs: 5, init: xavier}\n"

@@ -16,7 +16,7 @@
 
 enum { COUNT = 37, STEPS = 6 };
 
-/* What one value goes through. */
+/* The numbers of one value in training. */
 typedef struct value {
   double weight, state[CVY_MOST_STATE];
 } value;
@@ -81,7 +81,7 @@ static void *read_rule(int64_t *index, cvy_pool *pool, const char *text) {
   return config;
 }
 
-/* Another rate in each step, as a schedule may have it. */
+/* The rate is another in each step, as a schedule may have it. */
 static double rate_of(int64_t step) {
   return 0.1 / (double)step;
 }
@@ -177,7 +177,7 @@ static bool is_same(const cvy_rule *rule, const tensor *a, const tensor *b) {
   return same;
 }
 
-/* Cut into pieces of so many values, the last ones first, by so many threads. */
+/* Updates in pieces of so many values, the last ones first, by so many threads. */
 static void check_cut(const char *set, int64_t index, const void *config, const tensor *whole, int64_t length,
                       int threads) {
   const cvy_rule *rule = cvy_rule_in(set, index);
@@ -325,7 +325,7 @@ static void sums_of_squares_are_exact(void) {
   CU_ASSERT_EQUAL(root_of((float[]){FLT_MAX, 0, -FLT_MAX, FLT_MAX, FLT_MAX}, 5), 2 * (double)FLT_MAX);
   CU_ASSERT(isnan(root_of((float[]){1, INFINITY}, 2)) && isnan(root_of((float[]){NAN, 1}, 2)));
 
-  /* What a sum in double loses: 2^60 + 2^-60 - 2^60. */
+  /* This is what a sum in double loses: 2^60 + 2^-60 - 2^60. */
   cvy_squares sum = {0}, large = {0};
   cvy_squares_add(&sum, (float[]){0x1p30f, 0x1p-30f}, 2);
   cvy_squares_add(&large, (float[]){0x1p30f}, 1);
@@ -339,7 +339,7 @@ static void sums_of_squares_are_exact(void) {
   free(values);
 }
 
-/* Far more than a network has, all of the largest exponent: digits and counts hold them. */
+/* This is far more than a network has, all of the largest exponent. Digits and counts hold them. */
 static void sums_of_squares_do_not_overflow(void) {
   enum { MANY = 1 << 22 };
   float *values = malloc(sizeof *values * MANY);

@@ -118,7 +118,7 @@ static void a_cluster_that_costs_nothing(void) {
   cvy_pool_destroy(r.pool);
 }
 
-/* For two ranks 4 MB take 0.4 s. In buckets of 1 MiB, b's go while a's backward runs, 0.2 s; in larger ones
+/* With two ranks 4 MB take 0.4 s. In buckets of 1 MiB, b's go while a's backward runs, 0.2 s. In larger ones
  * everything waits for a. */
 static void a_slow_wire_wants_small_buckets(void) {
   rig r;
@@ -190,7 +190,7 @@ static const char *write_times(const char *second_name) {
   return path;
 }
 
-/* All of it, but for what a byte costs here. */
+/* The file has all times, but for what a byte costs here. */
 static void times_from_a_file(void) {
   rig r;
   set_up(&r, "replicated");

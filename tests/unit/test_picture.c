@@ -12,7 +12,7 @@ enum { MOST = 64 * 64 * 3 };
 static const float zeros[CVY_MAX_CHANNELS], ones[CVY_MAX_CHANNELS] = {1, 1, 1, 1};
 static cvy_canvas canvas;
 
-/* Its samples, [h][w][c]; valid until the next call. */
+/* Draws a picture: its samples, [h][w][c], are valid until the next call. */
 static const float *drawn(const cvy_picture *picture) {
   static float *out;
   static cvy_normaliser identity;
@@ -52,7 +52,7 @@ static double clamp(double x, double low, double high) {
   return x < low ? low : x > high ? high : x;
 }
 
-/* Between the four pixels around a position. */
+/* Interpolates between the four pixels around a position. */
 static double sample(const plain *p, double y, double x, int64_t k) {
   const double v = clamp(y - 0.5, 0, (double)p->h - 1), u = clamp(x - 0.5, 0, (double)p->w - 1);
   const int64_t i = (int64_t)v, j = (int64_t)u, below = i + 1 < p->h ? i + 1 : i,
@@ -68,7 +68,7 @@ typedef struct stage {
   cvy_edge edge;
 } stage;
 
-/* Pixel (y, x) through the stages, the last one first, each with its own border. */
+/* Leads pixel (y, x) through the stages, the last one first, each with its own border. */
 static double reference_pixel(const plain *p, const stage *stages, int64_t count, int64_t y, int64_t x,
                               int64_t k) {
   double at_y = (double)y + 0.5, at_x = (double)x + 0.5;
@@ -223,8 +223,8 @@ static file_bytes jpeg_of(int64_t h, int64_t w) {
   return file;
 }
 
-/* What a part shows is what the whole shows there, but for the outermost pixels, whose colours are blended
- * with fewer neighbours. */
+/* A part shows what the whole shows there, but for the outermost pixels, whose colours are blended with fewer
+ * neighbours. */
 static void parts_equal_the_whole(void) {
   cvy_random r = {.seed = 10, .purpose = CVY_FOR_TEST};
   const file_bytes file = jpeg_of(203, 171);
@@ -361,7 +361,7 @@ static const float *drawn_part(cvy_picture *p) {
   return drawn(p);
 }
 
-/* With room and without, and when the whole is there already. */
+/* It is so with room and without, and when the whole is there already. */
 static void kept_pictures_are_the_same(void) {
   enum { FLOATS = 30 * 20 * 3 };
   cvy_image image = {0};

@@ -70,7 +70,7 @@ static void check_plan(const char *file, const char *what, const cvy_net *net) {
   CU_ASSERT((double)net->info.activation_bytes <= 1.05 * (double)most_alive(net));
 }
 
-/* In the middle of the network, and not a loss. */
+/* A layer in the middle of the network that is not a loss. */
 static const char *middle_of(const cvy_net *net) {
   int64_t layer = net->node_count / 2;
   while (net->nodes[layer].type->is_loss) layer--;
@@ -151,7 +151,7 @@ static void take_results(results *r, const cvy_net *net, int training) {
     if (net->nodes[i].stays) r->output = copy_of_shape(cvy_net_output(net, i), net->nodes[i].plan.y);
 }
 
-/* What a pass reads must have been written in it: the memory is full of NaN before. */
+/* Runs passes in memory that is full of NaN before: what a pass reads must have been written in it. */
 static results run(cvy_net *net, const float *images) {
   const cvy_net_info *info = &net->info;
   const bool trains = net->wishes.purpose == CVY_NET_TRAINING;
@@ -185,8 +185,8 @@ static bool is_finite_and_there(const float *values, int64_t count) {
   return finite && there;
 }
 
-/* As cvy_net_init, but a tensor's numbers repeat: drawing a hundred million would take longer than the
- * passes. */
+/* Gives first values as cvy_net_init does, but a tensor's numbers repeat: drawing a hundred million would
+ * take longer than the passes. */
 static void init(cvy_net *net) {
   for (int64_t i = 0; i < net->info.param_tensors; i++) {
     const cvy_net_param *p = &net->params[i];
@@ -256,7 +256,8 @@ static void compare_evaluation(const cvy_yaml *root, cvy_net *plain, const resul
   cvy_net_destroy(net);
 }
 
-/* So does one that keeps an output, which is that of a net where nothing is shared. */
+/* An evaluation net that keeps an output gives that too, and the output is that of a net where nothing is
+ * shared. */
 static void compare_outputs(const cvy_yaml *root, cvy_net *plain, const results *a, const float *images) {
   cvy_net *keeping, *unshared;
   const char *middle = middle_of(plain);
@@ -280,8 +281,8 @@ static bool freezes_averages(const cvy_net *net) {
   return found;
 }
 
-/* With a frozen half the layers above it learn what they learn without, unless frozen averages change what
- * they see; and the image's gradient is that of a net where nothing is shared. */
+/* Where half of the layers are frozen, those above them learn what they learn without, unless frozen averages
+ * change what they see. The image's gradient is that of a net where nothing is shared. */
 static void compare_frozen(const cvy_yaml *root, cvy_net *plain, const results *a, const float *images) {
   cvy_net *frozen, *with_image, *unshared;
   const char *middle = middle_of(plain);
@@ -321,7 +322,7 @@ static void check_pair(const cvy_yaml *root, cvy_net *shared) {
   free_results(&a), free(images);
 }
 
-/* For the smallest images that the network takes; false if it does not know these settings. */
+/* Checks the smallest images that the network takes; false if it does not know these settings. */
 static bool check_passes(const char *file, const char *settings) {
   cvy_pool *pool = cvy_pool_create();
   cvy_yaml *root;
@@ -351,8 +352,8 @@ static void sharing_changes_no_bit(void) {
   cvy_threads_set(1);
 }
 
-/* What no sensible network has: in place after layers whose backward reads what they made, long ways around,
- * one value read by many, the image read twice, an auxiliary loss in the middle. */
+/* Networks with what no sensible one has: in place after layers whose backward reads what they made, long
+ * ways around, one value read by many, the image read twice, an auxiliary loss in the middle. */
 static const char *const odd[] = {
     "input: [9, 8, 3]\nlayers:\n  - conv: {filters: 6, kernel: 3}\n  - tanh\n  - dropout\n  - relu\n"
     "  - dropout\n"

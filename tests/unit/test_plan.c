@@ -30,7 +30,7 @@ static double walk(const cvy_plan_road *road, const cvy_plan_bucket *buckets, in
   return cvy_plan_walk(&busy_s, &sent_bytes, road, buckets, count);
 }
 
-/* Half of it up and half down, each after a latency. */
+/* Half of the block goes up and half down, each after a latency. */
 static void one_block_of_two_ranks(void) {
   double busy_s, sent_bytes;
   const cvy_plan_bucket bucket = {1e6, 0.5};
@@ -48,7 +48,7 @@ static void radix_three_exchanges_thirds(void) {
   CU_ASSERT(fabs(sent_bytes - 1.2e6) < 1e-3);
 }
 
-/* Without latency the wire never rests: the bound of 2n(P-1)/P. */
+/* Without latency the wire never rests, so the time is the bound of 2n(P-1)/P. */
 static void many_blocks_are_bound_by_the_wire(void) {
   cvy_plan_road road = wire;
   const cvy_plan_bucket bucket = {16e6, 0};
@@ -61,7 +61,7 @@ static void many_blocks_are_bound_by_the_wire(void) {
   CU_ASSERT(walk(&road, &bucket, 1) >= 281 * ms && walk(&road, &bucket, 1) <= 288 * ms);
 }
 
-/* One slot: nothing hides anything. */
+/* With one slot nothing hides anything. */
 static void few_slots_wait_for_latency(void) {
   cvy_plan_road road = wire;
   const cvy_plan_bucket bucket = {3e6, 0};
@@ -76,7 +76,7 @@ static void buckets_wait_until_they_are_ready(void) {
   expect_s(walk(&wire, together, 2), 4 * 5 * ms + 1 * ms);
 }
 
-/* Two ranks a node, two nodes: copies within the node, a quarter over the wire each way. */
+/* There are two ranks a node and two nodes: copies within the node, a quarter over the wire each way. */
 static void two_levels(void) {
   cvy_plan_road road = wire;
   double busy_s, sent_bytes;
@@ -209,7 +209,7 @@ static void memory_of_a_rank(void) {
 
 /* ---- split layers ---- */
 
-/* For two ranks, with a microbatch of two images each. */
+/* Sets up two ranks, with a microbatch of two images each. */
 static void set_up_split(rig *r, const char *a, const char *b) {
   char split[400];
   cvy_yaml *root;
@@ -263,7 +263,7 @@ static void swaps_are_waited_for(void) {
   tear_down(&r);
 }
 
-/* No bucket but an empty one; each rank updates its half. */
+/* There is no bucket but an empty one; each rank updates its half. */
 static void nothing_but_split_layers(void) {
   rig r;
   set_up_split(&r, "sharded", "sharded");
@@ -285,7 +285,7 @@ static void nothing_but_split_layers(void) {
   tear_down(&r);
 }
 
-/* Another size only where it gains more than the clock's noise; 0: not tried. */
+/* Another size is taken only where it gains more than the clock's noise; 0: not tried. */
 static void the_usual_bucket_unless_another_gains(void) {
   CU_ASSERT_EQUAL(cvy_bucket_best((double[]){1.00, 1.00, 1.00, 1.00}), CVY_BUCKET_USUAL);
   CU_ASSERT_EQUAL(cvy_bucket_best((double[]){0.99, 1.00, 0.985, 1.20}), CVY_BUCKET_USUAL);

@@ -1,4 +1,5 @@
-/* From inputs to shards: sizes, order, statistics, repeatability, and what is left behind after an error. */
+/* The way from inputs to shards: sizes, order, statistics, repeatability, and what is left behind after an
+ * error. */
 #include "suite.h"
 #include "sets.h"
 #include "data/dataset.h"
@@ -71,7 +72,8 @@ static int64_t entries(const char *name) {
   return count;
 }
 
-/* Labels of a whole split, in order; the images too if `images` is not NULL. Returns their number. */
+/* Reads the labels of a whole split, in order, and the images too if `images` is not NULL. Returns their
+ * number. */
 static int64_t read_split(const char *dir, const char *split, int shards, int32_t *labels, uint8_t *images) {
   int64_t total = 0;
   for (int k = 0; k < shards; k++) {
@@ -542,7 +544,7 @@ static void classes_of_one_name(void) {
   end();
 }
 
-/* What was ready is not read again, and the bytes are those of a run that went well. */
+/* A shard that was ready is not read again, and the bytes are those of a run that went well. */
 static void an_error_midway_and_on(void) {
   begin();
   fake.class_names = (const char *const[]){"cat", "dog"};
@@ -620,7 +622,7 @@ static void what_cannot_be_read_is_left_out(void) {
   end();
 }
 
-/* What stood before stays as it was, but for the list that says why. */
+/* Earlier files stay as they were, but for the list that says why. */
 static void too_much_is_rejected(void) {
   begin();
   make_picture_folder("pets");

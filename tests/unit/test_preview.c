@@ -116,7 +116,7 @@ static void a_sample_is_the_loaders(void) {
   drop_rig(&r);
 }
 
-/* Whether `picture`, each pixel `times` x `times`, stands somewhere on the sheet. */
+/* Tells whether `picture`, each pixel `times` x `times`, stands somewhere on the sheet. */
 static bool shows(const cvy_image *sheet, const cvy_image *picture, int64_t times) {
   const int64_t h = picture->h * times, w = picture->w * times;
   for (int64_t top = 0; top + h <= sheet->h; top++)

@@ -1,5 +1,5 @@
-/* What another value of each key of a recipe does: whether a run can go on with it, and whether ranks may
- * differ in it. */
+/* Tests what another value of each key of a recipe does: whether a run can go on with it, and whether ranks
+ * may differ in it. */
 #include "suite.h"
 
 #include "train/recipe.h"
@@ -79,7 +79,7 @@ static void every_key_says_what_it_changes(void) {
   cvy_recipe_destroy(recipe);
 }
 
-/* By hand, so that a wrong flag shows too. */
+/* The effects are listed by hand, so that a wrong flag shows too. */
 static void effects_are_these(void) {
   static const char *const no_bit[] = {
       "run",          "data.train", "data.val",           "data.prefetch",

@@ -18,7 +18,7 @@ typedef struct setting {
   int64_t n, features, outputs;
 } setting;
 
-/* What is sent lies open between two barriers. */
+/* The ranks' world: what is sent lies open between two barriers. */
 typedef struct world {
   const setting *setting;
   int64_t ranks;

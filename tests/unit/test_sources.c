@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-/* Opened with an option and up to four inputs. */
+/* Opens a reader with an option and up to four inputs. */
 static cvy_err open_inputs(const char *name, const char *option, const char *value,
                            const char *const *inputs) {
   const cvy_reader *reader = reader_named(name);

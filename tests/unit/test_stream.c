@@ -34,7 +34,7 @@ static void begin(void) {
   net = net_of(H, W, 3, CLASSES);
 }
 
-/* What opening says; "" if all is well. */
+/* Returns what opening says; "" if all is well. */
 static const char *opening(const char *path, const char *chain, const cvy_net *for_net,
                            const cvy_dataset_info *known) {
   cvy_stream s;

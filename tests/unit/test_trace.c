@@ -1,4 +1,4 @@
-/* What threads record: in order, under their names, within the memory, and nothing while it is off. */
+/* Tests what threads record: in order, under their names, within the memory, and nothing while it is off. */
 #include "suite.h"
 
 #include "base/trace.h"
@@ -55,7 +55,7 @@ static void spans_are_in_order(void) {
   CU_ASSERT_EQUAL(cvy_trace_block_count(), 0);
 }
 
-/* What does not fit is counted, by whomever. */
+/* Events that do not fit are counted, whoever records them. */
 static void memory_is_bounded(void) {
   CU_ASSERT_EQUAL_FATAL(cvy_trace_create(1 << 16), CVY_OK);
   cvy_trace_switch(true);

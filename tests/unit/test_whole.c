@@ -121,7 +121,7 @@ static void not_before_the_commit(void) {
   cvy_whole_rollback(NULL);
 }
 
-/* What a killed process has left does not get into the new file. */
+/* Bytes that a killed process has left do not get into the new file. */
 static void leftovers(void) {
   new_dir("leftovers");
   scratch_write(in_dir("a.txt.tmp"), "half of something long", 22);
@@ -151,7 +151,7 @@ static void full_disk(void) {
   CU_ASSERT_EQUAL(cvy_whole_write(path, big, 2 << 20), CVY_E_SYSTEM);
   CU_ASSERT(says(path) && says("cannot be written: No space left on device"));
   CU_ASSERT(holds(path, "old") && files_in(disk) == 1);
-  /* The same piece by piece, without a look at what each write returns. */
+  /* Now the file is written piece by piece, without a look at what each write returns. */
   cvy_whole *file;
   CU_ASSERT_EQUAL_FATAL(cvy_whole_begin(&file, path), CVY_OK);
   for (int i = 0; i < 2048; i++) fwrite(big, 1, 1000, file->stream);
@@ -281,8 +281,8 @@ static void folders(void) {
   CU_ASSERT(!scratch_exists(in_dir("a/b/c")) && scratch_exists(in_dir("a/b")));
 }
 
-/* In another process, for a lock also keeps its own process away only by chance. Gives the exit status: 0
- * if it had the lock. */
+/* Tries the lock in another process, for a lock also keeps its own process away only by chance. Gives the
+ * exit status: 0 if it had the lock. */
 static int lock_elsewhere(void) {
   const pid_t child = fork();
   if (child == 0) {
