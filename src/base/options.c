@@ -382,9 +382,9 @@ static const char *type_text(const cvy_option *option, bool on_command_line) {
 static const char *const effect_texts[] = {
     [CVY_EFFECT_UNSAID] = "",
     [CVY_CHANGES_BITS] = "",
-    [CVY_CHANGES_TOTAL] = "; changes no bit of what is trained so far, unless the schedule looks ahead to it",
-    [CVY_CHANGES_NO_BIT] = "; changes no bit",
-    [CVY_LOCAL] = "; changes no bit, and each rank may have its own"};
+    [CVY_CHANGES_TOTAL] = "; may change at --resume, unless the schedule looks ahead to it",
+    [CVY_CHANGES_NO_BIT] = "; may change at --resume",
+    [CVY_LOCAL] = "; another path may be given at --resume, and by each rank"};
 
 void cvy_options_help(FILE *out, const cvy_option *table, const char *prefix) {
   for (const cvy_option *option = table; option && option->name; option++) {

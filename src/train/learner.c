@@ -265,6 +265,10 @@ cvy_err cvy_learner_create(cvy_learner **out, const cvy_learner_config *config) 
   return err;
 }
 
+void cvy_learner_rest(cvy_learner *l) {
+  destroy_exchange(l);
+}
+
 void cvy_learner_destroy(cvy_learner *l) {
   if (!l) return;
   destroy_exchange(l);

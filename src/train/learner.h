@@ -21,6 +21,8 @@ typedef struct cvy_learner_config {
  * the state is zero. */
 cvy_err cvy_learner_create(cvy_learner **out, const cvy_learner_config *config) CVY_MUST_CHECK;
 void cvy_learner_destroy(cvy_learner *learner);
+/* Ends the communication thread; no further step. The net stays: traces still name its layers. */
+void cvy_learner_rest(cvy_learner *learner);
 
 /* These are the learner's own. */
 cvy_net *cvy_learner_net(const cvy_learner *learner);

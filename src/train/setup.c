@@ -197,14 +197,13 @@ cvy_err cvy_run_create(cvy_run *run, cvy_comm *comm, const cvy_recipe *recipe,
 
 void cvy_run_rest(cvy_run *run) {
   cvy_loader_destroy(run->loader);
-  cvy_learner_destroy(run->learner);
   run->loader = NULL;
-  run->learner = NULL;
-  run->net = NULL;
+  if (run->learner) cvy_learner_rest(run->learner);
 }
 
 void cvy_run_destroy(cvy_run *run) {
   cvy_run_rest(run);
+  cvy_learner_destroy(run->learner);
   cvy_stream_close(&run->train);
   cvy_stream_close(&run->val);
   cvy_folder_destroy(run->folder);
