@@ -245,8 +245,8 @@ static void make_imagenet(void) {
   static maker meta, all;
   static const char *const answers[] = {
       "ILSVRC2012_val_00000001.JPEG n01443537\nILSVRC2012_val_00000002.JPEG n01629819\n",
-      "ImageId,PredictionString\nILSVRC2012_val_00000001,n01443537 8 1 4 2\n"
-      "ILSVRC2012_val_00000002,n01629819\n",
+      ("ImageId,PredictionString\nILSVRC2012_val_00000001,n01443537 8 1 4 2\n"
+       "ILSVRC2012_val_00000002,n01629819\n"),
       "2\n1\n", "ILSVRC2012_val_00000001.JPEG 1\nILSVRC2012_val_00000002.JPEG 0\n"};
   const file_bytes png = picture(false, 3, 4);
   const packed val[] = {{"ILSVRC2012_val_00000001.JPEG", png.bytes, png.count, NULL},
