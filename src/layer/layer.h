@@ -198,16 +198,16 @@ typedef struct cvy_layer_type {
   const char *short_name;      /* layers without a name are called short_name1, short_name2, ... */
   bool rectifies;              /* y = max(x, 0) */
   bool picks;                  /* each number of y is the largest of some of x */
-  /* Of two numbers the larger comes out no smaller, after rounding too. The layer may then as well follow a
-   * max pooling. */
+  /* Whether a larger number comes out no smaller than a smaller one, after rounding too: the layer may
+   * then as well follow a max pooling. */
   bool keeps_order;
   bool is_loss; /* it reads the targets, and nobody reads its y */
   /* Wrong sizes are an error whose message says what would be right; the net puts file and line in front. */
   cvy_err (*plan)(cvy_layer_plan *plan, void *config) CVY_MUST_CHECK;
   void (*forward)(const cvy_layer_call *call);
   void (*backward)(const cvy_layer_call *call);
-  /* For a loss: that of one image whose probabilities are `p`, which may be means. It is finite, and that of
-   * forward but for rounding. */
+  /* The loss of one image whose probabilities are `p`, which may be means; losses alone have it. The result
+   * is finite, and the one of forward but for rounding. */
   double (*loss_of)(const void *config, const double *p, int64_t scores, int32_t label);
   /* Writes what the summary says beside the sizes, "2 groups", "50 %"; may be NULL. */
   void (*describe)(char *out, size_t bytes, const void *config);
