@@ -8,6 +8,7 @@
  * key=value"). */
 #include "archive/tarball.h"
 
+#include "base/count.h"
 #include "file/bytes.h"
 
 #include <string.h>
@@ -182,7 +183,7 @@ static cvy_err list_next(walk *w, const uint8_t header[BLOCK]) {
     CVY_TRY(add_member(w, header, type, size));
     w->long_size = -1;
   }
-  w->at += BLOCK + (size + BLOCK - 1) / BLOCK * BLOCK;
+  w->at += BLOCK + cvy_pieces(size, BLOCK) * BLOCK;
   return CVY_OK;
 }
 

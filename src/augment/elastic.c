@@ -1,6 +1,7 @@
 /* Bends the picture as rubber (Simard et al. 2003, section 2). Displacements are drawn at the corners of a
  * coarse grid, as Ronneberger et al. 2015 do, and are linear between them. Never in evaluation. */
 #include "augment/augmentation.h"
+#include "base/count.h"
 
 typedef struct config {
   double by;
@@ -34,8 +35,8 @@ static cvy_err prepare(void *c) {
 }
 
 static int64_t cells(int64_t pixels, int64_t cell) {
-  const int64_t count = (pixels + cell - 1) / cell;
-  return count < MOST_CELLS ? count : MOST_CELLS;
+  const int64_t count = cvy_pieces(pixels, cell);
+  return cvy_smaller(count, MOST_CELLS);
 }
 
 static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {

@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include "comm/exchange.h"
 
+#include "base/count.h"
 #include "base/thread.h"
 #include "base/trace.h"
 #include "comm/reduce.h"
@@ -94,7 +95,7 @@ static bool next_span(cvy_span *out, cvy_exchange *x, int64_t most) {
   pthread_mutex_unlock(&x->lock);
   if (!any) return false;
   const int64_t left = x->bucket.end - x->bucket.first;
-  *out = (cvy_span){x->bucket.first, x->bucket.first + (left < most ? left : most)};
+  *out = (cvy_span){x->bucket.first, x->bucket.first + cvy_smaller(left, most)};
   x->bucket.first = out->end;
   return true;
 }
@@ -393,12 +394,11 @@ static void round_block(const void *context, int64_t index, int thread) {
   (void)thread;
   const cvy_exchange *x = context;
   const int64_t first = index * ROUND_BLOCK, left = x->config.count - first;
-  cvy_round_sums(x->sums + first, left < ROUND_BLOCK ? left : ROUND_BLOCK);
+  cvy_round_sums(x->sums + first, cvy_smaller(left, ROUND_BLOCK));
 }
 
 static void finish_alone(const cvy_exchange *x) {
-  if (x->ladder.up == CVY_WIRE_BF16)
-    cvy_parallel((x->config.count + ROUND_BLOCK - 1) / ROUND_BLOCK, round_block, x);
+  if (x->ladder.up == CVY_WIRE_BF16) cvy_parallel(cvy_pieces(x->config.count, ROUND_BLOCK), round_block, x);
   use(x, (cvy_span){0, x->config.count});
 }
 

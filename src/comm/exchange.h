@@ -45,8 +45,8 @@ typedef struct cvy_exchange_config {
   /* Called in the same way when all is done for these sums; never with a single rank. */
   void (*done)(void *context, int64_t first, int64_t end);
   void *context;
-  /* For a sharded exchange: a round ends when each rank has its part of the sums. Nothing is handed on; the
-   * caller does that later, by cvy_exchange_gather. */
+  /* Whether a round of a sharded exchange ends when each rank has its part of the sums. Nothing is handed on
+   * then; the caller does that later, by cvy_exchange_gather. */
   bool halfway;
 } cvy_exchange_config;
 

@@ -1,6 +1,7 @@
 /* The fixed tree: its shape, which rank counts it has, and the sum over one rank's own leaves. */
 #include "comm/tree.h"
 
+#include "base/count.h"
 #include "base/text.h"
 #include "comm/bf16.h"
 
@@ -122,7 +123,7 @@ static size_t buffer_bytes(int64_t count) {
 }
 
 static float *buffer(const cvy_accumulator *a, int64_t k) {
-  const int64_t roomy = k < a->rooms ? k : a->rooms;
+  const int64_t roomy = cvy_smaller(k, a->rooms);
   return (float *)(void *)((char *)a->memory + (size_t)roomy * buffer_bytes(a->room) +
                            (size_t)(k - roomy) * buffer_bytes(a->count));
 }
@@ -208,7 +209,7 @@ static void add_block(const void *context, int64_t index, int thread) {
 }
 
 static void add_up(const addition *add) {
-  cvy_parallel((add->end - add->first + ADD_BLOCK - 1) / ADD_BLOCK, add_block, add);
+  cvy_parallel(cvy_pieces(add->end - add->first, ADD_BLOCK), add_block, add);
 }
 
 /* Adds a child to the node that is open at `level`, which has a child at least. */

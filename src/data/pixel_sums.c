@@ -1,6 +1,8 @@
 /* Sums over pixels, and what follows from them. */
 #include "data/pixel_sums.h"
 
+#include "base/count.h"
+
 #include <math.h>
 
 enum { RUN = 1024 }; /* pixels: sums of products stay below 2^31, and a run's samples in the first cache */
@@ -25,7 +27,7 @@ void cvy_pixel_sums_add(cvy_pixel_sums *sums, const cvy_image *image) {
   sums->channels = c;
   sums->count += (uint64_t)pixels;
   for (int64_t first = 0; first < pixels; first += RUN) {
-    const int64_t n = pixels - first < RUN ? pixels - first : RUN;
+    const int64_t n = cvy_smaller(pixels - first, RUN);
     const uint8_t *px = image->px + first * c;
     for (int64_t k = 0; k < c; k++) {
       for (int64_t i = 0; i < n; i++) planes[k][i] = px[i * c + k];

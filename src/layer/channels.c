@@ -1,6 +1,8 @@
 /* Sums and maps over the rows of a microbatch, in tasks whose sizes follow from its shape. */
 #include "layer/channels.h"
 
+#include "base/count.h"
+
 #include <string.h>
 
 /* 64 KB of x a task, unless that makes more tasks than MOST_TASKS: every task leaves a row of partial
@@ -12,21 +14,17 @@ typedef struct cut {
   int64_t rows, channels, task_rows, tasks;
 } cut;
 
-static int64_t divided_up(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
-
 static cut cut_of(cvy_shape s) {
   cut c = {.rows = s.n * s.h * s.w, .channels = s.c};
-  const int64_t wanted = divided_up(TASK_NUMBERS, s.c), needed = divided_up(c.rows, MOST_TASKS);
+  const int64_t wanted = cvy_pieces(TASK_NUMBERS, s.c), needed = cvy_pieces(c.rows, MOST_TASKS);
   c.task_rows = wanted > needed ? wanted : needed;
-  c.tasks = divided_up(c.rows, c.task_rows);
+  c.tasks = cvy_pieces(c.rows, c.task_rows);
   return c;
 }
 
 static int64_t rows_of_task(const cut *c, int64_t index) {
   const int64_t left = c->rows - index * c->task_rows;
-  return left < c->task_rows ? left : c->task_rows;
+  return cvy_smaller(left, c->task_rows);
 }
 
 typedef struct job {
@@ -54,7 +52,7 @@ static void combine_block(const void *context, int64_t index, int thread) {
   (void)thread;
   const job *j = context;
   const int64_t stride = 2 * j->cut.channels, first = index * BLOCK, left = stride - first;
-  const int64_t count = left < BLOCK ? left : BLOCK;
+  const int64_t count = cvy_smaller(left, BLOCK);
   double *sums = j->sums + first;
   memset(sums, 0, sizeof *sums * (size_t)count);
   for (int64_t t = 0; t < j->cut.tasks; t++)
@@ -66,7 +64,7 @@ const double *cvy_channels_sum(double *scratch, const float *dy, const float *x,
   job j = {.cut = cut_of(shape), .sums = scratch, .dy = dy, .x = x, .shift = shift};
   j.partial = scratch + 2 * j.cut.channels;
   cvy_parallel(j.cut.tasks, sum_task, &j);
-  cvy_parallel(divided_up(2 * j.cut.channels, BLOCK), combine_block, &j);
+  cvy_parallel(cvy_pieces(2 * j.cut.channels, BLOCK), combine_block, &j);
   return j.sums;
 }
 

@@ -1,4 +1,5 @@
 /* Exponential linear: y = x where x > 0, else alpha (exp(x) - 1) (Clevert, Unterthiner & Hochreiter 2016). */
+#include "base/count.h"
 #include "layer/elementwise.h"
 
 #include <string.h>
@@ -54,7 +55,7 @@ static void piece_backward(float *dx, const float *y, const float *dy, float alp
 }
 
 static int64_t piece_count(int64_t left) {
-  return left < PIECE ? left : PIECE;
+  return cvy_smaller(left, PIECE);
 }
 
 static void forward_range(const cvy_layer_call *call, int64_t first, int64_t count) {

@@ -2,6 +2,8 @@
  * fill any part. */
 #include "layer/init.h"
 
+#include "base/count.h"
+
 #include <math.h>
 
 const char *const cvy_init_words[] = {
@@ -90,5 +92,5 @@ void cvy_param_fill(float *values, const cvy_param_spec *spec, uint64_t seed, in
     f.deviation = sqrt(2.0 / (double)init->fan_in);
     break;
   }
-  cvy_parallel((f.count + CHUNK - 1) / CHUNK, fill_chunk, &f);
+  cvy_parallel(cvy_pieces(f.count, CHUNK), fill_chunk, &f);
 }

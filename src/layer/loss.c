@@ -1,6 +1,8 @@
 /* What the losses share: their option, their plan, and the loops over rows of scores. */
 #include "layer/loss.h"
 
+#include "base/count.h"
+
 #include <string.h>
 
 enum { ROWS = 32 };
@@ -108,9 +110,9 @@ static void backward_rows(const void *context, int64_t index, int thread) {
 
 void cvy_loss_forward(const cvy_layer_call *call, cvy_loss_row row) {
   const job j = {call, row};
-  cvy_parallel((call->plan->y.n + ROWS - 1) / ROWS, forward_rows, &j);
+  cvy_parallel(cvy_pieces(call->plan->y.n, ROWS), forward_rows, &j);
 }
 
 void cvy_loss_backward(const cvy_layer_call *call) {
-  if (call->dx[0]) cvy_parallel((call->plan->y.n + ROWS - 1) / ROWS, backward_rows, call);
+  if (call->dx[0]) cvy_parallel(cvy_pieces(call->plan->y.n, ROWS), backward_rows, call);
 }

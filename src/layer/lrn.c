@@ -1,5 +1,6 @@
 /* Local response normalisation across channels (Krizhevsky et al. 2012, section 3.3). Backward works the
  * normalisers out again from x, which is cheaper than keeping them. */
+#include "base/count.h"
 #include "layer/shapes.h"
 
 typedef struct lrn {
@@ -67,7 +68,7 @@ static int64_t pixels_of(const cvy_layer_plan *plan) {
 
 static int64_t pixels_of_task(const cvy_layer_plan *plan, int64_t index) {
   const int64_t left = pixels_of(plan) - index * PIXELS;
-  return left < PIXELS ? left : PIXELS;
+  return cvy_smaller(left, PIXELS);
 }
 
 static void forward_pixels(const void *context, int64_t index, int thread) {
@@ -88,11 +89,11 @@ static void backward_pixels(const void *context, int64_t index, int thread) {
 }
 
 static void forward(const cvy_layer_call *call) {
-  cvy_parallel((pixels_of(call->plan) + PIXELS - 1) / PIXELS, forward_pixels, call);
+  cvy_parallel(cvy_pieces(pixels_of(call->plan), PIXELS), forward_pixels, call);
 }
 
 static void backward(const cvy_layer_call *call) {
-  if (call->dx[0]) cvy_parallel((pixels_of(call->plan) + PIXELS - 1) / PIXELS, backward_pixels, call);
+  if (call->dx[0]) cvy_parallel(cvy_pieces(pixels_of(call->plan), PIXELS), backward_pixels, call);
 }
 
 static void describe(char *out, size_t bytes, const void *config) {

@@ -1,6 +1,8 @@
 /* Softmax along the channels of each pixel: y = exp(x) / sum(exp(x)). */
 #include "layer/softmax.h"
 
+#include "base/count.h"
+
 /* Pixels of a task. */
 enum { PIXELS = 32 };
 
@@ -49,11 +51,11 @@ static void backward_pixels(const void *context, int64_t index, int thread) {
 }
 
 static void forward(const cvy_layer_call *call) {
-  cvy_parallel((pixels_of(call->plan) + PIXELS - 1) / PIXELS, forward_pixels, call);
+  cvy_parallel(cvy_pieces(pixels_of(call->plan), PIXELS), forward_pixels, call);
 }
 
 static void backward(const cvy_layer_call *call) {
-  if (call->dx[0]) cvy_parallel((pixels_of(call->plan) + PIXELS - 1) / PIXELS, backward_pixels, call);
+  if (call->dx[0]) cvy_parallel(cvy_pieces(pixels_of(call->plan), PIXELS), backward_pixels, call);
 }
 
 extern const cvy_layer_type cvy_layer_softmax;

@@ -2,6 +2,7 @@
 #include "model/model.h"
 
 #include "augment/chain.h"
+#include "base/count.h"
 #include "base/yaml.h"
 
 #include <stdlib.h>
@@ -174,7 +175,7 @@ static const float *fill_up(cvy_model *m, const float *images, int64_t count, in
 void cvy_model_run(cvy_model *m, float *probabilities, const float *images, int64_t count) {
   const cvy_net_info *net = cvy_net_describe(m->net);
   const int64_t image_floats = net->input.h * net->input.w * net->input.c, n = net->input.n;
-  const int64_t passes = (count + n - 1) / n;
+  const int64_t passes = cvy_pieces(count, n);
   const cvy_targets targets = {.labels = m->no_labels};
   for (int64_t i = 0; i < passes; i++) {
     const cvy_pass pass = {.training = false, .params = cvy_params_of_pass(i, passes)};

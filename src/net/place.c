@@ -2,6 +2,7 @@
  *
  * The clock of the lifetimes: layer i runs forward at moment i and backward at moment 2L-1-i, if backward
  * visits it. Layers that work in place share one value, and one gradient, with the layer before them. */
+#include "base/count.h"
 #include "net/node.h"
 
 /* The plan of one purpose. For evaluation it has forward's moments only. */
@@ -221,7 +222,7 @@ static int64_t place_params_that(cvy_net *net, selection are_meant, int64_t offs
     cvy_net_param *param = &net->params[i];
     if (!are_meant(param)) continue;
     param->offset = offset;
-    offset += (param->count + LINE - 1) / LINE * LINE;
+    offset += cvy_pieces(param->count, LINE) * LINE;
   }
   return offset;
 }

@@ -1,6 +1,8 @@
 /* Squares are counted by their exponent, in 64 bits, and moved to the digits before these can overflow. */
 #include "optim/squares.h"
 
+#include "base/count.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -61,7 +63,7 @@ static void add_block(cvy_squares *sum, const float *values, int64_t count) {
 
 void cvy_squares_add(cvy_squares *sum, const float *values, int64_t count) {
   for (int64_t first = 0; first < count; first += BLOCK)
-    add_block(sum, values + first, count - first < BLOCK ? count - first : BLOCK);
+    add_block(sum, values + first, cvy_smaller(count - first, BLOCK));
 }
 
 void cvy_squares_merge(cvy_squares *sum, const cvy_squares *other) {

@@ -1,6 +1,7 @@
 /* Pictures that are turned, bent or whatever else. Every pixel's centre is led back through all maps, and
  * what it meets is interpolated between four neighbours. A raster that is much too fine is made coarser
  * before. */
+#include "base/count.h"
 #include "picture/loops.h"
 #include "picture/normalise.h"
 #include "picture/positions.h"
@@ -16,8 +17,7 @@ static void halve_raster(cvy_picture *p, cvy_canvas *canvas) {
   const double shrink = cvy_sight_shrink(p);
   const int64_t by_h = (int64_t)(shrink / r->pixels_down), by_w = (int64_t)(shrink / r->pixels_across);
   if (r->is_float || !cvy_raster_is_interleaved(r, p->c) || (by_h < 2 && by_w < 2)) return;
-  const int64_t h = by_h < 2 ? r->h : (r->h + by_h - 1) / by_h,
-                w = by_w < 2 ? r->w : (r->w + by_w - 1) / by_w;
+  const int64_t h = by_h < 2 ? r->h : cvy_pieces(r->h, by_h), w = by_w < 2 ? r->w : cvy_pieces(r->w, by_w);
   const cvy_image whole = {.h = r->h, .w = r->w, .c = p->c, .px = (uint8_t *)(uintptr_t)r->samples};
   cvy_image_scale(&canvas->halved, &whole, h, w);
   r->pixels_down *= (double)r->h / (double)h;

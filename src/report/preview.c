@@ -186,7 +186,7 @@ static cvy_err draw_rows(plan *l) {
 
 /* Says how large h x w pixels stand on the sheet: ", shown 4 times as large". */
 static void scale_text(char out[64], const plan *l, int64_t h, int64_t w) {
-  const int64_t longer = cvy_larger(h, w), room = l->tile / longer, times = l->times < room ? l->times : room;
+  const int64_t longer = cvy_larger(h, w), room = l->tile / longer, times = cvy_smaller(l->times, room);
   out[0] = '\0';
   if (times > 1) snprintf(out, 64, ", shown %" PRId64 " times as large", times);
   if (times < 1) snprintf(out, 64, ", shown %.2g times as large", (double)l->tile / (double)longer);
@@ -316,8 +316,8 @@ static void put_cell(cvy_image *sheet, int64_t top, int64_t left, const row *r, 
 }
 
 static cvy_err lay_out_grid(cvy_image *sheet, const plan *l) {
-  const int64_t columns = l->row_count < l->preview->columns ? l->row_count : l->preview->columns;
-  const int64_t lines = (l->row_count + columns - 1) / columns;
+  const int64_t columns = cvy_smaller(l->row_count, l->preview->columns);
+  const int64_t lines = cvy_pieces(l->row_count, columns);
   const int64_t caption_h = l->info->h == 0 ? 2 * l->line_h : l->line_h;
   int64_t box_h = 0, box_w = cvy_sheet_text_w("12345: cat", l->scale);
   for (int64_t i = 0; i < l->row_count; i++) {
@@ -340,7 +340,7 @@ static cvy_err lay_out_grid(cvy_image *sheet, const plan *l) {
 /* ---- all of it ---- */
 
 int64_t cvy_preview_spread(int64_t *records, int64_t wanted, int64_t count) {
-  const int64_t shown = wanted < count ? wanted : count;
+  const int64_t shown = cvy_smaller(wanted, count);
   for (int64_t i = 0; i < shown; i++) records[i] = i * count / shown;
   return shown;
 }

@@ -2,6 +2,7 @@
  * so that a new augmentation appears by itself. */
 #include "augment/augmentation.h"
 #include "augment/chain.h"
+#include "base/count.h"
 #include "report/preview.h"
 #include "report/scene.h"
 #include "report/sheet.h"
@@ -36,8 +37,8 @@ typedef struct gallery {
 /* ---- the picture ---- */
 
 static void take_middle(cvy_image *out, const cvy_image *in) {
-  const int64_t h = in->h * W < in->w * H ? in->h : (in->w * H + W - 1) / W;
-  const int64_t w = in->h * W < in->w * H ? (in->h * W + H - 1) / H : in->w;
+  const int64_t h = in->h * W < in->w * H ? in->h : cvy_pieces(in->w * H, W);
+  const int64_t w = in->h * W < in->w * H ? cvy_pieces(in->h * W, H) : in->w;
   const int64_t top = (in->h - h) / 2, left = (in->w - w) / 2;
   cvy_image part = {0};
   cvy_image_resize_buffer(&part, h, w, 3);
@@ -169,7 +170,7 @@ static void write_heading(cvy_image *sheet, const gallery *g) {
 }
 
 static cvy_err draw(cvy_image *sheet, gallery *g) {
-  const int64_t count = cvy_augmentation_count(), lines = (count + STRIPS - 1) / STRIPS;
+  const int64_t count = cvy_augmentation_count(), lines = cvy_pieces(count, STRIPS);
   CVY_TRY(cvy_sheet_begin(sheet, HEAD_H + lines * STRIP_H, SHEET_W));
   write_heading(sheet, g);
   for (int64_t i = 0; i < count; i++)

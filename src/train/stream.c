@@ -1,6 +1,8 @@
 /* Opens a split with its augmentations, and says what the loader needs. */
 #include "train/stream.h"
 
+#include "base/count.h"
+
 #include <string.h>
 
 /* ---- opening ---- */
@@ -130,7 +132,7 @@ cvy_loader_config cvy_stream_for_training(const cvy_stream *s, const cvy_intake 
 cvy_loader_config cvy_stream_for_evaluation(const cvy_stream *s, const cvy_intake *intake, int64_t microbatch,
                                             const cvy_dataset_info *trained_on, int rank, int ranks) {
   cvy_loader_config config = loader_of(s, intake, microbatch, trained_on);
-  const int64_t count = (cvy_dataset_describe(s->data)->count + microbatch - 1) / microbatch;
+  const int64_t count = cvy_pieces(cvy_dataset_describe(s->data)->count, microbatch);
   config.per_step = count;
   config.first = count * rank / ranks;
   config.own = count * (rank + 1) / ranks - config.first;

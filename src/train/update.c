@@ -2,6 +2,8 @@
  * running averages. */
 #include "train/update.h"
 
+#include "base/count.h"
+
 enum { MEASURE_BLOCK = 1 << 16 }; /* values of a task */
 
 cvy_err cvy_arenas_create(cvy_arenas *out, cvy_net *net, const cvy_rule *rule) {
@@ -74,7 +76,7 @@ static void measure_block(const void *context, int64_t index, int thread) {
   (void)thread;
   const measuring *m = context;
   const int64_t first = index * MEASURE_BLOCK, left = m->count - first;
-  const int64_t count = left < MEASURE_BLOCK ? left : MEASURE_BLOCK;
+  const int64_t count = cvy_smaller(left, MEASURE_BLOCK);
   cvy_squares_add(&m->sums->weights, m->weights + first, count);
   cvy_squares_add(&m->sums->gradient, m->gradient + first, count);
 }
@@ -89,7 +91,7 @@ void cvy_norms_measure(cvy_norm_sums *sums, const cvy_arenas *arenas, const floa
                          .weights = arenas->params + p.first,
                          .gradient = gradients + (p.first - first),
                          .count = p.end - p.first};
-    cvy_parallel((m.count + MEASURE_BLOCK - 1) / MEASURE_BLOCK, measure_block, &m);
+    cvy_parallel(cvy_pieces(m.count, MEASURE_BLOCK), measure_block, &m);
   }
 }
 
