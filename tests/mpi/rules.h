@@ -1,10 +1,21 @@
-/* Update rules that want norms, to test what rules are promised. */
+/* Update rules, with and without norms, to test what rules are promised. */
 #ifndef CVY_TESTS_MPI_RULES_H
 #define CVY_TESTS_MPI_RULES_H
 
 #include "optim/optim.h"
 
 #include <math.h>
+
+/* Plain gradient descent. */
+static void apply_plain(const cvy_piece *p, const void *config) {
+  (void)config;
+  for (int64_t i = 0; i < p->count; i++) {
+    p->state[0][i] += p->gradient[i];
+    p->weights[i] -= (float)p->rate * p->gradient[i];
+  }
+}
+
+static const cvy_rule plain = {.state_count = 1, .state_names = {"sum"}, .apply = apply_plain};
 
 /* Layer-wise rates, after LARS (You et al. 2017): the rate is a share of |w| / |g + decay w|; with
  * momentum. */

@@ -63,6 +63,7 @@ typedef struct setting {
   cvy_exchange_way way;
   cvy_wire wire;
   int64_t bucket_mib;
+  cvy_net_names frozen;
 } setting;
 
 /* Makes a tree that allows this job's ranks. */
@@ -82,7 +83,8 @@ static cvy_learner *open_learner(cvy_comm *ranks, const setting *s) {
                                               .microbatch = MICROBATCH,
                                               .rule = s->rule,
                                               .rule_config = s->rule_config,
-                                              .way = s->way},
+                                              .way = s->way,
+                                              .wishes = {.frozen = s->frozen}},
                                      .bucket_mib = s->bucket_mib,
                                      .network = network};
   CU_ASSERT_EQUAL_FATAL(cvy_learner_create(&learner, &config), CVY_OK);
@@ -143,7 +145,7 @@ static void expect_same(const setting *s, const result *want, bool deals) {
 static result check_rule(const cvy_rule *rule, const void *config) {
   result fp32 = {0};
   for (int wire = 0; wire < 2; wire++) {
-    setting s = {rule, config, CVY_EXCHANGE_SHARDED, (cvy_wire)wire, 1};
+    setting s = {rule, config, CVY_EXCHANGE_SHARDED, (cvy_wire)wire, 1, {NULL, 0}};
     cvy_threads_set(1);
     const result alone = learn_alone(&s);
     if (wire == CVY_WIRE_FP32) fp32 = alone;
@@ -156,7 +158,7 @@ static result check_rule(const cvy_rule *rule, const void *config) {
     expect_same(&s, &alone, false);
   }
   /* MPI's sums have other bits, but all ranks have the same. */
-  learn(comm, &(setting){rule, config, CVY_EXCHANGE_MPI, CVY_WIRE_FP32, 1}, false);
+  learn(comm, &(setting){rule, config, CVY_EXCHANGE_MPI, CVY_WIRE_FP32, 1, {NULL, 0}}, false);
   return fp32;
 }
 
@@ -206,7 +208,8 @@ static void sum_seen(void) {
 static void norms_are_those_of_whole_tensors(cvy_norms_of kind) {
   const cvy_rule probe = {.state_count = 1, .state_names = {"gradient"}, .norms = kind, .apply = look};
   memset(seen, 0, sizeof seen);
-  cvy_learner *learner = open_learner(comm, &(setting){&probe, NULL, CVY_EXCHANGE_SHARDED, CVY_WIRE_FP32, 1});
+  cvy_learner *learner = open_learner(
+      comm, &(setting){&probe, NULL, CVY_EXCHANGE_SHARDED, CVY_WIRE_FP32, 1, {NULL, 0}});
   const cvy_net_info *net = cvy_net_describe(cvy_learner_net(learner));
   CVY_CHECK(net->param_tensors <= MOST_TENSORS);
   run_step(learner, comm, 1);
@@ -245,7 +248,7 @@ static void norms_of_everything(void) {
 
 /* Steps that are only measured leave no trace in what is learnt afterwards. */
 static void a_rehearsal_is_forgotten(void) {
-  const setting s = {&layerwise, NULL, CVY_EXCHANGE_SHARDED, CVY_WIRE_FP32, 1};
+  const setting s = {&layerwise, NULL, CVY_EXCHANGE_SHARDED, CVY_WIRE_FP32, 1, {NULL, 0}};
   const int64_t own = LEAVES / cvy_comm_size(comm);
   const result want = learn_alone(&s);
   cvy_learner *learner = open_learner(comm, &s);
@@ -263,12 +266,63 @@ static void a_rehearsal_is_forgotten(void) {
   cvy_learner_destroy(learner);
 }
 
+/* ---- frozen layers ---- */
+
+/* The rank's frozen tensors hold their first values still, and the others do not. */
+static void expect_frozen_alone_stays(cvy_learner *learner, const setting *s) {
+  cvy_learner *fresh = open_learner(comm, s);
+  const cvy_net_info *net = cvy_net_describe(cvy_learner_net(learner));
+  const float *now = cvy_net_params(cvy_learner_net(learner)),
+              *first = cvy_net_params(cvy_learner_net(fresh));
+  int64_t frozen = 0;
+  for (int64_t i = 0; i < net->param_tensors; i++) {
+    const cvy_net_param *p = &net->params[i];
+    const bool stays = memcmp(now + p->offset, first + p->offset, sizeof *now * (size_t)p->count) == 0;
+    CU_ASSERT_EQUAL(stays, p->frozen);
+    frozen += p->frozen;
+  }
+  CU_ASSERT(frozen > 0);
+  cvy_learner_destroy(fresh);
+}
+
+static void frozen_layers_stay(const cvy_rule *rule, const char *const *names, int64_t count) {
+  for (int way = 0; way < 2; way++) {
+    const setting s = {rule, NULL, (cvy_exchange_way)way, CVY_WIRE_FP32, 1, {names, count}};
+    const result alone = learn_alone(&s);
+    expect_same(&s, &alone, false);
+    expect_same(&s, &alone, true);
+    cvy_learner *learner = open_learner(comm, &s);
+    for (int64_t step = 1; step <= STEPS; step++) run_step(learner, comm, step);
+    cvy_learner_whole_weights(learner);
+    expect_frozen_alone_stays(learner, &s);
+    cvy_learner_destroy(learner);
+  }
+}
+
+/* Layers are frozen at the image, in the middle, at the end, and where one would be split. This holds for a
+ * rule that updates at once and for one that waits for norms. */
+static void what_is_frozen_stays_at_any_ranks(void) {
+  static const char *const lower[] = {"conv1", "bn1"}, *const middle[] = {"fc1"};
+  static const char *const split[] = {"fc2"}, *const last[] = {"fc3"};
+  const cvy_rule *rules[] = {&plain, &layerwise};
+  for (int i = 0; i < 2; i++) {
+    frozen_layers_stay(rules[i], lower, 2);
+    frozen_layers_stay(rules[i], middle, 1);
+    frozen_layers_stay(rules[i], split, 1);
+    frozen_layers_stay(rules[i], last, 1);
+  }
+}
+
 int main(void) {
   comm = cvy_comm_start();
   pool = cvy_pool_create();
   CVY_CHECK(!cvy_yaml_parse(&network, pool, text, "network"));
-  CU_TestInfo tests[] = {TEST(rules_have_the_same_bits), TEST(norms_of_tensors), TEST(norms_of_everything),
-                         TEST(a_rehearsal_is_forgotten), CU_TEST_INFO_NULL};
+  CU_TestInfo tests[] = {TEST(rules_have_the_same_bits),
+                         TEST(norms_of_tensors),
+                         TEST(norms_of_everything),
+                         TEST(a_rehearsal_is_forgotten),
+                         TEST(what_is_frozen_stays_at_any_ranks),
+                         CU_TEST_INFO_NULL};
   const int failed = run_suite("learner", tests);
   cvy_pool_destroy(pool);
   cvy_comm_finish(comm);
