@@ -29,9 +29,10 @@ typedef enum cvy_err {
   CVY_E_STOPPED /* it stopped on request, with a checkpoint written */
 } cvy_err;
 
-/* This thread's latest error message, "" if there was none. */
+/* Returns this thread's latest error message, or "" if there was none. */
 const char *cvy_err_message(void);
-/* The exit code for an error that was met before anything was started: 0, 2 for usage and input, 75, or 1. */
+/* Returns the exit code for an error that was met before anything was started. It is 0 for CVY_OK, 2 for
+ * usage and input, 75 for CVY_E_STOPPED, and else 1. */
 int cvy_err_exit_code(cvy_err code);
 /* The hook is called after the message of a fatal error, and must not return. By default it is _Exit(1);
  * cvy_comm_start sets MPI_Abort. */
@@ -41,7 +42,7 @@ void cvy_set_fatal_hook(void (*hook)(int exit_code));
  * may; cvy_comm_start lets only rank 0. */
 void cvy_log_enable(bool on);
 
-/* Sets how many threads compute in this process, the calling one included; 1 until set. */
+/* Sets how many threads compute in this process, the calling one included. Until then it is 1. */
 void cvy_threads_set(int count);
 int cvy_threads(void);
 

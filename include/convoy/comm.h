@@ -18,9 +18,9 @@ void cvy_comm_finish(cvy_comm *comm); /* waits for all ranks */
 /* These two are not collective. */
 int cvy_comm_rank(const cvy_comm *comm);
 int cvy_comm_size(const cvy_comm *comm);
-/* How many threads let all ranks of a node compute without sharing cores. There is one for each core that
- * this rank may run on, but no more than its share of the cores that any rank of the node may run on. There
- * is at least one. */
+/* Returns how many threads this rank may have so that all ranks of its node compute without sharing cores.
+ * There is one for each core that this rank may run on, but no more than its share of the cores that any rank
+ * of the node may run on. There is at least one. */
 int cvy_comm_fair_threads(const cvy_comm *comm);
 
 #ifdef __cplusplus

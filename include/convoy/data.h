@@ -28,15 +28,15 @@ typedef struct cvy_dataset_info {
   float colour_vectors[CVY_MAX_CHANNELS][CVY_MAX_CHANNELS];
 } cvy_dataset_info;
 
-/* Opens `path`: a file; or a folder, whose shards `split`-*.h5 are taken; or a prefix "dir/train". Plain HDF5
- * files as h5py users write them are read too. Errors: nothing there, a missing shard of the set, foreign or
- * truncated HDF5, labels out of range (names file and record), shards that disagree in shape, channels or
- * classes. */
+/* Opens `path`, which is a file, or a folder, whose shards `split`-*.h5 are taken, or a prefix "dir/train".
+ * Plain HDF5 files as h5py users write them are read too. It is an error if nothing is there, if a shard of
+ * the set is missing, if the HDF5 is foreign or truncated, if a label is out of range (the message names file
+ * and record), or if shards disagree in shape, channels or classes. */
 cvy_err cvy_dataset_open(cvy_dataset **out, const char *path, const char *split) CVY_MUST_CHECK;
 void cvy_dataset_close(cvy_dataset *dataset);
 const cvy_dataset_info *cvy_dataset_describe(const cvy_dataset *dataset);
-/* The hash (XXH3) of the contents' description and checksums. It is the same on every rank that sees the same
- * data. */
+/* Returns the hash (XXH3) of the contents' description and checksums. It is the same on every rank that sees
+ * the same data. */
 cvy_hash cvy_dataset_fingerprint(const cvy_dataset *dataset);
 
 #ifdef __cplusplus

@@ -27,13 +27,13 @@ typedef struct cvy_model_info {
   double top1;          /* share of hits in validation after that step, 0 ... 1; negative: not known */
 } cvy_model_info;
 
-/* Reads a checkpoint (best.h5, last.h5), and plans the model for cvy_threads() threads: set them before.
- * Errors name the file and what is wrong in it: texts, tensors, mean or deviation that are missing, have
- * another shape than the network says, or are not what was written. */
+/* Reads a checkpoint (best.h5, last.h5), and plans the model for cvy_threads() threads, whose number must be
+ * set before. Errors name the file and what is wrong in it: texts, tensors, mean or deviation that are
+ * missing, have another shape than the network says, or are not what was written. */
 cvy_err cvy_model_open(cvy_model **out, const char *path) CVY_MUST_CHECK;
 void cvy_model_close(cvy_model *model); /* NULL is allowed */
 const cvy_model_info *cvy_model_describe(const cvy_model *model);
-/* The hash of all tensors' values, in order, which training prints too. */
+/* Returns the hash of all tensors' values, in order, which training prints too. */
 cvy_hash cvy_model_weights(const cvy_model *model);
 
 /* A tensor of the weights. Values lie in rows: the last dimension is the one that runs fastest. */
@@ -48,8 +48,8 @@ typedef struct cvy_model_tensor {
 cvy_model_tensor cvy_model_tensor_at(const cvy_model *model, int64_t index);
 
 /* Computes probabilities [count][class_count] of images [count][h][w][c], which are normalised already, a
- * microbatch at a time. The last microbatch is filled up with zeros. Allocates nothing. One thread at a time
- * may run a model. */
+ * microbatch at a time. The last microbatch is filled up with zeros. It allocates nothing. One thread at a
+ * time may run a model. */
 void cvy_model_run(cvy_model *model, float *probabilities, const float *images, int64_t count);
 
 /* How well labels were met: the result of an evaluation. */

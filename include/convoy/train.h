@@ -44,16 +44,16 @@ typedef struct cvy_train_result {
   double seconds, images_per_s, waited_s, exposed_s, exchange_cpu_s;
 } cvy_train_result;
 
-/* Trains as the recipe says. Collective. Errors are returned, the same on all ranks: those met before the
- * first step as what they are, later ones as CVY_E_RUN or CVY_E_SYSTEM. What one rank alone meets in mid-step
- * (a damaged record, a full disk) ends the job. CVY_E_STOPPED means that SIGTERM, SIGINT or SIGUSR1 came and
- * a checkpoint is written. */
+/* Trains as the recipe says. The call is collective. Errors are returned, the same on all ranks: those met
+ * before the first step as what they are, later ones as CVY_E_RUN or CVY_E_SYSTEM. What one rank alone meets
+ * in mid-step (a damaged record, a full disk) ends the job. CVY_E_STOPPED means that SIGTERM, SIGINT or
+ * SIGUSR1 came and a checkpoint is written. */
 cvy_err cvy_train(cvy_train_result *out, cvy_comm *comm, const cvy_recipe *recipe,
                   const cvy_train_options *options) CVY_MUST_CHECK;
 
 /* Finds the score of a checkpoint's network on `data` (on its val split if it is a folder; NULL: the recipe's
- * validation data). Every image is counted once, and the bits are the same for any number of ranks.
- * Collective. */
+ * validation data). Every image is counted once, and the bits are the same for any number of ranks. The call
+ * is collective. */
 cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, const char *checkpoint, const char *data) CVY_MUST_CHECK;
 
 #ifdef __cplusplus

@@ -53,7 +53,7 @@ cvy_err cvy_error_restore(const cvy_saved_error *saved) CVY_MUST_CHECK;
     if (cvy_try_err_) return cvy_error_in(cvy_try_err_, __VA_ARGS__);                                        \
   } while (0)
 
-/* Ends the job: prints the message and calls the hook (by default _Exit(1)). Never returns. */
+/* Ends the job: prints the message and calls the hook (by default _Exit(1)). It never returns. */
 CVY_NORETURN void cvy_fatal(const char *format, ...) CVY_PRINTF(1, 2);
 
 #define CVY_CHECK(condition, ...)                                                                            \
@@ -70,8 +70,8 @@ void cvy_log(const char *format, ...) CVY_PRINTF(1, 2);
 void cvy_warn(const char *format, ...) CVY_PRINTF(1, 2);
 
 /* Shows progress of long work on stderr: one line that rewrites itself on a terminal; elsewhere a plain line
- * every few seconds. Silent where logging is off. cvy_progress_end leaves the last state standing as a plain
- * line. */
+ * every few seconds. Nothing is shown where logging is off. cvy_progress_end leaves the last state standing
+ * as a plain line. */
 void cvy_progress(const char *format, ...) CVY_PRINTF(1, 2);
 void cvy_progress_end(void);
 
@@ -82,7 +82,7 @@ void cvy_progress_end(void);
 void *cvy_new(size_t bytes); /* zeroed; free with free() */
 char *cvy_format(const char *format, ...) CVY_PRINTF(1, 2);
 
-/* A pool holds many small set-up objects that die together. Not for use by two threads at once. */
+/* A pool holds many small set-up objects that die together. Two threads may not use one at once. */
 typedef struct cvy_pool cvy_pool;
 cvy_pool *cvy_pool_create(void);
 void cvy_pool_destroy(cvy_pool *pool); /* NULL is allowed */
@@ -95,12 +95,12 @@ cvy_err cvy_buffer_create(void **out, size_t bytes, const char *what) CVY_MUST_C
 /* Takes such memory where parts of it are never touched: its pages are small, so those parts take nothing. */
 cvy_err cvy_buffer_create_sparse(void **out, size_t bytes, const char *what) CVY_MUST_CHECK;
 void cvy_buffer_destroy(void *buffer);
-/* `bytes` rounded up to whole cache lines, so that neighbours in an arena never share one. */
+/* Rounds `bytes` up to whole cache lines, so that neighbours in an arena never share one. */
 size_t cvy_aligned(size_t bytes);
-/* The most memory that this process has had resident so far; 0 if the system does not say. */
+/* Returns the most memory that this process has had resident so far; 0 if the system does not say. */
 size_t cvy_peak_bytes(void);
 
-/* Makes the int of MPI and BLAS from our int64_t; fatal if it does not fit. */
+/* Makes the int of MPI and BLAS from our int64_t. A value that does not fit is fatal. */
 static inline int cvy_int(int64_t value) {
   CVY_CHECK(value >= INT_MIN && value <= INT_MAX, "%" PRId64 " does not fit an int", value);
   return (int)value;
@@ -130,10 +130,10 @@ typedef struct cvy_random {
   uint32_t unit;       /* next unit for the cvy_random_next_ calls */
 } cvy_random;
 
-/* The four words at counter `unit` (unit counts blocks of four words). */
+/* Gives the four words at counter `unit`, which counts blocks of four words. */
 void cvy_random_block(uint32_t out[4], const cvy_random *where, uint32_t unit);
-/* These draw in sequence. Each takes a unit a draw and advances where->unit by one; the last two advance it
- * by as many as they take. */
+/* These draw in sequence. Each takes one unit a draw, but the last two take as many as they need. where->unit
+ * advances by what was taken. */
 uint32_t cvy_random_next(cvy_random *where);
 double cvy_random_next_uniform(cvy_random *where, double low, double high); /* [low, high) */
 double cvy_random_next_gaussian(cvy_random *where);                         /* mean 0, deviation 1 */
@@ -155,7 +155,8 @@ void cvy_threads_share_cores(void);
  * cvy_threads_together. This is for a thread that works beside the one that computes, and within a task. */
 void cvy_threads_alone(void);
 void cvy_threads_together(void);
-/* The cores that this process may run on, as a bit mask (cores beyond 1,023 are left out). */
+/* cvy_cores_allowed gives the cores that this process may run on, as a bit mask. Cores beyond 1,023 are left
+ * out. */
 enum { CVY_CORE_WORDS = 16 };
 void cvy_cores_allowed(uint64_t mask[CVY_CORE_WORDS]);
 int cvy_cores_count(const uint64_t mask[CVY_CORE_WORDS]);
@@ -166,11 +167,11 @@ int cvy_cores_count(const uint64_t mask[CVY_CORE_WORDS]);
 typedef void (*cvy_task)(const void *context, int64_t index, int thread);
 void cvy_parallel(int64_t tasks, cvy_task task, const void *context);
 
-/* Seconds on a clock that never steps. */
+/* Returns the seconds on a clock that never steps. */
 double cvy_now_s(void);
 
-/* The median, the lowest and the highest of `count` values, which are sorted. The median of an even count is
- * the mean of the two in the middle. */
+/* The median, the lowest and the highest of `count` values. cvy_spread_of sorts the values. The median of an
+ * even count is the mean of the two in the middle. */
 typedef struct cvy_spread {
   double median, lowest, highest;
 } cvy_spread;

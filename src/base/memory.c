@@ -104,7 +104,7 @@ size_t cvy_peak_bytes(void) {
   return kib * 1024;
 }
 
-/* Zeroed without being touched: calloc's large blocks are fresh pages of the system. */
+/* The memory is zeroed without being touched, for calloc's large blocks are fresh pages of the system. */
 static void *allocate(size_t bytes, size_t alignment) {
   const bool possible = bytes <= PTRDIFF_MAX - 2 * HUGE_PAGE_BYTES;
   char *block = possible ? calloc(1, bytes + alignment + CACHE_LINE_BYTES) : NULL;
@@ -115,7 +115,7 @@ static void *allocate(size_t bytes, size_t alignment) {
   return buffer;
 }
 
-/* Advice only: where it is not taken, nothing but speed or memory is lost. */
+/* This is advice only. Where it is not taken, nothing but speed or memory is lost. */
 static void wish_for_pages(void *buffer, size_t bytes, bool huge) {
 #if defined MADV_HUGEPAGE && defined MADV_NOHUGEPAGE
   madvise(buffer, bytes / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
@@ -131,7 +131,8 @@ static cvy_err create(void **out, size_t bytes, const char *what, bool huge) {
   return CVY_OK;
 }
 
-/* A kernel walks 36 places of the scratch at once, more small pages than the processor keeps addresses of. */
+/* The buffer's pages are huge, for a kernel walks 36 places of the scratch at once. Those are more small
+ * pages than the processor keeps addresses of. */
 cvy_err cvy_buffer_create(void **out, size_t bytes, const char *what) {
   return create(out, bytes, what, true);
 }

@@ -12,7 +12,7 @@
 
 enum { MAX_WORD = 32 };
 
-/* Levenshtein's distance over words of at most MAX_WORD letters. */
+/* Returns Levenshtein's distance of two words; INT_MAX if one has more than MAX_WORD letters. */
 static int edit_distance(const char *a, const char *b) {
   const size_t n = strlen(a), m = strlen(b);
   int row[MAX_WORD + 1];
@@ -45,7 +45,7 @@ const char *cvy_nearest_word(const char *word, const char *const *words, int64_t
   return nearest;
 }
 
-/* "unknown key 'filers' in conv; did you mean 'filters'? (known: filters, kernel)" */
+/* Makes an error such as "unknown key 'filers' in conv; did you mean 'filters'? (known: filters, kernel)" */
 static cvy_err unknown_word(const cvy_yaml *at, const char *kind_of_word, const char *what,
                             const char *const *known, int64_t count) {
   char list[1024];
@@ -58,7 +58,7 @@ static cvy_err unknown_word(const cvy_yaml *at, const char *kind_of_word, const 
   return cvy_yaml_error(at, "unknown %s '%s'%s%s (known: %s)", kind_of_word, at->text, in, what, list);
 }
 
-/* How many words may be chosen. */
+/* Returns how many words may be chosen. */
 static int64_t words_count(const cvy_option *option) {
   const bool is_part = option->type == CVY_CHOICE && option->max > 0;
   int64_t count = 0;
@@ -281,7 +281,7 @@ static cvy_yaml *number_node(cvy_pool *pool, double value) {
   return cvy_yaml_new_scalar(pool, "resolved", cvy_pool_format(pool, "%.17g", value));
 }
 
-/* The shortest decimal that reads back as the same double. */
+/* Makes the shortest decimal that reads back as the same double. */
 static cvy_yaml *float_node(cvy_pool *pool, double value) {
   char text[40];
   for (int digits = 6; digits <= 17; digits++) {
@@ -413,7 +413,7 @@ const char *cvy_option_values(const cvy_option *option) {
   return option->type == CVY_BOOL ? "true|false" : type_text(option, false);
 }
 
-/* A bar would end the cell. */
+/* Escapes bars, for a bar would end the cell. */
 static void print_cell(FILE *out, const char *text) {
   fputs(" ", out);
   for (; *text; text++) fprintf(out, *text == '|' ? "\\|" : "%c", *text);

@@ -45,11 +45,11 @@ typedef struct cvy_floats {
 /* What another value does to a run. It decides which keys of a recipe may change where a run is resumed, and
  * which may differ between its ranks. */
 typedef enum cvy_effect {
-  CVY_EFFECT_UNSAID,  /* counts as CVY_CHANGES_BITS; a recipe's own keys all say it */
+  CVY_EFFECT_UNSAID,  /* it counts as CVY_CHANGES_BITS; each key of a recipe says another one */
   CVY_CHANGES_BITS,   /* another value changes the bits of what is trained */
-  CVY_CHANGES_TOTAL,  /* changes the number of steps, hence bits where a schedule looks ahead to it */
-  CVY_CHANGES_NO_BIT, /* changes no bit, but all ranks must have the same value */
-  CVY_LOCAL           /* changes no bit, and each rank may have another text; all or none must have one */
+  CVY_CHANGES_TOTAL,  /* it changes the number of steps, hence bits where a schedule looks ahead to it */
+  CVY_CHANGES_NO_BIT, /* it changes no bit, but all ranks must have the same value */
+  CVY_LOCAL           /* it changes no bit; each rank may have another text, but all or none have one */
 } cvy_effect;
 
 typedef struct cvy_option {
@@ -98,8 +98,8 @@ void cvy_options_markdown(FILE *out, const cvy_option *table);
  * thread. */
 const char *cvy_option_values(const cvy_option *option);
 
-/* Reads "name" or "{name: {options}}" as a choice among `kinds`: its index and its configuration (in the
- * pool). `what` is the word for the errors: "layer". */
+/* Reads "name" or "{name: {options}}" as a choice among `kinds`. It gives the index of the kind, and its
+ * configuration in the pool. `what` is the word for the errors: "layer". */
 cvy_err cvy_kind_read(int64_t *index, void **config, cvy_pool *pool, const cvy_kind *const *kinds,
                       int64_t kind_count, const cvy_yaml *node, const char *what) CVY_MUST_CHECK;
 /* Makes {name: {all options resolved}}. */

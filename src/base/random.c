@@ -31,7 +31,7 @@ double cvy_random_next_uniform(cvy_random *where, double low, double high) {
 double cvy_random_next_gaussian(cvy_random *where) {
   uint32_t words[4];
   cvy_random_block(words, where, where->unit++);
-  /* Box and Muller 1958; 1 - u keeps the logarithm finite. */
+  /* This is Box and Muller's method (1958); 1 - u keeps the logarithm finite. */
   const double radius = sqrt(-2.0 * log(1.0 - unit_interval(words[0], words[1])));
   return radius * cos(2.0 * 3.14159265358979323846 * unit_interval(words[2], words[3]));
 }
@@ -48,10 +48,10 @@ int64_t cvy_random_next_below(cvy_random *where, int64_t bound) {
   }
 }
 
-/* The logarithm of a Gamma(alpha) variate: that of a Gamma(alpha + 1) variate (Marsaglia & Tsang 2000) plus
- * log(u) / alpha (their section 6), which stays finite where the variate itself would underflow. A try is
- * accepted with probability above 0.95; after TRIES the variate is the median's neighbour d, so the number
- * of draws is bounded. */
+/* Draws the logarithm of a Gamma(alpha) variate. It is that of a Gamma(alpha + 1) variate (Marsaglia & Tsang
+ * 2000) plus log(u) / alpha (their section 6), which stays finite where the variate itself would underflow. A
+ * try is accepted with probability above 0.95; after TRIES tries the variate is the median's neighbour d, so
+ * the number of draws is bounded. */
 static double log_gamma_variate(cvy_random *where, double alpha) {
   enum { TRIES = 32 };
   const double d = alpha + 1 - 1.0 / 3, c = 1 / sqrt(9 * d);

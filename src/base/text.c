@@ -27,7 +27,7 @@ void cvy_text_add(cvy_text *text, const char *format, ...) {
 
 /* ---- a list ---- */
 
-/* Replaces the end of the list, after its last whole item. */
+/* Counts one more item as left out, and writes their number behind the last whole item. */
 static void count_left_out(cvy_text *list) {
   const size_t whole = list->length;
   list->left_out++;

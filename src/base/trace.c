@@ -21,7 +21,7 @@ static struct trace {
   block *blocks;
   int64_t block_count;
   atomic_llong used, dropped;
-  /* These are changed while busy: */
+  /* These change only while `busy` is set: */
   atomic_flag busy;
   track tracks[MOST_TRACKS];
   int64_t track_count;

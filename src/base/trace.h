@@ -59,15 +59,15 @@ void cvy_trace_thread_ends(void);
 
 extern atomic_bool cvy_trace_is_on;
 
-/* The time on the clock of cvy_now_s. */
+/* Returns the time on the clock of cvy_now_s. */
 int64_t cvy_trace_now_ns(void);
-/* When a span begins: 0 if nothing is recorded. */
+/* Begins a span. It returns the time, or 0 if nothing is recorded. */
 static inline int64_t cvy_trace_begin(void) {
   return atomic_load_explicit(&cvy_trace_is_on, memory_order_relaxed) ? cvy_trace_now_ns() : 0;
 }
 /* Records an event of the calling thread, or counts it as dropped if there is no room. */
 void cvy_trace_record(const cvy_trace_event *event);
-/* `name` must outlive the trace. */
+/* Ends a span that began at `begin_ns`, and records it. `name` must outlive the trace. */
 static inline void cvy_trace_end(int64_t begin_ns, cvy_trace_kind kind, const char *name, int64_t number) {
   if (begin_ns)
     cvy_trace_record(&(cvy_trace_event){name, begin_ns, cvy_trace_now_ns(), (int32_t)kind, (int32_t)number});
@@ -81,7 +81,7 @@ typedef struct cvy_trace_track {
 } cvy_trace_track;
 int64_t cvy_trace_track_count(void);
 cvy_trace_track cvy_trace_track_at(int64_t index);
-/* The blocks in which the events lie: each is one track's, in the order in which its spans ended. */
+/* The events lie in blocks. Each is one track's, in the order in which its spans ended. */
 int64_t cvy_trace_block_count(void);
 const cvy_trace_event *cvy_trace_block_at(int64_t index, int64_t *count, int64_t *track);
 int64_t cvy_trace_dropped(void);

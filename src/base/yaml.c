@@ -219,15 +219,15 @@ cvy_err cvy_yaml_load(cvy_yaml **out, cvy_pool *pool, const char *path) {
   return err;
 }
 
-/* libyaml checks what it reads; a key comes past it, and one that is no UTF-8 would keep its emitter busy
- * for ever. */
+/* libyaml checks what it reads, but the key of an override does not come through it, and one that is no UTF-8
+ * would keep its emitter busy for ever. */
 static bool is_printable(const char *text) {
   while (*text >= ' ' && *text <= '~') text++;
   return !*text;
 }
 
-/* Whether a mapping may stand in its place: it is nothing, or the bare name of what the path goes on with, as
- * in solver=sgd solver.sgd.momentum=0.9. */
+/* Tells whether a mapping may take the place of `item`. It may if that is nothing, or the bare name of what
+ * the path goes on with, as in solver=sgd solver.sgd.momentum=0.9. */
 static bool takes_keys(const cvy_yaml *item, const char *path) {
   if (!item) return true;
   if (item->kind != CVY_YAML_SCALAR) return false;

@@ -11,7 +11,7 @@ typedef enum cvy_yaml_kind { CVY_YAML_SCALAR, CVY_YAML_SEQUENCE, CVY_YAML_MAPPIN
 
 typedef struct cvy_yaml {
   cvy_yaml_kind kind;
-  const char *file;        /* as the user named it, or "command line" */
+  const char *file;        /* as the user named it, or what stands for a file in errors */
   int line, column;        /* counted from 1 */
   const char *text;        /* scalar: its text; else NULL */
   bool plain;              /* scalar: written without quotes */
@@ -32,14 +32,14 @@ cvy_yaml *cvy_yaml_new_sequence(cvy_pool *pool, const char *file);
 /* Adds to a mapping (key given) or a sequence (key NULL). */
 void cvy_yaml_add(cvy_pool *pool, cvy_yaml *parent, const char *key, cvy_yaml *child);
 
-/* The value of `key`, NULL if the mapping has none. */
+/* Returns the value of `key`; NULL if the mapping has none. */
 cvy_yaml *cvy_yaml_get(const cvy_yaml *mapping, const char *key);
-/* Sets "a.b.c=value" (value is YAML); mappings on the way are made where missing. */
+/* Sets "a.b.c=value" (value is YAML); mappings on the way are made where they are missing. */
 cvy_err cvy_yaml_override(cvy_yaml *root, cvy_pool *pool, const char *assignment) CVY_MUST_CHECK;
 
 /* Makes the error "file:line:column: message". */
 cvy_err cvy_yaml_error(const cvy_yaml *at, const char *format, ...) CVY_PRINTF(2, 3) CVY_MUST_CHECK;
-/* Returns what a person calls the node: "a list", "the text 'abc'". It is in a buffer of this thread. */
+/* Returns what a person calls the node: "a list", "'abc'". It is in a buffer of this thread. */
 const char *cvy_yaml_describe(const cvy_yaml *node);
 
 /* Returns YAML text that parses to the same tree; free() it. */

@@ -88,7 +88,7 @@ static void carry(const bench *b, const cvy_level *l, int64_t count) {
   CVY_MPI(MPI_Waitall(open, b->requests, MPI_STATUSES_IGNORE));
 }
 
-/* Floats that a rank sends at this level in halving, and again in doubling. */
+/* Returns how many floats a rank sends at this level in halving, and again in doubling. */
 static int64_t level_count(const bench *b, int level) {
   int64_t part = b->count;
   for (int i = 0; i < level; i++) part /= b->ladder.levels[i].radix;
@@ -98,7 +98,7 @@ static int64_t level_count(const bench *b, int level) {
 /* ---- the clock ---- */
 
 /* A rank that is done must not spin on a core that another rank still needs: four nodes on two cores took 60
- * ms for that, not 54. */
+ * ms where it did, and 54 where it did not. */
 static double slowest_rank(const bench *b, double start_s) {
   double mine_s = cvy_now_s() - start_s, slowest_s;
   cvy_comm_wait(b->comm);

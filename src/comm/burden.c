@@ -19,7 +19,7 @@ static const double alone_s = 0.5, exchanging_s = 1;
 
 typedef struct burden {
   cvy_comm *all, *pair; /* all ranks do the same at the same time */
-  int cores;            /* cores that compute: more threads than a rank has cores lose no more */
+  int cores;            /* cores that compute; threads beyond them lose no more */
   cvy_tree tree;
   cvy_exchange *exchange;
   float *vector;
@@ -33,7 +33,7 @@ static int64_t compute(const burden *b) {
   return tasks;
 }
 
-/* Tasks a second. */
+/* Returns how many tasks a second are computed while nothing is exchanged. */
 static double compute_alone(const burden *b) {
   int64_t tasks = 0;
   double took_s;

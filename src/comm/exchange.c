@@ -33,8 +33,8 @@ enum {
   MOST_AT_ONCE = 1 << 30, /* floats of one MPI_Allreduce */
   SHORTEST_NAP_NS = 10000,
   LONGEST_NAP_NS = 160000, /* while 20 kB come in on 1 Gbit/s: far less than what is under way */
-  YIELDS = 1000,           /* looks in vain until who is waited for sleeps too, about a millisecond */
-  FIRST_YIELDS = 32,       /* until others do: a nap takes 60 microseconds */
+  YIELDS = 1000,           /* looks in vain before a nap while somebody waits: about a millisecond */
+  FIRST_YIELDS = 32,       /* the same while nobody waits: a nap takes 60 microseconds */
   ROUND_BLOCK = 1 << 16    /* floats a task */
 };
 
@@ -63,18 +63,18 @@ struct cvy_exchange {
   int64_t done;           /* floats of this round */
   const cvy_swap *wanted; /* NULL: none, or it is done */
   bool over, ending, awaited;
-  bool driven; /* somebody is in work(), and alone calls MPI */
+  bool driven; /* somebody is in work(), and nobody else calls MPI */
   cvy_exchange_times times;
 
   /* These belong to whoever is in work(): */
   float *sums, *handed_on;
   cvy_span bucket; /* what is left of the one that is cut up */
-  int64_t blocks;  /* begun, ever */
+  int64_t blocks;  /* begun since creation */
   int under_way;
   int swap_requests, swap_open; /* requests of the swap that has begun; 0: none has */
   int64_t idle;                 /* looks in a row that found nothing */
-  long nap_ns;                  /* the next one */
-  double last_s, last_cpu_s;    /* up to when the times count */
+  long nap_ns;                  /* length of the next nap */
+  double last_s, last_cpu_s;    /* until when the times are counted */
 };
 
 /* ---- the thread ---- */
@@ -83,7 +83,7 @@ static cvy_span bucket_span(const cvy_exchange *x, int64_t bucket) {
   return (cvy_span){bucket ? x->bucket_ends[bucket - 1] : 0, x->bucket_ends[bucket]};
 }
 
-/* To be called under the lock. */
+/* The caller holds the lock. */
 static bool has_block(const cvy_exchange *x) {
   return x->bucket.first < x->bucket.end || x->taken < x->queued;
 }
@@ -106,7 +106,7 @@ static double cpu_s(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* To be called under the lock. */
+/* The caller holds the lock. */
 static void keep_time(cvy_exchange *x) {
   const double now_s = cvy_now_s(), cpu_now_s = cpu_s();
   x->times.busy_s += now_s - x->last_s;
@@ -120,7 +120,7 @@ static void count_done(cvy_exchange *x, cvy_span span) {
   pthread_mutex_lock(&x->lock);
   keep_time(x);
   x->done += span.end - span.first;
-  /* Empty buckets count too: who is told that the round is over may call MPI, and begin the next one. */
+  /* Empty buckets count too: whoever is told that the round is over may call MPI, and begin the next one. */
   x->over = x->done == x->config.count && x->taken == x->config.bucket_count &&
             x->bucket.first == x->bucket.end && x->under_way == 0;
   if (x->over) pthread_cond_signal(&x->finished_all);
@@ -235,8 +235,8 @@ static bool wants_swap(cvy_exchange *x) {
 }
 
 /* MPI_Allreduce blocks, so all ranks must call it and swap in one order: the order in which buckets are
- * handed over. Nothing is handed over after a swap that is wanted, and all that was before it is there
- * once it has been seen. */
+ * handed over. Nothing is handed over after a swap that is wanted, and all that was handed over before it is
+ * there once the swap has been seen. */
 static void work_by_mpi(cvy_exchange *x) {
   const bool swaps = wants_swap(x);
   sum_by_mpi(x);
@@ -244,7 +244,7 @@ static void work_by_mpi(cvy_exchange *x) {
   while (x->swap_requests > 0) look(x);
 }
 
-/* To be called under the lock, which it lets go meanwhile. */
+/* The caller holds the lock, which is let go meanwhile. */
 static void work(cvy_exchange *x) {
   x->driven = true;
   pthread_mutex_unlock(&x->lock);
@@ -265,12 +265,12 @@ static void work(cvy_exchange *x) {
   x->driven = false;
 }
 
-/* To be called under the lock. */
+/* The caller holds the lock. */
 static bool has_work(const cvy_exchange *x) {
   return !x->driven && (x->wanted || has_block(x));
 }
 
-/* The caller does the work, under the lock. */
+/* Does the work in place of the thread. The caller holds the lock. */
 static void work_instead(cvy_exchange *x) {
   cvy_threads_alone();
   work(x);
@@ -281,7 +281,7 @@ static void *run(void *context) {
   cvy_exchange *x = context;
   cvy_threads_alone();
   cvy_trace_thread("communication", -1);
-  prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); /* or a nap takes 50 microseconds more */
+  prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); /* without this a nap takes 50 microseconds more */
   pthread_mutex_lock(&x->lock);
   while (!x->ending) {
     if (has_work(x))

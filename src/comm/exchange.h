@@ -12,12 +12,12 @@
  * The sums have the tree's bits at any number of ranks, any buckets and blocks. */
 typedef struct cvy_exchange cvy_exchange;
 
-/* Buckets are cut into blocks. So many blocks are under way at once. */
+/* Buckets are cut into blocks. This many blocks are under way at once. */
 enum { CVY_EXCHANGE_SLOTS = 8 };
 
-/* The floats of a block. They are 1 MiB in shared memory, where smaller blocks cost more than they gain. They
- * are 256 KiB where ranks are on several nodes, whose links then lie idle less at a round's end (4 nodes, 1
- * Gbit/s: 16 MiB took 219 ms and not 225, 64 MiB 856 and not 901). */
+/* Returns how many floats a block has. These are 1 MiB in shared memory, where smaller blocks cost more than
+ * they gain. They are 256 KiB where ranks are on several nodes, whose links then lie idle less at a round's
+ * end (4 nodes, 1 Gbit/s: 16 MiB took 219 ms and not 225, 64 MiB 856 and not 901). */
 int64_t cvy_exchange_block(bool several_nodes);
 
 typedef enum cvy_exchange_way {
@@ -32,17 +32,17 @@ typedef enum cvy_exchange_way {
 extern const char *const cvy_exchange_words[]; /* "sharded", "whole", "mpi" */
 
 typedef struct cvy_exchange_config {
-  const cvy_tree *tree; /* must allow the ranks, and outlive the exchange */
+  const cvy_tree *tree; /* it must allow the ranks, and outlive the exchange */
   cvy_exchange_way way;
   int64_t count; /* floats */
   /* Bucket k ends before float bucket_ends[k], where the next begins; the last end is `count`. */
   const int64_t *bucket_ends;
   int64_t bucket_count;
-  /* Called for sums first ... end-1 as they get ready, unless NULL. It runs in the communication thread or in
-   * cvy_exchange_finish, without help for cvy_parallel. With a single rank it runs in cvy_exchange_finish,
-   * with help. */
+  /* It is called for sums first ... end-1 as they get ready, unless it is NULL. It runs in the communication
+   * thread or in cvy_exchange_finish, without help for cvy_parallel. With a single rank it runs in
+   * cvy_exchange_finish, with help. */
   void (*use)(void *context, const float *sums, int64_t first, int64_t end);
-  /* Called in the same way when all is done for these sums; never with a single rank. */
+  /* It is called in the same way when all is done for these sums. With a single rank it is not called. */
   void (*done)(void *context, int64_t first, int64_t end);
   void *context;
   /* Whether a round of a sharded exchange ends when each rank has its part of the sums. Nothing is handed on
@@ -56,9 +56,9 @@ cvy_err cvy_exchange_create(cvy_exchange **out, cvy_comm *comm,
 void cvy_exchange_destroy(cvy_exchange *exchange);
 /* Begins a round that sums `sums`. A sharded exchange hands on its part of `handed_on`. Until the round is
  * finished no other function of the communicator may be called, and a bucket that was submitted belongs to
- * the exchange. The last one may set out with the next call only, which should follow at once. */
+ * the exchange. The last bucket may set out only with the next call, which should follow at once. */
 void cvy_exchange_begin(cvy_exchange *exchange, float *sums, float *handed_on);
-/* Hands a bucket over. All ranks do so in the same order; never waits. */
+/* Hands a bucket over. All ranks do so in the same order. It never waits. */
 void cvy_exchange_submit(cvy_exchange *exchange, int64_t bucket);
 /* Waits until all is summed, used and handed on. */
 void cvy_exchange_finish(cvy_exchange *exchange);
@@ -66,8 +66,8 @@ void cvy_exchange_finish(cvy_exchange *exchange);
 bool cvy_exchange_is_over(cvy_exchange *exchange);
 
 /* Each rank q gets the floats out + q * out_stride, and what q has for this one comes to in + q * in_stride,
- * `count` each. Returns when it is there. It may be called at any time, within a round too, but all ranks
- * must swap and submit in the same order. */
+ * `count` each. The call returns when they are there. It may be called at any time, within a round too, but
+ * all ranks must swap and submit in the same order. */
 void cvy_exchange_swap(cvy_exchange *exchange, float *in, int64_t in_stride, const float *out,
                        int64_t out_stride, int64_t count);
 
@@ -78,10 +78,10 @@ typedef struct cvy_exchange_times {
 } cvy_exchange_times;
 cvy_exchange_times cvy_exchange_spent(cvy_exchange *exchange);
 
-/* Makes `values` whole on all ranks, of which each rank of a sharded exchange owns parts. Collective, outside
- * of rounds. */
+/* Makes `values` whole on all ranks, of which each rank of a sharded exchange owns parts. The call is
+ * collective, and must be made outside of rounds. */
 void cvy_exchange_gather(cvy_exchange *exchange, float *values);
-/* Calls `part` for what this rank owns, which is everything unless the exchange is sharded. Not
+/* Calls `part` for what this rank owns, which is everything unless the exchange is sharded. This call is not
  * collective. */
 void cvy_exchange_own(const cvy_exchange *exchange, void (*part)(void *context, int64_t first, int64_t end),
                       void *context);

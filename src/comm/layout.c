@@ -12,8 +12,8 @@
 
 /* ---- one rank's place ---- */
 
-/* The cores of the process that started this one, as far as this one may have them too: what the rank could
- * run on, were it not bound. */
+/* Finds the cores of the process that started this one, as far as this one may have them too. The rank could
+ * run on them, were it not bound. */
 static void job_cores(uint64_t mask[CVY_CORE_WORDS], const uint64_t own[CVY_CORE_WORDS]) {
   cpu_set_t before, parents;
   memcpy(mask, own, sizeof(uint64_t) * CVY_CORE_WORDS);
@@ -29,7 +29,7 @@ static bool has_core(const uint64_t mask[CVY_CORE_WORDS], int core) {
   return mask[core / 64] >> core % 64 & 1;
 }
 
-/* The first line of a file of /proc or /sys; "" where it is not there. */
+/* Reads the first line of a file of /proc or /sys; it is "" where the file is not there. */
 static void first_line(char *out, int bytes, const char *path) {
   FILE *file = fopen(path, "r");
   if (!file || !fgets(out, bytes, file)) out[0] = '\0';
@@ -172,7 +172,7 @@ static bool is_within(const uint64_t part[CVY_CORE_WORDS], const uint64_t whole[
   return true;
 }
 
-/* The ranks that can run nowhere but where rank `of` can. */
+/* Finds the ranks that can run nowhere but where rank `of` can. */
 static node held_with(const cvy_layout *layout, int of) {
   const cvy_place *held = &layout->places[of];
   node n = {.first_rank = of};

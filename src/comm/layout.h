@@ -23,8 +23,8 @@ typedef struct cvy_layout {
   cvy_place *places; /* [ranks] */
 } cvy_layout;
 
-/* Gathers the layout on rank 0; NULL on the others. Collective and cheap. `threads`: how many this rank
- * computes with. */
+/* Gathers the layout on rank 0, and returns NULL on the others. The call is collective and cheap. `threads`
+ * is how many this rank computes with. */
 cvy_layout *cvy_layout_gather(cvy_comm *comm, int threads, const char *software);
 void cvy_layout_destroy(cvy_layout *layout);
 /* Writes cores as "0-3,8". */
@@ -53,11 +53,13 @@ void cvy_findings_add(cvy_findings *findings, const char *name, const char *form
  *   uneven          nodes have different numbers of ranks
  *   mixed           ranks whose software differs */
 bool cvy_layout_examine(cvy_findings *findings, const cvy_layout *layout);
-/* The mpirun line without those faults, for a command that follows: the same number of ranks, or a divisor
- * of it that fits. */
+/* Writes the mpirun line without those faults, for a command that follows. It has the same number of ranks,
+ * or a divisor of it that fits. Where the nodes cannot share that number evenly, each gets the largest share
+ * that its cores allow. */
 void cvy_layout_advise(char *out, size_t bytes, const cvy_layout *layout);
 
-/* Collective: rank 0 warns of what cvy_layout_examine finds. Silent where all is well. */
+/* Warns on rank 0 of what cvy_layout_examine finds. It says nothing where all is well. The call is
+ * collective. */
 void cvy_layout_warn(cvy_comm *comm, int threads);
 
 #endif

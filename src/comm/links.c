@@ -35,7 +35,7 @@ static double measure_latency(const cvy_comm *comm, int partner) {
   return cvy_spread_of(round_s, PING_PONGS).median / 2;
 }
 
-/* The seconds until everything is sent, received, and known to be there. */
+/* Returns the seconds until everything is sent, received, and known to be there. */
 static double carry(const cvy_comm *comm, int partner, char *memory, bool sends, bool receives) {
   MPI_Request requests[2 * MESSAGES];
   char end = 0;

@@ -17,7 +17,7 @@ typedef struct cvy_link {
 
 /* Measures the links of all pairs at once. Rank r's partner is r + distance, or r - distance where the tree
  * pairs them so. `task` is what computing is like, for half a millisecond or less. The results are [ranks] on
- * rank 0, to be freed; NULL on the others. Takes three seconds. Collective. */
+ * rank 0, to be freed, and NULL on the others. The call takes three seconds and is collective. */
 cvy_err cvy_links_measure(cvy_link **out, cvy_comm *comm, int distance, cvy_task task,
                           const void *context) CVY_MUST_CHECK;
 /* Measures work_s_per_byte alone, while the pair sums vectors and as many of cvy_threads() compute as the
@@ -29,11 +29,11 @@ cvy_err cvy_burden_measure(double *work_s_per_byte, cvy_comm *comm, int partner,
 
 /* How far a rank's time of day is from rank 0's. */
 typedef struct cvy_clock_offset {
-  double ahead_s, error_s; /* not further from the truth than the error */
+  double ahead_s, error_s; /* the first is wrong by the second at most */
 } cvy_clock_offset;
 
-/* Measures all offsets: [ranks] on rank 0, to be freed; NULL on the others. One rank a node is asked, and the
- * others have its answer. Collective. */
+/* Measures all offsets. They are [ranks] on rank 0, to be freed, and NULL on the others. One rank a node is
+ * asked, and the others have its answer. The call is collective. */
 cvy_clock_offset *cvy_clocks_measure(cvy_comm *comm);
 
 /* ---- sums of vectors ---- */
@@ -57,8 +57,9 @@ typedef struct cvy_summing_times {
   double both_ways_bytes_s; /* at the level nearest to the leaves; 0 for one rank */
 } cvy_summing_times;
 
-/* Sums `count` floats over the ranks by each algorithm in turn, `repetitions` times after one that warms
- * up, and checks the sums. The result is the same on all ranks. Collective; CVY_E_RUN if a sum is wrong. */
+/* Sums `count` floats over the ranks by each algorithm in turn, `repetitions` times after one that warms up,
+ * and checks the sums. The result is the same on all ranks. The call is collective. It fails with CVY_E_RUN
+ * if a sum is wrong. */
 cvy_err cvy_summing_measure(cvy_summing_times *out, cvy_comm *comm, int64_t count,
                             int64_t repetitions) CVY_MUST_CHECK;
 

@@ -55,7 +55,7 @@ cvy_clock cvy_comm_clock(cvy_comm *comm) {
 
 /* ---- some of them ---- */
 
-/* Makes a communicator of the ranks of one group, in their order; -1: in none. */
+/* Makes a communicator of the ranks of one group, in their order. A rank of group -1 is in none. */
 static cvy_comm *split(cvy_comm *comm, int group) {
   MPI_Comm mpi;
   CVY_MPI(MPI_Comm_split(comm->mpi, group < 0 ? MPI_UNDEFINED : group, comm->rank, &mpi));

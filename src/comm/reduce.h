@@ -1,5 +1,5 @@
-/* One block of a vector on its way through the ranks: halving, then doubling. No thread of its own, and
- * nothing waits. */
+/* One block of a vector on its way through the ranks: halving, then doubling. It has no thread of its own,
+ * and nothing here waits. */
 #ifndef CVY_COMM_REDUCE_H
 #define CVY_COMM_REDUCE_H
 
@@ -19,7 +19,7 @@ typedef struct cvy_ladder {
   const cvy_comm *comm;
   int level_count;
   cvy_level levels[CVY_MOST_LEVELS];
-  int64_t widest;    /* radix */
+  int64_t widest;    /* the largest radix */
   cvy_wire up, down; /* what messages are made of in halving and in doubling */
 } cvy_ladder;
 
@@ -45,7 +45,7 @@ typedef struct cvy_block {
   MPI_Request *requests; /* two for each partner of the widest level; null where nothing is under way */
 } cvy_block;
 
-/* Works out who owns what of floats `whole`; the block stands where its sums would be there. */
+/* Works out who owns what of floats `whole`; the block then stands as if its sums were there. */
 void cvy_block_place(cvy_block *block, cvy_span whole, int tag);
 /* Begins with floats `whole` of `sums`, whose values here are those of the rank's own leaves. Blocks that
  * are under way at once differ in their tags; every rank begins the same blocks in the same order. */

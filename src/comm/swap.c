@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Each begins with the rank behind it, so that not all send to one at once. */
+/* Each rank begins with the one behind it, so that not all send to one at once. */
 int cvy_swap_begin(const cvy_comm *comm, const cvy_swap *s, MPI_Request *requests) {
   const int count = cvy_int(s->count);
   int begun = 0;

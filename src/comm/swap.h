@@ -1,4 +1,4 @@
-/* An exchange between all ranks that somebody waits for. No thread of its own. */
+/* An exchange between all ranks that somebody waits for. It has no thread of its own. */
 #ifndef CVY_COMM_SWAP_H
 #define CVY_COMM_SWAP_H
 
@@ -13,7 +13,7 @@ typedef struct cvy_swap {
   int64_t out_stride, count;
 } cvy_swap;
 
-/* Begins to receive from all others and to send to them, with two requests for each. Returns how many
+/* Begins to receive from all others and to send to them, with two requests for each. It returns how many
  * requests there are. */
 int cvy_swap_begin(const cvy_comm *comm, const cvy_swap *swap, MPI_Request *requests);
 /* Copies this rank's own part. */

@@ -69,8 +69,8 @@ static bool always(void) {
   return true;
 }
 
-/* Containers forbid it. Open MPI looks at Yama only, then tries with every long message, and complains of
- * each. */
+/* Tells whether a process cannot read the memory of others. Containers forbid it. Open MPI looks at Yama
+ * only, then tries it with every long message, and complains of each. */
 static bool cannot_read_others(void) {
   int there = 1, here = 0;
   const struct iovec from = {&there, sizeof there}, to = {&here, sizeof here};

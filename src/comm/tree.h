@@ -25,33 +25,34 @@ typedef struct cvy_tree {
   cvy_wire wire;
 } cvy_tree;
 
-/* `radices` are given from the top. If there are none, they are the odd prime factors of `leaves`, largest
- * at the top, then twos. The wire is fp32. Not collective. */
+/* `radices` are given from the top. If there are none, they are the odd prime factors of `leaves`, largest at
+ * the top, then twos. The wire is fp32. The call is not collective. */
 cvy_err cvy_tree_create(cvy_tree *out, int64_t leaves, const int64_t *radices,
                         int64_t radix_count) CVY_MUST_CHECK;
 /* Tells whether `ranks` ranks can share the tree: each then owns the leaves below one node. */
 bool cvy_tree_allows(const cvy_tree *tree, int64_t ranks);
-/* The levels above those that lie within each of `ranks` ranks, which the tree must allow: each rank is a
- * leaf. */
+/* Returns the tree of the levels above those that lie within each of `ranks` ranks, which the tree must
+ * allow. Each rank is a leaf of it. */
 cvy_tree cvy_tree_above(const cvy_tree *tree, int64_t ranks);
-/* How many levels lie within each of `ranks` ranks, which the tree must allow. */
+/* Returns how many levels lie within each of `ranks` ranks, which the tree must allow. */
 int cvy_tree_levels_within(const cvy_tree *tree, int64_t ranks);
-/* CVY_E_INPUT unless the tree allows `ranks`; the message names the counts that work and, for batches of
- * `microbatch` images a leaf, the nearest batch sizes that would allow this one. */
+/* Fails with CVY_E_INPUT unless the tree allows `ranks`. The message names the counts that work and, for
+ * batches of `microbatch` images a leaf, the nearest batch sizes that would allow this one. */
 cvy_err cvy_tree_check_ranks(const cvy_tree *tree, int64_t ranks, int64_t microbatch) CVY_MUST_CHECK;
 
 /* Sums what one rank's own leaves contribute, one after the other, along the tree. Each leaf is written to
- * cvy_accumulator_leaf. For all leaves but the last cvy_accumulator_add is then called. The last one is added
- * in parts, as they become ready: cvy_accumulator_sum then holds floats first ... end-1 of the sum. After all
- * of them cvy_accumulator_restart makes ready for the next sum. There is one buffer a level and one more, of
- * `count` floats each. The first `rooms` of these, which must not be more than there are, have `room` for
- * more floats. Not collective; allocates nothing after creation. */
+ * cvy_accumulator_leaf. For all leaves but the last cvy_accumulator_add is then called.
+ * cvy_accumulator_add_last adds the last one in parts, as they become ready: cvy_accumulator_sum then holds
+ * floats first ... end-1 of the sum. After all of them cvy_accumulator_restart makes ready for the next sum.
+ * There is one buffer a level and one more, of `count` floats each. The first `rooms` of these, which must
+ * not be more than there are, have `room` for more floats. Nothing here is collective, and nothing is
+ * allocated after creation. */
 typedef struct cvy_accumulator cvy_accumulator;
 cvy_err cvy_accumulator_create(cvy_accumulator **out, const cvy_tree *tree, int64_t ranks, int64_t count,
                                int64_t room, int64_t rooms) CVY_MUST_CHECK;
 void cvy_accumulator_destroy(cvy_accumulator *accumulator);
-/* Buffer `k` of those that have room. Its first `count` floats mean nothing from the end of a sum to the
- * first leaf of the next; what lies behind them is never touched. */
+/* Returns buffer `k` of those that have room. Its first `count` floats mean nothing from the end of a sum to
+ * the first leaf of the next; what lies behind them is never touched. */
 float *cvy_accumulator_buffer(cvy_accumulator *accumulator, int64_t k);
 float *cvy_accumulator_leaf(cvy_accumulator *accumulator);
 void cvy_accumulator_add(cvy_accumulator *accumulator);

@@ -17,11 +17,11 @@ cvy_err cvy_gzip_error(void *file, const char *path, size_t offset) CVY_MUST_CHE
 /* Makes room for `capacity` bytes; what is there stays. `path` is for the error. */
 cvy_err cvy_bytes_reserve(cvy_bytes *bytes, size_t capacity, const char *path) CVY_MUST_CHECK;
 
-/* Reads the bytes offset ... offset+count-1 of an open file. It is an error if the file ends before;
- * `path` names it there. Any number of threads may read one file. */
+/* Reads the bytes offset ... offset+count-1 of an open file. It is an error if the file ends before; `path`
+ * names the file in that error. Any number of threads may read one file. */
 cvy_err cvy_read_at(void *out, int fd, int64_t offset, size_t count, const char *path) CVY_MUST_CHECK;
 
-/* Whether `path` is a folder; false also if there is nothing. */
+/* Tells whether `path` is a folder. It is none if nothing is there. */
 bool cvy_is_folder(const char *path);
 /* Returns dir/name, or dir/name.gz if only that is there, in `pool`; NULL if neither is. */
 char *cvy_find_file(cvy_pool *pool, const char *dir, const char *name);

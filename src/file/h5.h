@@ -26,7 +26,7 @@ cvy_err cvy_h5_open(cvy_h5 **out, const char *path) CVY_MUST_CHECK;
 cvy_err cvy_h5_create(cvy_h5 **out, const char *path) CVY_MUST_CHECK;
 /* Opens a file of ours for adding attributes and datasets. */
 cvy_err cvy_h5_open_for_writing(cvy_h5 **out, const char *path) CVY_MUST_CHECK;
-/* Closes a file; one that was written is flushed and synced first. The handle is gone also on an error
+/* Closes a file. One that was written is flushed, and synced to the disk. The handle is gone also on an error
  * (disk full). */
 cvy_err cvy_h5_close(cvy_h5 *file) CVY_MUST_CHECK;
 /* Closes a file that was read, or one whose writing failed: what is not on the disk yet is lost. NULL is
@@ -56,8 +56,8 @@ cvy_err cvy_h5_read_rows(cvy_h5 *file, const char *name, cvy_h5_type type, void 
                          int64_t count) CVY_MUST_CHECK;
 cvy_err cvy_h5_write_rows(cvy_h5 *file, const char *name, cvy_h5_type type, const void *values, int64_t first,
                           int64_t count) CVY_MUST_CHECK;
-/* Tells where in the file the dataset's elements lie as one run in `type`'s own format, for reading with
- * pread: the byte, or -1 where they do not (chunked, compressed, converted). */
+/* Returns the byte of the file where the dataset's elements begin, if they lie there as one run in `type`'s
+ * own format, which pread can read. It returns -1 if they do not (chunked, compressed, converted). */
 int64_t cvy_h5_file_offset(cvy_h5 *file, const char *name, cvy_h5_type type);
 
 /* These write attributes of the root group (`on` is "") or of a dataset or group. */
@@ -84,7 +84,8 @@ cvy_err cvy_h5_read_texts(cvy_h5 *file, const char *name, char ***out, int64_t *
 cvy_err cvy_h5_read_text(cvy_h5 *file, const char *name, int64_t index, char **out,
                          cvy_pool *pool) CVY_MUST_CHECK;
 
-/* Calls visit(context, name) for every dataset of the file, depth first, by name. It may use this file. */
+/* Calls visit(context, name) for every dataset of the file, depth first, by name. `visit` may use this
+ * file. */
 cvy_err cvy_h5_visit(cvy_h5 *file, void (*visit)(void *context, const char *name),
                      void *context) CVY_MUST_CHECK;
 
@@ -100,7 +101,7 @@ void cvy_h5_rollback(cvy_h5 *file); /* NULL is allowed */
  * renames it, or cvy_whole_withdraw removes it. `path` is always the name in the end. */
 cvy_err cvy_h5_resume(cvy_h5 **out, const char *path) CVY_MUST_CHECK;
 
-/* The version of the library in use, such as "1.10.8". */
+/* Returns the version of the library in use, such as "1.10.8". */
 const char *cvy_h5_version(void);
 
 #endif

@@ -34,7 +34,8 @@ hid_t cvy_h5_keep(cvy_h5_call *c, hid_t id);
 /* Returns `err`, or what went wrong in closing. */
 cvy_err cvy_h5_leave(cvy_h5_call *c, cvy_err err);
 
-/* "FILE: dataset 'NAME': DOING: what HDF5 says". CVY_E_SYSTEM while writing, else CVY_E_INPUT. */
+/* Makes the error "FILE: dataset 'NAME': DOING: what HDF5 says". It is CVY_E_SYSTEM while writing, else
+ * CVY_E_INPUT. */
 cvy_err cvy_h5_failed(const cvy_h5_call *c, const char *doing) CVY_MUST_CHECK;
 
 #define H5_TRY(c, condition, doing)                                                                          \

@@ -4,9 +4,10 @@
 
 #include "file/h5_call.h"
 
-/* A type for UTF-8 of at most `bytes` bytes, padded with zeros. Invalid if HDF5 cannot make it. */
+/* Makes a type for UTF-8 of at most `bytes` bytes, padded with zeros. It is invalid if HDF5 cannot make
+ * it. */
 hid_t cvy_h5_text_type(cvy_h5_call *c, size_t bytes);
-/* One text of a fixed-length type, without its padding, in `pool`. */
+/* Returns one text of a fixed-length type, without its padding, in `pool`. */
 char *cvy_h5_unpadded(cvy_pool *pool, const char *text, size_t width, H5T_str_t padding);
 
 /* H5Dread or H5Aread by another name. */

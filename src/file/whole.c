@@ -17,7 +17,7 @@ static cvy_err cannot(const char *path, const char *verb) {
 
 /* ---- syncing ---- */
 
-/* EINVAL: a pipe, a device, or a folder of a file system that does not sync folders. */
+/* EINVAL stands for a pipe, a device, or a folder of a file system that does not sync folders. */
 static bool synced(int fd) {
   return fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
 }

@@ -21,7 +21,8 @@ typedef struct cvy_whole {
 } cvy_whole;
 
 cvy_err cvy_whole_begin(cvy_whole **out, const char *path) CVY_MUST_CHECK;
-/* Frees the handle, also on an error, which has removed the temporary file. */
+/* Puts the file under its name, and frees the handle. On an error the handle is freed, too, and the temporary
+ * file is removed. */
 cvy_err cvy_whole_commit(cvy_whole *file) CVY_MUST_CHECK;
 void cvy_whole_rollback(cvy_whole *file); /* NULL is allowed */
 
@@ -33,7 +34,7 @@ cvy_err cvy_whole_write_text(const char *path, const char *text) CVY_MUST_CHECK;
 
 /* Returns the temporary name of `path`, to be freed. */
 char *cvy_whole_place(const char *path);
-/* Tells the regular file at `place` from any other; 0 if there is none. */
+/* Returns a number that tells the regular file at `place` from any other; 0 if there is none. */
 uint64_t cvy_whole_inode(const char *place);
 /* Syncs the closed file at `place`. If `inode` is not 0, another file in its place is an error: two
  * processes write the same. `path` is for the message. */

@@ -9,7 +9,7 @@
  * m and (sum(d) / m)^2 costs at most log2(m) of a double's 53 bits, however large the mean is.
  *
  * The mean is used as the sum of two floats, centre + rest: x - centre is exact where x is near the mean, and
- * the rest goes into the offset. State, in double: [c] means, [c] biased variances. */
+ * the rest goes into the offset. The state, in double, is [c] means and [c] biased variances. */
 #include "layer/channels.h"
 
 #include <math.h>
@@ -49,7 +49,8 @@ static const cvy_option options[] = {
     {0},
 };
 
-/* Where the parameters lie: scale, bias, mean, variance, without those that are switched off. */
+/* These tell where the parameters lie. They are scale, bias, mean and variance, without those that are
+ * switched off. */
 static int64_t bias_at(const batch_norm *self) {
   return self->scale;
 }

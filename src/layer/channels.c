@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* 64 KB of x a task, unless that makes more tasks than MOST_TASKS: every task leaves a row of partial
+/* A task has 64 KB of x, unless that makes more tasks than MOST_TASKS, for every task leaves a row of partial
  * sums. */
 enum { TASK_NUMBERS = 16384, MOST_TASKS = 64, BLOCK = 256 };
 

@@ -5,7 +5,7 @@
 
 #include "layer/shapes.h"
 
-/* The bytes of scratch that cvy_channels_sum takes. */
+/* Returns the bytes of scratch that cvy_channels_sum takes. */
 size_t cvy_channels_sum_bytes(cvy_shape shape);
 
 /* Makes the two sums of kernel sum_moments over all rows, [2][channels]; they lie at the start of the

@@ -9,7 +9,7 @@ typedef struct conv {
   cvy_init_options init;
   bool bias;
   double bias_value;
-  cvy_conv_plan plan; /* made by plan */
+  cvy_conv_plan plan; /* plan makes it */
 } conv;
 
 static const cvy_option options[] = {

@@ -14,10 +14,10 @@
  * what it will not be asked for. In backward it leaves out every gradient whose place is NULL. Backward is
  * not called at all for a layer that neither has anything to learn nor gives a dx.
  *
- * Layout: activations are N H W C, contiguous, float; filters [kh][kw][cin][cout]. All shapes of a call are
- * those of the plan. forward and backward overwrite their outputs (gradients of parameters too), allocate
- * nothing, cannot fail, and compute the same bits for any number of threads (cvy_parallel over tasks of fixed
- * shape). */
+ * Activations are laid out as N H W C, contiguous, in float, and filters as [kh][kw][cin][cout]. All shapes
+ * of a call are those of the plan. forward and backward overwrite their outputs (gradients of parameters
+ * too), allocate nothing, cannot fail, and compute the same bits for any number of threads (cvy_parallel over
+ * tasks of fixed shape). */
 #ifndef CVY_LAYER_LAYER_H
 #define CVY_LAYER_LAYER_H
 
@@ -61,9 +61,9 @@ typedef struct cvy_param_spec {
   /* A rank holds its own slices of the first dimension (cvy_peers) and hands their gradient to its peers'
    * `learn`; a call's `grads` has none. */
   bool sharded;
-  /* 0: the parameter is learnt. Else it is a running average. Backward writes this microbatch's value where a
-   * gradient would go, and a step moves the parameter this share of the way to the mean over its
-   * microbatches. It does not depend on loss_scale. */
+  /* If this is 0, the parameter is learnt. Else it is a running average. Backward writes this microbatch's
+   * value where a gradient would go, and a step moves the parameter this share of the way to the mean over
+   * its microbatches. It does not depend on loss_scale. */
   double averaging;
 } cvy_param_spec;
 
@@ -82,11 +82,11 @@ typedef struct cvy_peers {
   void (*swap)(void *context, float *in, int64_t in_stride, const float *out, int64_t out_stride,
                int64_t count);
   /* Takes the step's gradient of `count` sharded parameters, which lie at `params` and are not read again
-   * before the next step. Called by any thread. */
+   * before the next step. Any thread may call it. */
   void (*learn)(void *context, const float *params, const float *gradient, int64_t count);
 } cvy_peers;
 
-/* Slice `slice` of `length` begins here, and ends where the next begins. */
+/* Returns where slice `slice` of `length` begins. It ends where the next begins. */
 static inline int64_t cvy_slice_first(const cvy_peers *peers, int64_t slice, int64_t length) {
   return length * slice / peers->leaves;
 }
@@ -125,24 +125,25 @@ typedef struct cvy_layer_plan {
   int64_t class_count;     /* a loss: labels are -1 ... class_count - 1 */
   const char *untrainable; /* NULL, or why it could learn nothing from microbatches of this size */
   size_t state_bytes;      /* written by forward, read by backward */
-  /* Only backward needs the state: a net for evaluation, where backward never comes, has none, and forward
-   * does without. */
+  /* Whether only backward needs the state. A net for evaluation, where backward never comes, then has none,
+   * and forward does without. */
   bool state_is_for_backward;
   size_t scratch_bytes;  /* once a call, free afterwards; shared by all threads */
   size_t prepared_bytes; /* what calls make of the parameters and later calls may use: see cvy_params_use */
-  size_t kept_bytes;     /* kept from a step's first forward to its last backward */
+  size_t kept_bytes;     /* they stay from a step's first forward to its last backward */
   size_t scratch_bytes_per_thread; /* cvy_layer_thread_scratch() gives a thread its own */
 } cvy_layer_plan;
 
-/* Whether what a layer prepares from its parameters will be of use again. This saves time and changes nothing
- * else. */
+/* Says whether what a layer prepares from its parameters will be of use again. This saves time and changes
+ * nothing else. */
 typedef enum cvy_params_use {
   CVY_PARAMS_ONCE, /* by the next pass they will have changed */
   CVY_PARAMS_KEEP, /* the next pass of this net has the same */
   CVY_PARAMS_KEPT  /* they are those of the pass before, which kept; backward comes only if it came then */
 } cvy_params_use;
 
-/* The use of the parameters in pass `index` of `count` passes that follow each other with the same ones. */
+/* Returns the use of the parameters in pass `index` of `count` passes that follow each other with the same
+ * ones. */
 static inline cvy_params_use cvy_params_of_pass(int64_t index, int64_t count) {
   return count == 1 ? CVY_PARAMS_ONCE : index == 0 ? CVY_PARAMS_KEEP : CVY_PARAMS_KEPT;
 }
@@ -176,7 +177,7 @@ typedef struct cvy_layer_call {
   const float *dy;           /* backward; NULL for a loss */
   float *dx[CVY_MAX_INPUTS]; /* backward; NULL where nobody needs it */
   const float *params[CVY_MAX_PARAMS];
-  /* Backward: NULL where the parameter is sharded, and all of them where the layer does not learn. */
+  /* In backward one is NULL where its parameter is sharded, and all are where the layer does not learn. */
   float *grads[CVY_MAX_PARAMS];
   void *state;
   bool rectify;   /* forward, where the plan can: y is max(y, 0), as a relu that follows in place wants it */
@@ -187,7 +188,7 @@ typedef struct cvy_layer_call {
   double *losses;             /* loss, forward: [n], each image's weighted loss, 0 where the label is -1 */
 } cvy_layer_call;
 
-/* This thread's own scratch of plan->scratch_bytes_per_thread. */
+/* Returns this thread's own scratch of plan->scratch_bytes_per_thread. */
 static inline void *cvy_layer_thread_scratch(const cvy_layer_call *call, int thread) {
   return (char *)call->scratch + cvy_aligned(call->plan->scratch_bytes) +
          (size_t)thread * cvy_aligned(call->plan->scratch_bytes_per_thread);
@@ -206,14 +207,14 @@ typedef struct cvy_layer_type {
   cvy_err (*plan)(cvy_layer_plan *plan, void *config) CVY_MUST_CHECK;
   void (*forward)(const cvy_layer_call *call);
   void (*backward)(const cvy_layer_call *call);
-  /* The loss of one image whose probabilities are `p`, which may be means; losses alone have it. The result
-   * is finite, and the one of forward but for rounding. */
+  /* Returns the loss of one image whose probabilities are `p`, which may be means; losses alone have it. The
+   * result is finite, and the one of forward but for rounding. */
   double (*loss_of)(const void *config, const double *p, int64_t scores, int32_t label);
   /* Writes what the summary says beside the sizes, "2 groups", "50 %"; may be NULL. */
   void (*describe)(char *out, size_t bytes, const void *config);
 } cvy_layer_type;
 
-/* The registry of src/layer/layers.def. */
+/* These return the layer types of src/layer/layers.def. */
 int64_t cvy_layer_type_count(void);
 const cvy_layer_type *cvy_layer_type_at(int64_t index);
 

@@ -6,7 +6,7 @@
 typedef struct lrn {
   int64_t size;
   double alpha, beta, k;
-  cvy_lrn kernel; /* made by plan */
+  cvy_lrn kernel; /* plan makes it */
 } lrn;
 
 static const cvy_option options[] = {

@@ -5,7 +5,7 @@
 
 static const cvy_option options[] = {CVY_POOLING_OPTIONS, {0}};
 
-/* The notes of one image. */
+/* Returns the bytes of one image's notes. */
 static size_t image_bytes(const cvy_layer_plan *plan, const cvy_pooling *pooling) {
   return cvy_place_bytes(&pooling->window) * (size_t)cvy_shape_per_image(plan->y);
 }

@@ -8,7 +8,7 @@ typedef struct cvy_pooling {
   cvy_sliding sliding; /* kernel may be the word global, stride the word kernel */
   int rounding;        /* index into cvy_rounding_words */
   bool count_padding;
-  cvy_sliding resolved; /* made by plan */
+  cvy_sliding resolved; /* plan makes it */
   cvy_window window;
 } cvy_pooling;
 

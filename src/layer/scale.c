@@ -51,7 +51,7 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
   return CVY_OK;
 }
 
-/* A zero for each channel, behind the scratch of the sums. */
+/* Makes a zero for each channel, behind the scratch of the sums. */
 static const float *zeros_of(const cvy_layer_call *call) {
   float *zeros = (float *)((char *)call->scratch + cvy_channels_sum_bytes(call->plan->y));
   memset(zeros, 0, sizeof *zeros * (size_t)call->plan->y.c);

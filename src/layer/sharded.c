@@ -47,7 +47,7 @@ typedef struct split {
   int64_t n, features, outputs;
   int64_t own, first_slice; /* slices of this rank */
   int64_t round, rounds;    /* number of the rank's microbatch, and how many it has */
-  int64_t widest;           /* slice */
+  int64_t widest;           /* the widest slice */
   float *sent, *received;   /* [leaves][n][widest], by rank and slice */
   float *products;          /* [count][own][n][outputs] */
   float *parts;             /* [count][n][outputs] */
@@ -158,7 +158,7 @@ static void join_gradient(const void *context, int64_t slice, int thread) {
             s->widest, s->n, slice_width(s, slice));
 }
 
-/* Where rank `rank`'s microbatch of this round lies in one of the rank's own slices. */
+/* Returns where rank `rank`'s microbatch of this round lies in one of the rank's own slices. */
 static float *kept_input(const split *s, int64_t slice, int64_t rank) {
   return s->kept_x + ((slice * s->peers->leaves + rank * s->own + s->round) * s->n) * s->widest;
 }

@@ -11,8 +11,8 @@ bool cvy_sharded_pays(const cvy_peers *peers, int64_t microbatch, int64_t featur
 /* Splits a layer whose plan stands otherwise: parameter 0 is [features][outputs], y [n][outputs]. */
 cvy_err cvy_sharded_plan(cvy_layer_plan *plan) CVY_MUST_CHECK;
 
-/* The passes of training: y = x W, and dx = dy W^T where it is asked for. With the rank's last microbatch the
- * peers learn dW = X^T dY of all of the step's images. */
+/* These are the passes of training: y = x W, and dx = dy W^T where it is asked for. With the rank's last
+ * microbatch the peers learn dW = X^T dY of all of the step's images. */
 void cvy_sharded_forward(const cvy_layer_call *call);
 void cvy_sharded_backward(const cvy_layer_call *call);
 

@@ -3,7 +3,7 @@
 
 extern const cvy_conv_algorithm cvy_conv_winograd, cvy_conv_direct, cvy_conv_gemm;
 
-/* Fastest first. The last one serves every shape. */
+/* The fastest stands first. The last one serves every shape. */
 static const cvy_conv_algorithm *const algorithms[] = {&cvy_conv_winograd, &cvy_conv_direct, &cvy_conv_gemm};
 
 static size_t larger(size_t a, size_t b) {

@@ -62,7 +62,7 @@ typedef struct cvy_conv_arrays {
 
 typedef struct cvy_conv_algorithm {
   const char *name;
-  /* Fills the way's numbers; false if this algorithm does not serve the shape in this pass. */
+  /* Fills the way's numbers. It returns false if this algorithm does not serve the shape in this pass. */
   bool (*plan)(cvy_conv_way *way, const cvy_conv_shape *shape, cvy_conv_pass pass);
   void (*run[CVY_CONV_PASSES])(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays);
 } cvy_conv_algorithm;
@@ -78,17 +78,17 @@ enum { CVY_CONV_ALL = CVY_CONV_ONLY(CVY_CONV_PASSES) - 1 };
 
 /* Plans the passes that are in the set `passes`; forward must be. How a pass is run does not depend on the
  * others, and what a plan leaves out takes no scratch. The shape has been checked: window->oh, ow >= 1, sizes
- * that multiply without overflow. Fatal if the groups are not equal. */
+ * that multiply without overflow. Groups that are not equal are fatal. */
 void cvy_conv_plan_make(cvy_conv_plan *plan, const cvy_conv_shape *shape, cvy_conv_choice choice,
                         unsigned passes);
-/* The name of forward's algorithm. Backward data of a first layer and of very small images may have
+/* Returns the name of forward's algorithm. Backward data of a first layer and of very small images may have
  * another. */
 const char *cvy_conv_describe(const cvy_conv_plan *plan);
-/* The bytes of scratch that a call takes with `threads` threads. */
+/* Returns the bytes of scratch that a call takes with `threads` threads. */
 size_t cvy_conv_scratch_bytes(const cvy_conv_plan *plan, int threads);
 
-/* Runs one pass. bias and dbias [k] may be NULL. All outputs are overwritten. Fatal if the pass has not been
- * planned. */
+/* Runs one pass. bias and dbias [k] may be NULL. All outputs are overwritten. A pass that has not been
+ * planned is fatal. */
 void cvy_conv_run(const cvy_conv_plan *plan, cvy_conv_pass pass, const cvy_conv_arrays *arrays);
 
 /* These run one pass each, and keep nothing from call to call. */
@@ -99,7 +99,7 @@ void cvy_conv_backward_data(const cvy_conv_plan *plan, float *dx, const float *d
 void cvy_conv_backward_filters(const cvy_conv_plan *plan, float *dfilters, float *dbias, const float *x,
                                const float *dy, void *scratch);
 
-/* This thread's own part of the scratch, for algorithms. */
+/* Returns this thread's own part of the scratch. This is for algorithms. */
 static inline void *cvy_conv_thread_scratch(const cvy_conv_plan *plan, void *scratch, int thread) {
   return (char *)scratch + cvy_aligned(plan->scratch_bytes) +
          (size_t)thread * cvy_aligned(plan->scratch_bytes_per_thread);

@@ -11,12 +11,12 @@
 
 #include <string.h>
 
-/* Measured to gain with one and three channels; the more there are, the longer the runs that im2col copies
- * and the deeper BLAS's products. dy of a block of lines is read again for every few numbers of a filter's
- * row, and should stay in the second-level cache. */
+/* It was measured to gain with one and three channels. The more there are, the longer the runs that im2col
+ * copies and the deeper BLAS's products. dy of a block of lines is read again for every few numbers of a
+ * filter's row, and should stay in the second-level cache. */
 enum { MOST_CHANNELS = 4, MOST_LINES = 16, BLOCK_BYTES = 256 * 1024 };
 
-/* Pixels of the image, padding included, that a line and that `lines` of them look at. */
+/* These return how many pixels of the image, padding included, a line and `lines` of them look at. */
 static int64_t pixels_across(const cvy_window *g) {
   return (g->ow - 1) * g->stride_w + g->s;
 }
@@ -54,7 +54,7 @@ typedef struct job {
   const cvy_conv_arrays *arrays;
   const cvy_conv_way *way;
   const cvy_conv_shape *shape;
-  bool streams; /* y */
+  bool streams; /* y goes past the caches */
 } job;
 
 static job job_of(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays, cvy_conv_pass pass) {
@@ -77,7 +77,7 @@ static void copy_padded(float *to, const float *x, const cvy_window *g, int64_t 
   memset(to + (left + inside) * g->c, 0, sizeof *to * (size_t)((all - left - inside) * g->c));
 }
 
-/* The image under the lines first ... first+count-1, all of one image. */
+/* Returns the image under the lines first ... first+count-1, which are all of one image. */
 static image image_under(const job *j, int64_t first, int64_t count, float *memory) {
   const cvy_window *g = &j->shape->window;
   const float *x = j->arrays->x + first / g->oh * g->h * g->w * g->c;

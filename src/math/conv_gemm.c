@@ -1,10 +1,10 @@
 /* Convolution as im2col and a matrix product, for every shape.
  *
- * With P patches of D = r*s*c floats as the rows of a matrix:  y = patches filters;  dpatches = dy filters^T,
- * added back into dx;  dfilters = patches^T dy. The matrix is never whole: a task works on a block of lines
- * (rows of output pixels) whose patches fit its thread's scratch. A 1x1 filter at stride 1 without padding
- * sees its input as the matrix, and nothing is copied. Groups take turns within a block: each has patches of
- * its own channels, and its own columns of y, dy and the filters.
+ * The rows of a matrix are patches of D = r*s*c floats. Then y = patches filters, dpatches = dy filters^T,
+ * which is added back into dx, and dfilters = patches^T dy. The matrix is never whole: a task works on a
+ * block of lines (rows of output pixels) whose patches fit its thread's scratch. A 1x1 filter at stride 1
+ * without padding sees its input as the matrix, and nothing is copied. Groups take turns within a block: each
+ * has patches of its own channels, and its own columns of y, dy and the filters.
  */
 #include "base/count.h"
 #include "math/conv_shares.h"
@@ -17,7 +17,7 @@
  * packing the filters again. */
 enum { BLOCK_BYTES = 512 * 1024, LEAST_ROWS = 192, MOST_ROWS = 4096, LEAST_TASKS = 8 };
 
-/* The window over the channels of one group. */
+/* Returns the window over the channels of one group. */
 static cvy_window group_window(const cvy_conv_shape *shape) {
   cvy_window window = shape->window;
   window.c /= shape->groups;
@@ -28,7 +28,7 @@ static bool is_pointwise(const cvy_window *g) {
   return g->r == 1 && g->s == 1 && g->stride_h == 1 && g->stride_w == 1 && g->oh == g->h && g->ow == g->w;
 }
 
-/* Lines of a block; `g` is the window of a group. */
+/* Returns the lines of a block; `g` is the window of a group. */
 static int64_t block_lines(const cvy_conv_shape *shape, const cvy_window *g) {
   const int64_t all = shape->n * g->oh;
   const int64_t row_bytes = (int64_t)sizeof(float) * cvy_patch_size(g);
@@ -73,7 +73,8 @@ static job job_of(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays, cvy_
   return j;
 }
 
-/* The patches of some lines, [count*ow][D]: gathered in the thread's scratch, or x itself. */
+/* Returns the patches of some lines, [count*ow][D]. They are gathered in the thread's scratch, or are x
+ * itself. */
 static cvy_factor patches_of(const job *j, int64_t group, int64_t first, int64_t count, int thread) {
   const cvy_window *g = &j->window;
   const int64_t channels = j->shape->window.c;
@@ -84,7 +85,7 @@ static cvy_factor patches_of(const job *j, int64_t group, int64_t first, int64_t
   return (cvy_factor){.at = patches, .stride = j->depth};
 }
 
-/* A group's columns of y or dy, from line `first` on, and of the filters. */
+/* These find a group's columns of y or dy, from line `first` on, and of the filters. */
 static int64_t output_at(const job *j, int64_t group, int64_t first) {
   return first * j->window.ow * j->shape->k + group * j->filters;
 }

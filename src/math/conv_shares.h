@@ -1,6 +1,6 @@
 /* The gradient of the filters is a sum over lines (rows of output pixels, counted through the microbatch).
- * For algorithms that cut it into shares: each share is summed by a task of its own, into a copy of its own,
- * and the copies are added in their order. The number of shares follows from the shape. */
+ * Some algorithms cut it into shares. Each share is summed by a task of its own, into a copy of its own, and
+ * the copies are added in their order. The number of shares follows from the shape. */
 #ifndef CVY_MATH_CONV_SHARES_H
 #define CVY_MATH_CONV_SHARES_H
 
@@ -16,7 +16,7 @@ typedef struct cvy_conv_share {
 
 cvy_conv_share cvy_conv_share_at(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays, int64_t index);
 
-/* After all shares: the copies' sum goes to dfilters and dbias. */
+/* Adds the copies up, into dfilters and dbias, when all shares are there. */
 void cvy_conv_add_shares(const cvy_conv_plan *plan, const cvy_conv_arrays *arrays);
 
 #endif

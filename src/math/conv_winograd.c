@@ -32,7 +32,7 @@ enum {
 };
 /* The gradient of so many filters goes through BLAS, which keeps more of the sums in its cache. */
 enum { MOST_DIRECT = 65536 };
-/* Multiplications for a channel and a filter: see pays. */
+/* The fixed part of the multiplications for a channel and a filter, in pays. */
 enum { FILTER_COST = 600 };
 /* With fewer tiles than this the filters' transform costs more than a tenth of a pass. If it is kept, it
  * takes four times their memory. */
@@ -44,7 +44,7 @@ enum { TILES_OF_TASK = 8, ROWS_OF_TASK = 16, SWAPPED_OF_TASK = 128, CHANNELS_AT_
  * sets. */
 enum { SKEW = 32 };
 
-/* Floats from one position to the next of a matrix of `count`. */
+/* Returns the floats from one position to the next, where each has a matrix of `count` floats. */
 static int64_t skewed(int64_t count) {
   return cvy_pieces(count, 16) * 16 + SKEW;
 }
@@ -78,7 +78,7 @@ static tiling tiling_of(const cvy_conv_shape *shape, int64_t out_h, int64_t out_
 
 /* ---- scratch ---- */
 
-/* Channels and filters of one group. */
+/* These return the channels and the filters of one group. */
 static int64_t channels_of(const cvy_conv_shape *shape) {
   return shape->window.c / shape->groups;
 }
@@ -112,8 +112,9 @@ static scratch scratch_of(int64_t block, int64_t in, int64_t out, float *memory)
 
 /* ---- plan ---- */
 
-/* Multiplications for a channel and a filter, here and in a plain sum, whose products cost a fifth more. The
- * fixed part is the filters' way through the memory: written once and read once, 36 numbers for each. */
+/* Compares the multiplications for a channel and a filter, here and in a plain sum, whose products cost a
+ * fifth less. The fixed part is the filters' way through the memory: written once and read once, 36 numbers
+ * for each. */
 static bool pays(const cvy_conv_shape *shape, const tiling *t) {
   const cvy_window *g = &shape->window;
   return 10 * (t->count * POSITIONS + FILTER_COST) <= 8 * shape->n * g->oh * g->ow * g->r * g->s;
@@ -166,8 +167,8 @@ typedef struct job {
   float *y;                         /* what comes out */
   const float *dy, *filters, *bias; /* arrays as the pass has them */
   float *dfilters, *dbias;
-  bool rectify, streams; /* y */
-  bool is_prepared;      /* U, by an earlier call */
+  bool rectify, streams; /* what is done to y */
+  bool is_prepared;      /* an earlier call has made U */
   bool direct;           /* the products of backward filters are not BLAS's */
   int64_t first, count;  /* tiles of the block */
 } job;
@@ -209,7 +210,7 @@ static place place_of(const tiling *t, int64_t tile) {
   return (place){tile / (t->down * t->across), tile / t->across % t->down, tile % t->across};
 }
 
-/* Pointers to the size x size pixels from (top, left) on; those outside are `outside`. */
+/* Makes pointers to the size x size pixels from (top, left) on; those outside are `outside`. */
 static void point_at(const float **pixels, const float *images, const side *s, int64_t n, int64_t top,
                      int64_t left, int64_t size, const float *outside) {
   const float *image = images + n * s->h * s->w * s->pitch;

@@ -6,7 +6,7 @@
  *
  * for i < rows, j < columns, of which there are CVY_DIRECT_LEAST_COLUMNS at least. Rows of A may overlap, as
  * patches do. The sum is in the order of o and p, and start is added last. It may be c, or NULL for zeros;
- * c_row, start_row: floats from row to row.
+ * c_row and start_row are the floats from row to row.
  *
  * The columns are taken in panels, a few registers wide, that share B in the first-level cache while A goes
  * by. A B that is used often is best stored panel after panel, each [outer][inner][width], and multiplied
@@ -34,7 +34,7 @@ typedef struct cvy_direct_product {
 typedef struct cvy_direct_kernels {
   int64_t lanes, wide; /* floats of a register, registers of a panel */
   void (*multiply)(const cvy_direct_product *product);
-  void (*fence)(void); /* after a task that streams, before others read what it wrote */
+  void (*fence)(void); /* it ends a task that streams, before others read what was written */
 } cvy_direct_kernels;
 
 /* Tells whether to write `count` floats, in rows of `columns`, at `to` past the caches. That is so where they
@@ -45,15 +45,15 @@ static inline bool cvy_streams(const float *to, int64_t count, int64_t columns) 
 }
 
 typedef struct cvy_panel {
-  int64_t begin, width; /* columns; never narrower than a register */
+  int64_t begin, width; /* columns; it is never narrower than a register */
 } cvy_panel;
 
 static inline int64_t cvy_panel_count(const cvy_direct_kernels *kernels, int64_t columns) {
   return cvy_pieces(cvy_pieces(columns, kernels->lanes), kernels->wide);
 }
 
-/* Panel `index` of `columns`. Registers are shared out evenly. With at least two in the last panel, its last
- * one can reach back if it is not full. */
+/* Returns panel `index` of `columns` columns. Registers are shared out evenly. With at least two of them in
+ * the last panel, its last one can reach back if it is not full. */
 static inline cvy_panel cvy_panel_at(const cvy_direct_kernels *kernels, int64_t columns, int64_t index) {
   const int64_t registers = cvy_pieces(columns, kernels->lanes);
   const int64_t panels = cvy_panel_count(kernels, columns);

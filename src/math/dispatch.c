@@ -9,7 +9,7 @@ extern const cvy_kernels cvy_kernels_portable;
 extern const cvy_kernels cvy_kernels_avx2, cvy_kernels_avx512;
 #endif
 
-/* Best first; the sets that this processor lacks are NULL. */
+/* Returns the sets from the best on; those that this processor lacks are NULL. */
 static const cvy_kernels *set_at(int index) {
 #ifdef CVY_X86_KERNELS
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");

@@ -36,7 +36,7 @@ static void copy_pixels(float *to, const float *from, int64_t pitch, int64_t cou
     memcpy(to + i * channels, from + i * pitch, sizeof *to * (size_t)channels);
 }
 
-/* The patch of one output pixel, with zeros for what lies outside the image. */
+/* Gathers the patch of one output pixel, with zeros for what lies outside the image. */
 static void gather_patch(float *patch, const float *image, int64_t pitch, const cvy_window *g,
                          int64_t out_row, const overlap *o) {
   for (int64_t i = 0; i < g->r; i++, patch += g->s * g->c) {
@@ -52,7 +52,7 @@ static void gather_patch(float *patch, const float *image, int64_t pitch, const 
   }
 }
 
-/* `room_in`, `room_out`: floats from image and patches to the ends of their arrays. */
+/* `room_in` and `room_out` are the floats from image and patches to the ends of their arrays. */
 static void gather_line(float *patches, const float *image, int64_t pitch, const cvy_window *g,
                         int64_t out_row, int64_t room_in, int64_t room_out) {
   const int64_t run = g->s * g->c, size = g->r * run, row = out_row * g->stride_h - g->top;

@@ -1,8 +1,8 @@
-/* Compiled several times: CVY_KERNELS is the name of this set's table.
+/* This file is compiled once for each instruction set. CVY_KERNELS is the name of this set's table.
  *
  * The loops are plain C for the compiler to vectorise. `omp simd` promises what restrict could not: that
- * iterations are independent even where an output is the same array as an input. It does not allow sums to
- * be reordered. Loops over channels work on blocks of BLOCK floats, so that partial results live in a few
+ * iterations are independent even where an output is the same array as an input. It does not allow sums to be
+ * reordered. Loops over channels work on blocks of BLOCK floats, so that partial results live in a few
  * registers or the first-level cache.
  */
 #include "math/kernels.h"
@@ -45,7 +45,7 @@ static void axpy(float *y, float factor, const float *x, int64_t count) {
   for (int64_t i = 0; i < count; i++) y[i] += factor * x[i];
 }
 
-/* A square block at a time, so that neither side leaves its cache lines half used. Rows far apart are not
+/* Transposes a square block, so that neither side leaves its cache lines half used. Rows far apart are not
  * fetched ahead by the processor itself. */
 static void transpose_block(float *y, const float *x, int64_t rows, int64_t x_row) {
   float columns[LANES][LANES];
@@ -167,7 +167,7 @@ static void sum_moments_of_few(double *sums, const float *dy, const float *x, co
   }
 }
 
-/* Columns as wide as both sums take 4 KB, which leaves the first-level cache to the rows. */
+/* The columns are so many that both sums take 4 KB, which leaves the first-level cache to the rows. */
 static void sum_moments(double *sums, const float *dy, const float *x, const float *shift, int64_t rows,
                         int64_t channels) {
   enum { COLUMNS = 256 };
@@ -223,7 +223,7 @@ static inline reduced reduce(float x) {
 
 /* exp(r) - 1 = r + r^2 (1/2 + r t(r)); t is the polynomial of degree 4 that meets
  * (exp(r) - 1 - r - r^2/2) / r^3 at the five Chebyshev nodes of [-ln(2)/2, ln(2)/2], its coefficients solved
- * for in 40 digits and then rounded. Relative error of the formula: 0.03 * 2^-24. */
+ * for in 40 digits and then rounded. The formula's relative error is 0.03 * 2^-24. */
 static inline float expm1_reduced(float r) {
   const float t = 0x1.555556p-3f +
                   r * (0x1.55551ap-5f + r * (0x1.1110f6p-7f + r * (0x1.6d113cp-10f + r * 0x1.a0f89ap-13f)));
@@ -280,7 +280,7 @@ static void sigmoid_backward(float *dx, const float *y, const float *dy, int64_t
   for (int64_t i = 0; i < count; i++) dx[i] = dy[i] * y[i] * (1 - y[i]);
 }
 
-/* LANES sums, then the sum of these. */
+/* Makes LANES sums, then the sum of these. */
 static double dot(const float *a, const float *b, int64_t count) {
   double sums[LANES] = {0}, sum = 0;
   int64_t i = 0;
@@ -303,8 +303,8 @@ static void softmax_backward(float *dx, const float *y, const float *dy, int64_t
 
 /* ---- dropout ------------------------------------------------------------------------------------------ */
 
-/* LANES blocks of Philox4x32-10 (Salmon et al. 2011) side by side: word w of block first_unit + b goes to
- * words[w][b], the same numbers as cvy_random_block's. */
+/* Makes LANES blocks of Philox4x32-10 (Salmon et al. 2011) side by side. Word w of block first_unit + b goes
+ * to words[w][b]. The numbers are the same as cvy_random_block's. */
 static void philox(uint32_t words[4][LANES], const cvy_random *where, uint32_t first_unit) {
   uint32_t key0 = (uint32_t)where->seed, key1 = (uint32_t)(where->seed >> 32);
   for (uint32_t b = 0; b < LANES; b++) {
@@ -442,7 +442,7 @@ static void max_pool_forward(float *y, void *winner, const float *x, const cvy_w
     }
 }
 
-/* How far it is from the corner of a window to one of its places. */
+/* Returns how far it is from the corner of a window to one of its places. */
 static inline int64_t place_offset(const cvy_window *g, int64_t place) {
   return (place / g->s * g->w + place % g->s) * g->c;
 }
@@ -549,8 +549,8 @@ static void average_pool_backward(float *dx, const float *dy, const cvy_window *
 
 /* ---- local response normalisation --------------------------------------------------------------------- */
 
-/* s^-beta. Everybody's beta is 0.75, which two square roots give to the last bit or two; other exponents run
- * at the speed of the C library. */
+/* Computes s^-beta. Everybody's beta is 0.75, which two square roots give to the last bit or two; other
+ * exponents run at the speed of the C library. */
 static void inverse_power(float *out, const float *s, float beta, int64_t count) {
   if (beta != 0.75f) {
     for (int64_t i = 0; i < count; i++) out[i] = powf(s[i], -beta);
@@ -581,7 +581,7 @@ static lrn_parts lrn_start(float *scratch, int64_t channels, const cvy_lrn *lrn)
   return p;
 }
 
-/* s and factor = s^-beta of one pixel. */
+/* Computes s and factor = s^-beta of one pixel. */
 static void lrn_factor(const lrn_parts *p, const float *x, int64_t channels, const cvy_lrn *lrn) {
   float *s = p->s, *middle = p->middle, *sums = p->sums;
   VECTOR

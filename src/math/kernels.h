@@ -19,7 +19,7 @@ typedef struct cvy_window {
   int64_t oh, ow;
 } cvy_window;
 
-/* A number a channel each; see affine_rows. */
+/* Four numbers for each channel; see affine_rows. */
 typedef struct cvy_affine {
   const float *centre, *slope, *offset, *factor;
 } cvy_affine;
@@ -30,13 +30,13 @@ typedef struct cvy_lrn {
   float k, alpha_share, beta; /* alpha_share: alpha / size */
 } cvy_lrn;
 
-/* Floats that the lrn kernels need as scratch. */
+/* Returns the floats that the lrn kernels need as scratch. */
 static inline int64_t cvy_lrn_scratch_count(int64_t channels, const cvy_lrn *lrn) {
   return 4 * channels + lrn->size;
 }
 
-/* Bytes in which max_pool_forward notes a place of the window: one, unless it has more places than that
- * holds. */
+/* Returns the bytes in which max_pool_forward notes a place of the window. There is one, unless the window
+ * has more places than that holds. */
 static inline size_t cvy_place_bytes(const cvy_window *window) {
   return window->r * window->s <= UINT8_MAX + 1 ? sizeof(uint8_t) : sizeof(uint16_t);
 }
@@ -51,22 +51,22 @@ typedef struct cvy_kernels {
   void (*scale)(float *y, float factor, int64_t count);                /* y *= factor */
   void (*axpy)(float *y, float factor, const float *x, int64_t count); /* y += factor * x */
 
-  /* x, y: [rows][channels]. y[r][c] += bias[c]; sum[c] += sum over r of x[r][c], in an order that depends on
-   * the sizes only (rows in order; up to 32 channels, rows that are 64/channels apart first). */
+  /* x and y are [rows][channels]. y[r][c] += bias[c]; sum[c] += sum over r of x[r][c], in an order that
+   * depends on the sizes only (rows in order; up to 32 channels, rows that are 64/channels apart first). */
   void (*add_rows)(float *y, const float *bias, int64_t rows, int64_t channels);
   void (*sum_rows)(float *sum, const float *x, int64_t rows, int64_t channels);
   /* y = (x - centre) * slope + offset, plus dy * factor unless dy is NULL; y may be x or dy. */
   void (*affine_rows)(float *y, const float *dy, const float *x, const cvy_affine *by_channel, int64_t rows,
                       int64_t channels);
-  /* Makes sums [2][channels] in double over the rows: of dy and dy * d with d = x - shift[c], or without a dy
-   * (NULL) of d and d * d. The order depends on the sizes only. */
+  /* Makes sums [2][channels] in double over the rows. They are of dy and dy * d, with d = x - shift[c], or
+   * without a dy (NULL) of d and d * d. The order depends on the sizes only. */
   void (*sum_moments)(double *sums, const float *dy, const float *x, const float *shift, int64_t rows,
                       int64_t channels);
 
-  /* y [columns][rows] of x [rows][columns], whose rows are x_row floats apart. */
+  /* Makes y [columns][rows] of x [rows][columns], whose rows are x_row floats apart. */
   void (*transpose)(float *y, const float *x, int64_t rows, int64_t columns, int64_t x_row);
 
-  /* max(x, 0), NaN stays NaN; dx = dy where y > 0, else 0. */
+  /* y = max(x, 0), where NaN stays NaN; dx = dy where y > 0, else 0. */
   void (*relu_forward)(float *y, const float *x, int64_t count);
   void (*relu_backward)(float *dx, const float *y, const float *dy, int64_t count);
   /* tanh is within 3 ulp of the exact value over all floats, also of denormal ones; dx = dy * (1 - y * y). */
@@ -75,14 +75,15 @@ typedef struct cvy_kernels {
   /* y = x where x > 0, else slope * x; dx = dy where y > 0, else slope * dy; slope > 0. */
   void (*leaky_relu_forward)(float *y, const float *x, float slope, int64_t count);
   void (*leaky_relu_backward)(float *dx, const float *y, const float *dy, float slope, int64_t count);
-  /* 1 / (1 + exp(-x)), within 4 ulp where it is not denormal; dx = dy * y * (1 - y). */
+  /* y = 1 / (1 + exp(-x)), within 4 ulp where it is not denormal; dx = dy * y * (1 - y). */
   void (*sigmoid_forward)(float *y, const float *x, int64_t count);
   void (*sigmoid_backward)(float *dx, const float *y, const float *dy, int64_t count);
-  /* exp(x - shift), within 2 ulp of the exact value at the rounded difference, gradual underflow included. */
+  /* y = exp(x - shift), within 2 ulp of the exact value at the rounded difference, also in gradual
+   * underflow. */
   void (*exp)(float *y, const float *x, float shift, int64_t count);
 
-  /* y, dx, dy: [rows][channels], y each row's softmax: dx = y * (dy - sum over c of dy * y), in double;
-   * dx may be dy. */
+  /* y, dx and dy are [rows][channels], and y is each row's softmax. dx = y * (dy - sum over c of dy * y), in
+   * double; dx may be dy. */
   void (*softmax_backward)(float *dx, const float *y, const float *dy, int64_t rows, int64_t channels);
 
   /* y = x / (1 - rate) where kept, else 0, with rate = drop_below / 2^32: element i is kept if its random
@@ -90,16 +91,16 @@ typedef struct cvy_kernels {
   void (*dropout)(float *y, const float *x, const cvy_random *where, uint32_t drop_below, float kept_scale,
                   int64_t count);
 
-  /* One image: x, dx [h][w][c]; y, dy [oh][ow][c]. `winner` [oh][ow][c] is the place i*s + j in the window
-   * of the (first) largest value, in cvy_place_bytes; a NaN wins over all. A window has at most 65536 places.
-   * The backward kernels overwrite dx. */
+  /* These take one image: x, dx [h][w][c]; y, dy [oh][ow][c]. `winner` [oh][ow][c] is the place i*s + j in
+   * the window of the (first) largest value, in cvy_place_bytes; a NaN wins over all. A window has at most
+   * 65536 places. The backward kernels overwrite dx. */
   void (*max_pool_forward)(float *y, void *winner, const float *x, const cvy_window *window);
   void (*max_pool_backward)(float *dx, const void *winner, const float *dy, const cvy_window *window);
-  /* The mean over the window. With count_padding the zeros of the padding count too. */
+  /* These take the mean over the window. With count_padding the zeros of the padding count too. */
   void (*average_pool_forward)(float *y, const float *x, const cvy_window *window, bool count_padding);
   void (*average_pool_backward)(float *dx, const float *dy, const cvy_window *window, bool count_padding);
 
-  /* x, y, dx, dy: [pixels][channels], all distinct. y_c = x_c * S_c^-beta with
+  /* x, y, dx and dy are [pixels][channels], all distinct. y_c = x_c * S_c^-beta with
    * S_c = k + alpha/size * (sum of x_j^2 over the `size` channels around c). */
   void (*lrn_forward)(float *y, const float *x, float *scratch, int64_t pixels, int64_t channels,
                       const cvy_lrn *lrn);
@@ -110,9 +111,10 @@ typedef struct cvy_kernels {
   const struct cvy_direct_kernels *direct; /* its bits are those of this set only */
 } cvy_kernels;
 
-/* The best set that this processor runs; CONVOY_KERNELS=portable|avx2|avx512 forces one (for tests). */
+/* Returns the best set that this processor runs; CONVOY_KERNELS=portable|avx2|avx512 forces one (for
+ * tests). */
 const cvy_kernels *cvy_kernels_get(void);
-/* The set of this name; NULL if this processor or this build lacks it. */
+/* Returns the set of this name; NULL if this processor or this build lacks it. */
 const cvy_kernels *cvy_kernels_named(const char *name);
 
 #endif

@@ -1,5 +1,5 @@
-/* Compiled once for each instruction set, as kernels.c is: CVY_DIRECT_KERNELS is the name of this set's
- * table.
+/* This file is compiled once for each instruction set, as kernels.c is. CVY_DIRECT_KERNELS is the name of
+ * this set's table.
  *
  * A tile of C, some rows by up to WIDE registers, is summed whole before it is stored; each product of it
  * takes a number of A, spread over a register, and a register of B. This file may be contracted to fused
@@ -30,7 +30,7 @@ static const int most_rows[WIDE] = {8, 4};
 
 #define UNROLL _Pragma("GCC unroll 12")
 
-/* Rows from `row` on; the registers' columns begin at `at`. */
+/* Computes the rows from `row` on; the registers' columns begin at `at`. */
 ALWAYS_INLINE void multiply_tile(const cvy_direct_product *sum, int64_t row, const int64_t at[WIDE], int rows,
                                  int wide) {
   const cvy_direct_product s = *sum; /* so that no store can change it */

@@ -1,5 +1,5 @@
-/* Compiled once for each instruction set, as kernels.c is: CVY_WINOGRAD_KERNELS is the name of this set's
- * table.
+/* This file is compiled once for each instruction set, as kernels.c is. CVY_WINOGRAD_KERNELS is the name of
+ * this set's table.
  *
  * A block of LANES channels of a whole tile is worked on at a time, so that everything between its loads and
  * its stores stays in registers and the first-level cache. */
@@ -8,7 +8,7 @@
 
 enum { TILE = CVY_WINOGRAD_TILE, MOST = CVY_WINOGRAD_MOST };
 
-/* p = 3/4, q = 4/3 and their powers; p q = 1. */
+/* These are p = 3/4, q = 4/3 and their powers; p q = 1. */
 static const float p1 = 0.75f, p2 = 0.5625f, p3 = 0.421875f, p4 = 0.31640625f;
 static const float q1 = (float)(4.0 / 3), q2 = (float)(16.0 / 9), q3 = (float)(64.0 / 27),
                    q4 = (float)(256.0 / 81);
@@ -23,7 +23,7 @@ ALWAYS_INLINE void store_some(float *to, lanes value, int64_t count) {
   memcpy(to, &value, sizeof(float) * (size_t)count);
 }
 
-/* B^T d */
+/* Computes B^T d. */
 ALWAYS_INLINE void input_line(lanes out[TILE], const lanes d[TILE]) {
   const float sum = (float)(337.0 / 144); /* p^2 + q^2 */
   const lanes even_p = d[4] - q2 * d[2], odd_p = p1 * d[3] - q1 * d[1];
@@ -36,7 +36,7 @@ ALWAYS_INLINE void input_line(lanes out[TILE], const lanes d[TILE]) {
   out[5] = d[1] - sum * d[3] + d[5];
 }
 
-/* G f for n taps */
+/* Computes G f for n taps. */
 ALWAYS_INLINE void expand_line(lanes out[TILE], const lanes f[MOST], int n) {
   lanes even_p = -128.0f / 175 * f[0], odd_p = -96.0f / 175 * f[1];
   lanes even_q = 81.0f / 350 * f[0], odd_q = 54.0f / 175 * f[1];
@@ -51,7 +51,8 @@ ALWAYS_INLINE void expand_line(lanes out[TILE], const lanes f[MOST], int n) {
   out[5] = f[n - 1];
 }
 
-/* A^T m to n values. Where the filter was turned, what belongs to +-p and +-q has yet to be scaled. */
+/* Computes the n values of A^T m. Where the filter was turned, what belongs to +-p and +-q has yet to be
+ * scaled. */
 ALWAYS_INLINE void reduce_line(lanes out[MOST], const lanes m[TILE], int n, float scale_p, float scale_q) {
   const lanes even_p = m[1] + m[2], odd_p = m[1] - m[2], even_q = m[3] + m[4], odd_q = m[3] - m[4];
   out[0] = m[0] + (scale_p * even_p + scale_q * even_q);
@@ -127,8 +128,8 @@ ALWAYS_INLINE void reduce_block(float *const *pixels, const float *in, int64_t s
 
 /* ---- all channels ---- */
 
-/* Where blocks begin. The last one reaches back over its neighbour, so that it is whole, and writes the same
- * numbers again; only where there are too few channels for any block is a part of one worked on. */
+/* Returns where a block begins. The last one reaches back over its neighbour, so that it is whole, and writes
+ * the same numbers again; only where there are too few channels for any block is a part of one worked on. */
 ALWAYS_INLINE int64_t block_at(int64_t c, int64_t channels) {
   return c + LANES <= channels ? c : channels - LANES;
 }

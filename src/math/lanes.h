@@ -37,8 +37,8 @@ ALWAYS_INLINE lanes rectified(lanes value) {
   return (lanes)((lane_bits)value & ~(value < (lanes){0}));
 }
 
-/* Writes past the caches what is too large to be found there again: the line is not read first. `to` is a
- * multiple of a register. Other threads see it after a fence. */
+/* Writes past the caches what is too large to be found there again: the line is not read first. `to` is
+ * aligned to a register. Other threads see it after a fence. */
 ALWAYS_INLINE void stream(float *to, lanes value) {
 #if defined(__AVX512F__)
   _mm512_stream_ps(to, (__m512)value);

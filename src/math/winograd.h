@@ -1,7 +1,7 @@
 /* Winograd's minimal filtering (Winograd 1980; Lavin & Gray 2016) on tiles of 6x6: F(4x4, 3x3) and F(2x2,
  * 5x5).
  *
- * With matrices B^T (6x6), G (6 x filter), A^T (out x 6): Y = A^T [ (G f G^T) . (B^T d B) ] A. The
+ * With matrices B^T (6x6), G (6 x filter), A^T (out x 6), Y = A^T [ (G f G^T) . (B^T d B) ] A. The
  * interpolation points are 0, +-3/4, +-4/3 and infinity. Their products stay near one, which halves the
  * rounding error of the usual 0, +-1, +-2 (measured: 6 times that of the plain sum, against 11). The set is
  * closed under 1/x, so the transform of a filter turned by 180 degrees is the same numbers in another order.
@@ -29,13 +29,13 @@ typedef struct cvy_winograd_finish {
 } cvy_winograd_finish;
 
 typedef struct cvy_winograd_kernels {
-  /* B^T d B of the 36 pixels d. */
+  /* Makes B^T d B of the 36 pixels d. */
   void (*input)(float *out, int64_t position_stride, const float *const *pixels, int64_t channels);
-  /* G f G^T of the n*n pixels f, for n = 2 ... 5: of filters, and of output gradients, whose sum over the
-   * pixels goes to `sum` if that is not NULL. */
+  /* Makes G f G^T of the n*n pixels f, for n = 2 ... 5. These are filters, or output gradients, whose sum
+   * over the pixels goes to `sum` if that is not NULL. */
   void (*expand[CVY_WINOGRAD_MOST + 1])(float *out, int64_t position_stride, float *sum,
                                         const float *const *pixels, int64_t channels);
-  /* A^T M A to n*n pixels, for n = 2 ... 5, finished; pixels that are NULL are left out. */
+  /* Makes A^T M A, for n = 2 ... 5, and finishes its n*n pixels. Pixels that are NULL are left out. */
   void (*reduce[CVY_WINOGRAD_MOST + 1])(float *const *pixels, const float *in, int64_t position_stride,
                                         const cvy_winograd_finish *finish, int64_t channels);
   /* These do the same for n = 2 and 4 where the filter, of 7 - n taps, is turned by 180 degrees: position (i,
