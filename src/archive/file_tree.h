@@ -16,7 +16,8 @@ typedef struct cvy_file_tree {
   int users;
 } cvy_file_tree;
 
-/* It is an error if nothing is there, if it is unreadable or damaged, or if two members have one name. */
+/* Opens a folder or an archive. It is an error if nothing is there, if it is unreadable or damaged, or if two
+ * members have one name. */
 cvy_err cvy_file_tree_open(cvy_file_tree **out, const char *path) CVY_MUST_CHECK;
 /* Opens one plain file as the only member of its folder. */
 cvy_err cvy_file_tree_open_file(cvy_file_tree **out, const char *path) CVY_MUST_CHECK;
@@ -38,7 +39,7 @@ cvy_err cvy_file_tree_read_at(void *out, const cvy_file_tree *tree, const cvy_me
 void cvy_file_tree_name(char *out, size_t room, const cvy_file_tree *tree, const cvy_member *member);
 
 /* Splits an input as users write it: PATH, or PATH:PART for what lies in it under the name PART. *part is
- * NULL if none is said. Both are in `pool`. */
+ * NULL if none is said. *path is in `pool` or is `input` itself, and *part lies in `input`. */
 void cvy_split_input(const char **path, const char **part, cvy_pool *pool, const char *input);
 
 #endif

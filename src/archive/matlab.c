@@ -1,10 +1,10 @@
 /* MAT-file version 5 (MathWorks, "MAT-File Format", 2023), little endian.
  *
- * 128 bytes of header (124: version 0x0100, 126: "IM"), then elements: u32 type, u32 bytes, the bytes,
- * padded to 8; or, up to 4 bytes, u16 type, u16 bytes, and the bytes in one word. An element of type 15 is
- * another one, deflated. An array (type 14) is made of elements: flags (its class in the first byte),
- * dimensions, name; then, by class, characters or numbers; or for structs (class 2) the length of a
- * field's name, the names, and an array a field of each record. */
+ * A file is a header of 128 bytes (124: version 0x0100, 126: "IM") and then elements. An element is u32 type,
+ * u32 bytes, and the bytes, padded to 8; or, up to 4 bytes, u16 type, u16 bytes, and the bytes in one word.
+ * An element of type 15 is another one, deflated. An array (type 14) is made of elements: flags (its class in
+ * the first byte), dimensions, name; then, by class, characters or numbers; or for structs (class 2) the
+ * length of a field's name, the names, and an array a field of each record. */
 #include "archive/matlab.h"
 
 #include <math.h>
@@ -71,7 +71,7 @@ static int64_t width_of(uint32_t type) {
   return 0;
 }
 
-/* NaN if there is no number at `i`. */
+/* Returns NaN if there is no number at `i`. */
 static double number_at(const element *e, int64_t i) {
   const int64_t width = width_of(e->type);
   if (width == 0 || e->data.end - e->data.p < (i + 1) * width) return NAN;

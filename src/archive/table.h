@@ -16,10 +16,10 @@ typedef struct cvy_table {
   int64_t count;
 } cvy_table;
 
-/* Reads a table (RFC 4180, and its relatives) from a file's `bytes`; all of it is in `pool`. A `separator`
- * of 0 means the one of ',', ';' and tab that is most frequent in the first line, outside quotes. A mark
- * U+FEFF in front is overlooked. Errors have the form "path:line: ...": a quote that is not closed, a row
- * of another length, a zero byte, no row. */
+/* Reads a table (RFC 4180, and its relatives) from a file's `bytes`; all of it is in `pool`. A `separator` of
+ * 0 means the one of ',', ';' and tab that is most frequent in the first line, outside quotes. A mark U+FEFF
+ * in front is overlooked. Errors are a quote that is not closed and a row of another length ("path:line:
+ * ..."), a zero byte and no row at all ("path: ..."). */
 cvy_err cvy_table_read(cvy_table *out, cvy_pool *pool, const void *bytes, size_t count, char separator,
                        const char *path) CVY_MUST_CHECK;
 

@@ -1,11 +1,11 @@
 /* Tars, listed by their headers.
  *
  * A member is a block of 512 bytes, the header, and its content, padded to whole blocks; a block of zeros
- * ends the tar. The header: name 0-99, size 124-135, checksum 148-155 (the sum of the header's bytes, the
- * checksum itself taken as blanks), type 156, magic 257-262, prefix of the name 345-499 (POSIX only).
- * Numbers are octal digits, or in GNU's tars big-endian binary after a byte 0x80. A name that does not fit
- * comes in a member of its own in front: type L (GNU: the name), or x (pax, POSIX.1-2001: lines "length
- * key=value"). */
+ * ends the tar. The header has these fields: name 0-99, size 124-135, checksum 148-155 (the sum of the
+ * header's bytes, the checksum itself taken as blanks), type 156, magic 257-262, prefix of the name 345-499
+ * (POSIX only). Numbers are octal digits, or in GNU's tars big-endian binary after a byte 0x80. A name that
+ * does not fit comes in a member of its own in front: type L (GNU: the name), or x (pax, POSIX.1-2001: lines
+ * "length key=value"). */
 #include "archive/tarball.h"
 
 #include "base/count.h"

@@ -23,7 +23,7 @@ void cvy_members_add(cvy_members *members, cvy_pool *pool, const char *name, int
 /* Tells whether these 512 bytes are a member's header, by its checksum. */
 bool cvy_is_tar_header(const uint8_t header[512]);
 /* Adds the files and folders of the tar that fills bytes begin ... end-1 of `fd`, in its order, by its
- * headers alone. Reads the formats of GNU tar, POSIX (ustar, pax) and Unix V7. `path` names it in errors:
+ * headers alone. It reads the formats of GNU tar, POSIX (ustar, pax) and Unix V7. `path` names it in errors:
  * no tar, a header's wrong checksum, truncated, links, sparse files and devices. */
 cvy_err cvy_tarball_list(cvy_members *out, cvy_pool *pool, int fd, int64_t begin, int64_t end,
                          const char *path) CVY_MUST_CHECK;

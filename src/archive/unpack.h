@@ -5,13 +5,13 @@
 #include "archive/tarball.h"
 
 /* Opens the archive `path` and lists what it holds, in its order; *fd is for cvy_read_at at the members'
- * offsets and is the caller's to close. A plain tar is read where it lies. A compressed tar (gzip, xz,
- * bzip2, zstd) and a zip are decompressed into a file without a name in $TMPDIR (/tmp if unset), which is
- * gone once `fd` is closed; that shows progress. Errors name `path`: no such archive, damaged, truncated;
+ * offsets and is the caller's to close. A plain tar is read where it lies. A compressed tar (gzip, xz, bzip2,
+ * zstd) and a zip are decompressed into a file without a name in $TMPDIR (/tmp if unset), which is gone once
+ * `fd` is closed; that shows progress. Errors name `path`: no such archive, damaged, truncated. It is
  * CVY_E_SYSTEM if the temporary file cannot be written. On an error *fd is -1. */
 cvy_err cvy_archive_open(int *fd, cvy_members *out, cvy_pool *pool, const char *path) CVY_MUST_CHECK;
 
-/* Whether `path` is a file that begins like one of these archives. */
+/* Tells whether `path` is a file that begins like one of these archives. */
 bool cvy_is_archive(const char *path);
 
 #endif

@@ -57,17 +57,17 @@ typedef struct cvy_augmentation {
   /* Reads the chains inside (cvy_augment_read), whose nodes are gone later; NULL: there are none. Errors
    * point at the recipe, at `at` if nothing else. */
   cvy_err (*read)(void *config, cvy_pool *pool, const cvy_yaml *at) CVY_MUST_CHECK;
-  /* Works out what the options imply, once; NULL: nothing. Errors as those of size. */
+  /* Works out what the options imply, once; NULL: they imply nothing. Errors are as those of size. */
   cvy_err (*prepare)(void *config) CVY_MUST_CHECK;
-  /* Checks that pictures of `c` channels will do; NULL: any will. Errors as those of size. */
+  /* Checks that pictures of `c` channels will do; NULL: any will. Errors are as those of size. */
   cvy_err (*channels)(const void *config, int64_t c) CVY_MUST_CHECK;
-  /* Checks that what it needs to know about the training set is there; NULL: it needs nothing. Errors as
+  /* Checks that what it needs to know about the training set is there; NULL: it needs nothing. Errors are as
    * those of size. */
   cvy_err (*source)(const void *config, const cvy_augment_source *source) CVY_MUST_CHECK;
   /* How many views it makes of a picture in evaluation; 0: one, and it can be used in training too. */
   int64_t views;
-  /* The size that leaves for a size that enters; 0 x 0 stands for "varies", in and out. An error says what is
-   * wrong; file, line or record are put in front. */
+  /* Finds the size that leaves for a size that enters; 0 x 0 stands for "varies", in and out. An error says
+   * what is wrong; file, line or record are put in front. */
   cvy_err (*size)(int64_t *out_h, int64_t *out_w, const void *config, int64_t h, int64_t w) CVY_MUST_CHECK;
   /* Changes the picture. `size` has been asked for it before, and had no objection. */
   cvy_err (*apply)(cvy_picture *picture, const void *config, cvy_augment_call *call) CVY_MUST_CHECK;
@@ -79,7 +79,7 @@ typedef struct cvy_augmentation {
   bool (*mixes)(const void *config);
 } cvy_augmentation;
 
-/* The registry of src/augment/augmentations.def. */
+/* These return the augmentations of src/augment/augmentations.def. */
 int64_t cvy_augmentation_count(void);
 const cvy_augmentation *cvy_augmentation_at(int64_t index);
 
@@ -103,11 +103,11 @@ typedef struct cvy_fill {
 cvy_err cvy_fill_parse(cvy_fill *fill) CVY_MUST_CHECK;
 cvy_edge cvy_fill_edge(const cvy_fill *fill, const cvy_augment_call *call, int64_t channels);
 
-/* The `size` of augmentations that leave the size as it is. */
+/* This is the `size` of augmentations that leave the size as it is. */
 cvy_err cvy_augment_same_size(int64_t *out_h, int64_t *out_w, const void *config, int64_t h,
                               int64_t w) CVY_MUST_CHECK;
 
-/* The `size` of augmentations that take a part of part[0] x part[1]. */
+/* This is for the `size` of augmentations that take a part of part[0] x part[1]. */
 cvy_err cvy_augment_part_size(int64_t *out_h, int64_t *out_w, const int64_t part[2], int64_t h,
                               int64_t w) CVY_MUST_CHECK;
 /* Scales h x w so that the shorter side is as said; 0 x 0 stays. */
@@ -131,7 +131,7 @@ typedef struct cvy_warp_config {
   }
 cvy_err cvy_warp_prepare(void *config) CVY_MUST_CHECK;
 
-/* Turns, slants or the like about the centre of the picture, whose size stays. `map` leads from new
+/* Turns or slants the picture about its centre, or does the like. Its size stays. `map` leads from new
  * positions to old ones, both in pixels from the centre. */
 cvy_err cvy_augment_warp(cvy_picture *picture, cvy_augment_call *call, const cvy_affine_map *map,
                          const cvy_fill *fill) CVY_MUST_CHECK;

@@ -1,4 +1,4 @@
-/* All samples times a factor (torchvision, adjust_brightness). Never in evaluation. */
+/* All samples are multiplied by a factor (torchvision, adjust_brightness). In evaluation nothing happens. */
 #include "augment/pixels.h"
 
 typedef struct config {

@@ -1,4 +1,4 @@
-/* The middle of the picture, in training and in evaluation (torchvision's CenterCrop). */
+/* The middle of the picture is kept, in training and in evaluation (torchvision's CenterCrop). */
 #include "augment/augmentation.h"
 
 typedef struct config {

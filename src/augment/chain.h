@@ -15,7 +15,8 @@ void cvy_augment_destroy(cvy_augment *augment);
 /* Makes a copy of the list with every option written out, in `pool`. */
 cvy_err cvy_augment_resolve(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *list) CVY_MUST_CHECK;
 
-/* The size that leaves the chain for pictures of h x w (0 x 0: it varies). Errors point at the recipe. */
+/* Finds the size that leaves the chain for pictures of h x w (0 x 0: it varies). Errors point at the
+ * recipe. */
 cvy_err cvy_augment_size(int64_t *out_h, int64_t *out_w, const cvy_augment *augment, int64_t h,
                          int64_t w) CVY_MUST_CHECK;
 /* Checks that pictures of `c` channels can go through the chain (NULL: there is none, so they can). Errors
@@ -24,14 +25,14 @@ cvy_err cvy_augment_check_channels(const cvy_augment *augment, int64_t c) CVY_MU
 /* Checks that each augmentation finds what it needs to know about the training set. Errors point at the
  * recipe. */
 cvy_err cvy_augment_check_source(const cvy_augment *augment, const cvy_augment_source *source) CVY_MUST_CHECK;
-/* Checks that the chain can train on microbatches of so many images of this set. What mixes pictures takes
- * them by twos, several views are for evaluation, and some augmentations want to know more about the set than
- * others. Errors point at the recipe. */
+/* Checks that the chain can train on microbatches of `microbatch` images of this set. What mixes pictures
+ * takes them by twos, several views are for evaluation, and some augmentations want to know more about the
+ * set than others. Errors point at the recipe. */
 cvy_err cvy_augment_check_training(const cvy_augment *augment, int64_t microbatch,
                                    const cvy_augment_source *source) CVY_MUST_CHECK;
 /* Tells whether the chain mixes pictures. */
 bool cvy_augment_mixes(const cvy_augment *augment);
-/* How many views of each image evaluation takes the mean over; most chains have 1. */
+/* Returns over how many views of each image evaluation takes the mean. Most chains have 1. */
 int64_t cvy_augment_views(const cvy_augment *augment);
 
 /* Runs the chain (NULL: there is none) for view call->view of cvy_augment_views. It sets
@@ -45,7 +46,7 @@ void cvy_augment_mix(cvy_pair *pair, const cvy_augment *augment, cvy_augment_cal
 
 /* Reads a chain inside an augmentation, a list or one augmentation, into `pool`. */
 cvy_err cvy_augment_read(cvy_augment **out, cvy_pool *pool, const cvy_yaml *node) CVY_MUST_CHECK;
-/* The list with every option written out. */
+/* Makes the list with every option written out. */
 cvy_yaml *cvy_augment_dump(const cvy_augment *augment, cvy_pool *pool);
 /* Runs the chain from within the apply of the augmentation that it stands in, with random numbers of its
  * own. */

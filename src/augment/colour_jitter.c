@@ -1,6 +1,6 @@
 /* Brightness, contrast, saturation and hue change in random order, as in torchvision's ColorJitter (Howard
- * 2013, "Some improvements on deep convolutional neural network based image classification"). Never in
- * evaluation. */
+ * 2013, "Some improvements on deep convolutional neural network based image classification"). In evaluation
+ * nothing happens. */
 #include "augment/pixels.h"
 
 typedef struct config {

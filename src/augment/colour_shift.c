@@ -1,4 +1,5 @@
-/* Every channel gets a random offset of its own, as if the light had another colour. Never in evaluation. */
+/* Every channel gets a random offset of its own, as if the light had another colour. In evaluation nothing
+ * happens. */
 #include "augment/pixels.h"
 
 typedef struct config {

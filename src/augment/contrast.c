@@ -1,5 +1,5 @@
-/* Samples move away from the picture's mean grey, or towards it (torchvision, adjust_contrast). Never in
- * evaluation. */
+/* Samples move away from the picture's mean grey, or towards it (torchvision, adjust_contrast). In evaluation
+ * nothing happens. */
 #include "augment/pixels.h"
 
 typedef struct config {

@@ -1,5 +1,5 @@
-/* A part of the picture: anywhere in training (Krizhevsky et al. 2012, section 4.1), the centre in
- * evaluation. */
+/* A part of the picture is kept. In training it is anywhere (Krizhevsky et al. 2012, section 4.1), in
+ * evaluation it is the centre. */
 #include "augment/augmentation.h"
 
 typedef struct config {

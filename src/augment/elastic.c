@@ -1,5 +1,5 @@
 /* Bends the picture as rubber (Simard et al. 2003, section 2). Displacements are drawn at the corners of a
- * coarse grid, as Ronneberger et al. 2015 do, and are linear between them. Never in evaluation. */
+ * coarse grid, as Ronneberger et al. 2015 do, and are linear between them. In evaluation nothing happens. */
 #include "augment/augmentation.h"
 #include "base/count.h"
 

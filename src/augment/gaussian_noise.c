@@ -1,4 +1,4 @@
-/* Normal noise is added, another number to each sample. Never in evaluation. */
+/* Normal noise is added, another number to each sample. In evaluation nothing happens. */
 #include "augment/pixels.h"
 
 typedef struct config {

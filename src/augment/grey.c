@@ -1,5 +1,5 @@
-/* The picture loses its colours, now and then, but keeps its three channels (torchvision's
- * RandomGrayscale). Never in evaluation. */
+/* The picture loses its colours, now and then, but keeps its three channels (torchvision's RandomGrayscale).
+ * In evaluation nothing happens. */
 #include "augment/pixels.h"
 
 typedef struct config {

@@ -1,4 +1,4 @@
-/* Colours move along the colour circle (torchvision, adjust_hue). Never in evaluation. */
+/* Colours move along the colour circle (torchvision, adjust_hue). In evaluation nothing happens. */
 #include "augment/pixels.h"
 
 typedef struct config {

@@ -1,5 +1,5 @@
 /* Bends straight lines as a lens does, to a barrel or a cushion: the first radial term of Brown 1966,
- * "Decentering distortion of lenses". Never in evaluation. */
+ * "Decentering distortion of lenses". In evaluation nothing happens. */
 #include "augment/augmentation.h"
 
 static const cvy_option options[] = {CVY_WARP_OPTIONS(

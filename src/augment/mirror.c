@@ -1,4 +1,4 @@
-/* Left becomes right, now and then (Krizhevsky et al. 2012, section 4.1). Never in evaluation. */
+/* Left becomes right, now and then (Krizhevsky et al. 2012, section 4.1). In evaluation nothing happens. */
 #include "augment/augmentation.h"
 
 typedef struct config {

@@ -1,4 +1,4 @@
-/* One of several chains, drawn by weight. In evaluation it is the first: where all of them are for
+/* One of several chains is run, drawn by weight. In evaluation it is the first: where all of them are for
  * training only nothing happens, and where they are crops the picture gets its size. */
 #include "augment/augmentation.h"
 #include "augment/chain.h"

@@ -1,5 +1,5 @@
-/* A border all round, in training and in evaluation: 28 x 28 digits get the 32 x 32 of LeNet-5's input
- * (LeCun et al. 1998, section II.B), or a random crop gets room to move in. */
+/* The picture gets a border all round, in training and in evaluation. So 28 x 28 digits get the 32 x 32 of
+ * LeNet-5's input (LeCun et al. 1998, section II.B), or a random crop gets room to move in. */
 #include "augment/augmentation.h"
 
 typedef struct config {

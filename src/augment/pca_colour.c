@@ -1,7 +1,7 @@
 /* All pixels move by the same amount along the principal components of the colours: the components times
  * their eigenvalues times normal random numbers (Krizhevsky et al. 2012, section 4.1). The defaults are
- * ImageNet's, as fb.resnet.torch published them; those of the training set stand in its shards. Never in
- * evaluation. */
+ * ImageNet's, as fb.resnet.torch published them; those of the training set stand in its shards. In evaluation
+ * nothing happens. */
 #include "augment/pixels.h"
 
 enum { FROM_IMAGENET, FROM_DATASET };
@@ -66,7 +66,7 @@ static cvy_err source(const void *c, const cvy_augment_source *known) {
       known->name);
 }
 
-/* Row `k` of the matrix of eigenvectors times `along`, on a scale of 0 to 1. */
+/* Returns row `k` of the matrix of eigenvectors times `along`, on a scale of 0 to 1. */
 static double component_sum(const config *own, const cvy_augment_source *known, int k,
                             const double along[3]) {
   const double *row = &own->eigenvectors.values[3 * k];

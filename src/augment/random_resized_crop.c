@@ -1,6 +1,6 @@
-/* A part of random area and aspect, scaled to one size (Szegedy et al. 2015, section 6; the draws are
- * those of torchvision's RandomResizedCrop). In evaluation it is the middle, as large as the aspect
- * allows, less a border. */
+/* A part of random area and aspect is scaled to one size (Szegedy et al. 2015, section 6; the draws are those
+ * of torchvision's RandomResizedCrop). In evaluation it is the middle, as large as the aspect allows, less a
+ * border. */
 #include "augment/augmentation.h"
 
 #include <math.h>
@@ -78,7 +78,7 @@ typedef struct part {
   double top, left, h, w;
 } part;
 
-/* The largest part of that aspect in the middle, its sides times `share`. */
+/* Returns the largest part of that aspect in the middle, with its sides times `share`. */
 static part middle(int64_t h, int64_t w, double aspect, double share) {
   const double whole_h = (double)h, whole_w = (double)w;
   part p = {.h = whole_h, .w = whole_w};

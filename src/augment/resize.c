@@ -1,4 +1,4 @@
-/* The whole picture at another size, in training and in evaluation. */
+/* The whole picture is scaled to another size, in training and in evaluation. */
 #include "augment/augmentation.h"
 
 typedef struct config {

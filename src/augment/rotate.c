@@ -1,4 +1,4 @@
-/* Turns the picture about its centre by an angle up to a limit, either way. Never in evaluation. */
+/* Turns the picture about its centre by an angle up to a limit, either way. In evaluation nothing happens. */
 #include "augment/augmentation.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
-/* Samples move away from the grey of their pixel, or towards it (torchvision, adjust_saturation). Never in
- * evaluation. */
+/* Samples move away from the grey of their pixel, or towards it (torchvision, adjust_saturation). In
+ * evaluation nothing happens. */
 #include "augment/pixels.h"
 
 typedef struct config {

@@ -1,5 +1,5 @@
 /* Slants the picture: rows move sideways, and columns up or down, in proportion to their distance from the
- * centre. Never in evaluation. */
+ * centre. In evaluation nothing happens. */
 #include "augment/augmentation.h"
 
 #include <math.h>

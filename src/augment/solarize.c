@@ -1,6 +1,6 @@
-/* Bright samples become dark, now and then (torchvision's RandomSolarize; Cubuk et al. 2019,
- * "AutoAugment"). The threshold is compared with each sample by itself, whatever its channel. Never in
- * evaluation. */
+/* Bright samples become dark, now and then (torchvision's RandomSolarize; Cubuk et al. 2019, "AutoAugment").
+ * The threshold is compared with each sample by itself, whatever its channel. In evaluation nothing
+ * happens. */
 #include "augment/pixels.h"
 
 typedef struct config {

@@ -1,4 +1,5 @@
-/* Other augmentations are run now and then (as torchvision's RandomApply does). Never in evaluation. */
+/* Other augmentations are run now and then (as torchvision's RandomApply does). In evaluation nothing
+ * happens. */
 #include "augment/augmentation.h"
 #include "augment/chain.h"
 #include "augment/pixels.h"

@@ -1,5 +1,5 @@
-/* Stretches the picture along one axis and squeezes it along the other, so that its area stays. Never in
- * evaluation. */
+/* Stretches the picture along one axis and squeezes it along the other, so that its area stays. In evaluation
+ * nothing happens. */
 #include "augment/augmentation.h"
 
 #include <math.h>

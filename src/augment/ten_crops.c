@@ -22,7 +22,7 @@ static cvy_err size(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, in
   return cvy_augment_part_size(out_h, out_w, ((const config *)c)->size, h, w);
 }
 
-/* Views 0 ... 3 are the corners, row by row, 4 is the centre; 5 ... 9 their mirror images. */
+/* Views 0 ... 3 are the corners, row by row, 4 is the centre; 5 ... 9 are their mirror images. */
 static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {
   const int64_t *part = ((const config *)c)->size, place = call->view % PLACES;
   const int64_t spare_h = picture->h - part[0], spare_w = picture->w - part[1];

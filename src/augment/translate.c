@@ -1,5 +1,5 @@
-/* Moves the picture by whole pixels, up to a distance in each direction; its size stays. Never in
- * evaluation. */
+/* Moves the picture by whole pixels, up to a distance in each direction; its size stays. In evaluation
+ * nothing happens. */
 #include "augment/augmentation.h"
 
 typedef struct config {

@@ -1,4 +1,5 @@
-/* Brings the picture nearer or takes it farther away, by a factor up to a limit. Never in evaluation. */
+/* Brings the picture nearer or takes it farther away, by a factor up to a limit. In evaluation nothing
+ * happens. */
 #include "augment/augmentation.h"
 
 #include <math.h>

@@ -23,7 +23,7 @@ void cvy_canvas_free(cvy_canvas *canvas);
 float *cvy_canvas_raster(cvy_canvas *canvas, int64_t count);
 float *cvy_canvas_field(cvy_canvas *canvas, int64_t count);
 void *cvy_canvas_lines(cvy_canvas *canvas, size_t bytes);
-/* The raster that cvy_canvas_raster gave last; NULL: there was none. */
+/* Returns the raster that cvy_canvas_raster gave last; NULL if there was none. */
 float *cvy_canvas_last(const cvy_canvas *canvas);
 
 #endif

@@ -52,7 +52,7 @@ INLINE float luma(float r, float g, float b) {
 
 /* ---- the four ---- */
 
-/* factor * x + (1 - factor) * other */
+/* Makes factor * x + (1 - factor) * other. */
 INLINE void blend(float *x, int64_t count, float factor, float other) {
   const float rest = (1 - factor) * other;
   for (int64_t i = 0; i < count; i++) x[i] = within(factor * x[i] + rest, 0, 255);
@@ -67,8 +67,8 @@ INLINE void saturate(planes *p, float factor) {
   }
 }
 
-/* The hue in sixths of a turn: red 0, green 2, blue 4. A channel is full within one sixth of its own hue,
- * and gone from two sixths on. */
+/* The hue is in sixths of a turn: red is 0, green 2, blue 4. A channel is full within one sixth of its own
+ * hue, and gone from two sixths on. */
 INLINE void turn_hue(planes *p, float turns) {
   const float sixths = 6 * turns;
   for (int64_t i = 0; i < p->count; i++) {
@@ -94,7 +94,8 @@ INLINE void adjust_planes(planes *p, const cvy_adjustment *how, float mean) {
     for (int k = 0; k < 3; k++) blend(all[k], p->count, how->amount, how->tone == CVY_CONTRAST ? mean : 0);
 }
 
-/* Sums of 16 floats that are 16 apart, so that the order is the same for vectors of any width. */
+/* Adds up 16 sums, each of floats that are 16 apart, so that the order is the same for vectors of any
+ * width. */
 INLINE double sum(const float *x, int64_t count) {
   enum { LANES = 16 };
   float lanes[LANES] = {0};
@@ -119,7 +120,7 @@ typedef struct pass {
   const cvy_adjustment *list;
   int64_t count;
   float mean;   /* for a contrast, which can only come first */
-  bool measure; /* what comes out */
+  bool measure; /* the grey that comes out is summed */
 } pass;
 
 /* Returns the sum of the grey that comes out. */
@@ -238,7 +239,7 @@ void cvy_noise_set(float levels[CVY_NOISE_LEVELS], double deviation) {
   const double density = 2 / sqrt(2 * 3.14159265358979323846);
   double x = 0, squares = 0;
   for (int64_t i = 0; i < CVY_NOISE_LEVELS; i++) {
-    const double share = ((double)i + 0.5) / CVY_NOISE_LEVELS; /* of |noise| < x */
+    const double share = ((double)i + 0.5) / CVY_NOISE_LEVELS; /* share of |noise| that is below x */
     /* Newton's steps from below stay below, for erf is concave there. */
     for (int step = 0; step < 12; step++) x -= (erf(x * sqrt(0.5)) - share) / (density * exp(-x * x / 2));
     levels[i] = (float)x;

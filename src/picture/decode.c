@@ -62,7 +62,7 @@ static cvy_err check_size(uint64_t w, uint64_t h) {
 
 /* ---- colour ---- */
 
-/* ITU-R BT.601's luma, as JPEG's own grey is. */
+/* Returns ITU-R BT.601's luma, as JPEG's own grey is. */
 static uint8_t luma(const uint8_t rgb[3]) {
   return (uint8_t)((299 * rgb[0] + 587 * rgb[1] + 114 * rgb[2] + 500) / 1000);
 }
@@ -182,8 +182,8 @@ static unsigned coarsest(double shrink) {
   return shrink >= 8 ? 8 : shrink >= 4 ? 4 : shrink >= 2 ? 2 : 1;
 }
 
-/* Pixels first ... end-1 of `size`, MARGIN more than asked for: libjpeg blends colours with their
- * neighbours. */
+/* Pixels first ... end-1 of `size` are MARGIN more, at each end, than are asked for, as libjpeg blends
+ * colours with their neighbours. */
 enum { MARGIN = 2 };
 
 static void widen(int64_t *first, int64_t *end, int64_t from, int64_t length, int64_t scale, int64_t size) {
@@ -233,7 +233,7 @@ static void read_part(jpeg_job *job, cvy_image *out, cvy_image_part *part, int64
   extent e = extent_of(part, info->output_height, info->output_width, part->step, scale);
   JDIMENSION from = (JDIMENSION)e.left, width = (JDIMENSION)(e.right - e.left);
   if (width < info->output_width) jpeg_crop_scanline(info, &from, &width);
-  e.left = from, e.right = from + width; /* as they were, or as another libjpeg likes them */
+  e.left = from, e.right = from + width; /* they are as they were, or as another libjpeg likes them */
   if (e.top > 0) jpeg_skip_scanlines(info, (JDIMENSION)e.top);
   cvy_image_resize_buffer(out, e.bottom - e.top, width, channels);
   read_rows(job, out);
@@ -323,7 +323,7 @@ static void flatten(cvy_image *out, const uint8_t *rgba) {
 
 static int decode_rgba(spng_ctx *png, uint8_t *rgba, size_t bytes) {
   const int code = spng_decode_image(png, rgba, bytes, SPNG_FMT_RGBA8, SPNG_DECODE_TRNS);
-  return code ? code : spng_decode_chunks(png); /* so that a missing end is noticed */
+  return code ? code : spng_decode_chunks(png); /* this notices a missing end */
 }
 
 static cvy_err read_png(cvy_image *out, spng_ctx *png, const struct spng_ihdr *header, int64_t channels) {
@@ -526,7 +526,7 @@ CVY_FOR_EACH_MACHINE static void scale_rows(cvy_image *out, const cvy_image *in,
   const int64_t n = out->w * out->c;
   float *sum = memory, *lines[2] = {memory + n, memory + 2 * n + 1}, *samples = memory + 3 * n + 2;
   int64_t held[2] = {-1, -1};
-  uint8_t *to = out->px; /* of its own, for a byte might else be part of `out` */
+  uint8_t *to = out->px; /* a pointer of its own, for a byte might else be part of `out` */
   memset(samples + in->w * in->c, 0, sizeof *samples * (size_t)(x->stride * in->c + 1));
   for (int64_t i = 0; i < out->h; i++) {
     for (int64_t j = 0; j < n; j++) sum[j] = 0.5f;
@@ -550,7 +550,8 @@ void cvy_image_scale(cvy_image *out, const cvy_image *in, int64_t h, int64_t w) 
     memcpy(out->px, in->px, sample_count(in));
     return;
   }
-  /* Scratch lives behind the samples, in the buffer that is reused: no allocation from the second call on. */
+  /* Scratch lives behind the samples, in the buffer that is reused, so nothing is allocated from the second
+   * call on. */
   const size_t samples = cvy_aligned(sample_count(out));
   const size_t y_bytes = axis_bytes(in->h, h), x_bytes = axis_bytes(in->w, w);
   const size_t line_bytes = sizeof(float) * (size_t)((3 * w + in->w + axis_stride(in->w, w)) * in->c + 3);

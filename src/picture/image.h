@@ -20,14 +20,14 @@ void cvy_image_free(cvy_image *image);
  * what is wrong; the caller puts the name in front. On an error `out` holds nothing useful. */
 cvy_err cvy_image_decode(cvy_image *out, const void *bytes, size_t byte_count,
                          int64_t channels) CVY_MUST_CHECK;
-/* Reads the header alone: the size and, if *channels is 0, the channels of the file. Errors as above. */
+/* Reads the header alone: the size and, if *channels is 0, the channels of the file. Errors are as above. */
 cvy_err cvy_image_size(int64_t *h, int64_t *w, int64_t *channels, const void *bytes,
                        size_t byte_count) CVY_MUST_CHECK;
 /* A part of a picture, in the picture's pixels. */
 typedef struct cvy_image_part {
   int64_t top, left, h, w;
   double shrink; /* how coarse it may be: pixels of the picture to a pixel that is wanted */
-  int64_t step; /* received: parts begin at multiples of so many columns of `out`; 0: there are only wholes */
+  int64_t step; /* it is set: parts begin at multiples of it, in columns of `out`; 0: there are only wholes */
 } cvy_image_part;
 /* Decodes as cvy_image_decode does, but only a part, which comes out no smaller, and no coarser, than
  * asked for; `part` receives what `out` shows. The DCT of a JPEG is done at 1/2, 1/4 or 1/8 of the size
@@ -38,7 +38,7 @@ cvy_err cvy_image_decode_part(cvy_image *out, cvy_image_part *part, const void *
 /* Makes what cvy_image_decode_part would make of a file, given `whole`, which is all of the file at that
  * scale (1, 2, 4, 8), and its `step`. */
 void cvy_image_cut(cvy_image *out, cvy_image_part *part, const cvy_image *whole, int64_t step, int64_t scale);
-/* The scale, 1, 2, 4 or 8, at which a part is decoded that may be so coarse. */
+/* Returns the scale, 1, 2, 4 or 8, at which a part is decoded that may be so coarse. */
 int64_t cvy_image_scale_for(double shrink);
 /* Decodes as cvy_image_decode does, but a JPEG much larger than h x w at 1/2, 1/4 or 1/8 of its size (the
  * smallest that is still at least h x w), which is faster and loses nothing that scaling to h x w would
@@ -46,12 +46,12 @@ int64_t cvy_image_scale_for(double shrink);
  * size. */
 cvy_err cvy_image_decode_at_least(cvy_image *out, int64_t full[2], const void *bytes, size_t byte_count,
                                   int64_t channels, int64_t h, int64_t w) CVY_MUST_CHECK;
-/* The orientation that the EXIF data of a JPEG file claims: 1 (upright, or nothing said) to 8. */
+/* Returns the orientation that the EXIF data of a JPEG file claims: 1 (upright, or nothing said) to 8. */
 int cvy_image_orientation(const void *bytes, size_t byte_count);
 /* Turns and mirrors a picture that has this orientation, so that it is upright. `out` is not `in`. */
 void cvy_image_turn(cvy_image *out, const cvy_image *in, int orientation);
-/* Makes a JPEG file of a grey or RGB picture, of quality 1 to 100; the bytes are the same everywhere, and
- * the caller frees them. CVY_E_INPUT if a side is too long for a JPEG. */
+/* Makes a JPEG file of a grey or RGB picture, of quality 1 to 100; the bytes are the same everywhere, and the
+ * caller frees them. A side that is too long for a JPEG is CVY_E_INPUT. */
 cvy_err cvy_image_encode(void **bytes, size_t *byte_count, const cvy_image *image,
                          int64_t quality) CVY_MUST_CHECK;
 /* Makes a PNG file of a grey or RGB picture. The bytes are zlib's choice, the picture is the same

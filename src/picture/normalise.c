@@ -1,4 +1,4 @@
-/* Normalising rows of samples, sixteen at a time. */
+/* Normalising rows of samples, a round at a time. */
 #include "picture/normalise.h"
 
 #include "picture/loops.h"

@@ -4,7 +4,7 @@
 
 #include "picture/picture.h"
 
-/* Along a row the channels come round. So many samples are a whole number of channels and of vectors. */
+/* Along a row the channels come round. This many samples are a whole number of channels and of vectors. */
 enum { CVY_ROUND = 12 * 16 };
 
 /* The normaliser's numbers, as often as a round has room for them. */

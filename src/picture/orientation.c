@@ -16,7 +16,7 @@ static uint32_t number(const bytes *b, size_t at, size_t width) {
   return value;
 }
 
-/* `tiff`: what follows "Exif\0\0". 12 bytes an entry: tag, type (3: short), count, value. */
+/* `tiff` is what follows "Exif\0\0". An entry has 12 bytes: tag, type (3: short), count, value. */
 static int orientation_in_tiff(bytes tiff) {
   enum { TAG = 0x0112, SHORT = 3 };
   if (tiff.count < 8 || (memcmp(tiff.at, "II*\0", 4) != 0 && memcmp(tiff.at, "MM\0*", 4) != 0)) return 1;

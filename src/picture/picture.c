@@ -43,7 +43,7 @@ bool cvy_picture_of_kept(cvy_picture *out, const cvy_encoded *encoded, int64_t c
 
 /* ---- maps ---- */
 
-/* Applies first `second`, then `first`. */
+/* Returns the map that applies `second`, and then `first`. */
 static cvy_affine_map composed(const cvy_affine_map *first, const cvy_affine_map *second) {
   const cvy_affine_map *a = first, *b = second;
   return (cvy_affine_map){.xx = a->xx * b->xx + a->xy * b->yx,

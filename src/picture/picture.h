@@ -44,7 +44,7 @@ typedef enum cvy_map_kind { CVY_MAP_AFFINE, CVY_MAP_LENS, CVY_MAP_FIELD } cvy_ma
 typedef struct cvy_map {
   cvy_map_kind kind;
   cvy_affine_map affine;
-  double lens; /* r_in = r (1 + lens r^2), r = 1 half-way along the diagonal */
+  double lens; /* r_in = r (1 + lens r^2), r = 1 half-way from the centre to a corner */
   cvy_field field;
   int64_t h, w;
   bool leaves; /* some positions lie outside of h x w: `edge` says what is seen there */
@@ -75,7 +75,7 @@ typedef struct cvy_whole_picture {
  * functions get a context of its own, and are for any thread. `index` 0 ... CVY_SCALES-1 is the scale
  * 1/2^index; a file that has no scales is kept at index 0. */
 typedef struct cvy_keeper {
-  /* The samples, which stay where they are; NULL: they are not kept. */
+  /* Finds the samples, which stay where they are; NULL if they are not kept. */
   const uint8_t *(*find)(cvy_whole_picture *whole, const void *context, int index);
   bool (*has_room)(const void *context, size_t byte_count);
   /* Copies the samples if it can. */
@@ -101,16 +101,16 @@ typedef struct cvy_picture {
   cvy_map maps[CVY_MOST_MAPS]; /* the first leads to the whole picture, the last from this one */
 } cvy_picture;
 
-/* A picture of h x w x c samples, channels innermost, which stay where they are. */
+/* Makes a picture of h x w x c samples, channels innermost, which stay where they are. */
 cvy_picture cvy_picture_of(const void *samples, bool is_float, int64_t h, int64_t w, int64_t c);
-/* A picture of a file, of which only the header is read now. Errors as those of cvy_image_decode. */
+/* Makes a picture of a file, of which only the header is read now. Errors are those of cvy_image_decode. */
 cvy_err cvy_picture_of_encoded(cvy_picture *out, const cvy_encoded *encoded, int64_t channels) CVY_MUST_CHECK;
 
-/* Makes a picture of a file of which the keeper has the whole at some scale, so that nothing is read yet.
- * False: it has none. */
+/* Makes a picture of a file of which the keeper has the whole at some scale, so that nothing is read yet. It
+ * returns false if the keeper has none. */
 bool cvy_picture_of_kept(cvy_picture *out, const cvy_encoded *encoded, int64_t channels);
 
-/* Decodes all of the file now, in order to know that it can be. Then raster.samples are its bytes. */
+/* Decodes all of the file now, in order to know that this is possible. Then raster.samples are its bytes. */
 cvy_err cvy_picture_decode(cvy_picture *picture) CVY_MUST_CHECK;
 
 /* The picture becomes h x w; `map` leads from it to what it was. `edge` is what is seen beyond that, NULL

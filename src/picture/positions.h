@@ -11,10 +11,10 @@ typedef struct cvy_positions {
 } cvy_positions;
 
 size_t cvy_positions_bytes(int64_t count);
-/* `memory` has cvy_positions_bytes. */
+/* Lays `count` positions out in `memory`, which has cvy_positions_bytes. */
 cvy_positions cvy_positions_in(void *memory, int64_t count);
 
-/* The centres of row `y` of the picture, led back through all maps. */
+/* Leads the centres of row `y` of the picture back through all maps. */
 void cvy_positions_lead_back(cvy_positions *l, const cvy_picture *p, int64_t y);
 
 #endif

@@ -22,7 +22,7 @@ static bool is_plain(const cvy_raster *r) {
   return r->pixels_down == 1 && r->pixels_across == 1 && is_whole(r->top) && is_whole(r->left);
 }
 
-/* Cuts start ... start+length-1 to 0 ... size-1; returns how much was cut off in front. */
+/* Cuts start ... start+length-1 to 0 ... size-1, and returns how much was cut off in front. */
 static int64_t cut(int64_t *start, int64_t *length, int64_t size) {
   const int64_t low = *start, high = low + *length;
   const int64_t from = cvy_clamp(low, 0, size), to = cvy_clamp(high, 0, size);
@@ -31,7 +31,7 @@ static int64_t cut(int64_t *start, int64_t *length, int64_t size) {
   return *length ? from - low : 0;
 }
 
-/* Finds the window. False: pixels are not only moved and mirrored. */
+/* Finds the window. It returns false if pixels are not only moved and mirrored. */
 static bool window_of(window *out, const cvy_picture *p) {
   const cvy_map *map = cvy_sight_only_map(p);
   if (!map || !is_plain(&p->raster)) return false;

@@ -93,7 +93,7 @@ static void interpolate_any(float *out, const places *p, int64_t i, const cvy_ra
                    p->down[i]);
 }
 
-/* The three bytes and one more, which counts for nothing. */
+/* Returns the three bytes and one more, which counts for nothing. */
 static inline cvy_pixel pixel_at(const uint8_t *bytes) {
   typedef int32_t numbers __attribute__((vector_size(16)));
   int32_t four;

@@ -22,7 +22,7 @@ static void include(box *b, double x, double y) {
   b->top = fmin(b->top, y), b->bottom = fmax(b->bottom, y);
 }
 
-/* All maps are affine. */
+/* All maps must be affine here. */
 static void lead_corner_back(double *x, double *y, const cvy_picture *p) {
   for (int64_t k = p->map_count - 1; k >= 0; k--) {
     const cvy_affine_map *m = &p->maps[k].affine;

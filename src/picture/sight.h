@@ -4,11 +4,13 @@
 
 #include "picture/picture.h"
 
-/* The picture's only map, the identity if it has none. NULL: there are several, or it is not affine. */
+/* Returns the picture's only map, or the identity if it has none; NULL if there are several, or it is not
+ * affine. */
 const cvy_map *cvy_sight_only_map(const cvy_picture *p);
-/* The part of the whole picture that may be looked at, and how coarse it may be: .step is left alone. */
+/* Returns the part of the whole picture that may be looked at, and how coarse it may be. Its step is 0. */
 cvy_image_part cvy_sight_part(const cvy_picture *p);
-/* Pixels of the whole picture from one pixel to the next, in the direction in which they lie closest. */
+/* Returns how many pixels of the whole picture lie from one pixel to the next, in the direction in which they
+ * lie closest. */
 double cvy_sight_shrink(const cvy_picture *p);
 
 #endif
