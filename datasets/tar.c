@@ -7,7 +7,6 @@
 #include "datasets/pictures.h"
 
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct config {

@@ -12,7 +12,6 @@
 #include "datasets/pictures.h"
 #include "datasets/synsets.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct config {

@@ -6,7 +6,6 @@
 #include "measure/bench.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum { MOST_ROWS = 64 };
 

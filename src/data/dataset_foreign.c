@@ -7,7 +7,6 @@
 #include "data/dataset_parts.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 

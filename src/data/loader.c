@@ -17,7 +17,6 @@
 #include "data/dataset.h"
 #include "data/sampler.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

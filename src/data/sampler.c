@@ -1,6 +1,8 @@
 /* Where each position of the stream lies in the dataset. */
 #include "data/sampler.h"
 
+#include "base/count.h"
+
 cvy_sample cvy_sample_at(uint64_t seed, int64_t count, bool shuffle, int64_t position) {
   CVY_CHECK(count > 0 && position >= 0);
   const cvy_sample place = {.epoch = position / count, .index = position % count};
@@ -84,7 +86,7 @@ cvy_shuffle_window cvy_shuffle_window_at(uint64_t seed, int64_t count, const cvy
                                          int64_t position) {
   const int64_t epoch = position / count;
   const order o = order_of(seed, count, blocks, epoch);
-  const int64_t windows = (block_count(&o) + blocks->window - 1) / blocks->window;
+  const int64_t windows = cvy_pieces(block_count(&o), blocks->window);
   cvy_shuffle_window w = window_of(&o, position % count);
   w.number += epoch * windows;
   w.first += epoch * count;

@@ -7,7 +7,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 static const int64_t most_read_bytes = (int64_t)256 << 20;
 static const double clock_tolerance_s = 0.1;

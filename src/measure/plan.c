@@ -2,6 +2,7 @@
  * computing. */
 #include "measure/plan.h"
 
+#include "base/count.h"
 #include "comm/exchange.h"
 #include "train/cut.h"
 
@@ -142,7 +143,7 @@ double cvy_plan_walk(double *busy_s, double *sent_bytes, const cvy_plan_road *ro
 /* ---- swaps ---- */
 
 static double neighbours_of(const cvy_plan_cluster *c, int64_t ranks) {
-  return (double)(ranks < c->ranks_per_node ? ranks : c->ranks_per_node);
+  return (double)cvy_smaller(ranks, c->ranks_per_node);
 }
 
 /* What one rank's swaps take. */
@@ -173,7 +174,7 @@ static swaps swaps_of(const cvy_net_info *net, int64_t layer, const cvy_plan_clu
     const cvy_net_param *p = &net->params[i];
     if (p->layer != layer || !p->spec->sharded) continue;
     const int64_t features = p->spec->dims[0], outputs = p->count / features;
-    const int64_t widest = (features + tree->leaves - 1) / tree->leaves * (tree->leaves / ranks);
+    const int64_t widest = cvy_pieces(features, tree->leaves) * (tree->leaves / ranks);
     const double image = sizeof(float) * (double)net->input.n;
     add_swap(&sum, c, ranks, image * (double)outputs);
     if (!backward || net->layers[layer].inputs[0] >= 0) add_swap(&sum, c, ranks, image * (double)widest);
@@ -206,7 +207,7 @@ static size_t block_bytes(bool several_nodes) {
 
 static cvy_plan_road road_of(const cvy_plan_work *w, const cvy_plan_cluster *c, const cvy_tree *tree,
                              int64_t ranks) {
-  const int64_t neighbours = ranks < c->ranks_per_node ? ranks : c->ranks_per_node;
+  const int64_t neighbours = cvy_smaller(ranks, c->ranks_per_node);
   const double bytes = sizeof(float) * (double)w->net->arena_count;
   cvy_plan_road r = {.latency_s = c->latency_s,
                      .wire_bytes_per_s = c->wire_bytes_per_s / (double)neighbours,

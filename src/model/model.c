@@ -179,7 +179,7 @@ void cvy_model_run(cvy_model *m, float *probabilities, const float *images, int6
   const cvy_targets targets = {.labels = m->no_labels};
   for (int64_t i = 0; i < passes; i++) {
     const cvy_pass pass = {.training = false, .params = cvy_params_of_pass(i, passes)};
-    const int64_t own = count - i * n < n ? count - i * n : n;
+    const int64_t own = cvy_smaller(count - i * n, n);
     const float *x = images + i * n * image_floats;
     if (own < n) x = fill_up(m, x, own, image_floats);
     cvy_net_forward(m->net, x, &targets, &pass);

@@ -5,7 +5,6 @@
 #include "base/text.h"
 #include "file/h5.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { ROWS_BYTES = 1 << 22, MOST_CLASSES_SHOWN = 32 };

@@ -75,7 +75,7 @@ static bool is_of_run(const char *path, const char *run_folder) {
   const char *name = slash ? path + (slash + 1 - folder) : path;
   if (slash) slash[1] = '\0';
   bool found = false;
-  for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) found = found || strcmp(name, own[i]) == 0;
+  for (int64_t i = 0; i < CVY_COUNT(own); i++) found = found || strcmp(name, own[i]) == 0;
   found = found && is_one_place(slash ? folder : ".", run_folder);
   free(folder);
   return found;
