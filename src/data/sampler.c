@@ -45,7 +45,7 @@ static int64_t block_count(const order *o) {
   return o->full + (o->missing > 0);
 }
 
-/* The first position of a place, within the epoch. */
+/* Returns the first position of a place, within the epoch. */
 static int64_t begin_of(const order *o, int64_t place) {
   return place * o->block - (place > o->short_at ? o->missing : 0);
 }
@@ -54,14 +54,14 @@ static int64_t place_of(const order *o, int64_t position) {
   return position < begin_of(o, o->short_at + 1) ? position / o->block : (position + o->missing) / o->block;
 }
 
-/* `position` within the epoch. */
+/* `position` is one within the epoch. */
 static cvy_shuffle_window window_of(const order *o, int64_t position) {
   const int64_t number = place_of(o, position) / o->window, end = (number + 1) * o->window;
   const int64_t first = begin_of(o, number * o->window);
   return (cvy_shuffle_window){number, first, (end < block_count(o) ? begin_of(o, end) : o->count) - first};
 }
 
-/* The record at a position of the epoch, before windows are shuffled. */
+/* Returns the record at a position of the epoch, before windows are shuffled. */
 static int64_t record_at(const order *o, int64_t position) {
   const int64_t place = place_of(o, position), row = position - begin_of(o, place);
   if (o->missing > 0 && place == o->short_at) return o->full * o->block + row;

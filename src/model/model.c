@@ -153,7 +153,8 @@ cvy_hash cvy_model_hash(const cvy_model *model) {
 
 /* ---- running it ---- */
 
-/* Copies what the last layer made of an image; one score for two classes is the probability of the second. */
+/* Copies what the last layer made of the images; one score for two classes is the probability of the
+ * second. */
 static void copy_probabilities(float *out, const float *scores, const cvy_net_info *net, int64_t images) {
   if (net->score_count == net->class_count) {
     memcpy(out, scores, sizeof *out * (size_t)(images * net->class_count));
