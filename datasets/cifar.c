@@ -36,7 +36,7 @@ typedef struct state {
 
 /* ---- files ---- */
 
-/* The member of that name in any folder of the tree. */
+/* Returns the member of that name in any folder of the tree. */
 static const cvy_member *find_file(const cvy_file_tree *tree, const char *name) {
   for (int64_t i = 0; i < tree->members.count; i++) {
     const cvy_member *m = &tree->members.items[i];
@@ -64,7 +64,7 @@ static cvy_err add_file(state *s, const cvy_file_tree *tree, const cvy_member *m
   return CVY_OK;
 }
 
-/* Finds the files of one part; *found = false if none is there. If only some are there, that is an error. */
+/* Finds the files of one part; *found is false if none is there. If only some are there, that is an error. */
 static cvy_err find_part(const cvy_member **out, bool *found, const cvy_file_tree *tree,
                          const char *const *names) {
   const char *there = NULL, *missing = NULL;

@@ -59,7 +59,8 @@ static int64_t column_called(const cvy_row *header, const char *const *words) {
   return -1;
 }
 
-/* Finds the column that --path-column or --label-column says: a header's word, or a number from 1 on. */
+/* Finds the column that --path-column or --label-column names by a header's word, or by a number from 1
+ * on. */
 static cvy_err column_said(int64_t *out, const state *s, const char *option, const char *said) {
   const cvy_row *first = &s->table.rows[0];
   char *end;
@@ -147,7 +148,7 @@ static cvy_err check_classes(const state *s, const cvy_classes *classes, bool nu
 }
 
 /* Finds the classes. by_text has the labels in byte order, where they are found; (*labels)[i] is the class of
- * by_text's i. */
+ * the one at place i. */
 static cvy_err find_classes(cvy_source *out, cvy_classes *by_text, int32_t **labels) {
   state *s = out->state;
   const int64_t count = s->table.count - s->first;

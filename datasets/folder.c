@@ -8,7 +8,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -34,7 +33,7 @@ static cvy_err read_failed(const char *path) {
   return cvy_error(err, "%s: cannot read: %s", path, strerror(errno));
 }
 
-/* The names in a folder, sorted, without hidden ones. */
+/* Lists the names in a folder, sorted, without hidden ones. */
 static cvy_err list(char ***out, int64_t *count, cvy_pool *pool, const char *path) {
   DIR *dir = opendir(path);
   if (!dir) return read_failed(path);
@@ -59,7 +58,7 @@ static cvy_err list(char ***out, int64_t *count, cvy_pool *pool, const char *pat
   return err;
 }
 
-/* The sub-folders' names, sorted. */
+/* Lists the sub-folders' names, sorted. */
 static cvy_err list_folders(char ***out, int64_t *count, cvy_pool *pool, const char *path) {
   char **names;
   int64_t n, kept = 0;

@@ -10,7 +10,7 @@
  *   522   u8 type, 0: black and white
  *   523   a comment, up to byte 1024
  *   1024  the records: 0xff, u8 label, [u8 width, u8 height], u16 bytes that follow, then the rows from the
- * top: lengths of background and ink by turns, background first, until the width is reached
+ *         top: lengths of background and ink by turns, background first, until the width is reached
  *
  * Images are delivered centred in the target, ink white on black as in MNIST. One that is larger than the
  * target less a border of BORDER pixels is shrunk into that room, and keeps its aspect. Smaller ones are not
@@ -198,7 +198,7 @@ static cvy_err open_hoda(cvy_source *out, const void *config, const char *const 
   return CVY_OK;
 }
 
-/* round(size * up / down), from 1 to the room there is. */
+/* Returns round(size * up / down), from 1 to the room there is. */
 static int64_t scaled(int64_t size, int64_t up, int64_t down, int64_t room) {
   const int64_t out = (2 * size * up + down) / (2 * down);
   return out < 1 ? 1 : out > room ? room : out;

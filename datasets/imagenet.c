@@ -284,14 +284,14 @@ static bool is_whole(const char *text) {
   return digits > 0 && digits < 10 && !text[digits];
 }
 
-/* "dir/ILSVRC2012_val_00000001.JPEG" is ILSVRC2012_val_00000001. */
+/* Returns ILSVRC2012_val_00000001 of "dir/ILSVRC2012_val_00000001.JPEG". */
 static const char *stem_of(cvy_pool *pool, const char *name) {
   const char *slash = strrchr(name, '/');
   const char *base = slash ? slash + 1 : name;
   return cvy_pool_format(pool, "%.*s", (int)strcspn(base, "."), base);
 }
 
-/* Reads a line of the development kit's; the number means nothing without its meta.mat. */
+/* Reads a line of the development kit; its number means nothing without the kit's meta.mat. */
 static cvy_err read_kit_answer(answer *out, const state *s, const cvy_line *line, int64_t index) {
   const cvy_synsets *meta = &s->given.meta;
   if (meta->count == 0)

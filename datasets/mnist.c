@@ -98,7 +98,7 @@ static cvy_err pair_up(state *s) {
 
 /* ---- folders ---- */
 
-/* Finds the two files of one part ("train", "t10k") in a folder; *found = false if neither is there. */
+/* Finds the two files of one part ("train", "t10k") in a folder; *found is false if neither is there. */
 static cvy_err find_part(const char *paths[2], bool *found, cvy_pool *pool, const char *dir,
                          const char *part) {
   const char *images = cvy_pool_format(pool, "%s-images-idx3-ubyte", part);

@@ -12,8 +12,8 @@ typedef struct cvy_pictures {
   cvy_image decoded, scaled;
 } cvy_pictures;
 
-/* Makes room for a picture of `size` bytes in `file`; CVY_E_INPUT if no picture is so large, or for 0.
- * Errors begin with the name. */
+/* Makes room for a picture of `size` bytes in `file`. It fails with CVY_E_INPUT if no picture is so large, or
+ * for 0. Errors begin with the name. */
 cvy_err cvy_pictures_reserve(cvy_pictures *pictures, int64_t size) CVY_MUST_CHECK;
 /* Reads the file at `path`, which becomes the name. */
 cvy_err cvy_pictures_read(cvy_pictures *pictures, const char *path) CVY_MUST_CHECK;
@@ -33,24 +33,24 @@ typedef struct cvy_picture_state {
 
 /* Makes a zeroed state of `bytes` with its head, in *out. */
 void *cvy_pictures_begin(cvy_source *out, size_t bytes, int colour, int64_t h, int64_t w);
-/* The end of open: passes `err` on, and closes what it left half open. */
+/* Ends an open: passes `err` on, and closes what it left half open. */
 cvy_err cvy_pictures_opened(cvy_source *out, cvy_err err, void (*close)(cvy_source *source)) CVY_MUST_CHECK;
-/* The reader's `again`, for a state of `bytes`. */
+/* Does what a reader's `again` must, for a state of `bytes`. */
 void cvy_pictures_share(cvy_source *out, const cvy_source *first, size_t bytes);
-/* The end of close: frees the state with its head. */
+/* Ends a close: frees the state with its head. */
 void cvy_pictures_end(cvy_source *source);
 
-/* Judges by the ending: .jpg, .jpeg or .png. */
+/* Tells whether the name ends in .jpg, .jpeg or .png. */
 bool cvy_looks_like_picture(const char *name);
 
 /* The words of an option --colour. */
 extern const char *const cvy_colour_words[];
 
-/* The split that a folder's name tells: train, val (or valid, validation), test; else NULL. */
+/* Returns the split that a folder's name tells: train, val (or valid, validation), test; else NULL. */
 const char *cvy_split_called(const char *folder);
 /* Finds splits among `names`. Where all of them tell splits, of which there are two or more and one is train,
  * *out has inputs for them, train first, whose paths are `before` and the name. A set of train and test alone
- * measures itself on the test pictures, as MNIST does. Else *count = 0. The result is in `pool`. */
+ * measures itself on the test pictures, as MNIST does. Else *count is 0. The result is in `pool`. */
 void cvy_splits_called(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *before,
                        const char *const *names, int64_t name_count);
 

@@ -16,7 +16,7 @@ typedef struct cvy_source {
   const char *const *class_names;
   int64_t h, w, c;       /* size of every image; h = w = 0 if sizes vary and nothing scales them */
   int64_t encoded_bytes; /* bytes of all records together, if the reader keeps_files */
-  /* Set by the caller after opening. Then read need only deliver the bytes (if the reader keeps_files), for
+  /* The caller sets it after opening. Then read need only deliver the bytes (if the reader keeps_files), for
    * they are decoded elsewhere, at the size that is needed. */
   bool bytes_only;
 } cvy_source;
@@ -40,25 +40,27 @@ typedef struct cvy_record {
 
 typedef struct cvy_reader {
   const cvy_kind *kind;
-  /* For public datasets that come in parts: finds the splits inside the folder `path`, as inputs with a
-   * split's name (MNIST's folder: train and val, two files each). *count = 0 if there are none. NULL: never
-   * any. */
+  /* Finds the splits of a public dataset that comes in parts, inside the folder or archive `path`, as inputs
+   * with a split's name (MNIST's folder: train and val, two files each). *count is 0 if there are none. The
+   * function is NULL if there never are any. */
   cvy_err (*find_splits)(cvy_prepare_input **out, int64_t *count, cvy_pool *pool,
                          const char *path) CVY_MUST_CHECK;
   bool walks;                   /* each folder below an input counts, so the shards cannot lie there */
   bool keeps_files;             /* read can deliver JPEG or PNG bytes as they came */
   int64_t default_h, default_w; /* scaled to this if --size is not given; 0: left as they are */
-  /* Opens the files or folders `inputs` of one split (1 or more; "synthetic" takes none). h, w: the size
-   * asked for or else the reader's default; 0: as they are. On an error nothing stays open. */
+  /* Opens the files or folders `inputs` of one split (1 or more; "synthetic" takes none). `h` and `w` are the
+   * size asked for, or else the reader's default; 0 leaves images as they are. On an error nothing stays
+   * open. */
   cvy_err (*open)(cvy_source *out, const void *config, const char *const *inputs, int64_t input_count,
                   int64_t h, int64_t w, uint64_t seed) CVY_MUST_CHECK;
-  /* Reads a record: any index, in any order. The record's image buffer is reused from call to call.
-   * CVY_E_INPUT: this record cannot be read, but others can; it is left out and listed. Other errors end the
-   * run. A thread reads from a source of its own, so what sources share must not change after open. */
+  /* Reads a record, of any index, in any order. The record's image buffer is reused from call to call.
+   * CVY_E_INPUT says that this record cannot be read, but others can; it is left out and listed. Other errors
+   * end the run. A thread reads from a source of its own, so what sources share must not change after
+   * open. */
   cvy_err (*read)(cvy_record *out, cvy_source *source, int64_t index) CVY_MUST_CHECK;
   void (*close)(cvy_source *source);
-  /* Makes a further source on what `first` has open, for another thread: with the same records, and buffers
-   * of its own. It is closed before `first` is. NULL: another source is opened instead. */
+  /* Makes a further source on what `first` has open, for another thread, with the same records, and buffers
+   * of its own. It is closed before `first` is. If the function is NULL, another source is opened instead. */
   void (*again)(cvy_source *out, const cvy_source *first);
 } cvy_reader;
 

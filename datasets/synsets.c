@@ -3,7 +3,6 @@
 
 #include "base/text.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 void cvy_lines_read(cvy_lines *out, cvy_pool *pool, const void *bytes, size_t count) {

@@ -30,14 +30,14 @@ void cvy_lines_read(cvy_lines *out, cvy_pool *pool, const void *bytes, size_t co
 
 bool cvy_is_synset(const char *text); /* n and eight digits */
 cvy_synset cvy_synset_of(cvy_pool *pool, const char *id, const char *words);
-/* Reads lines "n01440764 tench, Tinca tinca", or ids alone. Errors have the form "path:line: ...": no id, or
- * one that comes twice. */
+/* Reads lines "n01440764 tench, Tinca tinca", or ids alone. A line without an id, and an id that comes twice,
+ * are errors of the form "path:line: ...". */
 cvy_err cvy_synsets_read(cvy_synsets *out, cvy_pool *pool, const cvy_lines *lines,
                          const char *path) CVY_MUST_CHECK;
 /* Sorts `items`, which the caller has filled; false if an id comes twice. */
 bool cvy_synsets_sort(cvy_synsets *synsets);
 int64_t cvy_synsets_find(const cvy_synsets *synsets, const char *id); /* -1: none */
-/* The classes' names, for cvy_source.class_names. */
+/* Returns the classes' names, for cvy_source.class_names. */
 const char **cvy_synsets_names(cvy_pool *pool, const cvy_synsets *synsets);
 
 #endif

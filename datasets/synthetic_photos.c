@@ -14,7 +14,7 @@
 
 enum { COARSEST = 7 /* grid spacing 2^7 pixels */, PLANES = 3, MAX_ELLIPSES = 8 };
 
-/* What is drawn with a counter of its own, by cvy_random.layer. */
+/* Each of these is drawn with a counter of its own, by cvy_random.layer. */
 enum { OF_PICTURE, OF_SIZE, OF_CLASS, OF_NOISE /* and PLANES * levels behind */ };
 
 typedef struct config {

@@ -7,7 +7,6 @@
 #include "datasets/pictures.h"
 
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct config {
@@ -41,7 +40,7 @@ static size_t folder_length(const char *name, size_t length) {
   return length;
 }
 
-/* The folders that the pictures share, counting those that are called like pictures if any are. */
+/* Finds the folders that the pictures share, counting those that are called like pictures if any are. */
 static void find_above(layout *l) {
   bool any = false;
   for (int64_t i = 0; i < l->count; i++)
@@ -62,7 +61,7 @@ static void find_above(layout *l) {
   }
 }
 
-/* The class in "cat.1.jpg", "cat_1.jpg" or "cat-1.jpg"; NULL if there is no number behind it. */
+/* Returns the class in "cat.1.jpg", "cat_1.jpg" or "cat-1.jpg"; NULL if there is no number behind it. */
 static const char *class_in_name(cvy_pool *pool, const char *base) {
   const char *dot = strrchr(base, '.');
   const char *p = dot;

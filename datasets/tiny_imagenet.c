@@ -7,12 +7,11 @@
  *   val/images/val_0.JPEG                     the class stands in
  *   val/val_annotations.txt                   "val_0.JPEG n03444034 ..." (and a box)
  *
- * all beneath one folder, or in an archive. The test pictures have no labels and are left out. */
+ * All of it lies beneath one folder, or in an archive. The test pictures have no labels and are left out. */
 #include "archive/file_tree.h"
 #include "datasets/pictures.h"
 #include "datasets/synsets.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct config {
@@ -35,7 +34,7 @@ typedef struct state {
 
 /* ---- the tree ---- */
 
-/* Finds what stands before "train/" in the names, in `pool`; NULL: there is no folder train. */
+/* Finds what stands before "train/" in the names, in `pool`; NULL if there is no folder train. */
 static const char *find_root(cvy_pool *pool, const cvy_file_tree *tree) {
   for (int64_t i = 0; i < tree->members.count; i++) {
     const char *name = tree->members.items[i].name;
@@ -51,7 +50,8 @@ static const cvy_member *find_below(cvy_pool *pool, const cvy_file_tree *tree, c
   return cvy_file_tree_find(tree, path, strlen(path));
 }
 
-/* Reads the lines of a file. *there = false if there is no such file. `path` receives its name for errors. */
+/* Reads the lines of a file. *there is false if there is no such file. `path` receives its name for
+ * errors. */
 static cvy_err read_lines(cvy_lines *out, bool *there, const char **path, state *s, const char *name) {
   char full[4352];
   const cvy_member *m = find_below(s->common.pool, s->tree, s->root, name);

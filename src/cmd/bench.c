@@ -62,7 +62,7 @@ static void print_ms(const char *name, cvy_spread s) {
   printf("%-12s %10.2f   %.2f ... %.2f\n", name, 1e3 * s.median, 1e3 * s.lowest, 1e3 * s.highest);
 }
 
-/* Prints what is done in the time of `s`: fastest where that is lowest. */
+/* Prints the speed of doing `amount` in the time `s`. It is highest where the time is lowest. */
 static void print_speed(const char *name, double amount, cvy_spread s) {
   printf("%-12s %10.2f   %.2f ... %.2f\n", name, amount / s.median, amount / s.highest, amount / s.lowest);
 }
@@ -95,7 +95,7 @@ static void print_work(const bench *b, const cvy_bench_work *work) {
          backward, 1e3 * seconds, 100 * seconds / b->result->parts_s);
 }
 
-/* "3x3", "7x7/2" */
+/* Writes "3x3", or "7x7/2" with a stride. */
 static void kernel_text(char out[CELL], const cvy_sliding *s) {
   out[0] = '\0';
   if (s->kernel[0] == 0) return;

@@ -6,7 +6,6 @@
 #include "measure/bench.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum { MOST_ROWS = 64 };
 
@@ -54,7 +53,7 @@ static cvy_err measure(scaling *s, table *t, int ranks, const cvy_tree *tree) {
   return CVY_OK;
 }
 
-/* 1, 2, 4, ..., and all. */
+/* Returns the number of ranks after this one in 1, 2, 4, ..., all. */
 static int next_count(int ranks, int all) {
   return ranks == all ? all + 1 : 2 * ranks < all ? 2 * ranks : all;
 }

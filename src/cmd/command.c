@@ -72,7 +72,7 @@ static cvy_err unknown_option(const target *targets, int64_t count, const char *
                    nearest ? "; did you mean --" : "", nearest ? nearest : "", nearest ? "?" : "");
 }
 
-/* argv[*at] is an option: sets it, and moves on past its value. */
+/* Sets the option that argv[*at] is, and moves on past its value. */
 static cvy_err parse_option(const target *targets, int64_t count, cvy_pool *pool, int argc,
                             const char *const *argv, int *at) {
   const char *word = strcmp(argv[*at], "-o") == 0 ? "--output" : argv[*at];
@@ -143,7 +143,7 @@ static bool asks_for_help(int argc, const char *const *argv) {
   return false;
 }
 
-/* The first word that is neither an option of the command's own nor such an option's value. */
+/* Returns the first word that is neither an option of the command's own nor such an option's value. */
 static const char *first_word(const cvy_command *command, int argc, const char *const *argv) {
   for (int i = 2; i < argc; i++) {
     if (argv[i][0] != '-') return argv[i];

@@ -17,18 +17,19 @@ typedef struct cvy_command {
   const cvy_kind *kind;    /* name, one line of help, options, bytes of the config */
   const char *usage;       /* "RECIPE [key=value ...]" */
   const char *description; /* paragraphs and examples for --help */
-  /* NULL, or prints more help: the lists that registries know. */
+  /* Prints more help, such as the lists that registries know. It may be NULL. */
   void (*more_help)(FILE *out);
-  /* NULL, or further options that depend on the first word, such as a dataset reader's. */
+  /* Returns further options that depend on the first word, such as a dataset reader's. It may be NULL. */
   const cvy_kind *(*further)(const char *first_word);
-  /* Prints its own results; an error is printed by main. `further` is the config of the further options. */
+  /* Prints its own results; cvy_command_main prints an error. `further` is the config of the further
+   * options. */
   cvy_err (*run)(const cvy_arguments *arguments, const void *config, const void *further_config);
 } cvy_command;
 
 /* Runs `convoy argv[1] ...`; returns the exit code. */
 int cvy_command_main(int argc, const char *const *argv);
 
-/* Checks the number of words; CVY_E_USAGE names the usage. */
+/* Checks the number of words. It fails with CVY_E_USAGE, which says what is `expected`. */
 cvy_err cvy_expect_words(const cvy_arguments *arguments, int64_t least, int64_t most,
                          const char *expected) CVY_MUST_CHECK;
 

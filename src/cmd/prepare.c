@@ -56,7 +56,7 @@ static void list_sources(FILE *out) {
     fprintf(out, "  %-16s %s\n", cvy_reader_at(i)->kind->name, cvy_reader_at(i)->kind->help);
 }
 
-/* "val=PATH" names the split, unless a file of that whole name is meant: then write ./val=PATH. */
+/* "val=PATH" names the split. Who means a file of that whole name writes ./val=PATH. */
 static cvy_prepare_input parse_input(cvy_pool *pool, const char *word) {
   const size_t letters = strspn(word, "abcdefghijklmnopqrstuvwxyz");
   if (letters == 0 || word[letters] != '=') return (cvy_prepare_input){.path = word};
@@ -84,7 +84,7 @@ static void print_result(const cvy_prepare_result *result, const char *dir) {
            result->rejected > 1 ? "s" : "", dir);
 }
 
-/* "WIDTHxHEIGHT" or "N"; for a source that has no files, N is N x N. */
+/* Reads "WIDTHxHEIGHT" or "N"; for a source that has no files, N is N x N. */
 static cvy_err parse_size(cvy_prepare_config *out, const char *text) {
   long long w, h;
   char rest;

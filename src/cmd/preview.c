@@ -51,7 +51,7 @@ static cvy_err too_many(void) {
   return cvy_error(CVY_E_USAGE, "--records: more than %d", MOST_RECORDS);
 }
 
-/* "17" or "17-20"; `text` moves on past it. */
+/* Reads "17" or "17-20"; `text` moves on past it. */
 static cvy_err read_range(int64_t *from, int64_t *to, const char **text) {
   const char *at = *text;
   char *end = NULL;
@@ -88,8 +88,8 @@ typedef struct preview {
   cvy_preview sheet;
 } preview;
 
-/* The first word is the folder, unless it changes the recipe ("seed=2"): then the data is the recipe's own.
- */
+/* The first word is the folder. If it changes the recipe instead ("seed=2"), the recipe's own data is
+ * taken. */
 static cvy_err read_words(preview *p, const char **path, const cvy_arguments *arguments, const options *o) {
   const bool has_path = arguments->count > 0 && (!o->recipe[0] || !strchr(arguments->words[0], '='));
   const char **changes = arguments->words + has_path;

@@ -1,5 +1,4 @@
-/* MPI around a subcommand: it starts, the ranks agree on what was asked, and one of them tells of an error.
- */
+/* Runs a subcommand under MPI. The ranks agree on what was asked, and rank 0 tells of an error. */
 #include "cmd/ranks.h"
 
 cvy_comm *cvy_ranks_start(const cvy_rank_options *options) {

@@ -74,7 +74,7 @@ static cvy_err verify_all(int64_t *left, const options *o, cvy_json *json, cvy_p
   return CVY_OK;
 }
 
-/* Sets as many threads as were asked for; 0: one for each core that the process may use. */
+/* Sets as many threads as were asked for; 0 means one for each core that the process may use. */
 static void use_threads(int64_t threads) {
   uint64_t cores[CVY_CORE_WORDS];
   cvy_cores_allowed(cores);

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-/* Convoy's version and those of what it is built on, a line each. */
+/* Prints Convoy's version and those of what it is built on, a line each. */
 void cvy_print_version(FILE *out);
 
 #endif

@@ -50,7 +50,7 @@ static bool is_own(const cvy_loader_config *c, int64_t position) {
   return step >= c->first_step && step < c->end_step && place >= c->first && place < c->first + c->own;
 }
 
-/* Where the window keeps block `block`, which is now the last of `count` if it is new. */
+/* Returns where the window keeps block `block`, which is now the last of `count` if it is new. */
 static int64_t find_block(cvy_ahead *a, int64_t *count, int64_t block) {
   for (int64_t i = 0; i < *count; i++)
     if (a->blocks[i] == block) return i;

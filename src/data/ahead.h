@@ -1,4 +1,4 @@
-/* Looks ahead in a stream that is shuffled in blocks: tells the system which records of the coming window
+/* Looks ahead in a stream that is shuffled in blocks, and tells the system which records of the coming window
  * this loader will ask for, so that a file system far away sends whole blocks while the present window is
  * being used. */
 #ifndef CVY_DATA_AHEAD_H

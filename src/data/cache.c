@@ -58,7 +58,7 @@ bool cvy_cache_has_room(const cvy_cache *cache, size_t byte_count) {
   return cvy_entry_bytes(byte_count) <= cache->arena_bytes - atomic_load(&cache->used_bytes);
 }
 
-/* Room in the arena, which nobody gives back. */
+/* Takes room in the arena, which nobody gives back. */
 static char *take(cvy_cache *cache, size_t bytes) {
   size_t used = atomic_load(&cache->used_bytes);
   do {

@@ -28,11 +28,11 @@ typedef struct cvy_entry {
 } cvy_entry;
 
 /* Makes room for entries under the keys 0 ... keys-1. It takes no more than `memory_bytes` in all, and no
- * more than `most_bytes` for entries. CVY_E_INPUT if there is no room for the keys. */
+ * more than `most_bytes` for entries. It fails with CVY_E_INPUT if there is no room for the keys. */
 cvy_err cvy_cache_create(cvy_cache **out, int64_t keys, size_t memory_bytes,
                          size_t most_bytes) CVY_MUST_CHECK;
 void cvy_cache_destroy(cvy_cache *cache); /* NULL is allowed */
-/* How many bytes an entry of `byte_count` takes. */
+/* Returns how many bytes an entry of `byte_count` takes. */
 size_t cvy_entry_bytes(size_t byte_count);
 
 /* These functions may be called by any thread at any time. What is not there is NULL. */

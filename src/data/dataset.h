@@ -9,7 +9,7 @@
 #include "picture/picture.h"
 #include <convoy/data.h>
 
-/* Has what is read stay in memory, as far as it fits into `memory_bytes`. To be called once, before
+/* Has what is read stay in memory, as far as it fits into `memory_bytes`. It must be called once, before
  * anybody reads. What is read is the same to the bit; a kept record is not verified again. */
 cvy_err cvy_dataset_keep(cvy_dataset *dataset, cvy_keep keep, size_t memory_bytes) CVY_MUST_CHECK;
 cvy_kept cvy_dataset_kept(const cvy_dataset *dataset); /* zeros if nothing is to be kept */
@@ -24,9 +24,9 @@ typedef struct cvy_read_buffer {
 cvy_err cvy_read_buffer_create(cvy_read_buffer *out, const cvy_dataset *dataset) CVY_MUST_CHECK;
 void cvy_read_buffer_free(cvy_read_buffer *buffer);
 
-/* Reads image `index` and verifies its checksum; an encoded one is decoded, to `channels`, when it is
- * drawn or normalised. The picture lies in `buffer` until the next read. Errors name file and record. No
- * allocation outside the decoders. */
+/* Reads image `index` and verifies its checksum; an encoded one is decoded, to `channels`, when it is drawn
+ * or normalised. The picture lies in `buffer` until the next read. Errors name file and record. Nothing is
+ * allocated outside the decoders. */
 cvy_err cvy_dataset_read(cvy_picture *out, int32_t *label, const cvy_dataset *dataset,
                          cvy_read_buffer *buffer, int64_t index, int64_t channels) CVY_MUST_CHECK;
 /* Reads the bytes of record `index` as they are stored, and verifies them. They lie in `buffer` until the
@@ -41,7 +41,7 @@ void cvy_dataset_expect(const cvy_dataset *dataset, int64_t first, int64_t count
 cvy_encoding cvy_dataset_encoding(const cvy_dataset *dataset);
 /* Tells whether samples are float, and not bytes. */
 bool cvy_dataset_is_float(const cvy_dataset *dataset);
-/* What augmentations may know about the set. */
+/* Returns what augmentations may know about the set. */
 const cvy_augment_source *cvy_dataset_source(const cvy_dataset *dataset);
 /* The records first ... first+count-1 of the set, which one file holds. */
 typedef struct cvy_file_records {
@@ -50,9 +50,9 @@ typedef struct cvy_file_records {
 } cvy_file_records;
 /* Describes file `file`, from 0 to shard_count-1. */
 cvy_file_records cvy_dataset_records_in(const cvy_dataset *dataset, int64_t file);
-/* Adds each image to the count of its class: counts[class_count]. */
+/* Adds each image to the count of its class in counts[class_count]. */
 void cvy_dataset_count_classes(int64_t *counts, const cvy_dataset *dataset);
-/* Where image `index` came from, "cats/7.jpg", in `pool`; NULL if the file does not say. */
+/* Returns where image `index` came from, "cats/7.jpg", in `pool`; NULL if the file does not say. */
 char *cvy_dataset_name(cvy_pool *pool, const cvy_dataset *dataset, int64_t index);
 /* Puts "FILE: record 17 (cats/7.jpg): " before this thread's message. */
 cvy_err cvy_dataset_error_in(cvy_err err, const cvy_dataset *dataset, int64_t index) CVY_MUST_CHECK;

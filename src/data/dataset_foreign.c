@@ -7,7 +7,6 @@
 #include "data/dataset_parts.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -85,8 +84,8 @@ static cvy_err set_shape(cvy_dataset *dataset, cvy_dataset_file *file, cvy_h5 *h
   return CVY_OK;
 }
 
-/* Sums of (sample - shift), where the shift is the channel's first sample: so close to the mean that squares
- * lose no digits. */
+/* Sums of (sample - shift). The shift is the channel's first sample, which is so close to the mean that
+ * squares lose no digits. */
 typedef struct statistics {
   double shift[CVY_MAX_CHANNELS], sum[CVY_MAX_CHANNELS], squares[CVY_MAX_CHANNELS];
 } statistics;
@@ -155,7 +154,7 @@ static cvy_err scan_samples(cvy_dataset *dataset, cvy_h5 *h5, cvy_hasher *hasher
 
 /* ---- labels ---- */
 
-/* A row of `width` numbers as a label; -1: it is none. */
+/* Returns a row of `width` numbers as a label, or -1 if it is none. */
 static int32_t label_of(const double *row, int64_t width) {
   if (width == 1)
     return row[0] >= 0 && row[0] < MAX_CLASSES && row[0] == floor(row[0]) ? (int32_t)row[0] : -1;

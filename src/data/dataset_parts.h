@@ -35,7 +35,7 @@ struct cvy_dataset {
   cvy_augment_source source;
 };
 
-/* The file that holds record `index`. */
+/* Returns the file that holds record `index`. */
 const cvy_dataset_file *cvy_dataset_file_of(const cvy_dataset *dataset, int64_t index);
 
 /* Sets the paths of dataset->files, info.shard_count and is_set. */

@@ -38,7 +38,7 @@ static cvy_err read_bytes(int fd, char *out, size_t count, int64_t at) {
   return CVY_OK;
 }
 
-/* Where record `row` begins in the samples or encoded bytes. */
+/* Returns where record `row` begins in the samples or encoded bytes. */
 static int64_t start_of(const cvy_dataset *dataset, const cvy_dataset_file *file, int64_t row) {
   return dataset->encoding == CVY_ENCODED ? (int64_t)file->offsets[row]
                                           : row * (int64_t)dataset->record_bytes;
@@ -71,7 +71,8 @@ cvy_kept cvy_dataset_kept(const cvy_dataset *dataset) {
   return dataset->cache ? cvy_cache_use(dataset->cache) : (cvy_kept){0};
 }
 
-/* The keeper of decoded pictures: its context is the read buffer, which says whose bytes are wanted. */
+/* These functions are the keeper of decoded pictures. Its context is the read buffer, which says whose bytes
+ * are wanted. */
 
 static int64_t key_of(const cvy_read_buffer *buffer, int index) {
   return buffer->index * CVY_SCALES + index;
@@ -128,7 +129,7 @@ static cvy_err read_row(void *bytes, size_t byte_count, const cvy_dataset *datas
   return cvy_h5_read_rows(file->h5, file->name, type, bytes, row, 1);
 }
 
-/* The stored bytes of record `index`, verified: in `buffer`, or where they are kept. */
+/* Finds the stored bytes of record `index`, verified, in `buffer` or where they are kept. */
 static cvy_err fetch(const void **bytes, size_t *byte_count, const cvy_dataset *dataset,
                      const cvy_read_buffer *buffer, int64_t index) {
   const cvy_dataset_file *file = cvy_dataset_file_of(dataset, index);

@@ -62,7 +62,7 @@ static cvy_err read_statistics(float out[CVY_MAX_CHANNELS], cvy_h5 *h5, const ch
   return CVY_OK;
 }
 
-/* Shards of version 1 have none of it, grey ones neither. */
+/* Shards of version 1, and grey ones, have no statistics of colour. */
 static cvy_err read_colour(cvy_shard_statistics *out, cvy_h5 *h5, int64_t c) {
   int64_t dims[CVY_H5_MAX_DIMS];
   int dim_count;
@@ -174,7 +174,7 @@ static cvy_err check_labels(const cvy_dataset_file *file, int64_t class_count) {
   return CVY_OK;
 }
 
-/* Records lie one behind the other from the first byte to the last. Finds the largest. */
+/* Checks that records lie one behind the other from the first byte to the last, and finds the largest. */
 static cvy_err check_offsets(cvy_dataset *dataset, const cvy_dataset_file *file, int64_t total) {
   const uint64_t *at = file->offsets;
   bool sound = at[0] == 0 && at[file->count] == (uint64_t)total;

@@ -17,7 +17,6 @@
 #include "data/dataset.h"
 #include "data/sampler.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,7 +125,7 @@ static cvy_err make_sample(float *image, int32_t *label, worker *w, cvy_sample s
   return err ? cvy_dataset_error_in(err, config->dataset, sample.index) : CVY_OK;
 }
 
-/* How many bad records may follow each other before it is not the records that are bad. */
+/* If more bad records than this follow each other, it is not the records that are bad. */
 enum { MOST_SKIPPED = 100 };
 
 /* A record that cannot be read is an error, or else the next record takes its place, whichever thread
@@ -154,7 +153,7 @@ static cvy_sample sample_at(const cvy_loader_config *config, int64_t position) {
                        position);
 }
 
-/* Where image `n` of this loader's stream stands in the stream of all loaders. */
+/* Returns where image `n` of this loader's stream stands in the stream of all loaders. */
 static int64_t position_of(const cvy_loader *l, int64_t n) {
   const cvy_loader_config *config = &l->config;
   const int64_t own = n / config->microbatch / l->views;

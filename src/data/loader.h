@@ -19,7 +19,7 @@ typedef struct cvy_loader cvy_loader;
 cvy_err cvy_loader_create(cvy_loader **out, const cvy_loader_config *config) CVY_MUST_CHECK;
 void cvy_loader_destroy(cvy_loader *loader); /* stops the threads, also in mid-stream */
 /* Waits for the next microbatch; it stays valid until cvy_loader_release. An error of the loader's threads
- * comes out here, with the file and record. No allocation. */
+ * comes out here, with the file and record. Nothing is allocated. */
 cvy_err cvy_loader_next(cvy_microbatch *out, cvy_loader *loader) CVY_MUST_CHECK;
 void cvy_loader_release(cvy_loader *loader);
 /* Seconds that all threads together have spent so far. */
@@ -31,7 +31,7 @@ typedef struct cvy_input_times {
   double copy_s;   /* pictures whose pixels are at most moved or mirrored, from bytes to normalised floats */
 } cvy_input_times;
 cvy_input_times cvy_loader_times(cvy_loader *loader);
-/* Seconds that cvy_loader_next has waited so far. */
+/* Returns the seconds that cvy_loader_next has waited so far. */
 double cvy_loader_waited_s(const cvy_loader *loader);
 
 #endif

@@ -44,7 +44,7 @@ static cvy_err find_files(paths *out, const char *path) {
   return out->count ? CVY_OK : cvy_error(CVY_E_INPUT, "%s: there are no files in this folder", path);
 }
 
-/* Adds what it read; stops at `end_s`. */
+/* Adds what it read, and stops at `end_s`. */
 static cvy_err read_file(int64_t *bytes, const char *path, char *piece, bool forget, int64_t most_bytes,
                          double end_s) {
   const int file = open(path, O_RDONLY);

@@ -1,6 +1,8 @@
 /* Where each position of the stream lies in the dataset. */
 #include "data/sampler.h"
 
+#include "base/count.h"
+
 cvy_sample cvy_sample_at(uint64_t seed, int64_t count, bool shuffle, int64_t position) {
   CVY_CHECK(count > 0 && position >= 0);
   const cvy_sample place = {.epoch = position / count, .index = position % count};
@@ -43,7 +45,7 @@ static int64_t block_count(const order *o) {
   return o->full + (o->missing > 0);
 }
 
-/* The first position of a place, within the epoch. */
+/* Returns the first position of a place, within the epoch. */
 static int64_t begin_of(const order *o, int64_t place) {
   return place * o->block - (place > o->short_at ? o->missing : 0);
 }
@@ -52,14 +54,14 @@ static int64_t place_of(const order *o, int64_t position) {
   return position < begin_of(o, o->short_at + 1) ? position / o->block : (position + o->missing) / o->block;
 }
 
-/* `position` within the epoch. */
+/* `position` is one within the epoch. */
 static cvy_shuffle_window window_of(const order *o, int64_t position) {
   const int64_t number = place_of(o, position) / o->window, end = (number + 1) * o->window;
   const int64_t first = begin_of(o, number * o->window);
   return (cvy_shuffle_window){number, first, (end < block_count(o) ? begin_of(o, end) : o->count) - first};
 }
 
-/* The record at a position of the epoch, before windows are shuffled. */
+/* Returns the record at a position of the epoch, before windows are shuffled. */
 static int64_t record_at(const order *o, int64_t position) {
   const int64_t place = place_of(o, position), row = position - begin_of(o, place);
   if (o->missing > 0 && place == o->short_at) return o->full * o->block + row;
@@ -84,7 +86,7 @@ cvy_shuffle_window cvy_shuffle_window_at(uint64_t seed, int64_t count, const cvy
                                          int64_t position) {
   const int64_t epoch = position / count;
   const order o = order_of(seed, count, blocks, epoch);
-  const int64_t windows = (block_count(&o) + blocks->window - 1) / blocks->window;
+  const int64_t windows = cvy_pieces(block_count(&o), blocks->window);
   cvy_shuffle_window w = window_of(&o, position % count);
   w.number += epoch * windows;
   w.first += epoch * count;

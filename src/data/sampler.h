@@ -14,9 +14,9 @@ typedef struct cvy_sample {
   int64_t epoch, index; /* index of the image in the dataset */
 } cvy_sample;
 
-/* The image at position >= 0 of the stream over count > 0 images. */
+/* Returns the image at position >= 0 of the stream over count > 0 images. */
 cvy_sample cvy_sample_at(uint64_t seed, int64_t count, bool shuffle, int64_t position);
-/* The image at a position of a stream that is shuffled in blocks. */
+/* Returns the image at a position of a stream that is shuffled in blocks. */
 cvy_sample cvy_sample_in_blocks(uint64_t seed, int64_t count, const cvy_blocks *blocks, int64_t position);
 
 /* A window of the stream in blocks: `number` counts from the first of epoch 0, and it holds the positions

@@ -42,7 +42,7 @@ static cvy_err write_head(cvy_shard *s) {
   return cvy_checked_write_texts(s->file, "class_names", config->class_names, config->class_count);
 }
 
-/* A file without a name: gone when it is closed, also by a crash. */
+/* Opens a file without a name, which is gone when it is closed, also by a crash. */
 static cvy_err open_spool(cvy_shard *s) {
   char *path = cvy_pool_format(s->pool, "%s/.convoy-XXXXXX", s->config.dir);
   const int fd = mkstemp(path);

@@ -39,8 +39,8 @@ cvy_err cvy_shard_create(cvy_shard **out, const cvy_shard_config *config) CVY_MU
  * records of the shard. After an error only cvy_shard_abandon is allowed. */
 cvy_err cvy_shard_add(cvy_shard *shard, const void *bytes, size_t byte_count, int32_t label,
                       const char *name) CVY_MUST_CHECK;
-/* Writes what is known, syncs, and leaves the shard under its temporary name. Frees the writer. An error has
- * removed the file. */
+/* Writes what is known, syncs, and leaves the shard under its temporary name. The writer is freed. An error
+ * has removed the file. */
 cvy_err cvy_shard_close(cvy_shard *shard) CVY_MUST_CHECK;
 void cvy_shard_abandon(cvy_shard *shard); /* removes the file; NULL is allowed */
 /* Writes the rest into a closed shard, still under its temporary name, and syncs. This is to be done once: a

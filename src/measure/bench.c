@@ -90,7 +90,7 @@ static cvy_spread spread_of(const bench *b, int64_t place) {
   return cvy_spread_of(seconds_of(b, place), b->steps);
 }
 
-/* A layer's operations, without times yet. */
+/* Returns a layer's operations, without times yet. */
 static cvy_bench_work work_of(const cvy_net_info *info, int64_t index) {
   const cvy_net_layer *layer = &info->layers[index];
   const double flop = 2.0 * (double)layer->multiply_adds * (double)info->input.n;

@@ -43,8 +43,8 @@ typedef struct cvy_bench_result {
 
 /* Measures what a training step of the net's microbatch costs on cvy_threads() threads: forward, backward and
  * SGD with momentum and weight decay, by the trainer's own functions. The images are random and made once, so
- * there is no reading of data, and there are no sums over microbatches and ranks. Initialises and changes the
- * net's weights. Not collective. */
+ * there is no reading of data, and there are no sums over microbatches and ranks. It initialises and changes
+ * the net's weights. This call is not collective. */
 cvy_err cvy_bench(cvy_bench_result *out, cvy_pool *pool, cvy_net *net,
                   const cvy_bench_options *options) CVY_MUST_CHECK;
 
@@ -70,19 +70,19 @@ typedef struct cvy_bench_ranks_result {
 } cvy_bench_ranks_result;
 
 /* Measures what a training step costs on some of the ranks, by the trainer's own functions, on random images
- * made once, which are those of every microbatch. Collective over all ranks of `comm`. */
+ * made once, which are those of every microbatch. This call is collective over all ranks of `comm`. */
 cvy_err cvy_bench_ranks(cvy_bench_ranks_result *out, cvy_pool *pool, cvy_comm *comm,
                         const cvy_bench_ranks_options *options) CVY_MUST_CHECK;
 /* Makes the network as all ranks of `comm` would have it, to be described only. So what cannot be split over
- * them, or cannot learn, is refused before anything is measured. Not collective. */
+ * them, or cannot learn, is refused before anything is measured. This call is not collective. */
 cvy_err cvy_bench_ranks_net(cvy_net **out, cvy_comm *comm,
                             const cvy_bench_ranks_options *options) CVY_MUST_CHECK;
-/* Makes a tree that allows `ranks`, each with so many microbatches. Not collective. */
+/* Makes a tree that allows `ranks`, each with so many microbatches. This call is not collective. */
 cvy_err cvy_bench_tree(cvy_tree *out, int64_t ranks, int64_t microbatches) CVY_MUST_CHECK;
 
 typedef struct cvy_bench_input_options {
   const char *data;   /* the folder, prefix or file of a dataset */
-  const char *recipe; /* whose augmentations, order and cache; "": what is usual with photographs */
+  const char *recipe; /* its augmentations, order and cache are used; "": what is usual with photographs */
   int64_t batch, threads;
   int64_t microbatches; /* measured, after some that warm up */
 } cvy_bench_input_options;
@@ -100,7 +100,7 @@ typedef struct cvy_bench_input_result {
 } cvy_bench_input_result;
 
 /* Measures how fast a loader delivers microbatches that are taken as fast as they come. What it allocates is
- * in `pool`. Not collective. */
+ * in `pool`. This call is not collective. */
 cvy_err cvy_bench_input(cvy_bench_input_result *out, cvy_pool *pool,
                         const cvy_bench_input_options *options) CVY_MUST_CHECK;
 

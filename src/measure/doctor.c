@@ -7,7 +7,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 static const int64_t most_read_bytes = (int64_t)256 << 20;
 static const double clock_tolerance_s = 0.1;
@@ -23,7 +22,7 @@ static bool is_within_node(const cvy_layout *layout, const cvy_link *links, int 
   return layout->places[rank].node == layout->places[links[rank].partner].node;
 }
 
-/* The median of the links within nodes, or of those between them; 0 if there are fewer than three. */
+/* Returns the median of the links within nodes, or of those between them; 0 if there are fewer than three. */
 static double usual_speed(const cvy_layout *layout, const cvy_link *links, bool within) {
   double *speeds = cvy_new(sizeof *speeds * (size_t)layout->ranks);
   int64_t count = 0;
@@ -91,7 +90,7 @@ static void examine(cvy_diagnosis *d) {
 
 /* ---- what is measured ---- */
 
-/* How far partners of the last halving are apart, where the ranks are a power of two. */
+/* Returns how far partners of the last halving are apart, where the ranks are a power of two. */
 static int farthest_distance(int ranks) {
   int distance = 1;
   while (2 * distance < ranks) distance *= 2;
@@ -108,7 +107,7 @@ static cvy_err read_data(cvy_diagnosis *d, cvy_comm *comm, const char *data) {
   return CVY_OK;
 }
 
-/* What computing is like: a product of matrices that a second-level cache holds. `context` points to
+/* A product of matrices that a second-level cache holds stands for computing. `context` points to
  * [thread][3][SIDE][SIDE]. */
 enum { SIDE = 256 };
 

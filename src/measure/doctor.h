@@ -1,5 +1,4 @@
-/* Whether a cluster is fit for training: what and how fast it is, what is wrong, and how to start it better.
- */
+/* Whether a cluster is fit for training: what it is, how fast, what is wrong, and how to start it better. */
 #ifndef CVY_MEASURE_DOCTOR_H
 #define CVY_MEASURE_DOCTOR_H
 
@@ -9,7 +8,7 @@
 
 typedef struct cvy_diagnosis {
   cvy_layout *layout;
-  /* [ranks] each. farthest is NULL if those are the nearest; both are NULL for one rank. */
+  /* Each of these has [ranks]. farthest is NULL if its links are the nearest; both are NULL for one rank. */
   cvy_link *nearest, *farthest;
   cvy_clock_offset *clocks; /* [ranks] */
   cvy_reading *readings;    /* [ranks], filled in for the lowest rank of each node; NULL without data */
@@ -18,8 +17,9 @@ typedef struct cvy_diagnosis {
   char advice[160]; /* the mpirun line without the faults that another one ends; "" if there are none */
 } cvy_diagnosis;
 
-/* Measures for some seconds, with the cvy_threads() that training would use. `data`: what to read from, or
- * NULL. *out is NULL but on rank 0. Collective; CVY_E_INPUT if the data is not there for a rank. */
+/* Measures for some seconds, with the cvy_threads() that training would use. `data` says what to read from,
+ * or is NULL. *out is NULL but on rank 0. This call is collective, and fails with CVY_E_INPUT if the data is
+ * not there for a rank. */
 cvy_err cvy_diagnose(cvy_diagnosis **out, cvy_comm *comm, const char *data) CVY_MUST_CHECK;
 void cvy_diagnosis_destroy(cvy_diagnosis *diagnosis);
 

@@ -1,5 +1,4 @@
-/* The times of a network's layers, from the clock (measure/bench.h) or from a JSON file, which is YAML too.
- */
+/* The times of a network's layers, from the clock (measure/bench.h) or a JSON file, which is YAML too. */
 #include "measure/layer_times.h"
 
 #include "base/yaml.h"

@@ -16,8 +16,8 @@ typedef struct cvy_layer_times {
  * `pool`. */
 cvy_err cvy_layer_times_measure(cvy_layer_times *out, cvy_pool *pool, cvy_net *net,
                                 int64_t steps) CVY_MUST_CHECK;
-/* Reads what 'convoy bench layers --json' printed for the same layers, microbatch and threads. CVY_E_INPUT,
- * with the place in the file, if it is for others. The times are in `pool`. */
+/* Reads what 'convoy bench layers --json' printed for the same layers, microbatch and threads. It fails with
+ * CVY_E_INPUT, which names the place in the file, if they were others. The times are in `pool`. */
 cvy_err cvy_layer_times_read(cvy_layer_times *out, cvy_pool *pool, const cvy_net_info *net,
                              const char *path) CVY_MUST_CHECK;
 

@@ -43,7 +43,7 @@ static int64_t nodes_of(const cvy_plan_cluster *cluster, int64_t ranks) {
   return ranks > cluster->ranks_per_node ? ranks / cluster->ranks_per_node : 1;
 }
 
-/* `one_images_per_s`: what a single rank does; 0 where that is not known. */
+/* `one_images_per_s` is what a single rank does, or 0 where that is not known. */
 static cvy_err foretell(cvy_outlook_row *row, const cvy_outlook *outlook, const cvy_outlook_options *o,
                         const cvy_layer_times *times, const cvy_tree *tree, int64_t ranks,
                         double one_images_per_s) {
@@ -69,7 +69,7 @@ static cvy_err foretell(cvy_outlook_row *row, const cvy_outlook *outlook, const 
 
 /* ---- all rows ---- */
 
-/* The next power of two, or the cluster's own number if that comes before. */
+/* Returns the next power of two, or the cluster's own number if that comes before. */
 static int64_t next_count(int64_t ranks, int64_t own) {
   int64_t power = 1;
   while (power <= ranks) power *= 2;
@@ -103,7 +103,7 @@ cvy_err cvy_outlook_add_rows(cvy_outlook *out, const cvy_outlook_options *option
 
 /* ---- before them ---- */
 
-/* Microbatches a rank, provided that the whole cluster can share the batch. */
+/* Finds how many microbatches a rank has, provided that the whole cluster can share the batch. */
 static cvy_err share_batch(cvy_outlook *out, const cvy_outlook_options *o) {
   const int64_t per_node = o->cluster.ranks_per_node, ranks = o->nodes * per_node;
   const int64_t images = ranks * o->microbatch, batch = o->batch ? o->batch : images;

@@ -52,8 +52,8 @@ typedef struct cvy_outlook {
   cvy_outlook_row rows[CVY_OUTLOOK_ROWS]; /* ranks ascend */
 } cvy_outlook;
 
-/* Measures what the options do not give, and makes the rows. CVY_E_USAGE or CVY_E_INPUT if the cluster cannot
- * share the batch, or the network has nothing to learn. Not collective. */
+/* Measures what the options do not give, and makes the rows. It fails with CVY_E_USAGE or CVY_E_INPUT if the
+ * cluster cannot share the batch, or the network has nothing to learn. This call is not collective. */
 cvy_err cvy_outlook_make(cvy_outlook *out, cvy_pool *pool, const cvy_outlook_options *options) CVY_MUST_CHECK;
 
 /* Makes the rows alone, without the clock; *out has its ranks, microbatches and cluster. There is a row for

@@ -2,6 +2,7 @@
  * computing. */
 #include "measure/plan.h"
 
+#include "base/count.h"
 #include "comm/exchange.h"
 #include "train/cut.h"
 
@@ -44,7 +45,8 @@ static int level_of(const cvy_plan_road *r, int stage) {
   return stage < r->level_count ? stage : 2 * r->level_count - 1 - stage;
 }
 
-/* What a rank sends in a stage, and receives: all of a level's vector but its own part. */
+/* Returns the bytes that a rank sends in a stage, which are as many as it receives: all of a level's vector
+ * but its own part. */
 static double moved_bytes(const cvy_plan_road *r, double block_bytes, int stage) {
   double whole = block_bytes;
   const int level = level_of(r, stage);
@@ -57,7 +59,7 @@ static double own_bytes(const cvy_plan_road *r, double block_bytes) {
   return block_bytes;
 }
 
-/* The thread works for `seconds`, when it is free. Returns when it has. */
+/* Lets the thread work for `seconds`, as soon as it is free. Returns when it has done so. */
 static double work(walk *w, double from_s, double seconds) {
   w->thread_free_s = (from_s > w->thread_free_s ? from_s : w->thread_free_s) + seconds;
   w->busy_s += seconds;
@@ -88,7 +90,7 @@ static double end_stage(walk *w, slot *s) {
   return work(w, s->arrives_s, seconds);
 }
 
-/* The block under way that arrives first; NULL if there is none. */
+/* Returns the block under way that arrives first; NULL if there is none. */
 static slot *next_arrival(walk *w) {
   slot *first = NULL;
   for (int i = 0; i < w->road->slots; i++)
@@ -142,7 +144,7 @@ double cvy_plan_walk(double *busy_s, double *sent_bytes, const cvy_plan_road *ro
 /* ---- swaps ---- */
 
 static double neighbours_of(const cvy_plan_cluster *c, int64_t ranks) {
-  return (double)(ranks < c->ranks_per_node ? ranks : c->ranks_per_node);
+  return (double)cvy_smaller(ranks, c->ranks_per_node);
 }
 
 /* What one rank's swaps take. */
@@ -163,8 +165,8 @@ static void add_swap(swaps *sum, const cvy_plan_cluster *c, int64_t ranks, doubl
   sum->sent_bytes += away;
 }
 
-/* What a layer swaps for a microbatch a rank. A split one swaps columns of X, which come back as dX where the
- * layer below asks for it, and parts of Y and dY; another one swaps nothing. */
+/* Returns what a layer's swaps take for a microbatch a rank. A split one swaps columns of X, which come back
+ * as dX where the layer below asks for it, and parts of Y and dY; another one swaps nothing. */
 static swaps swaps_of(const cvy_net_info *net, int64_t layer, const cvy_plan_cluster *c, const cvy_tree *tree,
                       int64_t ranks, bool backward) {
   swaps sum = {0};
@@ -173,7 +175,7 @@ static swaps swaps_of(const cvy_net_info *net, int64_t layer, const cvy_plan_clu
     const cvy_net_param *p = &net->params[i];
     if (p->layer != layer || !p->spec->sharded) continue;
     const int64_t features = p->spec->dims[0], outputs = p->count / features;
-    const int64_t widest = (features + tree->leaves - 1) / tree->leaves * (tree->leaves / ranks);
+    const int64_t widest = cvy_pieces(features, tree->leaves) * (tree->leaves / ranks);
     const double image = sizeof(float) * (double)net->input.n;
     add_swap(&sum, c, ranks, image * (double)outputs);
     if (!backward || net->layers[layer].inputs[0] >= 0) add_swap(&sum, c, ranks, image * (double)widest);
@@ -206,7 +208,7 @@ static size_t block_bytes(bool several_nodes) {
 
 static cvy_plan_road road_of(const cvy_plan_work *w, const cvy_plan_cluster *c, const cvy_tree *tree,
                              int64_t ranks) {
-  const int64_t neighbours = ranks < c->ranks_per_node ? ranks : c->ranks_per_node;
+  const int64_t neighbours = cvy_smaller(ranks, c->ranks_per_node);
   const double bytes = sizeof(float) * (double)w->net->arena_count;
   cvy_plan_road r = {.latency_s = c->latency_s,
                      .wire_bytes_per_s = c->wire_bytes_per_s / (double)neighbours,
@@ -248,8 +250,8 @@ static pace pace_of(const cvy_plan_work *w, const cvy_plan_cluster *c, int64_t r
                 .slower = slower};
 }
 
-/* When each bucket is ready, in seconds from the beginning of the last microbatch's backward. Returns how
- * many there are. */
+/* Finds when each bucket is ready, in seconds from the beginning of the last microbatch's backward. Returns
+ * how many buckets there are. */
 static int64_t make_ready(cvy_plan_bucket *out, const cvy_plan_work *w, const cvy_plan_cluster *c,
                           const cvy_tree *tree, int64_t ranks, const pace *p, double stretch) {
   const int levels = cvy_tree_levels_within(tree, ranks);
@@ -269,8 +271,8 @@ static int64_t make_ready(cvy_plan_bucket *out, const cvy_plan_work *w, const cv
   return count;
 }
 
-/* How many times as long backward takes because its cores do the communication thread's work too, as far as
- * no others can. */
+/* Returns how many times as long backward takes because its cores do the communication thread's work too, as
+ * far as no others can. */
 static double stretch_of(const cvy_plan_cluster *c, int64_t ranks, double busy_s, double backward_s) {
   const double neighbours = neighbours_of(c, ranks);
   const double missing = neighbours * (double)(c->threads + 1) - c->cores;
@@ -315,7 +317,7 @@ static void add_all_swaps(cvy_plan_step *out, const cvy_plan_work *w, const cvy_
   out->sent_bytes += out->swapped_bytes;
 }
 
-/* What all of a rank's threads take to update the weights that no bucket brings. */
+/* Returns what all of a rank's threads take to update the weights that no bucket brings. */
 static double own_update_s(const cvy_plan_work *w, const cvy_plan_cluster *c, int64_t ranks, const pace *p) {
   const double share = ranks == 1 ? 1 : (double)w->net->sharded_count / (double)w->net->arena_count;
   return p->slower * share * w->update_s / (double)(ranks * c->threads);
@@ -353,7 +355,7 @@ static size_t own_pages(size_t bytes, size_t block, int64_t ranks) {
 }
 
 /* All ranks have all weights, since whole ones are gathered for evaluation. Rank 0 gathers the rule's state
- * in the first buffers of gradients; the others' rooms for that are reserved, but never touched. */
+ * in the first buffers of gradients. The other ranks reserve room for that too, but never touch it. */
 cvy_plan_memory cvy_plan_need(const cvy_plan_work *w, const cvy_plan_cluster *c, const cvy_tree *tree,
                               int64_t ranks, int64_t state_count, int64_t prefetch) {
   const size_t block = block_bytes(ranks > c->ranks_per_node);
@@ -390,7 +392,7 @@ static void add(float *to, const float *from) {
   cvy_add_into(to, from, FLOATS);
 }
 
-/* The least of some rounds, because the machine may have other things to do too. */
+/* Returns the least of some rounds, because the machine may have other things to do too. */
 static double least_s_per_byte(void (*act)(float *to, const float *from), float *to, const float *from) {
   double least_s = INFINITY;
   for (int i = 0; i < ROUNDS; i++) {

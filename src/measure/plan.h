@@ -27,11 +27,11 @@ typedef struct cvy_plan_cluster {
   double add_s_per_byte;           /* one thread's time for a byte of the sum */
 } cvy_plan_cluster;
 
-/* The wire_bytes_per_s that an Ethernet link of `gbit_per_s` leaves to the data of TCP. */
+/* Returns the wire_bytes_per_s that an Ethernet link of `gbit_per_s` leaves to the data of TCP. */
 double cvy_plan_wire_bytes_per_s(double gbit_per_s);
 
-/* Stands for the ranks where a network is only planned and nobody talks. It points into `tree`, which must
- * outlive it. */
+/* Returns peers that stand for the ranks where a network is only planned and nobody talks. They point into
+ * `tree`, which must outlive them. */
 cvy_peers cvy_plan_peers(const cvy_tree *tree, int64_t ranks);
 
 /* What a rank does. */
@@ -64,8 +64,8 @@ typedef struct cvy_plan_memory {
   size_t network; /* activations, prepared filters, scratch; what split layers keep */
   size_t weights, gradients, optimiser, exchange, loader;
 } cvy_plan_memory;
-/* The memory for a rule with `state_count` numbers a parameter, and a loader that is `prefetch` microbatches
- * ahead. */
+/* Returns the memory for a rule with `state_count` numbers a parameter, and a loader that is `prefetch`
+ * microbatches ahead. */
 cvy_plan_memory cvy_plan_need(const cvy_plan_work *work, const cvy_plan_cluster *cluster,
                               const cvy_tree *tree, int64_t ranks, int64_t state_count, int64_t prefetch);
 size_t cvy_plan_total(const cvy_plan_memory *memory);
@@ -96,8 +96,8 @@ typedef struct cvy_plan_bucket {
   double bytes, ready_s;
 } cvy_plan_bucket;
 
-/* Returns when the last bucket is done. *busy_s: how long the thread worked for them; *sent_bytes: what left
- * the node. */
+/* Returns when the last bucket is done. *busy_s becomes how long the thread worked for the buckets, and
+ * *sent_bytes what left the node. */
 double cvy_plan_walk(double *busy_s, double *sent_bytes, const cvy_plan_road *road,
                      const cvy_plan_bucket *buckets, int64_t count);
 

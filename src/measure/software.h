@@ -10,7 +10,7 @@ typedef struct cvy_software {
   const char *kernels;   /* the instruction set of Convoy's own */
 } cvy_software;
 
-/* The texts belong to their libraries. Not collective; MPI need not run. */
+/* The texts belong to their libraries. This call is not collective, and MPI need not run. */
 cvy_software cvy_software_here(void);
 
 #endif

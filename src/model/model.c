@@ -153,7 +153,8 @@ cvy_hash cvy_model_hash(const cvy_model *model) {
 
 /* ---- running it ---- */
 
-/* Copies what the last layer made of an image; one score for two classes is the probability of the second. */
+/* Copies what the last layer made of the images; one score for two classes is the probability of the
+ * second. */
 static void copy_probabilities(float *out, const float *scores, const cvy_net_info *net, int64_t images) {
   if (net->score_count == net->class_count) {
     memcpy(out, scores, sizeof *out * (size_t)(images * net->class_count));
@@ -179,7 +180,7 @@ void cvy_model_run(cvy_model *m, float *probabilities, const float *images, int6
   const cvy_targets targets = {.labels = m->no_labels};
   for (int64_t i = 0; i < passes; i++) {
     const cvy_pass pass = {.training = false, .params = cvy_params_of_pass(i, passes)};
-    const int64_t own = count - i * n < n ? count - i * n : n;
+    const int64_t own = cvy_smaller(count - i * n, n);
     const float *x = images + i * n * image_floats;
     if (own < n) x = fill_up(m, x, own, image_floats);
     cvy_net_forward(m->net, x, &targets, &pass);

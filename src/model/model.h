@@ -22,15 +22,16 @@ typedef struct cvy_model_spec {
 } cvy_model_spec;
 
 /* Plans the network; its weights are then for the caller to fill, in cvy_net_params(cvy_model_net(model)).
- * All that the spec points to lies in `pool`, which goes with the model, and stays the caller's on an
- * error. Errors: a network that cannot be planned, a chain that cannot be read, more class names than the
+ * All that the spec points to lies in `pool`, which goes with the model, and stays the caller's on an error.
+ * These are errors: a network that cannot be planned, a chain that cannot be read, more class names than the
  * network tells apart, another number of channels. */
 cvy_err cvy_model_create(cvy_model **out, cvy_pool *pool, const cvy_model_spec *spec) CVY_MUST_CHECK;
 
 const cvy_model_spec *cvy_model_spec_of(const cvy_model *model);
-/* The model's net, planned for the microbatch with which it was trained, with the model's weights. */
+/* Returns the model's net, planned for the microbatch with which it was trained, with the model's weights. */
 cvy_net *cvy_model_net(cvy_model *model);
-/* The hash of what decides a model's outputs: network, weights, algorithms, classes and preprocessing. */
+/* Returns the hash of what decides a model's outputs: network, weights, algorithms, classes and
+ * preprocessing. */
 cvy_hash cvy_model_hash(const cvy_model *model);
 
 #endif

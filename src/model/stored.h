@@ -27,10 +27,10 @@ typedef struct cvy_model_head {
 cvy_err cvy_model_write(cvy_h5 *file, const cvy_model_head *head, const cvy_net *net,
                         const float *weights) CVY_MUST_CHECK;
 
-/* Reads what stands beside the weights; it lies in `pool`. Errors: a file that is no checkpoint, or one of
- * another version; texts and numbers that are missing or do not match their checksum. */
+/* Reads what stands beside the weights; it lies in `pool`. These are errors: a file that is no checkpoint, or
+ * one of another version; texts and numbers that are missing or do not match their checksum. */
 cvy_err cvy_model_read_head(cvy_model_head *out, cvy_h5 *file, cvy_pool *pool) CVY_MUST_CHECK;
-/* Reads the weights into an arena that is laid out as the net's parameters. Errors: those of
+/* Reads the weights into an arena that is laid out as the net's parameters. The errors are those of
  * cvy_tensors_read. */
 cvy_err cvy_model_read_weights(cvy_h5 *file, const cvy_net *net, float *weights) CVY_MUST_CHECK;
 

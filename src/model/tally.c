@@ -6,7 +6,8 @@
 
 static const double loss_unit = 0x1p-24, loss_limit = 1e6;
 
-/* The place of the label among logits; one score for two classes says how much more likely the second is. */
+/* Returns the place of the label among logits; one score for two classes says how much more likely the second
+ * is. */
 static int64_t place_of_label(const float *logits, int64_t scores, int32_t label) {
   if (scores == 1) return (logits[0] > 0) != (label == 1);
   const float own = logits[label];
@@ -48,7 +49,7 @@ void cvy_view_sums_add(cvy_view_sums *views, const cvy_net *net) {
   views->views++;
 }
 
-/* The place of the label among probabilities; a single one is that of the second of two classes. */
+/* Returns the place of the label among probabilities; a single one is that of the second of two classes. */
 static int64_t place_by_probability(const double *p, int64_t scores, int32_t label) {
   if (scores == 1) return (p[0] > 0.5) != (label == 1);
   int64_t better = 0;

@@ -23,11 +23,12 @@ enum { CVY_TALLY_FIELDS = 6 };
 _Static_assert(sizeof(cvy_tally) == CVY_TALLY_FIELDS * sizeof(int64_t), "a tally is summed as an array");
 
 /* Adds the microbatch that the net saw last. Where classes have equal logits, the lower index comes first. In
- * a mixed image the label with the larger share is the one to hit, its own if both have a half. */
+ * a mixed image the label with the larger share is the one to hit; if both have a half, it is the image's
+ * own. */
 void cvy_tally_add_microbatch(cvy_tally *tally, const cvy_net *net, const cvy_targets *targets);
 /* Adds another tally. */
 void cvy_tally_add(cvy_tally *tally, const cvy_tally *more);
-/* The score that the counts make. */
+/* Returns the score that the counts make. */
 cvy_score cvy_tally_score(const cvy_tally *tally);
 
 /* Probabilities of a microbatch, summed over views of its images. */

@@ -10,8 +10,8 @@
 /* Writes the group `group`, and the hash of its values as the attribute `hash_name`. */
 cvy_err cvy_tensors_write(cvy_h5 *file, const char *group, const char *hash_name, const cvy_net *net,
                           const float *arena) CVY_MUST_CHECK;
-/* Reads the group into `arena`. Errors: a tensor that is missing or has another shape, values that do not
- * match the stored hash. */
+/* Reads the group into `arena`. These are errors: a tensor that is missing or has another shape, values that
+ * do not match the stored hash. */
 cvy_err cvy_tensors_read(cvy_h5 *file, const char *group, const char *hash_name, const cvy_net *net,
                          float *arena) CVY_MUST_CHECK;
 

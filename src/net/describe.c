@@ -93,7 +93,7 @@ static void find_auxiliary(cvy_net *net) {
   }
 }
 
-/* The description with the parameters in its `input` filled in. */
+/* Makes the description with the parameters in its `input` filled in. */
 static cvy_err fill_input(cvy_yaml *out, cvy_pool *pool, const cvy_yaml *root) {
   *out = *root;
   cvy_yaml *input = cvy_yaml_get(root, "input"), *filled;
@@ -214,7 +214,7 @@ static cvy_err check_is_parameter(const cvy_yaml *parameters, const cvy_yaml *ke
                         nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", list);
 }
 
-/* A copy of the mapping in which `key` has another value. */
+/* Returns a copy of the mapping in which `key` has another value. */
 static cvy_yaml *with_value(cvy_pool *pool, const cvy_yaml *mapping, const char *key, cvy_yaml *value) {
   cvy_yaml *copy = cvy_yaml_new_mapping(pool, mapping->file);
   bool found = false;

@@ -287,7 +287,7 @@ static cvy_err choose_name(const char **out, expander *e, const scope *s, const 
 
 /* ---- inputs ---- */
 
-/* The line below on which a layer of this name stands; 0: none does. */
+/* Returns the line below on which a layer of this name stands, or 0 if none does. */
 static int line_below(const scope *s, const char *name) {
   for (int64_t i = 0; i < s->layers->count; i++) {
     const cvy_yaml *item = s->layers->items[i];
@@ -474,7 +474,7 @@ static bool is_loss(const cvy_net *net, int64_t value) {
   return value != CVY_NET_INPUT && net->nodes[value].type->is_loss;
 }
 
-/* Places one copy; `name` is as the scope calls it. */
+/* Places one copy; `name` is what the scope calls it. */
 static cvy_err place(int64_t *value, expander *e, scope *s, const use *u, const char *name,
                      const inputs *in) {
   const char *full = cvy_pool_format(e->net->pool, "%s%s", s->prefix, name);

@@ -32,7 +32,8 @@ static bool overlap_in_time(const cvy_lifetime *a, const cvy_lifetime *b) {
   return a->first <= b->last && b->first <= a->last;
 }
 
-/* The offset of the smallest gap between `neighbours` (sorted by offset) that holds `bytes`, or their end. */
+/* Returns the offset of the smallest gap between `neighbours` (sorted by offset) that holds `bytes`, or their
+ * end. */
 static size_t find_gap(size_t bytes, cvy_lifetime *const *neighbours, int64_t count) {
   size_t end = 0, best = SIZE_MAX, best_gap = SIZE_MAX;
   for (int64_t i = 0; i < count; i++) {
@@ -47,7 +48,7 @@ static size_t find_gap(size_t bytes, cvy_lifetime *const *neighbours, int64_t co
   return best == SIZE_MAX ? end : best;
 }
 
-/* Places the buffers one after the other; returns the bytes needed. `neighbours` has room for all. */
+/* Places the buffers one after the other, and returns the bytes needed. `neighbours` has room for all. */
 static size_t place_all(cvy_lifetime *const *buffers, int64_t count, cvy_lifetime **neighbours) {
   size_t total = 0;
   for (int64_t i = 0; i < count; i++) {

@@ -12,8 +12,8 @@ typedef struct cvy_lifetime {
 } cvy_lifetime;
 
 /* Gives every buffer an offset such that no two that live at the same moment overlap, and returns the bytes
- * needed. Greedy: each buffer goes into the smallest gap that holds it (Pisarchyk & Lee 2020), in several
- * orders, of which the best plan is taken. */
+ * needed. It is greedy: each buffer goes into the smallest gap that holds it (Pisarchyk & Lee 2020), in
+ * several orders, of which the best plan is taken. */
 size_t cvy_memory_plan(cvy_lifetime *buffers, int64_t count);
 
 #endif

@@ -28,8 +28,8 @@ typedef struct cvy_net_names {
   int64_t count;
 } cvy_net_names;
 
-/* All zeros: training, and nothing special. The names, which are those of the flat list that `convoy summary`
- * prints, are read at creation only. */
+/* All zeros mean training, and nothing special. The names, which are those of the flat list that `convoy
+ * summary` prints, are read at creation only. */
 typedef struct cvy_net_wishes {
   cvy_net_purpose purpose;
   const cvy_peers *peers; /* training: the ranks over which layers may be split; they must outlive the net */
@@ -81,7 +81,7 @@ typedef struct cvy_net_info {
   int64_t score_count; /* numbers an image that the last layer reads: class_count, or 1 for two classes */
   int64_t layer_count;
   const cvy_net_layer *layers;
-  /* Backward ends at this layer, below which nothing learns; layer_count: it visits none. */
+  /* Backward ends at this layer, below which nothing learns. If that is layer_count, it visits none. */
   int64_t last_visited;
   int64_t param_tensors;
   const cvy_net_param *params;
@@ -120,7 +120,7 @@ cvy_err cvy_net_rename(struct cvy_yaml **out, cvy_pool *pool, const struct cvy_y
 cvy_err cvy_net_resolve(struct cvy_yaml **out, cvy_pool *pool,
                         const struct cvy_yaml *description) CVY_MUST_CHECK;
 
-/* The keys that every layer and block has: name, inputs, ... */
+/* Returns the keys that every layer and block has: name, inputs, ... */
 const struct cvy_option *cvy_net_common_options(void);
 
 /* ---- a net ---- */
@@ -133,39 +133,39 @@ cvy_err cvy_net_create(cvy_net **out, const struct cvy_yaml *description, int64_
 void cvy_net_destroy(cvy_net *net);
 const cvy_net_info *cvy_net_describe(const cvy_net *net);
 
-/* The parameter arena; gradients and optimiser state use the same offsets. It is whole whatever the net is
- * for: an evaluation net holds the parameters of auxiliary heads too, as hash and checkpoints do. */
+/* Returns the parameter arena; gradients and optimiser state use the same offsets. It is whole whatever the
+ * net is for: an evaluation net holds the parameters of auxiliary heads too, as hash and checkpoints do. */
 float *cvy_net_params(cvy_net *net);
 /* Gives every parameter its first values, from counted random numbers. */
 void cvy_net_init(cvy_net *net, uint64_t seed);
-/* The hash of all parameter values, in order, without names or alignment. If `arena` is given, which is laid
- * out as the net's own, the values are taken from there. */
+/* Returns the hash of all parameter values, in order, without names or alignment. If `arena` is given, which
+ * is laid out as the net's own, the values are taken from there. */
 cvy_hash cvy_net_hash(const cvy_net *net, const float *arena);
 cvy_hash cvy_net_param_hash(const cvy_net *net, const float *arena, int64_t index);
 
-/* Runs one microbatch forward. images: [n][h][w][c]. A net for evaluation takes no passes of training. */
+/* Runs one microbatch forward. `images` is [n][h][w][c]. A net for evaluation takes no passes of training. */
 void cvy_net_forward(cvy_net *net, const float *images, const cvy_targets *targets, const cvy_pass *pass);
-/* After forward: each image's loss [n], and what the last layer has read [n][score_count]. Both are valid
- * until backward. Losses further up are auxiliary: in training they add to an image's loss; in evaluation
- * they are left out, with what only they read. */
+/* After forward these return each image's loss [n], and what the last layer has read [n][score_count]. Both
+ * are valid until backward. Losses further up are auxiliary: in training they add to an image's loss; in
+ * evaluation they are left out, with what only they read. */
 const double *cvy_net_losses(const cvy_net *net);
 const float *cvy_net_logits(const cvy_net *net);
-/* After forward: the probabilities that the last layer has made of the logits, [n][score_count].
- * cvy_net_loss_of is the loss of an image with such probabilities. */
+/* After forward cvy_net_probabilities returns what the last layer has made of the logits, [n][score_count].
+ * cvy_net_loss_of returns the loss of an image with such probabilities. */
 const float *cvy_net_probabilities(const cvy_net *net);
 double cvy_net_loss_of(const cvy_net *net, const double *probabilities, int32_t label);
-/* The output of a layer that the wishes' `outputs` name, in the shape of its `y`. It is valid from forward to
- * the next forward. `layer` is an index into the info's layers; fatal for any other layer. */
+/* Returns the output of a layer that the wishes' `outputs` name, in the shape of its `y`. It is valid from
+ * forward to the next forward. `layer` is an index into the info's layers; any other layer is fatal. */
 const float *cvy_net_output(const cvy_net *net, int64_t layer);
 
 /* Computes the gradients of the microbatch that forward saw last. They overwrite `grads`, which is laid out
  * as the parameter arena's replicated part. Those of what is sharded go to the peers with the rank's last
  * microbatch. After a pass of evaluation, auxiliary heads have gradients of zero. Backward ends at the last
- * layer that has something to learn below it. Fatal for a net for evaluation. */
+ * layer that has something to learn below it. The call is fatal for a net for evaluation. */
 void cvy_net_backward(cvy_net *net, float *grads, const float *images, const cvy_targets *targets,
                       const cvy_pass *pass);
-/* After backward: the gradient of the images, [n][h][w][c], until the next forward. Fatal if the wishes have
- * not asked for it. */
+/* After backward it returns the gradient of the images, [n][h][w][c], which is valid until the next forward.
+ * The call is fatal if the wishes have not asked for it. */
 const float *cvy_net_image_gradient(const cvy_net *net);
 
 /* Somebody who wants to know how far a walk has come. The net calls `done` in the walk's own thread when a
@@ -175,7 +175,7 @@ typedef struct cvy_net_observer {
   void (*done)(void *context, int64_t layer_index, bool backward);
   void *context;
 } cvy_net_observer;
-/* Sets the observer, which must outlive its use. NULL: nobody watches, as at first. */
+/* Sets the observer, which must outlive its use. With NULL nobody watches, as at first. */
 void cvy_net_observe(cvy_net *net, const cvy_net_observer *observer);
 
 /* Prints the table of a textbook: a line a layer, then the totals. */

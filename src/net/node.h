@@ -9,7 +9,7 @@
 /* Values are numbered as the layers that make them; the network's input is CVY_NET_INPUT. */
 enum { CVY_NET_INPUT = -1 };
 
-/* A use of a block: where layers come from that do not stand in the network's own list. */
+/* A use of a block. It tells where layers come from that do not stand in the network's own list. */
 typedef struct cvy_net_use {
   const struct cvy_net_use *within; /* the use that this one is part of, or NULL */
   const char *block;
@@ -35,8 +35,7 @@ typedef struct cvy_node {
   void *state, *prepared; /* see cvy_layer_call */
   void *kept;
   double *losses; /* [n], if it is a loss */
-  /* For each input: NULL, or where backward puts its gradient before it is added to what other readers
-   * gave. */
+  /* Where backward puts the gradient of each input before it is added to what other readers gave, or NULL. */
   float *added_dx[CVY_MAX_INPUTS];
 } cvy_node;
 
@@ -59,12 +58,11 @@ struct cvy_net {
   cvy_hasher *hasher;
 };
 
-/* describe.c: from YAML to nodes with their shapes. Fills pool, name, input and nodes by the description and
- * the wishes. */
+/* Fills pool, name, input and the nodes with their shapes by the description and the wishes (describe.c). */
 cvy_err cvy_net_read(cvy_net *net, const cvy_yaml *description, int64_t microbatch) CVY_MUST_CHECK;
-/* wishes.c: marks the nodes that the wishes name. */
+/* Marks the nodes that the wishes name (wishes.c). */
 cvy_err cvy_net_mark(cvy_net *net) CVY_MUST_CHECK;
-/* place.c: lifetimes and memory. Fills params, the arenas, lives, the nodes' pointers and the info's
+/* Plans lifetimes and memory (place.c): fills params, the arenas, lives, the nodes' pointers and the info's
  * sizes. */
 cvy_err cvy_net_place(cvy_net *net) CVY_MUST_CHECK;
 

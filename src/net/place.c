@@ -1,6 +1,6 @@
 /* Where everything lies: the parameter arena, the activation memory by lifetimes, the scratch.
  *
- * The clock of the lifetimes: layer i runs forward at moment i and backward at moment 2L-1-i, if backward
+ * The lifetimes have a clock: layer i runs forward at moment i and backward at moment 2L-1-i, if backward
  * visits it. Layers that work in place share one value, and one gradient, with the layer before them. */
 #include "base/count.h"
 #include "net/node.h"
@@ -25,7 +25,7 @@ static cvy_lifetime *image_gradient_of(const places *p) {
   return &p->lives[p->net->node_count * LIVES];
 }
 
-/* The first moment of backward: results are read just before it. */
+/* Returns the first moment of backward. Results are read just before it. */
 static int64_t turn_of(const cvy_net *net) {
   return net->node_count;
 }
@@ -55,8 +55,8 @@ static bool is_read_by_others(const places *p, int64_t value, int64_t reader) {
   return false;
 }
 
-/* In place is possible when nobody else reads the input's value, neither forward nor backward: not the layer
- * that made it, nor one that handed it on in place, unless its sign is all that is read. */
+/* A layer can work in place when nobody else reads the input's value, neither forward nor backward. The layer
+ * that made it, and those that handed it on in place, may read its sign if the layer keeps signs. */
 static bool can_share(const places *p, int64_t layer) {
   const cvy_node *nodes = p->net->nodes, *n = &nodes[layer];
   const int64_t input = n->inputs[0];
@@ -216,7 +216,7 @@ static bool is_frozen(const cvy_net_param *param) {
   return param->frozen;
 }
 
-/* Returns where the next ones begin. */
+/* Gives the parameters that are meant their offsets, and returns where the next ones begin. */
 static int64_t place_params_that(cvy_net *net, selection are_meant, int64_t offset) {
   for (int64_t i = 0; i < net->info.param_tensors; i++) {
     cvy_net_param *param = &net->params[i];

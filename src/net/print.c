@@ -16,7 +16,7 @@ static void shape_text(char *out, cvy_shape s) {
     snprintf(out, CELL, "%" PRId64 "x%" PRId64 "x%" PRId64, s.h, s.w, s.c);
 }
 
-/* "3x1"; in short "3" for "3x3" */
+/* Writes "3x1", and in short "3" for "3x3". */
 static void pair_text(char *out, const int64_t pair[2], bool in_short) {
   if (in_short && pair[0] == pair[1])
     snprintf(out, CELL, "%" PRId64, pair[0]);
@@ -32,7 +32,7 @@ static void padding_text(char *out, const int64_t padding[2]) {
     pair_text(out, padding[0] == CVY_PADDING_VALID ? none : padding, true);
 }
 
-/* 1234567 -> "1,234,567" */
+/* Writes 1234567 as "1,234,567". */
 static void grouped(char *out, int64_t value) {
   char digits[32];
   const int length = snprintf(digits, sizeof digits, "%" PRId64, value);
@@ -84,7 +84,7 @@ static void fill_row(row cells, const cvy_net_info *info, int64_t index) {
   note_text(cells[NOTE], info, index);
 }
 
-/* Counts letters in UTF-8: bytes that do not go on with one. */
+/* Counts letters in UTF-8, by the bytes with which they begin. */
 static int columns_of(const char *text) {
   int columns = 0;
   for (; *text; text++) columns += ((unsigned char)*text & 0xc0) != 0x80;
@@ -135,7 +135,7 @@ typedef struct size_text {
   char text[32];
 } size_text;
 
-/* "36.5 kB", "731.6 MB" */
+/* Returns a text such as "36.5 kB" or "731.6 MB". */
 static size_text in_bytes(double bytes) {
   size_text size;
   const bool small = bytes < 99950; /* 0.1 MB, rounded */
@@ -143,7 +143,7 @@ static size_text in_bytes(double bytes) {
   return size;
 }
 
-/* The numbers of the image and of all layers that do not work in place. */
+/* Counts the numbers of the image and of all layers that do not work in place. */
 static int64_t values_of_layers(const cvy_net_info *info) {
   int64_t sum = cvy_shape_per_image(info->input);
   for (int64_t i = 0; i < info->layer_count; i++)

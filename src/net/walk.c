@@ -84,7 +84,7 @@ const float *cvy_net_image_gradient(const cvy_net *net) {
   return net->image_gradient;
 }
 
-/* Where the gradient of a value goes; NULL where nobody needs it. */
+/* Returns where the gradient of a value goes; NULL where nobody needs it. */
 static float *gradient_of(const cvy_net *net, int64_t value) {
   if (value == CVY_NET_INPUT) return net->image_gradient;
   return net->nodes[value].is_visited ? net->nodes[value].dy : NULL;

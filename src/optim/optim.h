@@ -25,7 +25,7 @@
  * the last gradient of the step is there, where those of other rules run beside backward. Norms are made
  * of exact sums (optim/squares.h), so they have the same bits at any number of ranks and threads too.
  *
- * Not collective: every rank applies the same update to the same sums. */
+ * An update is not collective: every rank applies the same one to the same sums. */
 #ifndef CVY_OPTIM_OPTIM_H
 #define CVY_OPTIM_OPTIM_H
 
@@ -65,7 +65,7 @@ typedef struct cvy_rule {
   int64_t state_count;
   const char *state_names[CVY_MOST_STATE]; /* names of groups in checkpoints: letters and '_' */
   cvy_norms_of norms;
-  /* Updates the weights and the state of a piece. Called by any thread; it uses no other threads. */
+  /* Updates the weights and the state of a piece. Any thread may call it; it uses no other threads. */
   void (*apply)(const cvy_piece *piece, const void *config);
 } cvy_rule;
 
@@ -75,7 +75,7 @@ void cvy_rule_apply(const cvy_rule *rule, const cvy_piece *piece, const void *co
 /* These are compiled for this processor: for the set of instructions that cvy_kernels_get chooses. */
 int64_t cvy_rule_count(void);
 const cvy_rule *cvy_rule_at(int64_t index);
-/* The rule as it is compiled for the set of that name; NULL if this build lacks it. */
+/* Returns the rule as it is compiled for the set of that name; NULL if this build lacks it. */
 const cvy_rule *cvy_rule_in(const char *set, int64_t index);
 
 /* ---- schedules ---------------------------------------------------------------------------------------- */
@@ -97,8 +97,8 @@ typedef struct cvy_schedule {
   const struct cvy_kind *kind;
   /* The learning rate of the step that begins at this moment. */
   double (*rate)(const void *config, const cvy_schedule_moment *moment);
-  /* NULL, or called after each validation, whose score the moment has: a schedule that waits for scores
-   * notes in `memory` what it must remember. Checkpoints keep that. */
+  /* Takes note of each validation, whose score the moment has. A schedule that waits for scores notes in
+   * `memory` what it must remember, which checkpoints keep. The function may be NULL. */
   void (*validated)(const void *config, double memory[CVY_SCHEDULE_MEMORY],
                     const cvy_schedule_moment *moment);
   /* Whether rates depend on the run's total, so that another number of epochs changes the first steps too. */

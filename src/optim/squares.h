@@ -12,7 +12,8 @@
 
 enum { CVY_SQUARES_DIGITS = 18 };
 
-/* Zeros at first. All of it may be summed over ranks as an array of int64_t, after cvy_squares_carry. */
+/* A sum, which is zeros at first. All of it may be summed over ranks as an array of int64_t, after
+ * cvy_squares_carry. */
 typedef struct cvy_squares {
   int64_t digits[CVY_SQUARES_DIGITS]; /* the sum is 2^-298 times the sum of digit i times 2^(32 i) */
   int64_t not_finite;                 /* how often infinities or NaN were met */
@@ -24,7 +25,8 @@ void cvy_squares_add(cvy_squares *sum, const float *values, int64_t count);
 void cvy_squares_merge(cvy_squares *sum, const cvy_squares *other);
 /* Brings the digits below 2^32, all but the last; the sum stays. */
 void cvy_squares_carry(cvy_squares *sum);
-/* The square root, within an ulp; NaN if a value was not finite. The same sum gives the same bits. */
+/* Returns the square root of the sum, within an ulp; NaN if a value was not finite. The same sum gives the
+ * same bits. */
 double cvy_squares_root(const cvy_squares *sum);
 
 #endif

@@ -16,9 +16,9 @@ typedef struct cvy_prepare_config {
   const cvy_prepare_input *inputs;
   int64_t input_count;
   const char *dir;
-  /* "train=0.9,val=0.1" cuts inputs without a split's name; less than 1 in all leaves records out. NULL
-   * means nothing was given: then the splits are those that the source itself knows
-   * (cvy_reader.find_splits), else the ones above. */
+  /* "train=0.9,val=0.1" cuts inputs without a split's name; less than 1 in all leaves records out. If it is
+   * NULL, the splits are those that the source itself knows (cvy_reader.find_splits), or else the ones
+   * above. */
   const char *fractions;
   int64_t shards;    /* a split; 0: as many as keep a shard under shard_mib */
   int64_t shard_mib; /* 0: 256 */
@@ -27,7 +27,8 @@ typedef struct cvy_prepare_config {
   int64_t quality;   /* 1 to 100 of the JPEG files that are written; 0: 90 */
   bool encoded;      /* keep JPEG and PNG bytes as they came */
   bool ignore_exif;  /* leave turned pictures as they are stored */
-  /* "20", "0.5%": more records than this that cannot be read are an error. NULL: 1 %, but at least 10. */
+  /* More records than this that cannot be read are an error: "20", "0.5%". NULL stands for 1 %, but at least
+   * 10. */
   const char *max_rejected;
   uint64_t seed;
   cvy_comm *comm; /* all of its ranks work on it; NULL: this process alone */

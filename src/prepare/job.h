@@ -26,7 +26,7 @@ typedef enum cvy_prepare_stage {
   CVY_SHARD_SEALED
 } cvy_prepare_stage;
 
-/* What is known of a shard; whole numbers only, so that ranks can add up what each has made. */
+/* What is known of a shard. It is whole numbers only, so that ranks can add up what each has made. */
 typedef struct cvy_prepare_entry {
   int64_t stage, records, rejected;
   cvy_pixel_sums sums; /* sums of the measured part, else 0 */
@@ -59,13 +59,13 @@ typedef struct cvy_prepare_job {
   cvy_prepare_entry *entries;   /* [shard_count] */
   cvy_prepare_worker *workers;
 
-  /* progress */
+  /* These are of progress: */
   double start_s, looked_s;
   int64_t done_before, rejected_before; /* records of shards that an earlier run made */
   int64_t done, rejected;               /* records of this rank */
   bool stop;                            /* another rank has failed, or too much is rejected */
 
-  /* the work folder */
+  /* These are of the work folder: */
   char *work_dir, *plan; /* plan: what decides about the bytes, as text */
   bool made_dir;
   int lock_fd, beats_fd;

@@ -4,15 +4,15 @@
 
 #include "prepare/job.h"
 
-/* Takes over the texts. */
+/* Adds the item, and takes over its texts. */
 void cvy_rejects_add(cvy_rejects *rejects, const cvy_reject *item);
 /* Puts them in the order of the source. */
 void cvy_rejects_sort(cvy_rejects *rejects);
 void cvy_rejects_free(cvy_rejects *rejects);
 
 void cvy_journal_print(FILE *out, const cvy_prepare_entry *entry, const cvy_rejects *rejects);
-/* `text` has `count` bytes and a zero behind them. Adds to `rejects`. False if it is no journal of this
- * version. */
+/* Reads a journal, and adds to `rejects`. `text` has `count` bytes and a zero behind them. Returns false if
+ * it is no journal of this version. */
 bool cvy_journal_parse(cvy_prepare_entry *entry, cvy_rejects *rejects, const char *text, size_t count);
 
 #endif

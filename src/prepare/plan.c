@@ -105,7 +105,7 @@ static cvy_err check_class_names(const cvy_source *s) {
   return err;
 }
 
-/* Records' names are left without the input if it is a folder, else without the folder that it is in. */
+/* The input is left off the records' names if it is a folder, else the folder that it is in. */
 static void find_folders(job *j, group *g) {
   g->folders = cvy_pool_new(j->pool, sizeof *g->folders * (size_t)(g->input_count + 1));
   for (int64_t i = 0; i < g->input_count; i++) {

@@ -13,7 +13,6 @@
 #include "prepare/work.h"
 #include "prepare/write.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 

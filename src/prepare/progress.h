@@ -10,11 +10,11 @@ cvy_err cvy_prepare_start_progress(cvy_prepare_job *j) CVY_MUST_CHECK;
 cvy_err cvy_prepare_join_progress(cvy_prepare_job *j) CVY_MUST_CHECK;
 void cvy_prepare_end_progress(cvy_prepare_job *j);
 
-/* Tells the others how far this rank is, and whether it failed. Looks at the others from time to time, and
- * sets j->stop if one of them has failed, or if they have rejected too much together. Shows the progress
+/* Tells the others how far this rank is, and whether it failed. From time to time it looks at the others, and
+ * sets j->stop if one of them has failed, or if they have rejected too much together. It shows the progress
  * of `split`. */
 void cvy_prepare_beat(cvy_prepare_job *j, const char *split, bool failed);
-/* Shows the last line of it. */
+/* Shows the last line of the progress. */
 void cvy_prepare_show_done(const cvy_prepare_job *j);
 
 #endif

@@ -23,15 +23,15 @@ typedef struct cvy_verification {
   cvy_bad_record *bad; /* the bad records, in their order */
 } cvy_verification;
 
-/* Reads all records with all threads, checks their checksums, decodes them; also what opening checks.
- * Damage that leaves the records unreadable as a whole (a missing or foreign shard, a damaged table) is
- * CVY_E_INPUT; bad records are none. Shows progress. */
+/* Reads all records with all threads, checks their checksums and decodes them; what opening checks is checked
+ * too. Damage that leaves the records unreadable as a whole (a missing or foreign shard, a damaged table) is
+ * CVY_E_INPUT; bad records are no error. Progress is shown. */
 cvy_err cvy_verify(cvy_verification **out, const char *path, const char *split) CVY_MUST_CHECK;
 void cvy_verification_free(cvy_verification *verification); /* NULL is allowed */
 
 /* Puts new shards without the bad records in the place of the set's, all at once; statistics stay as they
- * are. A repair that was killed while it renamed is finished by cvy_verify_finish_repair, to be called
- * before cvy_verify. */
+ * are. A repair that was killed while it renamed is finished by cvy_verify_finish_repair, which must be
+ * called before cvy_verify. */
 cvy_err cvy_verify_repair(const cvy_verification *verification, const char *folder,
                           const char *split) CVY_MUST_CHECK;
 cvy_err cvy_verify_finish_repair(const char *folder, const char *split) CVY_MUST_CHECK;

@@ -9,11 +9,11 @@
 cvy_err cvy_prepare_open_work(cvy_prepare_job *j) CVY_MUST_CHECK;
 void cvy_prepare_close_work(cvy_prepare_job *j);
 
-/* Writes the journal of a shard that is written, or (finished: false) what a rank that stops has rejected
+/* Writes the journal of a shard that is written, or, unless `finished`, what a rank that stops has rejected
  * of it. */
 cvy_err cvy_prepare_write_journal(const cvy_prepare_job *j, int64_t shard, const cvy_rejects *rejects,
                                   bool finished) CVY_MUST_CHECK;
-/* All records that were rejected, in the order of the source. */
+/* Returns all records that were rejected, in the order of the source. */
 cvy_rejects cvy_prepare_all_rejects(const cvy_prepare_job *j);
 /* Puts rejected.csv in place of an earlier run's; an empty list removes that. */
 cvy_err cvy_prepare_write_rejects(const cvy_prepare_job *j, const cvy_rejects *rejects) CVY_MUST_CHECK;

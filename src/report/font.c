@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Rows from the top, seven or nine; a row is five letters, '#' is ink. */
+/* A glyph is a text of its rows from the top, up to nine. A row is five letters, and '#' is ink. */
 static const char *const glyphs[] = {
     /* clang-format off */
     [' '] = "",
@@ -112,7 +112,7 @@ bool cvy_glyph_has(uint32_t letter, int64_t x, int64_t y) {
   return at < strlen(rows) && rows[at] == '#';
 }
 
-/* Bytes of the code point that begins so; 0: none does. */
+/* Returns the bytes of the code point that begins so, or 0 if none does. */
 static int length_of(unsigned char first) {
   if (first < 0x80) return 1;
   if (first >= 0xc2 && first < 0xe0) return 2;

@@ -11,7 +11,8 @@ enum { CVY_GLYPH_W = 5, CVY_GLYPH_H = 9, CVY_LETTER_W = 6 /* to the next letter 
 
 /* Tells whether the pixel is ink. What is not in the font is a hollow box. */
 bool cvy_glyph_has(uint32_t letter, int64_t x, int64_t y);
-/* The next code point of UTF-8 text, 0 at its end; *text moves on. A byte that is no UTF-8 counts as one. */
+/* Returns the next code point of UTF-8 text, 0 at its end; *text moves on. A byte that is no UTF-8 counts as
+ * one. */
 uint32_t cvy_next_letter(const char **text);
 
 #endif

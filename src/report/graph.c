@@ -210,7 +210,7 @@ static int64_t print_frame(const graph *g, int64_t begin, int64_t end, int depth
   return after;
 }
 
-/* `framed`: how many letters of the names the frames around them already say. */
+/* `framed` is how many letters of the names the frames around them already say. */
 static void print_layers(const graph *g, int64_t begin, int64_t end, int depth, size_t framed) {
   for (int64_t i = begin; i < end;) {
     const char *name = g->net->layers[i].name;

@@ -5,7 +5,6 @@
 #include "base/text.h"
 #include "file/h5.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { ROWS_BYTES = 1 << 22, MOST_CLASSES_SHOWN = 32 };
@@ -102,7 +101,7 @@ static cvy_err hash_texts(inspection *in, const char *name, int64_t *count) {
   return CVY_OK;
 }
 
-/* The CRC-32 that the file has for a dataset; -1: none. */
+/* Returns the CRC-32 that the file has for a dataset, or -1 if it has none. */
 static int64_t stored_checksum(inspection *in, const char *name) {
   int64_t value;
   if (!cvy_h5_has_attr(in->file, name, "checksum")) return -1;
@@ -216,7 +215,7 @@ static cvy_err show_lengths(inspection *in) {
   return CVY_OK;
 }
 
-/* "first cats/7.jpg, last dogs/2.jpg" */
+/* Shows the first and the last record's name: "from cats/7.jpg to dogs/2.jpg". */
 static cvy_err show_names(inspection *in) {
   int64_t dims[CVY_H5_MAX_DIMS];
   int dim_count;

@@ -10,19 +10,18 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum {
   MARGIN = 16,
   GAP = 8,
   LEAST_W = 560, /* so that a title has room */
-  /* Tiles where the user does not say: small pictures are magnified to about the first size, large ones are
+  /* Where the user does not say, small pictures are magnified to about the first size, and large ones are
    * shrunk to the second. */
   SMALL_TILE = 128,
   LARGE_TILE = 256,
   VARYING_TILE = 192,
   MOST_PICTURES = 4096,
-  MANY_TILES = 4 /* in a row: there captions are larger */
+  MANY_TILES = 4 /* where a row has more, captions are larger */
 };
 
 /* ---- samples ---- */
@@ -52,7 +51,7 @@ static void to_bytes(cvy_image *out, const float *samples, const cvy_picture *p,
   }
 }
 
-/* The desk: what is needed to read a record and to draw it. */
+/* What is needed to read a record and to draw it. */
 typedef struct desk {
   cvy_read_buffer buffer;
   cvy_canvas canvas;
@@ -252,7 +251,7 @@ static int64_t row_height(const row *r, int64_t tile_count) {
   return h;
 }
 
-/* out: the width of the column of originals, and that of each other column. */
+/* `out` becomes the width of the column of originals, and that of each other column. */
 static void column_widths(int64_t out[2], const plan *l) {
   out[0] = out[1] = cvy_sheet_text_w("epoch 123", l->scale);
   for (int64_t i = 0; i < l->row_count; i++)

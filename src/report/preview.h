@@ -30,12 +30,12 @@ cvy_err cvy_preview_sample(cvy_image *out, const cvy_preview *preview, int64_t r
  * of originals. */
 cvy_err cvy_preview_draw(cvy_image *sheet, const cvy_preview *preview) CVY_MUST_CHECK;
 
-/* Chooses `wanted` records spread evenly over the `count` of a dataset, or all if there are fewer:
- * records[wanted] has room. Returns how many. */
+/* Chooses `wanted` records spread evenly over the `count` of a dataset, or all if there are fewer, and
+ * returns how many. `records` has room for `wanted`. */
 int64_t cvy_preview_spread(int64_t *records, int64_t wanted, int64_t count);
 
-/* Draws every augmentation of the registry, with its example options, in four epochs. `picture`: RGB, of
- * which the middle is taken; NULL: a picture drawn for this. */
+/* Draws every augmentation of the registry, with its example options, in four epochs. `picture` is RGB, and
+ * its middle is taken; NULL stands for a picture that is drawn for this. */
 cvy_err cvy_preview_augmentations(cvy_image *sheet, const cvy_image *picture) CVY_MUST_CHECK;
 
 #endif

@@ -21,7 +21,7 @@ static void draw_ellipse(cvy_image *image, int64_t y, int64_t x, int64_t down, i
         cvy_sheet_fill(image, y + v, x + u, 1, 1, colour);
 }
 
-/* Flat colours: a sheet of many such pictures makes a small PNG file. */
+/* The colours are flat, so that a sheet of many such pictures makes a small PNG file. */
 static void draw_ground(cvy_image *image) {
   static const cvy_colour sky[] = {{92, 156, 226}, {132, 184, 236}, {184, 216, 244}};
   for (int64_t y = 0; y < HORIZON; y++) cvy_sheet_fill(image, y, 0, 1, W, sky[y * 3 / HORIZON]);
@@ -31,7 +31,7 @@ static void draw_ground(cvy_image *image) {
   cvy_sheet_fill(image, 284, 0, H - 284, W, near_lawn);
 }
 
-/* Rows whose left and right end move from `from` at y0 to `to` at y1. */
+/* Draws rows whose left and right ends move from `from` at y0 to `to` at y1. */
 static void draw_trapezoid(cvy_image *image, int64_t y0, const int64_t from[2], int64_t y1,
                            const int64_t to[2], cvy_colour colour) {
   for (int64_t y = y0; y < y1; y++) {

@@ -13,30 +13,33 @@ static const cvy_colour cvy_paper = {250, 250, 248}, cvy_ink = {30, 34, 40}, cvy
 
 enum { CVY_TEXT_H = 9, CVY_MOST_SHEET_PIXELS = 64 << 20 };
 
-/* Makes a blank RGB image, h x w. CVY_E_USAGE if it would have more than CVY_MOST_SHEET_PIXELS. */
+/* Makes a blank RGB image, h x w. It fails with CVY_E_USAGE if the image would have more than
+ * CVY_MOST_SHEET_PIXELS. */
 cvy_err cvy_sheet_begin(cvy_image *out, int64_t h, int64_t w) CVY_MUST_CHECK;
 /* Fills a rectangle; what sticks out is cut off, as below. */
 void cvy_sheet_fill(cvy_image *sheet, int64_t top, int64_t left, int64_t h, int64_t w, cvy_colour colour);
-/* Puts a picture of 1 channel (grey) or more there: the first three, or of two the first. */
+/* Puts a picture there. Of three channels or more the first three are shown; of fewer the first one is, as
+ * grey. */
 void cvy_sheet_put(cvy_image *sheet, int64_t top, int64_t left, const cvy_image *picture);
 /* Writes one line of UTF-8, CVY_TEXT_H * scale pixels high, which ends with ".." where it would be wider than
  * `most_w`. Returns the pixels that it takes. */
 int64_t cvy_sheet_write(cvy_image *sheet, int64_t top, int64_t left, int64_t most_w, const char *text,
                         cvy_colour colour, int64_t scale);
-/* The pixels that a whole text takes. */
+/* Returns the pixels that a whole text takes. */
 int64_t cvy_sheet_text_w(const char *text, int64_t scale);
 
-/* Makes `in` as large as fits into box x box: at most `times` (at least 1) as large, each pixel a square, or
- * smaller by area averaging. */
+/* Makes `in` as large as fits into box x box. A small picture is magnified, each pixel to a square, at most
+ * `times` (1 or more) times; a large one is shrunk by area averaging. */
 void cvy_sheet_fit(cvy_image *out, const cvy_image *in, int64_t box, int64_t times);
-/* How many times as large pictures of h x w can be shown in box x box; 1 if they must be shrunk. */
+/* Returns how many times as large pictures of h x w can be shown in box x box; 1 if they must be shrunk. */
 int64_t cvy_sheet_times(int64_t h, int64_t w, int64_t box);
 
-/* CVY_E_USAGE unless `path` ends in .png, .jpg or .jpeg. */
+/* Fails with CVY_E_USAGE unless `path` ends in .png, .jpg or .jpeg. */
 cvy_err cvy_sheet_check_name(const char *path) CVY_MUST_CHECK;
 /* Reads a JPEG or PNG file as RGB, upright. */
 cvy_err cvy_sheet_read(cvy_image *out, const char *path) CVY_MUST_CHECK;
-/* Writes a PNG or JPEG file, as the name ends. CVY_E_RUN or CVY_E_SYSTEM if it cannot be written. */
+/* Writes a PNG or JPEG file, as the name ends. It fails with CVY_E_RUN or CVY_E_SYSTEM if the file cannot be
+ * written. */
 cvy_err cvy_sheet_save(const cvy_image *sheet, const char *path) CVY_MUST_CHECK;
 
 #endif

@@ -16,7 +16,7 @@ const int64_t cvy_bucket_mib[CVY_BUCKET_SIZES] = {1, 4, 16, 64};
 static const double most_s = 60;
 static const double worth_waiting = 0.02, noise = 0.02; /* shares of a step */
 
-/* Steps of one microbatch: the last of a rank's, which is the one that the sums hide behind. */
+/* Steps of one microbatch, which stands for the last one of a rank, behind which the sums hide. */
 typedef struct rehearsal {
   cvy_comm *comm;
   const cvy_net_info *info;

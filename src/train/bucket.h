@@ -12,9 +12,9 @@ extern const int64_t cvy_bucket_mib[CVY_BUCKET_SIZES]; /* ascending, with the us
 
 typedef struct cvy_bucket_choice {
   int64_t mib;
-  /* What the last microbatch of a step and its update took: medians with each size. It is 0 where a size was
-   * not tried because another one cuts the network alike. It is 0 throughout where nothing was measured, as
-   * for one rank. */
+  /* Medians, with each size, of what the last microbatch of a step and its update took. A median is 0 where
+   * its size was not tried because another one cuts the network alike. All are 0 where nothing was measured,
+   * as for one rank. */
   double step_s[CVY_BUCKET_SIZES];
   double exposed_s; /* what such a step waited for gradients, with the usual size */
 } cvy_bucket_choice;
@@ -22,12 +22,12 @@ typedef struct cvy_bucket_choice {
 /* Cuts the learner, which makes steps as `config` says, into buckets of `wanted` MiB, or of the best size if
  * that is 0. The best is the usual one unless another is faster by more than the clock's noise. This takes
  * two steps of one microbatch where next to nothing is waited for, else some more, for at most a minute. The
- * learner's weights are lost. Sums by MPI_Allreduce are not measured: their bits depend on the size.
- * Collective. */
+ * learner's weights are lost. Sums by MPI_Allreduce are not measured: their bits depend on the size. This
+ * call is collective. */
 cvy_err cvy_bucket_choose(cvy_bucket_choice *out, cvy_learner *learner, cvy_comm *comm,
                           const cvy_step_config *config, int64_t wanted) CVY_MUST_CHECK;
 
-/* The place in cvy_bucket_mib of the best size among those that were tried (step_s > 0). */
+/* Returns the place in cvy_bucket_mib of the best size among those that were tried (step_s > 0). */
 int64_t cvy_bucket_best(const double step_s[CVY_BUCKET_SIZES]);
 
 /* Writes what was measured: "812, 790, 760 ms with 1, 4, 16 MiB". */

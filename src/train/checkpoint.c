@@ -29,11 +29,11 @@ static const counter counters[] = {
     {"interval_skipped", offsetof(cvy_run_state, interval.skipped)},
 };
 
-enum { YOUNG_COUNTERS = 3 }; /* the last ones of the table: a file may lack them, then they are 0 */
+enum { YOUNG_COUNTERS = 3 }; /* the last ones of the table, which are 0 where a file lacks them */
 
 /* ---- writing ---- */
 
-/* "schedule_memory_2" */
+/* A name such as "schedule_memory_2". */
 typedef struct memory_name {
   char text[32];
 } memory_name;

@@ -33,7 +33,7 @@ typedef struct cvy_run_state {
 cvy_err cvy_checkpoint_write(const char *path, const cvy_arenas *arenas, const cvy_run_state *state,
                              const cvy_model_head *head) CVY_MUST_CHECK;
 
-/* An opened checkpoint: first the recipe (to build the net from), then the contents. */
+/* An opened checkpoint. It gives first the recipe, to build the net from, then the contents. */
 typedef struct cvy_checkpoint cvy_checkpoint;
 cvy_err cvy_checkpoint_open(cvy_checkpoint **out, const char *path) CVY_MUST_CHECK;
 void cvy_checkpoint_close(cvy_checkpoint *checkpoint);
@@ -41,8 +41,8 @@ void cvy_checkpoint_close(cvy_checkpoint *checkpoint);
  * them. */
 const char *cvy_checkpoint_recipe(const cvy_checkpoint *checkpoint);
 const char *cvy_checkpoint_fingerprint(const cvy_checkpoint *checkpoint);
-/* Fills the arenas and the run's state. Errors: tensors that are missing or have another shape, values
- * that do not match the stored hash. */
+/* Fills the arenas and the run's state. These are errors: tensors that are missing or have another shape,
+ * values that do not match the stored hash. */
 cvy_err cvy_checkpoint_read(cvy_checkpoint *checkpoint, const cvy_arenas *arenas,
                             cvy_run_state *state) CVY_MUST_CHECK;
 

@@ -12,9 +12,9 @@ typedef struct cvy_bucket {
 
 enum { CVY_FLOATS_OF_MIB = (1 << 20) / sizeof(float) };
 
-/* Cuts from the last layer down: whole layers, as many as it takes to make `least` floats; the last bucket
- * may have less. What is split over the ranks is in none. `out` has room for one a tensor and one more;
- * returns how many there are, at least one. */
+/* Cuts the layers, from the last one down, into buckets of whole layers, as many as it takes to make `least`
+ * floats; the last bucket may have less. What is split over the ranks, or frozen, is in none. `out` has room
+ * for one bucket a tensor and one more. Returns how many buckets there are, at least one. */
 int64_t cvy_cut_buckets(cvy_bucket *out, const cvy_net_info *net, int64_t least);
 
 #endif

@@ -7,8 +7,8 @@
 
 #include <math.h>
 
-/* Best goes first: a run that ends between the two is resumed from the older last, and comes by here
- * again. Collective. */
+/* Writes the checkpoints. The best goes first: a run that ends between the two is resumed from the older
+ * last, and comes by here again. This call is collective. */
 static void save(cvy_run *run, bool is_best) {
   const int64_t begin_ns = cvy_trace_begin();
   cvy_arenas whole = *cvy_learner_arenas(run->learner);
@@ -42,8 +42,8 @@ cvy_err cvy_duties_validate(cvy_run *run) {
   return err;
 }
 
-/* An epoch that could not be validated is not lost: its steps stay counted, by which a resumed run knows
- * that it must begin with that. */
+/* An epoch that could not be validated is not lost: its steps stay counted, by which a resumed run knows that
+ * it must begin with the validation. */
 static cvy_err keep_unfinished(cvy_run *run, cvy_err err) {
   cvy_saved_error failed;
   cvy_error_save(&failed, err);
@@ -81,7 +81,7 @@ static cvy_err judge_validation(cvy_run *run, bool *is_best) {
   return CVY_OK;
 }
 
-/* Validates, and writes a checkpoint. The time that it takes counts for no step's. */
+/* Validates, and writes a checkpoint. The time that this takes counts for no step. */
 static cvy_err finish_epoch(cvy_run *run) {
   const double started_s = cvy_now_s();
   const int64_t skipped = run->state.epoch.skipped;
@@ -111,7 +111,7 @@ cvy_err cvy_duties_left(cvy_run *run) {
 
 /* ---- after a step ---- */
 
-/* Tells whether a duty that comes every so many steps is due; never if `every` is 0. */
+/* Tells whether a duty that comes every so many steps is due; it never is if `every` is 0. */
 static bool is_turn(int64_t step, int64_t every) {
   return every > 0 && step % every == 0;
 }

@@ -4,13 +4,14 @@
 
 #include "train/run.h"
 
-/* Does what is due after the step that was just made. `stops`: no step will follow it now. Collective. */
+/* Does what is due after the step that was just made. If `stops`, no step will follow it now. This call is
+ * collective. */
 cvy_err cvy_duties_after_step(cvy_run *run, bool stops) CVY_MUST_CHECK;
 /* Validates an epoch whose steps were all made by an earlier run of the program, which ended before it had
- * validated. Collective. */
+ * validated. This call is collective. */
 cvy_err cvy_duties_left(cvy_run *run) CVY_MUST_CHECK;
-/* Puts the score of the weights as they are into run->val_score, if the recipe has validation data.
- * Collective. */
+/* Puts the score of the weights as they are into run->val_score, if the recipe has validation data. This call
+ * is collective. */
 cvy_err cvy_duties_validate(cvy_run *run) CVY_MUST_CHECK;
 
 #endif

@@ -10,7 +10,7 @@ typedef struct cvy_fixed {
   int32_t *labels; /* [n] */
 } cvy_fixed;
 
-/* Black images of class 0, as the net takes them. */
+/* Makes black images of class 0, as the net takes them. */
 cvy_err cvy_fixed_create(cvy_fixed *out, const cvy_net_info *net) CVY_MUST_CHECK;
 void cvy_fixed_destroy(cvy_fixed *fixed);
 /* Makes samples normally distributed and labels uniformly, the same ones always. */

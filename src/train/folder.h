@@ -11,12 +11,12 @@ typedef struct cvy_folder {
   char buffer[1 << 14];
 } cvy_folder;
 
-/* Makes the folder. CVY_E_INPUT if a run stands there and neither resume nor overwrite was asked for, or if
- * there is nothing to resume. Changes nothing that stands there yet. */
+/* Makes the folder. It fails with CVY_E_INPUT if a run stands there and neither resume nor overwrite was
+ * asked for, or if there is nothing to resume. It changes nothing that stands there yet. */
 cvy_err cvy_folder_create(cvy_folder **out, const cvy_recipe *recipe,
                           const cvy_train_options *options) CVY_MUST_CHECK;
-/* Writes recipe.yaml and opens metrics.jsonl: empty at step 0, else with the whole lines up to `step`
- * kept. An earlier run's checkpoints are removed at step 0. */
+/* Writes recipe.yaml and opens metrics.jsonl, which is empty at step 0, and else keeps its whole lines up to
+ * `step`. An earlier run's checkpoints are removed at step 0. */
 cvy_err cvy_folder_begin(cvy_folder *folder, const cvy_recipe *recipe, int64_t step) CVY_MUST_CHECK;
 /* Adds a line to metrics.jsonl, which others may read at once. One that cannot be written ends the job. */
 void cvy_folder_log(cvy_folder *folder, const cvy_metrics *line);

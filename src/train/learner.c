@@ -103,7 +103,8 @@ static void swap(void *context, float *in, int64_t in_stride, const float *out, 
   cvy_exchange_swap(l->exchange, in, in_stride, out, out_stride, count);
 }
 
-/* Where the gradients of split layers are kept for a rule that wants norms: behind those that are summed. */
+/* Returns where the gradients of split layers are kept for a rule that wants norms, behind those that are
+ * summed. */
 static float *kept_gradients(const cvy_learner *l) {
   return cvy_accumulator_buffer(l->accumulator, 0);
 }

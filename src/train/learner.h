@@ -14,14 +14,15 @@ typedef struct cvy_learner_config {
   cvy_comm *comm;
   cvy_step_config step;           /* its tree must allow the ranks */
   int64_t bucket_mib;             /* buckets have so many MiB at least */
-  const struct cvy_yaml *network; /* must outlive the learner, as must the rule and its configuration */
+  const struct cvy_yaml *network; /* it must outlive the learner, as must the rule and its configuration */
 } cvy_learner_config;
 
 /* Makes a learner. This is not collective, but all ranks make the same one. The weights have no values yet;
  * the state is zero. */
 cvy_err cvy_learner_create(cvy_learner **out, const cvy_learner_config *config) CVY_MUST_CHECK;
 void cvy_learner_destroy(cvy_learner *learner);
-/* Ends the communication thread; no further step. The net stays: traces still name its layers. */
+/* Ends the communication thread; no further step can be made. The net stays, for traces still name its
+ * layers. */
 void cvy_learner_rest(cvy_learner *learner);
 
 /* These are the learner's own. */
@@ -30,40 +31,44 @@ const cvy_arenas *cvy_learner_arenas(const cvy_learner *learner);
 
 /* ---- a step ------------------------------------------------------------------------------------------- */
 
-/* A step is collective: begin, then for each of the rank's microbatches the net's forward and backward,
- * then finish. After it all ranks have the new weights, and each its own of those that are split. From
- * begin to finish nothing else may use the communicator. `step` is 1 in the first step of a run. */
+/* A step is collective. Its calls are begin, then for each of the rank's microbatches the net's forward and
+ * cvy_learner_backward, then finish. After it all ranks have the new weights, and each its own of those that
+ * are split. From begin to finish nothing else may use the communicator. `step` is 1 in the first step of a
+ * run. */
 void cvy_learner_begin(cvy_learner *learner, int64_t step, double rate);
 void cvy_learner_backward(cvy_learner *learner, const float *images, const cvy_targets *targets,
                           const cvy_pass *pass);
 void cvy_learner_finish(cvy_learner *learner);
 
-/* Begins a step of one microbatch a rank, the last one of a real step, behind which the sums over ranks
- * hide: to measure how long it takes. It leaves weights and state that mean nothing. */
+/* Begins a step of one microbatch a rank, so that its time can be measured. The microbatch counts as the last
+ * one of a real step, behind which the sums over ranks hide. The step leaves weights and state that mean
+ * nothing. */
 void cvy_learner_begin_at_last(cvy_learner *learner);
 /* Sets the state to zero, as it was at first. */
 cvy_err cvy_learner_forget(cvy_learner *learner) CVY_MUST_CHECK;
 
-/* Makes buckets of another size. A rank then updates another part of the weights, but the rule's state
- * stays where it is: so this comes before the first step whose results count. The bits are the same with
- * any size. */
+/* Makes buckets of another size. A rank then updates another part of the weights, but the rule's state stays
+ * where it is, so this call comes before the first step whose results count. The bits are the same with any
+ * size. */
 cvy_err cvy_learner_cut(cvy_learner *learner, int64_t bucket_mib) CVY_MUST_CHECK;
 
-/* The times that cvy_exchange_spent gives, since the latest cut. Exposed includes the updates that waited for
- * norms. */
+/* Returns the times that cvy_exchange_spent gives, since the latest cut. The exposed time includes the
+ * updates that waited for norms. */
 cvy_exchange_times cvy_learner_times(const cvy_learner *learner);
 
 /* ---- what ranks hold a part of ------------------------------------------------------------------------ */
 
 /* These are to be called outside of steps. */
 
-/* Gives all ranks all weights, until the next step. Collective. */
+/* Gives all ranks all weights, until the next step. This call is collective. */
 void cvy_learner_whole_weights(cvy_learner *learner);
-/* Room for array `k` of the state, laid out as the parameter arena; valid until the next step. */
+/* Returns room for array `k` of the state, laid out as the parameter arena; it is valid until the next
+ * step. */
 float *cvy_learner_room(cvy_learner *learner, int64_t k);
-/* Array `k` of the state, whole on rank 0, in the room for it. Collective. */
+/* Makes array `k` of the state whole on rank 0, and returns the room for it. This call is collective. */
 float *cvy_learner_whole_state(cvy_learner *learner, int64_t k);
-/* Takes array `k` of the state from the room on rank 0 to the parts that each rank holds. Collective. */
+/* Takes array `k` of the state from the room on rank 0 to the parts that each rank holds. This call is
+ * collective. */
 void cvy_learner_deal_state(cvy_learner *learner, int64_t k);
 
 #endif

@@ -170,7 +170,7 @@ static void resolve(cvy_recipe *r) {
 /* Loads the network of "name", or of "{name: {its parameters}}". */
 static cvy_err load_network(cvy_recipe *r, const cvy_yaml *name, const cvy_yaml *settings) {
   const char *path, *recipe = r->root->file;
-  const char *beside = strcmp(name->file, recipe) == 0 ? recipe : NULL; /* else from the command line */
+  const char *beside = strcmp(name->file, recipe) == 0 ? recipe : NULL; /* else the command line named it */
   if (cvy_find_yaml(&path, r->pool, name->text, "networks", beside))
     return cvy_yaml_error(name, "%s", cvy_err_message());
   cvy_yaml *loaded;
@@ -277,7 +277,7 @@ cvy_hash cvy_recipe_hash(const cvy_recipe *recipe) {
 
 typedef struct comparison {
   const char *stored_in;
-  bool looks_ahead; /* the schedule, to the total of steps */
+  bool looks_ahead; /* one of the schedules does, to the total of steps */
 } comparison;
 
 /* Writes a node on one line: "'0.05'", "[2, 2]", "not set". */

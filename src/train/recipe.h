@@ -15,7 +15,7 @@ struct cvy_recipe {
   cvy_pool *pool;
   const cvy_yaml *root;    /* the recipe as it stands in its file, with the overrides */
   const cvy_yaml *network; /* the network's description, a mapping, as its author wrote it */
-  /* With every option written out. */
+  /* These have every option written out. */
   const cvy_yaml *network_resolved, *augment_resolved, *evaluation_resolved;
   struct {
     const char *train, *val;
@@ -52,22 +52,22 @@ struct cvy_recipe {
 
 extern const cvy_option cvy_recipe_options[];
 
-/* The chain that validation images go through. */
+/* Returns the chain that validation images go through. */
 static inline const cvy_yaml *cvy_recipe_evaluation(const cvy_recipe *recipe) {
   return recipe->data.evaluation ? recipe->data.evaluation : recipe->data.augment;
 }
 
-/* Reads "name" or "name: {options}": an update rule, and its configuration in `pool`. */
+/* Reads "name" or "name: {options}" as an update rule, with its configuration in `pool`. */
 cvy_err cvy_read_rule(const cvy_rule **rule, void **config, cvy_pool *pool,
                       const cvy_yaml *node) CVY_MUST_CHECK;
 
-/* The hash of everything that the ranks of a job must have in common: all but what is local to each, as the
- * option table says. */
+/* Returns the hash of everything that the ranks of a job must have in common, which is all but what is local
+ * to each, as the option table says. */
 cvy_hash cvy_recipe_hash(const cvy_recipe *recipe);
 
-/* CVY_E_INPUT, naming the key and both values, if a run that began with one recipe cannot go on with another.
- * What changes no bit, as the option table says, may differ: the paths, say. So may `epochs`, unless the
- * schedule looks ahead. */
+/* Checks whether a run that began with one recipe can go on with another. If not, it fails with CVY_E_INPUT
+ * and names the key and both values. What changes no bit, as the option table says, may differ, such as the
+ * paths. So may `epochs`, unless the schedule looks ahead. */
 cvy_err cvy_recipe_compare(const cvy_recipe *stored, const cvy_recipe *wanted,
                            const char *stored_in) CVY_MUST_CHECK;
 

@@ -43,12 +43,12 @@ typedef struct cvy_run {
   cvy_meter meter;
 } cvy_run;
 
-/* Passes over the training images after so many steps. */
+/* Returns how many passes over the training images so many steps are. */
 static inline double cvy_run_epochs(const cvy_run *run, int64_t step) {
   return (double)step * (double)run->recipe->batch / (double)run->images;
 }
 
-/* What the schedule sees before the next step. */
+/* Returns what the schedule sees before the next step. */
 static inline cvy_schedule_moment cvy_run_moment(const cvy_run *run) {
   const cvy_run_state *state = &run->state;
   return (cvy_schedule_moment){.step = state->step,

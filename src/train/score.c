@@ -18,7 +18,8 @@ static void evaluate_view(cvy_tally *tally, cvy_view_sums *views, int64_t view_c
   if (views->views == view_count) cvy_tally_add_views(tally, views, net, m->labels);
 }
 
-/* Counts the rank's range. `passes` are those of a microbatch, every view of it one after the other. */
+/* Counts the rank's range. A microbatch comes in as many passes as it has views, one after the other;
+ * `passes` counts all of them. */
 static cvy_err evaluate_own(cvy_tally *tally, cvy_view_sums *views, int64_t view_count, cvy_net *net,
                             cvy_loader *loader, int64_t passes) {
   for (int64_t i = 0; i < passes; i++) {

@@ -6,10 +6,10 @@
 #include "model/tally.h"
 #include "train/stream.h"
 
-/* The score of `data` under the net's weights, every image counted once. Contiguous ranges of microbatches
- * go to the ranks; a microbatch holds the same images at any number of ranks. Where the chain makes several
+/* Scores `data` under the net's weights, with every image counted once. Contiguous ranges of microbatches go
+ * to the ranks; a microbatch holds the same images at any number of ranks. Where the chain makes several
  * views, an image's probabilities are the means over them. A record that cannot be read is an error on all
- * ranks, once each has come to the end of its range. Collective. */
+ * ranks, once each has come to the end of its range. This call is collective. */
 cvy_err cvy_score_dataset(cvy_score *out, cvy_comm *comm, cvy_net *net, const cvy_stream *data,
                           const cvy_intake *intake, const cvy_dataset_info *trained_on) CVY_MUST_CHECK;
 

@@ -2,6 +2,7 @@
  * once, with its message. */
 #include "train/setup.h"
 
+#include "base/count.h"
 #include "comm/layout.h"
 #include "math/gemm.h"
 #include "math/kernels.h"
@@ -164,7 +165,7 @@ static cvy_err create(cvy_run *run, const cvy_train_options *options) {
   CVY_TRY(cvy_comm_agree(run->comm, open_everything(run, options)));
   CVY_TRY(compare_ranks(run));
   cvy_layout_warn(run->comm, cvy_threads());
-  run->total_steps = (r->epochs * run->images + r->batch - 1) / r->batch;
+  run->total_steps = cvy_pieces(r->epochs * run->images, r->batch);
   CVY_TRY(cvy_bucket_choose(&run->bucket, run->learner, run->comm, &run->config, r->bucket));
   run->step = cvy_step_of(&run->config, run->net, rank, cvy_comm_size(run->comm));
   run->step.learner = run->learner;

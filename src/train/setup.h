@@ -5,7 +5,7 @@
 #include "train/run.h"
 
 /* Makes a run: opens, plans, agrees, and initialises or resumes. On an error everything is given back. `run`
- * must stay where it is. Collective. */
+ * must stay where it is. This call is collective. */
 cvy_err cvy_run_create(cvy_run *run, cvy_comm *comm, const cvy_recipe *recipe,
                        const cvy_train_options *options) CVY_MUST_CHECK;
 /* Ends the threads; no further step can be made. */

@@ -7,8 +7,8 @@
 #include "comm/tree.h"
 #include "net/net.h"
 
-/* The ranks as a network's plan sees them, which must be among those that the tree allows. Who runs the
- * net sets how they swap and learn; the tree must outlive the net. */
+/* Returns the ranks as a network's plan sees them; their number must be one that the tree allows. Who runs
+ * the net sets how they swap and learn. The tree must outlive the net. */
 cvy_peers cvy_peers_of(const cvy_comm *comm, const cvy_tree *tree);
 
 /* What is split, and over whom. */
@@ -18,11 +18,12 @@ typedef struct cvy_split {
   const cvy_net_info *net;
 } cvy_split;
 
-/* Calls `part` for each slice that this rank owns. Not collective. */
+/* Calls `part` for each slice that this rank owns. This call is not collective. */
 void cvy_split_own(const cvy_split *split, void (*part)(void *context, int64_t first, int64_t end),
                    void *context);
 
-/* These move slices of an arena that is laid out as the parameters. Collective, outside of steps. */
+/* These move slices of an arena that is laid out as the parameters. They are collective, and may only be
+ * called outside of steps. */
 
 void cvy_split_gather(const cvy_split *split, float *arena);  /* moves them from their owners to all ranks */
 void cvy_split_collect(const cvy_split *split, float *arena); /* moves them from their owners to rank 0 */

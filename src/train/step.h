@@ -27,7 +27,7 @@ typedef struct cvy_step {
   /* One of learner and alone is set, and takes the gradients. */
   cvy_learner *learner;
   cvy_alone *alone;
-  bool rehearses;       /* the learner's last microbatch of a step alone, to see what it takes */
+  bool rehearses;       /* only a step's last microbatch is made, to see what it takes */
   cvy_loader *loader;   /* NULL: every microbatch is `fixed` */
   cvy_microbatch fixed; /* its images and labels must outlive the step */
   int64_t first, own;   /* the rank's first microbatch of a step, and how many it has */
@@ -37,13 +37,13 @@ typedef struct cvy_step {
   const cvy_step_observer *observer; /* NULL: nobody watches */
 } cvy_step;
 
-/* The step of rank `rank` among `ranks` as `config` says. The caller adds what learns and where
+/* Returns the step of rank `rank` among `ranks` as `config` says. The caller adds what learns and where
  * microbatches come from. */
 cvy_step cvy_step_of(const cvy_step_config *config, cvy_net *net, int rank, int ranks);
 
 /* Makes step `number`, from 0, at learning rate `rate`. Returns the tally of the rank's own microbatches. A
- * microbatch that cannot be read ends the job, since the other ranks wait within the step. Allocates nothing.
- * Collective, unless alone. */
+ * microbatch that cannot be read ends the job, since the other ranks wait within the step. It allocates
+ * nothing. It is collective, unless the process learns alone. */
 cvy_tally cvy_step_run(const cvy_step *step, int64_t number, double rate);
 
 #endif

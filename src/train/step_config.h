@@ -17,7 +17,7 @@ typedef struct cvy_step_config {
   cvy_net_wishes wishes; /* what is asked of the net; its peers are the learner's own */
 } cvy_step_config;
 
-/* The images of a step, over all ranks. */
+/* Returns the number of images of a step, over all ranks. */
 static inline int64_t cvy_step_batch(const cvy_step_config *config) {
   return config->microbatch * config->tree.leaves;
 }

@@ -13,13 +13,13 @@ typedef struct cvy_stream {
   int64_t h, w; /* size of what leaves the chain; 0: sizes vary */
 } cvy_stream;
 
-/* Opens a split and its chain of augmentations. Checks that what leaves the chain is what the network
+/* Opens a split and its chain of augmentations. It checks that what leaves the chain is what the network
  * wants, and that the classes are those of `known`, on which the network was trained (NULL: not yet
  * known). */
 cvy_err cvy_stream_open(cvy_stream *out, const char *path, const char *split, const cvy_yaml *chain,
                         const cvy_net_info *net, const cvy_dataset_info *known) CVY_MUST_CHECK;
 /* Opens a split for no network in particular. A chain of NULL does nothing; `chain_of_varying` takes its
- * place where images differ in size. CVY_E_INPUT where they still do behind the chain. */
+ * place where images differ in size. It fails with CVY_E_INPUT where they still do behind the chain. */
 cvy_err cvy_stream_open_any(cvy_stream *out, const char *path, const char *split, const cvy_yaml *chain,
                             const cvy_yaml *chain_of_varying) CVY_MUST_CHECK;
 /* A stream of zeros is closed already. */
@@ -36,12 +36,12 @@ typedef struct cvy_intake {
 
 cvy_intake cvy_intake_of(const cvy_recipe *recipe);
 
-/* The configuration of a loader for training. It lacks which microbatches of which steps the loader delivers.
- * The samples are normalised by the mean and deviation of the dataset itself. */
+/* Returns the configuration of a loader for training. It lacks which microbatches of which steps the loader
+ * delivers. The samples are normalised by the mean and deviation of the dataset itself. */
 cvy_loader_config cvy_stream_for_training(const cvy_stream *stream, const cvy_intake *intake,
                                           int64_t microbatch);
-/* The configuration of a loader by which rank `rank` of `ranks` sees its range of the microbatches once;
- * `own` of the result may be 0. The samples are normalised as those that the network was trained on. */
+/* Returns the configuration of a loader by which rank `rank` of `ranks` sees its range of the microbatches
+ * once; `own` of the result may be 0. The samples are normalised as those that the network was trained on. */
 cvy_loader_config cvy_stream_for_evaluation(const cvy_stream *stream, const cvy_intake *intake,
                                             int64_t microbatch, const cvy_dataset_info *trained_on, int rank,
                                             int ranks);

@@ -49,7 +49,8 @@ static const struct {
 
 static const char first_words[] = "{\"displayTimeUnit\"";
 
-/* Tells whether `path` is a trace, or something else than a file: a pipe, a device. */
+/* Tells whether nothing would be lost at `path`: it is a trace, empty, not there, or no file but a pipe or a
+ * device. */
 static bool is_trace(const char *path) {
   struct stat about;
   char words[sizeof first_words] = "";
@@ -75,7 +76,7 @@ static bool is_of_run(const char *path, const char *run_folder) {
   const char *name = slash ? path + (slash + 1 - folder) : path;
   if (slash) slash[1] = '\0';
   bool found = false;
-  for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) found = found || strcmp(name, own[i]) == 0;
+  for (int64_t i = 0; i < CVY_COUNT(own); i++) found = found || strcmp(name, own[i]) == 0;
   found = found && is_one_place(slash ? folder : ".", run_folder);
   free(folder);
   return found;
@@ -134,7 +135,7 @@ typedef struct page {
   cvy_json json;
 } page;
 
-/* Microseconds on rank 0's clock. Clocks drift apart evenly between the two comparisons. */
+/* Returns microseconds on rank 0's clock. Clocks drift apart evenly between the two comparisons. */
 static double time_us(const cvy_tracing *t, int64_t ns) {
   const cvy_clock *a = &t->before, *b = &t->after;
   const double s = 1e-9 * (double)ns, passed_s = b->read_s - a->read_s;
@@ -152,7 +153,7 @@ static void begin_event(page *p, const char *name, const char *phase, int64_t th
   cvy_json_int(&p->json, "tid", thread);
 }
 
-/* "conv1 forward"; the caller frees it. */
+/* Returns a name such as "conv1 forward"; the caller frees it. */
 static char *name_of(const cvy_trace_event *e) {
   return cvy_format("%s%s%s", e->name ? e->name : "", e->name ? " " : "", kinds[e->kind].verb);
 }
@@ -227,7 +228,7 @@ static void write_remarks(page *p) {
   cvy_json_close(&p->json, '}');
 }
 
-/* The order of tracks: the computing thread first, then its helpers, the communication thread, the
+/* Returns a track's place: the computing thread stands first, then its helpers, the communication thread, the
  * loaders. */
 static int64_t place_of(cvy_trace_track track) {
   static const char *const roles[] = {"compute", "helper", "communication", "loader"};

@@ -38,9 +38,8 @@ typedef struct part {
 /* Finds what of the tensor lies in values first ... end-1 of the arena; false if nothing does. */
 static bool cut(part *out, const cvy_net_info *net, int64_t tensor, int64_t first, int64_t end) {
   const cvy_net_param *p = &net->params[tensor];
-  *out = (part){.tensor = tensor,
-                .first = p->offset > first ? p->offset : first,
-                .end = p->offset + p->count < end ? p->offset + p->count : end};
+  *out = (part){
+      .tensor = tensor, .first = cvy_larger(p->offset, first), .end = cvy_smaller(p->offset + p->count, end)};
   return out->first < out->end;
 }
 

@@ -30,8 +30,8 @@ typedef struct cvy_step_update {
   int64_t microbatches;
 } cvy_step_update;
 
-/* Updates values first ... end-1 of the arenas; `gradients` points at the first one's. It works value by
- * value, so parts in any order give the same bits. */
+/* Updates values first ... end-1 of the arenas; `gradients` points at that of value `first`. It works value
+ * by value, so parts in any order give the same bits. */
 void cvy_update_weights(const cvy_step_update *step, const float *gradients, int64_t first, int64_t end);
 
 /* The norms that a rule wants are made of sums of squares, in two phases: all values of all ranks are
@@ -40,9 +40,10 @@ typedef struct cvy_norm_sums {
   cvy_squares weights, gradient;
 } cvy_norm_sums;
 
-/* How many norms the rule wants: one a tensor, one, or none. */
+/* Returns how many norms the rule wants: one a tensor, one, or none. */
 int64_t cvy_norms_count(const cvy_arenas *arenas);
-/* Adds values first ... end-1 to sums [cvy_norms_count]; arguments as those of cvy_update_weights. */
+/* Adds values first ... end-1 to `sums` [cvy_norms_count]. The arguments are as those of
+ * cvy_update_weights. */
 void cvy_norms_measure(cvy_norm_sums *sums, const cvy_arenas *arenas, const float *gradients, int64_t first,
                        int64_t end);
 void cvy_norms_take(cvy_norms *out, const cvy_norm_sums *sums, int64_t count);
