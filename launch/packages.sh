@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that Convoy is built from: sh launch/packages.sh [tests]
-# As root or through sudo; otherwise prints the line to run and exits 2. Does nothing where all are there.
+# It works as root or through sudo; otherwise it prints the line to run and exits with 2. Where all packages
+# are there it does nothing.
 set -eu
 packages="gcc libc6-dev cmake make pkg-config
   libopenmpi-dev openmpi-bin
@@ -11,10 +12,12 @@ packages="gcc libc6-dev cmake make pkg-config
   libxxhash-dev
   libjpeg62-turbo-dev libspng-dev zlib1g-dev libisal-dev
   libarchive-dev"
-# Open MPI: ranks, OpenBLAS: matrix products, libhdf5: shards and checkpoints, libyaml: recipes, librandom123: counted random
-# numbers, libxxhash: hashes of weights, libjpeg-turbo and libspng: pictures, zlib: gzipped datasets, ISA-L: CRC-32
-# of records, libarchive: compressed tars and zips of datasets.
-# For the tests: CUnit, h5py as an independent reader of shards, pkill and pgrep, Clang with libFuzzer and the sanitizers.
+# Open MPI is for ranks, OpenBLAS for matrix products, libhdf5 for shards and checkpoints, libyaml for
+# recipes, librandom123 for counted random numbers, libxxhash for hashes of weights, libjpeg-turbo and libspng
+# for pictures, zlib for gzipped datasets, ISA-L for the CRC-32 of records, and libarchive for compressed tars
+# and zips of datasets.
+# The tests need CUnit, h5py as an independent reader of shards, pkill and pgrep, and Clang with libFuzzer and
+# the sanitizers.
 [ "${1:-}" = tests ] && packages="$packages libcunit1-dev python3-h5py procps clang libclang-rt-14-dev"
 
 missing=

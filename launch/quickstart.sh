@@ -1,5 +1,6 @@
 #!/bin/sh
-# From a fresh Debian 12 to a trained LeNet-5: installs, builds, draws a dataset, trains on two MPI ranks.
+# Leads from a fresh Debian 12 to a trained LeNet-5: it installs, builds, draws a dataset, and trains on two
+# MPI ranks.
 set -eu
 cd "$(dirname "$0")/.."
 sh launch/packages.sh || exit 2

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Feeds all that is read from outside with damaged inputs: sh tests/fuzz.sh [SECONDS [TARGET...]]
-# Installs what is missing, builds with Clang and its sanitizers in build/fuzz, runs each target of
-# tests/fuzz/CMakeLists.txt for SECONDS (60). The corpora in build/fuzz/corpora grow from run to run. A line a target:
-# name, inputs run, features covered, result. CONVOY_FUZZ_SEED makes a run like another one. Exits 1 if something was found, after naming the input that shows it again.
+# It installs what is missing, builds with Clang and its sanitizers in build/fuzz, and runs each target of
+# tests/fuzz/CMakeLists.txt for SECONDS (60). The corpora in build/fuzz/corpora grow from run to run. It
+# prints a line for each target: name, inputs run, features covered, result. CONVOY_FUZZ_SEED makes a run like
+# another one. If something was found it names the input that shows it again, and exits with 1.
 set -eu
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
@@ -41,7 +42,7 @@ export LSAN_OPTIONS=suppressions="$PWD/tests/lsan.supp":print_suppressions=0
 rm -rf build/fuzz/seeds
 $programs/fuzz_seeds build/fuzz/seeds
 
-field() { # field PATTERN LOG: the last number that it finds
+field() { # field PATTERN LOG: prints the last text that it finds
   sed -n "s/$1/\1/p" "$2" | tail -n 1
 }
 

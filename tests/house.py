@@ -155,7 +155,7 @@ def check_doors_alone(rooms):
 
 
 def find_circles(graph, what):
-    """One fault for each set of nodes that all reach each other (Tarjan's strongly connected components)."""
+    """Names one fault for each set of nodes that all reach each other (Tarjan's strongly connected components)."""
     index, lowest, stack, done = {}, {}, [], set()
 
     def visit(node):
@@ -238,7 +238,7 @@ def floors_of(rooms):
 
 
 def needed(room, rooms):
-    """The rooms below that no other room below reaches too: the arrows to all of them would hide the shape."""
+    """Gives the rooms below that no other room below reaches too: the arrows to all of them would hide the shape."""
     reached = set()
     for other in room.below:
         below, left = set(), [other]

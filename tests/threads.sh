@@ -1,6 +1,7 @@
 #!/bin/bash
-# Looks for races and for wrong memory: ThreadSanitizer on the exchange and on training over two ranks, valgrind on a tiny
-# training. Builds in folders of its own; not one of ctest's, for it takes minutes.
+# Looks for races and for wrong memory, by ThreadSanitizer on the exchange and on training over two ranks, and
+# by valgrind on a tiny training. It builds in folders of its own. It is not one of ctest's tests, for it
+# takes minutes.
 #   bash tests/threads.sh [tsan|valgrind]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -41,7 +42,7 @@ tsan() {
   trains build/tsan/convoy 6
 }
 
-# Without AVX-512, which valgrind 3.19 does not know and therefore hides.
+# Runs without AVX-512, which valgrind 3.19 does not know and therefore hides.
 run_valgrind() {
   command -v valgrind >/dev/null || { echo "skipped: valgrind is not there"; return; }
   cmake --preset release >/dev/null

@@ -1,6 +1,6 @@
-/* Every convolution of a network, pass by pass, in Convoy and in oneDNN, in turn in one process. README.md
- * says how they are compared. That both have computed the same is checked; how fast they are decides
- * nothing. */
+/* Runs every convolution of a network, pass by pass, in Convoy and in oneDNN, in turn in one process.
+ * README.md says how they are compared. That both have computed the same is checked; how fast they are
+ * decides nothing. */
 #include "base/json.h"
 #include "base/options.h"
 #include "bench/onednn.h"
@@ -44,7 +44,7 @@ static const double turn_s = 0.05, chance = 1.5, rest_s = 0.01, tolerance = 1e-4
 typedef struct layer {
   const char *name;  /* of the first one of this shape */
   int64_t count;     /* how many there are */
-  bool reads_images; /* so that nobody wants a gradient of what it reads */
+  bool reads_images; /* if so, nobody wants a gradient of what it reads */
   cvy_conv_shape shape;
 } layer;
 
@@ -53,7 +53,7 @@ typedef struct layers {
   layer *layers;
 } layers;
 
-/* The operations of a direct convolution, the same for each pass. */
+/* Counts the operations of a direct convolution, which are the same for each pass. */
 static double flop_of(const cvy_conv_shape *shape) {
   const cvy_window *g = &shape->window;
   const int64_t outputs = shape->n * g->oh * g->ow * shape->k;
@@ -132,7 +132,7 @@ static cvy_err floats_create(float **out, int64_t count) {
   return err;
 }
 
-/* Random numbers, which come again after a while. */
+/* Fills in random numbers, which come again after a while. */
 static void fill(float *values, int64_t count, onednn_array array) {
   enum { PERIOD = 65521 }; /* a prime, so no two channels or pixels are alike */
   cvy_random where = {.seed = 1, .purpose = CVY_FOR_TEST, .layer = array};
@@ -193,7 +193,7 @@ static double processor_s(void) {
   return (double)used.tv_sec + 1e-9 * (double)used.tv_nsec;
 }
 
-/* Seconds of a call. */
+/* Returns the seconds of a call. */
 static double take_turn(const race *r, int64_t who) {
   usage *side = &r->work->usages[who > 0];
   if (r->work->options->threads > 1) nanosleep(&(struct timespec){.tv_nsec = (long)(1e9 * rest_s)}, NULL);
@@ -265,7 +265,7 @@ static cvy_err try_ways(race *r) {
   run(r, 0);
   for (int64_t i = 0; i < r->count; i++) {
     onednn_open(&r->ways[i], &w->plan.shape, w->arrays);
-    run(r, 1 + i); /* touches all memory */
+    run(r, 1 + i); /* this call touches all memory */
     CVY_TRY(compare(r, &r->ways[i]));
     seconds[i] = take_turn(r, 1 + i);
     onednn_close(&r->ways[i]);
@@ -342,13 +342,13 @@ typedef struct report {
   cvy_json json;
 } report;
 
-/* GFLOP/s, the median of the rounds. */
+/* Returns GFLOP/s, the median of the rounds. */
 static double speed(const report *out, const result *r, const double *seconds) {
   return 1e-9 * r->flop / spread_of(seconds, out->options->rounds).median;
 }
 
-/* The share of its cores' time that a side has got in its turns; somebody else had the rest, or a thread
- * slept. */
+/* Returns the share of its cores' time that a side has got in its turns; somebody else had the rest, or a
+ * thread slept. */
 static double share(const report *out, int side) {
   return out->usages[side].used_s / out->usages[side].passed_s / (double)out->options->threads;
 }

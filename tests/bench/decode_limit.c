@@ -1,11 +1,11 @@
-/* decode_limit FILE...: what libjpeg-turbo alone does with JPEG files in memory, whole and at their full
- * size: images/s as JSON. The limit of a loader that decodes every picture whole. */
+/* decode_limit FILE... measures what libjpeg-turbo alone does with JPEG files in memory, whole and at their
+ * full size, and prints images/s as JSON. This is the limit of a loader that decodes every picture whole. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include <jpeglib.h> /* after stdio.h, which it needs */
+#include <jpeglib.h> /* it needs stdio.h before it */
 
 typedef struct file {
   unsigned char *bytes;

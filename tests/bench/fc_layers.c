@@ -1,4 +1,5 @@
-/* The matrix products of fully connected layers as Convoy runs them, and as one bare SGEMM each, in turn. */
+/* Times the matrix products of fully connected layers as Convoy runs them, and as one bare SGEMM each, in
+ * turn. */
 #include "math/gemm.h"
 
 #include <stdlib.h>
@@ -30,7 +31,7 @@ static void run(const product *p, bool bare) {
   (bare ? cvy_gemm : cvy_gemm_parallel)(p->c, p->c_stride, p->a, p->b, p->m, p->n, p->k, 1, 0);
 }
 
-/* Seconds of one product, repeated for turn_s. */
+/* Returns the seconds of one product, repeated for turn_s. */
 static double time_turn(const product *p, bool bare) {
   const double start_s = cvy_now_s();
   int64_t count = 0;
@@ -70,7 +71,7 @@ static float *filled(int64_t count) {
   return values;
 }
 
-/* The three products of layer/fc.c. */
+/* Measures the three products of layer/fc.c. */
 static void measure_layer(const layer *l) {
   const int64_t n = l->images, in = l->inputs, out = l->outputs;
   float *x = filled(n * in), *w = filled(in * out), *y = filled(n * out), *dw = filled(in * out);

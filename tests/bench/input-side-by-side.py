@@ -19,7 +19,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 USUAL = "[{random_resized_crop: {size: 224}}, mirror]"
-# AlexNet's size, one warp of three maps, all four of the colour jitter, PCA colour.
+# The recipe has AlexNet's size, one warp of three maps, all four of the colour jitter, and PCA colour.
 FULL = ("[{random_resized_crop: {size: 227}}, mirror, rotate, shear, "
         "{colour_jitter: {brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1}}, pca_colour]")
 RECIPE = """network: {{alexnet: {{classes: {classes}}}}}
@@ -38,7 +38,7 @@ run: {run}
 
 
 def run(command, cores):
-    """A program on these cores: what it printed, how long it took, and which share of the cores it had."""
+    """Runs a program on these cores: what it printed, how long it took, and which share of the cores it had."""
     start = time.perf_counter()
     with subprocess.Popen(["taskset", "-c", ",".join(map(str, cores)), *map(str, command)], stdout=subprocess.PIPE) as program:
         output = program.stdout.read()
@@ -78,7 +78,7 @@ class Work:
 
     @staticmethod
     def link(files, target):
-        """As many files as were asked for, in folders of ten that stand for classes."""
+        """Links as many files as were asked for, in folders of ten that stand for classes."""
         links = []
         for i, path in enumerate(files):
             folder = target / f"class{i // 10:03}"
@@ -102,7 +102,7 @@ class Work:
                                       epochs=epochs, run=self.folder / "run"))
         return path
 
-    # What is measured; each gives images/s and the share of the cores.
+    # These are the measurements; each gives images/s and the share of the cores.
 
     def convoy(self, chain):
         steps = max(4, 2000 // 64)
@@ -116,13 +116,13 @@ class Work:
         return measured([self.options.decoder, *self.files], self.cores[-1:])
 
     def many(self):
-        """At least a thousand files, for what starts up first."""
+        """Makes at least a thousand files, for what starts up first."""
         folder = self.folder / "many"
         if not folder.exists():
             self.link(self.files * -(-1000 // len(self.files)), folder)
         return folder
 
-    # Both programs from their start to their end.
+    # Both programs are timed from their start to their end.
 
     def convoy_shrinks(self):
         folder = self.many()
@@ -139,7 +139,7 @@ class Work:
         return sum(1 for _ in target.iterdir()) / elapsed, share
 
     def waiting(self):
-        """Percent of AlexNet's steps, the first one left out, that were spent waiting for pictures."""
+        """Returns the percent of AlexNet's steps, but for the first, that were spent waiting for pictures."""
         recipe = self.recipe(FULL, epochs=-(-64 * 9 // len(self.files)))
         run([self.options.convoy, "train", recipe, "--threads", len(self.cores)], self.cores)
         lines = [json.loads(line) for line in (self.folder / "run" / "metrics.jsonl").read_text().splitlines()]
@@ -150,7 +150,7 @@ class Work:
 def compare(rows, rounds, title, ours, theirs):
     pairs = []
     for index in range(rounds):
-        # The other way round every second time, so that nobody always comes after the same neighbour.
+        # Every second round goes the other way, so that nobody always comes after the same neighbour.
         results = [who() for who in ((ours, theirs) if index % 2 == 0 else (theirs, ours))]
         pairs.append(results if index % 2 == 0 else results[::-1])
         (a, a_share), (b, b_share) = pairs[-1]

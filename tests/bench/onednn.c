@@ -1,14 +1,14 @@
-/* oneDNN's convolutions, behind a small interface for the benches. */
+/* Puts oneDNN's convolutions behind a small interface for the benches. */
 #include "bench/onednn.h"
 
 #include <omp.h>
 #include <oneapi/dnnl/dnnl_debug.h>
 #include <string.h>
 
-enum { DIMS = 5 }; /* at most: filters in groups */
+enum { DIMS = 5 }; /* the most, which filters in groups have */
 
 typedef struct operand {
-  int argument; /* DNNL_ARG_..., 0 ends the list */
+  int argument; /* DNNL_ARG_...; 0 ends the list */
   onednn_array array;
 } operand;
 

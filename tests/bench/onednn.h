@@ -1,8 +1,7 @@
-/* oneDNN's implementations of a convolution's three passes, on the same arrays as ours.
+/* Runs oneDNN's implementations of a convolution's three passes, on the same arrays as ours.
  *
  * Each works on copies in the layout that it likes best; neither these copies nor those of its results
- * count as its time.
- * */
+ * count as its time. */
 #ifndef BENCH_ONEDNN_H
 #define BENCH_ONEDNN_H
 
@@ -10,13 +9,13 @@
 
 #include <oneapi/dnnl/dnnl.h>
 
-/* The arrays of a layer, laid out as math/conv.h says. Results from Y on. */
+/* The arrays of a layer, laid out as math/conv.h says. From Y on they are results. */
 typedef enum onednn_array { X, FILTERS, BIAS, DY, Y, DX, DFILTERS, DBIAS, ARRAYS } onednn_array;
 
 enum { ONEDNN_WAYS = 24, ONEDNN_OPERANDS = 4 };
 
 typedef struct onednn_way {
-  const char *name; /* as oneDNN calls it: "jit:avx512_core"; lives as long as `desc` */
+  const char *name; /* oneDNN's name for it, such as "jit:avx512_core"; it lives as long as `desc` */
   dnnl_primitive_desc_t desc;
   dnnl_primitive_t primitive; /* NULL while it is closed */
   int operand_count;

@@ -27,7 +27,7 @@ def run(*command):
 
 
 def slowed(times, factor):
-    """The same layers, slower."""
+    """Makes the same layers slower."""
     slow = json.loads(json.dumps(times))
     for layer in slow["layers"]:
         for way in "forward_s", "backward_s": layer[way] *= factor
@@ -53,7 +53,7 @@ class Case:
         self.network, self.batch, self.nodes, self.mbit = network, batch, nodes, mbit
 
     def times(self, copies):
-        """Of a rank, while so many others compute the same beside it."""
+        """Times the layers of a rank while so many others compute the same beside it."""
         layers = [self.convoy, "bench", "layers", *self.network, "--batch", str(self.batch), "--steps", str(self.steps), "--json"]
         others = [subprocess.Popen(layers, stdout=subprocess.DEVNULL) for _ in range(copies - 1)]
         times = run(*layers)
@@ -61,7 +61,7 @@ class Case:
         return times
 
     def wire_cost(self):
-        """Nanoseconds of a core for a byte sent and one received."""
+        """Returns the nanoseconds of a core for a byte sent and one received."""
         ranks = [run(os.path.join(root, "tests/cluster/run.sh"), "--nodes", "2", "--mbit", str(self.mbit), self.convoy, "doctor",
                      "--threads", "1", "--json")["ranks"] for _ in range(5)]
         return 1e9 * statistics.median(r[0]["nearest"]["work_s_per_byte"] for r in ranks)

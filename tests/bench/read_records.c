@@ -1,4 +1,4 @@
-/* Reading raw records as Convoy does, and their bytes by bare pread, in turn, on one thread. */
+/* Measures reading raw records as Convoy does, and their bytes by bare pread, in turn, on one thread. */
 #include "data/dataset.h"
 #include "data/dataset_parts.h"
 #include "data/loader.h"
@@ -119,7 +119,7 @@ static double load(cvy_dataset *dataset) {
   return load_in(dataset, CVY_SHUFFLE_FULL);
 }
 
-/* Forgets the file, as far as the system lets go of it: it was synced when it was written. */
+/* Forgets the file, as far as the system lets go of it: the file was synced when it was written. */
 static void forget(const cvy_dataset *dataset) {
   posix_fadvise(dataset->files[0].fd, 0, 0, POSIX_FADV_DONTNEED);
 }
@@ -198,7 +198,7 @@ int main(int argc, char **argv) {
   if (!mkdtemp(dir)) cvy_fatal("%s: cannot create", dir);
   cvy_dataset *dataset = make_dataset(dir, count, side);
   snprintf(path, sizeof path, "%s/train-00000-of-00001.h5", dir);
-  unlink(path); /* it stays open */
+  unlink(path); /* the file stays open */
   rmdir(dir);
   measure_all(dataset);
   cvy_dataset_close(dataset);

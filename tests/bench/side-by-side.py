@@ -31,7 +31,7 @@ LAYOUTS = {"NCHW": [], "NHWC": ["--channels-last"]}
 
 
 def run(label, command, options):
-    """One program on its cores: its JSON, and how much of their time it got from those it shares them with."""
+    """Runs a program on its cores: its JSON, and how much of their time others left to it."""
     cores = ",".join(map(str, sorted(os.sched_getaffinity(0))[-options.threads:]))
     environment = dict(os.environ, OMP_NUM_THREADS=str(options.threads))
     start = time.perf_counter()
@@ -54,7 +54,7 @@ def run(label, command, options):
 
 
 def measure(name, options):
-    """The results of all rounds: {"Convoy": [...], "NCHW": [...], "NHWC": [...]}."""
+    """Returns the results of all rounds: {"Convoy": [...], "NCHW": [...], "NHWC": [...]}."""
     batch, steps = NETWORKS[name]
     work = ["--batch", str(batch), "--steps", str(options.steps or steps), "--threads", str(options.threads)]
     commands = {"Convoy": [options.convoy, "bench", "step", name, *work, "--json"]}
@@ -62,7 +62,7 @@ def measure(name, options):
         commands[layout] = [options.python, str(HERE / "torch_step.py"), name, *work, *LAYOUTS[layout]]
     results = {who: [] for who in commands}
     for index in range(options.rounds):
-        # The other way round every second time, so that nobody always comes after the same neighbour.
+        # Every second round goes the other way, so that nobody always comes after the same neighbour.
         for who in list(commands)[::-1 if index % 2 else 1]:
             label = who if who == "Convoy" else f"PyTorch {who}"
             results[who].append(run(label, commands[who], options))

@@ -30,7 +30,7 @@ NETWORKS = {
 
 
 def with_dropout(layers, rate):
-    """Dropout before every fully connected layer of a Sequential but the first of several."""
+    """Puts dropout before every fully connected layer of a Sequential but the first of several."""
     result, linear_seen = [], False
     several = sum(isinstance(layer, nn.Linear) for layer in layers) > 1
     for layer in layers:
@@ -38,7 +38,8 @@ def with_dropout(layers, rate):
             if linear_seen or not several:
                 result.append(nn.Dropout(rate))
             linear_seen = True
-        # The order of an image's numbers matters to the comparison of values alone; this one costs PyTorch no copy.
+        # The order of an image's numbers matters to the comparison of values alone; this one costs PyTorch no
+        # copy.
         result.append(nn.Flatten() if isinstance(layer, networks.FlattenHWC) else layer)
     return nn.Sequential(*result)
 
@@ -62,7 +63,7 @@ def peak_bytes():
 
 
 def time_steps(net, images, labels, steps):
-    """Seconds of each step after one that warms up, and the last loss."""
+    """Returns the seconds of each step after one that warms up, and the last loss."""
     loss_of = nn.CrossEntropyLoss()
     solver = torch.optim.SGD(net.parameters(), 1e-4, momentum=0.9, weight_decay=5e-4)
     seconds = []

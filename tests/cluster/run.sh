@@ -47,9 +47,10 @@ for ((i = 0; i < nodes; i++)); do
   node ip link set lo up
   node ip address add "$net.$((i + 1))/24" dev eth0
   node ip link set eth0 up
-  # Whatever this machine prefers: BBR, for one, stops for 200 ms every ten seconds. Linux's default may not be allowed here.
+  # This machine may prefer another way: BBR, for one, stops for 200 ms every ten seconds. Linux's default may
+  # not be allowed here.
   for tcp in cubic reno; do node sysctl -qw net.ipv4.tcp_congestion_control=$tcp 2>/dev/null && break; done || true
-  # Half a millisecond's worth of burst; what waits is dropped no sooner than TCP slows down.
+  # The burst is worth half a millisecond; what waits is dropped no sooner than TCP slows down.
   for end in "node tc qdisc add dev eth0" "tc qdisc add dev $name.$i"; do
     $end root tbf rate "${mbit}mbit" burst 128kb latency 50ms 2>/dev/null || skip "no right to limit a link"
   done
@@ -57,7 +58,7 @@ for ((i = 0; i < nodes; i++)); do
   echo "$net.$((i + 1)) slots=$per_node" >>"$here/hosts"
 done
 
-# mpirun's way to another node: AGENT HOST COMMAND.
+# mpirun reaches another node by this: AGENT HOST COMMAND.
 cat >"$here/agent" <<AGENT
 #!/bin/sh
 host=\$1

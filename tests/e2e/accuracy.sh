@@ -1,4 +1,5 @@
-# Real training ends where it should: drawn digits always; Hoda and MNIST where the data is.
+# Tests that real training ends where it should. Drawn digits are always there; Hoda and MNIST are tried where
+# the data is.
 . "$(dirname "$0")/lib" "$1"
 bare=$(dirname "$(dirname "$(dirname "$(readlink -f "$convoy")")")")
 [ -d "$bare/launch/recipes" ] || bare=${CONVOY_SOURCE:?}

@@ -1,4 +1,5 @@
-# convoy bench: what it prints parses, lists every layer, and counts the summary's operations. No speed decides anything.
+# What convoy bench prints parses, lists every layer, and counts the summary's operations. No speed decides
+# anything.
 . "$(dirname "$0")/lib" "$1"
 
 cat >check.py <<'END_OF_CHECK'
@@ -23,7 +24,8 @@ for bench, steps in (step, 2), (layers, 1):
     check(near(bench["gflop_s"] * bench["step_s"]["median"], bench["gflop"]), "GFLOP/s")
 check("layers" not in step, "'step' lists layers")
 
-# Forward once, backward twice, but for the layers that read the image, which need no gradient of it.
+# Operations count once for forward and twice for backward, but for the layers that read the image, which need
+# no gradient of it.
 of_image = sum(l["multiply_adds"] for l in summary["layers"] if l["inputs"] == ["input"])
 expected = 2e-9 * batch * (3 * summary["multiply_adds"] - of_image)
 check(near(step["gflop"], expected) and near(layers["gflop"], expected), f"{step['gflop']} GFLOP, not {expected}")
@@ -38,7 +40,7 @@ for way in "forward_s", "backward_s", "share":
     check(near(sum(t[way] for t in types), sum(r[way] for r in rows)), "the types' " + way)
 rest = layers["losses_s"] + layers["update_s"]["median"]
 check(near(sum(r["forward_s"] + r["backward_s"] for r in rows) + rest, layers["parts_s"]), "the parts' sum")
-# Of one step the parts are exactly what was timed: nothing is counted twice.
+# The parts of one step are exactly what was timed: nothing is counted twice.
 check(layers["parts_s"] <= 1.0001 * layers["step_s"]["median"], "the parts are more than the step")
 products = sum(t["share"] for t in types if t["type"] in ("conv", "fc"))
 check(abs(products + layers["else_share"] - 1) < 1e-4, "the share of everything else")
@@ -69,7 +71,7 @@ expect 2 "'steps' must be a whole number from 1" "$convoy" bench step lenet --st
 expect 2 "unknown option --step; did you mean --steps?" "$convoy" bench step lenet --step 3
 expect 0 "usage: convoy bench step|layers|scaling NETWORK" "$convoy" bench --help
 
-# The input: from raw shards as they are, and through a recipe's augmentations.
+# The input comes from raw shards as they are, and through a recipe's augmentations.
 digits data 300
 cat >input.yaml <<'END'
 network: lenet5
@@ -81,7 +83,8 @@ microbatch: 10
 epochs: 1
 run: run
 END
-# As they are pictures are only copied; turned and with noise they are warped first, and noise costs more than a copy.
+# Pictures that stay as they are are only copied. Pictures that are turned and get noise are warped first, and
+# noise costs more than a copy.
 for more in "" "--recipe ./input.yaml --threads 3"; do
   # shellcheck disable=SC2086
   "$convoy" bench input data --batch 10 --steps 20 $more --json >input.json || fail "bench input $more"

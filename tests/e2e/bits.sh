@@ -1,4 +1,5 @@
-# The same bits at any number of ranks and threads: a LeNet with dropout and augmentation, of every convolution algorithm.
+# Tests that a LeNet with dropout and augmentation, of every convolution algorithm, gets the same bits at any
+# number of ranks and threads.
 . "$(dirname "$0")/lib" "$1"
 digits data 1500
 
@@ -40,10 +41,10 @@ run: run
 END
 
 same_bits "1:1 1:2 1:3 2:1 2:2 4:1 4:2 8:1"
-same_bits "1:1 3:1 6:2 12:1" batch=96 # 12 microbatches: a tree of 3, 2, 2
+same_bits "1:1 3:1 6:2 12:1" batch=96 # the 12 microbatches make a tree of 3, 2, 2
 same_bits "1:2 2:1 6:1" batch=96 'tree=[2, 3, 2]'
 
-# On a narrow wire too, where it is another run of nearly the same losses, and the way of sharing still changes nothing.
+# A narrow wire makes another run of nearly the same losses. There too the way of sharing changes nothing.
 narrow=$(result 1 2 wire=bf16)
 same_bits "1:1 3:1 6:2 12:1" batch=96 wire=bf16
 for how in "2 reduce=sharded" "4 reduce=whole" "8 reduce=sharded"; do
@@ -56,7 +57,8 @@ wide=$(result 1 1)
   "$(echo "$wide" | head -n 1 | cut -d " " -f 2)" "$(echo "$narrow" | head -n 1 | cut -d " " -f 2)" || fail "losses differ much: $wide; narrow: $narrow"
 expect 2 "reduce: mpi does not follow" "$convoy" train ./recipe.yaml wire=bf16 reduce=mpi
 
-# In blocks it is another run, the same at any number of ranks; what is kept in memory changes nothing.
+# Shuffling in blocks makes another run, which is the same at any number of ranks. What is kept in memory
+# changes nothing.
 full=$(result 1 1 | head -n 1)
 same_bits "1:1 2:2 4:1" data.shuffle=block data.block=37 data.window=3
 blocks=$(result 2 1 data.shuffle=block data.block=37 data.window=3 | head -n 1)
@@ -66,7 +68,7 @@ for cache in "{keep: records}" "{keep: pictures, memory: 1}"; do
     fail "data.cache=$cache gives other bits"
 done
 
-# Buckets of gradients whose size was measured, and of any other.
+# Gradients travel in buckets whose size was measured, and in any other.
 wider='network={input: [32, 32, 1], layers: [{fc: {outputs: 900}}, relu, {fc: {outputs: 800}}, relu, {fc: {outputs: 10}}, softmax_loss]}'
 measured=$(result 2 1 "$wider")
 grep -qE 'gradients travel in buckets of (1|4|16|64) MiB: a microbatch takes .* ms with .*4' err.log || fail "no bucket was measured: $(cat err.log)"
@@ -79,7 +81,7 @@ one=$(result 1 1 | head -n 1)
 other=$(result 1 1 seed=2 | head -n 1)
 [ "$one" != "$other" ] || fail "the seed changes nothing"
 
-# The plain way of convolutions is another run, of nearly the same losses, at any number of ranks too.
+# The plain way of convolutions makes another run, of nearly the same losses, at any number of ranks too.
 plain=$(result 2 2 convolution=gemm | head -n 1)
 [ "$one" != "$plain" ] || fail "convolution: gemm changes nothing"
 same_bits "1:1 2:2" convolution=gemm
@@ -87,7 +89,8 @@ same_bits "1:1 2:2" convolution=gemm
   "$(echo "$one" | cut -d " " -f 2)" "$(echo "$plain" | cut -d " " -f 2)" || fail "$one and $plain are too far apart"
 expect 2 "unknown word 'direct' in convolution (known: auto, gemm)" "$convoy" train ./recipe.yaml convolution=direct
 
-# Evaluation counts every image once, with the same bits; its data folder holds 150 images: no multiple of 8.
+# Evaluation counts every image once, with the same bits. Its data folder holds 150 images, which is no
+# multiple of 8.
 evaluate() {
   for p in 1 2 4; do
     ranks $p "$convoy" eval run/best.h5 --data data --json 2>/dev/null | sed 's/, "ranks".*//' >eval.$p
@@ -97,7 +100,8 @@ evaluate() {
 }
 evaluate
 
-# Pictures mixed by twos, and ten views of each in evaluation, whatever the number of the loader's threads.
+# Pictures are mixed by twos, and evaluation sees ten views of each, whatever the number of the loader's
+# threads.
 mixing='data.augment=[{translate: {by: 3}}, mirror, {one_of: {apply: [mixup, cutmix]}}]'
 views='data.evaluation=[{pad: {by: 2}}, {ten_crops: {size: 32}}]'
 first=

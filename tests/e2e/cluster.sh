@@ -1,4 +1,5 @@
-# Several nodes (network namespaces with nothing in common but their links): the same bits as one process, and doctor sees them.
+# Tests that several nodes (network namespaces with nothing in common but their links) give the same bits as
+# one process, and that doctor sees them.
 . "$(dirname "$0")/lib" "$1"
 here=$(cd "$(dirname "$0")/.." && pwd)/cluster
 unset OMPI_MCA_hwloc_base_binding_policy OMPI_MCA_rmaps_base_oversubscribe
@@ -27,7 +28,7 @@ log_every: 1
 check_every: 3
 run: run
 END
-train() { # train COMMAND...: what defines the result
+train() { # train COMMAND...: prints what defines the result
   rm -rf run
   "$@" "$convoy" train ./recipe.yaml --threads 1 --json >out.json 2>err.log || fail "$*: $(cat err.log)"
   echo "$(field weights <out.json) $(field train_loss <out.json) $(field val_loss <out.json) $(sed 's/, "img_s".*//' run/metrics.jsonl | cksum)"
@@ -57,7 +58,7 @@ assert d["nodes"] == 2 and d["verdict"] == "ok" and [r["host"] for r in ranks] =
 assert [r["nearest"]["partner"] for r in ranks] == [1, 0, 3, 2] and [r["farthest"]["partner"] for r in ranks] == [2, 3, 0, 1], d
 assert all(abs(r["clock_ahead_s"]) <= r["clock_error_s"] for r in ranks), d   # the nodes share the clock
 assert ["read_bytes" in r for r in ranks] == [True, False, True, False], d
-# 1 Gbit/s for two pairs; bursts of some 100 KB pass faster.
+# The two pairs share 1 Gbit/s; bursts of some 100 KB pass faster.
 assert all(r["farthest"]["both_ways_bytes_s"] < 1.5e8 for r in ranks), d
 END
 nodes 2 1 "$convoy" bench allreduce 1 4 --steps 2 --json >out.json 2>err.log || fail "bench allreduce: $(cat err.log)"

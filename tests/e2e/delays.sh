@@ -1,4 +1,4 @@
-# The same bits when messages and ranks come late, again and again, at random.
+# Tests that the bits are the same when messages and ranks come late, again and again, at random.
 . "$(dirname "$0")/lib" "$1"
 [ -n "${CONVOY_TEST_DELAYS:-}" ] || {
   echo "skipped: delays (CONVOY_TEST_DELAYS, the library of tests/mpi/delays.c, is not set; sanitizers cannot have it)"
@@ -51,7 +51,7 @@ layers:
   - softmax_loss
 END
 
-delayed() { # delayed "RANKS THREADS [key=value...]"... BATCH: as without delays
+delayed() { # delayed "RANKS THREADS [key=value...]"... BATCH: the result is as without delays
   local batch=${*: -1} how p t options late expected now
   expected=$(result 1 2 "batch=$batch") || fail "training without delays: $expected"
   for how in "${@:1:$#-1}"; do
@@ -63,7 +63,7 @@ delayed() { # delayed "RANKS THREADS [key=value...]"... BATCH: as without delays
     [ "$late" = "$p" ] || fail "$late of $p ranks were delayed on $how"
   done
 }
-# Of MPI's own sums only that they end: split layers swap between buckets, by both of which ranks wait for each other.
+# MPI's own sums need only end: split layers swap between buckets, and ranks wait for each other in both.
 LD_PRELOAD=$CONVOY_TEST_DELAYS result 2 1 bucket=1 reduce=mpi network=between.yaml >/dev/null ||
   fail "delayed, reduce: mpi: $(tail -3 err.log)"
 delayed "2 1" "2 2 bucket=1 reduce=whole" "4 2" "4 1 bucket=1 reduce=whole" "8 1" 32

@@ -1,10 +1,11 @@
-# convoy doctor: what it says of good and bad placements, that its advice helps, and that no setting of the user's is overruled.
+# Tests what convoy doctor says of good and bad placements, that its advice helps, and that no setting of the
+# user's is overruled.
 . "$(dirname "$0")/lib" "$1"
 export HOME=$work
 unset OMPI_MCA_hwloc_base_binding_policy OMPI_MCA_rmaps_base_oversubscribe
 cores=$(nproc)
 
-# doctor MPIRUN_OPTIONS... -- OPTIONS...: all that it says; its exit code is $status.
+# doctor MPIRUN_OPTIONS... -- OPTIONS...: out.txt and err.txt get all that it says; its exit code is $status.
 doctor() {
   local how=()
   while [ "$1" != -- ]; do how+=("$1") && shift; done
@@ -22,7 +23,7 @@ ill() { # ill NAME MPIRUN_OPTIONS... -- OPTIONS...
   doctor "$@"
   [ $status = 1 ] && grep -q "^$name: " out.txt || fail "doctor $* does not name '$name': $(cat out.txt err.txt)"
 }
-# What the last one advises is well.
+# Runs doctor in the placement that the last one advised, which must be well.
 advised() {
   local line
   line=$(sed -n 's/^better: mpirun \(.*\) convoy train \.\.\.$/\1/p' out.txt)
@@ -54,7 +55,7 @@ else
   echo "skipped: e2e.doctor, binding (one core)"
 fi
 
-# JSON.
+# The JSON says the same.
 doctor -n 2 --oversubscribe --bind-to none -- --threads "$cores" --json
 /usr/bin/python3 - <<'END' || fail "doctor --json: $(cat out.txt)"
 import json
@@ -66,7 +67,7 @@ for me, r in enumerate(d["ranks"]):
     assert r["threads"] >= 1 and r["cores"] and r["free_bytes"] > 0 and "HDF5" in r["software"], r
 END
 
-# The data, and where it is missing.
+# The data is read, and a message says where it is missing.
 digits data 200
 doctor -n 2 --oversubscribe --bind-to none -- --data data
 grep -q "read_again_MB/s" out.txt || fail "doctor --data: $(cat out.txt err.txt)"
@@ -74,7 +75,7 @@ mkdir empty
 expect 2 "nowhere: No such file or directory; expected a folder of shards, or a file" "$convoy" doctor --data nowhere
 expect 2 "empty: there are no files in this folder" "$convoy" doctor --data empty
 
-# Open MPI's parameters: Convoy's, unless the user has others, wherever.
+# Open MPI has Convoy's parameters, unless the user has set others, wherever that was.
 links() { # links N WHERE COMMAND...
   local n=$1 where=$2
   shift 2
@@ -86,11 +87,13 @@ links 4 nobody "$convoy" doctor
 links 4 nobody doctor1
 links 2 "the environment" env OMPI_MCA_btl_tcp_links=2 "$convoy" doctor
 links 3 "mpirun --mca" doctor1 --mca btl_tcp_links 3
-echo "btl_tcp_links = 5 # as I like it" >am.conf # Open MPI 4.1.4 overlooks --am for this one, and so keeps its default
+# Open MPI 4.1.4 overlooks --am for this one, and so keeps its default.
+echo "btl_tcp_links = 5 # as I like it" >am.conf
 links "[15]" "mpirun --am" doctor1 --am "$work/am.conf"
 echo "-mca btl_tcp_links 6" >tune.conf
 links 6 "mpirun --tune" doctor1 --tune "$work/tune.conf"
-{ echo "btl_tcp_links = 5" && cat /etc/openmpi/openmpi-mca-params.conf 2>/dev/null; } >whole.conf # what the system excludes may hang
+# What the system excludes may hang.
+{ echo "btl_tcp_links = 5" && cat /etc/openmpi/openmpi-mca-params.conf 2>/dev/null; } >whole.conf
 links 5 "a file" env OMPI_MCA_mca_base_param_files="$work/whole.conf" "$convoy" doctor
 mkdir .openmpi
 echo "# btl_tcp_links = 9" >.openmpi/mca-params.conf
@@ -107,7 +110,7 @@ if cc -shared -fPIC forbid.c -o forbid.so 2>/dev/null; then
     fail "copies that are forbidden: $(cat out.txt err.txt)"
 fi
 
-# Training says it too, and nothing where all is well.
+# Training says it too, and says nothing where all is well.
 cat >recipe.yaml <<'END'
 network: lenet5
 data: {train: data}

@@ -1,4 +1,5 @@
-# What is wrong is said at once, by all ranks together, with file and record; nothing hangs, nothing half-written stays.
+# What is wrong is said at once, by all ranks together, with file and record; nothing hangs, nothing
+# half-written stays.
 . "$(dirname "$0")/lib" "$1"
 digits data 400
 cat >recipe.yaml <<'END'
@@ -73,7 +74,7 @@ esac
 [ "$(echo "$output" | grep -c here-only)" = 1 ] || fail "missing on one rank: said more than once: $output"
 [ ! -e run/last.h5 ] || fail "a refused run wrote a checkpoint"
 
-# Ranks that see different data.
+# Ranks that see different data are refused.
 digits other 400 && "$convoy" prepare synthetic -o other --seed 5 --count 400 >/dev/null 2>&1
 output=$(timeout 60 mpirun --oversubscribe -n 1 $train : -n 1 $train data.train=other 2>&1)
 [ $? = 2 ] || fail "other data on one rank: exit code: $output"
@@ -99,7 +100,7 @@ expect 2 "$another" pair "$convoy" bench scaling lenet --steps 1 : -n 1 "$convoy
 expect 2 "$another" pair "$convoy" prepare synthetic -o p --count 20 : -n 1 "$convoy" prepare synthetic -o p --count 30
 expect 0 "done: " pair $train run=good --threads 1 : -n 1 $train run=good --threads 2
 
-# The same words, but another node's files.
+# The words are the same, but the files are another node's.
 mkdir node && cp -r good node/ && ln -s "$work/data" node/data && ln -s "$work/data" node/other
 apart() { pair "$@" : -n 1 -wdir "$work/node" "$@"; }
 echo "seed: 7" | cat recipe.yaml - >node/recipe.yaml
@@ -111,7 +112,7 @@ cp "$CONVOY_SOURCE/launch/networks/lenet5.yaml" net.yaml
 sed 's/fc: {name: f6/fc: {parallel: sharded, name: f6/' net.yaml >node/net.yaml
 expect 2 "rank 1 has another network" apart "$convoy" bench scaling ./net.yaml --batch 2 --steps 1
 
-# What contradicts itself.
+# Orders that contradict themselves are refused.
 printf 'input: [4, 4, 1]\nlayers:\n  - fc: {outputs: 10, parallel: sharded}\n  - softmax_loss\n' >thin.yaml
 expect 2 "which of the two" "$convoy" train ./recipe.yaml run=good --resume --overwrite
 expect 75 "stopped after step 9" $train run=early --stop-after 9
@@ -144,7 +145,7 @@ expect 1 "diverged" $train run=ruined batch=320 microbatch=32 epochs=9 learning_
 [ ! -e ruined/best.h5 ] || "$convoy" eval ruined/best.h5 >ruined.log 2>&1 || fail "a diverged run saved its ruins"
 expect 1 "training diverged" ranks 2 $train learning_rate.constant.rate=1e6
 
-# A full disk: no checkpoint, or a whole one; never a half one.
+# A full disk leaves no checkpoint or a whole one, never a half one.
 mkdir disk
 if mount -t tmpfs -o size=700k none disk 2>/dev/null; then
   expect 1 "disk/run/last.h5" ranks 2 $train run=disk/run epochs=20 checkpoint_every=1

@@ -1,10 +1,11 @@
-# What breaks in the middle of a run: the job ends at once on all ranks, says which file and record, and leaves nothing half-written.
+# Tests what breaks in the middle of a run: the job ends at once on all ranks, says which file and record, and
+# leaves nothing half-written.
 . "$(dirname "$0")/lib" "$1"
 "$convoy" prepare synthetic -o data --count 3000 --split train=1 >prepare.log 2>&1 || fail "preparing: $(cat prepare.log)"
 mkdir -p pictures/a pictures/b
 for i in $(seq 40); do cp "$CONVOY_SOURCE/tests/e2e/dot.png" "pictures/$([ "$i" -lt 30 ] && echo a || echo b)/$i.png"; done
 "$convoy" prepare folder pictures -o named --size 32x32 --colour grey --split train=1 >prepare.log 2>&1 || fail "preparing: $(cat prepare.log)"
-# LeNet-5, whose last two layers are split over the ranks; the others are replicas.
+# The network is LeNet-5, whose last two layers are split over the ranks; the others are replicas.
 sed 's/\(fc: {.*\)}/\1, parallel: sharded}/' "$CONVOY_SOURCE/launch/networks/lenet5.yaml" >network.yaml
 grep -c sharded network.yaml | grep -qx 2 || fail "no split layers: $(cat network.yaml)"
 cat >recipe.yaml <<'END_OF_RECIPE'
@@ -19,10 +20,10 @@ run: run
 END_OF_RECIPE
 shard=train-00000-of-00001.h5
 
-# fresh NAME: a copy of the data, to be ruined
+# fresh NAME: makes a copy of the data, to be ruined
 fresh() { rm -rf "$1" && cp -r data "$1"; }
 
-# Where record $2's samples are in file $1.
+# Prints where record $2's samples are in file $1.
 offset_of() {
   /usr/bin/python3 -c 'import h5py, sys
 d = h5py.File(sys.argv[1])["images"]
@@ -30,7 +31,7 @@ print(d.id.get_offset() + int(sys.argv[2]) * d[0].size)' "$1" "$2"
 }
 ruin() { printf '\377\000\377\000\377\000\377' | dd of="$1" bs=1 seek="$(($(offset_of "$1" "$2") + 500))" conv=notrunc 2>/dev/null; }
 
-# ends P CODE TEXT ARGUMENTS...: within 30 s, with no rank left behind
+# ends P CODE TEXT ARGUMENTS...: a run ends so within 30 s, with no rank left behind
 ends() {
   local p=$1 code=$2 text=$3 output got
   shift 3
@@ -66,7 +67,8 @@ for p in 1 2 4; do
   cmp -s result.1 result.$p || fail "skipping on $p ranks: other bits or counts: $(diff result.1 result.$p | head -4)"
   grep -q "epoch 1: bad records replaced: [0-9]* in training, 8 in validation" skip.$p.log || fail "skipping on $p ranks is not told: $(cat skip.$p.log)"
 done
-# Each of 0, 5, 6, 1234, 1500 and 2999 is met once an epoch, and 6 and 0 again in place of the bad ones before them: 8.
+# Each of 0, 5, 6, 1234, 1500 and 2999 is met once an epoch, and 6 and 0 again in place of the bad ones before
+# them: 8.
 [ "$(field skipped <skip.1.json)" = 24 ] || fail "skipped: $(cat skip.1.json)"
 [ "$(grep -o '"skipped": [0-9]*' skip.1/metrics.jsonl | awk '{n += $2} END {print n}')" = 24 ] || fail "skipped in metrics: $(cat skip.1/metrics.jsonl)"
 [ "$(grep -c '"val_skipped": 8' skip.1/metrics.jsonl)" = 3 ] || fail "val_skipped: $(cat skip.1/metrics.jsonl)"
@@ -83,7 +85,7 @@ expect 0 ", 24 bad records replaced" ranks 2 "$convoy" train ./recipe.yaml $skip
 expect 0 "weights " "$convoy" train ./recipe.yaml --overwrite
 [ "$(grep -c skipped run/metrics.jsonl)" = 0 ] || fail "a run that may not skip counts what it skips"
 
-# ---- validation that fails does not cost the epoch: mended and resumed, the run is as if nothing had been ----
+# ---- failed validation does not cost the epoch: mended and resumed, the run is as if nothing had been ----
 for epochs in 2 1; do
   fresh measured
   check="data.val=measured/$shard epochs=$epochs"
@@ -116,7 +118,7 @@ during() {
   started=$(date +%s)
 }
 
-# ended NAME CODE TEXT: it has, within 20 s
+# ended NAME CODE TEXT: the run that `during` started has ended so, within 20 s
 ended() {
   local got
   wait $job
@@ -128,23 +130,23 @@ ended() {
 }
 
 for p in 2 4; do
-  # A shard that becomes shorter.
+  # A shard becomes shorter.
   fresh shorter && during shorter $p data.train=shorter
   truncate -s $(($(offset_of shorter/$shard 2000) + 100)) shorter/$shard
   ended shorter 1 "shorter/$shard: record 2"
   grep -q "record 2[0-9]*: the file has become shorter than it was when it was opened" shorter.log || fail "shorter: $(tail -3 shorter.log)"
 
-  # The same, where records that cannot be read are left out: a file that is gone is no bad record.
+  # The same holds where records that cannot be read are left out: a file that is gone is no bad record.
   fresh shorter && during shorter $p data.train=shorter data.on_bad_record=skip
   truncate -s 100000 shorter/$shard
   ended shorter 1 "the file has become shorter than it was when it was opened"
 
-  # One that other bytes are written into.
+  # Other bytes are written into a shard.
   fresh changed && during changed $p data.train=changed
   ruin changed/$shard 77
   ended changed 1 "changed/$shard: record 77 (digit "
 
-  # A rank is killed, at any moment of a step, among them while its gradients cross: the others end too, at once.
+  # A rank is killed at any moment of a step, also while its gradients cross: the others end too, at once.
   for _ in 1 2 3; do
     during killed $p bucket=1
     sleep 0.0$((RANDOM % 10))
@@ -154,7 +156,8 @@ for p in 2 4; do
     ! pgrep -f "run=run.killed" >/dev/null || fail "killed: ranks are left: $(pgrep -af "run=run.killed")"
   done
 
-  # Deleted, or replaced under its name: the open file stays what it was, and training goes on to the same bits.
+  # A shard is deleted, or replaced under its name. The open file stays what it was, and training goes on to
+  # the same bits.
   fresh deleted && during deleted $p data.train=deleted
   rm -r deleted
   mkdir deleted && cp named/$shard deleted/
@@ -163,7 +166,7 @@ for p in 2 4; do
   [ "$(wc -l <run.deleted/metrics.jsonl)" -gt $((steps + 3)) ] || fail "deleted: training does not go on"
   pkill -USR1 -P $job mpirun
   ended deleted 75 "on request"
-  # But it is not resumed on other data.
+  # But the run is not resumed on other data.
   expect 2 "run.deleted/last.h5 was trained on other data than deleted holds now" ranks "$p" "$convoy" train ./recipe.yaml run=run.deleted \
     epochs=3000 checkpoint_every=20 data.train=deleted --resume
 done
@@ -172,7 +175,8 @@ done
 mkdir disk
 if mount -t tmpfs -o size=1800k none disk 2>/dev/null; then
   for p in 2 4; do
-    # Of the checkpoint, after one was written: that one is still whole, and can be gone on from elsewhere.
+    # The disk is full for a checkpoint after one was written: that one is still whole, and the run can go on
+    # from it elsewhere.
     rm -rf disk/*
     timeout 60 mpirun --oversubscribe -n $p "$convoy" train ./recipe.yaml run=disk/run --stop-after 20 >/dev/null 2>&1
     head -c 10000000 /dev/zero >disk/fill 2>/dev/null
@@ -182,7 +186,7 @@ if mount -t tmpfs -o size=1800k none disk 2>/dev/null; then
     ls disk/run/*.tmp >/dev/null 2>&1 && fail "full disk: a temporary file stayed"
     "$convoy" inspect disk/run/last.h5 >inspect.txt 2>&1 || fail "full disk: the last checkpoint is no more whole: $(cat inspect.txt)"
   done
-  # Of shards.
+  # The disk is full for shards.
   rm -rf disk/*
   expect 1 "No space left on device" ranks 2 "$convoy" prepare synthetic -o disk/data --count 20000
   ls disk/data/*.h5 >/dev/null 2>&1 && fail "a full disk left shards"
@@ -191,7 +195,7 @@ else
   echo "skipped: full disks (cannot mount a small disk)"
 fi
 
-# Of metrics only: it is told when it happens, not when the run is over.
+# The disk is full for metrics only: this is told when it happens, not when the run is over.
 mkdir elsewhere && ln -s /dev/full elsewhere/metrics.jsonl
 ends 2 1 "elsewhere/metrics.jsonl: cannot write: No space left on device" run=elsewhere epochs=3000
 [ ! -e elsewhere/last.h5 ] || fail "metrics that could not be written were told too late"

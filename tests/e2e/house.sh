@@ -1,4 +1,5 @@
-# The house rules that a program can check: which room may include which, and who alone may touch a library.
+# Checks the house rules that a program can check: which room may include which, and who alone may touch a
+# library.
 cd "$(dirname "$0")/../.." || exit 1
 failures=0
 fail() {
@@ -6,7 +7,7 @@ fail() {
   failures=$((failures + 1))
 }
 
-# The map of the rooms (src/rooms.txt) against every include.
+# tests/house.py holds the map of the rooms (src/rooms.txt) against every include.
 "${PYTHON:-python3}" tests/house.py || fail "the map of the rooms"
 
 only_in() { # only_in HEADER FILES...
@@ -26,8 +27,8 @@ library=$(ls src/*/*.c datasets/*.c | grep -v '^src/cmd/')
 hits=$(grep -nE '\b(exit|abort|assert)\(' $library | grep -vE 'static_assert|_Static_assert|pthread_exit')
 [ -z "$hits" ] || fail "exit, abort or assert in the library: $hits"
 
-# But for what ends the job or tells of an error, and may be called when MPI is not running; and for the tools interface, MPI_T,
-# which may be without what is asked for.
+# Every MPI call is checked, but for two kinds. Some end the job or tell of an error, and may be called when
+# MPI is not running. Those of the tools interface, MPI_T, may find that what is asked for is not there.
 hits=$(grep -nE '\b(MPI|PMPI)_[A-Z][a-z_]+\(' src/comm/*.c | grep -v '\bMPI_T_' | grep -vE 'CVY_MPI\(MPI_|MPI_(Abort|Error_string|Get_library_version)\(')
 [ -z "$hits" ] || fail "an MPI call that nobody checks: $hits"
 

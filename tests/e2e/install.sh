@@ -24,7 +24,7 @@ cc ${sanitize:+-fsanitize=$sanitize} use.c -o use $(pkg-config --cflags --libs -
 expect 0 "0.1.0" ./use
 expect 0 "no recipe is named 'no-such-recipe'" ./use
 
-# A model from outside: what it is, and what it makes of an image.
+# A program from outside opens a model. It tells what the model is, and what it makes of an image.
 cat >model.c <<'END'
 #include <convoy/model.h>
 #include <stdio.h>

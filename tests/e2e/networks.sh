@@ -1,5 +1,5 @@
-# AlexNet with dropout and ResNet-18 with batch normalisation, made small by their parameters: the same bits at 1, 2 and 4
-# ranks, in evaluation too, and after a resume at another rank count.
+# Tests that AlexNet with dropout and ResNet-18 with batch normalisation, made small by their parameters, get
+# the same bits at 1, 2 and 4 ranks, in evaluation too, and after a resume at another rank count.
 . "$(dirname "$0")/lib" "$1"
 
 # Colour images in which the class is a direction of stripes; h5py writes them as anyone would.
@@ -25,7 +25,7 @@ write("train.h5", 64)
 write("val.h5", 21)
 END
 
-recipe() { # recipe NETWORK RATE [augmentation]: 4 microbatches a step, 2 steps an epoch
+recipe() { # recipe NETWORK RATE [augmentation]: it has 4 microbatches a step, 2 steps an epoch
   cat >recipe.yaml <<END
 network:
   $1: {size: $2, classes: 4}

@@ -1,7 +1,7 @@
-# launch/networks/README.md and launch/recipes/augmentation.md: their tables are those that the program prints, their examples
-# work, the errors are what the program says.
-# bash tests/e2e/pages.sh PROGRAM --update writes the tables, and draws the sheet of augmentations, in the tree that this script
-# stands in.
+# Tests launch/networks/README.md and launch/recipes/augmentation.md: their tables are those that the program
+# prints, their examples work, and the errors are what the program says.
+# bash tests/e2e/pages.sh PROGRAM --update writes the tables, and draws the sheet of augmentations, in the
+# tree that this script stands in.
 export LC_ALL=C
 CONVOY_SOURCE=$(cd "$(dirname "$0")/../.." && pwd)
 export CONVOY_SOURCE
@@ -38,7 +38,7 @@ networks() {
   done
 }
 
-# between PAGE MARK: what stands between the two comments
+# between PAGE MARK: prints what stands between the two comments
 between() {
   sed -n "/^<!-- $2 -->\$/,/^<!-- \/$2 -->\$/p" "$1" | sed '1d;$d'
 }
@@ -61,14 +61,15 @@ check "$page" networks networks.md
 check "$page" "convoy layers --markdown" layers.md
 check "$augmentation" "convoy augmentations --markdown" augmentations.md
 
-# The sheet of augmentations: tests/unit/test_preview.c holds its pixels against the program's (its bytes are zlib's).
+# The page shows the sheet of augmentations. tests/unit/test_preview.c holds its pixels against the program's
+# (its bytes are zlib's).
 sheet=$CONVOY_SOURCE/launch/recipes/augmentations.png
 "$convoy" preview --augmentations -o sheet.png >/dev/null || fail "preview --augmentations"
 [ "$update" != --update ] || cmp -s sheet.png "$sheet" || cp sheet.png "$sheet"
 grep -qF '](augmentations.png)' "$augmentation" || fail "the page does not show the sheet of augmentations"
 [ "$(wc -c <"$sheet")" -le 524288 ] || fail "the sheet of augmentations is larger than 512 KiB"
 
-# The page's networks: a piece of one gets the rest.
+# The page's networks work; a piece of one gets the rest.
 awk '/^```yaml$/ {n++; inside = 1; next} /^```$/ {inside = 0} inside {print >("example" n ".yaml")}' "$page"
 for file in example*.yaml; do
   case $(head -n 1 "$file") in
@@ -91,7 +92,7 @@ wrong "  - conv: {filters: 32, kernel: 40}"
 wrong "  - conv: {filters: 32, kernel: 3}" "  - add: {inputs: [conv1, stem]}"
 wrong "  - conv: {filters: 32, kernel: 3}" "  - relu: {inputs: input}"
 
-# The other page's lists: nothing is wrong with them but that these pictures are grey.
+# Nothing is wrong with the other page's lists but that these pictures are grey.
 awk '/^```yaml$/ {n++; inside = 1; next} /^```$/ {inside = 0} inside {print "  " $0 >("augment" n ".yaml")}' "$augmentation"
 "$convoy" prepare synthetic -o grey --count 40 --size 256x256 >prepare.log 2>&1 || fail "prepare: $(cat prepare.log)"
 for part in "1 224" "2 256"; do
@@ -102,7 +103,7 @@ for part in "1 224" "2 256"; do
   expect 2 "is for pictures of 3 channels (red, green, blue); these have 1" "$convoy" train recipe.yaml
 done
 
-# What mixes, and ten crops: the third list trains grey pictures too, by twos.
+# The third list mixes pictures by twos and makes ten crops, and it trains grey pictures too.
 printf '%s\n' "name: net" "input: [224, 224, 1]" "layers:" "  - fc: {outputs: 10, init: gaussian, init_std: 0.001}" "  - softmax_loss" >net.yaml
 { printf '%s\n' "network: ./net.yaml" "data:" "  train: grey" "  val: grey" && cat augment3.yaml &&
   printf '%s\n' "batch: 4" "microbatch: 4" "epochs: 1" "learning_rate: {constant: {rate: 0.0001}}" "run: run"; } >recipe.yaml
@@ -110,7 +111,7 @@ expect 0 "epochs" "$convoy" train recipe.yaml --json
 expect 2 "one_of mixes pictures by twos, so microbatch 1 would leave one over; 2 or 4 would not" "$convoy" train recipe.yaml \
   microbatch=1 run=other
 
-# JSON that parses, with every layer type in it.
+# The JSON parses, and every layer type is in it.
 if command -v python3 >/dev/null; then
   "$convoy" layers --json | python3 -c 'import json, sys; names = [l["name"] for l in json.load(sys.stdin)["layers"]]
 assert len(names) >= 18 and "batch_norm" in names, names' || fail "layers --json"
@@ -128,7 +129,7 @@ expect 0 "  probability X" "$convoy" augmentations grey
 expect 2 "did you mean 'colour_shift'?" "$convoy" augmentations color_shift
 expect 2 "at most the name" "$convoy" augmentations grey mirror
 
-# Graphs.
+# Graphs are written.
 "$convoy" summary googlenet aux=true --graph net.dot >/dev/null || fail "--graph net.dot"
 grep -q 'subgraph "cluster_1' net.dot && grep -q 'dashed' net.dot && grep -q 'image -> n0' net.dot || fail "net.dot: $(head -20 net.dot)"
 expect 2 "ends in .svg, .pdf, .png or .dot" "$convoy" summary lenet --graph net.gif

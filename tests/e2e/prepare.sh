@@ -1,7 +1,8 @@
-# Preparing: the same bytes at any number of ranks and threads, and after any number of kills; broken pictures; a full disk; verify.
+# Tests that preparing gives the same bytes at any number of ranks and threads, and after any number of kills.
+# It also tests broken pictures, a full disk, and verify.
 . "$(dirname "$0")/lib" "$1"
 
-same() { # same DIR DIR WHAT: the same files with the same bytes
+same() { # same DIR DIR WHAT: both have the same files with the same bytes
   diff -r "$1" "$2" >difference 2>&1 || fail "$3: $(head -5 difference)"
 }
 
@@ -30,7 +31,7 @@ expect 1 "more than --max-rejected allows (2 of 129)" ranks 2 $zoo -o few --max-
 [ "$(ls few)" = rejected.csv ] || fail "too much rejected, and left: $(ls few)"
 expect 2 "--max-rejected many" $zoo -o few --max-rejected many
 expect 2 "rank 1 was given another command" timeout 60 mpirun --oversubscribe -n 1 $zoo -o two : -n 1 $zoo -o two --seed 4
-# The first that a thread reads is empty: it has no buffer yet.
+# The first file that a thread reads is empty, so the thread has no buffer yet.
 mkdir -p hollow/a hollow/b && cp zoo/cat/1.png hollow/a/ && cp zoo/cat/1.png hollow/b/
 for i in $(seq 2 30); do : >hollow/a/$i.png; : >hollow/b/$i.png; done
 expect 0 "58 images could not be read" $convoy prepare folder hollow --size 20x16 --split train=1 --max-rejected 60 -o hollowed
@@ -44,7 +45,7 @@ expect 0 "train: 36000 images" $many -o whole
 
 written() { ls -A killed/.convoy-prepare 2>/dev/null | grep -c -E '\.(written|sealed)$'; }
 
-kill_after() { # kill_after SHARDS COMMAND...: SIGKILL when so many shards are ready
+kill_after() { # kill_after SHARDS COMMAND...: kills it when so many shards are ready
   local shards=$1 job
   shift
   "$@" >/dev/null 2>&1 &
@@ -62,7 +63,7 @@ kill_after 2 $many -o killed
 [ "$(written)" -ge 2 ] || fail "the killed run left no shards"
 ls killed/*.h5 >/dev/null 2>&1 && fail "a killed run left shards under their final names"
 kill_after 4 $many -o killed
-# Killed while a shard was sealed: it is made again.
+# A run is killed while it seals a shard: the shard is made again.
 first=$(ls killed/.convoy-prepare/*.written | head -n 1)
 mv "$first" "${first%.written}.sealing"
 echo "half a file" >"${first%.written}.h5.tmp"
@@ -72,7 +73,8 @@ for wait in 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8; do timeout -s KILL $wait $many -o a
 expect 0 "train: 36000 images" ranks 2 $many -o again
 same whole again "killed at any moment"
 
-# Killed before each of its renames in turn, over an older set: what then stands there is a whole set or none.
+# A run over an older set is killed before each of its renames in turn: what then stands there is a whole set
+# or none.
 cat >kill.c <<'C'
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -124,7 +126,7 @@ for _ in $(seq 100); do pgrep -f "prepare synthetic --count 40000 .*-o $work/kil
 expect 0 "train: 36000 images" $many -o killed
 same whole killed "one of two ranks killed"
 
-# With other arguments it starts afresh; a run at work keeps others away.
+# With other arguments a run starts afresh; a run at work keeps others away.
 rm -rf killed
 kill_after 1 $many -o killed
 expect 0 "other arguments or sources is removed" $many -o killed --seed 2
@@ -167,7 +169,9 @@ assert train["images"] == 36000 and sum(train["classes"].values()) == 35998 and 
 fi
 cp -r damaged interrupted
 expect 0 "2 bad, dropped" "$convoy" verify damaged --repair
-for at in 1 2 5 7; do # killed before a rename: 1 of `publishing`, so the repair begins afresh; the others of shards
+# The repair is killed before a rename. 1 is that of `publishing`, so the repair begins afresh; the others are
+# of shards.
+for at in 1 2 5 7; do
   [ -e kill.so ] || break
   rm -rf mended && cp -r interrupted mended
   ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" LD_PRELOAD=$work/kill.so KILL_AT=$at "$convoy" verify mended --repair >/dev/null 2>&1

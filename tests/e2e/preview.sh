@@ -1,5 +1,5 @@
-# convoy preview as people use it: grids, recipes, evaluation, all augmentations; and wrong orders. What stands on the sheets is
-# tests/unit/test_preview.c's business.
+# Tests convoy preview as people use it: grids, recipes, evaluation, all augmentations, and wrong orders. What
+# stands on the sheets is tests/unit/test_preview.c's business.
 . "$(dirname "$0")/lib" "$1"
 digits data 300
 "$convoy" prepare synthetic-photos -o photos --count 30 --classes 3 --encoded >prepare.log 2>&1 || fail "prepare: $(cat prepare.log)"
@@ -16,14 +16,14 @@ seed: 3
 run: run
 END
 
-# size FILE WIDTH HEIGHT: of a PNG, by its header; -: any
+# size FILE WIDTH HEIGHT: a PNG's header says so; - stands for any number
 size() {
   local width height
   read -r width height < <(od -A n -t u1 -j 16 -N 8 "$1" | awk '{print $3 * 256 + $4, $7 * 256 + $8}')
   { [ "$2" = - ] || [ "$2" = "$width" ]; } && { [ "$3" = - ] || [ "$3" = "$height" ]; } || fail "$1 is ${width}x$height, not $2x$3"
 }
 
-# 32x32 is shown 4 times as large, 8 pixels apart, between margins of 16.
+# A picture of 32x32 is shown 4 times as large, 8 pixels from the next, between margins of 16.
 expect 0 "grid.png: 1112 pixels wide, 1003 high" "$convoy" preview data -o grid.png
 size grid.png 1112 1003
 expect 0 "row.png: 984 pixels wide" "$convoy" preview data --recipe lenet5-digits -o row.png
@@ -43,7 +43,7 @@ expect 0 "pixels wide" "$convoy" preview photos/val --records 2,0-1 --columns 2 
 expect 0 "all.png: 724 pixels wide" "$convoy" preview --augmentations -o all.png
 "$convoy" preview --augmentations --image photos.jpg -o mine.png >/dev/null && ! cmp -s all.png mine.png || fail "--image changes nothing"
 
-# Floats of other makers, and class names that are no ASCII.
+# Floats of other makers are shown, and class names that are no ASCII.
 if /usr/bin/python3 -c 'import h5py, numpy as np
 with h5py.File("floats.h5", "w") as f:
     f["images"] = np.random.default_rng(1).normal(0, 1, (10, 12, 9, 3)).astype("f4")
@@ -85,7 +85,7 @@ expect 2 "the sheet would be" "$convoy" preview data --tile 2048 --columns 100 -
 [ ! -e sheet.png ] || fail "a refused order left a sheet"
 expect 0 "usage: convoy preview DIR" "$convoy" preview --help
 
-# What a shard holds.
+# inspect tells what a shard holds.
 expect 0 "a record            " "$convoy" inspect photos/train-00000-of-00001.h5
 expect 0 "colour_eigenvalues  " "$convoy" inspect photos/train-00000-of-00001.h5
 expect 0 "CRC-32 " "$convoy" inspect data/train-00000-of-00001.h5

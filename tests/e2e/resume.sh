@@ -31,7 +31,8 @@ same_as_straight() { # same_as_straight RUN
   [ "$("$convoy" inspect "$1/best.h5" | grep weights)" = "$("$convoy" inspect straight/best.h5 | grep weights)" ] || fail "$1: another best"
 }
 
-# Stopped twice, in the middle of an epoch and at an epoch's end, on other numbers of ranks each time.
+# A run is stopped twice, in the middle of an epoch and at an epoch's end, and goes on with other numbers of
+# ranks each time.
 train 2 run=stopped --stop-after 20 >/dev/null 2>stopped.log
 [ $? = 75 ] || fail "a stop on request should end with 75: $(cat stopped.log)"
 grep -q "stopped after step 20 of 127" stopped.log || fail "the stop's message: $(cat stopped.log)"
@@ -39,7 +40,7 @@ train 4 run=stopped --resume --stop-after 85 >/dev/null 2>&1
 train 1 run=stopped --resume >stopped.json 2>resumed.log || fail "resuming: $(cat resumed.log)"
 same_as_straight stopped
 
-# In blocks too, and what is kept in memory is no part of the recipe's bits.
+# The same holds for shuffling in blocks, and what is kept in memory is no part of the recipe's bits.
 train 1 run=blocks data.shuffle=block data.block=50 data.window=4 >blocks.json 2>&1 || fail "the run in blocks"
 train 2 run=broken data.shuffle=block data.block=50 data.window=4 --stop-after 57 >/dev/null 2>&1
 train 4 run=broken data.shuffle=block data.block=50 data.window=4 data.cache.keep=records --resume >broken.json 2>resumed.log ||
@@ -52,7 +53,7 @@ expect 2 "'data.shuffle' was 'block' and is now 'full'" train 1 run=broken --res
 train 2 run=stopped --resume >again.json 2>&1 || fail "resuming a finished run"
 [ "$(weights again.json)" = "$(weights straight.json)" ] || fail "resuming a finished run changed it"
 
-# SIGUSR1 to mpirun, which passes it on. The long run would take minutes.
+# mpirun gets SIGUSR1 and passes it on. The long run would take minutes.
 timeout 120 mpirun --oversubscribe -n 2 "$convoy" train ./recipe.yaml run=signalled epochs=2000 log_every=50 >/dev/null 2>signalled.log &
 job=$!
 for _ in $(seq 100); do [ -e signalled/last.h5 ] && break; sleep 0.1; done
@@ -61,7 +62,7 @@ wait $job
 [ $? = 75 ] || fail "SIGUSR1 should end with 75: $(cat signalled.log)"
 grep -q "on request" signalled.log || fail "SIGUSR1's message: $(cat signalled.log)"
 
-# Again and again, as schedulers do, and to everybody.
+# Signals come again and again, as schedulers send them, and to everybody.
 for signals in "USR1 USR1" "TERM TERM" "USR1 TERM INT"; do
   rm -rf signalled
   timeout 120 mpirun --oversubscribe -n 2 "$convoy" train ./recipe.yaml run=signalled epochs=2000 log_every=50 >/dev/null 2>signalled.log &
@@ -73,8 +74,9 @@ for signals in "USR1 USR1" "TERM TERM" "USR1 TERM INT"; do
   [ $? = 75 ] || fail "$signals should end with 75: $(cat signalled.log)"
 done
 
-# Before the first step too: as soon as it is listened to, which is before MPI starts.
-listens() { (( 0x$(sed -n 's/^SigCgt:\t//p' "/proc/$1/status" 2>/dev/null || echo 0) & 0x200 )); } # to SIGUSR1
+# A run is stopped before its first step too: it listens as soon as it can, which is before MPI starts.
+# Says whether a process listens to SIGUSR1.
+listens() { (( 0x$(sed -n 's/^SigCgt:\t//p' "/proc/$1/status" 2>/dev/null || echo 0) & 0x200 )); }
 "$convoy" train ./recipe.yaml run=signalled --overwrite epochs=2000 >/dev/null 2>signalled.log &
 job=$!
 until listens $job || ! kill -0 $job; do :; done
@@ -82,7 +84,7 @@ kill -USR1 $job
 wait $job
 [ $? = 75 ] || fail "SIGUSR1 at the start should end with 75: $(cat signalled.log)"
 
-# Killed without mercy somewhere after the first checkpoint. What stands under last.h5 is whole.
+# A run is killed without mercy somewhere after the first checkpoint. What stands under last.h5 is whole.
 timeout 120 mpirun --oversubscribe -n 2 "$convoy" train ./recipe.yaml run=killed checkpoint_every=3 >/dev/null 2>&1 &
 job=$!
 for _ in $(seq 200); do [ -e killed/last.h5 ] && break; sleep 0.02; done

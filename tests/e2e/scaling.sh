@@ -1,4 +1,4 @@
-# convoy bench scaling and convoy plan: right and wrong input, and what must hold whatever the speed.
+# Tests convoy bench scaling and convoy plan: right and wrong input, and what must hold whatever the speed.
 . "$(dirname "$0")/lib" "$1"
 
 cat >check.py <<'END_OF_CHECK'
@@ -24,7 +24,7 @@ for rows in weak, strong:
         check(0 <= r["exposed_s"] <= r["step_s"]["highest"], "exposed")
 check(all(r["images"] == 4 * own * r["ranks"] for r in weak), "images, weak")
 check(all(r["images"] == 4 * own * ranks for r in strong), "images, strong")
-# The step is the trainer's: the same bits on any number of ranks.
+# The step is the trainer's, so it gives the same bits on any number of ranks.
 check(len({r["weights"] for r in strong}) == 1 and weak[-1]["weights"] == strong[0]["weights"], "weights")
 END_OF_CHECK
 
@@ -67,7 +67,7 @@ check([r["node_sends_bytes"] > 0 for r in rows] == [r["nodes"] > 1 for r in rows
 nodes2 = rows[2]  # 2n(N-1)/N bytes leave a node
 check(abs(nodes2["node_sends_bytes"] / (4 * p["parameters"]) - 1) < 0.01, "bytes")
 check(rows[0]["memory_bytes"]["gradients"] == rows[1]["memory_bytes"]["gradients"], "gradients")
-# Times as read, not measured: a slower wire exposes more, and a fast one nothing to speak of.
+# The times are read, not measured: a slower wire exposes more, and a fast one nothing to speak of.
 check(one["rows"][0]["step_s"] == slow["rows"][0]["step_s"], "one rank does not depend on the wire")
 check(all(f["step_s"] <= s["step_s"] for f, s in zip(one["rows"], slow["rows"])), "a slower wire")
 check(slow["rows"][1]["efficiency"] < 0.5 and slow["rows"][1]["exposed_s"] > 0.1, "a very slow wire")

@@ -1,5 +1,5 @@
-# Fully connected layers split over the ranks: the same bits at any number of them, checkpoints that are whole, resuming on
-# another number, and nearly what replicas compute.
+# Tests fully connected layers that are split over the ranks: they get the same bits at any number of ranks,
+# their checkpoints are whole, they resume on another number, and they compute nearly what replicas do.
 . "$(dirname "$0")/lib" "$1"
 digits data 1500
 
@@ -35,9 +35,9 @@ END
 same_bits "1:1 1:3 2:1 2:2 4:1 8:1"
 one=$(result 2 1)
 mv run straight
-same_bits "1:1 3:1 6:2 12:1" batch=96 # 12 microbatches: a tree of 3, 2, 2
+same_bits "1:1 3:1 6:2 12:1" batch=96 # the 12 microbatches make a tree of 3, 2, 2
 same_bits "1:2 2:1 6:1" batch=96 'tree=[2, 3, 2]'
-same_bits "1:1 2:1" batch=16 # a microbatch each
+same_bits "1:1 2:1" batch=16 # each rank has one microbatch
 same_bits "1:1" batch=8
 
 # How replicated gradients travel changes nothing; only MPI's own sums may.
@@ -46,11 +46,12 @@ same_bits "1:1" batch=8
 [ "$(result 2 1 bucket=64)" = "$one" ] || fail "buckets that are not measured give other bits"
 result 4 1 reduce=mpi >/dev/null || fail "reduce: mpi"
 
-# Nothing but split weights.
+# All weights are split.
 sed 's/conv: .*/flatten/; /parameters/d; /max_pool/d; s/fc: {outputs: \([0-9]*\).*/fc: {outputs: \1, init: xavier, bias: false, parallel: sharded}/' net.yaml >only.yaml
 same_bits "1:1 2:1 4:1" network=only.yaml epochs=1
 
-# A narrow wire is of what is replicated: their gradients are rounded at any number of ranks, those of split weights at none.
+# A narrow wire is for replicated weights: their gradients are rounded at any number of ranks, those of split
+# weights at none.
 wide=$(result 1 1 network=only.yaml epochs=1)
 for p in 1 4; do
   [ "$(result $p 1 network=only.yaml epochs=1 wire=bf16)" = "$wide" ] || fail "wire: bf16 on $p ranks rounds what does not cross it"
@@ -61,13 +62,13 @@ narrow=$(result 1 1 wire=bf16)
 [ "$(result 4 1 wire=bf16 reduce=whole bucket=1)" = "$narrow" ] || fail "wire: bf16, reduce: whole gives other bits"
 same_bits "1:1 3:1 12:1" batch=96 epochs=1 wire=bf16
 
-# Pictures mixed by twos, and ten views of each in evaluation.
+# Pictures are mixed by twos, and evaluation sees ten views of each.
 mixing='data.augment=[{translate: {by: 3}}, {crop: {size: 32}}, mirror, {one_of: {apply: [mixup, cutmix]}}]'
 views='data.evaluation=[{pad: {by: 2}}, {ten_crops: {size: 32}}]'
 same_bits "1:1 1:2 2:2 4:1" "$mixing" "$views" wire=bf16 data.threads=2
 mixed=$(field weights <out.json)
 
-# Stopped within an epoch, on other numbers of ranks each time.
+# A run is stopped within an epoch, and goes on with other numbers of ranks each time.
 train() { # train RANKS [arguments]
   local p=$1
   shift
@@ -90,7 +91,7 @@ done
 [ "$(ranks 2 "$convoy" eval straight/last.h5 --data data --json 2>/dev/null | field loss)" = "$(echo "$one" | head -n 1 | cut -d " " -f 3)" ] ||
   fail "the run's last loss is not eval's"
 
-# The same with all of these, from four ranks to one.
+# The same holds with all of these, from four ranks to one.
 rm -rf run
 train 4 --stop-after 17 "$mixing" "$views" wire=bf16 reduce=whole >/dev/null 2>&1
 [ $? = 75 ] || fail "a stop on request should end with 75, mixing"
@@ -120,7 +121,8 @@ for one, other in zip(plan["rows"], whole["rows"]):
     gone = 2 * 4 * split * (p - 1) / p # what replicas send of them
     assert abs(other["node_sends_bytes"] - gone + swapped - one["node_sends_bytes"]) <= 2e-3 * gone + 200, (one, other)
     assert one["memory_bytes"]["weights"] - other["memory_bytes"]["weights"] < 1000, (one, other)
-assert [r["ranks"] for r in plan["rows"]] == [2 ** k for k in range(11)], plan # 2048 ranks are more than fc1 has inputs
+# 2048 ranks are more than fc1 has inputs.
+assert [r["ranks"] for r in plan["rows"]] == [2 ** k for k in range(11)], plan
 END
 ) || fail "$wrong"
 expect 0 "* split layers: 1.3 million parameters" "$convoy" plan ./net.yaml --microbatch 4 --nodes 4 --steps 1
@@ -139,7 +141,7 @@ expect 2 "cannot be split as 'parallel: sharded' does it" "$convoy" train ./reci
   'network={name: small, input: [32, 32, 1], layers: [{average_pool: {kernel: 4}}, {fc: {outputs: 10, parallel: sharded}}, softmax_loss]}'
 expect 2 "did you mean 'sharded'" "$convoy" train ./recipe.yaml 'network={./net.yaml: {parallel: shared}}'
 
-# On ranks that have no memory in common.
+# The ranks have no memory in common.
 rm -rf run
 bash "$CONVOY_SOURCE/tests/cluster/run.sh" --nodes 4 --mbit 500 "$convoy" train "$work/recipe.yaml" --threads 1 --json >out.json 2>err.log
 case $? in

@@ -1,4 +1,5 @@
-# convoy train --trace: a file that is JSON, whose spans nest, and that tells what happened in the order in which it must.
+# convoy train --trace writes a file that is JSON, whose spans nest, and that tells what happened in the order
+# in which it must.
 . "$(dirname "$0")/lib" "$1"
 digits data 400
 
@@ -112,7 +113,7 @@ for n in 1 2 4; do
   [ "$(field weights <with.json)" = "$(field weights <without.json)" ] || fail "tracing changes bits"
 done
 
-# A few steps.
+# A few steps are traced.
 ranks 2 "$convoy" train ./recipe.yaml --overwrite --threads 2 --trace trace.json --trace-from 5 --trace-steps 3 >log 2>&1 || fail "$(cat log)"
 check 2 3 7
 
@@ -124,7 +125,7 @@ rm trace.json
 expect 1 "diverged" "$convoy" train ./recipe.yaml --overwrite learning_rate.constant.rate=1e6 --trace trace.json
 /usr/bin/python3 -c 'import json; json.load(open("trace.json"))' || fail "the trace of a run that diverged"
 
-# Too little memory: what is missing is counted, in the file and on the screen.
+# There is too little memory: what is missing is counted, in the file and on the screen.
 expect 0 "events found no room" "$convoy" train ./recipe.yaml epochs=9 --overwrite --trace trace.json --trace-memory 1
 /usr/bin/python3 -c 'import json
 t = json.load(open("trace.json"))
@@ -134,7 +135,7 @@ expect 2 "--trace nowhere/trace.json: cannot write there" ranks 2 "$convoy" trai
 expect 2 "trace-from" "$convoy" train ./recipe.yaml --overwrite --trace trace.json --trace-from 0
 expect 1 "No space left" "$convoy" train ./recipe.yaml --overwrite --trace /dev/full
 
-# Nothing but an older trace is lost for one.
+# A trace takes the place of an older trace and of nothing else.
 cp recipe.yaml precious.yaml
 expect 2 "a file that is no trace stands there" ranks 2 "$convoy" train ./precious.yaml --overwrite --trace ./precious.yaml
 cmp recipe.yaml precious.yaml || fail "a recipe was lost for a trace"

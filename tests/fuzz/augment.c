@@ -1,4 +1,4 @@
-/* Lists of augmentations, and pictures that go through them. The first bytes choose the picture. */
+/* Fuzzes lists of augmentations, and pictures that go through them. The first bytes choose the picture. */
 #include "fuzz.h"
 
 #include "base/yaml.h"

@@ -1,5 +1,5 @@
-/* What the fuzz targets share: a scratch folder in memory, inputs cut into files, numbers drawn from bytes.
- */
+/* The fuzz targets share this: a scratch folder in memory, inputs cut into files, numbers drawn from
+ * bytes. */
 #ifndef CVY_TESTS_FUZZ_H
 #define CVY_TESTS_FUZZ_H
 
@@ -22,7 +22,7 @@ static void fuzz_abort(int exit_code) {
   abort();
 }
 
-/* Aborts unless the condition holds, and says which did not. */
+/* Aborts unless the condition holds, and says which one did not. */
 #define FUZZ_CHECK(condition)                                                                                \
   do {                                                                                                       \
     if (!(condition)) {                                                                                      \
@@ -34,7 +34,7 @@ static void fuzz_abort(int exit_code) {
 
 static char fuzz_folder[256];
 
-/* Files of a target, those that it unpacks too, end at 64 MiB: then writing fails as on a full disk. */
+/* The files of a target, also those that it unpacks, end at 64 MiB: then writing fails as on a full disk. */
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
   (void)argc, (void)argv;
   const struct rlimit limit = {64 << 20, 64 << 20};
@@ -66,12 +66,12 @@ static inline uint64_t fuzz_u64(fuzz_bytes *b, int bytes) {
   return value;
 }
 
-/* A number from 0 to below-1. */
+/* Draws a number from 0 to below-1. */
 static inline int64_t fuzz_below(fuzz_bytes *b, int64_t below) {
   return (int64_t)(fuzz_u64(b, below > 256 ? 4 : 1) % (uint64_t)below);
 }
 
-/* The input up to the next line "CUT", of which several files are made. */
+/* Takes the input up to the next line "CUT"; several files are made of such parts. */
 static inline fuzz_bytes fuzz_part(fuzz_bytes *b) {
   fuzz_bytes part = *b;
   for (size_t i = 0; i + 4 <= b->left; i++)
@@ -85,7 +85,7 @@ static inline fuzz_bytes fuzz_part(fuzz_bytes *b) {
   return part;
 }
 
-/* A copy that ends in a zero; free(). */
+/* Makes a copy that ends in a zero; the caller frees it. */
 static inline char *fuzz_text(const uint8_t *data, size_t size) {
   char *text = malloc(size + 1);
   if (size > 0) memcpy(text, data, size);

@@ -1,5 +1,5 @@
-/* Pictures: whole, their header, parts of them, at smaller sizes, and turned by what their EXIF data says.
- * The last bytes of the input choose the part. */
+/* Fuzzes pictures: whole, their header, parts of them, at smaller sizes, and turned by what their EXIF data
+ * says. The last bytes of the input choose the part. */
 #include "fuzz.h"
 
 #include "picture/image.h"
@@ -39,8 +39,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 
 /* ---- one input ---- */
 
-/* The part that was asked for shows the same pixels as the whole. At the border of what came they are blended
- * with too little. */
+/* Checks that the part that was asked for shows the same pixels as the whole. At the border of what came they
+ * are blended with too little. */
 static void compare(const cvy_image *whole, const cvy_image *part, const cvy_image_part *came,
                     const cvy_image_part *asked) {
   FUZZ_CHECK(part->c == whole->c && part->h == came->h && part->w == came->w);
@@ -86,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < CHOICES) return 0;
   fuzz_bytes choices = {data + size - CHOICES, CHOICES};
   const int64_t c = channels[fuzz_byte(&choices) % 4];
-  /* A block of exactly that size, so that reading behind it is seen. */
+  /* The block has exactly that size, so that reading behind it is seen. */
   uint8_t *file = malloc(size - CHOICES + 1);
   memcpy(file, data, size - CHOICES);
   file = realloc(file, size - CHOICES ? size - CHOICES : 1);

@@ -1,7 +1,8 @@
-/* HDF5 files whose structure is sound and whose contents are anything. The structure is HDF5's to check, and
- * HDF5 1.10 is known to leak and crash on a damaged one; so a file is made anew for every input, through HDF5
- * itself. A zero stands for what a good file has, so that the empty input is one; every other byte departs
- * from it: in what is there, types, shapes (also huge ones, without storage), contents, checksums. */
+/* Makes HDF5 files whose structure is sound and whose contents are anything. The structure is HDF5's to
+ * check, and HDF5 1.10 is known to leak and crash on a damaged one. So a file is made anew for every input,
+ * through HDF5 itself. A zero stands for what a good file has, so that the empty input is one; every other
+ * byte departs from it: in what is there, types, shapes (also huge ones, without storage), contents,
+ * checksums. */
 #ifndef CVY_TESTS_FUZZ_MADE_H
 #define CVY_TESTS_FUZZ_MADE_H
 
@@ -27,7 +28,7 @@ typedef struct array {
   size_t bytes;
 } array;
 
-/* A group on the way to a dataset is made. */
+/* Makes the property by which HDF5 makes groups on the way to a dataset. */
 static inline hid_t make_groups(void) {
   const hid_t links = H5Pcreate(H5P_LINK_CREATE);
   H5Pset_create_intermediate_group(links, 1);
@@ -99,7 +100,7 @@ static inline double elements_of(const array *a) {
   return count;
 }
 
-/* Creates a dataset: large ones without storage, which read as zeros; small ones in one piece, or
+/* Creates a dataset. A large one has no storage and reads as zeros; a small one is in one piece, or
  * compressed. */
 static inline hid_t create(const array *a, maker *m, bool packed) {
   hsize_t dims[4], chunk[4];
@@ -131,7 +132,7 @@ static inline void fill(uint8_t content[8 * MOST_CONTENT], const array *a, maker
   }
 }
 
-/* Strings are checked as texts with a zero behind each, numbers as their bytes. */
+/* Computes the checksum: strings are checked as texts with a zero behind each, numbers as their bytes. */
 static inline uint32_t checksum_of(const array *a, const uint8_t *content, size_t bytes) {
   if (H5Tget_class(a->type) != H5T_STRING) return cvy_checked_sum(content, bytes);
   const size_t width = H5Tget_size(a->type), count = width ? bytes / width : 0;

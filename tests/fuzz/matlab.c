@@ -1,4 +1,4 @@
-/* The development kit's meta.mat. Deflated elements are made here, for mutation would not come through
+/* Fuzzes the development kit's meta.mat. Deflated elements are made here, for mutation would not come through
  * zlib's checksum. */
 #include "fuzz.h"
 
@@ -6,7 +6,7 @@
 
 #include <zlib.h>
 
-/* 128 bytes of header, then what comes: as it is, or as one deflated element. */
+/* Makes a file of 128 bytes of header and then what comes, as it is or as one deflated element. */
 static uint8_t *make_file(size_t *count, const uint8_t *data, size_t size, bool deflated) {
   uLongf packed = compressBound(size);
   uint8_t *file = calloc(1, 136 + (packed > size ? packed : size));

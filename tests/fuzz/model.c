@@ -1,5 +1,5 @@
-/* Checkpoints as models, made as made.h says. The recipe, of which a model takes the network, is any text;
- * the hash of the weights is right for what they are, so that what reads them is reached. */
+/* Fuzzes checkpoints as models, made as made.h says. The recipe, of which a model takes the network, is any
+ * text. The hash of the weights is right for what they are, so that what reads them is reached. */
 #include "made.h"
 
 #include "model/model.h"
@@ -78,7 +78,7 @@ static void look_at_tensors(const cvy_model *model, const cvy_model_info *info) 
   }
 }
 
-/* One image more than a microbatch, where that is little work. */
+/* Runs one image more than a microbatch, where that is little work. */
 static void run(cvy_model *model, const cvy_model_info *info) {
   const cvy_net_info *net = cvy_net_describe(cvy_model_net(model));
   const int64_t count = info->microbatch + 1, floats = info->h * info->w * info->c;

@@ -1,4 +1,4 @@
-/* Network descriptions: the resolved one plans to the same network. */
+/* Fuzzes network descriptions: the resolved one plans to the same network. */
 #include "fuzz.h"
 
 #include "base/yaml.h"
@@ -7,7 +7,7 @@
 
 enum { MICROBATCH = 2 };
 
-/* The plan as `convoy summary` prints it; "": it is refused. free() */
+/* Returns the plan as `convoy summary` prints it, or "" if it is refused. The caller frees it. */
 static char *summary(const cvy_yaml *description) {
   char *text = NULL;
   size_t count = 0;

@@ -1,4 +1,5 @@
-/* Whatever the files of a dataset hold, its reader refuses them or reads every record. READER: its name. */
+/* Whatever the files of a dataset hold, its reader refuses them or reads every record. READER is the reader's
+ * name. */
 #include "fuzz.h"
 
 #include "prepare/prepare.h"

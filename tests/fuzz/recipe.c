@@ -1,4 +1,4 @@
-/* Recipes: the resolved text of one that is read is read again, as the same text. */
+/* Fuzzes recipes: the resolved text of one that is read is read again, as the same text. */
 #include "fuzz.h"
 
 #include "train/recipe.h"

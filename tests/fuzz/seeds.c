@@ -1,4 +1,4 @@
-/* Small valid inputs for each fuzz target: seeds FOLDER writes them into FOLDER/TARGET. */
+/* Writes small valid inputs for each fuzz target: seeds FOLDER puts them into FOLDER/TARGET. */
 #include "unit/archives.h"
 
 #include "train/recipe.h"
@@ -8,7 +8,7 @@
 static char folder[300];
 static int next;
 
-/* A new file of the target's corpus. */
+/* Names a new file of the target's corpus. */
 static const char *seed_path(const char *target) {
   static char path[600];
   char dir[400];
@@ -218,7 +218,7 @@ static void put_matrix(maker *m, const char *name, int class, uint32_t type, con
   put_element(m, 14, inner.bytes, inner.count);
 }
 
-/* The elements of a meta.mat with two classes. */
+/* Makes the elements of a meta.mat with two classes. */
 static void make_meta(maker *m) {
   static const char names[4][16] = {"ILSVRC2012_ID", "WNID", "words", "num_children"};
   static const char *const ids[2] = {"n01443537", "n01629819"};

@@ -1,4 +1,4 @@
-/* Shards, and HDF5 files of others, made as made.h says. */
+/* Fuzzes shards, and HDF5 files of others, made as made.h says. */
 #include "made.h"
 
 #include "data/dataset.h"

@@ -1,4 +1,5 @@
-/* YAML: what is read and written again is read as the same tree. After a line "CUT": an override. */
+/* Fuzzes YAML: what is read and written again is read as the same tree. After a line "CUT" comes an
+ * override. */
 #include "fuzz.h"
 
 #include "base/yaml.h"

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 atomic_bool delays_on = DELAYS_AT_START;
-static atomic_long messages, products; /* that came late */
+static atomic_long messages, products; /* how many came late */
 
 /* Draws from 0 to `of`, other numbers in each thread of each rank. */
 static int chance(int of) {
@@ -31,8 +31,8 @@ void delay(void) {
   if (delays_on) rest(300);
 }
 
-/* These stand in front of MPI's own, which is what its PMPI names are for. Messages leave late, and arrive
- * unseen at first or some before others. */
+/* These functions stand in front of MPI's own, which is what MPI's PMPI names are for. Messages leave late,
+ * and arrive unseen at first or some before others. */
 int MPI_Isend(const void *data, int count, MPI_Datatype type, int to, int tag, MPI_Comm over,
               MPI_Request *request) {
   if (delays_on && chance(4) == 0) {

@@ -7,6 +7,6 @@
 
 extern atomic_bool delays_on; /* false when linked, true when loaded */
 
-void delay(void); /* up to 0.3 ms, when delays are on */
+void delay(void); /* waits up to 0.3 ms when delays are on */
 
 #endif

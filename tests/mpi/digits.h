@@ -1,4 +1,4 @@
-/* Synthetic digits in the scratch folder, for tests that train. */
+/* Prepares synthetic digits in the scratch folder, for tests that train. */
 #ifndef CVY_TESTS_MPI_DIGITS_H
 #define CVY_TESTS_MPI_DIGITS_H
 

@@ -1,4 +1,4 @@
-/* Update rules, with and without norms, to test what rules are promised. */
+/* Defines update rules, with and without norms, to test what rules are promised. */
 #ifndef CVY_TESTS_MPI_RULES_H
 #define CVY_TESTS_MPI_RULES_H
 
@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-/* Plain gradient descent. */
+/* Makes a step of plain gradient descent. The state is the sum of the gradients. */
 static void apply_plain(const cvy_piece *p, const void *config) {
   (void)config;
   for (int64_t i = 0; i < p->count; i++) {
@@ -17,8 +17,8 @@ static void apply_plain(const cvy_piece *p, const void *config) {
 
 static const cvy_rule plain = {.state_count = 1, .state_names = {"sum"}, .apply = apply_plain};
 
-/* Layer-wise rates, after LARS (You et al. 2017): the rate is a share of |w| / |g + decay w|; with
- * momentum. */
+/* Makes a step with layer-wise rates, after LARS (You et al. 2017): the rate is a share of
+ * |w| / (|g| + decay |w|). There is momentum too. */
 static void apply_layerwise(const cvy_piece *p, const void *config) {
   (void)config;
   const double decay = p->decays ? 1e-3 : 0, length = p->norms.gradient + decay * p->norms.weights;

@@ -27,8 +27,8 @@ static void norms_allocate_nothing(void) {
 }
 #else
 
-/* malloc and its relatives, counted. OpenBLAS takes memory for some small products, and Open MPI for messages
- * between ranks, by itself; everybody else, Convoy above all, must not. */
+/* Calls of malloc and its relatives. OpenBLAS takes memory for some small products, and Open MPI for messages
+ * between ranks, by itself; everybody else, Convoy above all, must not allocate. */
 static atomic_long calls;
 void *__libc_malloc(size_t bytes);
 void *__libc_calloc(size_t count, size_t bytes);
@@ -61,8 +61,8 @@ void *aligned_alloc(size_t alignment, size_t bytes) {
   return __libc_memalign(alignment, bytes);
 }
 
-/* Calls of the allocator in a training run that stops after `steps`; every step writes a line of metrics and
- * checks the replicas, and no epoch ends within. */
+/* Returns the calls of the allocator in a training run that stops after `steps`. Every step writes a line of
+ * metrics and checks the replicas, and no epoch ends within. */
 static long train(const char *folder, const char *network, int64_t steps) {
   const char *source = getenv("CONVOY_SOURCE");
   char recipe_path[512], data[512], run[512];
@@ -114,7 +114,7 @@ static void the_loop_allocates_nothing(void) {
       "parallel: sharded}}, relu, {fc: {outputs: 10, parallel: sharded}}, softmax_loss]}");
 }
 
-/* Calls of the allocator in so many steps of a learner whose rule wants norms. */
+/* Returns the calls of the allocator in so many steps of a learner whose rule wants norms. */
 static long learn(cvy_learner *learner, const float *images, int64_t steps) {
   static const int32_t labels[2] = {1, 0};
   const cvy_targets targets = {.labels = labels};

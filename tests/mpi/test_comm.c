@@ -1,5 +1,5 @@
 /* ranks: 1 2 3 4 6 8 12 */
-/* Ranks: agreement, exact sums, and the tree whose bits do not depend on the number of ranks. */
+/* Tests ranks: their agreement, exact sums, and the tree whose bits do not depend on the number of ranks. */
 #include "unit/suite.h"
 
 #include "comm/bf16.h"
@@ -59,7 +59,7 @@ static void rank_counts_of_a_tree(void) {
 
 /* ---- sums ---- */
 
-/* Sizes so different that every order of adding rounds differently. */
+/* Gives values of sizes so different that every order of adding rounds differently. */
 static float leaf_value(int64_t leaf, int64_t i) {
   const cvy_random where = {
       .seed = 1, .purpose = CVY_FOR_TEST, .step = (uint32_t)leaf, .sample = (uint32_t)i};
@@ -75,7 +75,7 @@ static float rounded(float value) {
   return (float)ldexp(rint(ldexp(mantissa, 8)), exponent - 8);
 }
 
-/* The definition: a node is the sum of its children in order, rounded for a narrow wire. */
+/* Gives a node by the definition: it is the sum of its children in order, rounded for a narrow wire. */
 static float node_value(const cvy_tree *tree, int level, int64_t node, int64_t i) {
   float sum = 0;
   if (level == 0) {
@@ -105,7 +105,7 @@ typedef struct plan {
   cvy_exchange_way way;
 } plan;
 
-/* What rank `from` has for rank `to`. */
+/* Gives what rank `from` has for rank `to`. */
 static float swapped_value(int64_t from, int64_t to, int64_t number, int64_t i) {
   return (float)(((from * 16 + to) * 64 + number) * 64 + i);
 }
@@ -206,11 +206,11 @@ static void sums_follow_the_tree_to_the_bit(void) {
   }
 }
 
-/* Many blocks, more of them than are under way at once. */
+/* There are many blocks, more of them than are under way at once. */
 static void long_vectors(void) {
   cvy_tree tree;
   const int64_t ranks = cvy_comm_size(comm);
-  if (ranks > 6) return; /* more than the cores of most machines */
+  if (ranks > 6) return; /* that is more than the cores of most machines */
   CU_ASSERT_EQUAL(cvy_tree_create(&tree, ranks, NULL, 0), CVY_OK);
   delays_on = true;
   for (int way = CVY_EXCHANGE_SHARDED; way <= CVY_EXCHANGE_WHOLE; way++) {
@@ -269,7 +269,7 @@ static void narrow_sums_keep_their_bound(void) {
       largest = off > largest ? off : largest;
     }
     CU_ASSERT(largest < worst * (1 + 1e-4)); /* float's own part: 2^-24 beside 2^-8 an addition */
-    CU_ASSERT(largest > worst / 64);         /* or the bound says nothing */
+    CU_ASSERT(largest > worst / 64);         /* otherwise the bound says nothing */
   }
 }
 
@@ -304,7 +304,7 @@ static void sums_by_mpi(void) {
   cvy_exchange_destroy(exchange);
 }
 
-/* The parts that the ranks own make a whole, and each value has one owner. */
+/* Marks what a rank owns. The parts that the ranks own make a whole, and each value has one owner. */
 static void mark_own(void *context, int64_t first, int64_t end) {
   for (int64_t i = first; i < end; i++) ((float *)context)[i] += 1;
 }
@@ -331,8 +331,8 @@ static void owned_parts_are_gathered(void) {
   free(values);
 }
 
-/* These are sizes beyond what MPI's counts hold, and ints. Who owns what is worked out all the same, and
- * messages are of blocks. */
+/* What a rank owns of sizes beyond MPI's counts, which are ints. Who owns what is worked out all the same,
+ * and messages are of blocks. */
 typedef struct ownership {
   int64_t floats, end;
   bool in_order;

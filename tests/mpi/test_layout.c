@@ -1,6 +1,6 @@
 /* ranks: 1 2 4 */
-/* Who runs where: what is said of places that are invented, what is found of those that are real, and how
- * fast messages are. */
+/* Tests who runs where: what is said of places that are invented, what is found of those that are real, and
+ * how fast messages are. */
 #include "unit/suite.h"
 
 #include "comm/layout.h"
@@ -168,7 +168,7 @@ static void places_are_gathered(void) {
     snprintf(mine, sizeof mine, "software of %d", other);
     CU_ASSERT_STRING_EQUAL(p->software, mine);
     CU_ASSERT_EQUAL(p->threads, 3 + other);
-    CU_ASSERT_EQUAL(p->node, 0); /* this test has one */
+    CU_ASSERT_EQUAL(p->node, 0); /* this test has one node */
     CU_ASSERT(p->host[0] && p->whole_cores >= 1 &&
               cvy_cores_count(p->node_cores) >= cvy_cores_count(p->cores));
     CU_ASSERT(p->memory_bytes > p->free_bytes && p->free_bytes > 0);

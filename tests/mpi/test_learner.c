@@ -8,7 +8,6 @@
 
 #include "base/yaml.h"
 #include "train/learner.h"
-#include "train/recipe.h"
 #include "train/check.h"
 
 #include <math.h>
@@ -123,7 +122,7 @@ static result learn(cvy_comm *ranks, const setting *s, bool deals) {
   return r;
 }
 
-/* The result of rank 0 learning by itself, known to all. */
+/* Returns the result of rank 0 learning by itself, known to all. */
 static result learn_alone(const setting *s) {
   cvy_comm *alone;
   result r = {0};
@@ -180,7 +179,7 @@ static void rules_have_the_same_bits(void) {
 
 /* ---- norms against their definition ---- */
 
-static cvy_norms seen[MOST_TENSORS]; /* written by the rank that updates the tensor's first value */
+static cvy_norms seen[MOST_TENSORS]; /* the rank that updates a tensor's first value writes it */
 
 /* Keeps the gradient as its state. */
 static void look(const cvy_piece *p, const void *config) {

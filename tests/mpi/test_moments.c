@@ -67,7 +67,7 @@ static cvy_err train(cvy_train_result *result, const char *folder, const char *n
   return err;
 }
 
-/* NaN are the same as NaN here. */
+/* One NaN is the same as another here. */
 static bool is_same(const told *a, const told *b) {
   return memcmp(a, b, sizeof *a) == 0;
 }

@@ -1,5 +1,5 @@
 /* ranks: 1 2 4 */
-/* A step against one made by hand: forward and backward of each microbatch, the tree's sums, and SGD by
+/* Tests a step against one made by hand: forward and backward of each microbatch, the tree's sums, and SGD by
  * its definition. The weights have the same bits at any number of ranks. */
 #include "unit/suite.h"
 

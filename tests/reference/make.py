@@ -16,10 +16,11 @@ from torch import nn
 
 from networks import NETWORKS
 
-IMAGES = 1000000  # stands for the number of a tensor
+IMAGES = 1000000  # it stands for the number of a tensor
 SAMPLES = 4
 
-# name: network, parameters, images of the batch, learning rate, steps. Without a size the input has one size only.
+# name: network, parameters, images of the batch, learning rate, steps. Without a size the input has one size
+# only.
 CASES = {
     "lenet5": ("lenet5", {}, 8, 0.05, 10),
     "lenet": ("lenet", {}, 8, 0.004, 10),
@@ -37,7 +38,8 @@ CASES = {
     "inception-v3": ("inception-v3", {"size": 139, "classes": 10}, 6, 0.0005, 10),
     "inception-v3-aux": ("inception-v3", {"size": 299, "classes": 10, "aux": True}, 2, 0.0005, 3),
 }
-# Ten steps show a weight decay only where it is far too strong; elsewhere it is WEAK_DECAY. In one network biases decay too.
+# Ten steps show a weight decay only where it is far too strong; elsewhere it is WEAK_DECAY. In one network
+# biases decay too.
 DECAY = {"lenet": 0.1, "hoda-cnn": 0.05, "resnet18": 0.5, "alexnet-bn": 0.5}
 WEAK_DECAY, DECAYS_BIASES = 0.0001, ("alexnet-bn",)
 FULL_SIZE = {"lenet5": 32, "lenet": 28, "hoda-cnn": 28, "catdog-cnn": 150, "inception-v3": 299, "zfnet": 224}
@@ -50,7 +52,7 @@ for network in NETWORKS:
 
 
 def formula(tensor, count):
-    """u(tensor, element) in [-1, 1) for elements 0 ... count-1, exact in float32; test_reference.c has the same."""
+    """Gives u(tensor, element) in [-1, 1) for elements 0 ... count-1, exact in float32, as test_reference.c does."""
     with numpy.errstate(over="ignore"):
         h = numpy.arange(count, dtype=numpy.uint32) * numpy.uint32(2246822519)
         h += numpy.uint32((tensor * 2654435761 + 374761393) % 2**32)
@@ -63,7 +65,7 @@ def formula(tensor, count):
 
 
 def tensors_of(net):
-    """(kind, tensor) in Convoy's order; the tensors are PyTorch's own."""
+    """Gives (kind, tensor) in Convoy's order; the tensors are PyTorch's own."""
     for module in net.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):
             yield "weights", module.weight
@@ -77,7 +79,7 @@ def tensors_of(net):
 
 
 def to_convoy(tensor):
-    """Filters [k][c][r][s] as [r][s][c][k], matrices [out][in] as [in][out], flat."""
+    """Lays out filters [k][c][r][s] as [r][s][c][k], matrices [out][in] as [in][out], flat."""
     values = tensor.detach()
     if values.dim() == 4:
         values = values.permute(2, 3, 1, 0)
@@ -123,7 +125,7 @@ def numbers(values):
 
 
 def logits_of(out):
-    """At most 50 scores an image."""
+    """Gives at most 50 scores an image."""
     main = out[-1][1] if isinstance(out, list) else out
     return main.detach()[:, :50].reshape(-1)
 
@@ -133,7 +135,7 @@ def samples_of(gradient):
 
 
 def take_gradients(net, images, labels):
-    """The loss and the logits; leaves the gradients in the tensors."""
+    """Gives the loss and the logits; leaves the gradients in the tensors."""
     net.zero_grad()
     out = net(images)
     loss = loss_of(out, labels)
@@ -142,7 +144,7 @@ def take_gradients(net, images, labels):
 
 
 def gradients_of(net):
-    """For each tensor its norm and its samples; None for running averages."""
+    """Gives for each tensor its norm and its samples; None for running averages."""
     found = []
     for kind, tensor in tensors_of(net):
         g = to_convoy(tensor.grad).astype(numpy.float64) if kind != "average" else None
@@ -151,7 +153,7 @@ def gradients_of(net):
 
 
 def case(name):
-    """The network, its images and its labels."""
+    """Makes the network, its images and its labels."""
     network, parameters, batch, _, _ = CASES[name]
     channels = 1 if network in ("lenet5", "lenet", "hoda-cnn") else 3
     size = parameters.get("size", FULL_SIZE.get(network))

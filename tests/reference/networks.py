@@ -32,13 +32,13 @@ def conv_relu(cin, cout, kernel, stride=1, padding=0, groups=1):
 
 
 def features(layers, size, channels=3):
-    """How many numbers an image has after `layers`."""
+    """Counts how many numbers an image has after `layers`."""
     with torch.no_grad():
         return layers.eval()(torch.zeros(1, channels, size, size)).numel()
 
 
 def with_classifier(layers, size, widths, classes, channels=3):
-    """`layers`, then fully connected ones of these widths with ReLUs between them. Dropout is off in every comparison."""
+    """Puts fully connected layers of these widths behind `layers`, with ReLUs between them, but no dropout."""
     count, rest = features(layers, size, channels), [FlattenHWC()]
     for width in widths:
         rest += [nn.Linear(count, width), nn.ReLU()]

@@ -1,4 +1,4 @@
-/* A whole network against PyTorch: logits, gradients, the losses of some SGD steps, and the logits in
+/* Tests a whole network against PyTorch: logits, gradients, the losses of some SGD steps, and the logits in
  * evaluation after them. Usage: test_reference GOLDEN.yaml (tests/reference/make.py writes them and knows the
  * same formula). Without a golden it tests what those comparisons cannot see: where dropout stands, which
  * they switch off, and networks without a golden. */
@@ -16,8 +16,8 @@
 
 enum { IMAGES = 1000000 };
 
-/* Logits within 1e-4 of the largest; losses, and the logits after the steps, within 1e-3; the norms of
- * gradients within 5e-3, and their sampled elements within 2e-2 in the mean. The last two leave room for what
+/* Logits may differ by 1e-4 of the largest; losses, and the logits after the steps, by 1e-3; the norms of
+ * gradients by 5e-3, and their sampled elements by 2e-2 in the mean. The last two leave room for what
  * rounding does to a ReLU whose input is almost zero: it may be open here and closed there, and everything
  * above it sees that. README.md has the worst that was seen. */
 static const double logit_bound = 1e-4, loss_bound = 1e-3, norm_bound = 5e-3, sample_bound = 2e-2;
@@ -128,7 +128,7 @@ static cvy_err open_golden(run *r) {
 
 static void fill(run *r) {
   float *params = cvy_net_params(r->net);
-  cvy_net_init(r->net, 1); /* for the running averages' first values */
+  cvy_net_init(r->net, 1); /* this gives the running averages their first values */
   for (int64_t t = 0; t < r->info->param_tensors; t++) {
     const cvy_net_param *p = &r->info->params[t];
     for (int64_t i = 0; p->spec->averaging == 0 && i < p->count; i++)
@@ -187,7 +187,7 @@ static void report(double *worst, double error, double bound, const char *what, 
   CU_ASSERT(error <= bound);
 }
 
-/* The first scores of each image, as many as the golden file has. */
+/* Compares the first scores of each image, as many as the golden file has. */
 static double compare_logits(const run *r, const cvy_yaml *want, double bound) {
   const float *logits = cvy_net_logits(r->net);
   const int64_t scores = want->count / r->want.batch;
@@ -278,8 +278,8 @@ static void the_network_is_pytorchs(void) {
 
 /* ---- what they cannot see ---- */
 
-/* For each dropout: the parameter tensors above it, the numbers of an image that it sees, and its rate, from
- * the papers and torchvision. */
+/* What the papers and torchvision say of each dropout: the parameter tensors above it, the numbers of an
+ * image that it sees, and its rate. */
 static const struct {
   const char *network, *settings, *dropouts;
 } known[] = {{"lenet5", "{}", ""},

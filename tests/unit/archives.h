@@ -1,5 +1,4 @@
-/* Archives that the tests make themselves, by libarchive: Convoy's own reading of tars meets another's
- * writing. */
+/* Makes archives for the tests, by libarchive: Convoy's own reading of tars meets another's writing. */
 #ifndef CVY_TESTS_ARCHIVES_H
 #define CVY_TESTS_ARCHIVES_H
 
@@ -10,12 +9,12 @@
 
 typedef struct packed {
   const char *name;
-  const void *bytes; /* NULL: a folder, or a link */
+  const void *bytes; /* NULL for a folder or a link */
   size_t count;
-  const char *link; /* to what; NULL: no link */
+  const char *link; /* what it leads to; NULL for no link */
 } packed;
 
-/* format: gnutar, ustar, pax, v7tar, zip; filter: NULL, gzip, xz, bzip2, zstd. */
+/* `format` is gnutar, ustar, pax, v7tar or zip; `filter` is NULL, gzip, xz, bzip2 or zstd. */
 static inline void write_archive(const char *path, const char *format, const char *filter,
                                  const packed *members, int64_t count) {
   struct archive *a = archive_write_new();

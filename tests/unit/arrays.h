@@ -1,5 +1,5 @@
-/* What the numerical tests share: exact-size aligned arrays, reproducible numbers, comparisons that say
- * where they failed. */
+/* The numerical tests share this: exact-size aligned arrays, reproducible numbers, comparisons that say where
+ * they failed. */
 #ifndef CVY_TESTS_ARRAYS_H
 #define CVY_TESTS_ARRAYS_H
 
@@ -13,7 +13,7 @@
 static inline void *array_of_bytes(size_t bytes) {
   void *memory = NULL;
   if (posix_memalign(&memory, 64, bytes ? bytes : 1)) abort();
-  memset(memory, 0xff, bytes); /* floats: NaN, so that what is not written shows */
+  memset(memory, 0xff, bytes); /* floats are NaN, so that what is not written shows */
   return memory;
 }
 

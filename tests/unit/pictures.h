@@ -1,4 +1,4 @@
-/* Pictures and files that the tests make themselves. */
+/* Makes pictures and files for the tests. */
 #ifndef CVY_TESTS_PICTURES_H
 #define CVY_TESTS_PICTURES_H
 
@@ -9,7 +9,7 @@
 #include <spng.h>
 
 typedef struct file_bytes {
-  unsigned char *bytes; /* free() */
+  unsigned char *bytes; /* the caller frees them */
   unsigned long count;
 } file_bytes;
 
@@ -26,7 +26,7 @@ static inline file_bytes read_whole(const char *path) {
   return out;
 }
 
-/* An image of 1, 3 or 4 channels (4: CMYK as it is, with Adobe's marker or without any). */
+/* Makes a JPEG of an image of 1, 3 or 4 channels (4: CMYK as it is, with Adobe's marker or without any). */
 static inline file_bytes make_jpeg(const cvy_image *image, int quality, bool adobe_marker) {
   struct jpeg_compress_struct info;
   struct jpeg_error_mgr errors;
@@ -53,7 +53,8 @@ static inline file_bytes make_jpeg(const cvy_image *image, int quality, bool ado
   return out;
 }
 
-/* `samples` as the colour type and depth say (16-bit: big-endian). palette may be NULL. */
+/* Makes a PNG of `samples`, which are as the colour type and depth say (16-bit: big-endian). `palette` may be
+ * NULL. */
 static inline file_bytes make_png(const void *samples, size_t bytes, int64_t h, int64_t w, int color_type,
                                   int depth, struct spng_plte *palette) {
   spng_ctx *png = spng_ctx_new(SPNG_CTX_ENCODER);
@@ -73,7 +74,7 @@ static inline file_bytes make_png(const void *samples, size_t bytes, int64_t h, 
   return out;
 }
 
-/* A smooth picture that JPEG keeps nearly as it is. */
+/* Paints a smooth picture that JPEG keeps nearly as it is. */
 static inline void paint(cvy_image *out, int64_t h, int64_t w, int64_t c) {
   cvy_image_resize_buffer(out, h, w, c);
   for (int64_t y = 0; y < h; y++)

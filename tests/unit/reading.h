@@ -1,4 +1,4 @@
-/* One reader open at a time, and what it said. */
+/* Keeps one reader open at a time, and what it said. */
 #ifndef CVY_TESTS_READING_H
 #define CVY_TESTS_READING_H
 
@@ -43,7 +43,7 @@ static inline bool reads_again(const char *name) {
   cvy_source second;
   cvy_record again;
   bool same = true;
-  if (reader->read(&record, &source, 0)) return false; /* so that there are buffers to share by mistake */
+  if (reader->read(&record, &source, 0)) return false; /* then there are buffers to share by mistake */
   reader->again(&second, &source);
   for (int64_t i = 0; i < source.count && i < 5; i++) {
     if (reader->read(&again, &second, i) || reader->read(&record, &source, i)) return false;

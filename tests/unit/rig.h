@@ -1,5 +1,5 @@
-/* One layer on a bench: planned from YAML, with arrays of exact size for everything that it may touch, run
- * as the net runs it (in place where it says that it may be). */
+/* Puts one layer on a bench: it is planned from YAML, has arrays of exact size for everything that it may
+ * touch, and is run as the net runs it (in place where it says that it may be). */
 #ifndef CVY_TESTS_RIG_H
 #define CVY_TESTS_RIG_H
 
@@ -140,7 +140,7 @@ static inline void rig_forward(rig *r) {
   r->type->forward(&call);
 }
 
-/* Runs backward, after rig_forward. It is not given what it has not declared that it reads. */
+/* Runs backward, after rig_forward. Backward is not given what it has not declared that it reads. */
 static inline void rig_backward(rig *r) {
   float *y = copy_of(r->y, r->y_count);
   cvy_layer_call call = rig_call(r);

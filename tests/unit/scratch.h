@@ -1,4 +1,5 @@
-/* A folder for the files of one test program, removed when it ends; and a disk so small that it fills up. */
+/* Makes a folder for the files of one test program, which is removed when the program ends, and a disk so
+ * small that it fills up. */
 #ifndef CVY_TESTS_SCRATCH_H
 #define CVY_TESTS_SCRATCH_H
 
@@ -31,7 +32,7 @@ static inline const char *scratch_folder(void) {
   return scratch_path;
 }
 
-/* A mounted tmpfs of 1 MiB; NULL, with a line that says so, where that is not allowed. */
+/* Mounts a tmpfs of 1 MiB. Where that is not allowed, it prints a line that says so and returns NULL. */
 static inline const char *scratch_small_disk(const char *skipped_test) {
   if (scratch_disk_path[0]) return scratch_disk_path;
   char path[300];
@@ -55,7 +56,7 @@ static inline void scratch_write(const char *path, const void *bytes, size_t cou
   }
 }
 
-/* free() */
+/* Reads a whole file; the caller frees it. */
 static inline char *scratch_read(const char *path, size_t *count) {
   FILE *file = fopen(path, "rb");
   struct stat info;

@@ -1,4 +1,4 @@
-/* Small data sets in the public formats, and readers opened on them. */
+/* Makes small data sets in the public formats, and opens readers on them. */
 #ifndef CVY_TESTS_SETS_H
 #define CVY_TESTS_SETS_H
 
@@ -8,7 +8,7 @@
 
 #include <zlib.h>
 
-/* A folder of its own for each test: fresh_folder() begins one, fresh(name) is a path in it, in one of 64
+/* Each test has a folder of its own: fresh_folder() begins one, and fresh(name) is a path in it, in one of 64
  * buffers used in turn. */
 static char fresh_dir[300];
 
@@ -93,7 +93,7 @@ static inline void write_gz(const char *path, const maker *m) {
   if (!written || gzclose(file) != Z_OK) exit(1);
 }
 
-/* A picture file of one colour, JPEG or PNG. */
+/* Makes a picture file of one colour, JPEG or PNG. */
 static inline file_bytes make_picture(bool jpeg, int64_t h, int64_t w, const uint8_t rgb[3]) {
   cvy_image image = {0};
   cvy_image_resize_buffer(&image, h, w, 3);
@@ -111,8 +111,8 @@ static inline void write_picture(const char *path, bool jpeg, int64_t h, int64_t
   free(file.bytes);
 }
 
-/* A folder of the classes cat and dog: three cats, two dogs, of varying size, and what is to be overlooked.
- */
+/* Makes a folder of the classes cat and dog: three cats, two dogs, of varying size, and what is to be
+ * overlooked. */
 static inline void make_picture_folder(const char *name) {
   static const uint8_t red[3] = {220, 20, 30}, blue[3] = {10, 40, 200};
   char path[256];
@@ -140,7 +140,7 @@ static inline const cvy_reader *reader_named(const char *name) {
   return NULL;
 }
 
-/* The reader's configuration: defaults, then option=value if `option` is not NULL. */
+/* Makes the reader's configuration: the defaults, then option=value if `option` is not NULL. */
 static inline void *configure(const cvy_reader *reader, cvy_pool *pool, const char *option,
                               const char *value) {
   void *config = cvy_pool_new(pool, reader->kind->config_bytes + 1);

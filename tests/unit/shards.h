@@ -1,5 +1,5 @@
-/* Shards that the tests make themselves: record i's samples and label are functions of i, so that a test
- * knows what it must find. */
+/* Makes shards for the tests: record i's samples and label are functions of i, so that a test knows what it
+ * must find. */
 #ifndef CVY_TESTS_SHARDS_H
 #define CVY_TESTS_SHARDS_H
 
@@ -119,7 +119,7 @@ static inline cvy_err write_raw(const cvy_shard_config *config, int64_t record_c
   return err;
 }
 
-/* A folder of its own with raw shards. */
+/* Makes a new folder with raw shards. */
 static inline char *raw_dataset(const char *name, int64_t shards, int64_t records, int64_t h, int64_t w,
                                 int64_t c) {
   char *dir = cvy_format("%s/%s", scratch_folder(), name);

@@ -1,4 +1,4 @@
-/* A CUnit program in one macro: SUITE("math", TEST(gemm), TEST(im2col)). Each TEST(x) is a function
+/* Makes a CUnit program by one macro: SUITE("math", TEST(gemm), TEST(im2col)). Each TEST(x) is a function
  * `static void x(void)`. Failures are printed and make the exit status 1. */
 #ifndef CVY_TESTS_SUITE_H
 #define CVY_TESTS_SUITE_H
@@ -10,7 +10,7 @@
 #define TEST(function)                                                                                       \
   { #function, function }
 
-/* Where the real data is; NULL, with a line that says so, if it is not there. */
+/* Returns where the real data is. If it is not there, it prints a line that says so and returns NULL. */
 static inline const char *test_data(const char *skipped_test) {
   const char *dir = getenv("CONVOY_TEST_DATA");
   FILE *readme = NULL;

@@ -1,4 +1,4 @@
-/* The readers of pictures in archives and lists: tar, csv, tiny-imagenet. */
+/* Tests the readers of pictures in archives and lists: tar, csv, tiny-imagenet. */
 #include "suite.h"
 #include "archives.h"
 #include "reading.h"
@@ -27,7 +27,7 @@ static void end_pictures(void) {
 #define FOLDER(name)                                                                                         \
   { name, NULL, 0, NULL }
 
-/* Record `index` is these bytes, with this label, and its name ends so. */
+/* Checks that record `index` is these bytes, with this label, and that its name ends so. */
 static void expect_record(const char *reader, int64_t index, const file_bytes *file, int32_t label,
                           const char *name) {
   CU_ASSERT_EQUAL_FATAL(reader_named(reader)->read(&record, &source, index), CVY_OK);
@@ -183,7 +183,7 @@ static void tar_refuses(void) {
   write_archive(fresh("j"), "gnutar", NULL, one, 2);
   const file_bytes whole = read_whole(fresh("j"));
   const size_t second = 512 + (cat[0].count + 511) / 512 * 512;
-  whole.bytes[second + 130] ^= 1; /* its size */
+  whole.bytes[second + 130] ^= 1; /* a byte of its size */
   scratch_write(fresh("j"), whole.bytes, whole.count);
   free(whole.bytes);
   expect_refused("tar", fresh("j"), cvy_pool_format(pool, "/j: byte %zu: damaged: no tar header", second));
@@ -455,7 +455,7 @@ static void tiny_imagenet_made_here(void) {
   expect_tiny(fresh("tiny.zip"));
   write_archive(fresh("tiny.tar.xz"), "gnutar", "xz", tiny, CVY_COUNT(tiny));
   expect_tiny(fresh("tiny.tar.xz"));
-  put_text(&tiny[0], "n02000001\nn01000001\nn03000001\n"); /* a part of the set: the third has no folder */
+  put_text(&tiny[0], "n02000001\nn01000001\nn03000001\n"); /* the third has no folder: this is a part */
   write_archive(fresh("part.tar"), "gnutar", NULL, tiny, CVY_COUNT(tiny));
   expect_tiny(fresh("part.tar"));
   CU_ASSERT_EQUAL(open_plain("tiny-imagenet", fresh("tiny:test"), NULL), CVY_E_USAGE);

@@ -1,4 +1,5 @@
-/* Pictures as windows against a plain reference, and the augmentations: identity, statistics, errors. */
+/* Tests pictures as windows against a plain reference, and the augmentations: identity, statistics,
+ * errors. */
 #include "suite.h"
 
 #include "augment/augmentation.h"
@@ -149,7 +150,7 @@ static void expect_error(const char *yaml, int64_t h, int64_t w, const char *exp
   drop(&made);
 }
 
-/* 10 x 12 bytes, each telling where it lies: 20 y + x. */
+/* Makes 10 x 12 bytes, each telling where it lies: 20 y + x. */
 static cvy_picture map_picture(void) {
   static uint8_t px[10 * 12];
   for (int y = 0; y < 10; y++)
@@ -170,7 +171,7 @@ static cvy_picture run(const chain *of, bool training, int64_t epoch, int64_t sa
   return picture;
 }
 
-/* The picture's samples, [h][w]. */
+/* Returns the picture's samples, [h][w]. */
 static const float *drawn(const cvy_picture *picture) {
   static float out[MOST];
   static cvy_normaliser identity;
@@ -250,7 +251,7 @@ static void evaluation_is_not_random(void) {
   for (int i = 0; i < 20; i++) {
     const cvy_picture picture = run(&a, false, i, 31 * i);
     CU_ASSERT_TRUE(picture.h == 6 && picture.w == 7);
-    /* (12 - 6) / 2 - 1 = 2 rows, (14 - 7) / 2 - 1 = 2 columns */
+    /* The crop begins after (12 - 6) / 2 - 1 = 2 rows and (14 - 7) / 2 - 1 = 2 columns. */
     for (int p = 0; p < 42; p++) CU_ASSERT_EQUAL(drawn(&picture)[p], (float)(20 * (2 + p / 7) + 2 + p % 7));
   }
   drop(&a);
@@ -274,7 +275,7 @@ static void keyed_by_epoch_and_sample(void) {
   drop(&a);
 }
 
-/* Pearson's statistic of `counts` against evenness stays below its mean plus five deviations. */
+/* Checks that Pearson's statistic of `counts` against evenness stays below its mean plus five deviations. */
 static bool is_even(const int *counts, int bins, int total) {
   double sum = 0;
   const double expected = (double)total / bins;
@@ -344,7 +345,7 @@ static void links_are_independent(void) {
   drop(&a);
 }
 
-/* What a chain makes of six bytes: a row of 6 / c pixels of c channels. */
+/* Checks what a chain makes of six bytes, a row of 6 / c pixels of c channels. */
 static void expect_samples(const char *yaml, bool training, int64_t c, const float expected[6]) {
   static const uint8_t bytes[6] = {0, 50, 127, 128, 200, 255};
   chain a = chain_of(yaml, 1, 6 / c);

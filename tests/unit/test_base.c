@@ -1,4 +1,4 @@
-/* The ground floor: errors, random numbers, YAML, option tables, JSON, hashes. */
+/* Tests the ground floor: errors, random numbers, YAML, option tables, JSON, hashes. */
 #define _GNU_SOURCE /* mincore */
 #include "suite.h"
 
@@ -83,7 +83,7 @@ static void sparse_buffers_take_what_is_touched(void) {
 /* ---- random numbers ---- */
 
 static void random_numbers_are_philox(void) {
-  /* The published test vector of Philox4x32-10: counter and key all ones. */
+  /* This is the published test vector of Philox4x32-10, whose counter and key are all ones. */
   const cvy_random where = {.seed = UINT64_MAX,
                             .purpose = (cvy_purpose)0xff,
                             .layer = 0xffffff,
@@ -253,7 +253,7 @@ static void overrides_reach_nested_keys(void) {
   CU_ASSERT_EQUAL(cvy_yaml_override(root, pool, "=3"), CVY_E_USAGE);
   CU_ASSERT_EQUAL(cvy_yaml_override(root, pool, "b.c.d=3"), CVY_E_USAGE);
   CU_ASSERT_EQUAL(cvy_yaml_override(root, pool, "b.\xae=3"),
-                  CVY_E_USAGE); /* no UTF-8: could not be written */
+                  CVY_E_USAGE); /* this is no UTF-8 and could not be written */
   CU_ASSERT_NOT_EQUAL(cvy_yaml_override(root, pool, "a=[1"), CVY_OK);
   cvy_pool_destroy(pool);
 }

@@ -1,4 +1,4 @@
-/* Batch normalisation against its definition in double precision, on inputs that are hard on the
+/* Tests batch normalisation against its definition in double precision, on inputs that are hard on the
  * statistics. */
 #include "rig.h"
 
@@ -196,7 +196,7 @@ static void nan_stays_in_its_channel(void) {
   rig_close(&r);
 }
 
-/* y from the running averages alone; what backward leaves for them moves nothing. */
+/* y comes from the running averages alone; what backward leaves for them moves nothing. */
 static void evaluation_uses_the_averages(void) {
   rig r;
   rig_open(&r, "batch_norm: {epsilon: 1e-3}", (cvy_shape){3, 5, 4, 37});

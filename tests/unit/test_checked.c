@@ -1,4 +1,4 @@
-/* Checked values: what was written comes back, and every damaged byte of them is found. */
+/* Tests checked values: what was written comes back, and every damaged byte of them is found. */
 #define _GNU_SOURCE /* memmem */
 #include "file/checked.h"
 
@@ -42,7 +42,7 @@ static void sums_are_those_of_zlib(void) {
   CU_ASSERT_EQUAL(cvy_checked_sum("123456789", 9), 0xcbf43926u); /* the check value of CRC-32/ISO-HDLC */
 }
 
-/* Distinct from what else is in the file, so that a search finds their bytes. */
+/* These values are distinct from what else is in the file, so that a search finds their bytes. */
 static const float numbers[2][3] = {{1.25f, -2.5f, 3.75f}, {1e-3f, 17.0f, -0.0f}};
 static const int64_t dims[] = {2, 3};
 static const char *const texts[] = {"first text of all", "", "\xd8\xb3\xd9\x87 second"};
@@ -118,8 +118,8 @@ static int damaged_values(cvy_pool *pool) {
   return damaged;
 }
 
-/* Damages each bit of each byte of `value`, wherever it lies in the file. Padding of texts is not part of
- * them: a zero there that becomes something else is, for it lengthens the text. */
+/* Damages each bit of each byte of `value`, wherever it lies in the file. The padding behind a text is not
+ * damaged; but a zero there that becomes something else lengthens the text. */
 static void damage_each_byte(char *whole, size_t bytes, const void *value, size_t count, cvy_pool *pool) {
   char *at = memmem(whole, bytes, value, count);
   CU_ASSERT_PTR_NOT_NULL_FATAL(at);

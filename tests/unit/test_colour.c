@@ -1,5 +1,5 @@
-/* The augmentations that compute samples: against references in double precision and against torchvision,
- * identity, statistics, evaluation, errors. */
+/* Tests the augmentations that compute samples: against references in double precision and against
+ * torchvision, identity, statistics, evaluation, errors. */
 #include "arrays.h"
 
 #include "augment/chain.h"
@@ -56,8 +56,9 @@ static void colours(float *px, int64_t count, uint32_t which) {
   }
 }
 
-/* Every adjustment and every order of two, three, four; factors up to 2. Each step rounds some times, at
- * 2^-24 of at most 255 * 2 + 255, and the next may double what is there: 1e-4 a step, and 1e-3 for four. */
+/* This takes every adjustment and every order of two, three and four, with factors up to 2. Each step rounds
+ * some times, at 2^-24 of at most 255 * 2 + 255, and the next may double what is there: 1e-4 a step, and 1e-3
+ * for four. */
 static void adjusting_equals_the_reference(void) {
   cvy_random random = {.seed = 9, .purpose = CVY_FOR_TEST};
   for (uint32_t trial = 0; trial < 400; trial++) {
@@ -172,7 +173,7 @@ static cvy_err make_chain(cvy_augment **out, const char *text, int64_t channels)
   int64_t h, w;
   CU_ASSERT_EQUAL_FATAL(cvy_yaml_parse(&list, pool, text, "recipe.yaml"), CVY_OK);
   cvy_err err = cvy_augment_create(out, list, H, W, &h, &w);
-  cvy_pool_destroy(pool); /* before the rest, which must not need it */
+  cvy_pool_destroy(pool); /* the rest must not need it */
   if (!err && (err = cvy_augment_check_channels(*out, channels))) {
     cvy_augment_destroy(*out);
     *out = NULL;
@@ -282,7 +283,7 @@ static void evaluation_changes_nothing(void) {
       run(out, chain, true, sample);
       changed += !unchanged(out);
     }
-    CU_ASSERT_TRUE(changed > 5); /* or this test would not tell anything */
+    CU_ASSERT_TRUE(changed > 5); /* otherwise this test would not tell anything */
     cvy_augment_destroy(chain);
   }
 }
@@ -379,7 +380,7 @@ static void between_windows(void) {
   cvy_augment_destroy(chain);
 }
 
-/* Windows that begin where the canvas does: all that they show is covered. */
+/* The windows begin where the canvas does, so all that they show is covered. */
 static void parts_of_a_canvas(void) {
   static const char *const chains[] = {
       "[grey: {probability: 1}, crop: {size: [10, 5]}, cutout: {size: 99, fill: 7}]",
@@ -428,7 +429,7 @@ static void resolved_lists(void) {
 
 enum { DRAWS = 10000, BINS = 20 };
 
-/* Pearson's statistic of `counts` against evenness stays below its mean plus five deviations. */
+/* Checks that Pearson's statistic of `counts` against evenness stays below its mean plus five deviations. */
 static bool is_even(const int *counts, int bins, int total) {
   double sum = 0;
   const double expected = (double)total / bins;
@@ -436,7 +437,7 @@ static bool is_even(const int *counts, int bins, int total) {
   return sum < bins - 1 + 5 * sqrt(2.0 * (bins - 1));
 }
 
-/* `values` are uniform in [low, high): range, mean within five deviations, evenness. */
+/* Checks that `values` are uniform in [low, high): range, mean within five deviations, evenness. */
 static bool is_uniform(const double *values, double low, double high) {
   int counts[BINS] = {0};
   double sum = 0, least = INFINITY, most = -INFINITY;
@@ -541,8 +542,8 @@ static void shifts(void) {
   cvy_augment_destroy(chain);
 }
 
-/* Mean 0 and deviation `deviation` within five deviations of theirs; as many as there should be on each
- * side of 0 and within one deviation. */
+/* Checks that the mean is 0 and the deviation `deviation`, within five deviations of theirs, and that as many
+ * values as there should be lie on each side of 0 and within one deviation. */
 static bool is_normal(const double *values, int64_t count, double deviation) {
   double sum = 0, squares = 0, fourths = 0;
   int64_t positive = 0, near = 0;
@@ -627,7 +628,7 @@ static void noise_levels(void) {
   }
 }
 
-/* The one pixel of 10 x 12 that is cut out. */
+/* Finds the one pixel of 10 x 12 that is cut out. */
 static int cut_pixel(const float *px) {
   int at = -1;
   for (int p = 0; p < H * W; p++) {
@@ -638,7 +639,8 @@ static int cut_pixel(const float *px) {
   return at;
 }
 
-/* A rectangle of 4 x 5 in the colour of the mean, or what is left of it at the border. */
+/* Checks that there is a rectangle of 4 x 5 in the colour of the mean, or what is left of it at the
+ * border. */
 static void check_cut(const float *px) {
   int cut = 0, top = H, bottom = -1, left = W, right = -1;
   for (int p = 0; p < H * W; p++) {

@@ -1,4 +1,4 @@
-/* Convolutions of all algorithms against a naive one in double precision. */
+/* Tests convolutions of all algorithms against a naive one in double precision. */
 #include "arrays.h"
 
 #include "math/conv.h"
@@ -46,7 +46,7 @@ static const test_shape direct[] = {
     {2, 4, 4, 3, 99, 1, 1, 1, 1, 1, 1, 1, 1},     {1, 1, 1, 1, 16, 1, 1, 1, 1, 0, 0, 0, 0},
     {2, 3, 3, 2, 65, 2, 2, 5, 5, 4, 4, 4, 4},     {2, 2, 40, 4, 33, 2, 3, 1, 2, 0, 1, 0, 1},
     {3, 3, 3, 2, 131, 5, 5, 1, 1, 2, 2, 2, 2},    {1, 30, 200, 3, 30, 3, 3, 1, 1, 2, 0, 0, 2},
-    {1, 300, 300, 3, 96, 3, 3, 1, 1, 1, 1, 1, 1}, /* so large that y goes past the caches */
+    {1, 300, 300, 3, 96, 3, 3, 1, 1, 1, 1, 1, 1}, /* here y is so large that it goes past the caches */
 };
 
 static cvy_conv_shape shape_of(const test_shape *t, int64_t groups) {
@@ -75,7 +75,7 @@ typedef struct inputs {
   int64_t x_count, f_count, y_count;
 } inputs;
 
-/* All filters at one output pixel and one place of the window. */
+/* Adds the terms of all filters at one output pixel and one place of the window. */
 static void reference_place(passes *p, const inputs *in, const cvy_conv_shape *shape, int64_t out, int64_t at,
                             int64_t tap) {
   const int64_t seen = shape->window.c / shape->groups; /* channels, by each filter */
@@ -164,7 +164,8 @@ static void free_outputs(outputs *out) {
   free(out->y), free(out->dx), free(out->df), free(out->db);
 }
 
-/* A float product's error stays below a few units of the sum of its terms' sizes. */
+/* Compares with the reference: a float product's error stays below a few units of the sum of its terms'
+ * sizes. */
 static bool near_reference(const char *what, const float *got, const double *want, double *size,
                            int64_t count) {
   for (int64_t i = 0; i < count; i++) size[i] = 8 * EPS * size[i];

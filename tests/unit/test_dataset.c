@@ -1,6 +1,6 @@
-/* Opening and reading datasets: shards, files of others, and damaged ones. */
+/* Tests opening and reading datasets: what is found, what is refused and why, files of other makers, and
+ * damage. */
 #define _GNU_SOURCE /* memmem */
-/* Datasets: what is found, what is refused and why, files of other makers, and damage. */
 #include "pictures.h"
 #include "shards.h"
 
@@ -355,7 +355,7 @@ static void stored_records_file_by_file(void) {
 
 /* ---- damage ---- */
 
-/* Opens and reads everything; CVY_OK only if every record is what was written. */
+/* Opens and reads everything. It returns CVY_OK only if every record is what was written. */
 static cvy_err read_everything(const char *path, int64_t count, int64_t h, int64_t w) {
   cvy_dataset *dataset;
   CVY_TRY(cvy_dataset_open(&dataset, path, "train"));
@@ -442,7 +442,7 @@ static void random_damage(void) {
   }
   printf("(%d of %d noticed in %zu bytes) ", noticed, rounds, bytes);
   CU_ASSERT(noticed > rounds / 4);
-  for (int i = 0; i < 200; i++) { /* many at once */
+  for (int i = 0; i < 200; i++) { /* now many bytes change at once */
     char *ruined = malloc(bytes);
     memcpy(ruined, whole, bytes);
     for (int k = 0; k < 40; k++)
@@ -465,7 +465,8 @@ typedef struct foreign {
   int64_t image_shape[6], label_shape[3];
 } foreign;
 
-/* Samples are 0, 0.5, 1, ... in the order of the file; whole for integer types. */
+/* Writes a file of another maker. Samples are 0, 0.5, 1, ... in the order of the file; they are whole for
+ * integer types. */
 static char *write_foreign(const foreign *of, const void *labels) {
   static float samples[4096];
   char *path = cvy_format("%s/foreign.h5", scratch_folder());

@@ -1,11 +1,11 @@
-/* Which pairs of ranks a diagnosis tells of, and in which order. */
+/* Tests which pairs of ranks a diagnosis tells of, and in which order. */
 #include "suite.h"
 
 #include "measure/doctor.h"
 
 enum { RANKS = 6 };
 
-/* 0-1, 2-3 and 4-5, of which 2-3 is the slowest and 0-1 the fastest. */
+/* The pairs are 0-1, 2-3 and 4-5, of which 2-3 is the slowest and 0-1 the fastest. */
 static const cvy_link links[RANKS] = {
     {.partner = 1, .both_ways_bytes_s = 3e9}, {.partner = 0, .both_ways_bytes_s = 1e9},
     {.partner = 3, .both_ways_bytes_s = 1e9}, {.partner = 2, .both_ways_bytes_s = 9e9},

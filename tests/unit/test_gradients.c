@@ -1,5 +1,5 @@
-/* Every layer type's backward against central differences of its forward, and what it does when it is frozen
- * or only evaluated. The walk over the registry fails for a type without a case. */
+/* Tests every layer type's backward against central differences of its forward, and what it does when it is
+ * frozen or only evaluated. The walk over the registry fails for a type without a case. */
 #include "rig.h"
 
 /* How the inputs are made, so that no kink lies within a step of them. */
@@ -91,7 +91,7 @@ static void prepare(rig *r, input_kind inputs) {
     r->labels[n] = n == 1 ? -1 : (int32_t)(n * 3 % r->plan.class_count);
 }
 
-/* Two labels for each image; of image 0 they are the same. */
+/* Gives each image two labels; those of image 0 are the same. */
 static void prepare_mixed(rig *r) {
   r->targets.partners = r->partners;
   r->targets.shares = r->shares;
@@ -101,7 +101,7 @@ static void prepare_mixed(rig *r) {
   }
 }
 
-/* The function whose gradient is taken: a random linear functional of y, or the scaled loss. */
+/* Computes the function whose gradient is taken: a random linear functional of y, or the scaled loss. */
 static double functional(rig *r) {
   double sum = 0;
   rig_forward(r);
@@ -162,7 +162,7 @@ static void every_layer_type(void) {
   }
 }
 
-/* The layers that do something else in evaluation. */
+/* These layers do something else in evaluation. */
 static void in_evaluation(void) {
   static const gradient_case both[] = {
       {"dropout", {2, 2, 3, 4}, PLAIN, 0.5},
@@ -184,8 +184,8 @@ static void of_mixed_images(void) {
   CU_ASSERT(losses >= 6);
 }
 
-/* A layer that does not learn gives the y of one that does, and the same dx, in passes where both normalise
- * by the same numbers. */
+/* Checks that a layer that does not learn gives the y of one that does, and the same dx, in passes where both
+ * normalise by the same numbers. */
 static void check_frozen(const gradient_case *c, cvy_shape x2, bool gives_dx, bool training) {
   rig r, other;
   rig_open_for(&r, c->yaml, c->x, x2, true, true);

@@ -1,4 +1,4 @@
-/* The door to HDF5: round trips, conversions, errors that name things, damage, and full disks. */
+/* Tests the door to HDF5: round trips, conversions, errors that name things, damage, and full disks. */
 #include "scratch.h"
 
 #include "file/h5.h"
@@ -126,7 +126,7 @@ static void texts_and_attributes(void) {
   free(long_text);
 }
 
-/* These shapes no writer of ours makes, and memory must not be taken by them. */
+/* No writer of ours makes these shapes, and they must not take memory. */
 static void shapes_that_lie(void) {
   static const char script[] = "import h5py, numpy, sys; f = h5py.File(sys.argv[1], 'w'); "
                                "f['names'] = numpy.array([[b'a', b'b'], [b'c', b'd']]); "

@@ -1,4 +1,5 @@
-/* Decoding and scaling of pictures: made here, and the odd ones found in the wild. */
+/* Tests decoding and scaling of pictures: those that are made here, and the odd ones that were found in the
+ * wild. */
 #define _XOPEN_SOURCE 700
 #include "suite.h"
 #include "pictures.h"
@@ -68,7 +69,7 @@ static void jpeg_cut_anywhere_is_an_error(void) {
   paint(&image, 24, 31, 3);
   const file_bytes file = make_jpeg(&image, 90, true);
   for (unsigned long n = 0; n < file.count - 2; n++) {
-    unsigned char *cut = malloc(n + 1); /* a block of its own, so that a read past its end is seen */
+    unsigned char *cut = malloc(n + 1); /* a block of its own shows a read past its end */
     memcpy(cut, file.bytes, n);
     CU_ASSERT_EQUAL(cvy_image_decode(&other, cut, n, 0), CVY_E_INPUT);
     free(cut);
@@ -133,7 +134,7 @@ static void png_transparency_shows_white(void) {
 static void png_damage_is_an_error(void) {
   paint(&image, 9, 11, 3);
   const file_bytes file = make_png(image.px, 9 * 11 * 3, 9, 11, SPNG_COLOR_TYPE_TRUECOLOR, 8, NULL);
-  for (unsigned long n = 0; n < file.count - 4; n++) { /* the last four: a checksum of nothing */
+  for (unsigned long n = 0; n < file.count - 4; n++) { /* the last four are a checksum of nothing */
     unsigned char *cut = malloc(n + 1);
     memcpy(cut, file.bytes, n);
     CU_ASSERT_EQUAL(cvy_image_decode(&other, cut, n, 0), CVY_E_INPUT);
@@ -201,7 +202,7 @@ static void odd_pictures_never_crash(void) {
   CU_ASSERT_EQUAL(odd_wrong, 0);
 }
 
-/* PngSuite: names that begin with x are broken, all others are right. */
+/* In PngSuite, names that begin with x are broken, and all others are right. */
 static int suite_good, suite_bad, suite_wrong;
 
 static int decode_suite(const char *path, const struct stat *status, int kind, struct FTW *ftw) {
@@ -262,8 +263,8 @@ static void reference_decodes(void) {
 
 /* ---- scaling ---- */
 
-/* Weight of input j in output i, by definition: the overlap of two intervals when shrinking, a tent around
- * the output's centre (clamped to the outermost centres) when growing. */
+/* Gives the weight of input j in output i, by definition. When shrinking it is the overlap of two intervals;
+ * when growing it is a tent around the output's centre (clamped to the outermost centres). */
 static double weight_of(int64_t i, int64_t j, int64_t in, int64_t out) {
   const double ratio = (double)in / (double)out;
   if (in > out) {
@@ -325,7 +326,7 @@ static void the_buffer_is_reused(void) {
   CU_ASSERT(image.px == NULL && image.capacity_bytes == 0);
 }
 
-/* Mean of |a - b| over all samples. */
+/* Returns the mean of |a - b| over all samples. */
 static double difference(const cvy_image *a, const cvy_image *b) {
   double sum = 0;
   if (a->h != b->h || a->w != b->w || a->c != b->c) return 1e9;
@@ -391,13 +392,13 @@ static void turning(void) {
 }
 
 static void orientation_of_damaged_files(void) {
-  /* a tag of another kind, then the orientation; little-endian */
+  /* There is a tag of another kind, then the orientation; both are little-endian. */
   static const uint8_t exif[] = {0xff, 0xd8, 0xff, 0xe0, 0, 4,   1,   2,  0xff, 0xff, 0xe1, 0,    42,  'E',
                                  'x',  'i',  'f',  0,    0, 'I', 'I', 42, 0,    8,    0,    0,    0,   2,
                                  0,    0x0f, 1,    2,    0, 1,   0,   0,  0,    9,    9,    9,    9,   0x12,
                                  1,    3,    0,    1,    0, 0,   0,   6,  0,    0,    0,    0xff, 0xda};
   CU_ASSERT_EQUAL(cvy_image_orientation(exif, sizeof exif), 6);
-  for (size_t cut = 0; cut < 49; cut++) { /* in a block of its own, so that ASan sees what is read beyond */
+  for (size_t cut = 0; cut < 49; cut++) { /* ASan sees what is read beyond a block of its own */
     uint8_t *bytes = malloc(cut + 1);
     memcpy(bytes, exif, cut);
     CU_ASSERT_EQUAL(cvy_image_orientation(bytes, cut), 1);

@@ -1,5 +1,5 @@
-/* Each layer type's forward against the definition in double precision, what it promises about threads and
- * memory, and what it says about impossible shapes. */
+/* Tests each layer type's forward against the definition in double precision, what it promises about threads
+ * and memory, and what it says about impossible shapes. */
 #define _GNU_SOURCE
 #include "rig.h"
 
@@ -21,7 +21,7 @@ static double at(const rig *r, int64_t n, int64_t i, int64_t j, int64_t c) {
 
 /* ---- convolution: only where the windows lie; test_conv has the arithmetic ---- */
 
-/* The padding before the image that makes the output ceil(n / stride), as TensorFlow defines it. */
+/* Returns the padding before the image that makes the output ceil(n / stride), as TensorFlow defines it. */
 static int64_t same_before(int64_t n, int64_t kernel, int64_t stride) {
   const int64_t total = n % stride == 0 ? kernel - stride : kernel - n % stride;
   return total > 0 ? total / 2 : 0;
@@ -72,7 +72,7 @@ static void conv_declares_its_parameters(void) {
   rig_close(&r);
 }
 
-/* AlexNet's second convolution in its two towers: conv2 of the paper has 5x5x48 filters. */
+/* This is AlexNet's second convolution in its two towers: conv2 of the paper has 5x5x48 filters. */
 static void groups_declare_their_parameters(void) {
   rig r;
   rig_open(&r, "conv: {filters: 256, kernel: 5, padding: same, groups: 2}", (cvy_shape){3, 27, 27, 96});
@@ -117,7 +117,7 @@ static const pool_case pools[] = {
     {19, 18, 3, 17, 2, 1, false, true},
 };
 
-/* PyTorch's sizes: a last window may not begin in the padding after the image. */
+/* Returns PyTorch's size: a last window may not begin in the padding after the image. */
 static int64_t pooled(const pool_case *p, int64_t n) {
   const double quotient = (double)(n + 2 * p->padding - p->kernel) / (double)p->stride;
   int64_t out = (int64_t)(p->up ? ceil(quotient) : floor(quotient)) + 1;
@@ -309,7 +309,7 @@ static void flatten_changes_nothing_but_the_shape(void) {
   rig_forward(&r), rig_backward(&r);
   CU_ASSERT(same_bits(r.y, r.x, r.x_count) && same_bits(r.dx, r.dy, r.x_count));
   cvy_layer_call call = rig_call(&r);
-  call.x[0] = r.x; /* not in place */
+  call.x[0] = r.x; /* this call is not in place */
   call.dy = r.dy;
   call.dx[0] = r.dx;
   memset(r.y, 0xff, sizeof *r.y * (size_t)r.y_count);
@@ -403,7 +403,8 @@ static void softmax_matches_the_definition(void) {
   for (int64_t i = 0; i < CVY_COUNT(channels); i++) {
     rig r;
     rig_open(&r, "softmax", (cvy_shape){2, 5, 7, channels[i]});
-    for (int64_t k = 0; k < r.x_count; k++) r.x[k] *= k < r.x_count / 2 ? 5.0f : 1000.0f; /* overflows exp */
+    /* exp overflows on the second half. */
+    for (int64_t k = 0; k < r.x_count; k++) r.x[k] *= k < r.x_count / 2 ? 5.0f : 1000.0f;
     rig_forward(&r), rig_backward(&r);
     for (int64_t pixel = 0; pixel < 70; pixel++) check_softmax_pixel(&r, pixel);
     float *in_place = copy_of(r.y, r.y_count);
@@ -431,7 +432,7 @@ static void dropout_keeps_its_share(void) {
     scaled &= r.y[i] == 0 || r.y[i] == r.x[i] * scale;
     same_mask &= (r.y[i] == 0) == (r.dx[i] == 0) && (r.dx[i] == 0 || r.dx[i] == r.dy[i] * scale);
   }
-  /* Five standard deviations of a binomial distribution. */
+  /* The bound is five standard deviations of a binomial distribution. */
   CU_ASSERT(fabs((double)kept - 0.7 * (double)r.y_count) < 5 * sqrt(0.21 * (double)r.y_count));
   CU_ASSERT(scaled);
   CU_ASSERT(same_mask);
@@ -454,7 +455,7 @@ static void dropout_does_not_know_microbatches(void) {
   rig_close(&whole), rig_close(&half);
 }
 
-/* Another step, seed or layer is another mask, and samples differ among themselves. */
+/* Another step, seed or layer makes another mask, and samples differ among themselves. */
 static void dropout_masks_differ(void) {
   rig r;
   rig_open(&r, "dropout", (cvy_shape){2, 1, 1, 64});
@@ -489,7 +490,7 @@ static void dropout_rests_in_evaluation(void) {
   rig_forward(&r), rig_backward(&r);
   CU_ASSERT(same_bits(r.y, r.x, r.x_count) && same_bits(r.dx, r.dy, r.x_count));
   cvy_layer_call call = rig_call(&r);
-  call.x[0] = r.x; /* not in place */
+  call.x[0] = r.x; /* this call is not in place */
   memset(r.y, 0xff, sizeof *r.y * (size_t)r.y_count);
   r.type->forward(&call);
   CU_ASSERT(same_bits(r.y, r.x, r.x_count));
@@ -518,7 +519,7 @@ static void check_loss_row(const rig *r, int64_t n) {
 static void softmax_loss_matches_the_definition(void) {
   rig r;
   rig_open(&r, "softmax_loss", (cvy_shape){40, 1, 1, 37});
-  for (int64_t i = 0; i < r.x_count; i++) r.x[i] *= i < 370 ? 5.0f : 1000.0f; /* would overflow exp */
+  for (int64_t i = 0; i < r.x_count; i++) r.x[i] *= i < 370 ? 5.0f : 1000.0f; /* exp would overflow */
   for (int64_t n = 0; n < 40; n++) r.labels[n] = n % 7 == 3 ? -1 : (int32_t)(n * 5 % 37);
   rig_forward(&r), rig_backward(&r);
   for (int64_t n = 0; n < 40; n++) check_loss_row(&r, n);
@@ -536,7 +537,7 @@ static void softmax_loss_of_nan_is_nan(void) {
   }
 }
 
-/* The textbook's formula, in double; it needs no care where no score is beyond 30. */
+/* Compares with the textbook's formula, in double; it needs no care where no score is beyond 30. */
 static void check_sigmoid_row(const rig *r, int64_t n) {
   const int64_t scores = r->plan.y.c;
   const int32_t label = r->labels[n];
@@ -613,7 +614,8 @@ static void losses_have_weights(void) {
   }
 }
 
-/* PyTorch 1.13's cross_entropy of the same rows with labels as probabilities, in double precision. */
+/* The numbers are those of PyTorch 1.13's cross_entropy of the same rows with labels as probabilities, in
+ * double precision. */
 static void mixed_softmax_loss_matches_pytorch(void) {
   static const float x[3][4] = {{1, 2, 0.5f, -1}, {0.25f, -3, 4, 1.5f}, {8, -7, 0, 2}};
   static const double losses[3] = {2.895181898085856, 7.10121509907995, 7.002810567359599};

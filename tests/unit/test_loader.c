@@ -1,5 +1,5 @@
-/* The sampler, and the loader: the stream does not know about ranks, every image of an evaluation is counted
- * once, errors come out with their names, and it stops when told to. */
+/* Tests the sampler and the loader: the stream does not know about ranks, every image of an evaluation is
+ * counted once, errors come out with their names, and the loader stops when told to. */
 #include "pictures.h"
 #include "shards.h"
 
@@ -97,8 +97,8 @@ static void blocks_come_everywhere(void) {
       in_window[cvy_shuffle_window_at(4, COUNT, &blocks, p).number % WINDOWS] += s.index == COUNT - 1;
       as_before += s.index == cvy_sample_in_blocks(4, COUNT, &blocks, p + COUNT).index;
     }
-  /* 200 in each tenth; windows of 3, 3, 3 and 2 of the 11 blocks; 1 of 103 places as before: six standard
-   * deviations. */
+  /* There should be 200 in each tenth, windows of 3, 3, 3 and 2 of the 11 blocks, and 1 of 103 places as
+   * before. The bounds are six standard deviations. */
   for (int i = 0; i < TENTHS; i++) CU_ASSERT(in_tenth[i] > 120 && in_tenth[i] < 280);
   for (int i = 0; i < WINDOWS; i++) CU_ASSERT(llabs(in_window[i] - (i < 3 ? 545 : 364)) < 120);
   CU_ASSERT(llabs(as_before - EPOCHS) < 270);
@@ -117,7 +117,7 @@ typedef struct rig {
 static const char *const everything_on =
     "[{pad: {by: 1, fill: 7}}, {crop: {size: [7, 6]}}, mirror, {translate: {by: 2}}]";
 
-/* Raw images of 8 x 7 x c, that end as 7 x 6 if `yaml` is everything_on. */
+/* Makes raw images of 8 x 7 x c, that end as 7 x 6 if `yaml` is everything_on. */
 static rig make_rig(const char *name, int64_t count, int64_t c, const char *yaml) {
   rig r = {.pool = cvy_pool_create()};
   cvy_yaml *list = NULL;
@@ -246,13 +246,13 @@ static void a_stream_in_blocks_knows_no_ranks(void) {
     CU_ASSERT_EQUAL(memcmp(many, one + from * FLOATS, sizeof(float) * (size_t)(steps * 32 * FLOATS)), 0);
   }
   r.config.first_step = 0;
-  r.config.shuffle = CVY_SHUFFLE_NONE; /* but augmented */
+  r.config.shuffle = CVY_SHUFFLE_NONE; /* the images are still augmented */
   stream(one, labels_of_one, &r, 2, 8, 4);
   for (int64_t p = 0; p < ROWS; p++) CU_ASSERT_EQUAL(labels_of_one[p], label_of_record(p % 50));
   drop_rig(&r);
 }
 
-/* JPEGs of 50 sizes, through all that there is. */
+/* JPEGs of 50 sizes go through all augmentations that there are. */
 static const char *const whole_chapter =
     "[{scale_jitter: {from: 20, to: 30}}, {random_resized_crop: {size: [14, 12]}}, mirror,"
     " {rotate: {by: 30}},"
@@ -317,7 +317,7 @@ static void the_whole_chapter_knows_no_ranks_and_threads(void) {
 
 /* ---- what is kept in memory ---- */
 
-/* Two epochs and more, without keeping and with, give the same bits, whatever fits. */
+/* Checks that two epochs and more, without keeping and with, give the same bits, whatever fits. */
 static void check_keeping(rig *r, cvy_keep keep, const size_t memory[], int count) {
   static float one[ROWS * FLOATS], many[ROWS * FLOATS];
   static int32_t labels_of_one[ROWS], labels[ROWS];

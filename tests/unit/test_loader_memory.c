@@ -1,5 +1,5 @@
-/* The memory of the loader is bounded by its depth and its threads, however large the set is. A program of
- * its own, as the most that was ever resident only grows. */
+/* The memory of the loader is bounded by its depth and its threads, however large the set is. This test is a
+ * program of its own, as the most that was ever resident only grows. */
 #include "shards.h"
 
 #include "data/dataset.h"
@@ -16,7 +16,7 @@ static cvy_err write_tables(cvy_h5 *h5, const uint32_t *checksums, const int32_t
   return cvy_checked_write_list(h5, "deviation", CVY_H5_F32, deviation, CHANNELS);
 }
 
-/* A shard of black pictures, of which the disk holds nothing but that they are there. */
+/* Writes a shard of black pictures, of which the disk holds nothing but that they are there. */
 static cvy_err write_sparse_shard(const char *path) {
   static uint8_t black[RECORD];
   static uint32_t checksums[COUNT];
@@ -57,7 +57,7 @@ static cvy_loader_config stream_of(cvy_dataset *dataset) {
   return config;
 }
 
-/* Bytes by which the most that was resident has grown over an epoch. */
+/* Returns the bytes by which the most that was resident has grown over an epoch. */
 static size_t growth_of_an_epoch(const cvy_loader_config *config) {
   const size_t before = cvy_peak_bytes();
   cvy_loader *loader;
@@ -82,7 +82,8 @@ static void memory_is_bounded_by_the_depth(void) {
   const cvy_loader_config config = stream_of(dataset);
   const size_t slots = (size_t)(config.depth * config.microbatch * RECORD) * sizeof(float);
   const size_t records = (size_t)config.threads * RECORD;
-  /* Beside that: stacks of the threads, the C library's own arenas for them, huge pages begun. */
+  /* Beside that there are stacks of the threads, the C library's own arenas for them, and huge pages that
+   * were begun. */
   const size_t bound = slots + records + (16 << 20);
   CU_ASSERT_FATAL((size_t)info.st_size > 8 * bound);
   const size_t grown = growth_of_an_epoch(&config);

@@ -1,4 +1,4 @@
-/* Kernels, products and im2col against naive loops. */
+/* Tests kernels, products and im2col against naive loops. */
 #include "arrays.h"
 
 #include "math/gemm.h"
@@ -106,6 +106,7 @@ static double want_exp(double a, double b, double c) {
   (void)a, (void)b;
   return exp(c - 0.5);
 }
+
 static const struct {
   const char *name;
   elementwise run;
@@ -125,7 +126,7 @@ static const struct {
     {"exp", run_exp, want_exp},
 };
 
-/* Every set gives the reference's numbers, and the portable set's bits. */
+/* Checks that every set gives the reference's numbers, and the portable set's bits. */
 static void check_elementwise(int64_t which, int64_t count) {
   float *a = random_array(count, 1), *b = random_array(count, 2), *c = random_array(count, 3);
   float *portable_a = copy_of(a, count), *portable_b = copy_of(b, count);
@@ -172,7 +173,8 @@ static void nan_goes_through(void) {
 
 enum { SWEEP = 4096 };
 
-/* Distance of `got` from the exact value in units of the last place of the float nearest to it. */
+/* Returns the distance of `got` from the exact value in units of the last place of the float nearest to
+ * it. */
 static double ulps(float got, double exact) {
   const float nearest = (float)exact;
   if (got == nearest) return 0;
@@ -192,7 +194,7 @@ static void our_tanh(float *y, const float *x, int64_t count) {
   cvy_kernels_get()->tanh_forward(y, x, count);
 }
 
-/* The largest error over every `stride`-th float, NaN and infinities among them. */
+/* Returns the largest error over every `stride`-th float, NaN and infinities among them. */
 static double worst_error(curve ours, double (*exact)(double), uint64_t stride) {
   static float x[SWEEP], y[SWEEP];
   double worst = 0;
@@ -216,7 +218,7 @@ static double worst_error(curve ours, double (*exact)(double), uint64_t stride) 
 
 static uint64_t sweep_stride(void) {
   const char *all = getenv("CONVOY_TEST_ALL_FLOATS");
-  return all ? 1 : 509; /* a prime: visits all exponents and all endings */
+  return all ? 1 : 509; /* a prime, which visits all exponents and all endings */
 }
 
 static void exp_is_accurate(void) {
@@ -323,7 +325,7 @@ static void check_maps_and_moments(const row_results *got, const float *dy, cons
     want[2 * channels + c] += (double)dy[i];
     want[3 * channels + c] += weighted;
   }
-  /* Terms below 4, and twice as many roundings as terms. */
+  /* The terms are below 4, and there are twice as many roundings as terms. */
   for (int64_t i = 0; i < 4 * channels; i++)
     summed &= fabs(got->sums[i] - want[i]) <= 4 * (double)(rows * rows) * 0x1p-52;
   CU_ASSERT(mapped);
@@ -500,7 +502,8 @@ static void check_max_pool(const cvy_window *g) {
   free(x), free(dy), free(y), free(dx), free(want_y), free(want_dx), free(want);
 }
 
-/* Windows of 4, 9, 20, 256 and 272 places: the last is the first width, and the only one, of two bytes. */
+/* The windows have 4, 9, 20, 256 and 272 places; the last is the first, and the only one, that needs two
+ * bytes. */
 static void max_pool_in_both_widths(void) {
   const int64_t channels[] = {1, 5, 16, 20, 33, 47, 64, 70, 150},
                 kernels[][3] = {
@@ -552,7 +555,7 @@ static void check_gemm(const gemm_case *g) {
     want[i] = column < g->n ? (double)g->alpha * sum + (double)g->beta * (double)before[i]
                             : (double)before[i];
     tolerance[i] = column < g->n ? 8 * EPS * (size + 1) : 0;
-    if (g->beta == 0 && column < g->n) before[i] = NAN; /* must not be read */
+    if (g->beta == 0 && column < g->n) before[i] = NAN; /* it must not be read */
   }
   const cvy_factor fa = {a, sa, g->ta}, fb = {b, sb, g->tb};
   float *serial = copy_of(before, cc);
@@ -611,7 +614,7 @@ static void a_large_thin_product_matches_double_precision(void) {
   free(a), free(b), free(memory[0]), free(memory[1]);
 }
 
-/* Many threads in OpenBLAS at once, each with its own product. */
+/* Many threads are in OpenBLAS at once, each with its own product. */
 enum { CROWD = 64, SIDE = 96 };
 
 typedef struct crowd {

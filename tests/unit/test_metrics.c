@@ -1,4 +1,4 @@
-/* metrics.jsonl: what is written comes back, and reading ends where the file stops being whole. */
+/* Tests metrics.jsonl: what is written comes back, and reading ends where the file stops being whole. */
 #include "suite.h"
 
 #include "scratch.h"

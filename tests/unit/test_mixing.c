@@ -1,4 +1,4 @@
-/* Pictures mixed by twos, and several views of one: the stream, by hand; the scores of views; what is
+/* Tests pictures mixed by twos, and several views of one: the stream, by hand; the scores of views; what is
  * refused. */
 #include "shards.h"
 
@@ -26,14 +26,14 @@ static void beta_variates_have_their_moments(void) {
       CU_ASSERT(where.unit <= 2 * (2 * 32 + 1));
       sum += x, squares += (x - 0.5) * (x - 0.5);
     }
-    /* Five deviations: of the mean sqrt(variance / n), of the variance at most sqrt(2 / n) of it, for no
-     * symmetric beta has heavier tails than the normal distribution. */
+    /* The bounds are five deviations. That of the mean is sqrt(variance / n). That of the variance is at most
+     * sqrt(2 / n) of it, for no symmetric beta has heavier tails than the normal distribution. */
     CU_ASSERT_DOUBLE_EQUAL(sum / DRAWS, 0.5, 5 * sqrt(variance / DRAWS));
     CU_ASSERT_DOUBLE_EQUAL(squares / DRAWS, variance, 5 * sqrt(2.0 / DRAWS) * variance);
   }
 }
 
-/* Beta(1, 1) is uniform; of Beta(1/2, 1/2) the share below x is 2 / pi asin(sqrt(x)). */
+/* Beta(1, 1) is uniform; the share of Beta(1/2, 1/2) below x is 2 / pi asin(sqrt(x)). */
 static void beta_variates_are_distributed_as_said(void) {
   enum { DRAWS = 10000 };
   for (int half = 0; half <= 1; half++) {
@@ -190,12 +190,12 @@ static void check_mixup(int64_t n) {
   const double share = (double)mixed.shares[n];
   for (int64_t i = 0; i < FLOATS; i++) {
     const double own = (double)plain.images[n][i], other = (double)plain.images[n ^ 1][i];
-    /* Two products and a sum, of numbers below 4. */
+    /* Two products and a sum, of numbers below 4, are rounded. */
     CU_ASSERT_DOUBLE_EQUAL((double)mixed.images[n][i], share * own + (1 - share) * other, 4 * 4 * 6e-8);
   }
 }
 
-/* Every pixel is its own or, within one rectangle, the partner's. */
+/* Checks that every pixel is its own or, within one rectangle, the partner's. */
 static bool is_cutmix(int64_t n) {
   int64_t low_y = H, high_y = 0, low_x = W, high_x = 0, exchanged = 0;
   for (int64_t y = 0; y < H; y++)
@@ -207,7 +207,7 @@ static bool is_cutmix(int64_t n) {
       low_y = y < low_y ? y : low_y, high_y = y + 1;
       low_x = x < low_x ? x : low_x, high_x = x + 1 > high_x ? x + 1 : high_x;
     }
-  /* Where both have the same pixel, it does not show: then the rectangle may be larger than what does. */
+  /* Where both have the same pixel, nothing shows. Then the rectangle may be larger than what shows. */
   const double area = (1 - (double)mixed.shares[n]) * H * W;
   if (exchanged > 0 && exchanged == (high_y - low_y) * (high_x - low_x))
     CU_ASSERT_DOUBLE_EQUAL(exchanged, area, 1e-4);
@@ -373,7 +373,7 @@ static void score_of_ten_views_is_that_of_the_mean(void) {
                          1e-5 * want.loss); /* 126 products of floats, summed in floats */
   CU_ASSERT_DOUBLE_EQUAL(score.top1, want.top1, 1e-12);
   CU_ASSERT_DOUBLE_EQUAL(score.top5, want.top5, 1e-12);
-  CU_ASSERT(want.top1 > 0.02 && want.top1 < 0.98); /* else the test says little */
+  CU_ASSERT(want.top1 > 0.02 && want.top1 < 0.98); /* otherwise the test says little */
   cvy_loader_destroy(loader);
   free(views.sums);
   cvy_net_destroy(net);

@@ -1,5 +1,5 @@
-/* Models: what a checkpoint gives back, what running it computes, and what is said of a damaged one. Most
- * files here are put together piece by piece, as the format is documented. */
+/* Tests models: what a checkpoint gives back, what running it computes, and what is said of a damaged one.
+ * Most files here are put together piece by piece, as the format is documented. */
 #include "model/model.h"
 
 #include "base/yaml.h"
@@ -152,7 +152,7 @@ static void a_model_is_described(void) {
   CU_ASSERT(info->deviation[0] == 77.5f && info->deviation[1] == 60 && info->deviation[2] == 0);
   CU_ASSERT(info->param_count == (FLOATS + 1) * OUTPUTS && info->tensor_count == 2);
   CU_ASSERT(info->step == 70 && info->top1 == 0.75);
-  CU_ASSERT_PTR_NOT_NULL(cvy_model_spec_of(model)->evaluation); /* empty, which is not 'augment' */
+  CU_ASSERT_PTR_NOT_NULL(cvy_model_spec_of(model)->evaluation); /* it is empty, which is not 'augment' */
   CU_ASSERT_EQUAL(cvy_model_spec_of(model)->evaluation->count, 0);
   CU_ASSERT_EQUAL(cvy_model_spec_of(model)->convolution, CVY_CONV_PLAIN);
   CU_ASSERT_STRING_EQUAL(cvy_model_spec_of(model)->recipe_text, p.recipe);
@@ -210,7 +210,7 @@ static void the_hash_tells_models_apart(void) {
   const pieces good = good_pieces();
   const cvy_hash usual = hash_of(&good);
   pieces p = good;
-  p.recipe = SOFTMAX REST "epochs: 9\n"; /* training's business */
+  p.recipe = SOFTMAX REST "epochs: 9\n"; /* this is training's business */
   CU_ASSERT_STRING_EQUAL(hash_of(&p).hex, usual.hex);
   p = good, p.recipe = SOFTMAX "microbatch: 2\nconvolution: gemm\ndata: {evaluation: []}\n";
   CU_ASSERT_STRING_NOT_EQUAL(hash_of(&p).hex, usual.hex);
@@ -233,7 +233,7 @@ static cvy_net *make_net(cvy_pool *pool, const char *recipe) {
   return net;
 }
 
-/* The file of a run that has made 12 steps, each value of whose update rule is 0. */
+/* Writes the file of a run that has made 12 steps. All values of its update rule are 0. */
 static void write_checkpoint(const char *path, cvy_net *net, const char *recipe) {
   cvy_arenas arenas;
   const cvy_rule *sgd = cvy_rule_at(0);

@@ -1,4 +1,4 @@
-/* Networks: descriptions and their errors, parameter counts, the memory planner, the walk. */
+/* Tests networks: descriptions and their errors, parameter counts, the memory planner, the walk. */
 #include "scratch.h"
 #include "suite.h"
 
@@ -531,8 +531,8 @@ static const char branching[] =
     "  - conv: {name: h, inputs: input, filters: 2, kernel: 1, init: xavier}\n"
     "  - concat: {name: i, inputs: [g, f, h, e]}\n  - tanh\n"
     "  - fc: {outputs: 5, init: xavier}\n  - softmax_loss\n";
-/* Normalised, with an auxiliary loss, and sizes that only flatten brings together, in place of what relu has
- * made. */
+/* A normalised network, with an auxiliary loss, and sizes that only flatten brings together, in place of what
+ * relu has made. */
 static const char normalised[] =
     "name: normalised\ninput: [6, 5, 2]\nlayers:\n"
     "  - conv: {name: a, filters: 4, kernel: 3, bias: false, init: xavier}\n  - batch_norm\n"
@@ -597,7 +597,7 @@ static void gradients_of_a_net_of_blocks(void) {
   check_gradients(block_net);
 }
 
-/* Two losses: both count in training, the last one alone in evaluation. */
+/* Both losses count in training, and the last one alone in evaluation. */
 static void auxiliary_losses_count_in_training(void) {
   const char two[] =
       "input: [6, 5, 2]\nlayers:\n  - conv: {filters: 3, kernel: 3, init: xavier}\n  - tanh: {name: t}\n"
@@ -620,7 +620,7 @@ static void auxiliary_losses_count_in_training(void) {
 }
 
 typedef struct watch {
-  int64_t count, seen[16]; /* layers; backward: -1 - layer */
+  int64_t count, seen[16]; /* layers; backward is -1 - layer */
 } watch;
 
 static void note(void *context, int64_t layer_index, bool backward) {
@@ -663,7 +663,7 @@ static void observers_see_every_layer_once(void) {
   cvy_pool_destroy(pool);
 }
 
-/* Losses and gradients of a network as one hash. */
+/* Returns losses and gradients of a network as one hash. */
 static cvy_hash hash_of_a_pass(const char *text, const char *first_layers) {
   cvy_pool *pool = cvy_pool_create();
   cvy_net *net;
@@ -872,7 +872,7 @@ static void frozen_layers_are_left_alone(void) {
   cvy_pool_destroy(pool);
 }
 
-/* Finds the gradients of a pass, tensor by tensor; -77 where there is none. */
+/* Finds the gradients of a pass, tensor by tensor; where there is none, -77 stays. */
 static void run_frozen(cvy_net *net, float *grads, watch *w) {
   const cvy_net_info *info = cvy_net_describe(net);
   float images[N * IMAGE];

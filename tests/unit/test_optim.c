@@ -1,5 +1,5 @@
-/* Update rules and schedules, derived by hand in double precision (Caffe tests its solvers so). The walks
- * over the registries fail for a rule or a schedule without a case. */
+/* Tests update rules and schedules, which are derived by hand in double precision (Caffe tests its solvers
+ * so). The walks over the registries fail for a rule or a schedule without a case. */
 #include "suite.h"
 
 #include "arrays.h"
@@ -21,7 +21,7 @@ typedef struct value {
   double weight, state[CVY_MOST_STATE];
 } value;
 
-/* A step of a rule, from its definition. */
+/* Makes a step of a rule, from its definition. */
 typedef void (*by_hand)(value *v, double gradient, double rate, int64_t step, bool decays);
 
 static void sgd_by_hand(value *v, double gradient, double rate, int64_t step, bool decays) {
@@ -213,7 +213,7 @@ static void any_cut_has_the_same_bits(void) {
 
 static void rules_are_found_by_set(void) {
   CU_ASSERT_PTR_EQUAL(cvy_rule_at(0), cvy_rule_in(cvy_kernels_get()->name, 0));
-  CU_ASSERT_STRING_EQUAL(cvy_rule_at(0)->kind->name, "sgd"); /* which plans and benches reckon with */
+  CU_ASSERT_STRING_EQUAL(cvy_rule_at(0)->kind->name, "sgd"); /* plans and benches reckon with it */
   CU_ASSERT_PTR_NULL(cvy_rule_in("abacus", 0));
   CU_ASSERT_PTR_NOT_NULL(cvy_rule_in("portable", 0));
 }
@@ -264,7 +264,7 @@ static void every_schedule_by_hand(void) {
 
 /* ---- sums of squares ---- */
 
-/* Values of all sizes that floats have. */
+/* Makes values of all sizes that floats have. */
 static float *wide_array(int64_t count) {
   float *values = random_array(count, 5);
   for (int64_t i = 0; i < count; i++) values[i] = ldexpf(values[i], (int)(i * 7 % 270) - 145);
@@ -339,7 +339,8 @@ static void sums_of_squares_are_exact(void) {
   free(values);
 }
 
-/* This is far more than a network has, all of the largest exponent. Digits and counts hold them. */
+/* These are far more values than a network has, all of the largest exponent. Digits and counts hold their
+ * sum. */
 static void sums_of_squares_do_not_overflow(void) {
   enum { MANY = 1 << 22 };
   float *values = malloc(sizeof *values * MANY);

@@ -1,4 +1,4 @@
-/* The rows of a plan from known times and a known cluster, against numbers that can be had by hand. */
+/* Tests the rows of a plan from known times and a known cluster, against numbers that can be had by hand. */
 #include "scratch.h"
 #include "suite.h"
 
@@ -22,8 +22,8 @@ typedef struct rig {
   cvy_outlook outlook;
 } rig;
 
-/* Microbatches of two images, one a rank, on nodes with a core for each thread and a wire that takes no time.
- */
+/* Sets up microbatches of two images, one a rank, on nodes with a core for each thread and a wire that takes
+ * no time. */
 static void set_up(rig *r, const char *parallel) {
   cvy_yaml *network;
   *r = (rig){.pool = cvy_pool_create()};

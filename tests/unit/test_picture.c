@@ -1,5 +1,5 @@
-/* Pictures through maps against a plain double-precision reference; parts of JPEGs against whole ones; and
- * the augmentations that move, scale, turn and bend. */
+/* Tests pictures through maps against a plain double-precision reference, parts of JPEGs against whole ones,
+ * and the augmentations that move, scale, turn and bend. */
 #include "pictures.h"
 #include "suite.h"
 
@@ -26,7 +26,7 @@ static const float *drawn(const cvy_picture *picture) {
 
 /* ---- the reference ---- */
 
-/* A smooth picture with a little noise, so that a wrong place is a wrong value. */
+/* Gives a smooth picture with a little noise, so that a wrong place is a wrong value. */
 static double value_at(int64_t y, int64_t x, int64_t k) {
   return floor(120 + 60 * sin(0.31 * (double)x + (double)k) + 50 * cos(0.23 * (double)y - 0.7 * (double)k)) +
          (double)((x * 7 + y * 13 + k) % 5);
@@ -104,7 +104,8 @@ static double uniform(cvy_random *r, double low, double high) {
   return cvy_random_next_uniform(r, low, high);
 }
 
-/* A turn with a slant and a shift that shrinks by less than two, as more is drawn from a coarser sheet. */
+/* Makes a turn with a slant and a shift. It shrinks by less than two, as more is drawn from a coarser
+ * raster. */
 static cvy_affine_map random_map(cvy_random *r, int64_t h, int64_t w) {
   const double angle = uniform(r, -3, 3), scale = uniform(r, 0.4, 1.2), slant = uniform(r, -0.2, 0.2);
   cvy_affine_map m = {.xx = scale * cos(angle),
@@ -167,7 +168,7 @@ static void many_maps_are_drawn_in_between(void) {
 
 /* ---- scaling ---- */
 
-/* The mean of the picture over an interval of each axis. */
+/* Returns the mean of the picture over an interval of each axis. */
 static double mean_over(const plain *p, double top, double bottom, double left, double right, int64_t k) {
   double sum = 0;
   for (int64_t y = 0; y < p->h; y++)
@@ -355,13 +356,13 @@ static void clear_shelf(shelf *s) {
   *s = (shelf){.file = s->file, .room = s->room};
 }
 
-/* A part of the picture at half its size; valid until the next call. */
+/* Draws a part of the picture at half its size, which is valid until the next call. */
 static const float *drawn_part(cvy_picture *p) {
   CU_ASSERT_EQUAL(cvy_picture_scale(p, &canvas, 30, 20, 10, 20, 62, 44), CVY_OK);
   return drawn(p);
 }
 
-/* It is so with room and without, and when the whole is there already. */
+/* A kept picture looks the same with room and without, and when the whole is there already. */
 static void kept_pictures_are_the_same(void) {
   enum { FLOATS = 30 * 20 * 3 };
   cvy_image image = {0};

@@ -1,6 +1,6 @@
-/* The memory plan of every network that comes with Convoy, for training, for evaluation, and with frozen
- * layers: live buffers do not overlap, by the planner's own lifetimes; and a pass gives the bits that it
- * gives where every buffer has memory of its own. */
+/* Tests the memory plan of every network that comes with Convoy, for training, for evaluation, and with
+ * frozen layers. Live buffers do not overlap, by the planner's own lifetimes, and a pass gives the bits that
+ * it gives where every buffer has memory of its own. */
 #include "arrays.h"
 
 #include "base/yaml.h"
@@ -42,7 +42,7 @@ static bool overlap(const cvy_lifetime *a, const cvy_lifetime *b) {
   return in_time && in_space;
 }
 
-/* No plan can do with less. */
+/* Returns the bytes that are alive at once: no plan can do with less. */
 static size_t most_alive(const cvy_net *net) {
   size_t most = 0;
   for (int64_t moment = 0; moment <= 2 * net->node_count; moment++) {
@@ -70,7 +70,7 @@ static void check_plan(const char *file, const char *what, const cvy_net *net) {
   CU_ASSERT((double)net->info.activation_bytes <= 1.05 * (double)most_alive(net));
 }
 
-/* A layer in the middle of the network that is not a loss. */
+/* Names a layer in the middle of the network that is not a loss. */
 static const char *middle_of(const cvy_net *net) {
   int64_t layer = net->node_count / 2;
   while (net->nodes[layer].type->is_loss) layer--;
@@ -200,7 +200,7 @@ static void init(cvy_net *net) {
   }
 }
 
-/* Arenas of nets with other frozen layers are laid out otherwise. */
+/* Copies tensor by tensor, for arenas of nets with other frozen layers are laid out otherwise. */
 static void copy_params(cvy_net *to, const cvy_net *from) {
   for (int64_t i = 0; i < from->info.param_tensors; i++)
     memcpy(to->param_arena + to->params[i].offset, from->param_arena + from->params[i].offset,
@@ -214,7 +214,7 @@ static void same_forward(const results *a, const results *b, const cvy_net *net,
   CU_ASSERT(same_bits(a->probabilities[training], b->probabilities[training], scores));
 }
 
-/* Gradients of `a`, where it has them, are those of `b`. */
+/* Checks that gradients of `a`, where it has them, are those of `b`. */
 static void same_gradients(const results *a, const cvy_net *net_a, const results *b, const cvy_net *net_b) {
   for (int64_t i = 0; i < net_a->info.param_tensors; i++) {
     const cvy_net_param *p = &net_a->params[i];
@@ -322,7 +322,8 @@ static void check_pair(const cvy_yaml *root, cvy_net *shared) {
   free_results(&a), free(images);
 }
 
-/* Checks the smallest images that the network takes; false if it does not know these settings. */
+/* Checks the smallest images that the network takes; it returns false if the network does not know these
+ * settings. */
 static bool check_passes(const char *file, const char *settings) {
   cvy_pool *pool = cvy_pool_create();
   cvy_yaml *root;

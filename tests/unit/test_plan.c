@@ -1,4 +1,4 @@
-/* The model of a step on many ranks against cases that can be done by hand. */
+/* Tests the model of a step on many ranks against cases that can be done by hand. */
 #include "suite.h"
 
 #include "base/yaml.h"
@@ -57,7 +57,7 @@ static void many_blocks_are_bound_by_the_wire(void) {
   road.level_count = 3;
   road.levels[1] = road.levels[2] = (cvy_plan_level){2, true};
   expect_s(walk(&road, &bucket, 1), 160 * ms * 2 * 7 / 8);
-  road.latency_s = 1 * ms; /* hidden but for those of the last blocks */
+  road.latency_s = 1 * ms; /* it is hidden but for that of the last blocks */
   CU_ASSERT(walk(&road, &bucket, 1) >= 281 * ms && walk(&road, &bucket, 1) <= 288 * ms);
 }
 
@@ -72,11 +72,12 @@ static void few_slots_wait_for_latency(void) {
 static void buckets_wait_until_they_are_ready(void) {
   const cvy_plan_bucket apart[] = {{1e6, 0}, {1e6, 1}}, together[] = {{1e6, 0}, {1e6, 0}};
   expect_s(walk(&wire, apart, 2), 1 + 12 * ms);
-  /* both up (10 ms of wire), then both down: the second one's sum is there before the first is down */
+  /* Both go up (10 ms of wire), then both go down: the second one's sum is there before the first is down. */
   expect_s(walk(&wire, together, 2), 4 * 5 * ms + 1 * ms);
 }
 
-/* There are two ranks a node and two nodes: copies within the node, a quarter over the wire each way. */
+/* There are two ranks a node and two nodes: copies are within the node, and a quarter goes over the wire each
+ * way. */
 static void two_levels(void) {
   cvy_plan_road road = wire;
   double busy_s, sent_bytes;
@@ -200,7 +201,7 @@ static void memory_of_a_rank(void) {
   CU_ASSERT(m.exchange == 2 << 20 && m.loader == 4 * 2 * 4000);
   CU_ASSERT_EQUAL(cvy_plan_total(&m), m.network + 2 * 8000000 + 1000000 + (2 << 20) + 32000);
   r.cluster.ranks_per_node = 8;
-  m = cvy_plan_need(&r.work, &r.cluster, &tree, 8, 1, 4); /* of one node */
+  m = cvy_plan_need(&r.work, &r.cluster, &tree, 8, 1, 4); /* all ranks are of one node */
   CU_ASSERT(m.exchange == 8 << 20);
   m = cvy_plan_need(&r.work, &r.cluster, &tree, 1, 2, 4); /* three levels within the rank */
   CU_ASSERT(m.gradients == 4 * 8000000 && m.optimiser == 2 * 8000000 && m.exchange == 0);
@@ -254,7 +255,7 @@ static void swaps_are_waited_for(void) {
   step = foretold(&r, 2);
   expect_s(step.swap_s, 3 * latency_s + 20000 / 4e7);
   expect_s(step.exposed_s, step.swap_s);
-  r.cluster.ranks_per_node = 2; /* copies, which the thread makes */
+  r.cluster.ranks_per_node = 2; /* then there are copies, which the thread makes */
   r.cluster.copy_s_per_byte = 1e-9;
   r.cluster.cores = 8;
   step = foretold(&r, 2);
@@ -275,7 +276,7 @@ static void nothing_but_split_layers(void) {
   CU_ASSERT(step.sent_bytes - step.swapped_bytes < 100 && step.swapped_bytes == 44000);
   const cvy_plan_memory m = cvy_plan_need(&r.work, &r.cluster, &r.tree, 2, 1, 4);
   r.work.microbatches = 4;
-  r.cluster.add_s_per_byte = 1e-9; /* of next to nothing */
+  r.cluster.add_s_per_byte = 1e-9; /* there is next to nothing to add */
   step = foretold(&r, 2);
   CU_ASSERT(fabs(step.compute_s - 4 * 0.85 - 0.02) < 1e-6);
   CU_ASSERT(m.weights == 8000000 + 64 && r.work.net->kept_bytes > 0);
@@ -285,7 +286,8 @@ static void nothing_but_split_layers(void) {
   tear_down(&r);
 }
 
-/* Another size is taken only where it gains more than the clock's noise; 0: not tried. */
+/* Another size is taken only where it gains more than the clock's noise; 0 stands for one that was not
+ * tried. */
 static void the_usual_bucket_unless_another_gains(void) {
   CU_ASSERT_EQUAL(cvy_bucket_best((double[]){1.00, 1.00, 1.00, 1.00}), CVY_BUCKET_USUAL);
   CU_ASSERT_EQUAL(cvy_bucket_best((double[]){0.99, 1.00, 0.985, 1.20}), CVY_BUCKET_USUAL);

@@ -1,5 +1,5 @@
-/* The way from inputs to shards: sizes, order, statistics, repeatability, and what is left behind after an
- * error. */
+/* Tests the way from inputs to shards: sizes, order, statistics, repeatability, and what is left behind after
+ * an error. */
 #include "suite.h"
 #include "sets.h"
 #include "data/dataset.h"
@@ -328,8 +328,8 @@ static void an_earlier_run_is_replaced(void) {
   scratch_write(fresh("out/train-00000-of-00005.h5.bak"), "mine", 4);
   CU_ASSERT_EQUAL(entries("out"), 12);
   CU_ASSERT_EQUAL(prepare(&second), CVY_OK);
-  /* 2 of train, 2 of val, the 5 of the split that this run does not have, and the two files that are not ours
-   */
+  /* There are 2 of train, 2 of val, the 5 of the split that this run does not have, and the two files that
+   * are not ours. */
   CU_ASSERT_EQUAL(entries("out"), 11);
   int32_t labels[50];
   CU_ASSERT_EQUAL(read_split("out", "train", 2, labels, NULL), 40);
@@ -387,7 +387,7 @@ static void the_folder_is_made_with_its_parents(void) {
   end();
 }
 
-/* A JPEG of 40 x 30 pixels, red at the top and blue below, that claims an orientation. */
+/* Writes a JPEG of 40 x 30 pixels, red at the top and blue below, that claims an orientation. */
 static void write_turned(const char *path, int orientation) {
   const uint8_t exif[] = {
       0xff, 0xd8, 0xff, 0xe1, 0, 34, 'E', 'x',  'i', 'f', 0, 0, 'M', 'M', 0, 42,
@@ -405,7 +405,7 @@ static void write_turned(const char *path, int orientation) {
   cvy_image_free(&image);
 }
 
-/* The only picture of the split that is a cat, decoded as training would. */
+/* Reads the only picture of the split that is a cat, decoded as training would. */
 static void read_cat(cvy_image *out, size_t *byte_count, const char *dir) {
   cvy_dataset *dataset;
   cvy_read_buffer buffer;
@@ -460,7 +460,7 @@ static void turned_and_scaled_pictures(void) {
   CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
   read_cat(&image, &count, "out");
   CU_ASSERT(image.h == 16 && image.w == 12 && is_red(&image, 8, 10) && !is_red(&image, 8, 2));
-  c.shorter = 30; /* small enough as it is, but turned */
+  c.shorter = 30; /* it is small enough as it is, but turned */
   CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
   read_cat(&image, &count, "out");
   CU_ASSERT(image.h == 40 && image.w == 30);
@@ -491,7 +491,8 @@ static void colours_of_the_training_split(void) {
   CU_ASSERT_EQUAL_FATAL(cvy_h5_open(&file, fresh("out/train-00000-of-00001.h5")), CVY_OK);
   CU_ASSERT_EQUAL(cvy_h5_read(file, "colour_eigenvalues", CVY_H5_F32, values, 3), CVY_OK);
   CU_ASSERT_EQUAL(cvy_h5_read(file, "colour_eigenvectors", CVY_H5_F32, vectors, 9), CVY_OK);
-  /* red (220, 20, 30) and blue (10, 40, 200): their difference is the only direction there is */
+  /* The colours are red (220, 20, 30) and blue (10, 40, 200): their difference is the only direction there
+   * is. */
   CU_ASSERT(values[0] > 100 && values[1] < 1);
   CU_ASSERT_DOUBLE_EQUAL(vectors[2] / vectors[0], 170.0 / -210, 0.02);
   cvy_h5_discard(file);
@@ -669,7 +670,7 @@ static void nothing_can_be_read(void) {
   end();
 }
 
-/* A full disk, played by the limit on the size of files. */
+/* The limit on the size of files plays a full disk. */
 static void a_full_disk(void) {
   begin();
   struct rlimit held, small;

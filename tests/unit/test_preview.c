@@ -1,5 +1,5 @@
-/* Contact sheets: their pictures are the loader's to the byte, letters can be told apart, the sheet in the
- * documentation is the one that the program draws. */
+/* Tests contact sheets: their pictures are the loader's to the byte, letters can be told apart, and the sheet
+ * in the documentation is the one that the program draws. */
 #include "pictures.h"
 #include "shards.h"
 

@@ -1,4 +1,4 @@
-/* The readers of datasets/: what they deliver, and what they refuse. */
+/* Tests the readers of datasets/: what they deliver, and what they refuse. */
 #include "suite.h"
 #include "reading.h"
 
@@ -58,7 +58,8 @@ static void synthetic_is_a_function_of_seed_and_index(void) {
   end();
 }
 
-/* The bytes as first drawn: every machine, compiler and optimisation level must draw them again. */
+/* The bytes are those that were drawn first: every machine, compiler and optimisation level must draw them
+ * again. */
 static void synthetic_draws_the_same_everywhere(void) {
   begin();
   cvy_hasher *hasher = cvy_hasher_create();
@@ -381,7 +382,7 @@ static void gzip_damage_is_an_error(void) {
     CU_ASSERT_EQUAL(go_through("mnist", fresh("cut.gz"), fresh("l")), CVY_E_INPUT);
   }
   CU_ASSERT(says("cut.gz: truncated"));
-  for (unsigned long k = 10; k < whole.count; k++) { /* from the compressed data on; its CRC-32 sees all */
+  for (unsigned long k = 10; k < whole.count; k++) { /* the CRC-32 of the compressed data sees all */
     whole.bytes[k] ^= 0x20;
     scratch_write(fresh("flipped.gz"), whole.bytes, whole.count);
     CU_ASSERT_EQUAL(go_through("mnist", fresh("flipped.gz"), fresh("l")), CVY_E_INPUT);

@@ -18,12 +18,12 @@ static cvy_recipe *read_recipe(const char *yaml) {
   return recipe;
 }
 
-/* Another value of the option, which the reader would take; only the comparison sees it. */
+/* Makes another value for any option. A reader need not take it, for only the comparison sees it. */
 static cvy_yaml *another_value(cvy_pool *pool) {
   return cvy_yaml_new_scalar(pool, "test", "another");
 }
 
-/* The resolved recipe, in which the value at `path` is another. */
+/* Copies the resolved recipe, with another value at `path`. */
 static const cvy_yaml *changed(cvy_pool *pool, const cvy_yaml *mapping, const char *path) {
   const size_t length = strcspn(path, ".");
   cvy_yaml *copy = cvy_yaml_new_mapping(pool, "test");

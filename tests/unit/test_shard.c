@@ -1,4 +1,5 @@
-/* The shard writer: what stands in the files, byte for byte, and what does not stand there after an error. */
+/* Tests the shard writer: what stands in the files, byte for byte, and what does not stand there after an
+ * error. */
 #include "shards.h"
 #include "data/dataset.h"
 
@@ -176,7 +177,7 @@ static void full_disk(void) {
   }
   CU_ASSERT_EQUAL(write_encoded(disk, 30, 100000), CVY_E_SYSTEM);
   CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "No space left on device"));
-  CU_ASSERT_EQUAL(write_encoded(disk, 80, 9000), CVY_E_SYSTEM); /* fits, but not beside its spool */
+  CU_ASSERT_EQUAL(write_encoded(disk, 80, 9000), CVY_E_SYSTEM); /* they fit, but not beside their spool */
   CU_ASSERT_EQUAL(files_in(disk), 0);
 }
 
@@ -210,7 +211,8 @@ static void pixel_sums(void) {
   for (int64_t i = 0; i < N; i++) cvy_image_free(&images[i]);
 }
 
-/* Records whose number is only known at the end, with names; then everything that is sealed in. */
+/* The records have names, and their number is only known at the end. Then comes everything that is sealed
+ * in. */
 static void one_shard(void) {
   char *dir = cvy_format("%s/one", scratch_folder());
   cvy_shard_config config = raw_config(dir, "train", 3, 2, 3, 3);
@@ -282,7 +284,7 @@ static void colours(void) {
     for (int row = 0; row < 3; row++) {
       double product = 0;
       for (int l = 0; l < 3; l++) product += c[row][l] * s.colour_vectors[k][l];
-      /* floats hold 7 digits of values up to 10,000 */
+      /* Floats hold 7 digits of values up to 10,000. */
       CU_ASSERT_DOUBLE_EQUAL(product, (double)s.colour_values[k] * s.colour_vectors[k][row], 2e-2);
       length += pow(s.colour_vectors[k][row], 2);
     }

@@ -1,5 +1,5 @@
-/* A fully connected layer split over ranks, which are threads here: the same bits at any number of them,
- * within rounding of the definition in double precision. */
+/* Tests a fully connected layer split over ranks, which are threads here: it gets the same bits at any number
+ * of them, within rounding of the definition in double precision. */
 #include "rig.h"
 
 #include "base/yaml.h"
@@ -55,7 +55,7 @@ static void learn(void *context, const float *params, const float *gradient, int
   memcpy(m->world->gradient + (params - m->weights), gradient, sizeof *gradient * (size_t)count);
 }
 
-/* The weights of others are not a number to it. */
+/* Copies the member's own weights. Those of others are NaN to it. */
 static float *weights_of(const member *m) {
   const setting *s = m->world->setting;
   const int64_t own = s->leaves / m->peers.count;
@@ -233,7 +233,7 @@ static void sharded_parameters_lie_behind_the_others(void) {
     CU_ASSERT_EQUAL(p->spec->sharded, i == 0);
     CU_ASSERT_EQUAL(p->offset >= info->replicated_count, p->spec->sharded);
   }
-  /* 4 of the 8 slices of 4 rows, and dy: for the 32 images of a step */
+  /* The layer keeps 4 of the 8 slices of 4 rows, and dy, for the 32 images of a step. */
   CU_ASSERT_EQUAL(info->kept_bytes, sizeof(float) * 32 * (16 + 20));
   CU_ASSERT_STRING_EQUAL(info->layers[0].detail, "sharded");
   CU_ASSERT_EQUAL(cvy_net_describe(whole)->sharded_count, 0);
@@ -268,7 +268,7 @@ static void too_few_inputs_are_refused(void) {
   cvy_pool_destroy(pool);
 }
 
-/* Images of a step: 8 times the microbatch. */
+/* A step has 8 times the images of a microbatch. */
 static void the_model_prefers_many_weights_and_few_images(void) {
   CU_ASSERT(cvy_sharded_pays(&two, 16, 25088, 4096));   /* VGG's fc6 */
   CU_ASSERT(cvy_sharded_pays(&two, 16, 4096, 4096));    /* fc7 */

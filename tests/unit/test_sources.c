@@ -1,4 +1,4 @@
-/* The readers of public sets that are not folders of pictures: cifar10, cifar100, imagenet; and
+/* Tests the readers of public sets that are not folders of pictures: cifar10, cifar100, imagenet; and
  * synthetic-photos. */
 #include "suite.h"
 #include "archives.h"
@@ -34,8 +34,8 @@ static void begin_quietly(void) {
 
 /* ---- cifar ---- */
 
-/* Record i of a file: labels (first + i) % 20 / 2 and (first + i) % 10, or the latter alone; the sample of
- * channel k at (y, x) is (first + i + 50 k + 2 y + x) % 256. */
+/* Makes a file whose record i has labels (first + i) % 20 / 2 and (first + i) % 10, or the latter alone. The
+ * sample of channel k at (y, x) is (first + i + 50 k + 2 y + x) % 256. */
 static void make_cifar(maker *to, int label_bytes, int first, int count) {
   to->count = 0;
   for (int i = first; i < first + count; i++) {
@@ -48,7 +48,7 @@ static void make_cifar(maker *to, int label_bytes, int first, int count) {
 
 static maker bin[6];
 
-/* data_batch_1.bin to 5 and test_batch.bin, of three records each. */
+/* Packs data_batch_1.bin to 5 and test_batch.bin, of three records each. */
 static void pack_cifar10(packed members[6], const char *folder) {
   for (int f = 0; f < 6; f++) {
     make_cifar(&bin[f], 1, 3 * f, 3);
@@ -202,7 +202,7 @@ static void end_imagenet(void) {
   end();
 }
 
-/* A tar of the three classes' tars; `inner`: their format. */
+/* Writes a tar of the three classes' tars; `inner` is their format. */
 static void write_train(const char *path, const char *outer, const char *inner, int64_t classes) {
   packed tars[3] = {{0}}, members[3];
   file_bytes held[3];
@@ -218,7 +218,7 @@ static void write_train(const char *path, const char *outer, const char *inner, 
   for (int k = 0; k < classes; k++) free(held[k].bytes);
 }
 
-/* Picture i (from 1) is photo[i - 1]: classes 2, 2, 2, 0, 0, 0, 1, 1, 1. */
+/* Writes pictures of classes 2, 2, 2, 0, 0, 0, 1, 1, 1: picture i (from 1) is photo[i - 1]. */
 static void write_val(const char *path) {
   packed members[9];
   for (int i = 0; i < 9; i++)
@@ -267,7 +267,7 @@ static void imagenet_train(void) {
   end_imagenet();
 }
 
-/* The labels of write_val, in one of the forms that are about. */
+/* Writes the labels of write_val, in one of the forms that are about. */
 static void make_truth(char *out, int form) {
   out[0] = 0;
   if (form == 2) strcpy(out, "ImageId,PredictionString\n");
@@ -341,7 +341,7 @@ static void put_chars(maker *to, const char *text, bool wide) {
   end_matrix(to, begin);
 }
 
-/* Three classes and, as in the real one, a synset above them. */
+/* Makes a list of three classes and, as in the real one, a synset above them. */
 static void make_meta(maker *to, bool deflated) {
   static const char *const words[] = {"crane", "tench, Tinca tinca", "crane", "fish"};
   static const char names[4][16] = {"ILSVRC2012_ID", "WNID", "words", "num_children"};
@@ -520,7 +520,7 @@ static void imagenet_damage_never_crashes(void) {
   end_imagenet();
 }
 
-/* Real photographs and the real list, in tars made here. */
+/* Real photographs and the real list are read, in tars made here. */
 static void imagenet_itself(void) {
   static const char *const names[] = {"n01440764_tench", "n01496331_electric_ray", "n02391049_zebra"};
   const char *data = test_data("ImageNet's photographs");

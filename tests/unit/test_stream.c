@@ -1,4 +1,4 @@
-/* A split on its way to a network: what does not fit is refused with what was found and what would be
+/* Tests a split on its way to a network: what does not fit is refused with what was found and what would be
  * right, and every microbatch is somebody's. */
 #include "shards.h"
 
@@ -118,7 +118,7 @@ static void training_reads_as_the_recipe_says(void) {
   cvy_stream_close(&s);
 }
 
-/* Each of the microbatches is one rank's, in order, at any number of ranks: also of more than there are. */
+/* Each of the microbatches is one rank's, in order, also where there are more ranks than microbatches. */
 static void evaluation_sees_everything_once(void) {
   cvy_stream s;
   CU_ASSERT_EQUAL_FATAL(cvy_stream_open(&s, dir, "train", NULL, cvy_net_describe(net), NULL), CVY_OK);

@@ -1,4 +1,4 @@
-/* What people see of a network: the table, its JSON, and the picture in Graphviz' language. */
+/* Tests what people see of a network: the table, its JSON, and the picture in Graphviz' language. */
 #include "scratch.h"
 #include "suite.h"
 
@@ -62,7 +62,8 @@ static void columns_are_aligned(void) {
 
 static void small_sizes_are_not_nothing(void) {
   char *text = printed(small, cvy_net_print);
-  /* image, a, relu1 (not in place: b reads a too), b, pool1, fc1, loss1; the sum lies where b lay */
+  /* The values are image, a, relu1 (not in place: b reads a too), b, pool1, fc1 and loss1; the sum lies where
+   * b lay. */
   expect_in(text, "activations forward: 392 values, 1.6 kB an image");
   CU_ASSERT(strstr(text, " 0.0 ") == NULL);
   free(text);

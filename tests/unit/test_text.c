@@ -1,4 +1,4 @@
-/* Counts, texts that grow, lists, sorting by a text, and errors that are kept for later. */
+/* Tests counts, texts that grow, lists, sorting by a text, and errors that are kept for later. */
 #include "suite.h"
 
 #include "base/count.h"
@@ -54,7 +54,7 @@ static void lists_say_how_many_are_left_out(void) {
   for (int i = 0; i < 100; i++) cvy_text_item(&list, ", ", "item %d", i);
   CU_ASSERT_STRING_EQUAL(buffer, "item 0, item 1, item 2, item 3, item 4, item 5 and 94 more");
   CU_ASSERT_EQUAL(list.left_out, 94);
-  cvy_text_item(&list, ", ", "x"); /* would fit, but would hide the gap */
+  cvy_text_item(&list, ", ", "x"); /* it would fit, but would hide the gap */
   CU_ASSERT_STRING_EQUAL(buffer, "item 0, item 1, item 2, item 3, item 4, item 5 and 95 more");
 }
 
@@ -123,7 +123,7 @@ static void errors_are_kept(void) {
   CU_ASSERT_EQUAL(cvy_error(CVY_E_SYSTEM, "another"), CVY_E_SYSTEM);
   cvy_error_save(&fine, CVY_OK);
   CU_ASSERT_EQUAL(cvy_error_restore(&saved), CVY_E_INPUT);
-  CU_ASSERT_EQUAL(strlen(cvy_err_message()), sizeof text); /* whole */
+  CU_ASSERT_EQUAL(strlen(cvy_err_message()), sizeof text); /* it is whole */
   CU_ASSERT_EQUAL(cvy_error_restore(&fine), CVY_OK);
   CU_ASSERT_EQUAL(strlen(cvy_err_message()), sizeof text); /* nothing was wrong, so nothing is said */
 }

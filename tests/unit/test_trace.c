@@ -23,7 +23,7 @@ static void record(cvy_trace_kind kind, const char *name, int64_t number) {
 
 static void nothing_while_it_is_off(void) {
   record(CVY_TRACE_STEP, NULL, 1);
-  cvy_trace_switch(true); /* without memory */
+  cvy_trace_switch(true); /* there is no memory yet */
   record(CVY_TRACE_STEP, NULL, 1);
   CU_ASSERT_EQUAL(cvy_trace_block_count(), 0);
   CU_ASSERT_EQUAL_FATAL(cvy_trace_create(1 << 20), CVY_OK);

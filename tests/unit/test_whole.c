@@ -1,8 +1,8 @@
-/* Whole files: what stands on the disk after each way in which writing can go, and that it was synced. */
+/* Tests whole files: what stands on the disk after each way in which writing can go, and that it was
+ * synced. */
 #define _GNU_SOURCE /* syscall, and mount flags */
 #include "file/whole.h"
 #include "file/h5.h"
-#include "picture/picture.h"
 
 #include "scratch.h"
 #include "suite.h"
@@ -16,8 +16,8 @@
 /* ---- fsync, counted ---- */
 
 static int file_syncs, folder_syncs;
-static int
-    renames_before_sync; /* renames since the last sync of a file: a name must not come before its content */
+/* Renames before the first sync of a file: a name must not come before its content. */
+static int renames_before_sync;
 static bool sync_fails;
 
 /* Takes the place of the C library's. */

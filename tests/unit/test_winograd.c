@@ -1,7 +1,7 @@
-/* Winograd's convolutions against double precision, beside the plain way: their rounding error may be ten
- * times as large.
+/* Tests Winograd's convolutions against double precision, beside the plain way: their rounding error may be
+ * ten times as large.
  *
- * Where the ten comes from: a tile's transforms multiply and add numbers of either sign, so what is rounded
+ * The ten has this reason: a tile's transforms multiply and add numbers of either sign, so what is rounded
  * on the way is larger than what comes out. With the points of math/winograd.h that costs a factor of about
  * six in the mean (Barabasz et al. 2020 explain how to choose points); a plain sum of many products, which
  * OpenBLAS takes in runs, has little error of its own to compare with. Means are over whole arrays, so they
@@ -36,7 +36,7 @@ static const layer_shape shapes[] = {
     {"Inception 5b 5x5", 1, 35, 35, 48, 64, 5, 2, 1},
     {"LeNet conv2", 4, 12, 12, 20, 50, 5, 0, 1},
     {"Hoda conv2", 3, 13, 13, 32, 64, 3, 0, 1},
-    /* sizes that fit neither tiles nor vectors */
+    /* These sizes fit neither tiles nor vectors. */
     {"thin", 4, 2, 37, 19, 17, 3, 1, 1},
     {"odd", 8, 11, 6, 23, 33, 3, 1, 1},
     {"no padding", 6, 9, 10, 31, 16, 3, 0, 1},
@@ -95,7 +95,7 @@ static arrays arrays_of(const cvy_conv_shape *shape) {
   a.f = random_array(a.f_count, 2);
   a.bias = random_array(shape->k, 3);
   a.dy = random_array(a.y_count, 4);
-  for (int64_t i = 0; i < a.x_count; i++) /* as after a ReLU */
+  for (int64_t i = 0; i < a.x_count; i++) /* x is as after a ReLU */
     if (a.x[i] < 0) a.x[i] = 0;
   a.count[Y] = a.y_count, a.count[DX] = a.x_count, a.count[DF] = a.f_count, a.count[DB] = shape->k;
   return a;
@@ -107,7 +107,7 @@ static void free_arrays(arrays *a) {
 
 /* ---- the definition, in double precision ---- */
 
-/* One output pixel and one tap: all channels and filters of a group. */
+/* Adds one tap to one output pixel, for all channels and filters of a group. */
 static void add_tap(double *out[RESULTS], const arrays *a, const cvy_conv_shape *shape, int64_t y_at,
                     int64_t x_at, int64_t tap, int64_t group) {
   const int64_t c_count = shape->window.c / shape->groups, k_count = shape->k / shape->groups;
@@ -156,7 +156,7 @@ static void compute(float *out[RESULTS], const arrays *a, const cvy_conv_plan *p
   free(scratch);
 }
 
-/* The second of two microbatches, with the filters that the first has transformed. */
+/* Computes the second of two microbatches, with the filters that the first has transformed. */
 static void compute_with_kept(float *out[RESULTS], const arrays *a, const cvy_conv_plan *plan) {
   cvy_conv_arrays call = {.filters = a->f, .bias = a->bias};
   call.scratch = array_of_bytes(cvy_conv_scratch_bytes(plan, 1));
