@@ -1,6 +1,7 @@
 /* The pictures of a pair exchange a rectangle, and their labels are mixed by its area (Yun et al. 2019,
  * "CutMix", section 3.1). The rectangle is centred anywhere; what lies within the picture counts. */
 #include "augment/augmentation.h"
+#include "base/count.h"
 
 #include <math.h>
 
@@ -26,7 +27,7 @@ typedef struct span {
 /* Draws `part` of `whole` pixels around one of them, and cuts off what is outside. */
 static span draw_span(int64_t whole, int64_t part, cvy_random *random) {
   const int64_t begin = cvy_random_next_below(random, whole) - part / 2, end = begin + part;
-  return (span){begin > 0 ? begin : 0, end < whole ? end : whole};
+  return (span){cvy_larger(begin, 0), cvy_smaller(end, whole)};
 }
 
 static void exchange(float *restrict a, float *restrict b, int64_t count) {

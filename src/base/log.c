@@ -7,7 +7,7 @@
 enum { LINE_BYTES = 512 };
 
 static bool enabled = true;
-static double plain_interval_s = 5.0;
+static const double plain_interval_s = 5.0;
 static double last_shown_s = -1e9;
 static char current[LINE_BYTES]; /* the progress line as last made, shown or not */
 static bool current_shown;

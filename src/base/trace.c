@@ -1,6 +1,8 @@
 /* The trace: blocks of events that each thread fills for itself, without a lock. */
 #include "base/trace.h"
 
+#include "base/count.h"
+
 #include <string.h>
 #include <time.h>
 
@@ -143,7 +145,7 @@ cvy_trace_track cvy_trace_track_at(int64_t index) {
 
 int64_t cvy_trace_block_count(void) {
   const int64_t used = atomic_load(&trace.used);
-  return used < trace.block_count ? used : trace.block_count;
+  return cvy_smaller(used, trace.block_count);
 }
 
 const cvy_trace_event *cvy_trace_block_at(int64_t index, int64_t *count, int64_t *track_index) {

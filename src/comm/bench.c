@@ -1,4 +1,5 @@
 /* The clock on sums of vectors over the ranks. */
+#include "base/count.h"
 #include "comm/exchange.h"
 #include "comm/measure.h"
 #include "comm/reduce.h"
@@ -78,7 +79,7 @@ static void carry(const bench *b, const cvy_level *l, int64_t count) {
   int open = 0;
   for (int64_t sent = 0; sent < 2 * count;) {
     const int64_t first = sent % count, left = count - first;
-    const int length = cvy_int(left < MESSAGE ? left : MESSAGE);
+    const int length = cvy_int(cvy_smaller(left, MESSAGE));
     sent += length;
     MPI_Request *next = &b->requests[open];
     CVY_MPI(MPI_Irecv(b->handed_on + first, length, MPI_FLOAT, from, TAG, b->comm->mpi, next));

@@ -189,7 +189,7 @@ static void make_way(cvy_exchange *x) {
     return;
   }
   nanosleep(&(struct timespec){.tv_nsec = x->nap_ns}, NULL);
-  x->nap_ns = 2 * x->nap_ns < LONGEST_NAP_NS ? 2 * x->nap_ns : LONGEST_NAP_NS;
+  x->nap_ns = cvy_smaller(2 * x->nap_ns, LONGEST_NAP_NS);
 }
 
 static void look(cvy_exchange *x) {
@@ -449,7 +449,7 @@ static void for_each_block(const cvy_exchange *x, void (*visit)(void *context, c
   for (int64_t b = 0; b < x->config.bucket_count; b++) {
     const cvy_span bucket = bucket_span(x, b);
     for (int64_t first = bucket.first; first < bucket.end; first += x->block)
-      visit(context, (cvy_span){first, first + x->block < bucket.end ? first + x->block : bucket.end});
+      visit(context, (cvy_span){first, cvy_smaller(first + x->block, bucket.end)});
   }
 }
 

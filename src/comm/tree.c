@@ -77,8 +77,7 @@ cvy_err cvy_tree_check_ranks(const cvy_tree *tree, int64_t ranks, int64_t microb
     return cvy_error(CVY_E_INPUT,
                      "%" PRId64 " ranks cannot share the %" PRId64
                      " microbatches of a step along the recipe's own 'tree', "
-                     "which runs on "
-                     "%s ranks: these are the products of its first radices",
+                     "which runs on %s ranks: these are the products of its first radices",
                      ranks, tree->leaves, counts);
   int64_t smaller = tree->leaves, larger = tree->leaves;
   while (smaller >= 1 && !default_tree_allows(smaller, ranks)) smaller--;
@@ -203,7 +202,7 @@ static void add_block(const void *context, int64_t index, int thread) {
   (void)thread;
   const addition *add = context;
   const int64_t first = add->first + index * ADD_BLOCK;
-  const int64_t end = first + ADD_BLOCK < add->end ? first + ADD_BLOCK : add->end;
+  const int64_t end = cvy_smaller(first + ADD_BLOCK, add->end);
   for (int k = 0; k < add->count; k++)
     add_child(add->vectors[k + 1] + first, add->vectors[k] + first, end - first, add->manners[k]);
 }

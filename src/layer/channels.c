@@ -17,7 +17,7 @@ typedef struct cut {
 static cut cut_of(cvy_shape s) {
   cut c = {.rows = s.n * s.h * s.w, .channels = s.c};
   const int64_t wanted = cvy_pieces(TASK_NUMBERS, s.c), needed = cvy_pieces(c.rows, MOST_TASKS);
-  c.task_rows = wanted > needed ? wanted : needed;
+  c.task_rows = cvy_larger(wanted, needed);
   c.tasks = cvy_pieces(c.rows, c.task_rows);
   return c;
 }

@@ -1,4 +1,5 @@
 /* Convolution; the arithmetic is behind math/conv.h. */
+#include "base/count.h"
 #include "layer/init.h"
 #include "layer/shapes.h"
 #include "math/conv.h"
@@ -72,8 +73,8 @@ static bool divides(int64_t groups, int64_t channels, int64_t filters) {
 
 static cvy_err check_groups(int64_t groups, int64_t channels, int64_t filters) {
   if (divides(groups, channels, filters)) return CVY_OK;
-  const int64_t most = channels < filters ? channels : filters;
-  int64_t below = groups < most ? groups : most, above = groups;
+  const int64_t most = cvy_smaller(channels, filters);
+  int64_t below = cvy_smaller(groups, most), above = groups;
   while (!divides(below, channels, filters)) below--;
   while (above <= most && !divides(above, channels, filters)) above++;
   char also[32] = "";

@@ -22,8 +22,7 @@ cvy_err cvy_pooling_plan(cvy_layer_plan *plan, void *config) {
   if (padding[0] >= kernel[0] || padding[1] >= kernel[1])
     return cvy_error(CVY_E_INPUT,
                      "a padding of %" PRId64 "x%" PRId64 " leaves windows of %" PRId64 "x%" PRId64
-                     " that hold nothing but padding: it must "
-                     "be less than the kernel",
+                     " that hold nothing but padding: it must be less than the kernel",
                      padding[0], padding[1], kernel[0], kernel[1]);
   CVY_TRY(cvy_sliding_place(&pooling->window, &pooling->resolved, plan->x[0]));
   plan->sliding = pooling->resolved;

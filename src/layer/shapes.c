@@ -1,6 +1,8 @@
 /* Checks of shapes, and where windows lie. */
 #include "layer/shapes.h"
 
+#include "base/count.h"
+
 const char *const cvy_padding_words[] = {"same", "valid", NULL};
 
 /* More than this is a slip of the pen; below it, sizes multiply without overflow. */
@@ -33,9 +35,9 @@ typedef struct axis {
 } axis;
 
 static void place_same(axis *a) {
-  a->out = (a->in + a->stride - 1) / a->stride;
+  a->out = cvy_pieces(a->in, a->stride);
   const int64_t needed = (a->out - 1) * a->stride + a->kernel - a->in;
-  const int64_t padding = needed > 0 ? needed : 0;
+  const int64_t padding = cvy_larger(needed, 0);
   a->before = padding / 2;
   a->after = padding - a->before;
 }
@@ -50,8 +52,8 @@ static cvy_err place(axis *a, bool round_up) {
   if (room < 0)
     return cvy_error(CVY_E_INPUT,
                      "the kernel's %s is %" PRId64 ", but the input's is %" PRId64 " with %" PRId64
-                     " of padding on each side: the "
-                     "kernel may be at most %" PRId64 ", or the padding must be at least %" PRId64,
+                     " of padding on each side: the kernel may be at most %" PRId64
+                     ", or the padding must be at least %" PRId64,
                      a->name, a->kernel, a->in, a->before, a->kernel + room, (a->kernel - a->in + 1) / 2);
   a->out = (room + (round_up ? a->stride - 1 : 0)) / a->stride + 1;
   if (round_up && (a->out - 1) * a->stride >= a->in + a->before) a->out--;

@@ -69,7 +69,7 @@ static split sizes_of(const cvy_layer_plan *plan) {
                  .own = own,
                  .first_slice = peers->rank * own,
                  .rounds = own,
-                 .widest = (features + peers->leaves - 1) / peers->leaves};
+                 .widest = cvy_pieces(features, peers->leaves)};
 }
 
 static split split_of(const cvy_layer_call *call) {
@@ -88,7 +88,7 @@ static split split_of(const cvy_layer_call *call) {
 
 static int64_t rows_at_once(int64_t outputs) {
   const int64_t rows = LEARN_FLOATS / outputs;
-  return rows > LEAST_ROWS ? rows : LEAST_ROWS;
+  return cvy_larger(rows, LEAST_ROWS);
 }
 
 cvy_err cvy_sharded_plan(cvy_layer_plan *plan) {

@@ -35,7 +35,7 @@ static int64_t block_lines(const cvy_conv_shape *shape, const cvy_window *g) {
   const int64_t rows = cvy_clamp(BLOCK_BYTES / row_bytes, LEAST_ROWS, MOST_ROWS);
   const int64_t lines = cvy_clamp(rows / g->ow, 1, all);
   const int64_t fewest = cvy_clamp(LEAST_ROWS / g->ow, 1, all);
-  return cvy_clamp(cvy_pieces(all, LEAST_TASKS), fewest, lines > fewest ? lines : fewest);
+  return cvy_clamp(cvy_pieces(all, LEAST_TASKS), fewest, cvy_larger(lines, fewest));
 }
 
 static bool plan(cvy_conv_way *way, const cvy_conv_shape *shape, cvy_conv_pass pass) {

@@ -98,7 +98,7 @@ typedef struct scratch {
 
 static scratch scratch_of(int64_t block, int64_t in, int64_t out, float *memory) {
   scratch s = {.u_stride = skewed(in * out), .v_stride = skewed(block * in), .m_stride = skewed(block * out)};
-  const int64_t u = skewed(in > out ? in : out), v = u + POSITIONS * s.u_stride,
+  const int64_t u = skewed(cvy_larger(in, out)), v = u + POSITIONS * s.u_stride,
                 m = v + POSITIONS * s.v_stride, sums = m + POSITIONS * s.m_stride;
   s.count = sums + block * out;
   if (!memory) return s; /* a plan asks for the size alone */
@@ -133,7 +133,7 @@ static int64_t block_tiles(int64_t in, int64_t out, cvy_conv_pass pass) {
   const double mean = sqrt((double)(in * out));
   const int64_t affordable = MOST_BYTES / (bytes * (in + out));
   const int64_t worthwhile = cvy_smaller((int64_t)(sums ? 1.5 * mean : mean), affordable);
-  return worthwhile > NEAR_TILES ? worthwhile : NEAR_TILES;
+  return cvy_larger(worthwhile, NEAR_TILES);
 }
 
 static bool plan(cvy_conv_way *way, const cvy_conv_shape *shape, cvy_conv_pass pass) {
@@ -196,7 +196,7 @@ static job job_of(const cvy_conv_plan *plan, cvy_conv_pass pass, const cvy_conv_
   j.direct = j.c * j.k <= MOST_DIRECT;
   j.tiles = tiling_of(shape, j.out.h, j.out.w, block);
   j.scratch = scratch_of(block, j.in.c, j.out.c, arrays->scratch);
-  memset(j.scratch.zeros, 0, sizeof(float) * (size_t)(j.in.c > j.out.c ? j.in.c : j.out.c));
+  memset(j.scratch.zeros, 0, sizeof(float) * (size_t)cvy_larger(j.in.c, j.out.c));
   return j;
 }
 

@@ -59,7 +59,7 @@ static inline cvy_panel cvy_panel_at(const cvy_direct_kernels *kernels, int64_t 
   const int64_t panels = cvy_panel_count(kernels, columns);
   const int64_t begin = index * registers / panels * kernels->lanes;
   const int64_t end = (index + 1) * registers / panels * kernels->lanes;
-  return (cvy_panel){begin, (end < columns ? end : columns) - begin};
+  return (cvy_panel){begin, cvy_smaller(end, columns) - begin};
 }
 
 #endif

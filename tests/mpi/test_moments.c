@@ -26,8 +26,8 @@ static int64_t validations;
  * and how often that was. */
 static double rate(const void *config, const cvy_schedule_moment *moment) {
   (void)config;
-  told *t = &moments[moment->step];
   CU_ASSERT_FATAL(moment->step < MOST_STEPS);
+  told *t = &moments[moment->step];
   t->moment = *moment;
   t->moment.memory = NULL;
   memcpy(t->memory, moment->memory, sizeof t->memory);
