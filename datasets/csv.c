@@ -1,9 +1,9 @@
 /* A list of pictures with their labels.
  *
  * The separator, whether there is a header, and which column is which are found where nothing is said.
- * Paths are relative to the list's folder. Labels that are all whole numbers are classes in the order of
- * the numbers; else classes are the labels' texts in byte order. */
+ * Paths are relative to the list's folder. */
 #include "archive/table.h"
+#include "base/classes.h"
 #include "datasets/pictures.h"
 
 #include <errno.h>
@@ -121,54 +121,18 @@ static const char *label_at(const state *s, int64_t row) {
   return s->table.rows[row].fields[s->label_column];
 }
 
-static bool is_number(const char *text) {
-  const size_t digits = strspn(text + (text[0] == '-'), "0123456789");
-  return digits > 0 && digits < 18 && !text[(text[0] == '-') + digits];
-}
-
-static long number_of(const void *label) {
-  return strtol(*(const char *const *)label, NULL, 10);
-}
-
-static int by_number(const void *a, const void *b) {
-  const long x = number_of(a), y = number_of(b);
-  return (x > y) - (x < y);
-}
-
-static cvy_err check_classes(const state *s, const cvy_classes *classes, bool numbers) {
-  if (classes->count < 2)
-    return cvy_error(CVY_E_INPUT, "%s: '%s' is its only label; a set has two classes or more", s->list,
-                     classes->names[0]);
-  for (int64_t k = 1; numbers && k < classes->count; k++)
-    if (number_of(&classes->names[k - 1]) == number_of(&classes->names[k]))
-      return cvy_error(CVY_E_INPUT, "%s: the labels '%s' and '%s' are one number; write it in one way",
-                       s->list, classes->names[k - 1], classes->names[k]);
-  return CVY_OK;
-}
-
-/* Finds the classes. by_text has the labels in byte order, where they are found; (*labels)[i] is the class of
- * by_text's i. */
-static cvy_err find_classes(cvy_source *out, cvy_classes *by_text, int32_t **labels) {
-  state *s = out->state;
+static cvy_err find_classes(cvy_classes *out, const state *s) {
   const int64_t count = s->table.count - s->first;
-  const char **names = cvy_pool_new(s->common.pool, sizeof *names * (size_t)count);
-  bool numbers = true;
+  const char **labels = cvy_pool_new(s->common.pool, sizeof *labels * (size_t)count);
   for (int64_t i = 0; i < count; i++) {
-    names[i] = label_at(s, s->first + i);
-    numbers &= is_number(names[i]);
-    if (!names[i][0])
+    labels[i] = label_at(s, s->first + i);
+    if (!labels[i][0])
       return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": no label", s->list, s->table.rows[s->first + i].line);
   }
-  *by_text = cvy_classes_of(names, count);
-  const char **ordered = cvy_pool_new(s->common.pool, sizeof *ordered * (size_t)by_text->count);
-  memcpy(ordered, by_text->names, sizeof *ordered * (size_t)by_text->count);
-  if (numbers) qsort(ordered, (size_t)by_text->count, sizeof *ordered, by_number);
-  const cvy_classes classes = {ordered, by_text->count};
-  CVY_TRY(check_classes(s, &classes, numbers));
-  *labels = cvy_pool_new(s->common.pool, sizeof **labels * (size_t)classes.count);
-  for (int64_t k = 0; k < classes.count; k++) (*labels)[cvy_classes_find(by_text, ordered[k])] = (int32_t)k;
-  out->class_count = classes.count;
-  out->class_names = ordered;
+  *out = cvy_classes_of(s->common.pool, labels, count);
+  if (out->count < 2)
+    return cvy_error(CVY_E_INPUT, "%s: '%s' is its only label; a set has two classes or more", s->list,
+                     out->names[0]);
   return CVY_OK;
 }
 
@@ -186,8 +150,8 @@ static int by_path(const void *a, const void *b) {
   return order ? order : (x > y) - (x < y);
 }
 
-/* Checks that a picture which comes twice has the same label. */
-static cvy_err check_contradictions(const state *s) {
+/* Checks that a picture which comes twice has the same class. */
+static cvy_err check_contradictions(const state *s, const cvy_classes *classes) {
   const int64_t count = s->table.count - s->first;
   int64_t *rows = cvy_pool_new(s->common.pool, sizeof *rows * (size_t)count);
   for (int64_t i = 0; i < count; i++) rows[i] = s->first + i;
@@ -195,7 +159,8 @@ static cvy_err check_contradictions(const state *s) {
   qsort(rows, (size_t)count, sizeof *rows, by_path);
   for (int64_t i = 1; i < count; i++)
     if (strcmp(path_at(s, rows[i - 1]), path_at(s, rows[i])) == 0 &&
-        strcmp(label_at(s, rows[i - 1]), label_at(s, rows[i])) != 0)
+        cvy_classes_find(classes, label_at(s, rows[i - 1])) !=
+            cvy_classes_find(classes, label_at(s, rows[i])))
       return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": %s is '%s' here, and '%s' in line %" PRId64, s->list,
                        s->table.rows[rows[i]].line, path_at(s, rows[i]), label_at(s, rows[i]),
                        label_at(s, rows[i - 1]), s->table.rows[rows[i - 1]].line);
@@ -207,9 +172,10 @@ static cvy_err check_contradictions(const state *s) {
 static cvy_err add_pictures(cvy_source *out) {
   state *s = out->state;
   cvy_classes classes;
-  int32_t *labels = NULL;
-  CVY_TRY(find_classes(out, &classes, &labels));
-  CVY_TRY(check_contradictions(s));
+  CVY_TRY(find_classes(&classes, s));
+  CVY_TRY(check_contradictions(s, &classes));
+  out->class_count = classes.count;
+  out->class_names = classes.names;
   s->pictures = cvy_pool_new(s->common.pool, sizeof *s->pictures * (size_t)(s->table.count - s->first));
   for (int64_t i = s->first; i < s->table.count; i++) {
     const cvy_row *row = &s->table.rows[i];
@@ -220,7 +186,7 @@ static cvy_err add_pictures(cvy_source *out) {
     if (!S_ISREG(info.st_mode))
       return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": %s: not a file", s->list, row->line, path);
     out->encoded_bytes += info.st_size;
-    s->pictures[out->count++] = (picture){path, labels[cvy_classes_find(&classes, label_at(s, i))]};
+    s->pictures[out->count++] = (picture){path, (int32_t)cvy_classes_find(&classes, label_at(s, i))};
   }
   return CVY_OK;
 }

@@ -178,10 +178,10 @@ static cvy_err set_classes(state *s, const char **ids, int64_t count) {
     memcpy(c->items, t->meta.items, sizeof *c->items * (size_t)c->count);
     if (!cvy_synsets_sort(c)) return cvy_error(CVY_E_INPUT, "%s: a synset comes twice", t->meta_path);
   } else {
-    const cvy_classes names = cvy_classes_of(ids, count);
-    *c = (cvy_synsets){cvy_pool_new(s->common.pool, sizeof *c->items * (size_t)(names.count + 1)),
-                       names.count};
-    for (int64_t k = 0; k < names.count; k++) c->items[k] = (cvy_synset){names.names[k], names.names[k]};
+    cvy_sort_by_text(ids, count, sizeof *ids);
+    count = cvy_drop_repeats(ids, count);
+    *c = (cvy_synsets){cvy_pool_new(s->common.pool, sizeof *c->items * (size_t)(count + 1)), count};
+    for (int64_t k = 0; k < count; k++) c->items[k] = (cvy_synset){ids[k], ids[k]};
   }
   s->per_class = cvy_pool_new(s->common.pool, sizeof *s->per_class * (size_t)(c->count + 1));
   if (c->count < 2)

@@ -1,4 +1,4 @@
-/* What the readers of encoded pictures share: delivering them, naming splits, numbering classes. */
+/* What the readers of encoded pictures share: delivering them, naming splits. */
 #include "datasets/pictures.h"
 
 #include "base/text.h"
@@ -126,15 +126,4 @@ void cvy_splits_called(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, 
       if (!has_val && !training) split = "val";
       (*out)[(*count)++] = (cvy_prepare_input){split, cvy_pool_format(pool, "%s%s", before, names[i])};
     }
-}
-
-/* ---- classes ---- */
-
-cvy_classes cvy_classes_of(const char **names, int64_t count) {
-  cvy_sort_by_text(names, count, sizeof *names);
-  return (cvy_classes){names, cvy_drop_repeats(names, count)};
-}
-
-int64_t cvy_classes_find(const cvy_classes *classes, const char *name) {
-  return cvy_find_by_text(classes->names, classes->count, sizeof *classes->names, name);
 }

@@ -54,14 +54,4 @@ const char *cvy_split_called(const char *folder);
 void cvy_splits_called(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *before,
                        const char *const *names, int64_t name_count);
 
-/* The classes of a set, by name. */
-typedef struct cvy_classes {
-  const char **names;
-  int64_t count;
-} cvy_classes;
-
-/* Sorts `names` by bytes and drops repetitions, in place. */
-cvy_classes cvy_classes_of(const char **names, int64_t count);
-int64_t cvy_classes_find(const cvy_classes *classes, const char *name); /* -1: none */
-
 #endif

@@ -4,6 +4,7 @@
  * share. If all pictures lie in one folder, their names must tell the classes, as in Kaggle's
  * "train/cat.1.jpg". An input "pets.tar:train" is the part of the archive beneath the folder train. */
 #include "archive/file_tree.h"
+#include "base/classes.h"
 #include "datasets/pictures.h"
 
 #include <ctype.h>
@@ -111,7 +112,7 @@ static cvy_err name_classes(cvy_classes *out, cvy_pool *pool, const layout *l, c
           "a folder a class",
           tree->path, l->members[i]->name);
   }
-  *out = cvy_classes_of(names, n);
+  *out = cvy_classes_of(pool, names, n);
   return CVY_OK;
 }
 

@@ -351,7 +351,7 @@ static void csv_refuses(void) {
   expect_list_refused("p/a.jpg,x\np,y\n", "/p: not a file");
   expect_list_refused("p/a.jpg,x\np/d,\n", "/list:2: no label");
   expect_list_refused("p/a.jpg,x\np/d,x\n", "/list: 'x' is its only label");
-  expect_list_refused("p/a.jpg,1\np/d,01\n", "' are one number; write it in one way");
+  expect_list_refused("p/a.jpg,1\np/d,01\n", "'1' is its only label");
   expect_list_refused("p/a.jpg,x,1\np/d,y,2\n", "/list:1: 3 columns, and none is called label");
   expect_list_refused("p/a.jpg\np/d\n", "/list:1: 1 column,");
   expect_list_refused("x,y\n1,2\n", "/list:2: no column with a picture's path");

@@ -1,0 +1,27 @@
+/* The classes of a set: in which order its labels' texts are numbered, and how whole numbers are named.
+ *
+ * Labels that are all whole numbers, however they are written (10, +10, 010, "10.0", 1e1), are ordered by
+ * value, and their classes are named by shortest decimals. All other labels are ordered by bytes, and name
+ * their classes themselves. So the same labels give the same classes from any source. */
+#ifndef CVY_BASE_CLASSES_H
+#define CVY_BASE_CLASSES_H
+
+#include "base/base.h"
+
+/* Reads a text that is a whole number below 2^53 in size: with blanks around it, a sign, leading zeros, zeros
+ * behind a point, or an exponent. */
+bool cvy_whole_number(int64_t *out, const char *text);
+
+typedef struct cvy_classes {
+  const char **names; /* [count], in the order of the classes */
+  int64_t count;
+  bool are_numbers;
+} cvy_classes;
+
+/* Finds the classes of `count` labels, in any order and each as often as it likes. The result is in `pool`; a
+ * name that is no number is the label's own text. */
+cvy_classes cvy_classes_of(cvy_pool *pool, const char *const *labels, int64_t count);
+/* Returns the class of a label; -1 if it has none. */
+int64_t cvy_classes_find(const cvy_classes *classes, const char *label);
+
+#endif
