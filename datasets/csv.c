@@ -130,9 +130,6 @@ static cvy_err find_classes(cvy_classes *out, const state *s) {
       return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": no label", s->list, s->table.rows[s->first + i].line);
   }
   *out = cvy_classes_of(s->common.pool, labels, count);
-  if (out->count < 2)
-    return cvy_error(CVY_E_INPUT, "%s: '%s' is its only label; a set has two classes or more", s->list,
-                     out->names[0]);
   return CVY_OK;
 }
 

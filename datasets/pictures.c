@@ -88,7 +88,7 @@ void cvy_pictures_end(cvy_source *source) {
 }
 
 bool cvy_looks_like_picture(const char *name) {
-  static const char *const endings[] = {".jpg", ".jpeg", ".png"};
+  static const char *const endings[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png"};
   const char *dot = strrchr(name, '.');
   for (int64_t i = 0; dot && i < CVY_COUNT(endings); i++)
     if (strcasecmp(dot, endings[i]) == 0) return true;
@@ -100,8 +100,9 @@ const char *const cvy_colour_words[] = {"rgb", "grey", NULL};
 /* ---- splits ---- */
 
 const char *cvy_split_called(const char *folder) {
-  static const char *const names[][2] = {
-      {"train", "train"}, {"val", "val"}, {"valid", "val"}, {"validation", "val"}, {"test", "test"}};
+  static const char *const names[][2] = {{"train", "train"}, {"training", "train"}, {"val", "val"},
+                                         {"valid", "val"},   {"validation", "val"}, {"test", "test"},
+                                         {"testing", "test"}};
   for (int64_t i = 0; i < CVY_COUNT(names); i++)
     if (strcasecmp(folder, names[i][0]) == 0) return names[i][1];
   return NULL;

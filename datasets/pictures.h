@@ -40,13 +40,14 @@ void cvy_pictures_share(cvy_source *out, const cvy_source *first, size_t bytes);
 /* The end of close: frees the state with its head. */
 void cvy_pictures_end(cvy_source *source);
 
-/* Judges by the ending: .jpg, .jpeg or .png. */
+/* Judges by the ending: .jpg and the others of JPEG, or .png. */
 bool cvy_looks_like_picture(const char *name);
 
 /* The words of an option --colour. */
 extern const char *const cvy_colour_words[];
 
-/* The split that a folder's name tells: train, val (or valid, validation), test; else NULL. */
+/* The split that a folder's name tells: train (or training), val (or valid, validation), test (or testing);
+ * else NULL. */
 const char *cvy_split_called(const char *folder);
 /* Finds splits among `names`. Where all of them tell splits, of which there are two or more and one is train,
  * *out has inputs for them, train first, whose paths are `before` and the name. A set of train and test alone

@@ -72,3 +72,33 @@ int64_t cvy_classes_find(const cvy_classes *classes, const char *label) {
                                value_to_name);
   return found ? found - classes->names : -1;
 }
+
+/* ---- classes of two sets ---- */
+
+bool cvy_same_class(const char *name, const char *other) {
+  int64_t a, b;
+  return strcmp(name, other) == 0 || (cvy_whole_number(&a, name) && cvy_whole_number(&b, other) && a == b);
+}
+
+typedef struct entry {
+  const char *key; /* what is the same for all names of a class */
+  int64_t index;
+} entry;
+
+static const char *key_of(cvy_pool *pool, const char *name) {
+  int64_t value;
+  return cvy_whole_number(&value, name) ? cvy_pool_format(pool, "%" PRId64, value) : name;
+}
+
+void cvy_classes_match(int64_t *out, const char *const *names, int64_t count, const char *const *among,
+                       int64_t among_count) {
+  cvy_pool *pool = cvy_pool_create();
+  entry *entries = cvy_pool_new(pool, sizeof *entries * (size_t)(among_count + 1));
+  for (int64_t i = 0; i < among_count; i++) entries[i] = (entry){key_of(pool, among[i]), i};
+  cvy_sort_by_text(entries, among_count, sizeof *entries);
+  for (int64_t k = 0; k < count; k++) {
+    const int64_t i = cvy_find_by_text(entries, among_count, sizeof *entries, key_of(pool, names[k]));
+    out[k] = i < 0 ? -1 : entries[i].index;
+  }
+  cvy_pool_destroy(pool);
+}

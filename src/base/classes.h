@@ -24,4 +24,10 @@ cvy_classes cvy_classes_of(cvy_pool *pool, const char *const *labels, int64_t co
 /* Returns the class of a label; -1 if it has none. */
 int64_t cvy_classes_find(const cvy_classes *classes, const char *label);
 
+/* Finds classes of one set among those of another: out[k] is where names[k] stands in `among`, or -1. Two
+ * names are one if they are the same text, or the same whole number. */
+void cvy_classes_match(int64_t *out, const char *const *names, int64_t count, const char *const *among,
+                       int64_t among_count);
+bool cvy_same_class(const char *name, const char *other);
+
 #endif

@@ -5,16 +5,18 @@
 #include "prepare/prepare.h"
 
 #include <string.h>
+#include <unistd.h>
 
 typedef struct options {
   cvy_rank_options ranks;
   const char *output, *split, *size, *max_rejected;
   int64_t shards, shard_size, quality, seed;
-  int exif;
+  int exif, missing_classes;
   bool encoded;
 } options;
 
 static const char *const exif_words[] = {"apply", "ignore", NULL};
+static const char *const missing_words[] = {"refuse", "allow", NULL};
 
 static const cvy_option table[] = {
     {"output", CVY_STRING, offsetof(options, output), "",
@@ -35,6 +37,8 @@ static const cvy_option table[] = {
      .help = "turn pictures upright as their EXIF data says, or not"},
     {"max-rejected", CVY_STRING, offsetof(options, max_rejected), "",
      .help = "N or N%: images that cannot be read before it is an error; none: 1 %, but at least 10"},
+    {"missing-classes", CVY_CHOICE, offsetof(options, missing_classes), "refuse", .words = missing_words,
+     .help = "whether a split may lack classes that train has; its labels keep the numbers of all"},
     CVY_RANK_OPTIONS(options, ranks),
     {"seed", CVY_INT, offsetof(options, seed), "1", 0, 1e15, .help = "of the split and the order"},
     {0}};
@@ -56,12 +60,27 @@ static void list_sources(FILE *out) {
     fprintf(out, "  %-16s %s\n", cvy_reader_at(i)->kind->name, cvy_reader_at(i)->kind->help);
 }
 
-/* "val=PATH" names the split, unless a file of that whole name is meant: then write ./val=PATH. */
-static cvy_prepare_input parse_input(cvy_pool *pool, const char *word) {
+/* Tells whether something stands there, be it the archive of ARCHIVE:FOLDER. */
+static bool stands(cvy_pool *pool, const char *path) {
+  const char *colon = strrchr(path, ':');
+  return access(path, F_OK) == 0 ||
+         (colon && access(cvy_pool_format(pool, "%.*s", (int)(colon - path), path), F_OK) == 0);
+}
+
+/* "val=PATH" names the split, unless that is the whole name of something that stands there. */
+static cvy_err parse_input(cvy_prepare_input *out, cvy_pool *pool, const char *word) {
   const size_t letters = strspn(word, "abcdefghijklmnopqrstuvwxyz");
-  if (letters == 0 || word[letters] != '=') return (cvy_prepare_input){.path = word};
-  return (cvy_prepare_input){.split = cvy_pool_format(pool, "%.*s", (int)letters, word),
-                             .path = word + letters + 1};
+  *out = (cvy_prepare_input){.path = word};
+  if (letters == 0 || word[letters] != '=') return CVY_OK;
+  const char *rest = word + letters + 1;
+  const bool whole = stands(pool, word);
+  if (whole && stands(pool, rest))
+    return cvy_error(CVY_E_USAGE,
+                     "'%s' and '%s' both stand there; write ./%s for the one, or %.*s=./%s for the other",
+                     word, rest, word, (int)letters, word, rest);
+  if (!whole)
+    *out = (cvy_prepare_input){.split = cvy_pool_format(pool, "%.*s", (int)letters, word), .path = rest};
+  return CVY_OK;
 }
 
 static cvy_err unknown_source(const char *name) {
@@ -112,7 +131,10 @@ static cvy_err prepare(cvy_comm *comm, const cvy_arguments *arguments, const opt
   if (!o->output[0]) return cvy_error(CVY_E_USAGE, "where should the shards go? name a folder with -o");
   const int64_t input_count = arguments->count - 1;
   cvy_prepare_input *inputs = cvy_pool_new(arguments->pool, sizeof *inputs * (size_t)(input_count + 1));
-  for (int64_t i = 0; i < input_count; i++) inputs[i] = parse_input(arguments->pool, arguments->words[1 + i]);
+  cvy_err err = CVY_OK;
+  for (int64_t i = 0; i < input_count && !err; i++)
+    err = parse_input(&inputs[i], arguments->pool, arguments->words[1 + i]);
+  CVY_TRY(cvy_comm_agree(comm, err));
   cvy_prepare_config config = {.reader = reader,
                                .reader_config = reader_config,
                                .inputs = inputs,
@@ -125,6 +147,7 @@ static cvy_err prepare(cvy_comm *comm, const cvy_arguments *arguments, const opt
                                .encoded = o->encoded,
                                .ignore_exif = o->exif == 1,
                                .max_rejected = o->max_rejected[0] ? o->max_rejected : NULL,
+                               .allow_missing_classes = o->missing_classes == 1,
                                .seed = (uint64_t)o->seed,
                                .comm = comm};
   cvy_prepare_result result;

@@ -29,6 +29,7 @@ typedef struct cvy_prepare_config {
   bool ignore_exif;  /* leave turned pictures as they are stored */
   /* "20", "0.5%": more records than this that cannot be read are an error. NULL: 1 %, but at least 10. */
   const char *max_rejected;
+  bool allow_missing_classes; /* of the classes of train, a split may lack some */
   uint64_t seed;
   cvy_comm *comm; /* all of its ranks work on it; NULL: this process alone */
 } cvy_prepare_config;

@@ -12,6 +12,7 @@ typedef struct cvy_prepare_group {
   int64_t input_count;
   bool open;
   cvy_source source;
+  int32_t *labels; /* the job's class of each of the source's; NULL: they are the same */
 } cvy_prepare_group;
 
 typedef struct cvy_prepare_part {
@@ -52,6 +53,9 @@ typedef struct cvy_prepare_job {
   cvy_prepare_group groups[CVY_PREPARE_SPLITS];
   cvy_prepare_part parts[CVY_PREPARE_SPLITS];
   int64_t group_count, part_count, shard_count;
+  const cvy_prepare_group *leader; /* the group whose classes those of the job are */
+  const char *const *class_names;
+  int64_t class_count;
   bool encoded;
   int64_t shorter, quality;
   int64_t measured;             /* the part whose statistics go into all shards */

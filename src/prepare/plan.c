@@ -7,8 +7,8 @@
 #define _DEFAULT_SOURCE /* realpath */
 #include "prepare/plan.h"
 
-#include "base/text.h"
 #include "file/bytes.h"
+#include "prepare/agree.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -75,34 +75,14 @@ static cvy_err plan_groups(job *j) {
 
 /* ---- what is in them ---- */
 
-static cvy_err check_agreement(const group *a, const group *b) {
+static cvy_err check_sizes(const group *a, const group *b) {
   const cvy_source *s = &a->source, *t = &b->source;
   if (s->h != t->h || s->w != t->w || s->c != t->c)
     return cvy_error(CVY_E_INPUT,
                      "'%s' has images of %" PRId64 "x%" PRId64 "x%" PRId64 ", '%s' of %" PRId64 "x%" PRId64
                      "x%" PRId64,
                      a->split, s->w, s->h, s->c, b->split, t->w, t->h, t->c);
-  if (s->class_count != t->class_count)
-    return cvy_error(CVY_E_INPUT, "'%s' has %" PRId64 " classes, '%s' has %" PRId64, a->split, s->class_count,
-                     b->split, t->class_count);
-  for (int64_t k = 0; k < s->class_count; k++)
-    if (strcmp(s->class_names[k], t->class_names[k]) != 0)
-      return cvy_error(CVY_E_INPUT, "class %" PRId64 " is '%s' in '%s', but '%s' in '%s'", k,
-                       s->class_names[k], a->split, t->class_names[k], b->split);
   return CVY_OK;
-}
-
-/* Two classes of one name could not be told apart. */
-static cvy_err check_class_names(const cvy_source *s) {
-  const char **sorted = cvy_new(sizeof *sorted * (size_t)(s->class_count + 1));
-  cvy_err err = CVY_OK;
-  memcpy(sorted, s->class_names, sizeof *sorted * (size_t)s->class_count);
-  cvy_sort_by_text(sorted, s->class_count, sizeof *sorted);
-  for (int64_t k = 1; k < s->class_count && !err; k++)
-    if (strcmp(sorted[k - 1], sorted[k]) == 0)
-      err = cvy_error(CVY_E_INPUT, "two classes are called '%s'", sorted[k]);
-  free(sorted);
-  return err;
 }
 
 /* Records' names are left without the input if it is a folder, else without the folder that it is in. */
@@ -152,10 +132,9 @@ static cvy_err open_groups(job *j) {
     g->open = true;
     g->source.bytes_only = c->reader->keeps_files;
     find_folders(j, g);
-    if (i > 0) CVY_TRY(check_agreement(&j->groups[0], g));
-    CVY_TRY(check_class_names(&g->source));
+    if (i > 0) CVY_TRY(check_sizes(&j->groups[0], g));
   }
-  return CVY_OK;
+  return cvy_prepare_agree_classes(j);
 }
 
 /* A thread holds several records at a time. */
@@ -287,12 +266,13 @@ static void describe_inputs(const job *j, FILE *out) {
       fprintf(out, "input: %s\n", path ? path : g->inputs[k]);
       free(path);
     }
+    for (int64_t k = 0; g->labels && k < s->class_count; k++)
+      fprintf(out, "class %" PRId64 " of its own is %" PRId32 "\n", k, g->labels[k]);
   }
 }
 
 static void describe(const job *j, FILE *out) {
   const cvy_prepare_config *c = j->config;
-  const cvy_source *s = &j->groups[0].source;
   fprintf(out, "convoy prepare %s, shards of version %d\n", c->reader->kind->name, CVY_SHARD_VERSION);
   fprintf(out, "seed %" PRIu64 ", encoded %d, shorter side %" PRId64 ", quality %" PRId64 ", exif %s\n",
           c->seed, j->encoded, j->shorter, j->quality, c->ignore_exif ? "ignore" : "apply");
@@ -307,7 +287,7 @@ static void describe(const job *j, FILE *out) {
     fprintf(out, "split %s: group %" PRId64 ", %" PRId64 " records from %" PRId64 " in %" PRId64 " shards\n",
             p->split, p->group, p->count, p->first, p->shard_count);
   }
-  for (int64_t k = 0; k < s->class_count; k++) fprintf(out, "class %s\n", s->class_names[k]);
+  for (int64_t k = 0; k < j->class_count; k++) fprintf(out, "class %s\n", j->class_names[k]);
 }
 
 static cvy_err describe_plan(job *j) {

@@ -140,14 +140,12 @@ static void tell(const job *j, cvy_prepare_result *out) {
     }
   }
   out->split_count = j->part_count;
-  out->class_count = j->groups[0].source.class_count;
+  out->class_count = j->class_count;
 }
 
-/* Looks at what was written: pictures that could not be read may have been all that a class had. */
-static cvy_err warn_of_empty_classes(const job *j) {
-  const part *p = &j->parts[j->measured];
+static cvy_err warn_of_split(const job *j, const char *split) {
   cvy_dataset *set;
-  CVY_TRY(cvy_dataset_open(&set, j->config->dir, p->split));
+  CVY_TRY(cvy_dataset_open(&set, j->config->dir, split));
   const cvy_dataset_info *info = cvy_dataset_describe(set);
   int64_t *counts = cvy_pool_new(j->pool, sizeof *counts * (size_t)info->class_count);
   cvy_dataset_count_classes(counts, set);
@@ -160,8 +158,15 @@ static cvy_err warn_of_empty_classes(const job *j) {
   }
   if (empty > 0)
     cvy_warn("no picture of %" PRId64 " of %" PRId64 " classes is in '%s': %s%s", empty, info->class_count,
-             p->split, names, empty > 3 ? ", ..." : "");
+             split, names, empty > 3 ? ", ..." : "");
   cvy_dataset_close(set);
+  return CVY_OK;
+}
+
+/* Looks at what was written: a class may be missing by permission or by the cut, or all of its pictures may
+ * have been unreadable. */
+static cvy_err warn_of_empty_classes(const job *j) {
+  for (int64_t i = 0; i < j->part_count; i++) CVY_TRY(warn_of_split(j, j->parts[i].split));
   return CVY_OK;
 }
 

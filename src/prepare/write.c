@@ -139,8 +139,9 @@ static cvy_err read_record(slot *s, cvy_record *record, cvy_prepare_worker *w, c
   const cvy_prepare_job *j = b->j;
   cvy_source *source;
   CVY_TRY(source_of(&source, b, w, thread));
+  const int32_t *labels = j->groups[b->part->group].labels;
   CVY_TRY(j->config->reader->read(record, source, s->index));
-  s->label = record->label;
+  s->label = labels ? labels[record->label] : record->label;
   if (record->encoded) return store_file(s, w, b, source, record);
   if (b->part == &j->parts[j->measured]) cvy_pixel_sums_add(&w->sums, &record->image);
   keep_samples(s, &record->image);
@@ -270,8 +271,8 @@ cvy_err cvy_prepare_write_shard(cvy_prepare_job *j, int64_t shard) {
                                    .h = s->h,
                                    .w = s->w,
                                    .c = s->c,
-                                   .class_count = s->class_count,
-                                   .class_names = s->class_names};
+                                   .class_count = j->class_count,
+                                   .class_names = j->class_names};
   cvy_rejects rejects = {0};
   cvy_shard *file;
   if (j->stop) return CVY_OK;

@@ -72,7 +72,8 @@ static int64_t write_files(const char *paths[MOST_FILES], fuzz_bytes *left) {
 static void go_through(const cvy_reader *reader, cvy_source *source) {
   cvy_record record;
   cvy_source second = {0};
-  FUZZ_CHECK(source->count > 0 && source->class_count > 1);
+  FUZZ_CHECK(source->count >= 0 && source->class_count > 0);
+  if (source->count == 0) return; /* an archive of empty classes */
   for (int64_t k = 0; k < source->class_count && k < 1000; k++)
     FUZZ_CHECK(strlen(source->class_names[k]) > 0);
   const int64_t count = source->count < MOST_RECORDS ? source->count : MOST_RECORDS;
