@@ -51,10 +51,16 @@ typedef struct cvy_train_result {
 cvy_err cvy_train(cvy_train_result *out, cvy_comm *comm, const cvy_recipe *recipe,
                   const cvy_train_options *options) CVY_MUST_CHECK;
 
-/* Finds the score of a checkpoint's network on `data` (on its val split if it is a folder; NULL: the recipe's
- * validation data). Every image is counted once, and the bits are the same for any number of ranks.
+typedef struct cvy_evaluate_options {
+  const char *data;    /* a dataset, of a folder the split val; NULL: the recipe's validation data */
+  bool assume_classes; /* class names on one side only do not matter */
+} cvy_evaluate_options;
+
+/* Finds the score of a checkpoint's network on a dataset. Every image is counted once, and the bits are the
+ * same for any number of ranks. Errors: what cannot be read, classes that are not those of the network.
  * Collective. */
-cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, const char *checkpoint, const char *data) CVY_MUST_CHECK;
+cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, const char *checkpoint,
+                     const cvy_evaluate_options *options) CVY_MUST_CHECK;
 
 #ifdef __cplusplus
 }

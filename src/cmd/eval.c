@@ -7,13 +7,17 @@
 typedef struct options {
   cvy_rank_options ranks;
   const char *data;
-  bool json;
+  bool assume_classes, json;
 } options;
 
 static const cvy_option table[] = {
     CVY_RANK_OPTIONS(options, ranks),
     {"data", CVY_STRING, offsetof(options, data), "",
      .help = "shards: a folder (its val-*.h5), a prefix, or a file; none: the recipe's validation data"},
+    {"assume-classes", CVY_BOOL, offsetof(options, assume_classes), "false",
+     .help =
+         "where only the checkpoint or the dataset names its classes, and the other's are numbers from 0 on: "
+         "these are taken for the same"},
     {"json", CVY_BOOL, offsetof(options, json), "false", .help = "print one JSON object"},
     {0}};
 
@@ -41,7 +45,9 @@ static cvy_err evaluate(cvy_comm *comm, const cvy_arguments *arguments, const op
   CVY_TRY(cvy_ranks_same(comm, arguments));
   CVY_TRY(cvy_expect_words(arguments, 1, 1, "one checkpoint"));
   cvy_score score;
-  CVY_TRY(cvy_evaluate(&score, comm, arguments->words[0], o->data[0] ? o->data : NULL));
+  const cvy_evaluate_options evaluate_options = {.data = o->data[0] ? o->data : NULL,
+                                                 .assume_classes = o->assume_classes};
+  CVY_TRY(cvy_evaluate(&score, comm, arguments->words[0], &evaluate_options));
   if (cvy_comm_rank(comm) != 0) return CVY_OK;
   if (o->json)
     print_json(&score, comm);

@@ -9,7 +9,7 @@
 
 typedef struct options {
   cvy_rank_options ranks;
-  bool resume, overwrite, json;
+  bool resume, overwrite, assume_classes, json;
   int64_t stop_after;
   const char *trace;
   int64_t trace_from, trace_steps, trace_mib;
@@ -20,6 +20,8 @@ static const cvy_option table[] = {
     {"resume", CVY_BOOL, offsetof(options, resume), "false", .help = "go on from the run folder's last.h5"},
     {"overwrite", CVY_BOOL, offsetof(options, overwrite), "false",
      .help = "replace the run that stands in the run folder"},
+    {"assume-classes", CVY_BOOL, offsetof(options, assume_classes), "false",
+     .help = "the same as data.assume_classes=true: class names on one side only do not matter"},
     {"stop-after", CVY_INT, offsetof(options, stop_after), "0", 0, CVY_NO_LIMIT,
      .help = "write a checkpoint and stop (exit 75) after step N; 0: never"},
     {"trace", CVY_STRING, offsetof(options, trace), "",
@@ -87,6 +89,14 @@ static void print_line(const cvy_train_result *r, const cvy_comm *comm) {
   printf(" of %.1f, weights %s\n", r->seconds, r->weights.hex);
 }
 
+static cvy_err load(cvy_recipe **out, const cvy_arguments *arguments, const options *o) {
+  const char **settings = cvy_pool_new(arguments->pool, sizeof *settings * (size_t)(arguments->count + 1));
+  int64_t count = 0;
+  for (int64_t i = 1; i < arguments->count; i++) settings[count++] = arguments->words[i];
+  if (o->assume_classes) settings[count++] = "data.assume_classes=true";
+  return cvy_recipe_load(out, arguments->words[0], settings, count);
+}
+
 static cvy_err train(cvy_comm *comm, const cvy_arguments *arguments, const options *o) {
   CVY_TRY(cvy_ranks_same(comm, arguments));
   CVY_TRY(cvy_expect_words(arguments, 1, INT64_MAX, "a recipe, then key=value ..."));
@@ -94,8 +104,7 @@ static cvy_err train(cvy_comm *comm, const cvy_arguments *arguments, const optio
     return cvy_error(CVY_E_USAGE,
                      "--resume goes on with a run and --overwrite replaces it: which of the two?");
   cvy_recipe *recipe;
-  CVY_TRY(cvy_comm_agree(
-      comm, cvy_recipe_load(&recipe, arguments->words[0], arguments->words + 1, arguments->count - 1)));
+  CVY_TRY(cvy_comm_agree(comm, load(&recipe, arguments, o)));
   const cvy_train_options train_options = {.resume = o->resume,
                                            .overwrite = o->overwrite,
                                            .stop_after = o->stop_after,

@@ -36,13 +36,16 @@ static cvy_err check_own_classes(job *j, const group *g) {
   return CVY_OK;
 }
 
-/* Puts the names for which missing[k] holds into a buffer, "'bee', 'cow' and 3 more"; returns their number. */
+/* Lists the names for which missing[k] holds, "'bee', 'cow' and 3 more"; returns their number. */
 static int64_t list_missing(char *buffer, size_t bytes, const char *const *names, const bool *missing,
                             int64_t count) {
   cvy_text list = cvy_text_in(buffer, bytes);
   int64_t found = 0;
-  for (int64_t k = 0; k < count; k++)
-    if (missing[k] && found++ >= 0) cvy_text_item(&list, ", ", "'%s'", names[k]);
+  for (int64_t k = 0; k < count; k++) {
+    if (!missing[k]) continue;
+    cvy_text_item(&list, ", ", "'%s'", names[k]);
+    found++;
+  }
   return found;
 }
 

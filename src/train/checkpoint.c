@@ -146,6 +146,10 @@ static cvy_err read_state(cvy_checkpoint *c, cvy_run_state *state) {
   return cvy_h5_read_attr_f64(c->file, "", "last_loss", &state->last_loss);
 }
 
+const cvy_dataset_info *cvy_checkpoint_data(const cvy_checkpoint *c) {
+  return c->head.data;
+}
+
 cvy_err cvy_checkpoint_read(cvy_checkpoint *c, const cvy_arenas *arenas, cvy_run_state *state) {
   CVY_TRY(read_state(c, state));
   CVY_TRY(cvy_model_read_weights(c->file, arenas->net, arenas->params));

@@ -41,6 +41,8 @@ void cvy_checkpoint_close(cvy_checkpoint *checkpoint);
  * them. */
 const char *cvy_checkpoint_recipe(const cvy_checkpoint *checkpoint);
 const char *cvy_checkpoint_fingerprint(const cvy_checkpoint *checkpoint);
+/* The classes, channels, mean and deviation of the training data. */
+const cvy_dataset_info *cvy_checkpoint_data(const cvy_checkpoint *checkpoint);
 /* Fills the arenas and the run's state. Errors: tensors that are missing or have another shape, values
  * that do not match the stored hash. */
 cvy_err cvy_checkpoint_read(cvy_checkpoint *checkpoint, const cvy_arenas *arenas,

@@ -1,5 +1,6 @@
 /* Evaluation of a stored model: the model gives the network and what images go through, the recipe by
  * which it was trained says how to load them. */
+#include "data/dataset.h"
 #include "model/model.h"
 #include "train/recipe.h"
 #include "train/score.h"
@@ -10,15 +11,18 @@ typedef struct evaluation {
   cvy_stream data;
 } evaluation;
 
-static cvy_err open_everything(evaluation *e, const char *path, const char *data) {
+/* What the recipe assumes is said of its own validation data alone. */
+static cvy_err open_everything(evaluation *e, const char *path, const cvy_evaluate_options *options) {
   CVY_TRY(cvy_model_open(&e->model, path));
   const cvy_model_spec *spec = cvy_model_spec_of(e->model);
   CVY_TRY_IN(cvy_recipe_parse(&e->recipe, spec->recipe_text, "/recipe"), "%s", path);
-  const char *from = data ? data : e->recipe->data.val;
+  const char *data = options->data, *from = data ? data : e->recipe->data.val;
+  const bool assume = options->assume_classes || (!data && e->recipe->data.assume_classes);
   if (!from[0])
     return cvy_error(CVY_E_USAGE, "%s: its recipe has no validation data; name some with --data", path);
-  return cvy_stream_open(&e->data, from, "val", spec->evaluation, cvy_net_describe(cvy_model_net(e->model)),
-                         spec->data);
+  CVY_TRY(
+      cvy_stream_open(&e->data, from, "val", spec->evaluation, cvy_net_describe(cvy_model_net(e->model))));
+  return cvy_dataset_check_classes(from, cvy_dataset_describe(e->data.data), spec->data, assume);
 }
 
 static cvy_err compare_ranks(const evaluation *e, cvy_comm *comm) {
@@ -33,10 +37,11 @@ static cvy_err score(cvy_score *out, const evaluation *e, cvy_comm *comm) {
                            cvy_model_spec_of(e->model)->data);
 }
 
-cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, const char *checkpoint, const char *data) {
+cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, const char *checkpoint,
+                     const cvy_evaluate_options *options) {
   evaluation e = {0};
   *out = (cvy_score){0};
-  cvy_err err = cvy_comm_agree(comm, open_everything(&e, checkpoint, data));
+  cvy_err err = cvy_comm_agree(comm, open_everything(&e, checkpoint, options));
   if (!err) err = score(out, &e, comm);
   cvy_stream_close(&e.data);
   cvy_recipe_destroy(e.recipe);

@@ -34,6 +34,11 @@ static const cvy_option data_options[] = {
      .help = "training shards: a folder (its train-*.h5), a prefix, or a file"},
     {"val", CVY_STRING, RECIPE(data.val) - RECIPE(data), "", .effect = CVY_LOCAL,
      .help = "validation shards (a folder: its val-*.h5); none: no validation"},
+    {"assume_classes", CVY_BOOL, RECIPE(data.assume_classes) - RECIPE(data), "false",
+     .effect = CVY_CHANGES_NO_BIT,
+     .help =
+         "where only train or val names its classes, and the other's are numbers from 0 on: these are taken "
+         "for the same"},
     {"augment", CVY_NODE, RECIPE(data.augment) - RECIPE(data), .effect = CVY_CHANGES_BITS,
      .help = "list of augmentations, in order"},
     {"evaluation", CVY_NODE, RECIPE(data.evaluation) - RECIPE(data), .effect = CVY_CHANGES_BITS,

@@ -46,17 +46,23 @@ static cvy_err create_learner(cvy_run *run) {
   return check_trainable(cvy_net_describe(run->net));
 }
 
+static cvy_err open_validation(cvy_run *run, const cvy_dataset_info *training) {
+  const cvy_recipe *r = run->recipe;
+  CVY_TRY(
+      cvy_stream_open(&run->val, r->data.val, "val", cvy_recipe_evaluation(r), cvy_net_describe(run->net)));
+  return cvy_dataset_check_classes(r->data.val, cvy_dataset_describe(run->val.data), training,
+                                   r->data.assume_classes);
+}
+
 static cvy_err open_data(cvy_run *run) {
   const cvy_recipe *r = run->recipe;
   const cvy_net_info *net = cvy_net_describe(run->net);
-  CVY_TRY_IN(cvy_stream_open(&run->train, r->data.train, "train", r->data.augment, net, NULL), "data.train");
+  CVY_TRY_IN(cvy_stream_open(&run->train, r->data.train, "train", r->data.augment, net), "data.train");
   const size_t cache_bytes = (size_t)r->data.cache.memory_mib << 20;
   CVY_TRY_IN(cvy_dataset_keep(run->train.data, (cvy_keep)r->data.cache.keep, cache_bytes), "data.cache");
   CVY_TRY(cvy_augment_check_training(run->train.augment, r->microbatch, cvy_dataset_source(run->train.data)));
   const cvy_dataset_info *training = cvy_dataset_describe(run->train.data);
-  if (r->data.val[0])
-    CVY_TRY_IN(cvy_stream_open(&run->val, r->data.val, "val", cvy_recipe_evaluation(r), net, training),
-               "data.val");
+  if (r->data.val[0]) CVY_TRY_IN(open_validation(run, training), "data.val");
   run->fingerprint = cvy_dataset_fingerprint(run->train.data);
   run->images = training->count;
   return CVY_OK;
@@ -102,10 +108,12 @@ static cvy_err check_resumable(cvy_run *run, const cvy_checkpoint *checkpoint) {
   const cvy_err err = cvy_recipe_compare(stored, run->recipe, path);
   cvy_recipe_destroy(stored);
   if (err) return err;
-  if (strcmp(cvy_checkpoint_fingerprint(checkpoint), run->fingerprint.hex) != 0)
-    return cvy_error(CVY_E_INPUT, "%s was trained on other data than %s holds now", path,
-                     run->recipe->data.train);
-  return CVY_OK;
+  if (strcmp(cvy_checkpoint_fingerprint(checkpoint), run->fingerprint.hex) == 0) return CVY_OK;
+  const char *data = run->recipe->data.train;
+  CVY_TRY_IN(cvy_dataset_check_classes(data, cvy_dataset_describe(run->train.data),
+                                       cvy_checkpoint_data(checkpoint), false),
+             "%s was trained on other data", path);
+  return cvy_error(CVY_E_INPUT, "%s was trained on other data than %s holds now", path, data);
 }
 
 static cvy_err load_last(cvy_run *run) {

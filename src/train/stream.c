@@ -3,32 +3,7 @@
 
 #include "base/count.h"
 
-#include <string.h>
-
 /* ---- opening ---- */
-
-/* Files of other makers name no classes; theirs are numbers. */
-static bool has_names(const cvy_dataset_info *data) {
-  for (int64_t k = 0; k < data->class_count; k++) {
-    char number[32];
-    snprintf(number, sizeof number, "%" PRId64, k);
-    if (strcmp(data->class_names[k], number) != 0) return true;
-  }
-  return false;
-}
-
-static cvy_err check_classes(const char *path, const cvy_dataset_info *data, const cvy_dataset_info *known) {
-  if (!known || !has_names(data) || !has_names(known)) return CVY_OK;
-  for (int64_t k = 0; k < data->class_count; k++) {
-    const char *expected = k < known->class_count ? known->class_names[k] : "no class";
-    if (strcmp(data->class_names[k], expected) != 0)
-      return cvy_error(CVY_E_INPUT,
-                       "%s: class %" PRId64
-                       " is '%s'; where the network learns it is '%s' (prepare both together)",
-                       path, k, data->class_names[k], expected);
-  }
-  return CVY_OK;
-}
 
 static cvy_err check_network(const cvy_stream *s, const char *path, const cvy_net_info *net) {
   const cvy_dataset_info *info = cvy_dataset_describe(s->data);
@@ -51,11 +26,10 @@ static cvy_err augment(cvy_stream *s, const cvy_yaml *chain) {
 }
 
 static cvy_err open_for(cvy_stream *s, const char *path, const char *split, const cvy_yaml *chain,
-                        const cvy_net_info *net, const cvy_dataset_info *known) {
+                        const cvy_net_info *net) {
   CVY_TRY(cvy_dataset_open(&s->data, path, split));
   CVY_TRY(augment(s, chain));
-  CVY_TRY(check_network(s, path, net));
-  return check_classes(path, cvy_dataset_describe(s->data), known);
+  return check_network(s, path, net);
 }
 
 static cvy_err open_any(cvy_stream *s, const char *path, const char *split, const cvy_yaml *chain,
@@ -70,9 +44,9 @@ static cvy_err open_any(cvy_stream *s, const char *path, const char *split, cons
 }
 
 cvy_err cvy_stream_open(cvy_stream *out, const char *path, const char *split, const cvy_yaml *chain,
-                        const cvy_net_info *net, const cvy_dataset_info *known) {
+                        const cvy_net_info *net) {
   *out = (cvy_stream){0};
-  const cvy_err err = open_for(out, path, split, chain, net, known);
+  const cvy_err err = open_for(out, path, split, chain, net);
   if (err) cvy_stream_close(out);
   return err;
 }

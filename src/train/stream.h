@@ -13,11 +13,10 @@ typedef struct cvy_stream {
   int64_t h, w; /* size of what leaves the chain; 0: sizes vary */
 } cvy_stream;
 
-/* Opens a split and its chain of augmentations. Checks that what leaves the chain is what the network
- * wants, and that the classes are those of `known`, on which the network was trained (NULL: not yet
- * known). */
+/* Opens a split and its chain of augmentations. Checks that what leaves the chain is what the network wants.
+ * Whether its classes are those that the network learns is for cvy_dataset_check_classes. */
 cvy_err cvy_stream_open(cvy_stream *out, const char *path, const char *split, const cvy_yaml *chain,
-                        const cvy_net_info *net, const cvy_dataset_info *known) CVY_MUST_CHECK;
+                        const cvy_net_info *net) CVY_MUST_CHECK;
 /* Opens a split for no network in particular. A chain of NULL does nothing; `chain_of_varying` takes its
  * place where images differ in size. CVY_E_INPUT where they still do behind the chain. */
 cvy_err cvy_stream_open_any(cvy_stream *out, const char *path, const char *split, const cvy_yaml *chain,

@@ -22,7 +22,7 @@ for source in "folder pets" "tar pets.tar" "tar pets.zip" "csv train=train.csv v
 done
 mkdir pets/val/bee
 expect 2 "'val' has no picture of 1 of the 3 classes: 'bee'" "$convoy" prepare folder pets -o out
-expect 0 "warning: no picture of 1 of 3 classes is in 'val': 'bee'" ranks 2 "$convoy" prepare folder pets -o out --missing-classes allow
+expect 0 "no picture of 1 of 3 classes is in 'val': 'bee'" ranks 2 "$convoy" prepare folder pets -o out --missing-classes allow
 mv pets/train/cow pets/train/gnu
 expect 2 "'val' has 1 class that 'train' lacks: 'cow'" "$convoy" prepare folder pets -o out --missing-classes allow
 
@@ -37,12 +37,70 @@ expect 2 "'a=b' and 'b' both stand there; write ./a=b for the one, or a=./b for 
 expect 0 "a: 2 images" "$convoy" prepare folder a=./b -o eq
 expect 0 "all: 2 images" "$convoy" prepare folder ./a=b -o eq --split all=1
 
-# ---- whole numbers: a folder and a list of the same pictures ----
-for k in 0 1 2 3 4 5 6 7 8 9 10 11; do picture numbers/$k/{1,2}.png; done
-for file in numbers/*/*.png; do echo "$file,$(basename "$(dirname "$file")").0"; done >numbers.csv
-"$convoy" prepare folder numbers -o byfolder --split train=1 --size 8x8 >/dev/null 2>&1 || fail "prepare folder"
-"$convoy" prepare csv numbers.csv -o bylist --split val=1 --size 8x8 >/dev/null 2>&1 || fail "prepare csv"
-for set in byfolder bylist; do "$convoy" verify $set 2>/dev/null | grep '^  [0-9]' >$set.txt; done
-cmp -s byfolder.txt bylist.txt || fail "folder and csv number their classes differently: $(cat byfolder.txt bylist.txt)"
+# ---- whole numbers: what a network learns from a folder, a list of the same pictures tells as well ----
+/usr/bin/python3 - <<'END'
+import os, struct, zlib
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+def write(path, pixels):  # grey, 8x8
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    rows = b"".join(b"\0" + bytes(pixels[8 * y:8 * y + 8]) for y in range(8))
+    with open(path, "wb") as f:
+        f.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 0)) +
+                chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+for k in range(12):
+    for i in range(6):
+        pixels = [10 * i] * 64
+        pixels[5 * k:5 * k + 4] = [250 - i] * 4
+        for split in ("train", "val"):
+            write(f"numbers/{split}/{k}/{i}.png", pixels)
+            write(f"names/{split}/c{k:02}/{i}.png", pixels)
+            if k < 11:
+                write(f"fewer/{split}/{k}/{i}.png", pixels)
+END
+prepare() { # prepare DIR SOURCE...
+  local dir=$1
+  shift
+  "$convoy" prepare "$@" -o "$dir" --size 8x8 --colour grey >/dev/null 2>prepare.log || fail "prepare $*: $(cat prepare.log)"
+}
+for file in numbers/val/*/*.png; do echo "$file;$(basename "$(dirname "$file")").0"; done | sort -r >list.csv
+prepare folder folder numbers
+prepare list csv val=list.csv
+prepare names folder names
+prepare fewer folder fewer
+printf 'name: dots\ninput: [8, 8, 1]\nlayers:\n  - fc: {outputs: 12}\n  - softmax_loss\n' >dots.yaml
+cat >recipe.yaml <<'END'
+network: dots.yaml
+data: {train: folder, val: folder}
+batch: 12
+microbatch: 4
+epochs: 10
+learning_rate: {constant: {rate: 0.1}}
+run: run
+END
+train="$convoy train ./recipe.yaml"
+expect 0 "validation top-1 100.00 %" $train
+for data in folder list; do expect 0 "72 images: loss" "$convoy" eval run/best.h5 --data $data; done
+[ "$("$convoy" eval run/best.h5 --data list --json | field top1)" = 1.0 ] ||
+  [ "$("$convoy" eval run/best.h5 --data list --json | field top1)" = 1 ] || fail "a list is scored otherwise than a folder"
+
+# ---- names on one side only, other counts ----
+one_sided="its classes are called 'c00' to 'c11', and the network's '0' to '11'"
+expect 2 "data.val: names: $one_sided" $train data.val=names run=other
+expect 2 "$one_sided" ranks 2 "$convoy" eval run/best.h5 --data names
+expect 0 "warning: names: as --assume-classes says, its labels 0 to 11 are taken for the network's '0' to '11'" \
+  "$convoy" eval run/best.h5 --data names --assume-classes
+expect 0 "validation top-1 100.00 %" $train data.val=names run=other --assume-classes
+grep -q "assume_classes: true" other/recipe.yaml || fail "the recipe does not say what was assumed"
+expect 0 "72 images" "$convoy" eval other/best.h5 # on the recipe's own validation data
+expect 2 "$one_sided" "$convoy" eval run/best.h5 --data names
+expect 2 "fewer: has 11 classes, and the network learns 12 ('11' is among the network's only); --assume-classes" \
+  "$convoy" eval run/best.h5 --data fewer
+expect 0 "66 images" "$convoy" eval run/best.h5 --data fewer --assume-classes
+expect 2 "has 12 classes, and the network learns 11" $train data.train=fewer data.val=folder run=more --assume-classes
+
+# ---- going on with other classes ----
+expect 2 "run/last.h5 was trained on other data: fewer: has 11 classes, and the network learns 12" $train data.train=fewer data.val=fewer --resume
+expect 2 "run/last.h5 was trained on other data: names: its classes are called 'c00' to 'c11'" $train data.train=names data.val=names --resume
 
 finish

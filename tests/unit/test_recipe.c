@@ -81,10 +81,19 @@ static void every_key_says_what_it_changes(void) {
 
 /* The effects are listed by hand, so that a wrong flag shows too. */
 static void effects_are_these(void) {
-  static const char *const no_bit[] = {
-      "run",          "data.train", "data.val",           "data.prefetch",
-      "data.threads", "log_every",  "data.on_bad_record", "checkpoint_every",
-      "check_every",  "bucket",     "data.cache.keep",    "data.cache.memory"};
+  static const char *const no_bit[] = {"run",
+                                       "data.train",
+                                       "data.val",
+                                       "data.prefetch",
+                                       "data.threads",
+                                       "log_every",
+                                       "data.on_bad_record",
+                                       "checkpoint_every",
+                                       "check_every",
+                                       "bucket",
+                                       "data.cache.keep",
+                                       "data.cache.memory",
+                                       "data.assume_classes"};
   static const char *const bits[] = {"network",    "data.augment", "data.evaluation", "data.shuffle",
                                      "data.block", "data.window",  "batch",           "microbatch",
                                      "tree",       "seed",         "convolution",     "reduce",
