@@ -170,10 +170,11 @@ const cvy_command cvy_command_prepare = {
     .usage = "SOURCE INPUT... -o DIR [options]",
     .description =
         "Reads a dataset and writes its shards, DIR/train-00000-of-00004.h5 and so on: plain HDF5, see\n"
-        "datasets/README.md. An input may name its split: train=FILE val=FILE. Images that cannot be read\n"
-        "are left out and listed in DIR/rejected.csv. A run that was killed goes on where it was when it is\n"
-        "started again with the same arguments (with others it starts afresh). All cores are used, and\n"
-        "under mpirun all ranks, each making some of the shards; the bytes are the same with any number.\n"
+        "datasets/README.md. An input may name its split: train=FILE val=FILE, unless something of that\n"
+        "whole name stands there. Images that cannot be read are left out and listed in DIR/rejected.csv.\n"
+        "A run that was killed goes on where it was when it is started again with the same arguments (with\n"
+        "others it starts afresh). All cores are used, and under mpirun all ranks, each making some of the\n"
+        "shards; the bytes are the same with any number.\n"
         "\n"
         "  convoy prepare synthetic -o data/digits\n"
         "  convoy prepare hoda train='Train 60000.cdb.gz' val='Test 20000.cdb.gz' -o data/hoda\n"

@@ -26,6 +26,25 @@ expect 0 "no picture of 1 of 3 classes is in 'val': 'bee'" ranks 2 "$convoy" pre
 mv pets/train/cow pets/train/gnu
 expect 2 "'val' has 1 class that 'train' lacks: 'cow'" "$convoy" prepare folder pets -o out --missing-classes allow
 
+# ---- what others have reported ----
+reported=${CONVOY_TEST_DATA:-/nowhere}/reported
+if [ -e "$reported/README.md" ]; then
+  lacking=$reported/class-missing-in-val
+  cp -r "$lacking/pets-empty-folder" empty && mkdir -p empty/val/bee
+  for source in "folder $lacking/pets" "folder empty" "csv train=$lacking/train.csv val=$lacking/val.csv"; do
+    expect 2 "'val' has no picture of 1 of the 3 classes: 'bee'" "$convoy" prepare $source -o out
+    expect 0 "val: 4 images of 3 classes" "$convoy" prepare $source -o out --missing-classes allow
+  done
+  tar -C "$reported/nested-folders" -cf nested.tar pictures
+  for source in "folder $reported/nested-folders/pictures" "tar nested.tar"; do
+    expect 0 "train: 12 images of 2 classes" "$convoy" prepare $source -o out --split train=1
+  done
+  expect 0 "train: 44 images of 11 classes" "$convoy" prepare folder "$reported/windows-junk/pictures" -o out --split train=1
+  [ ! -e out/rejected.csv ] || fail "Thumbs.db was taken for a picture"
+else
+  echo "skipped: e2e.classes, what others have reported (no CONVOY_TEST_DATA)"
+fi
+
 # ---- names with '=' ----
 picture a=b/{x,y}/1.png
 expect 0 "images of 2 classes" "$convoy" prepare folder a=b -o eq --split train=1
