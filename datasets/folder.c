@@ -4,6 +4,8 @@
  * are called train, val (or valid, validation) and test holds splits, each a folder of classes. */
 #include "datasets/class_folders.h"
 
+#include <unistd.h>
+
 typedef struct config {
   int colour;
 } config;
@@ -14,9 +16,11 @@ static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t in
     return cvy_error(CVY_E_USAGE,
                      "folder: a split is one folder with a sub-folder a class, not %" PRId64 " inputs",
                      input_count);
+  if (access(inputs[0], F_OK) == 0 && !cvy_is_folder(inputs[0]))
+    return cvy_error(CVY_E_INPUT,
+                     "%s: a file, not a folder; 'convoy prepare tar' reads archives, and csv lists",
+                     inputs[0]);
   CVY_TRY(cvy_file_tree_open(&s->tree, inputs[0]));
-  if (s->tree->fd >= 0)
-    return cvy_error(CVY_E_INPUT, "%s: an archive; 'convoy prepare tar' reads those", inputs[0]);
   cvy_class_layout all = {.above = "", .count = s->tree->members.count};
   all.members = cvy_pool_new(s->common.pool, sizeof *all.members * (size_t)(all.count + 1));
   for (int64_t i = 0; i < all.count; i++) all.members[i] = &s->tree->members.items[i];
