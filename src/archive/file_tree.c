@@ -54,7 +54,8 @@ bool cvy_is_passed_over(const char *name) {
 /* ---- a folder ---- */
 
 static cvy_err read_failed(const char *path) {
-  const cvy_err err = errno == ENOENT || errno == ENOTDIR || errno == EACCES ? CVY_E_INPUT : CVY_E_SYSTEM;
+  const bool theirs = errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == ELOOP;
+  const cvy_err err = theirs ? CVY_E_INPUT : CVY_E_SYSTEM;
   return cvy_error(err, "%s: cannot read: %s", path, strerror(errno));
 }
 
@@ -68,10 +69,10 @@ typedef struct step {
 
 static cvy_err list_folder(cvy_file_tree *t, const char *name, const step *above);
 
-static cvy_err add_entry(cvy_file_tree *t, const char *name, const step *here) {
+static cvy_err add_entry(cvy_file_tree *t, DIR *dir, const char *entry, const char *name, const step *here) {
   struct stat info;
-  const char *path = cvy_pool_format(t->pool, "%s/%s", t->path, name);
-  if (stat(path, &info) != 0) return read_failed(path); /* a link to nothing, too: a class may be missing */
+  if (fstatat(dirfd(dir), entry, &info, 0) != 0) /* a link to nothing, too: a class may be missing */
+    return read_failed(cvy_pool_format(t->pool, "%s/%s", t->path, name));
   const bool folder = S_ISDIR(info.st_mode);
   cvy_members_add(&t->members, t->pool, name, 0, folder ? 0 : info.st_size, folder);
   return folder && !t->top_only ? list_folder(t, name, here) : CVY_OK;
@@ -81,9 +82,12 @@ static cvy_err list_entries(cvy_file_tree *t, DIR *dir, const char *name, const 
                             const step *here) {
   cvy_err err = CVY_OK;
   errno = 0;
-  for (const struct dirent *entry; !err && (entry = readdir(dir)); errno = 0)
-    if (!cvy_is_passed_over(entry->d_name))
-      err = add_entry(t, cvy_pool_format(t->pool, "%s%s%s", name, name[0] ? "/" : "", entry->d_name), here);
+  for (const struct dirent *entry; !err && (entry = readdir(dir)); errno = 0) {
+    if (cvy_is_passed_over(entry->d_name)) continue;
+    char *below = cvy_format("%s%s%s", name, name[0] ? "/" : "", entry->d_name);
+    err = add_entry(t, dir, entry->d_name, below, here);
+    free(below);
+  }
   return !err && errno ? read_failed(path) : err;
 }
 

@@ -206,6 +206,10 @@ static void links_in_circles_end(void) {
     CU_ASSERT(says(": a link to a folder that it lies in"));
     CU_ASSERT(says("round"));
   }
+  unlink(fresh("tree/ant/round"));
+  CU_ASSERT_EQUAL(symlink("round", fresh("tree/ant/round")), 0);
+  CU_ASSERT_EQUAL(open_plain("folder", fresh("tree"), NULL), CVY_E_INPUT);
+  CU_ASSERT(says("/round: cannot read: Too many levels of symbolic links"));
   end_tree();
 }
 
