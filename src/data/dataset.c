@@ -1,6 +1,7 @@
 /* Opening and describing a set of shards that agree. */
 #include "data/dataset.h"
 
+#include "archive/arrays.h"
 #include "data/dataset_parts.h"
 #include "data/shard.h"
 #include "file/checked.h"
@@ -32,16 +33,13 @@ static cvy_err open_for_reading(const cvy_dataset *dataset, cvy_dataset_file *fi
   return CVY_OK;
 }
 
-static cvy_err open_file(cvy_dataset *dataset, int64_t index, cvy_hasher *hasher) {
+static cvy_err open_shard(cvy_dataset *dataset, int64_t index) {
   cvy_dataset_file *file = &dataset->files[index];
   CVY_TRY(cvy_h5_open(&file->h5, file->path));
-  if (cvy_h5_has_attr(file->h5, "", "format"))
-    CVY_TRY(cvy_dataset_add_shard(dataset, index, file->h5));
-  else if (dataset->is_set)
+  if (!cvy_h5_has_attr(file->h5, "", "format"))
     return cvy_error(CVY_E_INPUT, "%s: has the name of a shard but is not one (no attribute 'format')",
                      file->path);
-  else
-    CVY_TRY(cvy_dataset_add_foreign(dataset, file->h5, hasher));
+  CVY_TRY(cvy_dataset_add_shard(dataset, index, file->h5));
   file->first = dataset->info.count;
   dataset->info.count += file->count;
   return open_for_reading(dataset, file);
@@ -71,9 +69,31 @@ static cvy_augment_source source_of(const cvy_dataset *dataset) {
   return source;
 }
 
-static cvy_err open_all(cvy_dataset *dataset, const char *path, const char *split, cvy_hasher *hasher) {
+/* Whether the only file is one of other makers. */
+static bool is_foreign(const cvy_dataset *dataset) {
+  cvy_h5 *h5;
+  const char *path = dataset->files[0].path;
+  if (dataset->is_set || !cvy_may_be_arrays(path)) return false;
+  const bool is_shard = cvy_h5_open(&h5, path) == CVY_OK && cvy_h5_has_attr(h5, "", "format");
+  cvy_h5_discard(h5);
+  return !is_shard;
+}
+
+static cvy_err open_foreign(cvy_dataset *dataset, const char *split, const cvy_arrays_said *said,
+                            cvy_hasher *hasher) {
+  CVY_TRY(cvy_dataset_add_foreign(dataset, split, said ? said : &CVY_NOTHING_SAID, hasher));
+  for (int64_t i = 0; i < dataset->info.shard_count; i++)
+    CVY_TRY(open_for_reading(dataset, &dataset->files[i]));
+  return CVY_OK;
+}
+
+static cvy_err open_all(cvy_dataset *dataset, const char *path, const char *split,
+                        const cvy_arrays_said *said, cvy_hasher *hasher) {
   CVY_TRY(cvy_dataset_find(dataset, path, split));
-  for (int64_t i = 0; i < dataset->info.shard_count; i++) CVY_TRY(open_file(dataset, i, hasher));
+  if (is_foreign(dataset))
+    CVY_TRY(open_foreign(dataset, split, said, hasher));
+  else
+    for (int64_t i = 0; i < dataset->info.shard_count; i++) CVY_TRY(open_shard(dataset, i));
   if (dataset->info.count == 0)
     return cvy_error(CVY_E_INPUT, "%s: no records in any of its shards", dataset->files[0].path);
   dataset->source = source_of(dataset);
@@ -83,10 +103,15 @@ static cvy_err open_all(cvy_dataset *dataset, const char *path, const char *spli
 }
 
 cvy_err cvy_dataset_open(cvy_dataset **out, const char *path, const char *split) {
+  return cvy_dataset_open_said(out, path, split, NULL);
+}
+
+cvy_err cvy_dataset_open_said(cvy_dataset **out, const char *path, const char *split,
+                              const cvy_arrays_said *said) {
   cvy_dataset *dataset = cvy_new(sizeof *dataset);
   dataset->pool = cvy_pool_create();
   cvy_hasher *hasher = cvy_hasher_create();
-  const cvy_err err = open_all(dataset, path, split, hasher);
+  const cvy_err err = open_all(dataset, path, split, said, hasher);
   cvy_hasher_destroy(hasher);
   *out = err ? NULL : dataset;
   if (err) cvy_dataset_close(dataset);

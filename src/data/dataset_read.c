@@ -151,10 +151,10 @@ static cvy_err fetch(const void **bytes, size_t *byte_count, const cvy_dataset *
 static cvy_picture picture_of_record(const cvy_dataset *dataset, const void *bytes) {
   const cvy_dataset_info *info = &dataset->info;
   cvy_picture picture = cvy_picture_of(bytes, dataset->is_float, info->h, info->w, info->c);
-  if (dataset->channels_first) {
-    picture.raster.row_step = info->w;
-    picture.raster.column_step = 1;
-    picture.raster.channel_step = info->h * info->w;
+  if (dataset->row_step > 0) {
+    picture.raster.row_step = dataset->row_step;
+    picture.raster.column_step = dataset->column_step;
+    picture.raster.channel_step = dataset->channel_step;
   }
   return picture;
 }

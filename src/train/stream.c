@@ -50,17 +50,17 @@ static cvy_err augment(cvy_stream *s, const cvy_yaml *chain) {
   return cvy_augment_create(&s->augment, chain, info->h, info->w, &s->h, &s->w);
 }
 
-static cvy_err open_for(cvy_stream *s, const char *path, const char *split, const cvy_yaml *chain,
-                        const cvy_net_info *net, const cvy_dataset_info *known) {
-  CVY_TRY(cvy_dataset_open(&s->data, path, split));
+static cvy_err open_for(cvy_stream *s, const char *path, const char *split, const cvy_arrays_said *said,
+                        const cvy_yaml *chain, const cvy_net_info *net, const cvy_dataset_info *known) {
+  CVY_TRY(cvy_dataset_open_said(&s->data, path, split, said));
   CVY_TRY(augment(s, chain));
   CVY_TRY(check_network(s, path, net));
   return check_classes(path, cvy_dataset_describe(s->data), known);
 }
 
-static cvy_err open_any(cvy_stream *s, const char *path, const char *split, const cvy_yaml *chain,
-                        const cvy_yaml *chain_of_varying) {
-  CVY_TRY(cvy_dataset_open(&s->data, path, split));
+static cvy_err open_any(cvy_stream *s, const char *path, const char *split, const cvy_arrays_said *said,
+                        const cvy_yaml *chain, const cvy_yaml *chain_of_varying) {
+  CVY_TRY(cvy_dataset_open_said(&s->data, path, split, said));
   const bool varies = cvy_dataset_describe(s->data)->h == 0;
   CVY_TRY(augment(s, !chain && varies ? chain_of_varying : chain));
   if (s->h == 0)
@@ -69,18 +69,18 @@ static cvy_err open_any(cvy_stream *s, const char *path, const char *split, cons
   return cvy_augment_check_channels(s->augment, cvy_dataset_describe(s->data)->c);
 }
 
-cvy_err cvy_stream_open(cvy_stream *out, const char *path, const char *split, const cvy_yaml *chain,
-                        const cvy_net_info *net, const cvy_dataset_info *known) {
+cvy_err cvy_stream_open(cvy_stream *out, const char *path, const char *split, const cvy_arrays_said *said,
+                        const cvy_yaml *chain, const cvy_net_info *net, const cvy_dataset_info *known) {
   *out = (cvy_stream){0};
-  const cvy_err err = open_for(out, path, split, chain, net, known);
+  const cvy_err err = open_for(out, path, split, said, chain, net, known);
   if (err) cvy_stream_close(out);
   return err;
 }
 
-cvy_err cvy_stream_open_any(cvy_stream *out, const char *path, const char *split, const cvy_yaml *chain,
-                            const cvy_yaml *chain_of_varying) {
+cvy_err cvy_stream_open_any(cvy_stream *out, const char *path, const char *split, const cvy_arrays_said *said,
+                            const cvy_yaml *chain, const cvy_yaml *chain_of_varying) {
   *out = (cvy_stream){0};
-  const cvy_err err = open_any(out, path, split, chain, chain_of_varying);
+  const cvy_err err = open_any(out, path, split, said, chain, chain_of_varying);
   if (err) cvy_stream_close(out);
   return err;
 }

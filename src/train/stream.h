@@ -15,13 +15,14 @@ typedef struct cvy_stream {
 
 /* Opens a split and its chain of augmentations. Checks that what leaves the chain is what the network
  * wants, and that the classes are those of `known`, on which the network was trained (NULL: not yet
- * known). */
-cvy_err cvy_stream_open(cvy_stream *out, const char *path, const char *split, const cvy_yaml *chain,
-                        const cvy_net_info *net, const cvy_dataset_info *known) CVY_MUST_CHECK;
+ * known). `said` is about HDF5 files of other makers (NULL: nothing). */
+cvy_err cvy_stream_open(cvy_stream *out, const char *path, const char *split, const cvy_arrays_said *said,
+                        const cvy_yaml *chain, const cvy_net_info *net,
+                        const cvy_dataset_info *known) CVY_MUST_CHECK;
 /* Opens a split for no network in particular. A chain of NULL does nothing; `chain_of_varying` takes its
  * place where images differ in size. CVY_E_INPUT where they still do behind the chain. */
-cvy_err cvy_stream_open_any(cvy_stream *out, const char *path, const char *split, const cvy_yaml *chain,
-                            const cvy_yaml *chain_of_varying) CVY_MUST_CHECK;
+cvy_err cvy_stream_open_any(cvy_stream *out, const char *path, const char *split, const cvy_arrays_said *said,
+                            const cvy_yaml *chain, const cvy_yaml *chain_of_varying) CVY_MUST_CHECK;
 /* A stream of zeros is closed already. */
 void cvy_stream_close(cvy_stream *stream);
 

@@ -584,7 +584,11 @@ static void foreign_labels(void) {
   expect_error(path, "train", "4 images in 'images' but 3 labels in 'labels'");
   of.labels = "classes";
   free(write_foreign(&of, column));
-  expect_error(path, "train", "no dataset named labels, label or y (it has: classes, images)");
+  expect_error(
+      path, "train",
+      "images in 'images', but no dataset named labels, label, y or the like: --labels NAME (in a recipe, "
+      "data.labels) says which, or a further file has them (it has: classes float64 3x1, images int32 "
+      "4x5x6)");
   free(path);
 }
 

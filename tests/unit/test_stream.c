@@ -38,7 +38,7 @@ static void begin(void) {
 static const char *opening(const char *path, const char *chain, const cvy_net *for_net,
                            const cvy_dataset_info *known) {
   cvy_stream s;
-  const cvy_err err = cvy_stream_open(&s, path, "train", chain ? yaml(chain) : NULL,
+  const cvy_err err = cvy_stream_open(&s, path, "train", NULL, chain ? yaml(chain) : NULL,
                                       cvy_net_describe(for_net), known);
   CU_ASSERT(err == CVY_OK || err == CVY_E_INPUT);
   CU_ASSERT(!err || (!s.data && !s.augment)); /* the caller owes nothing */
@@ -92,12 +92,12 @@ static void classes_must_be_those_of_training(void) {
 
 static void sizes_must_not_vary(void) {
   cvy_stream s;
-  CU_ASSERT_EQUAL(cvy_stream_open_any(&s, dir, "train", NULL, yaml("[crop: {size: 4}]")), CVY_OK);
+  CU_ASSERT_EQUAL(cvy_stream_open_any(&s, dir, "train", NULL, NULL, yaml("[crop: {size: 4}]")), CVY_OK);
   CU_ASSERT_EQUAL(s.h, H); /* they do not, so the chain of those that do is not taken */
   CU_ASSERT_EQUAL(s.w, W);
   cvy_stream_close(&s);
   const cvy_yaml *chain = yaml("[scale_jitter: {from: 4, to: 8}]");
-  CU_ASSERT_EQUAL(cvy_stream_open_any(&s, dir, "train", chain, NULL), CVY_E_INPUT);
+  CU_ASSERT_EQUAL(cvy_stream_open_any(&s, dir, "train", NULL, chain, NULL), CVY_E_INPUT);
   expect_text(cvy_err_message(), "a crop would end that");
   CU_ASSERT(!s.data && !s.augment);
 }
@@ -109,7 +109,7 @@ static const cvy_intake intake = {
 
 static void training_reads_as_the_recipe_says(void) {
   cvy_stream s;
-  CU_ASSERT_EQUAL_FATAL(cvy_stream_open(&s, dir, "train", NULL, cvy_net_describe(net), NULL), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_stream_open(&s, dir, "train", NULL, NULL, cvy_net_describe(net), NULL), CVY_OK);
   const cvy_loader_config c = cvy_stream_for_training(&s, &intake, 4);
   CU_ASSERT(c.training && c.shuffle == CVY_SHUFFLE_BLOCK && c.blocks.block == 7 && c.blocks.window == 3);
   CU_ASSERT(c.seed == 9 && c.depth == 5 && c.threads == 2 && c.skips_bad && c.microbatch == 4);
@@ -121,7 +121,7 @@ static void training_reads_as_the_recipe_says(void) {
 /* Each of the microbatches is one rank's, in order, at any number of ranks: also of more than there are. */
 static void evaluation_sees_everything_once(void) {
   cvy_stream s;
-  CU_ASSERT_EQUAL_FATAL(cvy_stream_open(&s, dir, "train", NULL, cvy_net_describe(net), NULL), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_stream_open(&s, dir, "train", NULL, NULL, cvy_net_describe(net), NULL), CVY_OK);
   cvy_dataset_info trained_on = *cvy_dataset_describe(s.data);
   trained_on.mean[1] = -3;
   for (int ranks = 1; ranks <= 8; ranks++) {
