@@ -115,7 +115,7 @@ static size_t row_bytes(const cvy_arrays *a) {
 static cvy_err open_state(state *s, const config *c, const char *const *inputs, int64_t input_count) {
   if (input_count < 1)
     return cvy_error(CVY_E_USAGE, "hdf5: expected HDF5 files, or a text that lists them, one a line");
-  CVY_TRY(cvy_arrays_open(&s->arrays, inputs, input_count, NULL, &c->said));
+  CVY_TRY(cvy_arrays_open(&s->arrays, inputs, input_count, NULL, &c->said, true));
   if (s->arrays->class_count < 2)
     return cvy_error(CVY_E_INPUT, "%s: '%s' is its only class; a set has two classes or more",
                      s->arrays->parts[0].path, s->arrays->class_names[0]);

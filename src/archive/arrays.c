@@ -4,6 +4,7 @@
 
 #include "archive/arrays_find.h"
 #include "archive/arrays_labels.h"
+#include "archive/arrays_unpack.h"
 #include "archive/file_tree.h"
 #include "base/text.h"
 #include "file/bytes.h"
@@ -17,9 +18,6 @@
 #include <unistd.h>
 
 enum { MOST_LIST_BYTES = 1 << 24 };
-
-/* HDF5 unpacks whole chunks; this much of what it unpacked stays in memory, in each process. */
-static const int64_t kept_bytes = (int64_t)1 << 30;
 
 const char *const cvy_axes_words[] = {
     [CVY_AXES_FOUND] = "auto", [CVY_AXES_HWC] = "hwc", [CVY_AXES_CHW] = "chw",
@@ -40,6 +38,7 @@ typedef struct opening {
   source *sources;
   int64_t count, room;
   cvy_axes axes;
+  bool spools;
 } opening;
 
 /* ---- inputs ---- */
@@ -311,19 +310,6 @@ static cvy_err choose_axes(opening *o, const source *s) {
 
 /* ---- parts ---- */
 
-/* Rows in random order would unpack a chunk each, unless the chunks stay. */
-static cvy_err hold_chunks(const source *s, const cvy_arrays_part *part, int64_t most_bytes) {
-  cvy_h5_chunks chunks;
-  CVY_TRY(cvy_h5_hold(&chunks, part->h5, part->name, most_bytes));
-  if (chunks.rows > 1 && chunks.are_packed && !chunks.fit)
-    cvy_log(
-        "%s: '%s' is packed in chunks of %" PRId64 " images, more than the %" PRId64
-        " MiB kept in memory: in random order each is unpacked again and again. 'convoy prepare hdf5' makes "
-        "shards; or data.shuffle: block with data.block: %" PRId64 " reads chunk by chunk",
-        s->path, s->pair.images->name, chunks.rows, most_bytes >> 20, chunks.rows);
-  return CVY_OK;
-}
-
 static cvy_err open_part(opening *o, int64_t index) {
   cvy_arrays *a = o->arrays;
   const source *s = &o->sources[index];
@@ -345,7 +331,7 @@ static cvy_err open_part(opening *o, int64_t index) {
   a->is_float |= element != CVY_H5_U8;
   part->first = a->count;
   a->count += part->count;
-  return hold_chunks(s, part, kept_bytes / o->count);
+  return CVY_OK;
 }
 
 static cvy_err open_labels(opening *o) {
@@ -370,14 +356,16 @@ static cvy_err open_all(opening *o, const char *const *inputs, int64_t input_cou
       return err;
     }
   }
-  return open_labels(o);
+  CVY_TRY(open_labels(o));
+  for (int64_t i = 0; i < a->part_count; i++) CVY_TRY(cvy_arrays_unpack(a, &a->parts[i], o->spools));
+  return CVY_OK;
 }
 
 cvy_err cvy_arrays_open(cvy_arrays **out, const char *const *inputs, int64_t input_count, const char *split,
-                        const cvy_arrays_said *said) {
+                        const cvy_arrays_said *said, bool spools) {
   cvy_arrays *a = cvy_new(sizeof *a);
   a->pool = cvy_pool_create();
-  opening o = {.arrays = a, .said = said, .split = split};
+  opening o = {.arrays = a, .said = said, .split = split, .spools = spools};
   const cvy_err err = open_all(&o, inputs, input_count);
   *out = err ? NULL : a;
   if (err) cvy_arrays_close(a);
@@ -388,6 +376,7 @@ void cvy_arrays_close(cvy_arrays *arrays) {
   if (!arrays) return;
   for (int64_t i = 0; i < arrays->part_count; i++) {
     cvy_h5_discard(arrays->parts[i].h5);
+    if (arrays->parts[i].fd > 0) close(arrays->parts[i].fd);
     cvy_buffer_destroy(arrays->parts[i].labels);
   }
   cvy_pool_destroy(arrays->pool);

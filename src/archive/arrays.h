@@ -13,7 +13,8 @@
 typedef struct cvy_arrays_part {
   const char *path; /* where the images are, which may be another file than the one that was named */
   const char *name; /* the dataset there */
-  cvy_h5 *h5;       /* open for reading it */
+  cvy_h5 *h5;       /* open for reading it; NULL: it was unpacked into */
+  int fd;           /* a file without a name, image after image; 0: it was not */
   int64_t first, count;
   int32_t *labels; /* [count] */
 } cvy_arrays_part;
@@ -35,9 +36,10 @@ bool cvy_may_be_arrays(const char *input);
 /* Opens the images of `split` (NULL: of the only one that each input has) in one or more inputs, which belong
  * together: an HDF5 file, FILE:PART for a split or a group in it, or a text that lists such files, one a line
  * and relative to it. Images and labels may be in files of their own, in the same order. Errors name file,
- * dataset and record. */
+ * dataset and record. What lies in chunks is unpacked into memory, if that takes no more than 1 GiB; else,
+ * if `spools`, into a file without a name in $TMPDIR. */
 cvy_err cvy_arrays_open(cvy_arrays **out, const char *const *inputs, int64_t input_count, const char *split,
-                        const cvy_arrays_said *said) CVY_MUST_CHECK;
+                        const cvy_arrays_said *said, bool spools) CVY_MUST_CHECK;
 void cvy_arrays_close(cvy_arrays *arrays); /* NULL is allowed */
 /* Finds the splits that the names in one HDF5 file tell ("train", then the others), if there are two or more
  * and one is train; else *count = 0. The result is in `pool`. */

@@ -39,7 +39,7 @@ static cvy_err cannot_spool(const char *path) {
                    path, temporary_folder(), strerror(errno));
 }
 
-static cvy_err open_nameless(int *fd, const char *path) {
+cvy_err cvy_nameless_file(int *fd, const char *path) {
   char *name = cvy_format("%s/convoy-XXXXXX", temporary_folder());
   *fd = mkstemp(name);
   if (*fd >= 0) unlink(name);
@@ -181,7 +181,7 @@ static cvy_err unpack(int *fd, int64_t *bytes, packing kind, cvy_members *out, c
   unpacking *u = cvy_new(sizeof *u);
   u->path = path;
   u->packed_bytes = *bytes;
-  cvy_err err = open_nameless(&u->fd, path);
+  cvy_err err = cvy_nameless_file(&u->fd, path);
   if (!err) err = kind == GZIP ? gunzip(u) : unpack_with_libarchive(u, kind, out, pool);
   if (u->shown > 0) cvy_progress_end();
   close(*fd);

@@ -22,6 +22,7 @@ const char *const cvy_keep_words[] = {
 
 /* Keeps the file open one way or the other; `h5` belongs to the dataset from here on. */
 static cvy_err open_for_reading(const cvy_dataset *dataset, cvy_dataset_file *file) {
+  if (file->fd >= 0) return CVY_OK;
   const cvy_h5_type type = dataset->is_float ? CVY_H5_F32 : CVY_H5_U8;
   const int64_t at = cvy_h5_file_offset(file->h5, file->name, type);
   if (at < 0) return CVY_OK;

@@ -51,39 +51,48 @@ static void set_statistics(cvy_dataset_info *info, const statistics *s, int64_t 
 
 typedef struct scan {
   const cvy_dataset *dataset;
+  const cvy_arrays *arrays;
   cvy_hasher *hasher;
   statistics sums;
-  float *block;
+  float *block; /* bytes lie at its end, and become floats from its beginning on */
   int64_t rows; /* of the block */
 } scan;
 
-static cvy_err scan_block(scan *s, const cvy_dataset_file *file, int64_t first, int64_t count) {
-  const cvy_dataset_info *info = &s->dataset->info;
-  const int64_t samples = info->h * info->w * info->c;
-  CVY_TRY(cvy_h5_read_rows(file->h5, file->name, CVY_H5_F32, s->block, first, count));
+/* Reads images as floats, whatever they are. */
+static cvy_err read_floats(scan *s, int64_t first, int64_t count, int64_t samples) {
+  if (s->arrays->is_float) return cvy_arrays_read(s->arrays, s->block, first, count);
+  const uint8_t *bytes = (const uint8_t *)s->block + (sizeof *s->block - 1) * (size_t)samples;
+  CVY_TRY(cvy_arrays_read(s->arrays, (void *)bytes, first, count));
+  for (int64_t i = 0; i < samples; i++) s->block[i] = bytes[i];
+  return CVY_OK;
+}
+
+static cvy_err scan_block(scan *s, const cvy_arrays_part *part, int64_t row, int64_t count) {
+  const int64_t samples = s->arrays->h * s->arrays->w * s->arrays->c, first = part->first + row;
+  CVY_TRY(read_floats(s, first, count, samples * count));
   cvy_hasher_add(s->hasher, s->block, sizeof *s->block * (size_t)(samples * count));
   for (int64_t i = 0; i < count; i++)
-    if (!add_record(&s->sums, s->dataset, s->block + i * samples, file->first + first + i == 0))
-      return cvy_error(CVY_E_INPUT, "%s: record %" PRId64 ": a sample is not a finite number", file->path,
-                       first + i);
+    if (!add_record(&s->sums, s->dataset, s->block + i * samples, first + i == 0))
+      return cvy_error(CVY_E_INPUT, "%s: record %" PRId64 ": a sample is not a finite number", part->path,
+                       row + i);
   return CVY_OK;
 }
 
-static cvy_err scan_file(scan *s, const cvy_dataset_file *file) {
-  for (int64_t i = 0; i < file->count; i += s->rows)
-    CVY_TRY(scan_block(s, file, i, file->count - i < s->rows ? file->count - i : s->rows));
+static cvy_err scan_part(scan *s, const cvy_arrays_part *part) {
+  for (int64_t i = 0; i < part->count; i += s->rows)
+    CVY_TRY(scan_block(s, part, i, part->count - i < s->rows ? part->count - i : s->rows));
   return CVY_OK;
 }
 
-static cvy_err scan_samples(cvy_dataset *dataset, cvy_hasher *hasher) {
-  const int64_t row_bytes = dataset->info.h * dataset->info.w * dataset->info.c * (int64_t)sizeof(float);
-  scan s = {
-      .dataset = dataset, .hasher = hasher, .rows = row_bytes < BLOCK_BYTES ? BLOCK_BYTES / row_bytes : 1};
+static cvy_err scan_samples(cvy_dataset *dataset, const cvy_arrays *arrays, cvy_hasher *hasher) {
+  const int64_t row_bytes = arrays->h * arrays->w * arrays->c * (int64_t)sizeof(float);
+  scan s = {.dataset = dataset, .arrays = arrays, .hasher = hasher};
+  s.rows = row_bytes < BLOCK_BYTES ? BLOCK_BYTES / row_bytes : 1;
   CVY_TRY(cvy_buffer_create((void **)&s.block, (size_t)(s.rows * row_bytes), "a block of images"));
   cvy_err err = CVY_OK;
-  for (int64_t i = 0; i < dataset->info.shard_count && !err; i++) err = scan_file(&s, &dataset->files[i]);
+  for (int64_t i = 0; i < arrays->part_count && !err; i++) err = scan_part(&s, &arrays->parts[i]);
   cvy_buffer_destroy(s.block);
-  if (!err) set_statistics(&dataset->info, &s.sums, dataset->info.count);
+  if (!err) set_statistics(&dataset->info, &s.sums, arrays->count);
   return err;
 }
 
@@ -101,16 +110,16 @@ static void take_files(cvy_dataset *dataset, cvy_arrays *arrays) {
                                            .first = part->first,
                                            .count = part->count,
                                            .labels = part->labels,
-                                           .fd = -1,
+                                           .fd = part->fd > 0 ? part->fd : -1,
                                            .h5 = part->h5};
     part->labels = NULL;
     part->h5 = NULL;
+    part->fd = 0;
   }
 }
 
-static void take(cvy_dataset *dataset, cvy_arrays *arrays) {
+static void describe(cvy_dataset *dataset, const cvy_arrays *arrays) {
   cvy_dataset_info *info = &dataset->info;
-  take_files(dataset, arrays);
   info->count = arrays->count;
   info->h = arrays->h;
   info->w = arrays->w;
@@ -131,8 +140,10 @@ static void take(cvy_dataset *dataset, cvy_arrays *arrays) {
 cvy_err cvy_dataset_add_foreign(cvy_dataset *dataset, const char *split, const cvy_arrays_said *said,
                                 cvy_hasher *hasher) {
   cvy_arrays *arrays;
-  CVY_TRY(cvy_arrays_open(&arrays, &dataset->files[0].path, 1, split, said));
-  take(dataset, arrays);
+  CVY_TRY(cvy_arrays_open(&arrays, &dataset->files[0].path, 1, split, said, false));
+  describe(dataset, arrays);
+  const cvy_err err = scan_samples(dataset, arrays, hasher);
+  if (!err) take_files(dataset, arrays);
   cvy_arrays_close(arrays);
-  return scan_samples(dataset, hasher);
+  return err;
 }

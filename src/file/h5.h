@@ -48,17 +48,11 @@ cvy_err cvy_h5_read(cvy_h5 *file, const char *name, cvy_h5_type type, void *out,
                     int64_t count) CVY_MUST_CHECK;
 cvy_err cvy_h5_write(cvy_h5 *file, const char *name, cvy_h5_type type, const void *values, int dim_count,
                      const int64_t dims[]) CVY_MUST_CHECK;
-/* How a dataset lies in chunks, each of which is unpacked as a whole. */
-typedef struct cvy_h5_chunks {
-  int64_t rows;      /* of a chunk; 0: it does not lie in chunks */
-  bool are_packed;   /* compressed, or otherwise filtered */
-  bool fit;          /* memory was given for all of them */
-  int64_t row_bytes; /* of all chunks that hold the same rows, unpacked */
-} cvy_h5_chunks;
 /* Has cvy_h5_read_rows keep this dataset open, with its unpacked chunks in memory: all if they fit into
- * `most_bytes`, else as many as do, but always those of a row. A file holds one dataset so. A filter that is
- * missing here is an error that names it. */
-cvy_err cvy_h5_hold(cvy_h5_chunks *out, cvy_h5 *file, const char *name, int64_t most_bytes) CVY_MUST_CHECK;
+ * `most_bytes`, else as many as do, but always those of the same rows. A file holds one dataset so.
+ * *chunk_rows is 0 if it does not lie in chunks, and then nothing is kept. A filter that is missing here is
+ * an error that names it. */
+cvy_err cvy_h5_hold(int64_t *chunk_rows, cvy_h5 *file, const char *name, int64_t most_bytes) CVY_MUST_CHECK;
 /* These read and write rows along the first dimension. cvy_h5_reserve makes a contiguous dataset to be
  * filled so. */
 cvy_err cvy_h5_reserve(cvy_h5 *file, const char *name, cvy_h5_type type, int dim_count,

@@ -90,11 +90,6 @@ typedef struct layout {
   double row_bytes, all_bytes, slots; /* row_bytes: of all chunks with the same rows */
 } layout;
 
-static int64_t filter_count(hid_t plist) {
-  const int count = H5Pget_nfilters(plist);
-  return count > 0 ? count : 0;
-}
-
 static cvy_err measure(layout *l, cvy_h5_call *c, hid_t dataset, hid_t plist) {
   const hid_t space = cvy_h5_keep(c, H5Dget_space(dataset)), type = cvy_h5_keep(c, H5Dget_type(dataset));
   H5_TRY(c, space >= 0 && type >= 0, "cannot read its shape");
@@ -127,31 +122,38 @@ static cvy_err open_held(cvy_h5_call *c, const layout *l, double bytes) {
   return CVY_OK;
 }
 
-static cvy_err hold(cvy_h5_chunks *out, cvy_h5_call *c, int64_t most_bytes) {
-  layout l = {0};
-  *out = (cvy_h5_chunks){0};
-  const hid_t dataset = cvy_h5_keep(c, H5Dopen2(c->file->id, c->name, H5P_DEFAULT));
-  H5_TRY(c, dataset >= 0, "cannot open");
+/* How much of `l` the cache should hold. A tenth more than all of it, for HDF5 drives chunks out before the
+ * next comes in; else as much as is allowed, but twice what a row needs. */
+static double cache_bytes(const layout *l, double most_bytes) {
+  const double enough = l->all_bytes * 1.1, least = l->row_bytes * 2;
+  return enough <= most_bytes ? enough : least > most_bytes ? least : most_bytes;
+}
+
+static cvy_err look_at_chunks(int64_t *chunk_rows, layout *l, cvy_h5_call *c, hid_t dataset) {
+  filter missing;
   const hid_t plist = cvy_h5_keep(c, H5Dget_create_plist(dataset));
   H5_TRY(c, plist >= 0, "cannot open");
   if (H5Pget_layout(plist) != H5D_CHUNKED) return CVY_OK;
-  filter missing;
   if (find_missing(&missing, dataset)) return missing_filter(c, &missing);
-  CVY_TRY(measure(&l, c, dataset, plist));
-  /* 5 % more, for HDF5 drives chunks out when its cache is full, before the next comes in. */
-  const double enough = l.all_bytes * 1.05;
-  const double bytes = enough <= (double)most_bytes           ? enough
-                       : l.row_bytes * 2 > (double)most_bytes ? l.row_bytes * 2
-                                                              : (double)most_bytes;
-  *out = (cvy_h5_chunks){.rows = l.chunk[0] > INT64_MAX ? INT64_MAX : (int64_t)l.chunk[0],
-                         .are_packed = filter_count(plist) > 0,
-                         .fit = enough <= (double)most_bytes,
-                         .row_bytes = l.row_bytes < (double)INT64_MAX ? (int64_t)l.row_bytes : INT64_MAX};
+  CVY_TRY(measure(l, c, dataset, plist));
+  *chunk_rows = l->chunk[0] > INT64_MAX ? INT64_MAX : (int64_t)l->chunk[0];
+  return CVY_OK;
+}
+
+static cvy_err hold(int64_t *chunk_rows, cvy_h5_call *c, int64_t most_bytes) {
+  layout l = {0};
+  *chunk_rows = 0;
+  const hid_t dataset = H5Dopen2(c->file->id, c->name, H5P_DEFAULT);
+  H5_TRY(c, dataset >= 0, "cannot open");
+  const cvy_err err = look_at_chunks(chunk_rows, &l, c, dataset);
+  H5Dclose(dataset); /* or the cache of this opening would be that of the next */
+  if (err || *chunk_rows == 0) return err;
+  const double bytes = cache_bytes(&l, (double)most_bytes);
   return open_held(c, &l, bytes < 1e15 ? bytes : 1e15);
 }
 
-cvy_err cvy_h5_hold(cvy_h5_chunks *out, cvy_h5 *file, const char *name, int64_t most_bytes) {
+cvy_err cvy_h5_hold(int64_t *chunk_rows, cvy_h5 *file, const char *name, int64_t most_bytes) {
   CVY_CHECK(file->held < 0, "a file holds one dataset");
   cvy_h5_call c = cvy_h5_enter(file, name);
-  return cvy_h5_leave(&c, hold(out, &c, most_bytes));
+  return cvy_h5_leave(&c, hold(chunk_rows, &c, most_bytes));
 }
