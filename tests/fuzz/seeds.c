@@ -50,6 +50,20 @@ static void join_file(maker *m, const char *path) {
   free(bytes);
 }
 
+/* ---- HDF5 files of other makers ---- */
+
+/* Flags, how many things there are beyond two, and the choices that make each of them (foreign.c). */
+static void make_foreign(void) {
+  uint8_t foreign[300] = {0};
+  for (int flags = 0; flags < 32; flags++) {
+    foreign[0] = (uint8_t)flags;
+    add("foreign", foreign, 1);
+    for (int i = 1; i < 40; i++) foreign[i] = (uint8_t)(i * flags % 9 == 0 ? 0 : i * flags % 20);
+    add("foreign", foreign, sizeof foreign);
+  }
+  add_text("foreign", "`# a list\n\nforeign.h5\n  foreign.h5:train  \r\n");
+}
+
 /* ---- models ---- */
 
 /* The first byte says what a checkpoint is made of (model.c), then comes its recipe. */
@@ -392,6 +406,7 @@ int main(int argc, char **argv) {
     add("shard", shard, 1);
     add("shard", shard, sizeof shard);
   }
+  make_foreign();
   make_models();
   make_images();
   make_digits();

@@ -1,6 +1,6 @@
 /* HDF5 files as other programs write them: which datasets are found, how images lie, what labels mean, and
  * what is refused with which words. arrays_of_others.py writes the files. */
-#include "scratch.h"
+#include "reading.h"
 
 #include "archive/arrays.h"
 #include "base/text.h"
@@ -8,10 +8,10 @@
 
 static bool have_files(const char *test) {
   static int made; /* 1: yes, 2: no */
-  const char *source = getenv("CONVOY_SOURCE");
-  const bool present = source && system("/usr/bin/python3 -c 'import h5py' 2>/dev/null") == 0;
+  const char *home = getenv("CONVOY_SOURCE");
+  const bool present = home && system("/usr/bin/python3 -c 'import h5py' 2>/dev/null") == 0;
   if (!made && present) {
-    char *command = cvy_format("/usr/bin/python3 '%s/tests/unit/arrays_of_others.py' '%s'", source,
+    char *command = cvy_format("/usr/bin/python3 '%s/tests/unit/arrays_of_others.py' '%s'", home,
                                scratch_folder());
     CU_ASSERT_EQUAL_FATAL(system(command), 0);
     free(command);
@@ -224,6 +224,105 @@ static void other_writers(void) {
   expect("axes_said", axes, CVY_COUNT(axes), &(cvy_arrays_said){.first_label = -1, .axes = CVY_AXES_CHW});
 }
 
+/* ---- the reader that makes shards ---- */
+
+static const char *other(const char *name) {
+  return cvy_pool_format(pool, "%s/%s", scratch_folder(), name);
+}
+
+/* Opens a file and holds its records against what they were made of. */
+static void expect_shards(const char *file, int64_t count, int64_t c) {
+  const cvy_reader *reader = reader_named("hdf5");
+  CU_ASSERT_EQUAL_FATAL(open_plain("hdf5", other(file), NULL), CVY_OK);
+  CU_ASSERT(source.count == count && source.h == 3 && source.w == 5 && source.c == c &&
+            source.class_count == 3);
+  bool same = true;
+  for (int64_t i = count - 1; i >= 0; i--) {
+    CU_ASSERT_EQUAL_FATAL(reader->read(&record, &source, i), CVY_OK);
+    same &= record.label == i % 3;
+    for (int64_t p = 0; p < 15 * c; p++)
+      same &= record.image.px[p] == i * 40 + p / (5 * c) * 15 + p / c % 5 * 3 + p % c;
+  }
+  CU_ASSERT_TRUE(same);
+  if (!same) printf("\n    %s: records differ", file);
+  CU_ASSERT_PTR_NOT_NULL(strstr(record.name, ": record 0"));
+  CU_ASSERT_TRUE(reads_again("hdf5"));
+  reader->close(&source);
+}
+
+static void records_for_shards(void) {
+  static const char *const grey[] = {"type_u1.h5", "unit.h5", "half_unit.h5", "whole.h5",
+                                     "ints.h5",    "cut.h5",  "hwn.mat",      "halves.txt"};
+  if (!have_files("records_for_shards")) return;
+  begin();
+  cvy_log_enable(false);
+  for (int64_t i = 0; i < CVY_COUNT(grey); i++) expect_shards(grey[i], 6, 1);
+  expect_shards("caffe.h5", 6, 3);
+  expect_shards("keras.h5:test", 4, 3);
+  CU_ASSERT_EQUAL(open_plain("hdf5", other("x.h5"), other("y.h5")), CVY_OK);
+  reader_named("hdf5")->close(&source);
+  CU_ASSERT_EQUAL_FATAL(open_with("hdf5", "first-label", "1", other("hwcn.mat"), NULL, 6, 10), CVY_OK);
+  CU_ASSERT(source.h == 6 && source.w == 10 && strcmp(source.class_names[0], "1") == 0);
+  CU_ASSERT_EQUAL(reader_named("hdf5")->read(&record, &source, 5), CVY_OK);
+  CU_ASSERT(record.label == 2 && record.image.h == 6 && record.image.w == 10);
+  reader_named("hdf5")->close(&source);
+  cvy_log_enable(true);
+  end();
+}
+
+static void shards_that_are_refused(void) {
+  static const struct {
+    const char *file, *says;
+  } cases[] = {
+      {"centred.h5", "samples in 'images' run from -1 to 0."},
+      {"centred.h5", "As data.train of a recipe the file itself can be used"},
+      {"wide.h5", "run from 0 to 484; shards hold bytes"},
+      {"keras.h5", "holds the splits train, test: "},
+      {"lonely.h5", "lonely.h5: '0' is its only class"},
+      {"from_1.h5", "--first-label 1"},
+  };
+  if (!have_files("shards_that_are_refused")) return;
+  begin();
+  cvy_log_enable(false);
+  for (int64_t i = 0; i < CVY_COUNT(cases); i++) {
+    CU_ASSERT_EQUAL(open_plain("hdf5", other(cases[i].file), NULL), CVY_E_INPUT);
+    CU_ASSERT(says(cases[i].says));
+  }
+  CU_ASSERT_EQUAL(open_plain("hdf5", other("keras.h5:train"), other("keras.h5:test")), CVY_OK);
+  CU_ASSERT_EQUAL(source.count, 10);
+  reader_named("hdf5")->close(&source);
+  CU_ASSERT_EQUAL(open_plain("hdf5", other("only_train.h5"), other("only_test.h5")), CVY_E_INPUT);
+  CU_ASSERT(says("only_train.h5 holds the split 'train', "));
+  CU_ASSERT(says("name them, as train=FILE val=FILE"));
+  cvy_log_enable(true);
+  end();
+}
+
+static void splits_for_shards(void) {
+  static const struct {
+    const char *file, *splits;
+  } cases[] = {{"keras.h5", "train=train val=test "},
+               {"groups.h5", "train=train val=val test=test "},
+               {"coursera.h5", "train=train val=test "},
+               {"only_train.h5", ""},
+               {"links.h5", ""},
+               {"strange.h5", ""}};
+  if (!have_files("splits_for_shards")) return;
+  begin();
+  for (int64_t i = 0; i < CVY_COUNT(cases); i++) {
+    char chars[200] = "";
+    cvy_text text = cvy_text_in(chars, sizeof chars);
+    cvy_prepare_input *found;
+    int64_t count;
+    CU_ASSERT_EQUAL_FATAL(reader_named("hdf5")->find_splits(&found, &count, pool, other(cases[i].file)),
+                          CVY_OK);
+    for (int64_t k = 0; k < count; k++)
+      cvy_text_add(&text, "%s=%s ", found[k].split, strrchr(found[k].path, ':') + 1);
+    CU_ASSERT_STRING_EQUAL(chars, cases[i].splits);
+  }
+  end();
+}
+
 /* A filter may be there after all, where its plug-in was installed. */
 static void missing_filter(void) {
   if (!have_files("missing_filter")) return;
@@ -235,4 +334,5 @@ static void missing_filter(void) {
 }
 
 SUITE("arrays", TEST(labels_of_every_kind), TEST(labels_that_are_refused), TEST(names_and_splits),
-      TEST(links), TEST(several_files), TEST(other_writers), TEST(missing_filter))
+      TEST(links), TEST(several_files), TEST(other_writers), TEST(records_for_shards),
+      TEST(shards_that_are_refused), TEST(splits_for_shards), TEST(missing_filter))
