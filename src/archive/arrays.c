@@ -187,11 +187,14 @@ static const source *next_half(const opening *o, int64_t *at, bool images) {
   return *at < o->count ? &o->sources[(*at)++] : NULL;
 }
 
-static cvy_err lonely(const source *s) {
+static cvy_err lonely(const opening *o, const source *s) {
   char all[1500];
   const bool images = s->pair.images != NULL;
   const char *lacks = images ? "labels" : "images";
   cvy_arrays_list(all, sizeof all, s->entries, s->entry_count);
+  const char *said = images ? o->said->labels : o->said->images;
+  if (said && said[0])
+    return cvy_error(CVY_E_INPUT, "%s: no dataset named '%s' (it has: %s)", s->path, said, all);
   return cvy_error(
       CVY_E_INPUT,
       "%s: %s in '%s', but no dataset named %s or the like: --%s NAME (in a recipe, data.%s) says "
@@ -209,14 +212,14 @@ static cvy_err pair_up(opening *o) {
     whole[made] = o->sources[i];
     if (is_half(&o->sources[i], true)) {
       const source *labels = next_half(o, &at, false);
-      if (!labels) return lonely(&o->sources[i]);
+      if (!labels) return lonely(o, &o->sources[i]);
       whole[made].pair.labels = labels->pair.labels;
       if (!whole[made].pair.classes) whole[made].pair.classes = labels->pair.classes;
     }
     made++;
   }
   const source *left = next_half(o, &at, false);
-  if (left) return lonely(left);
+  if (left) return lonely(o, left);
   o->sources = whole;
   o->count = made;
   return CVY_OK;

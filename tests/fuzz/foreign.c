@@ -1,5 +1,6 @@
-/* HDF5 files of other makers, made as made.h says: names, groups, links, splits, shapes and types of all kinds.
- * And texts that list them. Whatever they are, they are refused, or every image and label can be read. */
+/* HDF5 files of other makers, made as made.h says: names, groups, links, splits, shapes and types of all
+ * kinds; and texts that list them. Whatever they are, they are refused, or every image and label can be
+ * read. */
 #include "made.h"
 
 #include "archive/arrays.h"

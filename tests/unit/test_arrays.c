@@ -167,10 +167,12 @@ static void names_and_splits(void) {
   };
   static const expectation strange[] = {{"strange.h5", "train", "6 of 3x5x3: 012012 of 0 1 2"},
                                         {"keras.h5", "train", "no dataset named 'cats' (it has: "}};
+  static const expectation half[] = {{"meta.h5", "train", "meta.h5: no dataset named 'nix' (it has: "}};
   static const expectation inner[] = {{"rivals.h5", "train", "4 of 3x5x3: 0120 of 0 1 2"}};
   if (!have_files("names_and_splits")) return;
   expect("names_and_splits", all, CVY_COUNT(all), NULL);
   expect("names_said", strange, CVY_COUNT(strange), &(cvy_arrays_said){"/cats", "Tags", .first_label = -1});
+  expect("names_said", half, CVY_COUNT(half), &(cvy_arrays_said){.images = "nix", .first_label = -1});
   expect("names_said", inner, CVY_COUNT(inner), &(cvy_arrays_said){"b/x", "b/y", .first_label = -1});
 }
 
