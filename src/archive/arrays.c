@@ -97,11 +97,12 @@ static const char *listed_path(cvy_pool *pool, const char *list, const char *lin
 
 static cvy_err add_line(opening *o, const char *list, int64_t number, const char *line) {
   cvy_pool *pool = o->arrays->pool;
-  const char *path, *part;
-  cvy_split_input(&path, &part, pool, listed_path(pool, list, line));
+  const char *path, *part, *whole = listed_path(pool, list, line);
+  cvy_split_input(&path, &part, pool, whole);
   if (access(path, F_OK) != 0)
-    return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": %s: %s (not an HDF5 file, so its lines should name some)",
-                     list, number, path, strerror(errno));
+    return cvy_error(CVY_E_INPUT,
+                     "%s:%" PRId64 ": %.200s: %s (this is no HDF5 file, so its lines should name some)", list,
+                     number, whole, strerror(errno));
   if (!is_hdf5(path))
     return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": %s: not an HDF5 file", list, number, path);
   add_source(o, path, part);
