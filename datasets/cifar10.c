@@ -30,6 +30,10 @@ static cvy_err open_cifar10(cvy_source *out, const void *config, const char *con
   return cvy_cifar_open(out, &set, inputs, input_count, h, w);
 }
 
+static bool fits(const cvy_glimpse *g) {
+  return cvy_glimpse_has(g, "data_batch_1.bin") || cvy_glimpse_has(g, "data_batch_1");
+}
+
 static const cvy_option options[] = {{0}};
 
 const cvy_reader cvy_reader_cifar10 = {
@@ -40,4 +44,5 @@ const cvy_reader cvy_reader_cifar10 = {
     .read = cvy_cifar_read,
     .close = cvy_cifar_close,
     .again = cvy_cifar_again,
+    .fits = fits,
 };

@@ -81,6 +81,11 @@ static cvy_err open_cifar100(cvy_source *out, const void *config_, const char *c
   return cvy_cifar_open(out, &sets[c->labels], inputs, input_count, h, w);
 }
 
+static bool fits(const cvy_glimpse *g) {
+  return cvy_glimpse_has(g, "fine_label_names.txt") || cvy_glimpse_has(g, "cifar-100-python/train") ||
+         cvy_glimpse_has(g, "cifar-100-binary/train.bin");
+}
+
 static const char *const label_words[] = {"fine", "coarse", NULL};
 static const cvy_option options[] = {
     {"labels", CVY_CHOICE, offsetof(config, labels), "fine", .words = label_words,
@@ -96,4 +101,5 @@ const cvy_reader cvy_reader_cifar100 = {
     .read = cvy_cifar_read,
     .close = cvy_cifar_close,
     .again = cvy_cifar_again,
+    .fits = fits,
 };

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 typedef struct config {
@@ -147,6 +148,16 @@ static cvy_err read_csv(cvy_record *out, cvy_source *source, int64_t index) {
   return cvy_pictures_deliver(out, &s->common.delivery, source);
 }
 
+/* Whether a file is called like a list and begins with text. */
+static bool fits(const cvy_glimpse *g) {
+  static const char *const endings[] = {".csv", ".tsv", ".lst", ".txt"};
+  const char *dot = strrchr(g->path, '.');
+  bool called = false;
+  for (int64_t i = 0; i < CVY_COUNT(endings); i++) called |= dot && strcasecmp(dot, endings[i]) == 0;
+  for (size_t i = 0; i < g->head_bytes; i++) called &= g->head[i] >= ' ' || strchr("\t\r\n", g->head[i]);
+  return called && g->head_bytes > 0;
+}
+
 static const char *const separator_words[] = {"auto", "comma", "semicolon", "tab", "blank", "blanks", NULL};
 static const char *const header_words[] = {"auto", "yes", "no", NULL};
 static const cvy_option options[] = {
@@ -178,4 +189,5 @@ const cvy_reader cvy_reader_csv = {
     .read = read_csv,
     .close = cvy_pictures_end,
     .again = csv_again,
+    .fits = fits,
 };

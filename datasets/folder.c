@@ -162,6 +162,12 @@ static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *po
   return CVY_OK;
 }
 
+static bool fits(const cvy_glimpse *g) {
+  for (int64_t i = 0; i < g->count && g->folder; i++)
+    if (strchr(g->names[i], '/') && cvy_looks_like_picture(g->names[i])) return true;
+  return false;
+}
+
 static const cvy_option options[] = {
     {"colour", CVY_CHOICE, offsetof(config, colour), "rgb", .words = cvy_colour_words,
      .help = "channels of the pictures"},
@@ -178,4 +184,5 @@ const cvy_reader cvy_reader_folder = {
     .read = read_folder,
     .close = cvy_pictures_end,
     .again = folder_again,
+    .fits = fits,
 };

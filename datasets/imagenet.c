@@ -483,6 +483,11 @@ static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *po
   return CVY_OK;
 }
 
+static bool fits(const cvy_glimpse *g) {
+  return cvy_glimpse_has(g, "ILSVRC2012_img_train.tar") || cvy_glimpse_has(g, "n01440764.tar") ||
+         cvy_glimpse_has(g, "ILSVRC2012_val_00000001.JPEG");
+}
+
 static const cvy_option options[] = {
     {"colour", CVY_CHOICE, offsetof(config, colour), "rgb", .words = cvy_colour_words,
      .help = "channels of the pictures"},
@@ -499,4 +504,5 @@ const cvy_reader cvy_reader_imagenet = {
     .read = read_imagenet,
     .close = close_imagenet,
     .again = imagenet_again,
+    .fits = fits,
 };

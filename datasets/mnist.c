@@ -257,6 +257,14 @@ static cvy_err read_mnist(cvy_record *out, cvy_source *source, int64_t index) {
   return CVY_OK;
 }
 
+static bool fits(const cvy_glimpse *g) {
+  static const char *const endings[] = {"idx3-ubyte", "idx3-ubyte.gz"};
+  for (int64_t i = 0; i < CVY_COUNT(endings); i++)
+    if (g->folder && cvy_glimpse_has(g, endings[i])) return true;
+  if (g->head_bytes < 8) return false;
+  return u32_at(g->head) == CVY_IDX_IMAGES || u32_at(g->head) == CVY_IDX_LABELS;
+}
+
 static const char *const name_words[] = {"digits", "fashion", "numbers", NULL};
 static const cvy_option options[] = {
     {"pad", CVY_BOOL, offsetof(config, pad), "false",
@@ -276,4 +284,5 @@ const cvy_reader cvy_reader_mnist = {
     .open = open_mnist,
     .read = read_mnist,
     .close = close_mnist,
+    .fits = fits,
 };

@@ -38,6 +38,16 @@ typedef struct cvy_record {
   size_t encoded_bytes;
 } cvy_record;
 
+/* What can be seen of an input at a glance. */
+typedef struct cvy_glimpse {
+  const char *path;
+  bool folder;
+  uint8_t head[16]; /* a file's first bytes, gunzipped */
+  size_t head_bytes;
+  const char *const *names; /* some of what is in a folder or an archive, by paths from there */
+  int64_t count;
+} cvy_glimpse;
+
 typedef struct cvy_reader {
   const cvy_kind *kind;
   /* For public datasets that come in parts: finds the splits inside the folder `path`, as inputs with a
@@ -60,9 +70,18 @@ typedef struct cvy_reader {
   /* Makes a further source on what `first` has open, for another thread: with the same records, and buffers
    * of its own. It is closed before `first` is. NULL: another source is opened instead. */
   void (*again)(cvy_source *out, const cvy_source *first);
+  /* Whether an input surely is of this reader's kind, so that what others say of it can name this one. NULL:
+   * it cannot tell. */
+  bool (*fits)(const cvy_glimpse *glimpse);
 } cvy_reader;
 
 int64_t cvy_reader_count(void);
 const cvy_reader *cvy_reader_at(int64_t index);
+
+/* Returns the reader that an input, PATH or PATH:PART, is for; NULL if none can tell. Of several it is the
+ * last of the registry, where special ones come behind general ones. */
+const cvy_reader *cvy_reader_that_fits(const char *input);
+/* Whether a glimpse has a name that ends so, whatever the case of its letters. */
+bool cvy_glimpse_has(const cvy_glimpse *glimpse, const char *ending);
 
 #endif

@@ -262,6 +262,10 @@ static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *po
   return CVY_OK;
 }
 
+static bool fits(const cvy_glimpse *g) {
+  return cvy_glimpse_has(g, "wnids.txt");
+}
+
 static const cvy_option options[] = {
     {"colour", CVY_CHOICE, offsetof(config, colour), "rgb", .words = cvy_colour_words,
      .help = "channels of the pictures"},
@@ -279,4 +283,5 @@ const cvy_reader cvy_reader_tiny_imagenet = {
     .read = read_tiny,
     .close = close_tiny,
     .again = tiny_again,
+    .fits = fits,
 };

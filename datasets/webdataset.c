@@ -376,6 +376,11 @@ static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *po
   return CVY_OK;
 }
 
+/* A .json alone may be anything. */
+static bool fits(const cvy_glimpse *g) {
+  return cvy_glimpse_has(g, ".cls");
+}
+
 static const cvy_option options[] = {
     {"picture", CVY_STRING, offsetof(config, picture), "",
      .help = "the extension of the pictures; none: jpg, jpeg or png"},
@@ -396,4 +401,5 @@ const cvy_reader cvy_reader_webdataset = {
     .read = read_webdataset,
     .close = close_webdataset,
     .again = webdataset_again,
+    .fits = fits,
 };

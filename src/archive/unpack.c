@@ -217,3 +217,20 @@ bool cvy_is_archive(const char *path) {
   if (fd >= 0) close(fd);
   return !err && (kind != PLAIN || cvy_is_tar_header(header));
 }
+
+int64_t cvy_archive_peek(const char **names, int64_t most, cvy_pool *pool, const char *path) {
+  struct archive *a = archive_read_new();
+  struct archive_entry *entry;
+  int64_t count = 0;
+  if (!a || !cvy_is_archive(path)) most = 0;
+  archive_read_support_filter_all(a);
+  archive_read_support_format_tar(a);
+  archive_read_support_format_zip(a);
+  if (most > 0 && archive_read_open_filename(a, path, 1 << 16) != ARCHIVE_OK) most = 0;
+  while (count < most && archive_read_next_header(a, &entry) == ARCHIVE_OK) {
+    const char *name = archive_entry_pathname(entry);
+    if (name) names[count++] = cvy_pool_format(pool, "%s", name);
+  }
+  archive_read_free(a);
+  return count;
+}

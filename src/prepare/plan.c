@@ -57,6 +57,15 @@ static cvy_err group_named(job *j, const cvy_prepare_input *inputs, int64_t coun
   return CVY_OK;
 }
 
+/* Adds to what a reader says of an input which other reader it is for, where that is sure. */
+static cvy_err name_reader(cvy_err err, const job *j, const char *input) {
+  if (err != CVY_E_INPUT || strstr(cvy_err_message(), "convoy prepare ")) return err;
+  const cvy_reader *other = cvy_reader_that_fits(input);
+  if (!other || other == j->config->reader) return err;
+  return cvy_error(err, "%s; 'convoy prepare %s' reads what this seems to be", cvy_err_message(),
+                   other->kind->name);
+}
+
 static cvy_err plan_groups(job *j) {
   const cvy_prepare_config *c = j->config;
   cvy_prepare_input *found = NULL;
@@ -64,7 +73,8 @@ static cvy_err plan_groups(job *j) {
   for (int64_t i = 0; i < c->input_count; i++) named += c->inputs[i].split != NULL;
   if (named > 0) return group_named(j, c->inputs, c->input_count);
   if (c->input_count == 1 && !c->fractions && c->reader->find_splits)
-    CVY_TRY(c->reader->find_splits(&found, &found_count, j->pool, c->inputs[0].path));
+    CVY_TRY(name_reader(c->reader->find_splits(&found, &found_count, j->pool, c->inputs[0].path), j,
+                        c->inputs[0].path));
   if (found_count > 0) return group_named(j, found, found_count);
   group *g = &j->groups[j->group_count++];
   g->inputs = cvy_pool_new(j->pool, sizeof *g->inputs * (size_t)c->input_count);
@@ -148,7 +158,9 @@ static cvy_err open_groups(job *j) {
   for (int64_t i = 0; i < j->group_count; i++) {
     group *g = &j->groups[i];
     for (int64_t k = 0; k < g->input_count; k++) CVY_TRY(check_place(j, g->inputs[k]));
-    CVY_TRY(c->reader->open(&g->source, c->reader_config, g->inputs, g->input_count, h, w, c->seed));
+    cvy_err err = c->reader->open(&g->source, c->reader_config, g->inputs, g->input_count, h, w, c->seed);
+    if (g->input_count > 0) err = name_reader(err, j, g->inputs[0]);
+    if (err) return err;
     g->open = true;
     g->source.bytes_only = c->reader->keeps_files;
     find_folders(j, g);
