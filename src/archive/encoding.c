@@ -66,7 +66,7 @@ static cvy_err bad_bytes(const char *path, const cvy_bytes *done, const uint8_t 
 /* Converts the bytes from `first` on into `out`, with room to spare for a zero. */
 static cvy_err convert(cvy_bytes *out, const cvy_bytes *text, size_t first, iconv_t converter,
                        const char *name, const char *path) {
-  char *from = (char *)text->data + first;
+  char *from = text->data ? (char *)text->data + first : NULL;
   size_t left = text->count - first;
   out->count = 0;
   while (left > 0) {

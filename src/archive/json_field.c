@@ -149,7 +149,8 @@ static cvy_err find_key(bool *found, scan *s, const char *wanted, size_t length)
 
 cvy_err cvy_json_field(const char **out, cvy_pool *pool, const void *text, size_t count, const char *key,
                        const char *path) {
-  scan s = {.pool = pool, .begin = text, .p = text, .end = (const char *)text + count, .path = path};
+  const char *begin = text ? text : "";
+  scan s = {.pool = pool, .begin = begin, .p = begin, .end = begin + count, .path = path};
   bool found;
   *out = NULL;
   for (;; key = strchr(key, '.') + 1) {

@@ -647,7 +647,7 @@ static cvy_err step(machine *m) {
 
 cvy_err cvy_pickle_read(cvy_pickle **out, size_t *used, cvy_pool *pool, const void *data, size_t count,
                         const char *path) {
-  const uint8_t *begin = data;
+  const uint8_t *begin = data ? data : (const uint8_t *)"";
   machine m = {.pool = pool, .begin = begin, .p = begin, .end = begin + count, .path = path};
   *out = NULL;
   while (!m.stopped) CVY_TRY(step(&m));

@@ -139,7 +139,27 @@ static void make_digits(void) {
   add("mnist", images.bytes, images.count);
 }
 
+/* One picture as the Python version has it. */
+static void make_pickled_cifar(const char *target, const char *labels) {
+  static maker m;
+  static const uint8_t zeros[3072];
+  static const char before[] = "]K\3asU\4datacnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\0tU\1"
+                               "btR(K\1K\1M\0\x0c\x86"
+                               "cnumpy\ndtype\n(U\2u1K\0K\1tR(K\3U\1|NNNK\0K\0K\0tb\x89T"
+                               "\0\x0c\0\0";
+  m.count = 0;
+  join(&m, "\x80\2}U", 4);
+  put(&m, (int)strlen(labels));
+  join(&m, labels, strlen(labels));
+  join(&m, before, sizeof before - 1);
+  join(&m, zeros, sizeof zeros);
+  join(&m, "tbs.", 4);
+  add(target, m.bytes, m.count);
+}
+
 static void make_cifar(void) {
+  make_pickled_cifar("cifar10", "labels");
+  make_pickled_cifar("cifar100", "fine_labels");
   static uint8_t records[2 * (2 + 3072)];
   for (size_t i = 0; i < sizeof records; i++) records[i] = (uint8_t)(i % 10);
   records[0] = 1, records[3073] = 3;
@@ -154,10 +174,73 @@ static void make_cifar(void) {
   write_archive(seed_path("cifar100"), "ustar", NULL, hundred, 2);
 }
 
+/* Two rows in UTF-16, the lower byte first. */
+#define WIDE "a\0.\0j\0p\0g\0,\0x\0\n\0b\0.\0p\0n\0g\0,\0y\0\n\0"
+
+static void make_encodings(void) {
+  for (char choice = 0; choice < 10; choice++) {
+    char text[80];
+    add("encoding", text,
+        (size_t)snprintf(text, sizeof text,
+                         "%cpath;label\r\na.jpg;k\xe4"
+                         "fer\r\n",
+                         choice));
+    add("encoding", text,
+        (size_t)snprintf(text, sizeof text,
+                         "%ca.jpg;k\xc3\xa4"
+                         "fer\r\n",
+                         choice));
+  }
+  add("encoding", "\0\xff\xfe" WIDE, sizeof WIDE + 2);
+  add("encoding", "\4" WIDE, sizeof WIDE);
+  add_text("encoding", "a{\"a\": {\"label\": \"\\u00e9\\ud83d\\ude00\\n\"}, \"b\": [1, null], \"label\": 3}");
+}
+
+/* Instructions of every protocol. */
+static void make_pickles(void) {
+  static const char array[] = "\x80\2}q\1U\4datacnumpy.core.multiarray\n_reconstruct\nq\2cnumpy\nndarray\nq\3"
+                              "K\0\x85U\1b\x87R(K\1K\2K\3\x86"
+                              "cnumpy\ndtype\nU\2u1K\0K\1\x87R(K\3U\1|NNN"
+                              "J\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb\x89U\6abcdeftbs.";
+  static const char modern[] = "\x80\5\x95\x40\0\0\0\0\0\0\0}\x94(\x8c\1a\x94]\x94(K\1M\0\1J\0\0\1\0"
+                               "\x8a\2\0\xffG?\xf8\0\0\0\0\0\0\x88Ne\x8c\1b\x94"
+                               "C\2xy\x94\x8c\1"
+                               "ch\2"
+                               "\x8c\5numpy\x8c\5"
+                               "dtype\x93)\x81}\x92u.";
+  add_text("pickle", "(dp0\nS'a\\x41'\np1\n(lp2\nI1\naL2L\naF1.5\nasVb\\u0633\np3\ng2\ns.");
+  add_text("pickle", "c_codecs\nencode\n(X\3\0\0\0a\xc3\xbfX\6\0\0\0latin1tR.");
+  add("pickle", array, sizeof array - 1);
+  add("pickle", modern, sizeof modern - 1);
+}
+
+static void make_webdataset(void) {
+  const file_bytes jpeg = picture(true, 9, 14), png = picture(false, 6, 5);
+  const packed members[] = {{"a/0.jpg", jpeg.bytes, jpeg.count, NULL}, {"a/0.cls", "3\n", 2, NULL},
+                            {"1.png", png.bytes, png.count, NULL},     {"1.json", "{\"label\": 4}", 12, NULL},
+                            {"1.seg.png", png.bytes, png.count, NULL}, {"README", "x", 1, NULL}};
+  write_archive(seed_path("webdataset"), "ustar", NULL, members, 6);
+  write_archive(seed_path("webdataset"), "pax", "gzip", members, 6);
+  free(jpeg.bytes);
+  free(png.bytes);
+}
+
+static void make_pixels(void) {
+  add_text("pixels", "label,a,b,c,d\n1,0,255,10.0,0\n2,0,3,4,0\n");
+  add_text("pixels", "1 0 3 4 0\r\n2 0 5 6 0\r\n");
+  add_text("pixels", "0;3;4;0;\"x\"\n0;5;6;0;y\n");
+}
+
 static void make_lists(void) {
   add_text("csv", "path,label\na.jpg,cat\nb.png,dog\n");
   add_text("csv", "\xef\xbb\xbflabel;\"file\"\r\n\"1\";\"a.jpg\"\r\n2;b.png\r\n");
   add_text("csv", "a.jpg\t3\n\nb.png\t-4\n");
+  add_text("csv", "a.jpg 3\nb.png 10.0\n");
+  add_text("csv", "7\t1.000000\ta.jpg\n3\t2.000000\tb.png\n");
+  add_text("csv", "id,cat,dog\na,1,0\nb,0,1\n");
+  add_text("csv", ",image,breed\r0,\\a.jpg,x\r1,/b.png,y\r");
+  add_text("csv", "label,pixel0\n3 1:0.5 7:1\n");
+  add("csv", "\xff\xfe" WIDE, sizeof WIDE + 1);
 }
 
 static void make_tars(void) {
@@ -397,6 +480,10 @@ int main(int argc, char **argv) {
   make_digits();
   make_cifar();
   make_lists();
+  make_pixels();
+  make_encodings();
+  make_pickles();
+  make_webdataset();
   make_tars();
   make_tiny();
   make_imagenet();

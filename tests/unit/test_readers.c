@@ -6,9 +6,9 @@
 
 static maker m, n;
 static void registry(void) {
-  const char *const names[] = {"synthetic", "synthetic-photos", "hoda",          "mnist",
-                               "cifar10",   "cifar100",         "folder",        "tar",
-                               "csv",       "webdataset",       "tiny-imagenet", "imagenet"};
+  const char *const names[] = {"synthetic", "synthetic-photos", "hoda",    "mnist", "cifar10",
+                               "cifar100",  "folder",           "tar",     "csv",   "webdataset",
+                               "pixels",    "tiny-imagenet",    "imagenet"};
   for (int64_t i = 0; i < CVY_COUNT(names); i++) CU_ASSERT_PTR_NOT_NULL(reader_named(names[i]));
   for (int64_t i = 0; i < cvy_reader_count(); i++) {
     const cvy_reader *r = cvy_reader_at(i);
