@@ -10,6 +10,8 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+enum { FEWEST_COUNTED = 10 };
+
 typedef struct config {
   cvy_list_options columns;
   const char *root, *encoding;
@@ -30,8 +32,8 @@ typedef struct state {
 
 /* ---- labels ---- */
 
-/* One-hot lists have a class for each of their columns. */
-static cvy_err find_classes(cvy_classes *out, const state *s) {
+/* One-hot lists have a class for each of their columns. `said`: the user named the column. */
+static cvy_err find_classes(cvy_classes *out, const state *s, bool said) {
   const cvy_list *list = &s->list;
   const int64_t columns = list->table.rows[0].count, rows = list->table.count - list->first;
   const int64_t most = rows > columns ? rows : columns;
@@ -49,6 +51,11 @@ static cvy_err find_classes(cvy_classes *out, const state *s) {
   if (out->count < 2)
     return cvy_error(CVY_E_INPUT, "%s: '%s' is its only label; a set has two classes or more", list->path,
                      out->names[0]);
+  if (out->count == rows && rows >= FEWEST_COUNTED && !said)
+    return cvy_error(CVY_E_INPUT,
+                     "%s: each of its %" PRId64 " rows has a label of its own, such as '%s': these count the "
+                     "rows; --label-column says which column has the classes",
+                     list->path, rows, labels[0]);
   return CVY_OK;
 }
 
@@ -93,10 +100,10 @@ static cvy_err add_picture(cvy_source *out, const cvy_classes *classes, int64_t 
 
 /* ---- the reader ---- */
 
-static cvy_err add_pictures(cvy_source *out) {
+static cvy_err add_pictures(cvy_source *out, bool said) {
   state *s = out->state;
   cvy_classes classes;
-  CVY_TRY(find_classes(&classes, s));
+  CVY_TRY(find_classes(&classes, s, said));
   out->class_count = classes.count;
   out->class_names = classes.names;
   s->pictures = cvy_pool_new(s->common.pool,
@@ -124,7 +131,7 @@ static cvy_err open_state(cvy_source *out, const config *c, const char *const *i
                                  .encoding = c->encoding}};
   CVY_TRY(cvy_text_to_utf8(file, &s->list.paths.encoding, list));
   CVY_TRY(cvy_list_read(&s->list, file->data, file->count, &c->columns));
-  return add_pictures(out);
+  return add_pictures(out, c->columns.label_column[0]);
 }
 
 static cvy_err open_csv(cvy_source *out, const void *config_, const char *const *inputs, int64_t input_count,
@@ -152,10 +159,9 @@ static cvy_err read_csv(cvy_record *out, cvy_source *source, int64_t index) {
 static bool fits(const cvy_glimpse *g) {
   static const char *const endings[] = {".csv", ".tsv", ".lst", ".txt"};
   const char *dot = strrchr(g->path, '.');
-  bool called = false;
-  for (int64_t i = 0; i < CVY_COUNT(endings); i++) called |= dot && strcasecmp(dot, endings[i]) == 0;
-  for (size_t i = 0; i < g->head_bytes; i++) called &= g->head[i] >= ' ' || strchr("\t\r\n", g->head[i]);
-  return called && g->head_bytes > 0;
+  for (int64_t i = 0; i < CVY_COUNT(endings) && dot; i++)
+    if (strcasecmp(dot, endings[i]) == 0) return cvy_glimpse_is_text(g);
+  return false;
 }
 
 static const char *const separator_words[] = {"auto", "comma", "semicolon", "tab", "blank", "blanks", NULL};

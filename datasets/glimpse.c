@@ -41,6 +41,12 @@ bool cvy_glimpse_has(const cvy_glimpse *g, const char *ending) {
   return false;
 }
 
+bool cvy_glimpse_is_text(const cvy_glimpse *g) {
+  for (size_t i = 0; i < g->head_bytes; i++)
+    if (g->head[i] < ' ' && (g->head[i] == 0 || !strchr("\t\r\n", g->head[i]))) return false;
+  return g->head_bytes > 0;
+}
+
 const cvy_reader *cvy_reader_that_fits(const char *input) {
   look *l = cvy_new(sizeof *l);
   const cvy_reader *found = NULL;

@@ -212,6 +212,13 @@ static bool begins_with_index(const cvy_list *list, int64_t columns) {
   return (called || as_mxnet) && is_index(list, 0);
 }
 
+/* Rows may end with a separator. */
+static bool is_empty(const cvy_list *list, int64_t column) {
+  for (int64_t i = list->first; i < list->table.count; i++)
+    if (list->table.rows[i].fields[column][0]) return false;
+  return true;
+}
+
 /* Returns how many of these columns hold a 1 in a row; -1 if one holds neither 0 nor 1. */
 static int64_t count_ones(const cvy_row *row, const bool *which) {
   int64_t ones = 0, value;
@@ -285,7 +292,7 @@ static cvy_err find_label_column(cvy_list *list, const cvy_list_options *options
   const bool index = begins_with_index(list, row->count);
   int64_t count = 0;
   for (int64_t i = 0; i < row->count; i++) {
-    which[i] = i != list->path_column && !(i == 0 && index);
+    which[i] = i != list->path_column && !(i == 0 && index) && !is_empty(list, i);
     count += which[i];
   }
   return find_among(list, which, count);

@@ -379,6 +379,18 @@ static cvy_err read_pixels(cvy_record *out, cvy_source *source, int64_t index) {
   return CVY_OK;
 }
 
+/* Whether a text begins with more numbers than a list of pictures has columns, or calls its columns so. */
+static bool fits(const cvy_glimpse *g) {
+  int64_t separators = 0;
+  if (g->head_bytes < sizeof g->head || !cvy_glimpse_is_text(g)) return false;
+  for (size_t i = 0; i < g->head_bytes; i++) {
+    if (strchr("\r\n", g->head[i])) break;
+    separators += strchr(",;\t", g->head[i]) != NULL;
+    if (i + 8 < g->head_bytes && strncasecmp((const char *)g->head + i, ",pixel", 6) == 0) return true;
+  }
+  return separators > 60;
+}
+
 static const char *const layout_words[] = {"auto", "pixels", "planes", NULL};
 static const cvy_option options[] = {
     {"label-column", CVY_STRING, offsetof(config, label_column), "",
@@ -397,4 +409,5 @@ const cvy_reader cvy_reader_pixels = {
     .read = read_pixels,
     .close = close_pixels,
     .again = pixels_again,
+    .fits = fits,
 };

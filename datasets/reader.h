@@ -42,7 +42,7 @@ typedef struct cvy_record {
 typedef struct cvy_glimpse {
   const char *path;
   bool folder;
-  uint8_t head[16]; /* a file's first bytes, gunzipped */
+  uint8_t head[256]; /* a file's first bytes, gunzipped */
   size_t head_bytes;
   const char *const *names; /* some of what is in a folder or an archive, by paths from there */
   int64_t count;
@@ -81,6 +81,8 @@ const cvy_reader *cvy_reader_at(int64_t index);
 /* Returns the reader that an input, PATH or PATH:PART, is for; NULL if none can tell. Of several it is the
  * last of the registry, where special ones come behind general ones. */
 const cvy_reader *cvy_reader_that_fits(const char *input);
+/* Whether it is a file that begins with text. */
+bool cvy_glimpse_is_text(const cvy_glimpse *glimpse);
 /* Whether a glimpse has a name that ends so, whatever the case of its letters. */
 bool cvy_glimpse_has(const cvy_glimpse *glimpse, const char *ending);
 

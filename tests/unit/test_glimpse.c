@@ -64,6 +64,10 @@ static void folders(void) {
   expect_fits("mnist", fresh("images"));
   scratch_write(fresh("list.csv"), "a.jpg,1\nb.jpg,2\n", 16);
   expect_fits("csv", fresh("list.csv"));
+  char pixels[300] = "label,pixel0,pixel1";
+  memset(pixels + 19, ',', sizeof pixels - 19);
+  scratch_write(fresh("pixels.csv"), pixels, sizeof pixels);
+  expect_fits("pixels", fresh("pixels.csv"));
   scratch_write(fresh("bytes.csv"), "\1\2\3\4", 4);
   expect_fits("none", fresh("bytes.csv"));
   expect_fits("none", fresh("nothing"));

@@ -148,6 +148,24 @@ static void columns_with_names(void) {
   end();
 }
 
+static void counts_are_no_labels(void) {
+  char text[600], name[40];
+  size_t length = 0;
+  begin_lists();
+  for (int i = 0; i < 10; i++) {
+    snprintf(name, sizeof name, "img/n%d.png", i);
+    write_text(name, "x");
+    length += (size_t)snprintf(text + length, sizeof text - length, "%d %s\n", i + 1, name);
+  }
+  expect_refused(text,
+                 "/list: each of its 10 rows has a label of its own, such as '1': these count the rows");
+  CU_ASSERT_EQUAL_FATAL(open_list("label-column", "1"), CVY_OK);
+  CU_ASSERT_EQUAL(source.class_count, 10);
+  reader_named("csv")->close(&source);
+  expect_read("img/a.png,1,\nimg/b c.png,2,\n", "1|2", "01"); /* a separator at the end of each row */
+  end();
+}
+
 static void numbers_are_no_lists(void) {
   static char text[4000];
   begin_lists();
@@ -301,6 +319,6 @@ static void reported_lists(void) {
 }
 
 SUITE("lists", TEST(blanks_divide), TEST(lists_of_mxnet), TEST(labels_are_written_in_many_ways),
-      TEST(one_hot_columns), TEST(columns_with_names), TEST(numbers_are_no_lists), TEST(paths_have_a_root),
-      TEST(endings_may_be_missing), TEST(encodings), TEST(names_of_files_keep_their_bytes),
-      TEST(reported_lists))
+      TEST(one_hot_columns), TEST(columns_with_names), TEST(counts_are_no_labels), TEST(numbers_are_no_lists),
+      TEST(paths_have_a_root), TEST(endings_may_be_missing), TEST(encodings),
+      TEST(names_of_files_keep_their_bytes), TEST(reported_lists))
