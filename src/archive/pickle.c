@@ -447,7 +447,8 @@ static cvy_err push_latin1(machine *m, const cvy_pickle *text) {
     const uint8_t byte = text->bytes[i];
     const bool two = (byte & 0xfc) == 0xc0 && i + 1 < text->byte_count && (text->bytes[i + 1] & 0xc0) == 0x80;
     if (byte >= 0x80 && !two) return at_byte(m, "bytes written as text, with letters that are no bytes");
-    *to++ = two ? (uint8_t)(byte << 6 | (text->bytes[++i] & 0x3f)) : byte;
+    const unsigned letter = two ? (byte & 3u) << 6 | (text->bytes[++i] & 0x3fu) : byte;
+    *to++ = (uint8_t)letter;
   }
   cvy_pickle *value = push_new(m, CVY_PICKLE_BYTES);
   value->bytes = data;
