@@ -38,7 +38,7 @@ static bool damaged(cvy_protobuf *m, const uint8_t *at, const char *what) {
   return false;
 }
 
-static bool read_value(cvy_field *f, cvy_protobuf *m, const uint8_t *begin) {
+static bool read_value(cvy_protobuf_field *f, cvy_protobuf *m, const uint8_t *begin) {
   const size_t left = (size_t)(m->end - m->at);
   const size_t fixed = f->wire == CVY_WIRE_64 ? 8 : 4;
   if (f->wire == CVY_WIRE_VARINT || f->wire == CVY_WIRE_BYTES) {
@@ -60,14 +60,14 @@ static bool read_value(cvy_field *f, cvy_protobuf *m, const uint8_t *begin) {
 }
 
 /* Reads what a field begins with; *wire may be a group's. */
-static bool read_key(cvy_field *f, uint32_t *wire, cvy_protobuf *m) {
+static bool read_key(cvy_protobuf_field *f, uint32_t *wire, cvy_protobuf *m) {
   uint64_t key;
   const uint8_t *begin = m->at, *after = read_varint(&key, m->at, m->end);
   if (!after || key >> 3 == 0 || key > UINT32_MAX || (key & 7) > CVY_WIRE_32)
     return damaged(m, begin, "no field begins here");
   m->at = after;
   *wire = (uint32_t)(key & 7);
-  *f = (cvy_field){.number = (uint32_t)(key >> 3), .first = m->first, .depth = m->depth};
+  *f = (cvy_protobuf_field){.number = (uint32_t)(key >> 3), .first = m->first, .depth = m->depth};
   return true;
 }
 
@@ -76,7 +76,7 @@ static bool skip_group(cvy_protobuf *m, uint32_t number, const uint8_t *begin) {
   uint32_t open[MAX_DEPTH] = {number};
   int depth = 1;
   while (depth > 0) {
-    cvy_field f;
+    cvy_protobuf_field f;
     uint32_t wire;
     if (m->at == m->end) return damaged(m, begin, "a group without an end");
     if (!read_key(&f, &wire, m)) return false;
@@ -93,7 +93,7 @@ static bool skip_group(cvy_protobuf *m, uint32_t number, const uint8_t *begin) {
   return true;
 }
 
-bool cvy_protobuf_next(cvy_field *out, cvy_protobuf *m) {
+bool cvy_protobuf_next(cvy_protobuf_field *out, cvy_protobuf *m) {
   while (m->at < m->end) {
     const uint8_t *begin = m->at;
     uint32_t wire;
@@ -114,7 +114,7 @@ cvy_err cvy_protobuf_end(const cvy_protobuf *message) {
 
 /* ---- fields ---- */
 
-static cvy_err is_another(const cvy_field *f, const char *expected) {
+static cvy_err is_another(const cvy_protobuf_field *f, const char *expected) {
   const char *found = f->wire == CVY_WIRE_VARINT  ? "a whole number"
                       : f->wire == CVY_WIRE_BYTES ? "text, bytes or a message"
                       : f->wire == CVY_WIRE_64    ? "eight bytes"
@@ -122,17 +122,17 @@ static cvy_err is_another(const cvy_field *f, const char *expected) {
   return cvy_error(CVY_E_INPUT, "field %" PRIu32 " is %s; expected %s", f->number, found, expected);
 }
 
-cvy_err cvy_field_integer(int64_t *out, const cvy_field *f) {
+cvy_err cvy_protobuf_integer(int64_t *out, const cvy_protobuf_field *f) {
   if (f->wire != CVY_WIRE_VARINT) return is_another(f, "a whole number");
   *out = (int64_t)f->value;
   return CVY_OK;
 }
 
-cvy_err cvy_field_bytes(const cvy_field *f) {
+cvy_err cvy_protobuf_bytes(const cvy_protobuf_field *f) {
   return f->wire == CVY_WIRE_BYTES ? CVY_OK : is_another(f, "text or bytes");
 }
 
-cvy_err cvy_field_message(cvy_protobuf *out, const cvy_field *f) {
+cvy_err cvy_protobuf_message(cvy_protobuf *out, const cvy_protobuf_field *f) {
   if (f->wire != CVY_WIRE_BYTES) return is_another(f, "a message");
   if (f->depth + 1 == MAX_DEPTH)
     return cvy_error(CVY_E_INPUT, "byte %td: more than %d messages in each other", f->bytes - f->first,
@@ -143,7 +143,7 @@ cvy_err cvy_field_message(cvy_protobuf *out, const cvy_field *f) {
 
 /* ---- repeated numbers ---- */
 
-static cvy_err count_varints(int64_t *count, const cvy_field *f) {
+static cvy_err count_varints(int64_t *count, const cvy_protobuf_field *f) {
   const uint8_t *end = f->bytes + f->count;
   *count = 0;
   for (const uint8_t *at = f->bytes; at < end; (*count)++) {
@@ -157,7 +157,7 @@ static cvy_err count_varints(int64_t *count, const cvy_field *f) {
   return CVY_OK;
 }
 
-cvy_err cvy_field_count(int64_t *count, const cvy_field *f, cvy_number kind) {
+cvy_err cvy_protobuf_count(int64_t *count, const cvy_protobuf_field *f, cvy_number kind) {
   static const struct {
     cvy_wire wire;
     size_t bytes;
@@ -175,7 +175,7 @@ cvy_err cvy_field_count(int64_t *count, const cvy_field *f, cvy_number kind) {
   return CVY_OK;
 }
 
-void cvy_field_integers(int64_t *out, const cvy_field *f) {
+void cvy_protobuf_integers(int64_t *out, const cvy_protobuf_field *f) {
   if (f->wire == CVY_WIRE_VARINT) *out = (int64_t)f->value;
   if (f->wire != CVY_WIRE_BYTES) return;
   for (const uint8_t *at = f->bytes; at < f->bytes + f->count;) {
@@ -199,13 +199,13 @@ static double double_of(uint64_t bits) {
   return value;
 }
 
-void cvy_field_floats(float *out, const cvy_field *f) {
+void cvy_protobuf_floats(float *out, const cvy_protobuf_field *f) {
   if (f->wire == CVY_WIRE_32) *out = float_of(f->value);
   if (f->wire != CVY_WIRE_BYTES) return;
   for (size_t i = 0; i + 4 <= f->count; i += 4) *out++ = float_of(little_endian(f->bytes + i, 4));
 }
 
-void cvy_field_doubles(double *out, const cvy_field *f) {
+void cvy_protobuf_doubles(double *out, const cvy_protobuf_field *f) {
   if (f->wire == CVY_WIRE_64) *out = double_of(f->value);
   if (f->wire != CVY_WIRE_BYTES) return;
   for (size_t i = 0; i + 8 <= f->count; i += 8) *out++ = double_of(little_endian(f->bytes + i, 8));

@@ -140,6 +140,15 @@ static cvy_err check_place(const job *j, const char *input) {
                    j->config->dir, input);
 }
 
+/* A database may turn out to hold pixels, where its like hold files. */
+static cvy_err check_files(const cvy_prepare_config *c, const cvy_source *s, const char *input) {
+  if ((!c->encoded && c->shorter == 0) || s->h == 0) return CVY_OK;
+  return cvy_error(CVY_E_USAGE,
+                   "%s: it has pixels of %" PRId64 "x%" PRId64
+                   ", no JPEG or PNG files to keep; leave --encoded away, or give --size WIDTHxHEIGHT",
+                   input, s->w, s->h);
+}
+
 static cvy_err open_groups(job *j) {
   const cvy_prepare_config *c = j->config;
   const bool keeps_size = c->encoded || c->shorter > 0;
@@ -151,6 +160,7 @@ static cvy_err open_groups(job *j) {
     CVY_TRY(c->reader->open(&g->source, c->reader_config, g->inputs, g->input_count, h, w, c->seed));
     g->open = true;
     g->source.bytes_only = c->reader->keeps_files;
+    CVY_TRY(check_files(c, &g->source, g->input_count > 0 ? g->inputs[0] : ""));
     find_folders(j, g);
     if (i > 0) CVY_TRY(check_agreement(&j->groups[0], g));
     CVY_TRY(check_class_names(&g->source));

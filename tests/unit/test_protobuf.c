@@ -14,8 +14,8 @@ static bool says(const char *part) {
   return false;
 }
 
-static cvy_field next(cvy_protobuf *message) {
-  cvy_field field = {0};
+static cvy_protobuf_field next(cvy_protobuf *message) {
+  cvy_protobuf_field field = {0};
   CU_ASSERT(cvy_protobuf_next(&field, message));
   return field;
 }
@@ -31,27 +31,28 @@ static void fields_are_read(void) {
   put_bytes(&m, &eighth, 8);
   put_field(&m, 6, "", 0);
   cvy_protobuf message = cvy_protobuf_of(m.bytes, m.count);
-  cvy_field f = next(&message);
+  cvy_protobuf_field f = next(&message);
   int64_t value;
-  CU_ASSERT(f.number == 1 && cvy_field_integer(&value, &f) == CVY_OK && value == 300);
-  CU_ASSERT(cvy_field_bytes(&f) == CVY_E_INPUT && says("field 1 is a whole number; expected text or bytes"));
+  CU_ASSERT(f.number == 1 && cvy_protobuf_integer(&value, &f) == CVY_OK && value == 300);
+  CU_ASSERT(cvy_protobuf_bytes(&f) == CVY_E_INPUT &&
+            says("field 1 is a whole number; expected text or bytes"));
   f = next(&message);
-  CU_ASSERT(f.number == 2 && cvy_field_integer(&value, &f) == CVY_OK && value == -1);
+  CU_ASSERT(f.number == 2 && cvy_protobuf_integer(&value, &f) == CVY_OK && value == -1);
   f = next(&message);
-  CU_ASSERT(f.number == 536870911 && cvy_field_bytes(&f) == CVY_OK && f.count == 4 &&
+  CU_ASSERT(f.number == 536870911 && cvy_protobuf_bytes(&f) == CVY_OK && f.count == 4 &&
             memcmp(f.bytes, "text", 4) == 0);
-  CU_ASSERT(cvy_field_integer(&value, &f) == CVY_E_INPUT);
+  CU_ASSERT(cvy_protobuf_integer(&value, &f) == CVY_E_INPUT);
   f = next(&message);
   float number;
-  CU_ASSERT(cvy_field_count(&value, &f, CVY_NUMBER_FLOAT) == CVY_OK && value == 1);
-  cvy_field_floats(&number, &f);
+  CU_ASSERT(cvy_protobuf_count(&value, &f, CVY_NUMBER_FLOAT) == CVY_OK && value == 1);
+  cvy_protobuf_floats(&number, &f);
   CU_ASSERT_EQUAL(number, 1.5f);
   f = next(&message);
   double wide;
-  CU_ASSERT(cvy_field_count(&value, &f, CVY_NUMBER_DOUBLE) == CVY_OK && value == 1);
-  cvy_field_doubles(&wide, &f);
+  CU_ASSERT(cvy_protobuf_count(&value, &f, CVY_NUMBER_DOUBLE) == CVY_OK && value == 1);
+  cvy_protobuf_doubles(&wide, &f);
   CU_ASSERT_EQUAL(wide, 0.125);
-  CU_ASSERT(cvy_field_count(&value, &f, CVY_NUMBER_FLOAT) == CVY_E_INPUT &&
+  CU_ASSERT(cvy_protobuf_count(&value, &f, CVY_NUMBER_FLOAT) == CVY_E_INPUT &&
             says("field 5 is eight bytes; expected floats"));
   f = next(&message);
   CU_ASSERT(f.number == 6 && f.count == 0);
@@ -77,30 +78,30 @@ static void repeated_numbers_are_packed_or_not(void) {
   put_field(&m, 6, "\xff\xff", 2);
   put_field(&m, 7, "", 0);
   cvy_protobuf message = cvy_protobuf_of(m.bytes, m.count);
-  cvy_field f = next(&message);
-  CU_ASSERT(cvy_field_count(&count, &f, CVY_NUMBER_INTEGER) == CVY_OK && count == 5);
-  cvy_field_integers(read, &f);
+  cvy_protobuf_field f = next(&message);
+  CU_ASSERT(cvy_protobuf_count(&count, &f, CVY_NUMBER_INTEGER) == CVY_OK && count == 5);
+  cvy_protobuf_integers(read, &f);
   CU_ASSERT(memcmp(read, integers, sizeof integers) == 0);
   f = next(&message);
-  CU_ASSERT(cvy_field_count(&count, &f, CVY_NUMBER_FLOAT) == CVY_OK && count == 3);
-  cvy_field_floats(read_floats, &f);
+  CU_ASSERT(cvy_protobuf_count(&count, &f, CVY_NUMBER_FLOAT) == CVY_OK && count == 3);
+  cvy_protobuf_floats(read_floats, &f);
   CU_ASSERT(memcmp(read_floats, floats, sizeof floats) == 0);
   f = next(&message);
-  CU_ASSERT(cvy_field_count(&count, &f, CVY_NUMBER_DOUBLE) == CVY_OK && count == 2);
-  cvy_field_doubles(read_doubles, &f);
+  CU_ASSERT(cvy_protobuf_count(&count, &f, CVY_NUMBER_DOUBLE) == CVY_OK && count == 2);
+  cvy_protobuf_doubles(read_doubles, &f);
   CU_ASSERT(memcmp(read_doubles, doubles, sizeof doubles) == 0);
   f = next(&message);
-  CU_ASSERT(cvy_field_count(&count, &f, CVY_NUMBER_INTEGER) == CVY_OK && count == 1);
-  cvy_field_integers(read, &f);
+  CU_ASSERT(cvy_protobuf_count(&count, &f, CVY_NUMBER_INTEGER) == CVY_OK && count == 1);
+  cvy_protobuf_integers(read, &f);
   CU_ASSERT_EQUAL(read[0], 9);
   f = next(&message);
-  CU_ASSERT(cvy_field_count(&count, &f, CVY_NUMBER_FLOAT) == CVY_E_INPUT &&
+  CU_ASSERT(cvy_protobuf_count(&count, &f, CVY_NUMBER_FLOAT) == CVY_E_INPUT &&
             says("3 bytes; floats have 4 each"));
   f = next(&message);
-  CU_ASSERT(cvy_field_count(&count, &f, CVY_NUMBER_INTEGER) == CVY_E_INPUT &&
+  CU_ASSERT(cvy_protobuf_count(&count, &f, CVY_NUMBER_INTEGER) == CVY_E_INPUT &&
             says("a number without an end"));
   f = next(&message);
-  CU_ASSERT(cvy_field_count(&count, &f, CVY_NUMBER_DOUBLE) == CVY_OK && count == 0);
+  CU_ASSERT(cvy_protobuf_count(&count, &f, CVY_NUMBER_DOUBLE) == CVY_OK && count == 0);
 }
 
 /* A message in a message, `depth` times. */
@@ -119,11 +120,11 @@ static void nest(int depth) {
 static int follow(int depth) {
   nest(depth);
   cvy_protobuf message = cvy_protobuf_of(m.bytes, m.count);
-  cvy_field f;
+  cvy_protobuf_field f;
   for (int i = 0; i <= depth; i++) {
     if (!cvy_protobuf_next(&f, &message)) return -1;
     if (i == depth) return f.number == 2 && f.value == 77 ? depth : -1;
-    if (cvy_field_message(&message, &f)) return i;
+    if (cvy_protobuf_message(&message, &f)) return i;
   }
   return -1;
 }
@@ -138,7 +139,7 @@ static void messages_lie_in_each_other(void) {
 }
 
 static void groups_are_passed_over(void) {
-  cvy_field f;
+  cvy_protobuf_field f;
   m.count = 0;
   put_key(&m, 3, 3);
   put_integer(&m, 1, 5);
@@ -164,7 +165,7 @@ static void groups_are_passed_over(void) {
 
 static void expect_damaged(const char *bytes, size_t count, const char *what) {
   cvy_protobuf message = cvy_protobuf_of(bytes, count);
-  cvy_field f;
+  cvy_protobuf_field f;
   while (cvy_protobuf_next(&f, &message)) continue;
   CU_ASSERT_EQUAL(cvy_protobuf_end(&message), CVY_E_INPUT);
   CU_ASSERT(says(what));
@@ -184,7 +185,7 @@ static void damage_is_refused(void) {
   expect_damaged("\x0b\x14", 2, "a group that ends as another");
   expect_damaged("\xff\xff\xff\xff\xff\x01\x00", 7, "no field begins here");
   cvy_protobuf message = cvy_protobuf_of(NULL, 0);
-  cvy_field f;
+  cvy_protobuf_field f;
   CU_ASSERT(!cvy_protobuf_next(&f, &message) && cvy_protobuf_end(&message) == CVY_OK);
 }
 
