@@ -31,21 +31,18 @@ static void add_key(cvy_text *name, const uint8_t *key, size_t count) {
 /* Names a record in delivery.name: "train_lmdb/00000012", "train.rec: record 12". */
 static void name_record(cvy_database *db, const cvy_database_entry *e) {
   enum { MOST_KEY = 1024 };
-  const char *path = db->paths[e->input];
   cvy_text name = cvy_text_in(db->common.delivery.name, sizeof db->common.delivery.name);
-  cvy_text_add(&name, "%s", path);
-  if (!e->key || e->key_bytes > MOST_KEY) {
-    cvy_text_add(&name, ": record %" PRId32, e->number);
-    return;
-  }
-  cvy_text_add(&name, db->kind->is_folder && cvy_is_folder(path) ? "/" : ": ");
-  add_key(&name, e->key, e->key_bytes);
+  cvy_text_add(&name, "%s", db->prefixes[e->input]);
+  if (e->key && e->key_bytes <= MOST_KEY)
+    add_key(&name, e->key, e->key_bytes);
+  else
+    cvy_text_add(&name, "record %" PRId32, e->number);
 }
 
 /* The file that a record was made of says more than its number. */
 static void name_file(cvy_database *db, const cvy_database_entry *e, const char *file) {
   cvy_text name = cvy_text_in(db->common.delivery.name, sizeof db->common.delivery.name);
-  cvy_text_add(&name, "%s: ", db->paths[e->input]);
+  cvy_text_add(&name, "%s", db->prefixes[e->input]);
   add_key(&name, (const uint8_t *)file, strlen(file));
 }
 
@@ -215,6 +212,21 @@ cvy_err cvy_database_find_splits(cvy_prepare_input **out, int64_t *count, cvy_po
 
 /* ---- opening ---- */
 
+static void add_names(cvy_database *db, const char *const *files, int64_t count, const char *behind) {
+  const int64_t had = db->path_count, all = had + count;
+  const char **paths = cvy_pool_new(db->common.pool, 2 * sizeof *paths * (size_t)all),
+             **prefixes = paths + all;
+  if (had > 0) memcpy(paths, db->paths, sizeof *paths * (size_t)had);
+  if (had > 0) memcpy(prefixes, db->prefixes, sizeof *prefixes * (size_t)had);
+  for (int64_t i = 0; i < count; i++) {
+    paths[had + i] = cvy_pool_format(db->common.pool, "%s", files[i]);
+    prefixes[had + i] = cvy_pool_format(db->common.pool, "%s%s", files[i], behind);
+  }
+  db->paths = paths;
+  db->prefixes = prefixes;
+  db->path_count = all;
+}
+
 /* Adds the input, or the files in it where it is a folder of them. */
 static cvy_err add_paths(cvy_database *db, const char *input) {
   const char **files;
@@ -229,10 +241,7 @@ static cvy_err add_paths(cvy_database *db, const char *input) {
     return cvy_error(CVY_E_INPUT, "%s: %s%s%s; expected %s", input,
                      n > 0 ? "a folder of several, such as " : "", n > 0 ? files[0] : "none in this folder",
                      n > 0 ? ", of which one is an input" : "", db->kind->what);
-  const char **paths = cvy_pool_new(db->common.pool, sizeof *paths * (size_t)(db->path_count + n));
-  if (db->path_count > 0) memcpy(paths, db->paths, sizeof *paths * (size_t)db->path_count);
-  for (int64_t i = 0; i < n; i++) paths[db->path_count++] = cvy_pool_format(db->common.pool, "%s", files[i]);
-  db->paths = paths;
+  add_names(db, files, n, whole && cvy_is_folder(input) ? "/" : ": ");
   return CVY_OK;
 }
 

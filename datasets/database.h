@@ -50,8 +50,9 @@ typedef struct cvy_database {
   cvy_picture_state common;
   const cvy_database_kind *kind;
   const cvy_database_config *config;
-  const char **paths; /* [path_count]; of inputs, or of the files in them */
-  void **opened;      /* [path_count]: the kind's own, in the pool */
+  const char **paths;    /* [path_count]; of inputs, or of the files in them */
+  const char **prefixes; /* [path_count]; of records' names: "train_lmdb/", "train.rec: " */
+  void **opened;         /* [path_count]: the kind's own, in the pool */
   int64_t path_count;
   cvy_database_entry *entries;
   int64_t count, capacity;

@@ -3,11 +3,11 @@
 
 #include "prepare/prepare.h"
 #include "archive/unpack.h"
-#include "unit/sets.h"
+#include "unit/protobufs.h"
 
 enum { MOST_FILES = 4, MOST_RECORDS = 64, BLOCK = 512 };
 
-/* ---- mutation that keeps the checksums of tars ---- */
+/* ---- mutation that keeps checksums ---- */
 
 static void mend_header(uint8_t header[BLOCK]) {
   unsigned sum = 0;
@@ -33,11 +33,32 @@ static void mend_tar(uint8_t *data, size_t size) {
   }
 }
 
-/* Mends each part that is a tar. */
+static void put_checksum(uint8_t *to, const uint8_t *bytes, size_t count) {
+  static maker checksum;
+  checksum.count = 0;
+  put_masked(&checksum, bytes, count);
+  memcpy(to, checksum.bytes, 4);
+}
+
+/* Mends TFRecord's records; the last one ends with the file. */
+static void mend_records(uint8_t *data, size_t size) {
+  for (size_t at = 0; at + 16 <= size;) {
+    uint64_t count;
+    memcpy(&count, data + at, 8);
+    if (count > size - at - 16) count = size - at - 16;
+    memcpy(data + at, &count, 8);
+    put_checksum(data + at + 8, data + at, 8);
+    put_checksum(data + at + 12 + count, data + at + 12, count);
+    at += 16 + count;
+  }
+}
+
+/* Mends each part that is a tar, or a file of records. */
 static void mend_parts(const uint8_t *data, size_t size) {
   fuzz_bytes left = {data, size};
   while (left.left > 0) {
     const fuzz_bytes part = fuzz_part(&left);
+    if (strcmp(READER, "tfrecord") == 0) mend_records((uint8_t *)part.p, part.left);
     if (part.left >= BLOCK && memcmp(part.p + 257, "ustar", 5) == 0) mend_tar((uint8_t *)part.p, part.left);
   }
 }

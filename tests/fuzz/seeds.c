@@ -1,5 +1,6 @@
 /* Small valid inputs for each fuzz target: seeds FOLDER writes them into FOLDER/TARGET. */
 #include "unit/archives.h"
+#include "unit/protobufs.h"
 
 #include "train/recipe.h"
 
@@ -179,6 +180,62 @@ static void make_tars(void) {
     write_archive(seed_path("tar"), kinds[k].format, kinds[k].filter, flat, 2);
   }
   free(jpeg.bytes);
+  free(png.bytes);
+}
+
+static void make_datums(void) {
+  static maker m;
+  const float numbers[4] = {0, 255, 17, 3};
+  for (int k = 0; k < 4; k++) {
+    if (k < 3) make_datum(&m, 3 - 5 * k, 2, 3, k == 2 ? 3 : 1, 7);
+    if (k == 3) make_encoded_datum(&m, 3, 4, 5);
+    add("datum", m.bytes, m.count);
+    add("protobuf", m.bytes, m.count);
+  }
+  m.count = 0;
+  for (uint32_t i = 1; i <= 3; i++) put_integer(&m, i, i == 1 ? 1 : 2);
+  put_field(&m, 6, numbers, sizeof numbers);
+  add("datum", m.bytes, m.count);
+}
+
+static void make_records(void) {
+  static maker all, value;
+  const file_bytes png = picture(false, 6, 5);
+  all.count = 0;
+  for (int i = 0; i < 2; i++) {
+    make_rec_value(&value, (uint32_t)i, (float)i, (const float[]){3}, png.bytes, png.count);
+    put_part(&all, 0, value.bytes, value.count);
+  }
+  add("recordio", all.bytes, all.count);
+  put_part(&all, 1, value.bytes, 32);
+  put_part(&all, 2, "", 0);
+  put_part(&all, 3, value.bytes + 32, value.count - 32);
+  add("recordio", all.bytes, all.count);
+  free(png.bytes);
+}
+
+static void make_examples(void) {
+  static maker all, features, value;
+  static const char *const keys[2][2] = {{"image/encoded", "image/class/label"}, {"image", "label"}};
+  const file_bytes png = picture(false, 6, 5);
+  for (int k = 0; k < 3; k++) {
+    all.count = 0;
+    for (int i = 0; i < 2; i++) {
+      features.count = 0;
+      if (k < 2) put_feature(&features, keys[k][0], 1, png.bytes, png.count);
+      if (k == 2) put_feature(&features, "image_raw", 1, "abcdef", 6);
+      if (k == 2) put_number_feature(&features, "height", 2);
+      if (k == 2) put_number_feature(&features, "width", 3);
+      put_number_feature(&features, keys[k % 2][1], 9 + i);
+      if (k == 0) put_text_feature(&features, "image/class/text", i ? "goldfish, Carassius" : "tench");
+      if (k == 0) put_text_feature(&features, "image/class/synset", i ? "n01443537" : "n01440764");
+      if (k == 0) put_text_feature(&features, "image/filename", "a.JPEG");
+      make_example(&value, &features);
+      put_record(&all, &value);
+    }
+    add("tfrecord", all.bytes, all.count);
+    add("protobuf", value.bytes, value.count);
+  }
   free(png.bytes);
 }
 
@@ -398,6 +455,9 @@ int main(int argc, char **argv) {
   make_cifar();
   make_lists();
   make_tars();
+  make_datums();
+  make_records();
+  make_examples();
   make_tiny();
   make_imagenet();
   make_yaml();
