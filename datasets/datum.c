@@ -104,7 +104,7 @@ cvy_err cvy_datum_look(cvy_value *out, cvy_database *db, const uint8_t *value, s
   snprintf((char *)db->texts.data, 32, "%" PRId64, d.label);
   out->label = (const char *)db->texts.data;
   out->picture = (cvy_held){.bytes = d.data, .count = d.data_bytes};
-  if (is_file) return CVY_OK;
+  if (is_file) return cvy_held_check_file(&out->picture);
   out->picture.h = d.height;
   out->picture.w = d.width;
   out->picture.c = d.channels;

@@ -61,6 +61,14 @@ void cvy_held_describe(char out[80], const void *bytes, size_t count) {
   for (size_t i = 0; i < count && i < SHOWN; i++) cvy_text_add(&text, " %02x", p[i]);
 }
 
+cvy_err cvy_held_check_file(const cvy_held *held) {
+  char what[80];
+  if (held->count == 0) return cvy_error(CVY_E_INPUT, "the picture is empty (0 bytes)");
+  if (cvy_held_is_file(held->bytes, held->count)) return CVY_OK;
+  cvy_held_describe(what, held->bytes, held->count);
+  return cvy_error(CVY_E_INPUT, "the picture is %s; expected a JPEG or PNG file", what);
+}
+
 cvy_err cvy_held_check_samples(const cvy_held *held) {
   const int64_t h = held->h, w = held->w, c = held->c;
   if (h < 1 || w < 1 || c < 1 || h > longest_side || w > longest_side || c > 4)

@@ -16,6 +16,8 @@ typedef struct cvy_held {
 bool cvy_held_is_file(const void *bytes, size_t count);
 /* Says what bytes look like, for errors: "a PNG file", "23 bytes that begin 80 04 95 1a". */
 void cvy_held_describe(char out[80], const void *bytes, size_t count);
+/* Refuses what should be a JPEG or PNG file, and begins as another. */
+cvy_err cvy_held_check_file(const cvy_held *held) CVY_MUST_CHECK;
 /* Refuses samples whose size makes no sense, or does not fit their number. */
 cvy_err cvy_held_check_samples(const cvy_held *held) CVY_MUST_CHECK;
 

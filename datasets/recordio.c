@@ -160,7 +160,6 @@ static cvy_err choose_label(float *out, const cvy_database *db, const uint8_t *v
 }
 
 static cvy_err look(cvy_value *out, cvy_database *db, const uint8_t *value, size_t bytes) {
-  char what[80];
   float label = 0;
   const uint32_t flag = bytes >= RECORD_HEAD ? u32_at(value) : 0;
   if (bytes < RECORD_HEAD || flag > (bytes - RECORD_HEAD) / 4) return no_room(bytes, flag);
@@ -179,10 +178,8 @@ static cvy_err look(cvy_value *out, cvy_database *db, const uint8_t *value, size
     out->picture.bgr = db->config->order == CVY_DATABASE_BGR;
     return cvy_held_check_samples(&out->picture);
   }
-  if (out->picture.count == 0 || cvy_held_is_file(out->picture.bytes, out->picture.count)) return CVY_OK;
-  cvy_held_describe(what, out->picture.bytes, out->picture.count);
-  return cvy_error(CVY_E_INPUT,
-                   "the picture is %s; expected a JPEG or PNG file (--raw tells the size of samples)", what);
+  if (!cvy_held_check_file(&out->picture)) return CVY_OK;
+  return cvy_error(CVY_E_INPUT, "%s (--raw tells the size of samples)", cvy_err_message());
 }
 
 static const cvy_database_kind kind = {

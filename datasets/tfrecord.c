@@ -337,25 +337,28 @@ static bool has_number(const feature *f) {
   return (f->kind == INTEGERS || f->kind == FLOATS) && f->count == 1 && f->number >= 1 && f->number <= 65536;
 }
 
+/* Samples whose number fits the height and width beside them; channels need not be said. */
+static bool are_samples(cvy_held *picture, const example *x) {
+  const feature *h = &x->found[HEIGHT], *w = &x->found[WIDTH], *c = &x->found[CHANNELS];
+  if (!has_number(h) || !has_number(w)) return false;
+  cvy_held samples = *picture;
+  samples.h = (int64_t)h->number;
+  samples.w = (int64_t)w->number;
+  samples.c = has_number(c) ? (int64_t)c->number : (int64_t)picture->count / (samples.h * samples.w);
+  if (cvy_held_check_samples(&samples)) return false;
+  *picture = samples;
+  return true;
+}
+
 static cvy_err take_picture(cvy_value *out, const example *x) {
-  const feature *picture = &x->found[PICTURE], *h = &x->found[HEIGHT], *w = &x->found[WIDTH],
-                *c = &x->found[CHANNELS];
-  char what[80];
+  const feature *picture = &x->found[PICTURE];
   if (picture->kind != BYTES || picture->count != 1)
     return cvy_error(CVY_E_INPUT, "no picture in it (--picture-key names its feature); it has %s",
                      x->room[0] ? x->room : "no features");
   out->picture = (cvy_held){.bytes = picture->bytes, .count = picture->byte_count};
-  if (picture->byte_count == 0 || cvy_held_is_file(picture->bytes, picture->byte_count)) return CVY_OK;
-  if (has_number(h) && has_number(w)) {
-    out->picture.h = (int64_t)h->number;
-    out->picture.w = (int64_t)w->number;
-    const int64_t pixels = out->picture.h * out->picture.w;
-    out->picture.c = has_number(c) ? (int64_t)c->number : (int64_t)picture->byte_count / pixels;
-    return cvy_held_check_samples(&out->picture);
-  }
-  cvy_held_describe(what, picture->bytes, picture->byte_count);
-  return cvy_error(CVY_E_INPUT,
-                   "the picture is %s; expected a JPEG or PNG file, or samples with height and width", what);
+  if (!cvy_held_check_file(&out->picture) || are_samples(&out->picture, x)) return CVY_OK;
+  const cvy_err err = cvy_held_check_file(&out->picture);
+  return cvy_error(err, "%s, or samples that fit the features height and width", cvy_err_message());
 }
 
 static cvy_err look(cvy_value *out, cvy_database *db, const uint8_t *value, size_t bytes) {

@@ -1,6 +1,7 @@
 """Writes the same twelve pictures into every source that can hold them, each as its own tool would.
 
-    sources.py FOLDER     writes FOLDER/pictures (class folders 0, 1, 2 of PNG files), FOLDER/pictures.tar and so on
+    sources.py FOLDER [LABEL LABEL LABEL]
+                          writes FOLDER/pictures (class folders 0, 1, 2 of PNG files), FOLDER/pictures.tar and so on
     sources.py --hash DIR...
                           prints DIR and a hash of what its shards say: classes, labels, pixels or files, in their order
 
@@ -20,7 +21,6 @@ import h5py
 import numpy as np
 
 WIDTH, HEIGHT = 20, 16
-CLASSES = [0, 1, 2]
 
 
 def png(pixels):
@@ -34,10 +34,10 @@ def png(pixels):
             chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 
 
-def pictures():
+def pictures(labels):
     """(label, name, pixels): four of each class, in the order in which a folder is read."""
     random = np.random.default_rng(5)
-    for label in CLASSES:
+    for label in labels:
         for i in range(4):
             yield label, f"{label}/{i}.png", random.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
 
@@ -212,7 +212,7 @@ def write_hdf5(to, all_pictures):
     y = np.array([label for label, _, _ in all_pictures])
     layouts = {"plain": (x, y), "planes": (x.transpose(0, 3, 1, 2), y), "column": (x, y[:, None]),
                "floats": (x, y.astype(np.float64)), "int8": (x, y.astype(np.int8)),
-               "texts": (x, y.astype("S2"))}
+               "texts": (x, y.astype("S"))}
     for name, (images, labels) in layouts.items():
         with h5py.File(to / f"{name}.h5", "w") as f:
             f["images"], f["labels"] = images, labels
@@ -235,7 +235,8 @@ if __name__ == "__main__":
         for folder in sys.argv[2:]:
             print(folder.rstrip("/"), hash_of(folder))
     else:
-        folder, drawn = pathlib.Path(sys.argv[1]), list(pictures())
+        folder = pathlib.Path(sys.argv[1])
+        drawn = list(pictures([int(label) for label in sys.argv[2:]] or [0, 1, 2]))
         folder.mkdir(exist_ok=True)
         write_files(folder, drawn)
         write_hdf5(folder, drawn)

@@ -70,6 +70,23 @@ same_set() { # same_set LINES OPTION...: every line gives the same set
 same_set "$pixels" --size 20x16
 same_set "$files" --encoded
 
+# ---- labels whose order by value is not that of their texts, and which do not begin at 0 ----
+lists='
+csv list.csv
+lmdb lmdb-raw
+leveldb leveldb-encoded
+recordio pictures.rec
+tfrecord tfds.tfrecord
+hdf5 plain.h5
+'
+/usr/bin/python3 "$writer" ../numbers 3 20 100 && cd ../numbers || fail "the sources cannot be written"
+same_set "$lists" --size 20x16
+/usr/bin/python3 - <<'PY' || fail "the order of classes"
+import h5py
+assert list(h5py.File("set-1/train-00000-of-00002.h5")["class_names"][()]) == [b"3", b"20", b"100"]
+PY
+cd ../in || exit 1
+
 # ---- read-only, and as it was ----
 sums() { find lmdb-raw leveldb-raw -type f -exec cksum {} + | sort; }
 before=$(sums)

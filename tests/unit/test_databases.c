@@ -279,6 +279,20 @@ static void bad_datums(void) {
   }
 }
 
+/* Files of other kinds are refused before anything is begun. */
+static void datums_of_other_files(void) {
+  begin_quietly();
+  for (int k = 0; k < 2; k++) {
+    values[k].count = 0;
+    put_field(&values[k], 4, "GIF89a......", 12);
+    put_integer(&values[k], 5, k);
+    put_integer(&values[k], 7, 1);
+  }
+  write_lmdb(fresh("db"), 2, false);
+  expect_refused("lmdb", fresh("db"), "the picture is a GIF file; expected a JPEG or PNG file");
+  end();
+}
+
 static void no_datums(void) {
   const file_bytes png = make_picture(false, 3, 3, (const uint8_t[3]){1, 2, 3});
   for (int i = 0; i < 2; i++) {
@@ -759,7 +773,8 @@ static void examples_of_samples(void) {
   expect_classes("0", "1", NULL);
   expect_read("tfrecord", 1, 1);
   CU_ASSERT(memcmp(record.image.px, "abcdef", 6) == 0);
-  expect_bad("tfrecord", 2, "5 bytes of samples");
+  expect_bad("tfrecord", 2,
+             "the picture is the text 'abcde'; expected a JPEG or PNG file, or samples that fit");
   close_one("tfrecord");
   end();
 }
@@ -809,9 +824,9 @@ static void damaged_examples(void) {
 }
 
 SUITE("databases", TEST(datums_of_samples), TEST(grey_datums), TEST(datums_of_files), TEST(mixed_datums),
-      TEST(datums_of_floats), TEST(bad_datums), TEST(no_datums), TEST(lmdb_as_a_file),
-      TEST(lmdb_that_is_cut_off), TEST(splits_of_a_folder), TEST(leveldb_stays_as_it_is),
-      TEST(leveldb_that_is_damaged), TEST(leveldb_that_is_open_elsewhere), TEST(records_of_mxnet),
-      TEST(records_in_parts), TEST(records_of_several_labels), TEST(damaged_records_of_mxnet),
-      TEST(examples_of_imagenet), TEST(names_of_examples), TEST(labels_of_examples),
-      TEST(examples_of_samples), TEST(damaged_examples))
+      TEST(datums_of_floats), TEST(bad_datums), TEST(datums_of_other_files), TEST(no_datums),
+      TEST(lmdb_as_a_file), TEST(lmdb_that_is_cut_off), TEST(splits_of_a_folder),
+      TEST(leveldb_stays_as_it_is), TEST(leveldb_that_is_damaged), TEST(leveldb_that_is_open_elsewhere),
+      TEST(records_of_mxnet), TEST(records_in_parts), TEST(records_of_several_labels),
+      TEST(damaged_records_of_mxnet), TEST(examples_of_imagenet), TEST(names_of_examples),
+      TEST(labels_of_examples), TEST(examples_of_samples), TEST(damaged_examples))
