@@ -1,8 +1,6 @@
 /* Opening and reading databases of pictures; how each kind stores them is its own file's matter. */
 #include "datasets/database.h"
 
-#include "base/text.h"
-
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -19,31 +17,28 @@ const char *const cvy_database_orders[] = {"bgr", "rgb", NULL};
 
 /* ---- names ---- */
 
-/* Appends a key, bytes that are no plain text as \xNN. */
-static void add_key(cvy_text *name, const uint8_t *key, size_t count) {
+/* Numbers in binary are keys too, but no names. */
+static bool is_name(const uint8_t *bytes, size_t count) {
+  enum { MOST = 1024 };
   for (size_t i = 0; i < count; i++)
-    if (isprint(key[i]) && key[i] != '\\')
-      cvy_text_add(name, "%c", key[i]);
-    else
-      cvy_text_add(name, "\\x%02x", key[i]);
+    if (bytes[i] < ' ' || bytes[i] == 127) return false;
+  return count > 0 && count <= MOST;
 }
 
 /* Names a record in delivery.name: "train_lmdb/00000012", "train.rec: record 12". */
 static void name_record(cvy_database *db, const cvy_database_entry *e) {
-  enum { MOST_KEY = 1024 };
-  cvy_text name = cvy_text_in(db->common.delivery.name, sizeof db->common.delivery.name);
-  cvy_text_add(&name, "%s", db->prefixes[e->input]);
-  if (e->key && e->key_bytes <= MOST_KEY)
-    add_key(&name, e->key, e->key_bytes);
+  char *to = db->common.delivery.name;
+  const size_t room = sizeof db->common.delivery.name;
+  if (e->key && is_name(e->key, e->key_bytes))
+    snprintf(to, room, "%s%.*s", db->prefixes[e->input], (int)e->key_bytes, (const char *)e->key);
   else
-    cvy_text_add(&name, "record %" PRId32, e->number);
+    snprintf(to, room, "%srecord %" PRId32, db->prefixes[e->input], e->number);
 }
 
 /* The file that a record was made of says more than its number. */
 static void name_file(cvy_database *db, const cvy_database_entry *e, const char *file) {
-  cvy_text name = cvy_text_in(db->common.delivery.name, sizeof db->common.delivery.name);
-  cvy_text_add(&name, "%s", db->prefixes[e->input]);
-  add_key(&name, (const uint8_t *)file, strlen(file));
+  if (is_name((const uint8_t *)file, strlen(file)))
+    snprintf(db->common.delivery.name, sizeof db->common.delivery.name, "%s%s", db->prefixes[e->input], file);
 }
 
 /* ---- listing ---- */

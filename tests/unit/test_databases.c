@@ -330,6 +330,37 @@ static void make_ten(void) {
   for (int k = 0; k < 10; k++) make_datum(&values[k], k % 2, 16, 16, 3, k);
 }
 
+/* Keys that are numbers in binary are no names; the bytes of others are left alone. */
+static void names_of_keys(void) {
+  static const struct {
+    const char *key, *name;
+    size_t count;
+  } keys[] = {{"a\0\1", "/db: record 0", 3},
+              {"b\x7f", "/db: record 1", 2},
+              {"c\xe4 d/1.png", "/db: c\xe4 d/1.png", 10}};
+  MDB_env *env;
+  MDB_txn *txn;
+  MDB_dbi dbi;
+  begin_quietly();
+  make_ten();
+  CU_ASSERT_FATAL(mdb_env_create(&env) == 0 &&
+                  mdb_env_open(env, fresh("db"), MDB_NOSUBDIR | MDB_NOLOCK, 0644) == 0);
+  CU_ASSERT_FATAL(mdb_txn_begin(env, NULL, 0, &txn) == 0 && mdb_dbi_open(txn, NULL, 0, &dbi) == 0);
+  for (int i = 0; i < 3; i++) {
+    MDB_val k = {keys[i].count, (void *)keys[i].key}, v = {values[i].count, values[i].bytes};
+    CU_ASSERT_EQUAL(mdb_put(txn, dbi, &k, &v, 0), 0);
+  }
+  CU_ASSERT_EQUAL(mdb_txn_commit(txn), 0);
+  mdb_env_close(env);
+  CU_ASSERT_EQUAL_FATAL(open_one("lmdb", fresh("db")), CVY_OK);
+  for (int i = 0; i < 3; i++) {
+    expect_read("lmdb", i, i % 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(record.name, keys[i].name));
+  }
+  close_one("lmdb");
+  end();
+}
+
 static void lmdb_as_a_file(void) {
   begin_quietly();
   make_ten();
@@ -419,6 +450,18 @@ static int folders_of_links(void) {
   return count;
 }
 
+/* Bytes that LevelDB has written into its folder of links. */
+static int64_t bytes_written(void) {
+  char command[1200];
+  long long bytes = -1;
+  snprintf(command, sizeof command, "find %s -type f -printf '%%s\\n' | awk '{n += $1} END {print n + 0}'",
+           fresh("tmp"));
+  FILE *found = popen(command, "r");
+  if (found && fscanf(found, "%lld", &bytes) != 1) bytes = -1;
+  if (found) pclose(found);
+  return bytes;
+}
+
 static void leveldb_stays_as_it_is(void) {
   begin_quietly();
   const char *before_tmp = getenv("TMPDIR");
@@ -444,6 +487,8 @@ static void leveldb_stays_as_it_is(void) {
     if (reader_named("leveldb")->read(&record, &source, index)) CU_FAIL_FATAL("a record cannot be read");
     if (record.label != i * 7 % 5 || record.image.px[2] != i % 50) CU_FAIL_FATAL("a record is another");
   }
+  const int64_t written = bytes_written();
+  CU_ASSERT(written >= 0 && written < 512 << 10); /* of 3 MB */
   close_one("leveldb");
   CU_ASSERT_STRING_EQUAL(look_at_folder(fresh("db")), before);
   CU_ASSERT_EQUAL(folders_of_links(), 0);
@@ -825,7 +870,7 @@ static void damaged_examples(void) {
 
 SUITE("databases", TEST(datums_of_samples), TEST(grey_datums), TEST(datums_of_files), TEST(mixed_datums),
       TEST(datums_of_floats), TEST(bad_datums), TEST(datums_of_other_files), TEST(no_datums),
-      TEST(lmdb_as_a_file), TEST(lmdb_that_is_cut_off), TEST(splits_of_a_folder),
+      TEST(names_of_keys), TEST(lmdb_as_a_file), TEST(lmdb_that_is_cut_off), TEST(splits_of_a_folder),
       TEST(leveldb_stays_as_it_is), TEST(leveldb_that_is_damaged), TEST(leveldb_that_is_open_elsewhere),
       TEST(records_of_mxnet), TEST(records_in_parts), TEST(records_of_several_labels),
       TEST(damaged_records_of_mxnet), TEST(examples_of_imagenet), TEST(names_of_examples),
