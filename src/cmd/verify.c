@@ -70,8 +70,12 @@ static cvy_err verify_all(int64_t *left, const options *o, cvy_json *json, cvy_p
   const char **splits = (const char *[]){o->split};
   int64_t count = 1;
   if (!o->split[0]) CVY_TRY(cvy_verify_splits(&splits, &count, pool, folder));
-  for (int64_t i = 0; i < count; i++) CVY_TRY(verify_split(left, o, json, folder, splits[i]));
-  return CVY_OK;
+  struct cvy_lock *lock = NULL;
+  if (o->repair) CVY_TRY(cvy_verify_lock(&lock, folder));
+  cvy_err err = CVY_OK;
+  for (int64_t i = 0; i < count && !err; i++) err = verify_split(left, o, json, folder, splits[i]);
+  cvy_verify_unlock(lock, folder);
+  return err;
 }
 
 /* Sets as many threads as were asked for; 0: one for each core that the process may use. */

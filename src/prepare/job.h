@@ -68,7 +68,8 @@ typedef struct cvy_prepare_job {
   /* the work folder */
   char *work_dir, *plan; /* plan: what decides about the bytes, as text */
   bool made_dir;
-  int lock_fd, beats_fd;
+  struct cvy_lock *lock; /* rank 0's, of the work folder */
+  int beats_fd;
 } cvy_prepare_job;
 
 #endif

@@ -201,7 +201,6 @@ cvy_err cvy_prepare(cvy_prepare_result *out, const cvy_prepare_config *config) {
            .pool = cvy_pool_create(),
            .rank = config->comm ? cvy_comm_rank(config->comm) : 0,
            .size = config->comm ? cvy_comm_size(config->comm) : 1,
-           .lock_fd = -1,
            .beats_fd = -1};
   *out = (cvy_prepare_result){0};
   const cvy_err err = prepare(&j, out);

@@ -8,6 +8,7 @@
 #include "data/shard.h"
 #include "file/bytes.h"
 #include "file/checked.h"
+#include "file/lock.h"
 #include "file/whole.h"
 #include "picture/picture.h"
 
@@ -177,6 +178,22 @@ void cvy_verification_free(cvy_verification *v) {
 }
 
 /* ---- repairing ---- */
+
+/* The lock is that of prepare, which writes the same shards. */
+cvy_err cvy_verify_lock(struct cvy_lock **out, const char *folder) {
+  char *path = cvy_format("%s/.convoy-prepare", folder);
+  const cvy_err err = cvy_lock_take(out, path, "convoy verify --repair");
+  free(path);
+  return err;
+}
+
+void cvy_verify_unlock(struct cvy_lock *lock, const char *folder) {
+  if (!lock) return;
+  char *path = cvy_format("%s/.convoy-prepare", folder);
+  cvy_lock_release(lock);
+  rmdir(path); /* goes only if no unfinished run of prepare waits there */
+  free(path);
+}
 
 static char *work_folder(cvy_pool *pool, const char *folder, const char *split) {
   return cvy_pool_format(pool, "%s/.convoy-repair-%s", folder, split);

@@ -14,6 +14,7 @@
  * made again, for HDF5 cannot take back half a change. */
 #include "prepare/work.h"
 
+#include "file/lock.h"
 #include "file/whole.h"
 #include "prepare/journal.h"
 #include "prepare/plan.h"
@@ -73,10 +74,10 @@ static void empty_work(const cvy_prepare_job *j) {
   closedir(dir);
 }
 
-static void remove_work(const cvy_prepare_job *j) {
+static void remove_work(cvy_prepare_job *j) {
   empty_work(j);
-  unlink(in_work(j, "lock"));
-  rmdir(j->work_dir);
+  cvy_prepare_close_work(j);
+  rmdir(j->work_dir); /* goes only if nobody has put anything into it */
 }
 
 /* ---- the journal of a shard ---- */
@@ -114,6 +115,7 @@ cvy_rejects cvy_prepare_all_rejects(const cvy_prepare_job *j) {
 cvy_err cvy_prepare_write_rejects(const cvy_prepare_job *j, const cvy_rejects *rejects) {
   const char *path = cvy_pool_format(j->pool, "%s/rejected.csv", j->config->dir);
   cvy_whole *file;
+  CVY_TRY(cvy_lock_check(j->lock));
   if (rejects->count == 0) {
     if (unlink(path) != 0 && errno != ENOENT) return cannot(path, "remove");
     return CVY_OK;
@@ -172,8 +174,7 @@ static cvy_err find_work(cvy_prepare_job *j) {
 
 cvy_err cvy_prepare_open_work(cvy_prepare_job *j) {
   CVY_TRY(cvy_make_folder(&j->made_dir, j->config->dir));
-  CVY_TRY(cvy_make_folder(NULL, j->work_dir));
-  CVY_TRY(cvy_lock_folder(&j->lock_fd, j->work_dir, "convoy prepare"));
+  CVY_TRY(cvy_lock_take(&j->lock, j->work_dir, "convoy prepare"));
   return find_work(j);
 }
 
@@ -233,6 +234,7 @@ static cvy_err rename_shards(const cvy_prepare_job *j) {
 
 cvy_err cvy_prepare_publish(cvy_prepare_job *j) {
   const char *marker = in_work(j, "publishing");
+  CVY_TRY(cvy_lock_check(j->lock));
   if (!exists(marker)) {
     for (int64_t i = 0; i < j->part_count; i++) CVY_TRY(remove_old(j, &j->parts[i]));
     CVY_TRY(cvy_whole_write_text(marker, ""));
@@ -247,11 +249,12 @@ cvy_err cvy_prepare_publish(cvy_prepare_job *j) {
 void cvy_prepare_leave_work(cvy_prepare_job *j) {
   int64_t kept = 0;
   cvy_prepare_entry entry;
-  if (j->lock_fd < 0) {
+  if (!j->lock) {
     rmdir(j->work_dir); /* goes only if nobody has put anything into it */
     if (j->made_dir) rmdir(j->config->dir);
     return;
   }
+  if (cvy_lock_is_lost(j->lock)) return; /* what is there is another's now */
   for (int64_t k = 0; k < j->shard_count; k++) {
     cvy_rejects rejects = {0};
     const bool written = read_journal(&entry, &rejects, j, k, ".written") ||
@@ -275,5 +278,6 @@ void cvy_prepare_leave_work(cvy_prepare_job *j) {
 }
 
 void cvy_prepare_close_work(cvy_prepare_job *j) {
-  if (j->lock_fd >= 0) close(j->lock_fd);
+  cvy_lock_release(j->lock);
+  j->lock = NULL;
 }

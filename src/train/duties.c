@@ -17,7 +17,8 @@ static void save(cvy_run *run, bool is_best) {
   const cvy_model_head about = {.recipe_text = run->recipe->text,
                                 .data_fingerprint = run->fingerprint.hex,
                                 .data = cvy_dataset_describe(run->train.data)};
-  const cvy_folder *folder = run->folder;
+  cvy_folder *folder = run->folder;
+  if (folder) cvy_folder_guard(folder);
   if (folder && ((is_best && cvy_checkpoint_write(folder->best, &whole, &run->state, &about)) ||
                  cvy_checkpoint_write(folder->last, &whole, &run->state, &about)))
     cvy_fatal("%s", cvy_err_message());
@@ -120,6 +121,7 @@ cvy_err cvy_duties_after_step(cvy_run *run, bool stops) {
   const int64_t step = run->state.step;
   const bool epoch_ends = ends_epoch(run);
   const bool saves = epoch_ends || stops || is_turn(step, run->recipe->checkpoint_every);
+  if (run->folder) cvy_folder_watch(run->folder);
   const bool checks = step == run->total_steps || is_turn(step, run->recipe->check_every);
   if (saves || checks) cvy_learner_whole_weights(run->learner);
   if (checks) CVY_TRY(check_replicas(run));
