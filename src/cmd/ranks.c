@@ -12,6 +12,7 @@ cvy_comm *cvy_ranks_start(const cvy_rank_options *options) {
 }
 
 cvy_err cvy_ranks_same(cvy_comm *comm, const cvy_arguments *arguments) {
+  CVY_TRY(cvy_comm_expect_alone(comm));
   const int other = cvy_comm_first_different(comm, arguments->asked.hex);
   if (other < 0) return CVY_OK;
   return cvy_error(CVY_E_USAGE,
