@@ -70,6 +70,7 @@ static cvy_err judge_validation(cvy_run *run, bool *is_best) {
         "step %" PRId64
         ": the validation loss is not finite; training diverged (a smaller learning rate may help)",
         state->step);
+  state->validated_on = cvy_dataset_fingerprint(run->val.data);
   state->last_top1 = val->top1;
   state->last_loss = val->loss;
   *is_best = state->best_step == 0 || val->top1 > state->best_top1;

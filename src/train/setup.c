@@ -3,8 +3,7 @@
 #include "train/setup.h"
 
 #include "comm/layout.h"
-#include "math/gemm.h"
-#include "math/kernels.h"
+#include "math/arithmetic.h"
 
 #include <math.h>
 #include <string.h>
@@ -85,13 +84,14 @@ static cvy_err compare_ranks(cvy_run *run) {
     CVY_TRY(
         cvy_comm_expect_same(run->comm, cvy_dataset_fingerprint(run->val.data).hex, "other validation data"));
   char arithmetic[200];
-  snprintf(arithmetic, sizeof arithmetic, "%s, %s", cvy_blas_core(), cvy_kernels_get()->name);
+  run->arithmetic = cvy_arithmetic_here();
+  snprintf(arithmetic, sizeof arithmetic, "%s %s", run->arithmetic.names, run->arithmetic.products.hex);
   const int other_cpu = cvy_comm_first_different(run->comm, arithmetic);
   if (other_cpu >= 0)
     cvy_warn(
         "rank %d has another processor type than rank 0 (%s): all replicas stay equal, but the run can be "
         "replayed to the bit only on the same mix of processors",
-        other_cpu, arithmetic);
+        other_cpu, run->arithmetic.names);
   return CVY_OK;
 }
 
@@ -108,6 +108,40 @@ static cvy_err check_resumable(cvy_run *run, const cvy_checkpoint *checkpoint) {
   return CVY_OK;
 }
 
+static void warn_of_other_arithmetic(const cvy_run *run) {
+  const cvy_arithmetic *then = &run->state.arithmetic, *now = &run->arithmetic;
+  if (!then->names[0] || !cvy_arithmetic_differs(then, now) || cvy_run_is_done(run)) return;
+  char core[96];
+  snprintf(core, sizeof core, "%.*s", (int)strcspn(then->names, ","), then->names);
+  if (strcmp(then->names, now->names) == 0)
+    cvy_warn(
+        "%s was computed with other products of matrices than those of %s here (another OpenBLAS, or another "
+        "processor): the run goes on, but ends with the bits of neither",
+        run->folder->last, now->names);
+  else
+    cvy_warn(
+        "%s was computed by a processor of another type (%s) than this one (%s): the run goes on, but ends "
+        "with the bits of neither; OPENBLAS_CORETYPE=%s may give those of the other where this one can",
+        run->folder->last, then->names, now->names, core);
+}
+
+/* Scores of other data are not to be compared with those to come. */
+static void forget_other_validation(cvy_run *run) {
+  cvy_run_state *state = &run->state;
+  if (!run->val.data || !state->validated_on.hex[0] ||
+      strcmp(state->validated_on.hex, cvy_dataset_fingerprint(run->val.data).hex) == 0)
+    return;
+  cvy_warn(
+      "%s holds other validation data than the run was validated on until now: its best top-1 of %.2f %% "
+      "(step %" PRId64 ") is forgotten, and the next validation begins 'best' anew",
+      run->recipe->data.val, 100 * state->best_top1, state->best_step);
+  state->best_top1 = 0;
+  state->best_step = 0;
+  state->last_top1 = state->last_loss = NAN;
+  state->validated_on = (cvy_hash){{0}};
+  memset(state->schedule_memory, 0, sizeof state->schedule_memory);
+}
+
 static cvy_err load_last(cvy_run *run) {
   cvy_checkpoint *checkpoint;
   CVY_TRY(cvy_checkpoint_open(&checkpoint, run->folder->last));
@@ -117,7 +151,10 @@ static cvy_err load_last(cvy_run *run) {
     whole.state[k] = cvy_learner_room(run->learner, k);
   if (!err) err = cvy_checkpoint_read(checkpoint, &whole, &run->state);
   cvy_checkpoint_close(checkpoint);
-  return err;
+  if (err) return err;
+  warn_of_other_arithmetic(run);
+  forget_other_validation(run);
+  return CVY_OK;
 }
 
 /* ---- the first step ---- */
@@ -132,6 +169,7 @@ static cvy_err begin_run(cvy_run *run, const cvy_train_options *options) {
     if (options->resume) err = load_last(run);
   }
   CVY_TRY(cvy_comm_agree(run->comm, err));
+  run->state.arithmetic = run->arithmetic;
   cvy_comm_broadcast(run->comm, &run->state, sizeof run->state);
   cvy_comm_broadcast(run->comm, cvy_net_params(run->net), bytes);
   for (int64_t k = 0; options->resume && k < run->recipe->rule->state_count; k++)

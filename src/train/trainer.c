@@ -104,11 +104,20 @@ static cvy_err end_folder(cvy_folder *folder, cvy_err err) {
   return cvy_error_restore(&stopped);
 }
 
+/* A run that is at its end is validated on data that none of its steps was: that is its best. */
+static cvy_err validate_again(cvy_run *run) {
+  CVY_TRY(cvy_duties_validate(run));
+  if (!run->val.data || run->state.best_step > 0) return CVY_OK;
+  run->state.best_step = run->state.step;
+  run->state.best_top1 = run->val_score.top1;
+  return CVY_OK;
+}
+
 static cvy_err train(cvy_train_result *out, cvy_run *run, const cvy_train_options *options) {
   const bool was_done = cvy_run_is_done(run);
   start_meter(&run->meter, run->state.step);
   cvy_tell_start(run);
-  cvy_err err = was_done ? cvy_duties_validate(run) : run_steps(run, options->stop_after);
+  cvy_err err = was_done ? validate_again(run) : run_steps(run, options->stop_after);
   if (err == CVY_E_INPUT) err = CVY_E_RUN; /* found too late to say that nothing was started */
   cvy_progress_end();
   if ((!err || err == CVY_E_STOPPED) && run->folder && !was_done) err = end_folder(run->folder, err);
