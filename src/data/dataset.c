@@ -2,8 +2,10 @@
 #include "data/dataset.h"
 
 #include "data/dataset_parts.h"
+#include "data/open_files.h"
 #include "data/shard.h"
 #include "file/checked.h"
+#include "file/descriptors.h"
 #include "file/h5.h"
 #include "picture/picture.h"
 #include <convoy/data.h>
@@ -19,17 +21,25 @@ const char *const cvy_keep_words[] = {
 
 /* ---- opening ---- */
 
-/* Keeps the file open one way or the other; `h5` belongs to the dataset from here on. */
+/* Keeps the file open one way or the other, unless there are too many. */
 static cvy_err open_for_reading(const cvy_dataset *dataset, cvy_dataset_file *file) {
   const cvy_h5_type type = dataset->is_float ? CVY_H5_F32 : CVY_H5_U8;
-  const int64_t at = cvy_h5_file_offset(file->h5, file->name, type);
-  if (at < 0) return CVY_OK;
-  file->bytes_at = at;
-  file->fd = open(file->path, O_RDONLY | O_CLOEXEC);
-  if (file->fd < 0) return cvy_error(CVY_E_SYSTEM, "%s: %s", file->path, strerror(errno));
-  cvy_h5_discard(file->h5);
-  file->h5 = NULL;
-  return CVY_OK;
+  file->bytes_at = cvy_h5_file_offset(file->h5, file->name, type);
+  if (file->bytes_at < 0 && !dataset->open) return CVY_OK;
+  cvy_file_close(file);
+  return dataset->open ? CVY_OK : cvy_file_reopen(file);
+}
+
+/* Sees to it that as many files may be open as the set has, or that they take turns. */
+static void make_room(cvy_dataset *dataset) {
+  const int64_t count = dataset->info.shard_count, room = cvy_descriptors_reserve(count);
+  if (room >= count) return;
+  const int64_t most = room / 2; /* other sets are still to come */
+  dataset->open = cvy_open_files_create(dataset->files, count, most);
+  cvy_log("%s and others: of %" PRId64 " files at most %" PRId64
+          " are open at once, for the system allows no more "
+          "(ulimit -Hn)",
+          dataset->files[0].path, count, most);
 }
 
 static cvy_err open_file(cvy_dataset *dataset, int64_t index, cvy_hasher *hasher) {
@@ -73,6 +83,7 @@ static cvy_augment_source source_of(const cvy_dataset *dataset) {
 
 static cvy_err open_all(cvy_dataset *dataset, const char *path, const char *split, cvy_hasher *hasher) {
   CVY_TRY(cvy_dataset_find(dataset, path, split));
+  make_room(dataset);
   for (int64_t i = 0; i < dataset->info.shard_count; i++) CVY_TRY(open_file(dataset, i, hasher));
   if (dataset->info.count == 0)
     return cvy_error(CVY_E_INPUT, "%s: no records in any of its shards", dataset->files[0].path);
@@ -97,12 +108,12 @@ void cvy_dataset_close(cvy_dataset *dataset) {
   if (!dataset) return;
   for (int64_t i = 0; i < dataset->info.shard_count; i++) {
     cvy_dataset_file *file = &dataset->files[i];
-    cvy_h5_discard(file->h5);
-    if (file->fd >= 0) close(file->fd);
+    cvy_file_close(file);
     cvy_buffer_destroy(file->labels);
     cvy_buffer_destroy(file->checksums);
     cvy_buffer_destroy(file->offsets);
   }
+  cvy_open_files_destroy(dataset->open);
   cvy_cache_destroy(dataset->cache);
   cvy_pool_destroy(dataset->pool);
   free(dataset);

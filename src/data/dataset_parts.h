@@ -15,10 +15,12 @@ typedef struct cvy_dataset_file {
   int32_t *labels;      /* [count] */
   uint32_t *checksums;  /* [count]; NULL: none, in a foreign file */
   uint64_t *offsets;    /* CVY_ENCODED: [count + 1] into `name` */
-  int fd;               /* where the layout allows reading without HDF5; else -1, and `h5` stays open */
-  int64_t bytes_at;     /* in fd: the first byte of `name` */
+  int64_t bytes_at;     /* the first byte of `name`, where the layout allows reading without HDF5; else -1 */
+  int fd;               /* open for that; else -1, and `h5` is open */
   cvy_h5 *h5;
 } cvy_dataset_file;
+
+typedef struct cvy_open_files cvy_open_files;
 
 struct cvy_dataset {
   cvy_pool *pool;
@@ -28,7 +30,8 @@ struct cvy_dataset {
   bool channels_first; /* records are [c][h][w], as foreign files may be */
   bool is_set;         /* all the shards of a split, not a single file */
   cvy_dataset_file *files;
-  size_t record_bytes; /* bytes of the largest record */
+  cvy_open_files *open; /* NULL: all files stay open */
+  size_t record_bytes;  /* bytes of the largest record */
   cvy_keep keep;
   cvy_cache *cache; /* NULL: nothing is kept */
   cvy_hash fingerprint;

@@ -1,5 +1,5 @@
 /* Finds what products of matrices give here. Their bits depend on OpenBLAS's version, and on the kernel that
- * it chooses for the processor, its caches and the shape. So some are computed, and not only names compared. */
+ * it chooses for the processor, its caches and the shape. So some are computed, and names do not suffice. */
 #include "math/arithmetic.h"
 
 #include "math/direct.h"

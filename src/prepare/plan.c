@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "file/bytes.h"
+#include "file/descriptors.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +149,7 @@ static cvy_err open_groups(job *j) {
   for (int64_t i = 0; i < j->group_count; i++) {
     group *g = &j->groups[i];
     for (int64_t k = 0; k < g->input_count; k++) CVY_TRY(check_place(j, g->inputs[k]));
+    cvy_descriptors_reserve(g->input_count * (1 + cvy_threads())); /* each thread may open them all */
     CVY_TRY(c->reader->open(&g->source, c->reader_config, g->inputs, g->input_count, h, w, c->seed));
     g->open = true;
     g->source.bytes_only = c->reader->keeps_files;
