@@ -2,6 +2,7 @@
 #include "comm/launcher.h"
 #include "comm/mpi.h"
 #include "comm/transport.h"
+#include "comm/watch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -66,12 +67,14 @@ cvy_comm *cvy_comm_start(void) {
   look_at_node(comm);
   cvy_log_enable(comm->rank == 0);
   tell_settings(comm);
+  comm->watch = cvy_watch_start(comm);
   return comm;
 }
 
 void cvy_comm_finish(cvy_comm *comm) {
   if (!comm) return;
   CVY_MPI(MPI_Barrier(comm->mpi));
+  cvy_watch_stop(comm->watch);
   CVY_MPI(MPI_Comm_free(&comm->mpi));
   cvy_set_fatal_hook(NULL);
   CVY_MPI(MPI_Finalize());
