@@ -77,7 +77,8 @@ static bool put(cvy_lock *lock, const char *path) {
 static double age_s(const cvy_lock *lock, const cvy_holder *holder) {
   struct stat now;
   if (utimensat(AT_FDCWD, lock->draft, NULL, 0) != 0 || stat(lock->draft, &now) != 0) return 0;
-  return (double)(now.st_mtim.tv_sec - holder->touched.tv_sec);
+  return (double)(now.st_mtim.tv_sec - holder->touched.tv_sec) +
+         1e-9 * (double)(now.st_mtim.tv_nsec - holder->touched.tv_nsec);
 }
 
 static bool is_touched(const cvy_holder *now, const cvy_holder *before) {
