@@ -101,7 +101,7 @@ cvy_holder_state cvy_holder_judge(const cvy_holder *holder, const cvy_holder *he
   char state = 0;
   int64_t start = 0;
   if (!here->boot[0] || strcmp(holder->boot, here->boot) != 0 || strcmp(holder->pids, here->pids) != 0 ||
-      holder->pid <= 0)
+      holder->pid <= 0 || holder->pid > INT32_MAX)
     return CVY_HOLDER_UNKNOWN;
   if (read_process(holder->pid, &state, &start) == 0) {
     const bool is_dead = state == 'Z' || state == 'X'; /* and only waits for its parent to notice */

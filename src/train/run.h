@@ -37,7 +37,7 @@ typedef struct cvy_run {
   cvy_folder *folder;   /* rank 0 only */
   cvy_hash fingerprint; /* fingerprint of the training data */
   cvy_arithmetic arithmetic;
-  int64_t images;       /* images in the training set */
+  int64_t images; /* images in the training set */
   int64_t total_steps;
   cvy_run_state state;
   cvy_score val_score; /* score of the last validation */

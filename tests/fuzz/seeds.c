@@ -1,6 +1,7 @@
 /* Small valid inputs for each fuzz target: seeds FOLDER writes them into FOLDER/TARGET. */
 #include "unit/archives.h"
 
+#include "file/lock_holder.h"
 #include "train/recipe.h"
 
 #include "picture/image.h"
@@ -295,6 +296,13 @@ static void make_imagenet(void) {
   free(png.bytes);
 }
 
+static void make_lock(void) {
+  cvy_holder holder;
+  char text[CVY_HOLDER_BYTES];
+  cvy_holder_here(&holder, "convoy train");
+  add("lock", text, cvy_holder_print(text, &holder));
+}
+
 /* ---- YAML ---- */
 
 static void add_folder(const char *target, const char *const *paths) {
@@ -400,6 +408,7 @@ int main(int argc, char **argv) {
   make_tars();
   make_tiny();
   make_imagenet();
+  make_lock();
   make_yaml();
   make_augmentations();
   return 0;
