@@ -1,6 +1,7 @@
 /* The command line: which subcommand, which options, what to print when it is wrong. */
 #include "cmd/command.h"
 
+#include "cmd/results.h"
 #include "cmd/version.h"
 
 #include <stdlib.h>
@@ -195,7 +196,7 @@ static int unknown_command(const char *name) {
   return 2;
 }
 
-int cvy_command_main(int argc, const char *const *argv) {
+static int run_words(int argc, const char *const *argv) {
   if (argc < 2) {
     print_help(stderr);
     return 2;
@@ -214,4 +215,10 @@ int cvy_command_main(int argc, const char *const *argv) {
   const cvy_err err = run(command, pool, argc, argv);
   cvy_pool_destroy(pool);
   return report(err, argv[1]);
+}
+
+int cvy_command_main(int argc, const char *const *argv) {
+  cvy_results_begin();
+  const int code = run_words(argc, argv);
+  return cvy_results_end(code, argc < 2 ? "" : argv[1]);
 }

@@ -2,6 +2,8 @@
  */
 #include "cmd/ranks.h"
 
+#include "cmd/results.h"
+
 cvy_comm *cvy_ranks_start(const cvy_rank_options *options) {
   cvy_comm *comm = cvy_comm_start();
   const int fair = cvy_comm_fair_threads(comm),
@@ -21,6 +23,7 @@ cvy_err cvy_ranks_same(cvy_comm *comm, const cvy_arguments *arguments) {
 }
 
 cvy_err cvy_ranks_finish(cvy_comm *comm, cvy_err err, const char *command) {
+  if (!err) err = cvy_results_flush();
   if (err && cvy_comm_rank(comm) == 0) fprintf(stderr, "convoy %s: %s\n", command, cvy_err_message());
   fflush(NULL);
   cvy_comm_finish(comm);
