@@ -89,6 +89,16 @@ void cvy_pool_destroy(cvy_pool *pool); /* NULL is allowed */
 void *cvy_pool_new(cvy_pool *pool, size_t bytes);
 char *cvy_pool_format(cvy_pool *pool, const char *format, ...) CVY_PRINTF(2, 3);
 
+/* A stream into memory, for what prints into a FILE. cvy_text_stream_end returns all that was printed, with a
+ * zero behind it, to be freed; *bytes (NULL: not wanted) receives its length without the zero. */
+typedef struct cvy_text_stream {
+  FILE *out;
+  char *text;
+  size_t bytes;
+} cvy_text_stream;
+void cvy_text_stream_begin(cvy_text_stream *stream);
+char *cvy_text_stream_end(cvy_text_stream *stream, size_t *bytes);
+
 /* Takes large planned memory (parameters, activations, scratch). It is 64-byte aligned and zeroed, page by
  * page on first touch. `what` names it in the error. */
 cvy_err cvy_buffer_create(void **out, size_t bytes, const char *what) CVY_MUST_CHECK;

@@ -313,14 +313,12 @@ static void emit_node(yaml_emitter_t *emitter, const cvy_yaml *node) {
 }
 
 char *cvy_yaml_text(const cvy_yaml *root) {
-  char *text = NULL;
-  size_t bytes = 0;
-  FILE *stream = open_memstream(&text, &bytes);
-  CVY_CHECK(stream);
+  cvy_text_stream stream;
+  cvy_text_stream_begin(&stream);
   yaml_emitter_t emitter;
   yaml_event_t event;
   CVY_CHECK(yaml_emitter_initialize(&emitter));
-  yaml_emitter_set_output(&emitter, collect, stream);
+  yaml_emitter_set_output(&emitter, collect, stream.out);
   yaml_emitter_set_width(&emitter, 110);
   yaml_emitter_set_unicode(&emitter, 1);
   yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING);
@@ -333,6 +331,5 @@ char *cvy_yaml_text(const cvy_yaml *root) {
   yaml_stream_end_event_initialize(&event);
   emit(&emitter, &event);
   yaml_emitter_delete(&emitter);
-  fclose(stream);
-  return text;
+  return cvy_text_stream_end(&stream, NULL);
 }

@@ -310,18 +310,15 @@ static void describe(const job *j, FILE *out) {
   for (int64_t k = 0; k < s->class_count; k++) fprintf(out, "class %s\n", s->class_names[k]);
 }
 
-static cvy_err describe_plan(job *j) {
-  char *text = NULL;
-  size_t count = 0;
-  FILE *out = open_memstream(&text, &count);
-  if (!out) return cvy_error(CVY_E_SYSTEM, "out of memory for the plan");
-  describe(j, out);
-  fclose(out);
+static void describe_plan(job *j) {
+  cvy_text_stream stream;
+  cvy_text_stream_begin(&stream);
+  describe(j, stream.out);
+  char *text = cvy_text_stream_end(&stream, NULL);
   j->plan = cvy_pool_format(j->pool, "%s", text);
   j->work_dir = cvy_pool_format(j->pool, "%s/.convoy-prepare", j->config->dir);
   j->entries = cvy_pool_new(j->pool, sizeof *j->entries * (size_t)j->shard_count);
   free(text);
-  return CVY_OK;
 }
 
 static cvy_err check_config(const cvy_prepare_config *c) {
@@ -348,7 +345,8 @@ cvy_err cvy_prepare_plan(job *j) {
   CVY_TRY(plan_parts(j));
   CVY_TRY(check_parts(j));
   CVY_TRY(set_most_rejected(j));
-  return describe_plan(j);
+  describe_plan(j);
+  return CVY_OK;
 }
 
 const part *cvy_prepare_part_of(const job *j, int64_t shard) {

@@ -138,6 +138,16 @@ expect 1 "No space left" "$convoy" train ./recipe.yaml --overwrite --trace /dev/
 cp recipe.yaml precious.yaml
 expect 2 "a file that is no trace stands there" ranks 2 "$convoy" train ./precious.yaml --overwrite --trace ./precious.yaml
 cmp recipe.yaml precious.yaml || fail "a recipe was lost for a trace"
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then # root could read everything
+  mkdir -m 777 locked && cp -r recipe.yaml net.yaml data locked/ && chmod 755 . && cd locked || exit 1
+  cp "$convoy" convoy && cp recipe.yaml secret && chmod 222 secret
+  expect 2 "the file that stands there cannot be read (Permission denied)" \
+    setpriv --reuid=65534 --clear-groups ./convoy train ./recipe.yaml --trace secret
+  cmp recipe.yaml secret || fail "a file that cannot be read was lost for a trace"
+  cd ..
+else
+  echo "skipped: a file that may be written and not read (only root can become somebody else)"
+fi
 rm -rf run
 for file in metrics.jsonl last.h5 best.h5 recipe.yaml; do
   expect 2 "the run writes a file of that name" "$convoy" train ./recipe.yaml --trace run/$file
