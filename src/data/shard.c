@@ -48,7 +48,10 @@ static cvy_err open_spool(cvy_shard *s) {
   const int fd = mkstemp(path);
   if (fd >= 0) unlink(path);
   s->spool = fd >= 0 ? fdopen(fd, "w+b") : NULL;
-  return s->spool ? CVY_OK : cvy_error(CVY_E_SYSTEM, "%s: cannot create: %s", path, strerror(errno));
+  if (s->spool) return CVY_OK;
+  const cvy_err err = cvy_error(CVY_E_SYSTEM, "%s: cannot create: %s", path, strerror(errno));
+  if (fd >= 0) close(fd);
+  return err;
 }
 
 static cvy_err start(cvy_shard *s) {

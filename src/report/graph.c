@@ -307,8 +307,9 @@ static cvy_err draw_into(const cvy_whole *out, const cvy_net_info *net, const ch
   FILE *file = tmpfile();
   if (!file) return cvy_error(CVY_E_RUN, "no temporary file can be made: %s", strerror(errno));
   print_graph(file, net);
-  cvy_err err = fflush(file) ? cvy_error(CVY_E_RUN, "cannot write a temporary file: %s", strerror(errno))
-                             : CVY_OK;
+  errno = EIO; /* for a write that failed before, whose reason is gone unless it fails again */
+  const bool failed = fflush(file) != 0 || ferror(file);
+  cvy_err err = failed ? cvy_error(CVY_E_RUN, "cannot write a temporary file: %s", strerror(errno)) : CVY_OK;
   if (!err) err = run_dot(file, format, out->place, out->path);
   fclose(file);
   return err;

@@ -54,7 +54,8 @@ static cvy_err keep_lines(const char *path, int64_t step) {
   cvy_metrics line;
   long end = 0;
   while (cvy_metrics_next(&line, file) && line.step <= step) end = ftell(file);
-  const bool failed = ftruncate(fileno(file), end) != 0;
+  const bool failed = ferror(file) ||
+                      ftruncate(fileno(file), end) != 0; /* what was not read is not cut off */
   fclose(file);
   return failed ? cvy_error(CVY_E_SYSTEM, "%s: cannot shorten: %s", path, strerror(errno)) : CVY_OK;
 }
@@ -84,8 +85,8 @@ void cvy_folder_log(cvy_folder *folder, const cvy_metrics *line) {
 cvy_err cvy_folder_end(cvy_folder *folder) {
   FILE *metrics = folder->metrics;
   folder->metrics = NULL;
-  const bool failed = !metrics || ferror(metrics) || fflush(metrics);
-  if (metrics) fclose(metrics);
+  const bool lost = !metrics || ferror(metrics);
+  const bool failed = (metrics && fclose(metrics) != 0) || lost;
   return failed
              ? cvy_error(CVY_E_SYSTEM, "%s: metrics.jsonl beside it could not be written; is the disk full?",
                          folder->last)
