@@ -101,8 +101,9 @@ static cvy_err check_rejects(job *j, const cvy_rejects *rejects) {
 
 /* Rank 0 does this. */
 static cvy_err look_at_rejects(job *j) {
-  cvy_rejects rejects = cvy_prepare_all_rejects(j);
-  const cvy_err err = check_rejects(j, &rejects);
+  cvy_rejects rejects;
+  cvy_err err = cvy_prepare_all_rejects(&rejects, j);
+  if (!err) err = check_rejects(j, &rejects);
   cvy_rejects_free(&rejects);
   return err;
 }

@@ -13,8 +13,8 @@ void cvy_prepare_close_work(cvy_prepare_job *j);
  * of it. */
 cvy_err cvy_prepare_write_journal(const cvy_prepare_job *j, int64_t shard, const cvy_rejects *rejects,
                                   bool finished) CVY_MUST_CHECK;
-/* All records that were rejected, in the order of the source. */
-cvy_rejects cvy_prepare_all_rejects(const cvy_prepare_job *j);
+/* All records that were rejected, in the order of the source. The caller frees them, also after an error. */
+cvy_err cvy_prepare_all_rejects(cvy_rejects *out, const cvy_prepare_job *j) CVY_MUST_CHECK;
 /* Puts rejected.csv in place of an earlier run's; an empty list removes that. */
 cvy_err cvy_prepare_write_rejects(const cvy_prepare_job *j, const cvy_rejects *rejects) CVY_MUST_CHECK;
 
