@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_ROWS = 64 };
-
 typedef struct row {
   int ranks;
   cvy_bench_ranks_result result;
@@ -19,7 +17,7 @@ typedef struct row {
 typedef struct table {
   const char *name, *says;
   int64_t count;
-  row rows[MOST_ROWS];
+  row *rows; /* one for each number of ranks that is measured */
 } table;
 
 typedef struct scaling {
@@ -164,6 +162,9 @@ static cvy_err scale(cvy_comm *comm, const cvy_arguments *arguments, const cvy_b
                .options = o,
                .weak = {.name = "weak", .says = "each rank has as many images as one alone"},
                .strong = {.name = "strong", .says = "all ranks share the same images"}};
+  const size_t rows_bytes = sizeof(row) * (size_t)cvy_comm_size(comm);
+  s.weak.rows = cvy_pool_new(arguments->pool, rows_bytes);
+  s.strong.rows = cvy_pool_new(arguments->pool, rows_bytes);
   cvy_err err = cvy_ranks_same(comm, arguments);
   if (!err) err = cvy_comm_agree(comm, create_net(&s, arguments));
   if (!err) err = compare_networks(&s);

@@ -1,4 +1,5 @@
 /* `convoy prepare`: makes the shards of a dataset. */
+#include "base/count.h"
 #include "cmd/command.h"
 #include "cmd/ranks.h"
 #include "datasets/reader.h"
@@ -66,8 +67,8 @@ static cvy_prepare_input parse_input(cvy_pool *pool, const char *word) {
 
 static cvy_err unknown_source(const char *name) {
   const char *known[64];
-  const int64_t count = cvy_reader_count();
-  for (int64_t i = 0; i < count && i < 64; i++) known[i] = cvy_reader_at(i)->kind->name;
+  const int64_t count = cvy_smaller(cvy_reader_count(), CVY_COUNT(known));
+  for (int64_t i = 0; i < count; i++) known[i] = cvy_reader_at(i)->kind->name;
   const char *nearest = cvy_nearest_word(name, known, count);
   return cvy_error(CVY_E_USAGE, "unknown source '%s'%s%s%s; convoy prepare --help lists them", name,
                    nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");

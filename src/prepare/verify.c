@@ -31,14 +31,19 @@ static char *split_of(cvy_pool *pool, const char *name) {
 }
 
 cvy_err cvy_verify_splits(const char ***out, int64_t *count, cvy_pool *pool, const char *path) {
-  enum { MOST = 64 };
-  const char **splits = cvy_pool_new(pool, sizeof *splits * MOST);
-  int64_t n = 0;
+  const char **splits = NULL;
+  int64_t n = 0, room = 0;
   DIR *dir = opendir(path);
   if (!dir) return cvy_error(CVY_E_INPUT, "%s: %s", path, strerror(errno));
-  for (const struct dirent *entry; n < MOST && (entry = readdir(dir));) {
+  for (const struct dirent *entry; (entry = readdir(dir));) {
     char *split = split_of(pool, entry->d_name);
-    if (split) splits[n++] = split;
+    if (!split) continue;
+    if (n == room) {
+      const char **more = cvy_pool_new(pool, sizeof *more * (size_t)(room = 2 * room + 16));
+      if (n) memcpy(more, splits, sizeof *more * (size_t)n);
+      splits = more;
+    }
+    splits[n++] = split;
   }
   closedir(dir);
   if (n == 0) return cvy_error(CVY_E_INPUT, "%s: no shards (such as train-00000-of-00004.h5) there", path);

@@ -110,7 +110,7 @@ const cvy_option cvy_recipe_options[] = {
     {0}};
 
 cvy_err cvy_read_rule(const cvy_rule **rule, void **config, cvy_pool *pool, const cvy_yaml *node) {
-  const cvy_kind *kinds[64];
+  const cvy_kind **kinds = cvy_pool_new(pool, sizeof *kinds * (size_t)cvy_rule_count());
   for (int64_t i = 0; i < cvy_rule_count(); i++) kinds[i] = cvy_rule_at(i)->kind;
   int64_t index;
   CVY_TRY(cvy_kind_read(&index, config, pool, kinds, cvy_rule_count(), node, "solver"));
@@ -119,7 +119,7 @@ cvy_err cvy_read_rule(const cvy_rule **rule, void **config, cvy_pool *pool, cons
 }
 
 static cvy_err read_schedule(cvy_recipe *r) {
-  const cvy_kind *kinds[64];
+  const cvy_kind **kinds = cvy_pool_new(r->pool, sizeof *kinds * (size_t)cvy_schedule_count());
   for (int64_t i = 0; i < cvy_schedule_count(); i++) kinds[i] = cvy_schedule_at(i)->kind;
   int64_t index;
   if (!r->learning_rate) r->learning_rate = cvy_yaml_new_scalar(r->pool, r->root->file, "constant");

@@ -4,6 +4,7 @@
 #include "sets.h"
 #include "data/dataset.h"
 #include "data/dataset_parts.h"
+#include "prepare/verify.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -753,6 +754,21 @@ static void real_sets(void) {
   end();
 }
 
+static void a_folder_of_many_splits(void) {
+  begin();
+  const char **splits;
+  int64_t count;
+  for (int i = 0; i < 130; i++) {
+    char name[64];
+    snprintf(name, sizeof name, "split%d-00000-of-00002.h5", i);
+    scratch_write(fresh(name), "", 0);
+  }
+  CU_ASSERT_EQUAL_FATAL(cvy_verify_splits(&splits, &count, pool, fresh("")), CVY_OK);
+  CU_ASSERT_EQUAL(count, 130);
+  CU_ASSERT_STRING_EQUAL(splits[129], "split99");
+  end();
+}
+
 SUITE("prepare", TEST(splits_are_exact_and_complete), TEST(the_same_arguments_give_the_same_bytes),
       TEST(any_number_of_threads), TEST(statistics_are_those_of_the_training_split),
       TEST(named_splits_stay_apart), TEST(a_source_may_know_its_splits), TEST(pictures_scaled_or_kept),
@@ -760,4 +776,4 @@ SUITE("prepare", TEST(splits_are_exact_and_complete), TEST(the_same_arguments_gi
       TEST(turned_and_scaled_pictures), TEST(colours_of_the_training_split), TEST(classes_of_one_name),
       TEST(an_error_midway_and_on), TEST(what_cannot_be_read_is_left_out), TEST(too_much_is_rejected),
       TEST(nothing_can_be_read), TEST(a_full_disk), TEST(a_really_full_disk), TEST(splits_must_agree),
-      TEST(real_sets))
+      TEST(a_folder_of_many_splits), TEST(real_sets))
