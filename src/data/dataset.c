@@ -102,6 +102,7 @@ void cvy_dataset_close(cvy_dataset *dataset) {
     cvy_buffer_destroy(file->labels);
     cvy_buffer_destroy(file->checksums);
     cvy_buffer_destroy(file->offsets);
+    cvy_buffer_destroy(file->sizes);
   }
   cvy_cache_destroy(dataset->cache);
   cvy_pool_destroy(dataset->pool);
@@ -157,6 +158,14 @@ char *cvy_dataset_name(cvy_pool *pool, const cvy_dataset *dataset, int64_t index
   if (cvy_h5_has(h5, "names") && cvy_h5_read_text(h5, "names", index - file->first, &name, pool)) name = NULL;
   cvy_h5_discard(h5);
   return name;
+}
+
+bool cvy_dataset_size(int64_t *h, int64_t *w, const cvy_dataset *dataset, int64_t index) {
+  const cvy_dataset_file *file = cvy_dataset_file_of(dataset, index);
+  const int32_t *size = file->sizes ? file->sizes + 2 * (index - file->first) : NULL;
+  *h = size ? size[0] : dataset->info.h;
+  *w = size ? size[1] : dataset->info.w;
+  return *h > 0;
 }
 
 void cvy_dataset_count_classes(int64_t *counts, const cvy_dataset *dataset) {

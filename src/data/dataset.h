@@ -52,6 +52,9 @@ typedef struct cvy_file_records {
 cvy_file_records cvy_dataset_records_in(const cvy_dataset *dataset, int64_t file);
 /* Adds each image to the count of its class: counts[class_count]. */
 void cvy_dataset_count_classes(int64_t *counts, const cvy_dataset *dataset);
+/* The size of image `index`; false, and 0 x 0, where only its file would tell (shards made before sizes were
+ * recorded). */
+bool cvy_dataset_size(int64_t *h, int64_t *w, const cvy_dataset *dataset, int64_t index);
 /* Where image `index` came from, "cats/7.jpg", in `pool`; NULL if the file does not say. */
 char *cvy_dataset_name(cvy_pool *pool, const cvy_dataset *dataset, int64_t index);
 /* Puts "FILE: record 17 (cats/7.jpg): " before this thread's message. */

@@ -15,8 +15,9 @@ typedef struct cvy_dataset_file {
   int32_t *labels;      /* [count] */
   uint32_t *checksums;  /* [count]; NULL: none, in a foreign file */
   uint64_t *offsets;    /* CVY_ENCODED: [count + 1] into `name` */
-  int fd;               /* where the layout allows reading without HDF5; else -1, and `h5` stays open */
-  int64_t bytes_at;     /* in fd: the first byte of `name` */
+  int32_t *sizes;   /* CVY_ENCODED: [count][2], height and width, 0 where not known; NULL: an older shard */
+  int fd;           /* where the layout allows reading without HDF5; else -1, and `h5` stays open */
+  int64_t bytes_at; /* in fd: the first byte of `name` */
   cvy_h5 *h5;
 } cvy_dataset_file;
 

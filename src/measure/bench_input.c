@@ -82,6 +82,7 @@ static cvy_err open_input(input *in, cvy_bench_input_result *out, cvy_pool *pool
   const cvy_recipe *r = in->recipe;
   CVY_TRY(
       cvy_stream_open_any(&in->stream, options->data, "train", r ? r->data.augment : NULL, r ? NULL : usual));
+  CVY_TRY(cvy_stream_check_sizes(&in->stream, &in->intake, true));
   if (r) CVY_TRY(cvy_dataset_keep(in->stream.data, out->keep, (size_t)r->data.cache.memory_mib << 20));
   const cvy_dataset_info *info = cvy_dataset_describe(in->stream.data);
   out->images = info->count;

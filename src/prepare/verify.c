@@ -68,6 +68,15 @@ typedef struct round {
   int64_t first;
 } round;
 
+static cvy_err check_size(const cvy_picture *picture, const cvy_dataset *dataset, int64_t index) {
+  int64_t h, w;
+  if (!cvy_dataset_size(&h, &w, dataset, index) || (h == picture->h && w == picture->w)) return CVY_OK;
+  return cvy_error(CVY_E_INPUT,
+                   "a picture of %" PRId64 "x%" PRId64 " (height x width), but 'sizes' says %" PRId64
+                   "x%" PRId64,
+                   picture->h, picture->w, h, w);
+}
+
 static void read_one(const void *context, int64_t i, int thread) {
   const round *r = context;
   outcome *o = &r->outcomes[i];
@@ -75,7 +84,8 @@ static void read_one(const void *context, int64_t i, int thread) {
   *o = (outcome){0};
   o->err = cvy_dataset_read(&picture, &o->label, r->dataset, &r->buffers[thread], r->first + i,
                             cvy_dataset_describe(r->dataset)->c);
-  if (!o->err && cvy_picture_decode(&picture))
+  if (!o->err &&
+      (check_size(&picture, r->dataset, r->first + i) != CVY_OK || cvy_picture_decode(&picture) != CVY_OK))
     o->err = cvy_dataset_error_in(CVY_E_INPUT, r->dataset, r->first + i);
   if (o->err) o->message = cvy_format("%s", cvy_err_message());
 }

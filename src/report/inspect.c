@@ -1,6 +1,7 @@
 /* `convoy inspect`: walks through an HDF5 file and tells what it finds. */
 #include "report/inspect.h"
 
+#include "base/count.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "file/h5.h"
@@ -216,6 +217,36 @@ static cvy_err show_lengths(inspection *in) {
   return CVY_OK;
 }
 
+/* Shows from where to where the heights and widths of encoded pictures reach; those not known are 0. */
+static cvy_err show_sizes(inspection *in) {
+  int64_t dims[CVY_H5_MAX_DIMS], least[2] = {INT64_MAX, INT64_MAX}, most[2] = {0};
+  int dim_count;
+  if (!cvy_h5_has(in->file, "/sizes")) return CVY_OK;
+  CVY_TRY(cvy_h5_shape(in->file, "/sizes", dims, &dim_count));
+  if (dim_count != 2 || dims[1] != 2) return CVY_OK;
+  int32_t *sizes = cvy_pool_new(in->pool, sizeof *sizes * (size_t)(2 * dims[0]));
+  CVY_TRY(cvy_h5_read(in->file, "/sizes", CVY_H5_I32, sizes, 2 * dims[0]));
+  for (int64_t i = 0; i < 2 * dims[0]; i++) {
+    if (sizes[i] <= 0) continue;
+    least[i % 2] = cvy_smaller(least[i % 2], sizes[i]);
+    most[i % 2] = cvy_larger(most[i % 2], sizes[i]);
+  }
+  if (most[0] == 0 || most[1] == 0) return CVY_OK;
+  if (in->out) {
+    fprintf(in->out,
+            "  %-19s heights from %" PRId64 " to %" PRId64 ", widths from %" PRId64 " to %" PRId64 "\n",
+            "sizes", least[0], most[0], least[1], most[1]);
+    return CVY_OK;
+  }
+  cvy_json_open(&in->json, "sizes", '{');
+  cvy_json_int(&in->json, "least_height", least[0]);
+  cvy_json_int(&in->json, "most_height", most[0]);
+  cvy_json_int(&in->json, "least_width", least[1]);
+  cvy_json_int(&in->json, "most_width", most[1]);
+  cvy_json_close(&in->json, '}');
+  return CVY_OK;
+}
+
 /* "first cats/7.jpg, last dogs/2.jpg" */
 static cvy_err show_names(inspection *in) {
   int64_t dims[CVY_H5_MAX_DIMS];
@@ -241,6 +272,7 @@ static cvy_err show_shard(inspection *in) {
   if (!is_ours || !cvy_h5_has(in->file, "/labels") || !cvy_h5_has(in->file, "/class_names")) return CVY_OK;
   for (int64_t i = 0; i < CVY_COUNT(values); i++) CVY_TRY(show_values(in, values[i]));
   CVY_TRY(show_lengths(in));
+  CVY_TRY(show_sizes(in));
   return show_names(in);
 }
 

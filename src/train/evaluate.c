@@ -17,8 +17,10 @@ static cvy_err open_everything(evaluation *e, const char *path, const char *data
   const char *from = data ? data : e->recipe->data.val;
   if (!from[0])
     return cvy_error(CVY_E_USAGE, "%s: its recipe has no validation data; name some with --data", path);
-  return cvy_stream_open(&e->data, from, "val", spec->evaluation, cvy_net_describe(cvy_model_net(e->model)),
-                         spec->data);
+  CVY_TRY(cvy_stream_open(&e->data, from, "val", spec->evaluation, cvy_net_describe(cvy_model_net(e->model)),
+                          spec->data));
+  const cvy_intake intake = cvy_intake_of(e->recipe);
+  return cvy_stream_check_sizes(&e->data, &intake, false);
 }
 
 static cvy_err compare_ranks(const evaluation *e, cvy_comm *comm) {

@@ -51,12 +51,15 @@ static cvy_err open_data(cvy_run *run) {
   const cvy_net_info *net = cvy_net_describe(run->net);
   CVY_TRY_IN(cvy_stream_open(&run->train, r->data.train, "train", r->data.augment, net, NULL), "data.train");
   const size_t cache_bytes = (size_t)r->data.cache.memory_mib << 20;
+  CVY_TRY_IN(cvy_stream_check_sizes(&run->train, &run->intake, true), "data.train");
   CVY_TRY_IN(cvy_dataset_keep(run->train.data, (cvy_keep)r->data.cache.keep, cache_bytes), "data.cache");
   CVY_TRY(cvy_augment_check_training(run->train.augment, r->microbatch, cvy_dataset_source(run->train.data)));
   const cvy_dataset_info *training = cvy_dataset_describe(run->train.data);
-  if (r->data.val[0])
+  if (r->data.val[0]) {
     CVY_TRY_IN(cvy_stream_open(&run->val, r->data.val, "val", cvy_recipe_evaluation(r), net, training),
                "data.val");
+    CVY_TRY_IN(cvy_stream_check_sizes(&run->val, &run->intake, false), "data.val");
+  }
   run->fingerprint = cvy_dataset_fingerprint(run->train.data);
   run->images = training->count;
   return CVY_OK;

@@ -2,6 +2,7 @@
 #include "train/stream.h"
 
 #include "base/count.h"
+#include "train/sizes.h"
 
 #include <string.h>
 
@@ -32,12 +33,7 @@ static cvy_err check_classes(const char *path, const cvy_dataset_info *data, con
 
 static cvy_err check_network(const cvy_stream *s, const char *path, const cvy_net_info *net) {
   const cvy_dataset_info *info = cvy_dataset_describe(s->data);
-  if (s->h != net->input.h || s->w != net->input.w || info->c != net->input.c)
-    return cvy_error(CVY_E_INPUT,
-                     "%s: images are %" PRId64 "x%" PRId64 "x%" PRId64
-                     " after augmentation (0: sizes vary); network '%s' takes %" PRId64 "x%" PRId64
-                     "x%" PRId64,
-                     path, s->h, s->w, info->c, net->name, net->input.h, net->input.w, net->input.c);
+  CVY_TRY(cvy_sizes_fit(s->h, s->w, info->c, path, net));
   CVY_TRY(cvy_augment_check_channels(s->augment, net->input.c));
   if (info->class_count > net->class_count)
     return cvy_error(CVY_E_INPUT, "%s: has %" PRId64 " classes; network '%s' tells apart %" PRId64, path,
@@ -63,9 +59,12 @@ static cvy_err open_any(cvy_stream *s, const char *path, const char *split, cons
   CVY_TRY(cvy_dataset_open(&s->data, path, split));
   const bool varies = cvy_dataset_describe(s->data)->h == 0;
   CVY_TRY(augment(s, !chain && varies ? chain_of_varying : chain));
-  if (s->h == 0)
-    return cvy_error(CVY_E_INPUT,
-                     "images of varying size leave the recipe's augmentations; a crop would end that");
+  if (s->h == 0) {
+    char advice[400];
+    cvy_text text = cvy_text_in(advice, sizeof advice);
+    cvy_sizes_advise_crop(&text, 224, 224);
+    return cvy_error(CVY_E_INPUT, "images of varying size leave the recipe's augmentations; %s", advice);
+  }
   return cvy_augment_check_channels(s->augment, cvy_dataset_describe(s->data)->c);
 }
 
@@ -83,6 +82,10 @@ cvy_err cvy_stream_open_any(cvy_stream *out, const char *path, const char *split
   const cvy_err err = open_any(out, path, split, chain, chain_of_varying);
   if (err) cvy_stream_close(out);
   return err;
+}
+
+cvy_err cvy_stream_check_sizes(const cvy_stream *s, const cvy_intake *intake, bool training) {
+  return cvy_sizes_check(s->data, s->augment, training, intake->skips_bad);
 }
 
 void cvy_stream_close(cvy_stream *s) {
