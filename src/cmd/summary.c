@@ -49,6 +49,7 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
   if (has_peers) CVY_TRY(set_peers(&peers, &tree, o));
   const cvy_net_wishes wishes = {.peers = has_peers ? &peers : NULL, .convolution = (cvy_conv_choice)o->conv};
   CVY_TRY(cvy_net_create(&net, description, o->batch, &wishes));
+  cvy_net_warn(net);
   cvy_err err = CVY_OK;
   if (o->graph[0]) err = cvy_graph_write(cvy_net_describe(net), o->graph);
   if (!err && o->json)

@@ -43,6 +43,7 @@ static cvy_err create_learner(cvy_run *run) {
   CVY_TRY(cvy_tree_check_ranks(&c->tree, cvy_comm_size(run->comm), c->microbatch));
   CVY_TRY(cvy_learner_create(&run->learner, &config));
   run->net = cvy_learner_net(run->learner);
+  cvy_net_warn(run->net);
   return check_trainable(cvy_net_describe(run->net));
 }
 
