@@ -11,7 +11,7 @@ typedef struct options {
   cvy_rank_options ranks;
   const char *output, *split, *size, *max_rejected;
   int64_t shards, shard_size, quality, seed;
-  int exif;
+  int exif, tolerate;
   bool encoded;
 } options;
 
@@ -34,6 +34,10 @@ static const cvy_option table[] = {
      .help = "of the JPEG files that --size N makes"},
     {"exif", CVY_CHOICE, offsetof(options, exif), "apply", .words = exif_words,
      .help = "turn pictures upright as their EXIF data says, or not"},
+    {"tolerate", CVY_CHOICE, offsetof(options, tolerate), "nothing", .words = cvy_tolerance_words,
+     .help =
+         "keep pictures whose files end early, mended and listed in DIR/mended.csv: those that lack only "
+         "their end marker, or also JPEG files of which a part is missing, which becomes grey (truncated)"},
     {"max-rejected", CVY_STRING, offsetof(options, max_rejected), "",
      .help = "N or N%: images that cannot be read before it is an error; none: 1 %, but at least 10"},
     CVY_RANK_OPTIONS(options, ranks),
@@ -80,6 +84,9 @@ static void print_result(const cvy_prepare_result *result, const char *dir) {
            " bytes (%s/%s-*.h5)\n",
            result->splits[i].split, result->splits[i].images, result->class_count, result->splits[i].shards,
            result->splits[i].shards > 1 ? "s" : "", result->splits[i].bytes, dir, result->splits[i].split);
+  if (result->mended > 0)
+    printf("%" PRId64 " image%s ended early and %s mended: %s/mended.csv says which and how\n",
+           result->mended, result->mended > 1 ? "s" : "", result->mended > 1 ? "were" : "was", dir);
   if (result->rejected > 0)
     printf("%" PRId64 " image%s could not be read: %s/rejected.csv says which and why\n", result->rejected,
            result->rejected > 1 ? "s" : "", dir);
@@ -125,6 +132,7 @@ static cvy_err prepare(cvy_comm *comm, const cvy_arguments *arguments, const opt
                                .quality = o->quality,
                                .encoded = o->encoded,
                                .ignore_exif = o->exif == 1,
+                               .tolerance = (cvy_tolerance)o->tolerate,
                                .max_rejected = o->max_rejected[0] ? o->max_rejected : NULL,
                                .seed = (uint64_t)o->seed,
                                .comm = comm};

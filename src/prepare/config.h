@@ -29,6 +29,7 @@ typedef struct cvy_prepare_config {
   bool ignore_exif;  /* leave turned pictures as they are stored */
   /* "20", "0.5%": more records than this that cannot be read are an error. NULL: 1 %, but at least 10. */
   const char *max_rejected;
+  cvy_tolerance tolerance; /* which pictures whose files end early are mended and kept */
   uint64_t seed;
   cvy_comm *comm; /* all of its ranks work on it; NULL: this process alone */
 } cvy_prepare_config;
@@ -40,6 +41,7 @@ typedef struct cvy_prepare_result {
   } splits[CVY_PREPARE_SPLITS];
   int64_t split_count, class_count;
   int64_t rejected; /* records that could not be read; DIR/rejected.csv names them */
+  int64_t mended;   /* records whose files end early, and that were kept; DIR/mended.csv names them */
 } cvy_prepare_result;
 
 #endif

@@ -28,20 +28,26 @@ typedef enum cvy_prepare_stage {
 
 /* What is known of a shard; whole numbers only, so that ranks can add up what each has made. */
 typedef struct cvy_prepare_entry {
-  int64_t stage, records, rejected;
+  int64_t stage, records, rejected, mended;
   cvy_pixel_sums sums; /* sums of the measured part, else 0 */
 } cvy_prepare_entry;
 
-typedef struct cvy_reject {
+/* What is said of a record. */
+typedef struct cvy_note {
   int64_t group, index; /* index in the source */
-  char *line;           /* line of rejected.csv; free() */
+  char *line;           /* line of a table; free() */
   char *reason;         /* "NAME: REASON"; free() */
-} cvy_reject;
+} cvy_note;
 
-typedef struct cvy_rejects {
-  cvy_reject *items;
+typedef struct cvy_notes {
+  cvy_note *items;
   int64_t count, capacity;
-} cvy_rejects;
+} cvy_notes;
+
+typedef struct cvy_remarks {
+  cvy_notes rejected; /* records that cannot be read: rejected.csv */
+  cvy_notes mended;   /* records whose files end early, and that are kept nevertheless: mended.csv */
+} cvy_remarks;
 
 typedef struct cvy_prepare_worker cvy_prepare_worker; /* what one thread needs; write.c */
 

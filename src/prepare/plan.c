@@ -296,6 +296,7 @@ static void describe(const job *j, FILE *out) {
   fprintf(out, "convoy prepare %s, shards of version %d\n", c->reader->kind->name, CVY_SHARD_VERSION);
   fprintf(out, "seed %" PRIu64 ", encoded %d, shorter side %" PRId64 ", quality %" PRId64 ", exif %s\n",
           c->seed, j->encoded, j->shorter, j->quality, c->ignore_exif ? "ignore" : "apply");
+  fprintf(out, "tolerate %s\n", cvy_tolerance_words[c->tolerance]);
   if (c->reader->kind->options && c->reader_config) {
     char *options = cvy_yaml_text(cvy_options_dump(c->reader_config, j->pool, c->reader->kind->options));
     fprintf(out, "options:\n%s\n", options);

@@ -76,8 +76,8 @@ static int64_t records_of(const job *j, const part *p) {
   return records;
 }
 
-static cvy_err none_left(const job *j, const part *p, const cvy_rejects *rejects) {
-  const cvy_reject *first = NULL;
+static cvy_err none_left(const job *j, const part *p, const cvy_notes *rejects) {
+  const cvy_note *first = NULL;
   for (int64_t i = 0; i < rejects->count && !first; i++)
     if (rejects->items[i].group == p->group) first = &rejects->items[i];
   return cvy_error(CVY_E_RUN,
@@ -86,25 +86,32 @@ static cvy_err none_left(const job *j, const part *p, const cvy_rejects *rejects
                    p->count, p->split, first ? first->reason : "", j->config->dir);
 }
 
-static cvy_err check_rejects(job *j, const cvy_rejects *rejects) {
-  CVY_TRY(cvy_prepare_write_rejects(j, rejects));
+/* Says what would keep a picture that was refused for ending early. */
+static const char *advice_for(const cvy_note *reject) {
+  return strstr(reject->reason, ": truncated: ") ? "; --tolerate truncated would keep pictures that end early"
+                                                 : "";
+}
+
+static cvy_err check_rejects(const job *j, const cvy_notes *rejects) {
   if (rejects->count > j->most_rejected)
     return cvy_error(CVY_E_RUN,
                      "%" PRId64 " images cannot be read, more than --max-rejected allows (%" PRId64
                      " of %" PRId64 "); the first: %s "
-                     "(%s/rejected.csv has those found so far)",
-                     rejects->count, j->most_rejected, j->total, rejects->items[0].reason, j->config->dir);
+                     "(%s/rejected.csv has those found so far)%s",
+                     rejects->count, j->most_rejected, j->total, rejects->items[0].reason, j->config->dir,
+                     advice_for(&rejects->items[0]));
   for (int64_t i = 0; i < j->part_count; i++)
     if (records_of(j, &j->parts[i]) == 0) return none_left(j, &j->parts[i], rejects);
   return CVY_OK;
 }
 
 /* Rank 0 does this. */
-static cvy_err look_at_rejects(job *j) {
-  cvy_rejects rejects;
-  cvy_err err = cvy_prepare_all_rejects(&rejects, j);
-  if (!err) err = check_rejects(j, &rejects);
-  cvy_rejects_free(&rejects);
+static cvy_err look_at_remarks(const job *j) {
+  cvy_remarks remarks;
+  cvy_err err = cvy_prepare_all_remarks(&remarks, j);
+  if (!err) err = cvy_prepare_write_remarks(j, &remarks);
+  if (!err) err = check_rejects(j, &remarks.rejected);
+  cvy_remarks_free(&remarks);
   return err;
 }
 
@@ -138,6 +145,7 @@ static void tell(const job *j, cvy_prepare_result *out) {
       if (stat(cvy_shard_path(j->pool, j->config->dir, p->split, k, p->shard_count), &info) == 0)
         out->splits[i].bytes += info.st_size;
       out->rejected += j->entries[p->first_shard + k].rejected;
+      out->mended += j->entries[p->first_shard + k].mended;
     }
   }
   out->split_count = j->part_count;
@@ -174,7 +182,7 @@ static cvy_err begun(cvy_err err) {
 static cvy_err make(job *j) {
   CVY_TRY(agree(j, cvy_prepare_join_progress(j)));
   CVY_TRY(begun(write_shards(j)));
-  CVY_TRY(begun(agree(j, j->rank == 0 ? look_at_rejects(j) : CVY_OK)));
+  CVY_TRY(begun(agree(j, j->rank == 0 ? look_at_remarks(j) : CVY_OK)));
   CVY_TRY(begun(agree(j, seal_mine(j))));
   return begun(agree(j, j->rank == 0 ? cvy_prepare_publish(j) : CVY_OK));
 }

@@ -80,74 +80,79 @@ static void remove_work(const cvy_prepare_job *j) {
 
 /* ---- the journal of a shard ---- */
 
-cvy_err cvy_prepare_write_journal(const cvy_prepare_job *j, int64_t shard, const cvy_rejects *rejects,
+cvy_err cvy_prepare_write_journal(const cvy_prepare_job *j, int64_t shard, const cvy_remarks *remarks,
                                   bool finished) {
   cvy_whole *file;
   CVY_TRY(cvy_whole_begin(&file, file_of(j, shard, finished ? ".written" : ".rejected")));
-  cvy_journal_print(file->stream, &j->entries[shard], rejects);
+  cvy_journal_print(file->stream, &j->entries[shard], remarks);
   return cvy_whole_commit(file);
 }
 
 /* *good is false where there is no journal, or none of this version. */
-static cvy_err read_journal(bool *good, cvy_prepare_entry *entry, cvy_rejects *rejects,
+static cvy_err read_journal(bool *good, cvy_prepare_entry *entry, cvy_remarks *remarks,
                             const cvy_prepare_job *j, int64_t shard, const char *ending) {
   cvy_bytes text = {0};
   const cvy_err err = read_text(&text, good, file_of(j, shard, ending));
   *entry = (cvy_prepare_entry){0};
-  *good = !err && *good && cvy_journal_parse(entry, rejects, (const char *)text.data, text.count);
+  *good = !err && *good && cvy_journal_parse(entry, remarks, (const char *)text.data, text.count);
   cvy_bytes_free(&text);
   return err;
 }
 
-/* ---- what was rejected ---- */
+/* ---- what was rejected or mended ---- */
 
-cvy_err cvy_prepare_all_rejects(cvy_rejects *out, const cvy_prepare_job *j) {
+cvy_err cvy_prepare_all_remarks(cvy_remarks *out, const cvy_prepare_job *j) {
   static const char *const endings[] = {".written", ".sealed", ".rejected"};
   cvy_prepare_entry entry;
   bool good;
-  *out = (cvy_rejects){0};
+  *out = (cvy_remarks){0};
   for (int64_t k = 0; k < j->shard_count; k++)
     for (int64_t i = 0; i < CVY_COUNT(endings); i++)
       CVY_TRY(read_journal(&good, &entry, out, j, k, endings[i]));
-  cvy_rejects_sort(out);
+  cvy_remarks_sort(out);
   return CVY_OK;
 }
 
-cvy_err cvy_prepare_write_rejects(const cvy_prepare_job *j, const cvy_rejects *rejects) {
-  const char *path = cvy_pool_format(j->pool, "%s/rejected.csv", j->config->dir);
+static cvy_err write_table(const cvy_prepare_job *j, const char *name, const cvy_notes *notes) {
+  const char *path = cvy_pool_format(j->pool, "%s/%s", j->config->dir, name);
   cvy_whole *file;
-  if (rejects->count == 0) {
+  if (notes->count == 0) {
     if (unlink(path) != 0 && errno != ENOENT) return cannot(path, "remove");
     return CVY_OK;
   }
   CVY_TRY(cvy_whole_begin(&file, path));
   fputs("name,reason\n", file->stream);
-  for (int64_t i = 0; i < rejects->count; i++) fputs(rejects->items[i].line, file->stream);
+  for (int64_t i = 0; i < notes->count; i++) fputs(notes->items[i].line, file->stream);
   return cvy_whole_commit(file);
+}
+
+cvy_err cvy_prepare_write_remarks(const cvy_prepare_job *j, const cvy_remarks *remarks) {
+  CVY_TRY(write_table(j, "rejected.csv", &remarks->rejected));
+  return write_table(j, "mended.csv", &remarks->mended);
 }
 
 /* ---- finding what is there ---- */
 
 /* A journal without its shard, and a shard that was being sealed, are made again. */
-static cvy_err find_stage(cvy_prepare_entry *entry, cvy_rejects *rejects, const cvy_prepare_job *j,
+static cvy_err find_stage(cvy_prepare_entry *entry, cvy_remarks *remarks, const cvy_prepare_job *j,
                           int64_t shard, bool publishing) {
   const bool here = exists(file_of(j, shard, ".h5.tmp"));
   bool good;
-  CVY_TRY(read_journal(&good, entry, rejects, j, shard, ".sealed"));
+  CVY_TRY(read_journal(&good, entry, remarks, j, shard, ".sealed"));
   entry->stage = CVY_SHARD_SEALED;
   if (good && (here || (publishing && exists(final_path(j, shard))))) return CVY_OK;
-  CVY_TRY(read_journal(&good, entry, rejects, j, shard, ".written"));
+  CVY_TRY(read_journal(&good, entry, remarks, j, shard, ".written"));
   entry->stage = CVY_SHARD_WRITTEN;
   if (!good || !here) *entry = (cvy_prepare_entry){0};
   return CVY_OK;
 }
 
 static cvy_err find_shard(cvy_prepare_job *j, int64_t shard, bool publishing) {
-  cvy_rejects rejects = {0};
+  cvy_remarks remarks = {0};
   unlink(file_of(j, shard, ".sealing"));
   unlink(file_of(j, shard, ".rejected"));
-  const cvy_err err = find_stage(&j->entries[shard], &rejects, j, shard, publishing);
-  cvy_rejects_free(&rejects);
+  const cvy_err err = find_stage(&j->entries[shard], &remarks, j, shard, publishing);
+  cvy_remarks_free(&remarks);
   return err;
 }
 
@@ -261,13 +266,13 @@ void cvy_prepare_leave_work(cvy_prepare_job *j) {
     return;
   }
   for (int64_t k = 0; k < j->shard_count; k++) {
-    cvy_rejects rejects = {0};
+    cvy_remarks remarks = {0};
     bool written;
     /* One that cannot be read counts as none: the error that has led here matters more. */
-    if ((read_journal(&written, &entry, &rejects, j, k, ".written") || !written) &&
-        read_journal(&written, &entry, &rejects, j, k, ".sealed"))
+    if ((read_journal(&written, &entry, &remarks, j, k, ".written") || !written) &&
+        read_journal(&written, &entry, &remarks, j, k, ".sealed"))
       written = false;
-    cvy_rejects_free(&rejects);
+    cvy_remarks_free(&remarks);
     if (written && entry.rejected > 0) {
       unlink(file_of(j, k, ".written"));
       unlink(file_of(j, k, ".sealed"));

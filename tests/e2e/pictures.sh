@@ -1,4 +1,4 @@
-# Pictures that are too small for a crop are told before the first step.
+# Pictures that are too small for a crop are told before the first step; pictures whose files end early are refused, or mended.
 . "$(dirname "$0")/lib" "$1"
 
 # ---- sizes ----
@@ -65,5 +65,56 @@ if [ -d "${CONVOY_TEST_DATA:-}/reported/one-small-picture" ]; then
   expect 2 "(c1/tiny.png): ./recipe.yaml:5:7: crop: a part of 28x28 does not fit in a picture of 20x20" $train data.train=reported
 else
   echo "skipped: reported/one-small-picture (CONVOY_TEST_DATA)"
+fi
+
+# ---- files that end early ----
+# convoy itself makes JPEG files of larger pictures.
+cat >cut.py <<'END'
+import glob, os, sys
+try:
+    import h5py
+except ImportError:
+    sys.exit(1)
+for name in sorted(glob.glob("jpegs/*.h5")):
+    with h5py.File(name) as f:
+        at = f["offsets"][:]
+        for i, name in enumerate(f["names"][:]):
+            data = f["bytes"][at[i]:at[i + 1]].tobytes()
+            number = int(name.decode()[3:5])
+            if number == 4: data = data[:-2]
+            if number == 11: data = data[:-1]
+            if number == 20: data = data[:len(data) * 9 // 10]
+            if number == 25: data = data[:30]
+            path = "early/" + name.decode()[:5] + ".jpg"
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            open(path, "wb").write(data)
+os.makedirs("early/c0", exist_ok=True)
+png = open("zoo/train/c0/00.png", "rb").read()
+open("early/c0/90.png", "wb").write(png[:-12])
+open("early/c0/91.png", "wb").write(png[:-40])
+END
+expect 0 "train: 40 images" "$convoy" prepare folder zoo/train --size 32 --split train=1 -o jpegs
+if /usr/bin/python3 cut.py; then
+  early="$convoy prepare folder early --encoded --split train=1 --shards 2"
+  expect 0 "6 images could not be read" $early -o whole
+  grep -q '^c0/04.jpg,truncated: Premature end of JPEG file$' whole/rejected.csv || fail "rejected.csv: $(cat whole/rejected.csv)"
+  expect 1 "(0 of 42); the first: " $early -o none --max-rejected 0
+  expect 1 "--tolerate truncated would keep pictures that end early" $early -o none --max-rejected 0
+  expect 0 "3 images ended early and were mended: ends/mended.csv says which and how" $early -o ends --tolerate end-marker
+  printf 'name,reason\nc0/04.jpg,its end marker is missing\nc0/90.png,its end marker is missing\nc1/11.jpg,its end marker is missing\n' | cmp - ends/mended.csv || fail "mended.csv: $(cat ends/mended.csv)"
+  [ "$(grep -c truncated: ends/rejected.csv)" = 3 ] || fail "rejected.csv: $(cat ends/rejected.csv)"
+  expect 0 "4 images ended early" $early -o all --tolerate truncated
+  grep -q '^c0/20.jpg,truncated: .* of its .* rows are missing$' all/mended.csv || fail "mended.csv: $(cat all/mended.csv)"
+  expect 0 "4 images ended early" ranks 2 $early -o all2 --tolerate truncated
+  diff -r all all2 || fail "2 ranks mend otherwise"
+  expect 0 "0 bad" "$convoy" verify all
+  expect 0 "done: 5 steps" $train data.train=all data.augment='[random_resized_crop: {size: 28}]' run=mended
+  expect 0 "4 images ended early" "$convoy" prepare folder early --size 30x30 --split train=1 --tolerate truncated -o pixels
+  expect 0 "train: 40 images" "$convoy" prepare folder early --size 24 --split train=1 --tolerate truncated -o smaller
+  expect 2 "(known: nothing, end-marker, truncated)" $early -o none --tolerate everything
+  expect 0 "6 images could not be read" $early -o all # once more, and nothing is mended
+  [ ! -e all/mended.csv ] || fail "a list of an earlier run stayed"
+else
+  echo "skipped: files that end early (no h5py)"
 fi
 finish

@@ -99,6 +99,19 @@ static void add_image(file_bytes file) {
   free(file.bytes);
 }
 
+/* Adds a file that lacks its end marker, one that lacks more, and asks for them to be mended. */
+static void add_early(const file_bytes *file) {
+  static const uint8_t choices[8] = {[7] = CVY_TOLERATE_TRUNCATED};
+  static maker m;
+  const size_t counts[] = {file->count - 2, file->count - 12, file->count * 4 / 5};
+  for (int i = 0; i < 3; i++) {
+    m.count = 0;
+    join(&m, file->bytes, counts[i]);
+    join(&m, choices, sizeof choices);
+    add("image", m.bytes, m.count);
+  }
+}
+
 static void make_images(void) {
   static const uint8_t types[] = {SPNG_COLOR_TYPE_GRAYSCALE, SPNG_COLOR_TYPE_TRUECOLOR,
                                   SPNG_COLOR_TYPE_GRAYSCALE_ALPHA, SPNG_COLOR_TYPE_TRUECOLOR_ALPHA};
@@ -120,6 +133,7 @@ static void make_images(void) {
   if (cvy_image_encode(&bytes, &count, &image, 80)) exit(1);
   const file_bytes own = {bytes, count};
   add_turned(&own);
+  add_early(&own);
   add_image(own);
   cvy_image_free(&image);
 }
