@@ -2,6 +2,8 @@
 #include "base/json.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 static void quote(FILE *out, const char *text) {
   fputc('"', out);
@@ -45,12 +47,35 @@ void cvy_json_int(cvy_json *json, const char *key, int64_t value) {
   fprintf(json->out, "%" PRId64, value);
 }
 
-void cvy_json_number(cvy_json *json, const char *key, double value, int significant_digits) {
-  begin_item(json, key);
-  if (isfinite(value))
-    fprintf(json->out, "%.*g", significant_digits, value);
+/* Returns how many digits are needed to read the same value back: the same float, or the same double. */
+static int digits_needed(double value, bool as_float) {
+  char text[40];
+  int digits = 0;
+  do snprintf(text, sizeof text, "%.*e", digits, value);
+  while (++digits < 17 && !(as_float ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value));
+  return digits;
+}
+
+/* Writes a number with so many digits, without an exponent where the number is neither tiny nor huge. */
+static void write_number(FILE *out, double value, int digits) {
+  char text[40];
+  snprintf(text, sizeof text, "%.*e", digits - 1, value);
+  const int exponent = atoi(strchr(text, 'e') + 1), decimals = digits - 1 - exponent;
+  if (exponent >= -5 && exponent < 17)
+    fprintf(out, "%.*f", decimals > 0 ? decimals : 0, value);
   else
+    fputs(text, out);
+}
+
+void cvy_json_number(cvy_json *json, const char *key, double value, int significant_digits) {
+  const bool as_float = significant_digits == 9 && (double)(float)value == value;
+  begin_item(json, key);
+  if (!isfinite(value))
     fputs("null", json->out);
+  else if (as_float || significant_digits >= 17)
+    write_number(json->out, value, digits_needed(value, as_float));
+  else
+    fprintf(json->out, "%.*g", significant_digits, value);
 }
 
 void cvy_json_null(cvy_json *json, const char *key) {

@@ -413,6 +413,43 @@ static void json_is_json(void) {
   free(text);
 }
 
+static void json_numbers_are_the_shortest_that_read_back(void) {
+  static const struct {
+    double value;
+    int digits;
+    const char *text;
+  } numbers[] = {
+      {0.1, 17, "0.1"},
+      {0.99399999999999999, 17, "0.994"},
+      {1.0 / 3, 17, "0.3333333333333333"},
+      {0x1.5555555555557p-2, 17, "0.3333333333333334"},
+      {2, 17, "2"},
+      {100, 17, "100"},
+      {1e15, 17, "1000000000000000"},
+      {123456789.25, 17, "123456789.25"},
+      {1e-7, 17, "1e-07"},
+      {-0.05, 17, "-0.05"},
+      {0, 17, "0"},
+      {1e300, 17, "1e+300"},
+      {0.1f, 9, "0.1"},
+      {16777216, 9, "16777216"},
+      {1.17549435e-38f, 9, "1.1754944e-38"},
+      {1.0 / 3, 9, "0.333333333"},
+      {1.0 / 3, 4, "0.3333"},
+  };
+  for (int64_t i = 0; i < CVY_COUNT(numbers); i++) {
+    char *text = NULL;
+    size_t bytes;
+    FILE *stream = open_memstream(&text, &bytes);
+    cvy_json json = {.out = stream};
+    cvy_json_number(&json, NULL, numbers[i].value, numbers[i].digits);
+    fclose(stream);
+    CU_ASSERT_STRING_EQUAL(text, numbers[i].text);
+    if (strcmp(text, numbers[i].text) != 0) printf("\n    %s, not %s", text, numbers[i].text);
+    free(text);
+  }
+}
+
 static void hashes_do_not_depend_on_pieces(void) {
   cvy_hasher *hasher = cvy_hasher_create();
   char data[1000];
@@ -439,4 +476,5 @@ SUITE("base", TEST(errors_carry_their_place), TEST(pools_and_buffers),
       TEST(every_task_runs_once), TEST(yaml_remembers_places), TEST(yaml_errors_point),
       TEST(yaml_survives_damage), TEST(overrides_reach_nested_keys), TEST(options_read_every_type),
       TEST(options_refuse_what_is_wrong), TEST(a_choice_may_stop_before_the_last_words),
-      TEST(command_line_values), TEST(json_is_json), TEST(hashes_do_not_depend_on_pieces))
+      TEST(command_line_values), TEST(json_is_json), TEST(json_numbers_are_the_shortest_that_read_back),
+      TEST(hashes_do_not_depend_on_pieces))
