@@ -11,6 +11,8 @@ typedef struct options {
   bool json;
 } options;
 
+enum { IMAGENET = 1281167 }; /* images of its training set */
+
 static const cvy_option table[] = {
     {"nodes", CVY_INT, offsetof(options, nodes), "1", 1, CVY_OUTLOOK_RANKS, .help = "nodes of the cluster"},
     {"ranks-per-node", CVY_INT, offsetof(options, ranks_per_node), "1", 1, 1024,
@@ -82,6 +84,8 @@ static void print_text(const cvy_outlook *outlook, const options *o) {
          outlook->network, outlook->microbatches, outlook->microbatches > 1 ? "es" : "", o->microbatch,
          o->threads, o->threads > 1 ? "s" : "", o->ranks_per_node, o->ranks_per_node > 1 ? "s" : "",
          o->bandwidth, o->latency);
+  printf("an epoch is a pass over %" PRId64 " images%s\n", o->images,
+         o->images == IMAGENET ? ", those of ImageNet; --images N reckons with another dataset" : "");
   printf("%6s %6s %8s %10s %10s %11s %11s %10s %9s\n", "ranks", "nodes", "batch", "step_ms", "exposed",
          "efficiency", "images/s", "epoch", "MB/rank");
   for (int64_t i = 0; i < outlook->row_count; i++) print_row(outlook, &outlook->rows[i]);
@@ -133,6 +137,7 @@ static void print_json(const cvy_outlook *outlook, const options *o) {
   cvy_json_int(&json, "microbatch", o->microbatch);
   cvy_json_int(&json, "microbatches", outlook->microbatches);
   cvy_json_int(&json, "ranks", outlook->ranks);
+  cvy_json_int(&json, "images", o->images);
   cvy_json_number(&json, "add_ns_per_byte", 1e9 * outlook->cluster.add_s_per_byte, 4);
   cvy_json_number(&json, "copy_ns_per_byte", 1e9 * outlook->cluster.copy_s_per_byte, 4);
   cvy_json_open(&json, "rows", '[');
