@@ -10,10 +10,11 @@ packages="gcc libc6-dev cmake make pkg-config
   librandom123-dev
   libxxhash-dev
   libjpeg62-turbo-dev libspng-dev zlib1g-dev libisal-dev
-  libarchive-dev"
+  libarchive-dev
+  graphviz"
 # Open MPI: ranks, OpenBLAS: matrix products, libhdf5: shards and checkpoints, libyaml: recipes, librandom123: counted random
 # numbers, libxxhash: hashes of weights, libjpeg-turbo and libspng: pictures, zlib: gzipped datasets, ISA-L: CRC-32
-# of records, libarchive: compressed tars and zips of datasets.
+# of records, libarchive: compressed tars and zips of datasets, Graphviz: pictures of networks (convoy summary --graph).
 # For the tests: CUnit, h5py as an independent reader of shards, pkill and pgrep, Clang with libFuzzer and the sanitizers.
 [ "${1:-}" = tests ] && packages="$packages libcunit1-dev python3-h5py procps clang libclang-rt-14-dev"
 
