@@ -104,10 +104,22 @@ static cvy_err end_folder(cvy_folder *folder, cvy_err err) {
   return cvy_error_restore(&stopped);
 }
 
+static void tell_that_it_is_done(const cvy_run *run) {
+  const int64_t epochs = run->recipe->epochs;
+  cvy_log("this run is finished: it stands after step %" PRId64 " of %" PRId64 ", the end of epoch %" PRId64
+          "; nothing is left to train",
+          run->state.step, run->total_steps, epochs);
+  if (run->recipe->schedule->looks_ahead)
+    cvy_log("to train longer, begin another run: its schedule looks ahead to the last epoch");
+  else
+    cvy_log("to train longer, resume it with more epochs, as epochs=%" PRId64, 2 * epochs);
+}
+
 static cvy_err train(cvy_train_result *out, cvy_run *run, const cvy_train_options *options) {
   const bool was_done = cvy_run_is_done(run);
   start_meter(&run->meter, run->state.step);
   cvy_tell_start(run);
+  if (was_done) tell_that_it_is_done(run);
   cvy_err err = was_done ? cvy_duties_validate(run) : run_steps(run, options->stop_after);
   if (err == CVY_E_INPUT) err = CVY_E_RUN; /* found too late to say that nothing was started */
   cvy_progress_end();
