@@ -56,6 +56,15 @@ cvy_err cvy_train(cvy_train_result *out, cvy_comm *comm, const cvy_recipe *recip
  * Collective. */
 cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, const char *checkpoint, const char *data) CVY_MUST_CHECK;
 
+typedef struct cvy_evaluate_options {
+  const char *data;  /* NULL: the recipe's own for the split */
+  const char *split; /* of a folder: "train", "val", "test", ...; NULL: "val" */
+} cvy_evaluate_options;
+/* The same on any split. The recipe's own data for 'train' are its training data; for another split they are
+ * its validation data, or else its training data, which must be a folder then. Collective. */
+cvy_err cvy_evaluate_on(cvy_score *out, cvy_comm *comm, const char *checkpoint,
+                        const cvy_evaluate_options *options) CVY_MUST_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

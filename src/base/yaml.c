@@ -67,12 +67,19 @@ cvy_yaml *cvy_yaml_get(const cvy_yaml *mapping, const char *key) {
   return NULL;
 }
 
+static const char command_line[] = "command line, ";
+
+bool cvy_yaml_is_typed(const cvy_yaml *node) {
+  return strncmp(node->file, command_line, sizeof command_line - 1) == 0;
+}
+
 cvy_err cvy_yaml_error(const cvy_yaml *at, const char *format, ...) {
   char text[2048];
   va_list va;
   va_start(va, format);
   vsnprintf(text, sizeof text, format, va);
   va_end(va);
+  if (cvy_yaml_is_typed(at)) return cvy_error(CVY_E_INPUT, "%s: %s", at->file, text);
   return cvy_error(CVY_E_INPUT, "%s:%d:%d: %s", at->file, at->line, at->column, text);
 }
 
@@ -237,15 +244,22 @@ static bool takes_keys(const cvy_yaml *item, const char *path) {
 
 cvy_err cvy_yaml_override(cvy_yaml *root, cvy_pool *pool, const char *assignment) {
   const char *equals = strchr(assignment, '=');
-  if (!equals || equals == assignment)
+  if (!equals || equals == assignment) {
+    const char *colon = equals ? NULL : strchr(assignment, ':');
+    const int letters = colon ? (int)(colon - assignment) : 0;
+    if (letters > 0)
+      return cvy_error(CVY_E_USAGE, "'%s': expected key=value; did you mean %.*s=%s?", assignment, letters,
+                       assignment, colon + 1 + strspn(colon + 1, " "));
     return cvy_error(CVY_E_USAGE,
                      "'%s': expected key=value, as epochs=3, solver.sgd.momentum=0.9 or classes=10",
                      assignment);
+  }
+  const char *file = cvy_pool_format(pool, "%s%s", command_line, assignment);
   cvy_yaml *value;
   if (equals[1])
-    CVY_TRY_IN(cvy_yaml_parse(&value, pool, equals + 1, assignment), "command line");
+    CVY_TRY(cvy_yaml_parse(&value, pool, equals + 1, file));
   else
-    value = cvy_yaml_new_scalar(pool, assignment, "");
+    value = cvy_yaml_new_scalar(pool, file, "");
   char *path = cvy_pool_format(pool, "%.*s", (int)(equals - assignment), assignment);
   if (!is_printable(path))
     return cvy_error(CVY_E_USAGE, "'%s': keys are made of letters, digits and '_'", assignment);
@@ -257,11 +271,11 @@ cvy_err cvy_yaml_override(cvy_yaml *root, cvy_pool *pool, const char *assignment
                        cvy_yaml_describe(at));
     int64_t i = 0;
     while (i < at->count && strcmp(at->keys[i]->text, key) != 0) i++;
-    if (i == at->count) append(pool, at, cvy_yaml_new_scalar(pool, assignment, key), NULL);
+    if (i == at->count) append(pool, at, cvy_yaml_new_scalar(pool, file, key), NULL);
     if (!dot)
       at->items[i] = value;
     else if (takes_keys(at->items[i], dot + 1))
-      at->items[i] = cvy_yaml_new_mapping(pool, assignment);
+      at->items[i] = cvy_yaml_new_mapping(pool, file);
     at = at->items[i];
   }
   return CVY_OK;

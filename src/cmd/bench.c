@@ -235,11 +235,10 @@ static cvy_err read_kind(bool *layers, const cvy_arguments *arguments) {
   const char *word = arguments->words[0];
   *layers = strcmp(word, "layers") == 0;
   if (*layers || strcmp(word, "step") == 0) return CVY_OK;
-  const char *nearest = cvy_nearest_word(word, kinds, CVY_COUNT(kinds));
   return cvy_error(
       CVY_E_USAGE,
-      "there is no measurement '%s'%s%s%s; there are 'layers', 'step', 'scaling', 'input' and 'allreduce'",
-      word, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+      "there is no measurement '%s'%s; there are 'layers', 'step', 'scaling', 'input' and 'allreduce'", word,
+      cvy_meant(word, kinds, CVY_COUNT(kinds)));
 }
 
 static cvy_err run(const cvy_arguments *arguments, const void *config, const void *further) {

@@ -16,11 +16,15 @@ cvy_err cvy_network_from_words(cvy_yaml **out, const cvy_arguments *arguments, i
   return cvy_network_load(out, arguments->pool, path, settings);
 }
 
-void cvy_print_networks(FILE *out) {
+void cvy_print_names(FILE *out, const char *folder) {
   cvy_pool *pool = cvy_pool_create();
-  fputs("\nnetworks that come with convoy:\n ", out);
-  const cvy_names names = cvy_list_yaml(pool, "networks");
+  fprintf(out, "\n%s that come with convoy:\n ", folder);
+  const cvy_names names = cvy_list_yaml(pool, folder);
   for (int64_t i = 0; i < names.count; i++) fprintf(out, " %s", names.names[i]);
   fputc('\n', out);
   cvy_pool_destroy(pool);
+}
+
+void cvy_print_networks(FILE *out) {
+  cvy_print_names(out, "networks");
 }

@@ -68,9 +68,8 @@ static cvy_err unknown_source(const char *name) {
   const char *known[64];
   const int64_t count = cvy_reader_count();
   for (int64_t i = 0; i < count && i < 64; i++) known[i] = cvy_reader_at(i)->kind->name;
-  const char *nearest = cvy_nearest_word(name, known, count);
-  return cvy_error(CVY_E_USAGE, "unknown source '%s'%s%s%s; convoy prepare --help lists them", name,
-                   nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+  return cvy_error(CVY_E_USAGE, "unknown source '%s'%s; convoy prepare --help lists them", name,
+                   cvy_meant(name, known, count));
 }
 
 static void print_result(const cvy_prepare_result *result, const char *dir) {

@@ -2,6 +2,8 @@
 #include "augment/augmentation.h"
 #include "base/json.h"
 #include "cmd/command.h"
+#include "cmd/mistaken.h"
+#include "cmd/network.h"
 #include "cmd/ranks.h"
 #include "train/recipe.h"
 #include "train/stop.h"
@@ -42,6 +44,7 @@ static void explain(FILE *out, const char *what, const cvy_kind *kind) {
 }
 
 static void explain_recipes(FILE *out) {
+  cvy_print_names(out, "recipes");
   fputs("\nkeys of a recipe:\n", out);
   cvy_options_help(out, cvy_recipe_options, "");
   for (int64_t i = 0; i < cvy_rule_count(); i++) explain(out, "solver", cvy_rule_at(i)->kind);
@@ -87,6 +90,22 @@ static void print_line(const cvy_train_result *r, const cvy_comm *comm) {
   printf(" of %.1f, weights %s\n", r->seconds, r->weights.hex);
 }
 
+/* Checks the words after the recipe, of which some are options that lack their dashes. */
+static cvy_err check_words(const cvy_arguments *arguments) {
+  for (int64_t i = 1; i < arguments->count; i++)
+    for (const cvy_option *option = table; option->name; option++)
+      if (cvy_same_word(arguments->words[i], option->name))
+        return cvy_error(CVY_E_USAGE, "'%s': expected key=value; did you mean --%s?", arguments->words[i],
+                         option->name);
+  return CVY_OK;
+}
+
+static cvy_err load(cvy_recipe **out, const cvy_arguments *arguments) {
+  CVY_TRY(check_words(arguments));
+  CVY_TRY(cvy_mistaken_recipe(arguments->pool, arguments->words[0]));
+  return cvy_recipe_load(out, arguments->words[0], arguments->words + 1, arguments->count - 1);
+}
+
 static cvy_err train(cvy_comm *comm, const cvy_arguments *arguments, const options *o) {
   CVY_TRY(cvy_ranks_same(comm, arguments));
   CVY_TRY(cvy_expect_words(arguments, 1, INT64_MAX, "a recipe, then key=value ..."));
@@ -94,8 +113,7 @@ static cvy_err train(cvy_comm *comm, const cvy_arguments *arguments, const optio
     return cvy_error(CVY_E_USAGE,
                      "--resume goes on with a run and --overwrite replaces it: which of the two?");
   cvy_recipe *recipe;
-  CVY_TRY(cvy_comm_agree(
-      comm, cvy_recipe_load(&recipe, arguments->words[0], arguments->words + 1, arguments->count - 1)));
+  CVY_TRY(cvy_comm_agree(comm, load(&recipe, arguments)));
   const cvy_train_options train_options = {.resume = o->resume,
                                            .overwrite = o->overwrite,
                                            .stop_after = o->stop_after,
@@ -129,7 +147,7 @@ const cvy_command cvy_command_train = {
     .usage = "RECIPE [key=value ...] [options]",
     .description =
         "Trains on all ranks that mpirun starts; without mpirun on one. RECIPE is a YAML file or the name\n"
-        "of one that comes with convoy (lenet5-digits, lenet5-hoda, lenet-mnist). key=value sets a key of\n"
+        "of one that comes with convoy ('convoy recipes' lists them). key=value sets a key of\n"
         "the recipe: epochs=3, learning_rate.step.rate=0.02. The run folder receives recipe.yaml (all\n"
         "options written out), metrics.jsonl, last.h5 and best.h5. SIGUSR1, SIGTERM and SIGINT to a rank\n"
         "end all of them after the step with a checkpoint (exit 75), a second SIGINT at once. Send mpirun\n"
@@ -138,5 +156,6 @@ const cvy_command cvy_command_train = {
         "  mpirun -n 2 convoy train lenet5-hoda\n"
         "  mpirun -n 4 convoy train my.yaml epochs=20 run=runs/longer --resume\n"
         "  mpirun -n 4 convoy train my.yaml --overwrite --trace trace.json --trace-from 10 --trace-steps 3",
+    .keys = cvy_recipe_options,
     .more_help = explain_recipes,
     .run = run};

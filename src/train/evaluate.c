@@ -4,20 +4,46 @@
 #include "train/recipe.h"
 #include "train/score.h"
 
+#include <string.h>
+#include <sys/stat.h>
+
 typedef struct evaluation {
   cvy_model *model;
   cvy_recipe *recipe;
   cvy_stream data;
 } evaluation;
 
-static cvy_err open_everything(evaluation *e, const char *path, const char *data) {
+static bool is_folder(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/* Finds where the split lies: in what was named, or in the recipe's own data. */
+static cvy_err find_split(const char **from, const char **split, const cvy_recipe *recipe,
+                          const cvy_evaluate_options *asked) {
+  const char *train = recipe->data.train, *val = recipe->data.val;
+  *split = asked->split ? asked->split : "val";
+  const bool is_train = strcmp(*split, "train") == 0, is_val = strcmp(*split, "val") == 0;
+  *from = asked->data ? asked->data : is_train ? train : val[0] || is_val ? val : train;
+  if (!(*from)[0])
+    return cvy_error(CVY_E_USAGE, "its recipe has no validation data; name some with --data, or a split "
+                                  "with --split");
+  const bool is_own = !asked->data && (is_train || is_val);
+  if (!asked->split || is_own || is_folder(*from)) return CVY_OK;
+  return cvy_error(
+      CVY_E_USAGE,
+      "--split %s: a split is chosen among the shards of a folder, and %s is none; name the data "
+      "itself with --data",
+      *split, *from);
+}
+
+static cvy_err open_everything(evaluation *e, const char *path, const cvy_evaluate_options *asked) {
+  const char *from, *split;
   CVY_TRY(cvy_model_open(&e->model, path));
   const cvy_model_spec *spec = cvy_model_spec_of(e->model);
   CVY_TRY_IN(cvy_recipe_parse(&e->recipe, spec->recipe_text, "/recipe"), "%s", path);
-  const char *from = data ? data : e->recipe->data.val;
-  if (!from[0])
-    return cvy_error(CVY_E_USAGE, "%s: its recipe has no validation data; name some with --data", path);
-  return cvy_stream_open(&e->data, from, "val", spec->evaluation, cvy_net_describe(cvy_model_net(e->model)),
+  CVY_TRY_IN(find_split(&from, &split, e->recipe, asked), "%s", path);
+  return cvy_stream_open(&e->data, from, split, spec->evaluation, cvy_net_describe(cvy_model_net(e->model)),
                          spec->data);
 }
 
@@ -34,9 +60,14 @@ static cvy_err score(cvy_score *out, const evaluation *e, cvy_comm *comm) {
 }
 
 cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, const char *checkpoint, const char *data) {
+  return cvy_evaluate_on(out, comm, checkpoint, &(cvy_evaluate_options){.data = data});
+}
+
+cvy_err cvy_evaluate_on(cvy_score *out, cvy_comm *comm, const char *checkpoint,
+                        const cvy_evaluate_options *options) {
   evaluation e = {0};
   *out = (cvy_score){0};
-  cvy_err err = cvy_comm_agree(comm, open_everything(&e, checkpoint, data));
+  cvy_err err = cvy_comm_agree(comm, open_everything(&e, checkpoint, options));
   if (!err) err = score(out, &e, comm);
   cvy_stream_close(&e.data);
   cvy_recipe_destroy(e.recipe);

@@ -226,6 +226,11 @@ cvy_err cvy_recipe_load(cvy_recipe **out, const char *name, const char *const *o
   cvy_yaml *root = NULL;
   cvy_err err = cvy_find_yaml(&path, r->pool, name, "recipes", NULL);
   if (!err) err = cvy_yaml_load(&root, r->pool, path);
+  if (!err && cvy_is_network(root))
+    err = cvy_yaml_error(root,
+                         "this is a network, not a recipe: a recipe has data and a batch, and names the "
+                         "network: 'network: %s'",
+                         path);
   for (int64_t i = 0; !err && i < override_count; i++) err = cvy_yaml_override(root, r->pool, overrides[i]);
   r->root = root;
   return finish(out, r, err);

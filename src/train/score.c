@@ -53,5 +53,6 @@ cvy_err cvy_score_dataset(cvy_score *out, cvy_comm *comm, cvy_net *net, const cv
   CVY_TRY(cvy_comm_agree(comm, err));
   cvy_comm_sum(comm, (int64_t *)&tally, CVY_TALLY_FIELDS);
   *out = cvy_tally_score(&tally);
+  out->classes = info->class_count;
   return CVY_OK;
 }

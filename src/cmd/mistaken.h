@@ -1,0 +1,13 @@
+/* Words that stand where a recipe or a checkpoint should, and are something else. */
+#ifndef CVY_CMD_MISTAKEN_H
+#define CVY_CMD_MISTAKEN_H
+
+#include "base/base.h"
+
+/* CVY_E_INPUT where `word` is a file or folder that cannot be a recipe: it says what it is, and what would be
+ * right. */
+cvy_err cvy_mistaken_recipe(cvy_pool *pool, const char *word) CVY_MUST_CHECK;
+/* The same for a checkpoint. A run folder stands for its best.h5, or else its last.h5: `*out` is the path. */
+cvy_err cvy_checkpoint_of(const char **out, cvy_pool *pool, const char *word) CVY_MUST_CHECK;
+
+#endif
