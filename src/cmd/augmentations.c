@@ -21,8 +21,8 @@ static const cvy_kind kind = {"augmentations", "every augmentation with its opti
 
 const cvy_command cvy_command_augmentations = {
     .kind = &kind,
-    .usage = "[NAME ...] [options]",
-    .description = "What may stand in a recipe's list data.augment: all of it, or some by their NAMEs.\n"
+    .usage = "[NAME] [options]",
+    .description = "What may stand in a recipe's list data.augment: all of it, or one by its NAME.\n"
                    "\n"
-                   "  convoy augmentations crop mirror",
+                   "  convoy augmentations crop",
     .run = run};

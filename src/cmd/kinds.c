@@ -101,16 +101,19 @@ static cvy_err find(const cvy_kind **out, const cvy_registry *r, const char *nam
     known[i] = (*out)->name;
     if (strcmp(name, known[i]) == 0) return CVY_OK;
   }
-  return cvy_error(CVY_E_USAGE, "no %s is named '%s'%s 'convoy %ss' lists them", r->what, name,
-                   cvy_meant(name, known, count)[0] ? cvy_meant(name, known, count) : ";", r->what);
+  return cvy_error(CVY_E_USAGE, "no %s is named '%s'%s; convoy %ss lists them", r->what, name,
+                   cvy_meant(name, known, count), r->what);
 }
 
 cvy_err cvy_registry_show(const cvy_registry *r, const cvy_arguments *arguments,
                           const cvy_registry_options *o) {
+  CVY_TRY(cvy_expect_words(arguments, 0, 1,
+                           cvy_pool_format(arguments->pool, "at most the name of %s %s",
+                                           strchr("aeiou", r->what[0]) ? "an" : "a", r->what)));
   selection s = {.is_whole = arguments->count == 0};
   if (s.is_whole)
     for (; s.count < r->count() && s.count < MOST_KINDS; s.count++) s.kinds[s.count] = r->at(s.count);
-  for (; s.count < arguments->count && s.count < MOST_KINDS; s.count++)
+  for (; s.count < arguments->count; s.count++)
     CVY_TRY(find(&s.kinds[s.count], r, arguments->words[s.count]));
   (o->json ? print_json : o->markdown ? print_markdown : print_text)(r, &s);
   return CVY_OK;

@@ -6,7 +6,7 @@
 #include "base/options.h"
 #include "cmd/command.h"
 
-/* A registry as a command shows it: all of it, or the types that are named. */
+/* A registry as a command shows it: all of it, or the type that is named. */
 typedef struct cvy_registry {
   const char *what;           /* "layer"; with an s it is the key in JSON */
   const char *heading;        /* what is said above the whole list */
@@ -21,7 +21,7 @@ typedef struct cvy_registry_options {
 } cvy_registry_options;
 extern const cvy_option cvy_registry_table[];
 
-/* Shows the types that `arguments` name, or all. */
+/* Shows the type that `arguments` name, or all. */
 cvy_err cvy_registry_show(const cvy_registry *registry, const cvy_arguments *arguments,
                           const cvy_registry_options *options) CVY_MUST_CHECK;
 

@@ -27,8 +27,8 @@ static const cvy_kind kind = {"layers", "every layer type with its options, defa
 
 const cvy_command cvy_command_layers = {
     .kind = &kind,
-    .usage = "[NAME ...] [options]",
-    .description = "What may stand in a network's list of layers: all of it, or some by their NAMEs.\n"
+    .usage = "[NAME] [options]",
+    .description = "What may stand in a network's list of layers: all of it, or one by its NAME.\n"
                    "\n"
-                   "  convoy layers conv max_pool",
+                   "  convoy layers conv",
     .run = run};

@@ -8,6 +8,8 @@
  * the user would change. */
 #include "net/expand.h"
 
+#include "base/text.h"
+
 #include <string.h>
 
 enum { MAX_NAME = 200, MAX_LAYERS = 10000, MAX_USES = 100000, MAX_REPEAT = 1000, MAX_KINDS = 256 };
@@ -397,8 +399,11 @@ static cvy_err check_keys(const expander *e, const cvy_yaml *name, const cvy_yam
     int64_t k = 0;
     while (k < own_count && strcmp(words[k], own->keys[i]->text) != 0) k++;
     const char *meant = k < own_count ? "" : cvy_meant(own->keys[i]->text, words, count);
-    if (!meant[0]) continue;
-    return cvy_yaml_error(own->keys[i], "unknown key '%s' in %s%s", own->keys[i]->text, name->text, meant);
+    char list[1024];
+    cvy_text_list(list, sizeof list, ", ", words, own_count > 0 ? own_count : count);
+    if (meant[0])
+      return cvy_yaml_error(own->keys[i], "unknown key '%s' in %s%s (known: %s)", own->keys[i]->text,
+                            name->text, meant, list);
   }
   return CVY_OK;
 }
