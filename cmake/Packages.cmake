@@ -1,6 +1,7 @@
 # The libraries that Convoy is built from. What is missing is told all at once, by the names of Debian's packages, before
 # anything is built (launch/packages.sh installs them).
 set(missing_packages "")
+set(convoy_requires "ompi-c") # for src/convoy.pc.in
 
 find_package(MPI QUIET COMPONENTS C)
 if(NOT MPI_C_FOUND)
@@ -19,6 +20,7 @@ function(find_library_package name module title debian)
   if(NOT TARGET PkgConfig::${name})
     set(missing_packages ${missing_packages} "${title}: ${debian}" PARENT_SCOPE)
   endif()
+  set(convoy_requires "${convoy_requires} ${module}" PARENT_SCOPE)
 endfunction()
 
 find_library_package(openblas openblas "OpenBLAS" libopenblas-pthread-dev)

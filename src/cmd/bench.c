@@ -7,6 +7,7 @@
 #include "math/gemm.h"
 #include "math/kernels.h"
 #include "measure/bench.h"
+#include "train/find.h"
 
 #include <string.h>
 
@@ -235,6 +236,10 @@ static cvy_err read_kind(bool *layers, const cvy_arguments *arguments) {
   const char *word = arguments->words[0];
   *layers = strcmp(word, "layers") == 0;
   if (*layers || strcmp(word, "step") == 0) return CVY_OK;
+  if (cvy_find_named(arguments->pool, word, "networks"))
+    return cvy_error(CVY_E_USAGE,
+                     "what is to be measured of '%s'? 'convoy bench step %s' or 'bench layers %s'", word,
+                     word, word);
   return cvy_error(
       CVY_E_USAGE,
       "there is no measurement '%s'%s; there are 'layers', 'step', 'scaling', 'input' and 'allreduce'", word,

@@ -171,7 +171,7 @@ cvy_err cvy_expect_words(const cvy_arguments *arguments, int64_t least, int64_t 
 static bool asks_for_help(int argc, const char *const *argv) {
   for (int i = 2; i < argc; i++)
     if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return true;
-  return false;
+  return argc == 3 && strcmp(argv[2], "help") == 0;
 }
 
 /* The first word that is neither an option of the command's own nor such an option's value. */

@@ -92,11 +92,16 @@ static void print_line(const cvy_train_result *r, const cvy_comm *comm) {
 
 /* Checks the words after the recipe, of which some are options that lack their dashes. */
 static cvy_err check_words(const cvy_arguments *arguments) {
-  for (int64_t i = 1; i < arguments->count; i++)
+  for (int64_t i = 1; i < arguments->count; i++) {
+    const char *next = i + 1 < arguments->count ? arguments->words[i + 1] : "";
+    if (next[0] == '=')
+      return cvy_error(CVY_E_USAGE, "'%s %s': key=value is one word, without blanks around '='",
+                       arguments->words[i], next);
     for (const cvy_option *option = table; option->name; option++)
       if (cvy_same_word(arguments->words[i], option->name))
         return cvy_error(CVY_E_USAGE, "'%s': expected key=value; did you mean --%s?", arguments->words[i],
                          option->name);
+  }
   return CVY_OK;
 }
 
@@ -108,7 +113,8 @@ static cvy_err load(cvy_recipe **out, const cvy_arguments *arguments) {
 
 static cvy_err train(cvy_comm *comm, const cvy_arguments *arguments, const options *o) {
   CVY_TRY(cvy_ranks_same(comm, arguments));
-  CVY_TRY(cvy_expect_words(arguments, 1, INT64_MAX, "a recipe, then key=value ..."));
+  CVY_TRY(cvy_expect_words(arguments, 1, INT64_MAX,
+                           "a recipe ('convoy recipes' lists some), then key=value ..."));
   if (o->resume && o->overwrite)
     return cvy_error(CVY_E_USAGE,
                      "--resume goes on with a run and --overwrite replaces it: which of the two?");

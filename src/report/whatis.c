@@ -73,7 +73,8 @@ cvy_thing cvy_what_is(cvy_pool *pool, const char *path) {
   struct stat info;
   if (stat(path, &info)) return CVY_IS_NOTHING;
   if (S_ISDIR(info.st_mode)) return what_folder(pool, path);
-  if (S_ISREG(info.st_mode) && is_hdf5(path)) return what_hdf5(pool, path);
+  if (!S_ISREG(info.st_mode)) return CVY_IS_STREAM;
+  if (is_hdf5(path)) return what_hdf5(pool, path);
   const size_t length = strlen(path);
   for (int64_t i = 0; i < CVY_COUNT(endings); i++) {
     const size_t letters = strlen(endings[i].ending);

@@ -20,6 +20,7 @@ typedef enum cvy_thing {
   CVY_IS_ARCHIVE, /* tar, zip and the like */
   CVY_IS_TABLE,   /* a list in text */
   CVY_IS_JSON,
+  CVY_IS_STREAM, /* a pipe or device, which is not looked into */
   CVY_IS_FILE /* any other */
 } cvy_thing;
 
