@@ -155,6 +155,12 @@ static cvy_err read_pair(int64_t out[2], const cvy_yaml *node, const cvy_option 
     out[0] = out[1] = -1 - word;
     return CVY_OK;
   }
+  long long h, w;
+  char rest;
+  if (node->kind == CVY_YAML_SCALAR && sscanf(node->text, "%lldx%lld%c", &h, &w, &rest) == 2)
+    return cvy_yaml_error(node,
+                          "'%s' must be one number or [height, width], not '%s'; did you mean [%lld, %lld]?",
+                          option->name, node->text, h, w);
   CVY_TRY(read_int(&out[0], node, option));
   out[1] = out[0];
   return CVY_OK;
@@ -255,10 +261,11 @@ static cvy_err require_all(const cvy_option *table, const cvy_yaml *mapping, con
   return CVY_OK;
 }
 
-/* Shows how the value would be written as the first option, if that is the one that is always needed. */
+/* Shows how the value would be written as the first option, if that is always needed, or the only one. */
 static cvy_err no_mapping(const cvy_yaml *value, const cvy_option *table, const char *what) {
-  const bool fits = value->kind == CVY_YAML_SCALAR && table && table->name && !table->fallback &&
-                    table->type != CVY_NODE && table->type != CVY_TABLE;
+  const bool fits = value->kind == CVY_YAML_SCALAR && table && table->name &&
+                    (!table->fallback || !table[1].name) && table->type != CVY_NODE &&
+                    table->type != CVY_TABLE;
   if (!fits)
     return cvy_yaml_error(value, "%s takes key: value options, not %s", what, cvy_yaml_describe(value));
   return cvy_yaml_error(value, "%s takes key: value options, not %s; did you mean {%s: %s}?", what,
@@ -521,14 +528,32 @@ static cvy_err two_kinds(const cvy_yaml *node, const cvy_yaml *first, const cvy_
                         typed);
 }
 
-static cvy_err beside_kind(const cvy_yaml *kind, const cvy_yaml *stray) {
+/* Returns the option of a kind that is meant by a key which stands beside it; NULL if none is. */
+static const char *option_meant(const cvy_kind *kind, const char *key) {
+  const char *known[MOST_KEYS];
+  const int64_t count = names_of(known, kind->options);
+  const cvy_habit *habit = cvy_habit_of(key, known, count);
+  if (habit) return habit->say || habit->path ? NULL : cvy_habit_key(habit);
+  return cvy_nearest_word(key, known, count);
+}
+
+static cvy_err beside_kind(const cvy_yaml *kind, const cvy_yaml *stray, const char *meant) {
   const char *typed;
-  const int letters = letters_before(&typed, stray);
+  const int letters = letters_before(&typed, stray), key_letters = (int)strlen(stray->text) + 1;
   if (!letters)
     return cvy_yaml_error(stray, "'%s' stands beside '%s'; as one of its options it is written %s: {%s: ...}",
-                          stray->text, kind->text, kind->text, stray->text);
-  return cvy_yaml_error(stray, "'%s' stands beside '%s'; did you mean %.*s.%s%s?", stray->text, kind->text,
-                        letters, typed, kind->text, typed + letters);
+                          stray->text, kind->text, kind->text, meant);
+  return cvy_yaml_error(stray, "'%s' stands beside '%s'; did you mean %.*s.%s.%s%s?", stray->text, kind->text,
+                        letters, typed, kind->text, meant, typed + letters + key_letters);
+}
+
+/* A key stands beside a kind, and is none of its options. */
+static cvy_err stray_key(const cvy_kind *kind, const cvy_yaml *stray, const choice *c) {
+  const char *options[MOST_KEYS], *known[MOST_KEYS];
+  char list[1024];
+  cvy_text_list(list, sizeof list, ", ", options, names_of(options, kind->options));
+  return cvy_yaml_error(stray, "'%s' stands beside '%s', and is no option of it%s (known: %s)", stray->text,
+                        kind->name, cvy_meant(stray->text, known, names_of_kinds(known, c)), list);
 }
 
 /* Where one name should stand, several keys do. */
@@ -548,7 +573,10 @@ static cvy_err several_keys(const cvy_yaml *node, const choice *c) {
         "from the dash",
         node->keys[1]->text, node->keys[0]->text);
   if (second) return two_kinds(node, named, second, c);
-  return named ? beside_kind(named, stray) : no_kind(node, c, stray);
+  if (!named) return no_kind(node, c, stray);
+  const cvy_kind *kind = kind_named(c, named->text);
+  const char *meant = option_meant(kind, stray->text);
+  return meant ? beside_kind(named, stray, meant) : stray_key(kind, stray, c);
 }
 
 static cvy_err unknown_kind(const cvy_yaml *name, const choice *c) {

@@ -2,6 +2,7 @@
 #include "cmd/mistaken.h"
 
 #include "base/text.h"
+#include "base/yaml.h"
 #include "report/whatis.h"
 #include "train/find.h"
 
@@ -59,6 +60,60 @@ cvy_err cvy_mistaken_recipe(cvy_pool *pool, const char *word) {
   return say(no_recipe[thing], word);
 }
 
+/* ---- a network ---- */
+
+/* How things are called that are no network. */
+static const char *const names[] = {
+    [CVY_IS_RUN] = "a run folder (the network that it trained stands in its recipe.yaml)",
+    [CVY_IS_SHARDS] = "a folder of HDF5 files",
+    [CVY_IS_FOLDER] = "a folder",
+    [CVY_IS_CHECKPOINT] = "a checkpoint (the network that it is of stands in recipe.yaml beside it)",
+    [CVY_IS_SHARD] = "a shard",
+    [CVY_IS_HDF5] = "an HDF5 file",
+    [CVY_IS_PROTOTXT] = "another program's description of a network",
+    [CVY_IS_PROGRAM] = "a program",
+    [CVY_IS_WEIGHTS] = "another program's weights",
+    [CVY_IS_PICTURE] = "a picture",
+    [CVY_IS_ARCHIVE] = "an archive",
+};
+
+cvy_err cvy_mistaken_network(cvy_pool *pool, const char *word) {
+  if (!strchr(word, '/') && cvy_find_named(pool, word, "networks")) return CVY_OK;
+  const cvy_thing thing = cvy_what_is(pool, word);
+  cvy_yaml *root;
+  const bool is_text = thing == CVY_IS_PROTOTXT || thing == CVY_IS_PROGRAM;
+  if (thing >= CVY_COUNT(names) || !names[thing]) return CVY_OK;
+  if (is_text && !cvy_yaml_load(&root, pool, word) && cvy_is_network(root)) return CVY_OK;
+  return cvy_error(CVY_E_INPUT,
+                   "%s is %s, not a network: a .yaml file, or a name that 'convoy networks' lists "
+                   "(launch/networks/README.md tells how to write one)",
+                   word, names[thing]);
+}
+
+/* ---- a source of data ---- */
+
+cvy_err cvy_mistaken_source(cvy_pool *pool, const char *word) {
+  const cvy_thing thing = cvy_what_is(pool, word);
+  const char *source = thing == CVY_IS_FOLDER    ? "folder"
+                       : thing == CVY_IS_ARCHIVE ? "tar"
+                       : thing == CVY_IS_TABLE   ? "csv"
+                                                 : NULL;
+  if (!source) return CVY_OK;
+  return cvy_error(
+      CVY_E_USAGE,
+      "the first word names the source; if %s holds or lists pictures: convoy prepare %s %s -o DIR "
+      "('convoy help prepare' lists the others)",
+      word, source, word);
+}
+
+const char *cvy_mistaken_reader(cvy_pool *pool, const char *reader, const char *path) {
+  const cvy_thing thing = cvy_what_is(pool, path);
+  const char *source = thing == CVY_IS_ARCHIVE ? "tar" : thing == CVY_IS_FOLDER ? "folder" : NULL;
+  if (!source || strcmp(source, reader) == 0) return "";
+  return cvy_pool_format(pool, "; if %s holds pictures, 'convoy prepare %s %s' makes shards of them", path,
+                         source, path);
+}
+
 /* ---- a checkpoint ---- */
 
 cvy_err cvy_checkpoint_of(const char **out, cvy_pool *pool, const char *word) {
@@ -73,7 +128,9 @@ cvy_err cvy_checkpoint_of(const char **out, cvy_pool *pool, const char *word) {
     return cvy_error(CVY_E_INPUT,
                      "%s: the run has neither best.h5 nor last.h5: it has not yet written a checkpoint",
                      word);
-  if (thing == CVY_IS_SHARDS || thing == CVY_IS_FOLDER)
+  if (thing == CVY_IS_FOLDER)
+    return cvy_error(CVY_E_INPUT, "%s is no run folder: it holds neither best.h5 nor last.h5", word);
+  if (thing == CVY_IS_SHARDS)
     return cvy_error(CVY_E_INPUT,
                      "%s is no run folder: it holds neither best.h5 nor last.h5; data is named with --data: "
                      "convoy eval CHECKPOINT --data %s",

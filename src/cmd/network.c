@@ -1,6 +1,7 @@
 /* A network as the command line names it. */
 #include "cmd/network.h"
 
+#include "cmd/mistaken.h"
 #include "train/find.h"
 
 enum { MOST_PARAMETERS = 63 };
@@ -10,6 +11,7 @@ cvy_err cvy_network_from_words(cvy_yaml **out, const cvy_arguments *arguments, i
   cvy_yaml *settings = cvy_yaml_new_mapping(arguments->pool, "command line");
   CVY_TRY(cvy_expect_words(arguments, first + 1, first + 1 + MOST_PARAMETERS,
                            "one network, and values for its parameters"));
+  CVY_TRY(cvy_mistaken_network(arguments->pool, arguments->words[first]));
   CVY_TRY(cvy_find_yaml(&path, arguments->pool, arguments->words[first], "networks", NULL));
   for (int64_t i = first + 1; i < arguments->count; i++)
     CVY_TRY(cvy_yaml_override(settings, arguments->pool, arguments->words[i]));

@@ -1,5 +1,5 @@
 /* `convoy prepare`: makes the shards of a dataset. */
-#include "cmd/command.h"
+#include "cmd/mistaken.h"
 #include "cmd/ranks.h"
 #include "datasets/reader.h"
 #include "prepare/prepare.h"
@@ -102,11 +102,20 @@ static cvy_err parse_size(cvy_prepare_config *out, const char *text) {
   return CVY_OK;
 }
 
+/* A source that could not be read may be one of another reader. */
+static cvy_err hint_at_reader(cvy_pool *pool, const cvy_prepare_config *config, cvy_err err) {
+  if (err != CVY_E_INPUT || config->input_count == 0 || strstr(cvy_err_message(), "convoy prepare"))
+    return err;
+  const char *hint = cvy_mistaken_reader(pool, config->reader->kind->name, config->inputs[0].path);
+  return cvy_error(err, "%s%s", cvy_err_message(), hint);
+}
+
 static cvy_err prepare(cvy_comm *comm, const cvy_arguments *arguments, const options *o,
                        const void *reader_config) {
   CVY_TRY(cvy_ranks_same(comm, arguments));
   CVY_TRY(cvy_expect_words(arguments, 1, INT64_MAX, "a source, then its files or folders"));
   const cvy_reader *reader = find_reader(arguments->words[0]);
+  if (!reader) CVY_TRY(cvy_mistaken_source(arguments->pool, arguments->words[0]));
   if (!reader) return unknown_source(arguments->words[0]);
   if (!o->output[0]) return cvy_error(CVY_E_USAGE, "where should the shards go? name a folder with -o");
   const int64_t input_count = arguments->count - 1;
@@ -128,7 +137,7 @@ static cvy_err prepare(cvy_comm *comm, const cvy_arguments *arguments, const opt
                                .comm = comm};
   cvy_prepare_result result;
   CVY_TRY(parse_size(&config, o->size));
-  CVY_TRY(cvy_prepare(&result, &config));
+  CVY_TRY(hint_at_reader(arguments->pool, &config, cvy_prepare(&result, &config)));
   if (cvy_comm_rank(comm) == 0) print_result(&result, o->output);
   return CVY_OK;
 }
