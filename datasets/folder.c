@@ -4,6 +4,7 @@
  * beside the sub-folders, do not count. A folder whose sub-folders are called train, val (or valid,
  * validation) and test holds splits, each a folder of classes. */
 #include "base/text.h"
+#include "base/utf8.h"
 #include "datasets/pictures.h"
 
 #include <dirent.h>
@@ -14,6 +15,7 @@
 
 typedef struct config {
   int colour;
+  const char *encoding;
 } config;
 
 typedef struct picture {
@@ -124,8 +126,10 @@ static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t in
   for (int64_t i = 0; i < n; i++)
     CVY_TRY(add_class(s, &out->encoded_bytes, cvy_pool_format(s->common.pool, "%s/%s", inputs[0], classes[i]),
                       (int32_t)i));
+  const char **names = cvy_pool_new(s->common.pool, sizeof *names * (size_t)n);
+  for (int64_t i = 0; i < n; i++) names[i] = cvy_utf8_name(s->common.pool, classes[i], out->encoding);
   out->class_count = n;
-  out->class_names = (const char *const *)classes;
+  out->class_names = names;
   out->count = s->count;
   return CVY_OK;
 }
@@ -135,6 +139,7 @@ static cvy_err open_folder(cvy_source *out, const void *config_, const char *con
   const config *c = config_;
   (void)seed;
   cvy_pictures_begin(out, sizeof(state), c->colour, h, w);
+  out->encoding = c->encoding;
   return cvy_pictures_opened(out, open_state(out, inputs, input_count), cvy_pictures_end);
 }
 
@@ -165,6 +170,7 @@ static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *po
 static const cvy_option options[] = {
     {"colour", CVY_CHOICE, offsetof(config, colour), "rgb", .words = cvy_colour_words,
      .help = "channels of the pictures"},
+    CVY_ENCODING_OPTION(config, encoding),
     {0},
 };
 

@@ -46,6 +46,14 @@ bool cvy_looks_like_picture(const char *name);
 /* The words of an option --colour. */
 extern const char *const cvy_colour_words[];
 
+/* An option --encoding; open puts it into the source. */
+#define CVY_ENCODING_OPTION(config, field)                                                                   \
+  {                                                                                                          \
+    "encoding", CVY_STRING, offsetof(config, field), "",                                                     \
+        .help = "of names that are not UTF-8: latin-1, cp1252, or what else iconv knows; none: a zip's are " \
+                "cp437, others are escaped"                                                                  \
+  }
+
 /* The split that a folder's name tells: train, val (or valid, validation), test; else NULL. */
 const char *cvy_split_called(const char *folder);
 /* Finds splits among `names`. Where all of them tell splits, of which there are two or more and one is train,

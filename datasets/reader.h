@@ -14,6 +14,7 @@ typedef struct cvy_source {
   int64_t count;
   int64_t class_count;
   const char *const *class_names;
+  const char *encoding;  /* of names that are not UTF-8; NULL or "": not known */
   int64_t h, w, c;       /* size of every image; h = w = 0 if sizes vary and nothing scales them */
   int64_t encoded_bytes; /* bytes of all records together, if the reader keeps_files */
   /* Set by the caller after opening. Then read need only deliver the bytes (if the reader keeps_files), for

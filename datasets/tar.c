@@ -13,6 +13,7 @@
 
 typedef struct config {
   int colour;
+  const char *encoding;
 } config;
 
 typedef struct picture {
@@ -99,7 +100,8 @@ static cvy_err find_layout(layout *l, cvy_pool *pool, const cvy_file_tree *tree,
   return CVY_OK;
 }
 
-static cvy_err name_classes(cvy_classes *out, cvy_pool *pool, const layout *l, const cvy_file_tree *tree) {
+static cvy_err name_classes(cvy_classes *out, cvy_pool *pool, const layout *l, const cvy_file_tree *tree,
+                            const char *encoding) {
   const char **names = cvy_pool_new(pool, sizeof *names * (size_t)l->count);
   int64_t n = 0;
   for (int64_t i = 0; i < l->count; i++) {
@@ -112,7 +114,7 @@ static cvy_err name_classes(cvy_classes *out, cvy_pool *pool, const layout *l, c
           "a folder a class",
           tree->path, l->members[i]->name);
   }
-  *out = cvy_classes_of(pool, names, n);
+  *out = cvy_classes_in(pool, names, n, encoding);
   return CVY_OK;
 }
 
@@ -170,8 +172,9 @@ static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t in
   if (cvy_is_folder(path))
     return cvy_error(CVY_E_INPUT, "%s: a folder; 'convoy prepare folder' reads those", path);
   CVY_TRY(cvy_file_tree_open(&s->tree, path));
+  if (!out->encoding || !out->encoding[0]) out->encoding = s->tree->members.encoding;
   CVY_TRY(find_layout(&l, s->common.pool, s->tree, part));
-  CVY_TRY(name_classes(&classes, s->common.pool, &l, s->tree));
+  CVY_TRY(name_classes(&classes, s->common.pool, &l, s->tree, out->encoding));
   return add_pictures(out, &l, &classes);
 }
 
@@ -180,6 +183,7 @@ static cvy_err open_tar(cvy_source *out, const void *config_, const char *const 
   const config *c = config_;
   (void)seed;
   cvy_pictures_begin(out, sizeof(state), c->colour, h, w);
+  out->encoding = c->encoding;
   return cvy_pictures_opened(out, open_state(out, inputs, input_count), close_tar);
 }
 
@@ -202,7 +206,7 @@ static cvy_err find_splits_in(cvy_prepare_input **out, int64_t *count, cvy_pool 
   layout l;
   cvy_classes names;
   CVY_TRY(find_layout(&l, pool, tree, part));
-  CVY_TRY(name_classes(&names, pool, &l, tree));
+  CVY_TRY(name_classes(&names, pool, &l, tree, tree->members.encoding));
   const char *before = cvy_pool_format(pool, "%s:%.*s", path, (int)l.above_length, l.above);
   if (!l.flat) cvy_splits_called(out, count, pool, before, names.names, names.count);
   return CVY_OK;
@@ -224,6 +228,7 @@ static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *po
 static const cvy_option options[] = {
     {"colour", CVY_CHOICE, offsetof(config, colour), "rgb", .words = cvy_colour_words,
      .help = "channels of the pictures"},
+    CVY_ENCODING_OPTION(config, encoding),
     {0},
 };
 

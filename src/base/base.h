@@ -69,11 +69,17 @@ CVY_NORETURN void cvy_check_failed(const char *file, int line, const char *condi
 void cvy_log(const char *format, ...) CVY_PRINTF(1, 2);
 void cvy_warn(const char *format, ...) CVY_PRINTF(1, 2);
 
-/* Shows progress of long work on stderr: one line that rewrites itself on a terminal; elsewhere a plain line
- * every few seconds. Silent where logging is off. cvy_progress_end leaves the last state standing as a plain
- * line. */
+/* Shows progress of long work on stderr: one line on a terminal, cut to its width, that rewrites itself;
+ * elsewhere a plain line every few seconds. Silent where logging is off. Lines of the log replace it. */
 void cvy_progress(const char *format, ...) CVY_PRINTF(1, 2);
+/* Shows the progress as last made at once. */
+void cvy_progress_show(void);
+/* These end the work: the last state is left standing as a line, or dropped. */
 void cvy_progress_end(void);
+void cvy_progress_drop(void);
+/* Says what begins now: "reading the list of files". Where nothing is shown for some seconds while it lasts,
+ * a line tells it and how long it has taken so far. It lasts until the next call, or the end of progress. */
+void cvy_doing(const char *format, ...) CVY_PRINTF(1, 2);
 
 /* ---- memory ------------------------------------------------------------------------------------------- */
 

@@ -2,6 +2,7 @@
 #include "base/classes.h"
 
 #include "base/text.h"
+#include "base/utf8.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -40,21 +41,34 @@ static void name_numbers(cvy_classes *classes, cvy_pool *pool, int64_t *values, 
       classes->names[classes->count++] = cvy_pool_format(pool, "%" PRId64, values[i]);
 }
 
-static void name_texts(cvy_classes *classes, const char *const *labels, int64_t count) {
-  memcpy(classes->names, labels, sizeof *labels * (size_t)count);
+static void name_texts(cvy_classes *classes, cvy_pool *pool, const char *const *labels, int64_t count) {
+  for (int64_t i = 0; i < count; i++) classes->names[i] = cvy_utf8_name(pool, labels[i], classes->encoding);
   cvy_sort_by_text(classes->names, count, sizeof *classes->names);
   classes->count = cvy_drop_repeats(classes->names, count);
 }
 
-cvy_classes cvy_classes_of(cvy_pool *pool, const char *const *labels, int64_t count) {
-  cvy_classes classes = {.names = cvy_pool_new(pool, sizeof *classes.names * (size_t)(count + 1))};
+cvy_classes cvy_classes_in(cvy_pool *pool, const char *const *labels, int64_t count, const char *encoding) {
+  cvy_classes classes = {.names = cvy_pool_new(pool, sizeof *classes.names * (size_t)(count + 1)),
+                         .encoding = encoding};
   int64_t *values = cvy_new(sizeof *values * (size_t)(count + 1));
   if (count > 0 && number_all(values, labels, count))
     name_numbers(&classes, pool, values, count);
   else if (count > 0)
-    name_texts(&classes, labels, count);
+    name_texts(&classes, pool, labels, count);
   free(values);
   return classes;
+}
+
+cvy_classes cvy_classes_of(cvy_pool *pool, const char *const *labels, int64_t count) {
+  return cvy_classes_in(pool, labels, count, NULL);
+}
+
+static int64_t find_text(const cvy_classes *classes, const char *label) {
+  cvy_pool *pool = cvy_pool_create();
+  const char *name = cvy_utf8_name(pool, label, classes->encoding);
+  const int64_t found = cvy_find_by_text(classes->names, classes->count, sizeof *classes->names, name);
+  cvy_pool_destroy(pool);
+  return found;
 }
 
 static int value_to_name(const void *value, const void *name) {
@@ -65,8 +79,7 @@ static int value_to_name(const void *value, const void *name) {
 
 int64_t cvy_classes_find(const cvy_classes *classes, const char *label) {
   int64_t value;
-  if (!classes->are_numbers)
-    return cvy_find_by_text(classes->names, classes->count, sizeof *classes->names, label);
+  if (!classes->are_numbers) return find_text(classes, label);
   if (!cvy_whole_number(&value, label)) return -1;
   const char **found = bsearch(&value, classes->names, (size_t)classes->count, sizeof *classes->names,
                                value_to_name);

@@ -1,17 +1,27 @@
 /* JSON as it is written: commas, quotes, and null for numbers that it has no word for. */
 #include "base/json.h"
 
+#include "base/utf8.h"
+
 #include <math.h>
 
+static void quote_byte(FILE *out, unsigned char byte) {
+  if (byte == '"' || byte == '\\')
+    fprintf(out, "\\%c", byte);
+  else if (byte < 0x20 || byte == 0x7f)
+    fprintf(out, "\\u%04x", byte);
+  else
+    fputc(byte, out);
+}
+
+/* JSON is UTF-8: a byte that is not becomes the escape of base/utf8.h, whose backslash JSON doubles. */
 static void quote(FILE *out, const char *text) {
   fputc('"', out);
-  for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-    if (*c == '"' || *c == '\\')
-      fprintf(out, "\\%c", *c);
-    else if (*c < 0x20)
-      fprintf(out, "\\u%04x", *c);
-    else
-      fputc(*c, out);
+  while (*text) {
+    uint32_t letter;
+    const size_t length = cvy_utf8_next(&letter, text);
+    if (length == 0) fprintf(out, "\\\\x%02X", (unsigned char)*text++);
+    for (size_t i = 0; i < length; i++) quote_byte(out, (unsigned char)*text++);
   }
   fputc('"', out);
 }

@@ -1,5 +1,6 @@
 /* JSON written straight to a stream: no tree, no allocation. Commas and quoting are taken care of; numbers
- * that JSON has no word for (NaN, infinities) become null. */
+ * that JSON has no word for (NaN, infinities) become null. Texts are written as UTF-8; bytes in them that are
+ * not are escaped (base/utf8.h). */
 #ifndef CVY_BASE_JSON_H
 #define CVY_BASE_JSON_H
 

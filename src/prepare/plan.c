@@ -8,6 +8,7 @@
 #include "prepare/plan.h"
 
 #include "base/text.h"
+#include "base/utf8.h"
 #include "file/bytes.h"
 
 #include <stdlib.h>
@@ -140,6 +141,48 @@ static cvy_err check_place(const job *j, const char *input) {
                    j->config->dir, input);
 }
 
+/* Shards hold UTF-8. */
+static void write_out_class_names(job *j, cvy_source *s) {
+  const char **names = cvy_pool_new(j->pool, sizeof *names * (size_t)(s->class_count + 1));
+  for (int64_t k = 0; k < s->class_count; k++) names[k] = cvy_utf8_shown(j->pool, s->class_names[k]);
+  s->class_names = names;
+}
+
+/* The text of the reader's option --encoding; NULL if it has none. */
+static const char *asked_encoding(const cvy_prepare_config *c) {
+  for (const cvy_option *o = c->reader->kind->options; o && o->name && c->reader_config; o++)
+    if (strcmp(o->name, "encoding") == 0)
+      return *(const char *const *)((const char *)c->reader_config + o->offset);
+  return NULL;
+}
+
+static cvy_err check_encoding(const job *j, const cvy_source *s) {
+  char *nothing;
+  const char *asked = asked_encoding(j->config);
+  if (!asked || !asked[0] || !s->encoding || cvy_utf8_convert(&nothing, j->pool, asked, "") == CVY_OK)
+    return CVY_OK;
+  return cvy_error(CVY_E_USAGE, "--encoding: %s", cvy_err_message());
+}
+
+/* Tells once of classes whose names had to be escaped, and how else they could be read. */
+static void tell_of_escapes(const job *j, const cvy_source *s) {
+  const char *first = NULL;
+  char *bytes, *read = NULL;
+  int64_t count = 0;
+  for (int64_t k = 0; k < s->class_count; k++) {
+    if (!cvy_utf8_was_other(s->class_names[k])) continue;
+    if (count++ == 0) first = s->class_names[k];
+  }
+  if (count == 0) return;
+  bytes = cvy_utf8_unescape(j->pool, first);
+  const bool helps = asked_encoding(j->config) &&
+                     cvy_utf8_convert(&read, j->pool, "latin-1", bytes) == CVY_OK;
+  cvy_warn("the name%s of %" PRId64 " class%s %s not UTF-8, and stand%s escaped as in '%s'%s%s%s",
+           count > 1 ? "s" : "", count, count > 1 ? "es" : "", count > 1 ? "are" : "is", count > 1 ? "" : "s",
+           first, helps ? "; --encoding latin-1 reads that as '" : "",
+           helps ? cvy_utf8_shown(j->pool, read) : "", helps ? "'" : "");
+}
+
 static cvy_err open_groups(job *j) {
   const cvy_prepare_config *c = j->config;
   const bool keeps_size = c->encoded || c->shorter > 0;
@@ -150,6 +193,9 @@ static cvy_err open_groups(job *j) {
     for (int64_t k = 0; k < g->input_count; k++) CVY_TRY(check_place(j, g->inputs[k]));
     CVY_TRY(c->reader->open(&g->source, c->reader_config, g->inputs, g->input_count, h, w, c->seed));
     g->open = true;
+    CVY_TRY(check_encoding(j, &g->source));
+    write_out_class_names(j, &g->source);
+    if (i == 0) tell_of_escapes(j, &g->source);
     g->source.bytes_only = c->reader->keeps_files;
     find_folders(j, g);
     if (i > 0) CVY_TRY(check_agreement(&j->groups[0], g));

@@ -2,6 +2,7 @@
  * one thread writes them in their order. */
 #include "prepare/write.h"
 
+#include "base/utf8.h"
 #include "prepare/journal.h"
 #include "prepare/plan.h"
 #include "prepare/progress.h"
@@ -147,9 +148,18 @@ static cvy_err read_record(slot *s, cvy_record *record, cvy_prepare_worker *w, c
   return CVY_OK;
 }
 
+/* The name under which a record is kept; free() */
+static char *kept_name(const cvy_prepare_group *g, const char *name) {
+  cvy_pool *pool = cvy_pool_create();
+  char *kept = cvy_format("%s", cvy_utf8_name(pool, short_name(g, name), g->source.encoding));
+  cvy_pool_destroy(pool);
+  return kept;
+}
+
 /* Returns what is wrong, without the name before it. */
-static char *reason_of(const char *message, const char *name) {
-  const size_t length = strlen(name);
+static char *reason_of(const char *message, const char *raw_name) {
+  char name[CVY_MESSAGE_BYTES];
+  const size_t length = cvy_utf8_show_in(name, sizeof name, raw_name);
   const bool named = strncmp(message, name, length) == 0 && strncmp(message + length, ": ", 2) == 0;
   return cvy_format("%s", named ? message + length + 2 : message);
 }
@@ -163,8 +173,7 @@ static void prepare_record(const void *context, int64_t i, int thread) {
   cvy_record record = {0};
   s->index = cvy_random_permute(&order, b->first + i, g->source.count);
   s->err = read_record(s, &record, &b->j->workers[thread], b, thread);
-  s->name = record.name ? cvy_format("%s", short_name(g, record.name))
-                        : cvy_format("record %" PRId64, s->index);
+  s->name = record.name ? kept_name(g, record.name) : cvy_format("record %" PRId64, s->index);
   if (s->err) s->reason = reason_of(cvy_err_message(), record.name ? record.name : "");
 }
 

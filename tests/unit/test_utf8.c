@@ -93,10 +93,16 @@ static void every_text_comes_back(void) {
 
 static void what_people_see(void) {
   cvy_pool *pool = cvy_pool_create();
+  char room[8];
   CU_ASSERT_STRING_EQUAL(cvy_utf8_shown(pool, "K\\xE4se"), "K\\xE4se"); /* escaped before */
-  CU_ASSERT_STRING_EQUAL(cvy_utf8_shown(pool, "K\xe4se"), "K\\xE4se");
-  CU_ASSERT_STRING_EQUAL(cvy_utf8_shown(pool, "a\tb"), "a\\x09"
-                                                       "b");
+  CU_ASSERT_STRING_EQUAL(cvy_utf8_shown(pool, "K\\xE4\xe4se"), "K\\xE4\\xE4se");
+  CU_ASSERT_STRING_EQUAL(cvy_utf8_shown(pool, "a\tb"), "a\\x09b");
+  CU_ASSERT_EQUAL(cvy_utf8_show_in(room, sizeof room, "cats and dogs"), 7);
+  CU_ASSERT_STRING_EQUAL(room, "cats an");
+  CU_ASSERT_EQUAL(cvy_utf8_show_in(room, sizeof room, "12345\xc3\xa4"), 7);
+  CU_ASSERT_EQUAL(cvy_utf8_show_in(room, sizeof room, "123456\xc3\xa4"), 6); /* no half a letter */
+  CU_ASSERT_EQUAL(cvy_utf8_show_in(room, sizeof room, "1234\xe4"), 4);        /* no half an escape */
+  CU_ASSERT_EQUAL(cvy_utf8_show_in(room, 1, "cat"), 0);
   cvy_pool_destroy(pool);
 }
 
