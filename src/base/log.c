@@ -20,7 +20,7 @@ static bool enabled = true;
 static char current[LINE_BYTES]; /* the progress as last made, shown or not */
 static bool current_shown;
 static bool drawn;            /* something stands in the terminal's last line that the next line replaces */
-static double spoke_s = -1e9; /* when something was shown last */
+static double spoke_s;        /* when something was shown last, or silence began */
 static char work[LINE_BYTES]; /* what is under way; empty: nothing */
 static double work_since_s;
 static bool work_shown; /* the clock of the work runs where progress stood */
@@ -64,6 +64,11 @@ static void show_current(void) {
   else
     show_line("", current);
   current_shown = true;
+}
+
+/* Silence begins with the first word of what is under way. */
+static void begin_silence(void) {
+  if (spoke_s == 0) spoke_s = cvy_now_s();
 }
 
 static void forget_current(void) {
@@ -111,6 +116,7 @@ void cvy_progress(const char *format, ...) {
   if (enabled) {
     format_line(current, format, va);
     current_shown = false;
+    begin_silence();
     const double interval_s = cvy_is_terminal(stderr) ? redraw_s : plain_interval_s;
     if (cvy_now_s() - spoke_s >= interval_s || work_shown) show_current();
   }
@@ -195,6 +201,7 @@ void cvy_doing(const char *format, ...) {
   if (shows) {
     format_line(work, format, va);
     work_since_s = cvy_now_s();
+    begin_silence();
     pthread_cond_signal(&work_begins);
   }
   pthread_mutex_unlock(&lock);

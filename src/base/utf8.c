@@ -131,3 +131,7 @@ int64_t cvy_utf8_columns(const char *text) {
   }
   return columns;
 }
+
+int cvy_utf8_pad(const char *text, int columns) {
+  return columns + (int)strlen(text) - (int)cvy_utf8_columns(text);
+}

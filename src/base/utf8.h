@@ -52,6 +52,8 @@ void cvy_utf8_leave(cvy_locale *before);
 /* How many columns of a terminal the text takes: Chinese letters take two, combining accents none, and a byte
  * that is not UTF-8 one. */
 int64_t cvy_utf8_columns(const char *text);
+/* The field width by which printf's "%-*s" fills so many columns with this text. */
+int cvy_utf8_pad(const char *text, int columns);
 /* How many bytes from the beginning of the text fit into so many columns, as whole letters. */
 size_t cvy_utf8_fit(const char *text, int64_t columns);
 

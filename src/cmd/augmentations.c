@@ -1,4 +1,5 @@
 /* `convoy augmentations`: every augmentation with its options, as the registry knows them. */
+#include "base/fit.h"
 #include "augment/augmentation.h"
 #include "cmd/command.h"
 #include "cmd/kinds.h"
@@ -33,9 +34,16 @@ static cvy_err find(range *out, const char *name) {
   return cvy_error(CVY_E_USAGE, "no augmentation is named '%s'; convoy augmentations lists them", name);
 }
 
+static void print_sentence(const char *text) {
+  cvy_fitted fitted;
+  fputs(text, cvy_fit_begin(&fitted, stdout));
+  cvy_fit_lines(&fitted);
+}
+
 static void print_text(range which) {
   if (which.to - which.from > 1)
-    puts("The list data.augment of a recipe names augmentations, in order: name, or name: {options}.\n");
+    print_sentence(
+        "The list data.augment of a recipe names augmentations, in order: name, or name: {options}.\n\n");
   for (int64_t i = which.from; i < which.to; i++) {
     if (i > which.from) putchar('\n');
     cvy_kind_print(&cvy_augmentation_at(i)->kind);

@@ -1,4 +1,5 @@
 /* `convoy bench scaling`: how much more several ranks do than one. */
+#include "base/fit.h"
 #include "base/json.h"
 #include "cmd/bench.h"
 #include "cmd/network.h"
@@ -85,15 +86,19 @@ static double efficiency(const table *t, const row *r) {
 }
 
 static void print_table(const table *t) {
-  printf("\n%s scaling: %s\n%6s %8s %10s %12s %11s %10s %12s\n", t->name, t->says, "ranks", "images",
-         "step_ms", "images/s", "efficiency", "exposed", "exchange_cpu");
+  cvy_fitted fitted;
+  printf("\n%s scaling: %s\n", t->name, t->says);
+  FILE *out = cvy_fit_begin(&fitted, stdout);
+  fprintf(out, "%6s %8s %10s %12s %11s %10s %12s\n", "ranks", "images", "step_ms", "images/s", "efficiency",
+          "exposed", "exchange_cpu");
   for (int64_t i = 0; i < t->count; i++) {
     const row *r = &t->rows[i];
     const double step_s = r->result.step_s.median;
-    printf("%6d %8" PRId64 " %10.2f %12.1f %10.1f%% %9.1f%% %11.1f%%\n", r->ranks, r->result.images,
-           1e3 * step_s, speed(r), 100 * efficiency(t, r), 100 * r->result.exposed_s / step_s,
-           100 * r->result.exchange_cpu_s / step_s);
+    fprintf(out, "%6d %8" PRId64 " %10.2f %12.1f %10.1f%% %9.1f%% %11.1f%%\n", r->ranks, r->result.images,
+            1e3 * step_s, speed(r), 100 * efficiency(t, r), 100 * r->result.exposed_s / step_s,
+            100 * r->result.exchange_cpu_s / step_s);
   }
+  cvy_fit_table(&fitted);
 }
 
 static void print_tables(const scaling *s) {

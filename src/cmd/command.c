@@ -1,6 +1,7 @@
 /* The command line: which subcommand, which options, what to print when it is wrong. */
 #include "cmd/command.h"
 
+#include "base/fit.h"
 #include "cmd/version.h"
 
 #include <stdlib.h>
@@ -160,7 +161,9 @@ static cvy_err run(const cvy_command *command, cvy_pool *pool, int argc, const c
   const char *first = first_word(command, argc, argv);
   const cvy_kind *further = first && command->further ? command->further(first) : NULL;
   if (asks_for_help(argc, argv)) {
-    print_command_help(stdout, command, further);
+    cvy_fitted fitted;
+    print_command_help(cvy_fit_begin(&fitted, stdout), command, further);
+    cvy_fit_lines(&fitted);
     return CVY_OK;
   }
   target targets[2] = {{command->kind, cvy_pool_new(pool, command->kind->config_bytes)}};
@@ -176,6 +179,7 @@ static cvy_err run(const cvy_command *command, cvy_pool *pool, int argc, const c
 static int report(cvy_err err, const char *command) {
   if (!err) return 0;
   const char *message = cvy_err_message();
+  cvy_progress_drop();
   if (message[0]) fprintf(stderr, "convoy %s: %s\n", command, message);
   return cvy_err_exit_code(err);
 }
@@ -201,7 +205,9 @@ int cvy_command_main(int argc, const char *const *argv) {
     return 2;
   }
   if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
-    print_help(stdout);
+    cvy_fitted fitted;
+    print_help(cvy_fit_begin(&fitted, stdout));
+    cvy_fit_lines(&fitted);
     return 0;
   }
   if (strcmp(argv[1], "--version") == 0) {

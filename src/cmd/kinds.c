@@ -1,9 +1,14 @@
 /* Prints a type with its options: as lines, as Markdown, as JSON. */
 #include "cmd/kinds.h"
 
+#include "base/fit.h"
+
 void cvy_kind_print(const cvy_kind *kind) {
-  printf("%s: %s\n", kind->name, kind->help);
-  cvy_options_help(stdout, kind->options, "  ");
+  cvy_fitted fitted;
+  FILE *out = cvy_fit_begin(&fitted, stdout);
+  fprintf(out, "%s: %s\n", kind->name, kind->help);
+  cvy_options_help(out, kind->options, "  ");
+  cvy_fit_lines(&fitted);
 }
 
 void cvy_kind_print_markdown(const cvy_kind *kind) {

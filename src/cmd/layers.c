@@ -1,4 +1,5 @@
 /* `convoy layers`: every layer type with its options, as the registry knows them. */
+#include "base/fit.h"
 #include "cmd/command.h"
 #include "cmd/kinds.h"
 #include "net/net.h"
@@ -13,11 +14,15 @@ static const cvy_option table[] = {
     {0}};
 
 static void print_text(void) {
-  puts("A network has a name, the shape of its input, [height, width, channels], and a list of layers; it "
-       "may have\n"
-       "parameters and blocks (launch/networks/README.md tells how to write one). Every layer and block may "
-       "have:");
-  cvy_options_help(stdout, cvy_net_common_options(), "  ");
+  cvy_fitted fitted;
+  FILE *out = cvy_fit_begin(&fitted, stdout);
+  fputs("A network has a name, the shape of its input, [height, width, channels], and a list of layers; it "
+        "may have\n"
+        "parameters and blocks (launch/networks/README.md tells how to write one). Every layer and block may "
+        "have:\n",
+        out);
+  cvy_options_help(out, cvy_net_common_options(), "  ");
+  cvy_fit_lines(&fitted);
   for (int64_t i = 0; i < cvy_layer_type_count(); i++) {
     putchar('\n');
     cvy_kind_print(cvy_layer_type_at(i)->kind);

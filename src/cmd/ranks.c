@@ -21,6 +21,7 @@ cvy_err cvy_ranks_same(cvy_comm *comm, const cvy_arguments *arguments) {
 }
 
 cvy_err cvy_ranks_finish(cvy_comm *comm, cvy_err err, const char *command) {
+  cvy_progress_drop();
   if (err && cvy_comm_rank(comm) == 0) fprintf(stderr, "convoy %s: %s\n", command, cvy_err_message());
   fflush(NULL);
   cvy_comm_finish(comm);

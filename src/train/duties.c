@@ -11,6 +11,7 @@
  * again. Collective. */
 static void save(cvy_run *run, bool is_best) {
   const int64_t begin_ns = cvy_trace_begin();
+  cvy_doing("writing the checkpoint of step %" PRId64, run->state.step);
   cvy_arenas whole = *cvy_learner_arenas(run->learner);
   for (int64_t k = 0; k < run->config.rule->state_count; k++)
     whole.state[k] = cvy_learner_whole_state(run->learner, k);
@@ -26,6 +27,7 @@ static void save(cvy_run *run, bool is_best) {
 
 static cvy_err check_replicas(const cvy_run *run) {
   const int64_t begin_ns = cvy_trace_begin();
+  cvy_doing("comparing the ranks' weights after step %" PRId64, run->state.step);
   const cvy_err err = cvy_check_replicas(run->comm, run->net, run->state.step);
   cvy_trace_end(begin_ns, CVY_TRACE_CHECK, NULL, run->state.step);
   return err;
@@ -77,7 +79,6 @@ static cvy_err judge_validation(cvy_run *run, bool *is_best) {
     state->best_step = state->step;
   }
   note_in_schedule(run);
-  cvy_tell_validation(run, *is_best);
   return CVY_OK;
 }
 
@@ -85,12 +86,14 @@ static cvy_err judge_validation(cvy_run *run, bool *is_best) {
 static cvy_err finish_epoch(cvy_run *run) {
   const double started_s = cvy_now_s();
   const int64_t skipped = run->state.epoch.skipped;
+  const cvy_score training = cvy_tally_score(&run->state.epoch);
   bool is_best = false;
-  run->state.train_loss = cvy_tally_score(&run->state.epoch).loss;
+  run->state.train_loss = training.loss;
   const cvy_err err = cvy_duties_validate(run);
   if (err) return keep_unfinished(run, err);
   run->state.epoch = (cvy_tally){0};
   if (run->val.data) CVY_TRY(judge_validation(run, &is_best));
+  cvy_tell_epoch(run, &training, is_best);
   cvy_tell_skipped(run, skipped, run->val_score.skipped);
   save(run, is_best);
   const double took_s = cvy_now_s() - started_s;

@@ -36,8 +36,10 @@ static cvy_err score(cvy_score *out, const evaluation *e, cvy_comm *comm) {
 cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, const char *checkpoint, const char *data) {
   evaluation e = {0};
   *out = (cvy_score){0};
+  cvy_doing("opening %s", checkpoint);
   cvy_err err = cvy_comm_agree(comm, open_everything(&e, checkpoint, data));
   if (!err) err = score(out, &e, comm);
+  cvy_progress_drop();
   cvy_stream_close(&e.data);
   cvy_recipe_destroy(e.recipe);
   cvy_model_close(e.model);

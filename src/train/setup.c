@@ -40,6 +40,7 @@ static cvy_err create_learner(cvy_run *run) {
                                      .step = *c,
                                      .bucket_mib = cvy_bucket_mib[CVY_BUCKET_USUAL],
                                      .network = run->recipe->network};
+  cvy_doing("setting up the network");
   CVY_TRY(cvy_tree_check_ranks(&c->tree, cvy_comm_size(run->comm), c->microbatch));
   CVY_TRY(cvy_learner_create(&run->learner, &config));
   run->net = cvy_learner_net(run->learner);
@@ -49,14 +50,17 @@ static cvy_err create_learner(cvy_run *run) {
 static cvy_err open_data(cvy_run *run) {
   const cvy_recipe *r = run->recipe;
   const cvy_net_info *net = cvy_net_describe(run->net);
+  cvy_doing("opening %s", r->data.train);
   CVY_TRY_IN(cvy_stream_open(&run->train, r->data.train, "train", r->data.augment, net, NULL), "data.train");
   const size_t cache_bytes = (size_t)r->data.cache.memory_mib << 20;
   CVY_TRY_IN(cvy_dataset_keep(run->train.data, (cvy_keep)r->data.cache.keep, cache_bytes), "data.cache");
   CVY_TRY(cvy_augment_check_training(run->train.augment, r->microbatch, cvy_dataset_source(run->train.data)));
   const cvy_dataset_info *training = cvy_dataset_describe(run->train.data);
-  if (r->data.val[0])
+  if (r->data.val[0]) {
+    cvy_doing("opening %s", r->data.val);
     CVY_TRY_IN(cvy_stream_open(&run->val, r->data.val, "val", cvy_recipe_evaluation(r), net, training),
                "data.val");
+  }
   run->fingerprint = cvy_dataset_fingerprint(run->train.data);
   run->images = training->count;
   return CVY_OK;
@@ -127,6 +131,7 @@ static cvy_err begin_run(cvy_run *run, const cvy_train_options *options) {
   const cvy_net_info *net = cvy_net_describe(run->net);
   const size_t bytes = sizeof(float) * (size_t)net->arena_count;
   cvy_err err = CVY_OK;
+  cvy_doing(options->resume ? "reading the last checkpoint" : "making the first weights");
   if (run->folder) {
     cvy_net_init(run->net, (uint64_t)run->recipe->seed);
     if (options->resume) err = load_last(run);
@@ -163,6 +168,7 @@ static cvy_err create(cvy_run *run, const cvy_train_options *options) {
   CVY_TRY(compare_orders(run, options));
   CVY_TRY(cvy_comm_agree(run->comm, open_everything(run, options)));
   CVY_TRY(compare_ranks(run));
+  cvy_doing("waiting for the other ranks");
   cvy_layout_warn(run->comm, cvy_threads());
   run->total_steps = (r->epochs * run->images + r->batch - 1) / r->batch;
   CVY_TRY(cvy_bucket_choose(&run->bucket, run->learner, run->comm, &run->config, r->bucket));
@@ -189,7 +195,10 @@ cvy_err cvy_run_create(cvy_run *run, cvy_comm *comm, const cvy_recipe *recipe,
                    .intake = cvy_intake_of(recipe),
                    .state = {.last_top1 = NAN, .last_loss = NAN}};
   const cvy_err err = create(run, options);
-  if (err) cvy_run_destroy(run);
+  if (err) {
+    cvy_progress_drop();
+    cvy_run_destroy(run);
+  }
   return err;
 }
 

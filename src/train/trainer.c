@@ -40,6 +40,7 @@ static cvy_err count_step(cvy_run_state *state, const cvy_tally *tally, double r
 
 static cvy_err make_step(cvy_run *run, bool *stops) {
   const double rate = learning_rate(run);
+  cvy_tell_begin(run);
   const int64_t begin_ns = cvy_trace_begin();
   cvy_tally tally = cvy_step_run(&run->step, run->state.step, rate);
   sum_over_ranks(&tally, stops, run->comm);
@@ -47,6 +48,8 @@ static cvy_err make_step(cvy_run *run, bool *stops) {
   if (run->state.step % run->recipe->log_every == 0 || run->state.step == run->total_steps) {
     cvy_tell_interval(run, rate);
     run->state.interval = (cvy_tally){0};
+  } else {
+    cvy_tell_step(run, rate);
   }
   cvy_trace_end(begin_ns, CVY_TRACE_STEP, NULL, run->state.step);
   return CVY_OK;
