@@ -62,8 +62,8 @@ static void write_words(FILE *out, const char *text, size_t bytes, int64_t used,
     const size_t word = strcspn(text + blanks, " \n");
     const int64_t width = width_of(text + blanks, word);
     if (!begins && used + (int64_t)blanks + width > columns) {
-      fprintf(out, "\n%*s", (int)hang, "");
-      used = hang;
+      used = hang + width <= columns ? hang : width < columns ? columns - width : 0; /* a long word */
+      fprintf(out, "\n%*s", (int)used, "");
     } else {
       fprintf(out, "%*s", (int)blanks, "");
       used += (int64_t)blanks;
@@ -104,12 +104,12 @@ typedef struct table {
   const char *text;
   int64_t columns;
   int64_t *starts; /* [count + 1] where columns begin, and the width */
+  int64_t *ends;   /* [count + 1] where their letters end */
   int64_t count;
 } table;
 
-/* Finds where a letter begins in some line, and every line has a blank before it. */
-static void find_starts(table *t, int64_t width) {
-  bool *filled = cvy_new((size_t)width + 1);
+/* Marks where some line has a letter. */
+static void find_filled(bool *filled, const table *t) {
   for (const char *line = t->text; *line; line = next_line(line)) {
     const size_t bytes = line_bytes(line);
     int64_t at = 0, columns;
@@ -119,13 +119,22 @@ static void find_starts(table *t, int64_t width) {
       for (int64_t k = 0; k < columns && !blank; k++) filled[at + k] = true;
     }
   }
+}
+
+/* A column begins where a letter stands in some line, and every line has a blank before it. Blanks in front
+ * belong to the first one. */
+static void find_columns(table *t, int64_t width) {
+  bool *filled = cvy_new((size_t)width + 1);
+  find_filled(filled, t);
   t->starts = cvy_new(sizeof *t->starts * (size_t)(width + 2));
-  t->starts[t->count++] = 0;
-  for (int64_t c = 1; c < width; c++)
-    if (filled[c] && !filled[c - 1]) t->starts[t->count++] = c;
-  if (t->count > 1 && !filled[0]) { /* blanks in front belong to the first column */
-    memmove(t->starts + 1, t->starts + 2, sizeof *t->starts * (size_t)(t->count - 2));
-    t->count--;
+  t->ends = cvy_new(sizeof *t->ends * (size_t)(width + 2));
+  for (int64_t c = 0; c < width; c++) {
+    if (!filled[c]) continue;
+    if (c == 0 || !filled[c - 1]) {
+      t->starts[t->count] = t->count > 0 ? c : 0;
+      t->count++;
+    }
+    t->ends[t->count - 1] = c + 1;
   }
   t->starts[t->count] = width;
   free(filled);
@@ -146,14 +155,12 @@ static size_t slice(const char **out, const char *line, int64_t from, int64_t to
 /* Writes the first column and those from `first` to before `end`. */
 static void write_block(const table *t, int64_t key, int64_t first, int64_t end) {
   for (const char *line = t->text; *line; line = next_line(line)) {
-    const char *part;
-    size_t bytes = slice(&part, line, 0, key);
-    const size_t rest_bytes = slice(&part, line, t->starts[first], t->starts[end]);
-    const char *rest = part;
-    bytes = slice(&part, line, 0, key);
-    fwrite(part, 1, bytes, t->out);
+    const char *name, *rest;
+    const size_t name_bytes = slice(&name, line, 0, key),
+                 rest_bytes = slice(&rest, line, t->starts[first], t->starts[end]);
+    fwrite(name, 1, name_bytes, t->out);
     if (rest_bytes > 0) {
-      fprintf(t->out, "%*s", (int)(key - width_of(part, bytes)), "");
+      fprintf(t->out, "%*s", (int)(key - width_of(name, name_bytes)), "");
       write_words(t->out, rest, rest_bytes, key, key, t->columns);
     }
     fputc('\n', t->out);
@@ -167,15 +174,16 @@ void cvy_fit_table_into(FILE *out, const char *text, int64_t columns) {
     fputs(text, out);
     return;
   }
-  find_starts(&t, width);
+  find_columns(&t, width);
   const bool has_key = t.count > 2 && t.starts[1] <= columns / 2;
   const int64_t key = has_key ? t.starts[1] : 0;
   for (int64_t first = has_key, end; first < t.count; first = end) {
-    for (end = first + 1; end < t.count && key + t.starts[end + 1] - t.starts[first] <= columns;) end++;
+    for (end = first + 1; end < t.count && key + t.ends[end] - t.starts[first] <= columns;) end++;
     if (first > has_key) fputc('\n', out);
     write_block(&t, key, first, end);
   }
   free(t.starts);
+  free(t.ends);
 }
 
 /* ---- to a terminal ---- */

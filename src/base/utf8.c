@@ -2,8 +2,9 @@
 #define _XOPEN_SOURCE 700 /* wcwidth */
 #include "base/utf8.h"
 
+#include "base/thread.h"
+
 #include <locale.h>
-#include <pthread.h>
 #include <string.h>
 #include <wchar.h>
 

@@ -1,6 +1,8 @@
 /* YAML: libyaml parses and writes; the tree, overrides and errors that point at a place are made here. */
 #include "base/yaml.h"
 
+#include "base/utf8.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,9 +185,30 @@ static cvy_err read_document(cvy_yaml **out, reader *r) {
   return CVY_OK;
 }
 
+/* libyaml would not say where. A mark in front makes it UTF-16, which libyaml reads; a zero byte ends what
+ * can be checked here. */
+static cvy_err check_utf8(const char *text, const char *name) {
+  int line = 1, column = 1;
+  uint32_t letter;
+  if (strncmp(text, "\xff\xfe", 2) == 0 || strncmp(text, "\xfe\xff", 2) == 0) return CVY_OK;
+  for (size_t length; *text; text += length) {
+    if (!(length = cvy_utf8_next(&letter, text)))
+      return cvy_error(
+          CVY_E_INPUT,
+          "%s:%d:%d: the byte 0x%02X is no UTF-8; of a file in Latin-1 'iconv -f latin1 -t utf8' "
+          "makes it",
+          name, line, column, (unsigned char)*text);
+    column = letter == '\n' ? 1 : column + 1;
+    line += letter == '\n';
+  }
+  return CVY_OK;
+}
+
+/* `text` has a zero byte behind it. */
 static cvy_err parse(cvy_yaml **out, cvy_pool *pool, const char *text, size_t bytes, const char *name) {
   reader r = {.pool = pool, .file = cvy_pool_format(pool, "%s", name)};
   *out = NULL;
+  CVY_TRY(check_utf8(text, name));
   CVY_CHECK(yaml_parser_initialize(&r.parser));
   yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, bytes);
   cvy_yaml *root = NULL;
@@ -209,6 +232,7 @@ cvy_err cvy_yaml_load(cvy_yaml **out, cvy_pool *pool, const char *path) {
   const int reason = errno;
   fclose(file);
   cvy_err err = CVY_OK;
+  if (!failed && bytes < MAX_BYTES) text[bytes] = '\0';
   if (failed)
     err = cvy_error(CVY_E_INPUT, "%s: cannot read: %s", path, strerror(reason));
   else if (bytes == MAX_BYTES)

@@ -87,8 +87,10 @@ static double efficiency(const table *t, const row *r) {
 
 static void print_table(const table *t) {
   cvy_fitted fitted;
-  printf("\n%s scaling: %s\n", t->name, t->says);
   FILE *out = cvy_fit_begin(&fitted, stdout);
+  fprintf(out, "\n%s scaling: %s\n", t->name, t->says);
+  cvy_fit_lines(&fitted);
+  out = cvy_fit_begin(&fitted, stdout);
   fprintf(out, "%6s %8s %10s %12s %11s %10s %12s\n", "ranks", "images", "step_ms", "images/s", "efficiency",
           "exposed", "exchange_cpu");
   for (int64_t i = 0; i < t->count; i++) {
@@ -102,9 +104,12 @@ static void print_table(const table *t) {
 }
 
 static void print_tables(const scaling *s) {
-  printf("%s: training steps, %" PRId64 " images a microbatch, %d thread%s a rank, median of %" PRId64 "\n",
-         cvy_net_describe(s->net)->name, cvy_net_describe(s->net)->input.n, cvy_threads(),
-         cvy_threads() > 1 ? "s" : "", s->options->steps);
+  cvy_fitted fitted;
+  fprintf(cvy_fit_begin(&fitted, stdout),
+          "%s: training steps, %" PRId64 " images a microbatch, %d thread%s a rank, median of %" PRId64 "\n",
+          cvy_net_describe(s->net)->name, cvy_net_describe(s->net)->input.n, cvy_threads(),
+          cvy_threads() > 1 ? "s" : "", s->options->steps);
+  cvy_fit_lines(&fitted);
   print_table(&s->weak);
   print_table(&s->strong);
 }

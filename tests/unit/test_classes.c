@@ -72,9 +72,30 @@ static void texts_go_by_bytes(void) {
   expect_classes(labels, CVY_COUNT(labels), names, CVY_COUNT(names));
 }
 
+/* Names are UTF-8; the classes are ordered by their names, and found by what their labels were. */
+static void labels_in_other_encodings(void) {
+  static const char *const labels[] = {"z", "K\xe4se", "\xd6l", "Apfel", "K\xe4se", "a\nb"};
+  static const char *const escaped[] = {"Apfel", "K\\xE4se", "\\xD6l", "a\\x0Ab", "z"};
+  static const char *const read[] = {"Apfel", "K\xc3\xa4se", "a\\x0Ab", "z", "\xc3\x96l"};
+  cvy_pool *pool = cvy_pool_create();
+  const cvy_classes a = cvy_classes_of(pool, labels, CVY_COUNT(labels)),
+                    b = cvy_classes_in(pool, labels, CVY_COUNT(labels), "latin-1");
+  CU_ASSERT_FATAL(a.count == 5 && b.count == 5);
+  for (int64_t k = 0; k < 5; k++) {
+    CU_ASSERT_STRING_EQUAL(a.names[k], escaped[k]);
+    CU_ASSERT_STRING_EQUAL(b.names[k], read[k]);
+  }
+  CU_ASSERT_EQUAL(cvy_classes_find(&a, "K\xe4se"), 1);
+  CU_ASSERT_EQUAL(cvy_classes_find(&b, "K\xe4se"), 1);
+  CU_ASSERT_EQUAL(cvy_classes_find(&b, "\xd6l"), 4);
+  CU_ASSERT_EQUAL(cvy_classes_find(&b, "\xc3\x96l"), 4); /* the same name in UTF-8 is the same class */
+  CU_ASSERT_EQUAL(cvy_classes_find(&a, "K\\xE4se"), -1); /* this one is spelt so */
+  cvy_pool_destroy(pool);
+}
+
 static void no_labels_no_classes(void) {
   expect_classes(NULL, 0, NULL, 0);
 }
 
 SUITE("classes", TEST(whole_numbers_in_many_ways), TEST(numbers_go_by_value), TEST(texts_go_by_bytes),
-      TEST(no_labels_no_classes))
+      TEST(labels_in_other_encodings), TEST(no_labels_no_classes))
