@@ -6,6 +6,7 @@
 #include "prepare/prepare.h"
 
 #include "base/text.h"
+#include "base/utf8.h"
 #include "data/dataset.h"
 #include "prepare/journal.h"
 #include "prepare/plan.h"
@@ -156,7 +157,8 @@ static cvy_err warn_of_empty_classes(const job *j) {
   int64_t empty = 0;
   for (int64_t k = 0; k < info->class_count; k++) {
     if (counts[k] > 0) continue;
-    if (empty++ < 3) cvy_text_item(&list, ", ", "'%.40s'", info->class_names[k]);
+    if (empty++ < 3)
+      cvy_text_item(&list, ", ", "'%.*s'", (int)cvy_utf8_fit(info->class_names[k], 40), info->class_names[k]);
   }
   if (empty > 0)
     cvy_warn("no picture of %" PRId64 " of %" PRId64 " classes is in '%s': %s%s", empty, info->class_count,

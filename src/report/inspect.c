@@ -2,6 +2,7 @@
 #include "report/inspect.h"
 
 #include "base/json.h"
+#include "base/utf8.h"
 #include "base/text.h"
 #include "file/h5.h"
 
@@ -40,7 +41,7 @@ static cvy_err show_attribute(inspection *in, const char *name, attribute_type t
   if (type == TEXT) {
     CVY_TRY(cvy_h5_read_attr_text(in->file, "", name, &text, in->pool));
     if (in->out)
-      fprintf(in->out, "  %-14s %s\n", name, text);
+      fprintf(in->out, "  %-14s %s\n", name, cvy_utf8_shown(in->pool, text));
     else
       cvy_json_text(&in->json, name, text);
   } else if (type == WHOLE) {
@@ -115,10 +116,12 @@ static void show_dataset(inspection *in, const char *name, const char *type, con
   char shape[160];
   cvy_text_dims(shape, sizeof shape, dims, dim_count);
   if (in->out) {
+    const char *shown = cvy_utf8_shown(in->pool, name);
+    fprintf(in->out, "  %-*s %-8s ", cvy_utf8_pad(shown, 32), shown, type);
     if (checksum < 0)
-      fprintf(in->out, "  %-32s %-8s %s\n", name, type, shape);
+      fprintf(in->out, "%s\n", shape);
     else
-      fprintf(in->out, "  %-32s %-8s %-14s CRC-32 %08" PRIx64 "\n", name, type, shape, (uint64_t)checksum);
+      fprintf(in->out, "%-14s CRC-32 %08" PRIx64 "\n", shape, (uint64_t)checksum);
     return;
   }
   cvy_json_open(&in->json, NULL, '{');
@@ -227,7 +230,8 @@ static cvy_err show_names(inspection *in) {
   CVY_TRY(cvy_h5_read_text(in->file, "/names", 0, &first, in->pool));
   CVY_TRY(cvy_h5_read_text(in->file, "/names", dims[0] - 1, &last, in->pool));
   if (in->out) {
-    fprintf(in->out, "  %-19s from %s to %s\n", "names", first, last);
+    fprintf(in->out, "  %-19s from %s to %s\n", "names", cvy_utf8_shown(in->pool, first),
+            cvy_utf8_shown(in->pool, last));
     return CVY_OK;
   }
   cvy_json_text(&in->json, "first_name", first);
@@ -258,6 +262,11 @@ static cvy_err count_labels(int64_t *counts, inspection *in, int64_t class_count
   return CVY_OK;
 }
 
+static void show_class(const inspection *in, const char *raw_name, int64_t images) {
+  const char *name = cvy_utf8_shown(in->pool, raw_name);
+  fprintf(in->out, "  class %-*s %" PRId64 " images\n", cvy_utf8_pad(name, 26), name, images);
+}
+
 static cvy_err show_classes(inspection *in) {
   if (!cvy_h5_has(in->file, "/labels") || !cvy_h5_has(in->file, "/class_names")) return CVY_OK;
   char **names;
@@ -270,7 +279,7 @@ static cvy_err show_classes(inspection *in) {
     if (!in->out)
       cvy_json_int(&in->json, names[k], counts[k]);
     else if (k < MOST_CLASSES_SHOWN)
-      fprintf(in->out, "  class %-26s %" PRId64 " images\n", names[k], counts[k]);
+      show_class(in, names[k], counts[k]);
   }
   if (!in->out) cvy_json_close(&in->json, '}');
   if (in->out && class_count > MOST_CLASSES_SHOWN)
@@ -282,7 +291,7 @@ static cvy_err show_classes(inspection *in) {
 
 static cvy_err inspect(inspection *in, const char *path) {
   if (in->out)
-    fprintf(in->out, "%s\n", path);
+    fprintf(in->out, "%s\n", cvy_utf8_shown(in->pool, path));
   else
     cvy_json_open(&in->json, NULL, '{');
   CVY_TRY(show_attributes(in));

@@ -72,6 +72,10 @@ for rank in range(ranks):
         check(seen == {f"{l} {way}" for l in layers}, f"{way} of layers on rank {rank}: {seen}")
     numbers = [e["args"]["step"] for e in of(rank, "compute", "step")]
     check(sorted(numbers) == list(range(last - steps + 1, last + 1)), f"steps {numbers}")
+    for step in of(rank, "compute", "step"):
+        inside = [e["args"]["step"] for way in ("forward", "backward") for e in of(rank, "compute", way)
+                  if step["ts"] <= e["ts"] <= end(step)]
+        check(set(inside) == {step["args"]["step"]}, f"step {step['args']['step']}: its layers say {set(inside)}")
     if steps == last:
         for category in "evaluation", "checkpoint" if rank == 0 else "check", "check":
             check(of(rank, "compute", category), f"no {category} on rank {rank}")
