@@ -140,16 +140,22 @@ static void find_columns(table *t, int64_t width) {
   free(filled);
 }
 
+/* How many bytes of a line lie before a column; accents stay with the letters before them. */
+static size_t bytes_before(const char *line, size_t bytes, int64_t column) {
+  int64_t at = 0, columns;
+  size_t i = 0, length;
+  for (; column > 0 && i < bytes; i += length, at += columns) {
+    length = letter(&columns, line + i);
+    if (at >= column && columns > 0) break;
+  }
+  return i;
+}
+
 /* The part of a line between two columns, without blanks at its end. */
 static size_t slice(const char **out, const char *line, int64_t from, int64_t to) {
-  const size_t bytes = line_bytes(line);
-  size_t i = 0, begin;
-  int64_t at = 0, columns = 0;
-  while (i < bytes && at < from) i += letter(&columns, line + i), at += columns;
-  begin = i;
-  while (i < bytes && at < to) i += letter(&columns, line + i), at += columns;
+  const size_t bytes = line_bytes(line), begin = bytes_before(line, bytes, from);
   *out = line + begin;
-  return without_blanks_behind(line + begin, i - begin);
+  return without_blanks_behind(*out, bytes_before(line, bytes, to) - begin);
 }
 
 /* Writes the first column and those from `first` to before `end`. */
@@ -177,6 +183,7 @@ void cvy_fit_table_into(FILE *out, const char *text, int64_t columns) {
   find_columns(&t, width);
   const bool has_key = t.count > 2 && t.starts[1] <= columns / 2;
   const int64_t key = has_key ? t.starts[1] : 0;
+  if (t.count == 0) fputs(text, out); /* nothing but blanks */
   for (int64_t first = has_key, end; first < t.count; first = end) {
     for (end = first + 1; end < t.count && key + t.ends[end] - t.starts[first] <= columns;) end++;
     if (first > has_key) fputc('\n', out);

@@ -176,6 +176,7 @@ static cvy_err make(job *j) {
   CVY_TRY(agree(j, cvy_prepare_join_progress(j)));
   CVY_TRY(begun(write_shards(j)));
   CVY_TRY(begun(agree(j, j->rank == 0 ? look_at_rejects(j) : CVY_OK)));
+  cvy_doing("adding the statistics to the shards");
   CVY_TRY(begun(agree(j, seal_mine(j))));
   return begun(agree(j, j->rank == 0 ? cvy_prepare_publish(j) : CVY_OK));
 }
@@ -186,6 +187,7 @@ static cvy_err open_work(job *j) {
 }
 
 static cvy_err prepare(job *j, cvy_prepare_result *out) {
+  cvy_doing("looking at what there is to prepare");
   CVY_TRY(agree(j, cvy_prepare_plan(j)));
   CVY_TRY(check_same_plan(j));
   cvy_err err = agree(j, j->rank == 0 ? open_work(j) : CVY_OK);
@@ -207,6 +209,7 @@ cvy_err cvy_prepare(cvy_prepare_result *out, const cvy_prepare_config *config) {
            .beats_fd = -1};
   *out = (cvy_prepare_result){0};
   const cvy_err err = prepare(&j, out);
+  cvy_progress_drop();
   cvy_prepare_free_workers(&j);
   cvy_prepare_close_sources(&j);
   cvy_pool_destroy(j.pool);

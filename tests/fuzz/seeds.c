@@ -338,6 +338,17 @@ static void make_yaml(void) {
            "learning_rate: {step: {rate: 0.1, every: 2}}\nsolver: {sgd: {momentum: 0.9}}\nseed: 3\nrun: r\n");
 }
 
+static void make_names(void) {
+  static const char *const names[] = {
+      "\x20K\xe4se/\xfc"
+      "1.jpg",
+      "\x08\xe7\x8c\xab \xf0\x9f\x90\x88",
+      "\x10"
+      "C:\\data\\\\xE4\\xe4\n\x1b[31m",
+      "\x14layer  type  output  note\nc1     conv     120  gemm  <- a, b\nf6     fc        84\n"};
+  for (int64_t i = 0; i < CVY_COUNT(names); i++) add_text("names", names[i]);
+}
+
 static void make_augmentations(void) {
   char text[400], kind[64];
   static const char *const lists[] = {
@@ -400,6 +411,7 @@ int main(int argc, char **argv) {
   make_tars();
   make_tiny();
   make_imagenet();
+  make_names();
   make_yaml();
   make_augmentations();
   return 0;

@@ -80,6 +80,8 @@ static void no_word_is_broken(void) {
 static void letters_of_two_columns(void) {
   static const char cats[] = "name  count\n\xe7\x8c\xab    12\nK\xe4se  7\n"; /* and one that is no letter */
   const char *text = table(cats, 9);
+  CU_ASSERT_STRING_EQUAL(table("one two\na\xcc\x88   b\xcc\x88\n", 4), "one\na\xcc\x88\n\ntwo\nb\xcc\x88\n");
+  text = table(cats, 9);
   CU_ASSERT_STRING_EQUAL(text, "name\n\xe7\x8c\xab\nK\xe4se\n\ncount\n12\n7\n");
 }
 
