@@ -1,8 +1,10 @@
-/* The binary version of CIFAR-10 and CIFAR-100 (A. Krizhevsky 2009, "Learning multiple layers of features
- * from tiny images"), from its files, the folder that holds them, or the archive as it is downloaded. */
+/* The binary and the Python version of CIFAR-10 and CIFAR-100 (A. Krizhevsky 2009, "Learning multiple layers
+ * of features from tiny images"), from its files, the folder that holds them, or the archive as it is
+ * downloaded. */
 #include "datasets/cifar.h"
 
 #include "archive/file_tree.h"
+#include "archive/pickle.h"
 #include "archive/unpack.h"
 
 #include <stdlib.h>
@@ -16,7 +18,10 @@ typedef struct file {
   const cvy_file_tree *tree;
   cvy_member member;
   const char *name;
-  int64_t first, count; /* records */
+  int64_t first, count;  /* records */
+  int64_t begin, stride; /* where in the member the samples of a record lie, bytes */
+  const uint8_t *held;   /* all samples, if they do not lie there as they are; else NULL */
+  uint8_t *labels;
 } file;
 
 typedef struct state {
@@ -26,7 +31,6 @@ typedef struct state {
   int64_t tree_count;
   file files[MAX_FILES];
   int64_t file_count;
-  uint8_t *labels;
   int64_t h, w;
   bool borrows; /* all but what follows belongs to the source it came of */
   cvy_bytes whole;
@@ -46,22 +50,100 @@ static const cvy_member *find_file(const cvy_file_tree *tree, const char *name) 
   return NULL;
 }
 
+static cvy_err put_label(file *f, const cvy_cifar *set, int64_t place, int64_t label) {
+  if (label < 0 || label >= set->class_count)
+    return cvy_error(CVY_E_INPUT, "%s: record %" PRId64 ": label %" PRId64 "; expected 0 to %" PRId64,
+                     f->name, place, label, set->class_count - 1);
+  f->labels[place] = (uint8_t)label;
+  return CVY_OK;
+}
+
+static cvy_err fill_from_binary(file *f, state *s) {
+  const cvy_cifar *set = s->set;
+  f->begin = set->label_bytes;
+  f->stride = set->label_bytes + SAMPLES;
+  if (f->member.size == 0 || f->member.size % f->stride != 0)
+    return cvy_error(CVY_E_INPUT,
+                     "%s: %" PRId64 " bytes; expected whole records of %" PRId64
+                     " bytes, as the binary version of %s has them, or a pickle of its Python version",
+                     f->name, f->member.size, f->stride, set->reader);
+  f->count = f->member.size / f->stride;
+  f->labels = cvy_pool_new(s->pool, (size_t)f->count);
+  for (int64_t k = 0; k < f->count; k++)
+    CVY_TRY(put_label(f, set, k, s->whole.data[k * f->stride + set->label]));
+  return CVY_OK;
+}
+
+/* ---- the Python version ---- */
+
+/* No label of the binary version is so large that it could begin like a pickle. */
+static bool is_pickle(const cvy_bytes *bytes) {
+  const uint8_t *p = bytes->data;
+  if (bytes->count < 2) return false;
+  return (p[0] == 0x80 && p[1] <= 5) || p[0] == '}' || (p[0] == '(' && p[1] == 'd');
+}
+
+static cvy_err take_samples(file *f, state *s, const cvy_pickle *dict) {
+  const cvy_pickle *data = cvy_pickle_get(dict, "data");
+  cvy_pickle_array array;
+  if (!data) return cvy_error(CVY_E_INPUT, "%s: a pickle without 'data'", f->name);
+  CVY_TRY(cvy_pickle_to_array(&array, data, f->name));
+  if (array.item_size != 1 || array.kind != 'u' || array.fortran || array.rank != 2 || array.dims[0] == 0 ||
+      array.dims[1] != SAMPLES)
+    return cvy_error(CVY_E_INPUT, "%s: its 'data' is no array of bytes [records][%d]", f->name, SAMPLES);
+  f->count = array.dims[0];
+  f->stride = SAMPLES;
+  const uint8_t *whole = s->whole.data;
+  if (array.data >= whole && array.data < whole + s->whole.count) {
+    f->begin = array.data - whole;
+    return CVY_OK;
+  }
+  uint8_t *held = cvy_pool_new(s->pool, array.byte_count);
+  memcpy(held, array.data, array.byte_count);
+  f->held = held;
+  return CVY_OK;
+}
+
+static cvy_err take_labels(file *f, state *s, const cvy_pickle *dict) {
+  const cvy_pickle *labels = cvy_pickle_get(dict, s->set->pickled_labels);
+  if (!labels || labels->type != CVY_PICKLE_LIST)
+    return cvy_error(CVY_E_INPUT, "%s: a pickle without the list '%s'", f->name, s->set->pickled_labels);
+  if (labels->count != f->count)
+    return cvy_error(CVY_E_INPUT, "%s: %" PRId64 " pictures, but %" PRId64 " labels", f->name, f->count,
+                     labels->count);
+  f->labels = cvy_pool_new(s->pool, (size_t)f->count);
+  for (int64_t k = 0; k < f->count; k++)
+    CVY_TRY(put_label(f, s->set, k, labels->items[k]->type == CVY_PICKLE_INT ? labels->items[k]->whole : -1));
+  return CVY_OK;
+}
+
+static cvy_err take_pickled(file *f, state *s, cvy_pool *pool) {
+  cvy_pickle *dict;
+  size_t used;
+  CVY_TRY(cvy_pickle_read(&dict, &used, pool, s->whole.data, s->whole.count, f->name));
+  CVY_TRY(take_samples(f, s, dict));
+  return take_labels(f, s, dict);
+}
+
+static cvy_err fill_from_pickle(file *f, state *s) {
+  cvy_pool *pool = cvy_pool_create();
+  const cvy_err err = take_pickled(f, s, pool);
+  cvy_pool_destroy(pool);
+  return err;
+}
+
+/* ---- which files ---- */
+
 static cvy_err add_file(state *s, const cvy_file_tree *tree, const cvy_member *member) {
   char name[4352];
-  const int64_t record = s->set->label_bytes + SAMPLES;
   if (s->file_count == MAX_FILES)
     return cvy_error(CVY_E_USAGE, "%s: more than %d files", s->set->reader, MAX_FILES);
   cvy_file_tree_name(name, sizeof name, tree, member);
-  if (member->size == 0 || member->size % record != 0)
-    return cvy_error(CVY_E_INPUT,
-                     "%s: %" PRId64 " bytes; expected whole records of %" PRId64
-                     " bytes (%s is read in its binary version)",
-                     name, member->size, record, s->set->reader);
   file *f = &s->files[s->file_count++];
   *f = (file){.tree = tree, .member = *member, .name = cvy_pool_format(s->pool, "%s", name)};
-  f->count = member->size / record;
   f->first = s->file_count > 1 ? f[-1].first + f[-1].count : 0;
-  return CVY_OK;
+  CVY_TRY(cvy_file_tree_read(&s->whole, tree, member));
+  return is_pickle(&s->whole) ? fill_from_pickle(f, s) : fill_from_binary(f, s);
 }
 
 /* Finds the files of one part; *found is false if none is there. If only some are there, that is an error. */
@@ -81,21 +163,40 @@ static cvy_err find_part(const cvy_member **out, bool *found, const cvy_file_tre
   return CVY_OK;
 }
 
-static cvy_err add_part(state *s, const cvy_file_tree *tree, const char *part) {
-  const cvy_member *members[2][MAX_FILES];
-  bool found[2];
-  for (int i = 0; i < 2; i++) CVY_TRY(find_part(members[i], &found[i], tree, s->set->files[i]));
-  int which = found[0] ? 0 : 1;
-  if (part) which = strcmp(part, parts[1]) == 0;
-  if (part && strcmp(part, parts[which]) != 0)
-    return cvy_error(CVY_E_USAGE, "%s:%s: the parts of %s are train and test", tree->path, part,
+typedef struct cifar_part {
+  const cvy_member *members[MAX_FILES];
+  const char *const *names; /* of its version */
+  bool found;
+} cifar_part;
+
+/* Finds train and test, in the binary version or else in Python's. */
+static cvy_err find_parts(cifar_part found[2], const cvy_file_tree *tree, const cvy_cifar *set) {
+  for (int version = 0; version < 2; version++) {
+    for (int i = 0; i < 2; i++) {
+      found[i].names = version ? set->pickles[i] : set->files[i];
+      CVY_TRY(find_part(found[i].members, &found[i].found, tree, found[i].names));
+    }
+    if (found[0].found || found[1].found) return CVY_OK;
+  }
+  return CVY_OK;
+}
+
+static cvy_err add_part(state *s, const cvy_file_tree *tree, const char *said) {
+  cifar_part found[2];
+  CVY_TRY(find_parts(found, tree, s->set));
+  int which = found[0].found ? 0 : 1;
+  if (said) which = strcmp(said, parts[1]) == 0;
+  if (said && strcmp(said, parts[which]) != 0)
+    return cvy_error(CVY_E_USAGE, "%s:%s: the parts of %s are train and test", tree->path, said,
                      s->set->reader);
-  if (!part && found[0] && found[1])
+  if (!said && found[0].found && found[1].found)
     return cvy_error(CVY_E_INPUT,
                      "%s: holds train and test; give it alone and both become splits, or one as %s:train",
                      tree->path, tree->path);
-  if (!found[which]) return cvy_error(CVY_E_INPUT, "%s: no '%s' in it", tree->path, s->set->files[which][0]);
-  for (int64_t i = 0; s->set->files[which][i]; i++) CVY_TRY(add_file(s, tree, members[which][i]));
+  if (!found[which].found)
+    return cvy_error(CVY_E_INPUT, "%s: no '%s' in it, nor '%s' of the Python version", tree->path,
+                     s->set->files[which][0], s->set->pickles[which][0]);
+  for (int64_t i = 0; found[which].names[i]; i++) CVY_TRY(add_file(s, tree, found[which].members[i]));
   return CVY_OK;
 }
 
@@ -115,43 +216,20 @@ static cvy_err add_input(state *s, const char *input) {
   return single ? add_file(s, tree, &tree->members.items[0]) : add_part(s, tree, part);
 }
 
-/* ---- labels ---- */
-
-static cvy_err read_labels(state *s) {
-  const file *last = &s->files[s->file_count - 1];
-  const int64_t record = s->set->label_bytes + SAMPLES;
-  s->labels = cvy_pool_new(s->pool, (size_t)(last->first + last->count));
-  for (int64_t i = 0; i < s->file_count; i++) {
-    const file *f = &s->files[i];
-    CVY_TRY(cvy_file_tree_read(&s->whole, f->tree, &f->member));
-    for (int64_t k = 0; k < f->count; k++) {
-      const uint8_t label = s->whole.data[k * record + s->set->label];
-      if (label >= s->set->class_count)
-        return cvy_error(CVY_E_INPUT, "%s: record %" PRId64 ": label %d; expected 0 to %" PRId64, f->name, k,
-                         label, s->set->class_count - 1);
-      s->labels[f->first + k] = label;
-    }
-  }
-  cvy_bytes_free(&s->whole);
-  return CVY_OK;
-}
-
 /* ---- the reader ---- */
 
 cvy_err cvy_cifar_find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *path,
                               const cvy_cifar *set) {
   static const char *const splits[2] = {"train", "val"};
-  const cvy_member *members[MAX_FILES];
-  bool found[2] = {false};
+  cifar_part found[2];
   cvy_file_tree *tree;
   *count = 0;
   if (is_single(path)) return CVY_OK;
   CVY_TRY(cvy_file_tree_open(&tree, path));
-  cvy_err err = CVY_OK;
-  for (int i = 0; i < 2 && !err; i++) err = find_part(members, &found[i], tree, set->files[i]);
+  const cvy_err err = find_parts(found, tree, set);
   if (!err) cvy_file_tree_keep(tree);
   cvy_file_tree_close(tree);
-  if (err || !found[0] || !found[1]) return err;
+  if (err || !found[0].found || !found[1].found) return err;
   *out = cvy_pool_new(pool, 2 * sizeof **out);
   for (int i = 0; i < 2; i++)
     (*out)[(*count)++] = (cvy_prepare_input){splits[i], cvy_pool_format(pool, "%s:%s", path, parts[i])};
@@ -170,10 +248,11 @@ void cvy_cifar_close(cvy_source *source) {
 
 static cvy_err open_state(state *s, const char *const *inputs, int64_t input_count) {
   if (input_count == 0)
-    return cvy_error(CVY_E_USAGE, "%s: which files? a split is .bin files, their folder or their archive",
+    return cvy_error(CVY_E_USAGE, "%s: which files? a split is its files, their folder or their archive",
                      s->set->reader);
   for (int64_t i = 0; i < input_count; i++) CVY_TRY(add_input(s, inputs[i]));
-  return read_labels(s);
+  cvy_bytes_free(&s->whole);
+  return CVY_OK;
 }
 
 cvy_err cvy_cifar_open(cvy_source *out, const cvy_cifar *set, const char *const *inputs, int64_t input_count,
@@ -215,10 +294,13 @@ cvy_err cvy_cifar_read(cvy_record *out, cvy_source *source, int64_t index) {
   const file *f = s->files;
   uint8_t planes[SAMPLES];
   while (index >= f->first + f->count) f++;
-  const int64_t place = index - f->first, record = s->set->label_bytes + SAMPLES;
+  const int64_t place = index - f->first, at = f->begin + place * f->stride;
   snprintf(s->name, sizeof s->name, "%s: record %" PRId64, f->name, place);
-  *out = (cvy_record){.label = s->labels[index], .name = s->name};
-  CVY_TRY(cvy_file_tree_read_at(planes, f->tree, &f->member, place * record + s->set->label_bytes, SAMPLES));
+  *out = (cvy_record){.label = f->labels[place], .name = s->name};
+  if (f->held)
+    memcpy(planes, f->held + at, SAMPLES);
+  else
+    CVY_TRY(cvy_file_tree_read_at(planes, f->tree, &f->member, at, SAMPLES));
   cvy_image_resize_buffer(&s->stored, SIDE, SIDE, 3);
   for (int64_t i = 0; i < PLANE; i++)
     for (int64_t k = 0; k < 3; k++) s->stored.px[i * 3 + k] = planes[k * PLANE + i];

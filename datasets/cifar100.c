@@ -44,10 +44,10 @@ static const char *const coarse_names[] = {"aquatic_mammals",
                                            "vehicles_1",
                                            "vehicles_2"};
 
-#define FILES                                                                                                \
+#define FILES(ending)                                                                                        \
   {                                                                                                          \
-    (const char *const[]){"train.bin", NULL}, (const char *const[]) {                                        \
-      "test.bin", NULL                                                                                       \
+    (const char *const[]){"train" ending, NULL}, (const char *const[]) {                                     \
+      "test" ending, NULL                                                                                    \
     }                                                                                                        \
   }
 
@@ -57,13 +57,17 @@ static const cvy_cifar sets[2] = {
      .label = 1,
      .class_count = CVY_COUNT(fine_names),
      .class_names = fine_names,
-     .files = FILES},
+     .files = FILES(".bin"),
+     .pickles = FILES(""),
+     .pickled_labels = "fine_labels"},
     {.reader = "cifar100",
      .label_bytes = 2,
      .label = 0,
      .class_count = CVY_COUNT(coarse_names),
      .class_names = coarse_names,
-     .files = FILES},
+     .files = FILES(".bin"),
+     .pickles = FILES(""),
+     .pickled_labels = "coarse_labels"},
 };
 
 static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *path) {
@@ -77,6 +81,11 @@ static cvy_err open_cifar100(cvy_source *out, const void *config_, const char *c
   return cvy_cifar_open(out, &sets[c->labels], inputs, input_count, h, w);
 }
 
+static bool fits(const cvy_glimpse *g) {
+  return cvy_glimpse_has(g, "fine_label_names.txt") || cvy_glimpse_has(g, "cifar-100-python/train") ||
+         cvy_glimpse_has(g, "cifar-100-binary/train.bin");
+}
+
 static const char *const label_words[] = {"fine", "coarse", NULL};
 static const cvy_option options[] = {
     {"labels", CVY_CHOICE, offsetof(config, labels), "fine", .words = label_words,
@@ -85,11 +94,12 @@ static const cvy_option options[] = {
 };
 
 const cvy_reader cvy_reader_cifar100 = {
-    .kind = &(const cvy_kind){"cifar100", "CIFAR-100's binary version: its .tar.gz, folder or files", options,
-                              sizeof(config)},
+    .kind = &(const cvy_kind){"cifar100", "CIFAR-100, binary or Python version: its .tar.gz, folder or files",
+                              options, sizeof(config)},
     .find_splits = find_splits,
     .open = open_cifar100,
     .read = cvy_cifar_read,
     .close = cvy_cifar_close,
     .again = cvy_cifar_again,
+    .fits = fits,
 };

@@ -1,254 +1,142 @@
-/* A list of pictures with their labels.
- *
- * The separator, whether there is a header, and which column is which are found where nothing is said.
- * Paths are relative to the list's folder. Labels that are all whole numbers are classes in the order of
- * the numbers; else classes are the labels' texts in byte order. */
-#include "archive/table.h"
+/* A list of pictures with their labels: list_columns.c finds how it is written, list_paths.c where its
+ * pictures lie. */
+#include "archive/encoding.h"
+#include "base/classes.h"
+#include "datasets/list_columns.h"
 #include "datasets/pictures.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 
+enum { FEWEST_COUNTED = 10 };
+
 typedef struct config {
-  int separator, header, colour;
-  const char *path_column, *label_column;
+  cvy_list_options columns;
+  const char *root, *encoding;
+  int colour;
 } config;
 
 typedef struct picture {
-  const char *path;
+  const char *file, *name;
   int32_t label;
+  int64_t row; /* of the list */
 } picture;
 
 typedef struct state {
   cvy_picture_state common;
   picture *pictures;
-  /* These are for opening. */
-  const config *config;
-  const char *list, *dir;
-  cvy_table table;
-  int64_t first, path_column, label_column; /* first: the first row that is a picture */
+  cvy_list list; /* for opening */
 } state;
-
-/* ---- columns ---- */
-
-static const char *path_of(const state *s, const char *field) {
-  if (field[0] == '/') return field;
-  return cvy_pool_format(s->common.pool, "%s/%s", s->dir, field);
-}
-
-static bool is_file(const state *s, const char *field) {
-  struct stat info;
-  return field[0] && stat(path_of(s, field), &info) == 0 && S_ISREG(info.st_mode);
-}
-
-static bool is_header(const state *s, const cvy_row *row) {
-  if (s->config->header) return s->config->header == 1;
-  for (int64_t i = 0; i < row->count; i++)
-    if (strchr(row->fields[i], '/') || cvy_looks_like_picture(row->fields[i]) || is_file(s, row->fields[i]))
-      return false;
-  return true;
-}
-
-static int64_t column_called(const cvy_row *header, const char *const *words) {
-  for (; *words; words++)
-    for (int64_t i = 0; i < header->count; i++)
-      if (strcasecmp(header->fields[i], *words) == 0) return i;
-  return -1;
-}
-
-/* Finds the column that --path-column or --label-column names by a header's word, or by a number from 1
- * on. */
-static cvy_err column_said(int64_t *out, const state *s, const char *option, const char *said) {
-  const cvy_row *first = &s->table.rows[0];
-  char *end;
-  if (s->first > 0) *out = column_called(first, (const char *const[]){said, NULL});
-  if (*out >= 0) return CVY_OK;
-  const long number = strtol(said, &end, 10);
-  if (end == said || *end || number < 1 || number > first->count)
-    return cvy_error(CVY_E_USAGE, "--%s %s: %s:%" PRId64 " has %" PRId64 " columns%s and none of that name",
-                     option, said, s->list, first->line, first->count, s->first > 0 ? "" : ", no header");
-  *out = number - 1;
-  return CVY_OK;
-}
-
-static cvy_err find_path_column(state *s) {
-  static const char *const words[] = {"path",     "file",  "filename", "file_name", "image_path",
-                                      "filepath", "image", "img",      "picture",   NULL};
-  if (s->config->path_column[0])
-    return column_said(&s->path_column, s, "path-column", s->config->path_column);
-  const cvy_row *row = &s->table.rows[s->first];
-  if (s->first > 0) s->path_column = column_called(&s->table.rows[0], words);
-  for (int64_t i = 0; i < row->count && s->path_column < 0; i++)
-    if (cvy_looks_like_picture(row->fields[i]) || is_file(s, row->fields[i])) s->path_column = i;
-  if (s->path_column >= 0) return CVY_OK;
-  return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": no column with a picture's path; --path-column names it",
-                   s->list, row->line);
-}
-
-static cvy_err find_label_column(state *s) {
-  static const char *const words[] = {"label",      "class",     "category", "target",
-                                      "class_name", "classname", "y",        NULL};
-  const cvy_row *row = &s->table.rows[0];
-  if (s->config->label_column[0])
-    CVY_TRY(column_said(&s->label_column, s, "label-column", s->config->label_column));
-  else if (s->first > 0)
-    s->label_column = column_called(row, words);
-  if (s->label_column < 0 && row->count == 2) s->label_column = 1 - s->path_column;
-  if (s->label_column < 0)
-    return cvy_error(CVY_E_INPUT,
-                     "%s:%" PRId64 ": %" PRId64
-                     " column%s, and none is called label; --label-column names it",
-                     s->list, row->line, row->count, row->count == 1 ? "" : "s");
-  if (s->label_column == s->path_column)
-    return cvy_error(CVY_E_USAGE, "%s: column %" PRId64 " cannot hold both path and label", s->list,
-                     s->path_column + 1);
-  return CVY_OK;
-}
-
-static cvy_err find_columns(state *s) {
-  s->path_column = s->label_column = -1;
-  s->first = is_header(s, &s->table.rows[0]);
-  if (s->first == s->table.count) return cvy_error(CVY_E_INPUT, "%s: a header, but no row below it", s->list);
-  CVY_TRY(find_path_column(s));
-  return find_label_column(s);
-}
 
 /* ---- labels ---- */
 
-static const char *label_at(const state *s, int64_t row) {
-  return s->table.rows[row].fields[s->label_column];
-}
-
-static bool is_number(const char *text) {
-  const size_t digits = strspn(text + (text[0] == '-'), "0123456789");
-  return digits > 0 && digits < 18 && !text[(text[0] == '-') + digits];
-}
-
-static long number_of(const void *label) {
-  return strtol(*(const char *const *)label, NULL, 10);
-}
-
-static int by_number(const void *a, const void *b) {
-  const long x = number_of(a), y = number_of(b);
-  return (x > y) - (x < y);
-}
-
-static cvy_err check_classes(const state *s, const cvy_classes *classes, bool numbers) {
-  if (classes->count < 2)
-    return cvy_error(CVY_E_INPUT, "%s: '%s' is its only label; a set has two classes or more", s->list,
-                     classes->names[0]);
-  for (int64_t k = 1; numbers && k < classes->count; k++)
-    if (number_of(&classes->names[k - 1]) == number_of(&classes->names[k]))
-      return cvy_error(CVY_E_INPUT, "%s: the labels '%s' and '%s' are one number; write it in one way",
-                       s->list, classes->names[k - 1], classes->names[k]);
-  return CVY_OK;
-}
-
-/* Finds the classes. by_text has the labels in byte order, where they are found; (*labels)[i] is the class of
- * the one at place i. */
-static cvy_err find_classes(cvy_source *out, cvy_classes *by_text, int32_t **labels) {
-  state *s = out->state;
-  const int64_t count = s->table.count - s->first;
-  const char **names = cvy_pool_new(s->common.pool, sizeof *names * (size_t)count);
-  bool numbers = true;
-  for (int64_t i = 0; i < count; i++) {
-    names[i] = label_at(s, s->first + i);
-    numbers &= is_number(names[i]);
-    if (!names[i][0])
-      return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": no label", s->list, s->table.rows[s->first + i].line);
-  }
-  *by_text = cvy_classes_of(names, count);
-  const char **ordered = cvy_pool_new(s->common.pool, sizeof *ordered * (size_t)by_text->count);
-  memcpy(ordered, by_text->names, sizeof *ordered * (size_t)by_text->count);
-  if (numbers) qsort(ordered, (size_t)by_text->count, sizeof *ordered, by_number);
-  const cvy_classes classes = {ordered, by_text->count};
-  CVY_TRY(check_classes(s, &classes, numbers));
-  *labels = cvy_pool_new(s->common.pool, sizeof **labels * (size_t)classes.count);
-  for (int64_t k = 0; k < classes.count; k++) (*labels)[cvy_classes_find(by_text, ordered[k])] = (int32_t)k;
-  out->class_count = classes.count;
-  out->class_names = ordered;
+/* One-hot lists have a class for each of their columns. `said`: the user named the column. */
+static cvy_err find_classes(cvy_classes *out, const state *s, bool said) {
+  const cvy_list *list = &s->list;
+  const int64_t columns = list->table.rows[0].count, rows = list->table.count - list->first;
+  const int64_t most = rows > columns ? rows : columns;
+  const char **labels = cvy_pool_new(s->common.pool, sizeof *labels * (size_t)most);
+  int64_t count = 0;
+  for (int64_t i = 0; i < columns && list->label_column < 0; i++)
+    if (list->hot_labels[i]) labels[count++] = list->hot_labels[i];
+  for (int64_t i = 0; i < rows && list->label_column >= 0; i++)
+    labels[count++] = cvy_list_label(list, list->first + i);
+  for (int64_t i = 0; i < count; i++)
+    if (!labels[i][0])
+      return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": no label", list->path,
+                       list->table.rows[list->label_column < 0 ? 0 : list->first + i].line);
+  *out = cvy_classes_of(s->common.pool, labels, count);
+  if (out->count == rows && rows >= FEWEST_COUNTED && !said)
+    return cvy_error(CVY_E_INPUT,
+                     "%s: each of its %" PRId64 " rows has a label of its own, such as '%s': these count the "
+                     "rows; --label-column says which column has the classes",
+                     list->path, rows, labels[0]);
   return CVY_OK;
 }
 
 /* ---- pictures ---- */
 
-static const state *sorted; /* qsort takes no context */
-
-static const char *path_at(const state *s, int64_t row) {
-  return s->table.rows[row].fields[s->path_column];
+static int by_file(const void *a, const void *b) {
+  const picture *x = a, *y = b;
+  const int order = strcmp(x->file, y->file);
+  return order ? order : (x->row > y->row) - (x->row < y->row);
 }
 
-static int by_path(const void *a, const void *b) {
-  const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-  const int order = strcmp(path_at(sorted, x), path_at(sorted, y));
-  return order ? order : (x > y) - (x < y);
+/* Checks that a picture which comes twice has the same class. */
+static cvy_err check_contradictions(const state *s, int64_t count) {
+  const cvy_list *list = &s->list;
+  picture *sorted = cvy_pool_new(s->common.pool, sizeof *sorted * (size_t)count);
+  memcpy(sorted, s->pictures, sizeof *sorted * (size_t)count);
+  qsort(sorted, (size_t)count, sizeof *sorted, by_file);
+  for (int64_t i = 1; i < count; i++) {
+    const picture *before = &sorted[i - 1], *p = &sorted[i];
+    if (strcmp(before->file, p->file) == 0 && before->label != p->label)
+      return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": %s is '%s' here, and '%s' in line %" PRId64, list->path,
+                       list->table.rows[p->row].line, list->table.rows[p->row].fields[list->path_column],
+                       cvy_list_label(list, p->row), cvy_list_label(list, before->row),
+                       list->table.rows[before->row].line);
+  }
+  return CVY_OK;
 }
 
-/* Checks that a picture which comes twice has the same label. */
-static cvy_err check_contradictions(const state *s) {
-  const int64_t count = s->table.count - s->first;
-  int64_t *rows = cvy_pool_new(s->common.pool, sizeof *rows * (size_t)count);
-  for (int64_t i = 0; i < count; i++) rows[i] = s->first + i;
-  sorted = s;
-  qsort(rows, (size_t)count, sizeof *rows, by_path);
-  for (int64_t i = 1; i < count; i++)
-    if (strcmp(path_at(s, rows[i - 1]), path_at(s, rows[i])) == 0 &&
-        strcmp(label_at(s, rows[i - 1]), label_at(s, rows[i])) != 0)
-      return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": %s is '%s' here, and '%s' in line %" PRId64, s->list,
-                       s->table.rows[rows[i]].line, path_at(s, rows[i]), label_at(s, rows[i]),
-                       label_at(s, rows[i - 1]), s->table.rows[rows[i - 1]].line);
+static cvy_err add_picture(cvy_source *out, const cvy_classes *classes, int64_t row) {
+  state *s = out->state;
+  const cvy_list *list = &s->list;
+  const cvy_row *r = &list->table.rows[row];
+  struct stat info;
+  picture *p = &s->pictures[out->count++];
+  p->row = row;
+  p->label = (int32_t)cvy_classes_find(classes, cvy_list_label(list, row));
+  CVY_TRY_IN(cvy_list_find(&p->file, &p->name, &list->paths, r->fields[list->path_column]), "%s:%" PRId64,
+             list->path, r->line);
+  if (stat(p->file, &info) == 0) out->encoded_bytes += info.st_size;
   return CVY_OK;
 }
 
 /* ---- the reader ---- */
 
-static cvy_err add_pictures(cvy_source *out) {
+static cvy_err add_pictures(cvy_source *out, bool said) {
   state *s = out->state;
   cvy_classes classes;
-  int32_t *labels = NULL;
-  CVY_TRY(find_classes(out, &classes, &labels));
-  CVY_TRY(check_contradictions(s));
-  s->pictures = cvy_pool_new(s->common.pool, sizeof *s->pictures * (size_t)(s->table.count - s->first));
-  for (int64_t i = s->first; i < s->table.count; i++) {
-    const cvy_row *row = &s->table.rows[i];
-    const char *path = path_of(s, row->fields[s->path_column]);
-    struct stat info;
-    if (stat(path, &info) != 0)
-      return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": %s: %s", s->list, row->line, path, strerror(errno));
-    if (!S_ISREG(info.st_mode))
-      return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": %s: not a file", s->list, row->line, path);
-    out->encoded_bytes += info.st_size;
-    s->pictures[out->count++] = (picture){path, labels[cvy_classes_find(&classes, label_at(s, i))]};
-  }
-  return CVY_OK;
+  CVY_TRY(find_classes(&classes, s, said));
+  out->class_count = classes.count;
+  out->class_names = classes.names;
+  s->pictures = cvy_pool_new(s->common.pool,
+                             sizeof *s->pictures * (size_t)(s->list.table.count - s->list.first));
+  for (int64_t i = s->list.first; i < s->list.table.count; i++) CVY_TRY(add_picture(out, &classes, i));
+  return check_contradictions(s, out->count);
 }
 
-static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t input_count) {
-  static const char separators[] = {0, ',', ';', '\t'};
+static cvy_err open_state(cvy_source *out, const config *c, const char *const *inputs, int64_t input_count) {
   state *s = out->state;
+  cvy_pool *pool = s->common.pool;
   cvy_bytes *file = &s->common.delivery.file;
   if (input_count != 1)
     return cvy_error(CVY_E_USAGE, "csv: a split is one list, not %" PRId64 " inputs", input_count);
-  s->list = cvy_pool_format(s->common.pool, "%s", inputs[0]);
-  const char *slash = strrchr(s->list, '/');
-  s->dir = slash ? cvy_pool_format(s->common.pool, "%.*s", (int)(slash - s->list), s->list) : ".";
-  CVY_TRY(cvy_bytes_read(file, s->list));
-  CVY_TRY(cvy_table_read(&s->table, s->common.pool, file->data, file->count, separators[s->config->separator],
-                         s->list));
-  CVY_TRY(find_columns(s));
-  return add_pictures(out);
+  const char *list = cvy_pool_format(pool, "%s", inputs[0]), *slash = strrchr(list, '/');
+  const char *dir = slash ? cvy_pool_format(pool, "%.*s", (int)(slash - list), list) : ".";
+  if (cvy_is_folder(list)) return cvy_error(CVY_E_INPUT, "%s: a folder; expected a list of pictures", list);
+  if (c->root[0] && !cvy_is_folder(c->root))
+    return cvy_error(CVY_E_USAGE, "--root %s: no such folder", c->root);
+  CVY_TRY(cvy_bytes_read(file, list));
+  s->list = (cvy_list){.path = list,
+                       .paths = {.pool = pool,
+                                 .root = c->root[0] ? c->root : dir,
+                                 .root_is_said = c->root[0],
+                                 .encoding = c->encoding}};
+  CVY_TRY(cvy_text_to_utf8(file, &s->list.paths.encoding, list));
+  CVY_TRY(cvy_list_read(&s->list, file->data, file->count, &c->columns));
+  return add_pictures(out, c->columns.label_column[0]);
 }
 
 static cvy_err open_csv(cvy_source *out, const void *config_, const char *const *inputs, int64_t input_count,
                         int64_t h, int64_t w, uint64_t seed) {
   const config *c = config_;
   (void)seed;
-  state *s = cvy_pictures_begin(out, sizeof *s, c->colour, h, w);
-  s->config = c;
-  return cvy_pictures_opened(out, open_state(out, inputs, input_count), cvy_pictures_end);
+  cvy_pictures_begin(out, sizeof(state), c->colour, h, w);
+  return cvy_pictures_opened(out, open_state(out, c, inputs, input_count), cvy_pictures_end);
 }
 
 static void csv_again(cvy_source *out, const cvy_source *first) {
@@ -258,22 +146,38 @@ static void csv_again(cvy_source *out, const cvy_source *first) {
 static cvy_err read_csv(cvy_record *out, cvy_source *source, int64_t index) {
   state *s = source->state;
   const picture *p = &s->pictures[index];
-  snprintf(s->common.delivery.name, sizeof s->common.delivery.name, "%s", p->path);
+  snprintf(s->common.delivery.name, sizeof s->common.delivery.name, "%s", p->name);
   *out = (cvy_record){.label = p->label, .name = s->common.delivery.name};
-  CVY_TRY(cvy_pictures_read(&s->common.delivery, p->path));
+  CVY_TRY(cvy_pictures_read(&s->common.delivery, p->file));
   return cvy_pictures_deliver(out, &s->common.delivery, source);
 }
 
-static const char *const separator_words[] = {"auto", "comma", "semicolon", "tab", NULL};
+/* Whether a file is called like a list and begins with text. */
+static bool fits(const cvy_glimpse *g) {
+  static const char *const endings[] = {".csv", ".tsv", ".lst", ".txt"};
+  const char *dot = strrchr(g->path, '.');
+  for (int64_t i = 0; i < CVY_COUNT(endings) && dot; i++)
+    if (strcasecmp(dot, endings[i]) == 0) return cvy_glimpse_is_text(g);
+  return false;
+}
+
+static const char *const separator_words[] = {"auto", "comma", "semicolon", "tab", "blank", "blanks", NULL};
 static const char *const header_words[] = {"auto", "yes", "no", NULL};
 static const cvy_option options[] = {
-    {"separator", CVY_CHOICE, offsetof(config, separator), "auto", .words = separator_words,
-     .help = "between fields; auto: what the first line has most of"},
-    {"header", CVY_CHOICE, offsetof(config, header), "auto", .words = header_words,
+    {"separator", CVY_CHOICE, offsetof(config, columns.separator), "auto", .words = separator_words,
+     .help = "between fields; blank: the last one divides path and label, blanks: all divide; auto: with "
+             "which the first rows name pictures"},
+    {"header", CVY_CHOICE, offsetof(config, columns.header), "auto", .words = header_words,
      .help = "whether the first row names the columns; auto: if it names no file and no path"},
-    {"path-column", CVY_STRING, offsetof(config, path_column), "",
+    {"path-column", CVY_STRING, offsetof(config, columns.path_column), "",
      .help = "the header's word, or number from 1, of the paths; none: found"},
-    {"label-column", CVY_STRING, offsetof(config, label_column), "", .help = "the same of the labels"},
+    {"label-column", CVY_STRING, offsetof(config, columns.label_column), "",
+     .help = "the same of the labels"},
+    {"root", CVY_STRING, offsetof(config, root), "",
+     .help = "the folder to which paths are relative; none: the list's"},
+    {"encoding", CVY_STRING, offsetof(config, encoding), "",
+     .help = "the list's: windows-1252, latin-1, utf-16, or what else iconv knows; none: UTF-8, or what a "
+             "mark in front says"},
     {"colour", CVY_CHOICE, offsetof(config, colour), "rgb", .words = cvy_colour_words,
      .help = "channels of the pictures"},
     {0},
@@ -281,11 +185,12 @@ static const cvy_option options[] = {
 
 const cvy_reader cvy_reader_csv = {
     .kind = &(const cvy_kind){"csv",
-                              "a list of pictures: path and label, separated by comma, semicolon or tab",
+                              "a list of pictures: path and label, divided by comma, semicolon, tab or blank",
                               options, sizeof(config)},
     .keeps_files = true,
     .open = open_csv,
     .read = read_csv,
     .close = cvy_pictures_end,
     .again = csv_again,
+    .fits = fits,
 };

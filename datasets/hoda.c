@@ -254,6 +254,10 @@ static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *po
   return CVY_OK;
 }
 
+static bool fits(const cvy_glimpse *g) {
+  return cvy_glimpse_has(g, ".cdb") || cvy_glimpse_has(g, ".cdb.gz");
+}
+
 const cvy_reader cvy_reader_hoda = {
     .kind = &(const cvy_kind){"hoda",
                               "Persian handwritten digits: .cdb files, or the folder of the official two",
@@ -264,4 +268,5 @@ const cvy_reader cvy_reader_hoda = {
     .open = open_hoda,
     .read = read_hoda,
     .close = close_hoda,
+    .fits = fits,
 };

@@ -178,14 +178,12 @@ static cvy_err set_classes(state *s, const char **ids, int64_t count) {
     memcpy(c->items, t->meta.items, sizeof *c->items * (size_t)c->count);
     if (!cvy_synsets_sort(c)) return cvy_error(CVY_E_INPUT, "%s: a synset comes twice", t->meta_path);
   } else {
-    const cvy_classes names = cvy_classes_of(ids, count);
-    *c = (cvy_synsets){cvy_pool_new(s->common.pool, sizeof *c->items * (size_t)(names.count + 1)),
-                       names.count};
-    for (int64_t k = 0; k < names.count; k++) c->items[k] = (cvy_synset){names.names[k], names.names[k]};
+    cvy_sort_by_text(ids, count, sizeof *ids);
+    count = cvy_drop_repeats(ids, count);
+    *c = (cvy_synsets){cvy_pool_new(s->common.pool, sizeof *c->items * (size_t)(count + 1)), count};
+    for (int64_t k = 0; k < count; k++) c->items[k] = (cvy_synset){ids[k], ids[k]};
   }
   s->per_class = cvy_pool_new(s->common.pool, sizeof *s->per_class * (size_t)(c->count + 1));
-  if (c->count < 2)
-    return cvy_error(CVY_E_INPUT, "%s: %" PRId64 " class; a set has two or more", s->tar, c->count);
   return CVY_OK;
 }
 
@@ -211,6 +209,14 @@ static void add_picture(state *s, const cvy_member *m, int32_t label) {
   s->per_class[label]++;
 }
 
+/* Drops what systems leave behind, such as "._n01440764.tar". */
+static void pass_over(cvy_members *members) {
+  int64_t kept = 0;
+  for (int64_t i = 0; i < members->count; i++)
+    if (!cvy_is_passed_over(members->items[i].name)) members->items[kept++] = members->items[i];
+  members->count = kept;
+}
+
 /* ---- train: a tar of tars ---- */
 
 static bool ends_in_tar(const char *name) {
@@ -232,6 +238,7 @@ static cvy_err add_class(state *s, cvy_pool *pool, const cvy_member *tar, const 
   CVY_TRY(class_of(&label, s, id, path));
   if (s->per_class[label] > 0) return cvy_error(CVY_E_INPUT, "%s: the class is there twice", path);
   CVY_TRY(cvy_tarball_list(&members, pool, s->fd, tar->offset, tar->offset + tar->size, path));
+  pass_over(&members);
   for (int64_t i = 0; i < members.count; i++) {
     cvy_member *m = &members.items[i];
     m->name = cvy_pool_format(s->common.pool, "%s", m->name);
@@ -401,16 +408,15 @@ static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t in
   cvy_members members;
   CVY_TRY(read_inputs(s, inputs, input_count));
   CVY_TRY(cvy_archive_open(&s->fd, &members, s->common.pool, s->tar));
+  pass_over(&members);
   bool nested = false;
   for (int64_t i = 0; i < members.count; i++) nested |= ends_in_tar(members.items[i].name);
   CVY_TRY((nested ? add_train : add_val)(s, &members));
-  for (int64_t k = 0; k < s->classes.count; k++)
-    if (s->per_class[k] == 0)
-      return cvy_error(CVY_E_INPUT, "%s: no picture of the class '%s'", s->tar, s->classes.items[k].name);
   for (int64_t i = 0; i < s->count; i++) out->encoded_bytes += s->pictures[i].size;
   out->count = s->count;
   out->class_count = s->classes.count;
   out->class_names = cvy_synsets_names(s->common.pool, &s->classes);
+  out->class_sizes = s->per_class;
   return CVY_OK;
 }
 
@@ -483,6 +489,11 @@ static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *po
   return CVY_OK;
 }
 
+static bool fits(const cvy_glimpse *g) {
+  return cvy_glimpse_has(g, "ILSVRC2012_img_train.tar") || cvy_glimpse_has(g, "n01440764.tar") ||
+         cvy_glimpse_has(g, "ILSVRC2012_val_00000001.JPEG");
+}
+
 static const cvy_option options[] = {
     {"colour", CVY_CHOICE, offsetof(config, colour), "rgb", .words = cvy_colour_words,
      .help = "channels of the pictures"},
@@ -499,4 +510,5 @@ const cvy_reader cvy_reader_imagenet = {
     .read = read_imagenet,
     .close = close_imagenet,
     .again = imagenet_again,
+    .fits = fits,
 };

@@ -2,13 +2,14 @@
  *
  * Big endian: u32 magic (0x0803 images, 0x0801 labels: type u8, three dimensions or one), then a u32 a
  * dimension, then the bytes. One split is one file of images and one of labels, told apart by their magic. */
+#include "datasets/idx_folder.h"
 #include "datasets/reader.h"
 #include "file/bytes.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { IMAGES_MAGIC = 0x0803, LABELS_MAGIC = 0x0801, CLASSES = 10 };
+enum { DIGITS = 10, MOST_LABELS = 256, NUMBERS = 2 }; /* NUMBERS: of the names */
 
 typedef struct config {
   bool pad;
@@ -28,6 +29,7 @@ typedef struct state {
   cvy_pool *pool;
   idx_file files[2], *images, *labels;
   bool pad;
+  int32_t class_of[MOST_LABELS];
   int64_t h, w; /* delivered */
   cvy_image stored, delivered;
   char *name;
@@ -63,18 +65,18 @@ static cvy_err open_idx(idx_file *file, const char *path) {
   CVY_TRY(cvy_bytes_read(&file->bytes, path));
   const uint8_t *p = file->bytes.data;
   file->magic = file->bytes.count >= 4 ? u32_at(p) : 0;
-  if (file->magic != IMAGES_MAGIC && file->magic != LABELS_MAGIC)
+  if (file->magic != CVY_IDX_IMAGES && file->magic != CVY_IDX_LABELS)
     return cvy_error(
         CVY_E_INPUT,
         "%s: no IDX file: starts with 0x%08x (%zu bytes in all); expected 0x%08x (images) or 0x%08x (labels)",
-        path, file->magic, file->bytes.count, IMAGES_MAGIC, LABELS_MAGIC);
-  const size_t head = file->magic == IMAGES_MAGIC ? 16 : 8;
+        path, file->magic, file->bytes.count, CVY_IDX_IMAGES, CVY_IDX_LABELS);
+  const size_t head = file->magic == CVY_IDX_IMAGES ? 16 : 8;
   if (file->bytes.count < head)
     return cvy_error(CVY_E_INPUT, "%s: truncated: %zu bytes; the header has %zu", path, file->bytes.count,
                      head);
   file->count = u32_at(p + 4);
-  file->h = file->magic == IMAGES_MAGIC ? u32_at(p + 8) : 1;
-  file->w = file->magic == IMAGES_MAGIC ? u32_at(p + 12) : 1;
+  file->h = file->magic == CVY_IDX_IMAGES ? u32_at(p + 8) : 1;
+  file->w = file->magic == CVY_IDX_IMAGES ? u32_at(p + 12) : 1;
   file->items = p + head;
   return check_length(file, head);
 }
@@ -83,67 +85,84 @@ static cvy_err pair_up(state *s) {
   idx_file *a = &s->files[0], *b = &s->files[1];
   if (a->magic == b->magic)
     return cvy_error(CVY_E_INPUT, "%s and %s both hold %s; a split is one file of images and one of labels",
-                     a->path, b->path, a->magic == IMAGES_MAGIC ? "images" : "labels");
-  s->images = a->magic == IMAGES_MAGIC ? a : b;
-  s->labels = a->magic == IMAGES_MAGIC ? b : a;
+                     a->path, b->path, a->magic == CVY_IDX_IMAGES ? "images" : "labels");
+  s->images = a->magic == CVY_IDX_IMAGES ? a : b;
+  s->labels = a->magic == CVY_IDX_IMAGES ? b : a;
   if (s->images->count != s->labels->count)
     return cvy_error(CVY_E_INPUT, "%s holds %" PRId64 " images, %s %" PRId64 " labels", s->images->path,
                      s->images->count, s->labels->path, s->labels->count);
+  return CVY_OK;
+}
+
+/* ---- labels ---- */
+
+static cvy_err number_digits(state *s) {
   for (int64_t i = 0; i < s->labels->count; i++)
-    if (s->labels->items[i] >= CLASSES)
-      return cvy_error(CVY_E_INPUT, "%s: record %" PRId64 ": label %d; expected 0 to %d", s->labels->path, i,
-                       s->labels->items[i], CLASSES - 1);
+    if (s->labels->items[i] >= DIGITS)
+      return cvy_error(CVY_E_INPUT,
+                       "%s: record %" PRId64
+                       ": label %d; expected 0 to %d (--names numbers takes them as they "
+                       "are, as EMNIST needs it)",
+                       s->labels->path, i, s->labels->items[i], DIGITS - 1);
+  for (int k = 0; k < DIGITS; k++) s->class_of[k] = k;
+  return CVY_OK;
+}
+
+/* Makes a class of each label that occurs, in their order and called by their numbers. */
+static cvy_err number_all(state *s, cvy_source *out) {
+  bool occurs[MOST_LABELS] = {false};
+  const char **names = cvy_pool_new(s->pool, sizeof *names * MOST_LABELS);
+  int32_t count = 0;
+  for (int64_t i = 0; i < s->labels->count; i++) occurs[s->labels->items[i]] = true;
+  for (int k = 0; k < MOST_LABELS; k++) {
+    if (!occurs[k]) continue;
+    s->class_of[k] = count;
+    names[count++] = cvy_pool_format(s->pool, "%d", k);
+  }
+  out->class_count = count;
+  out->class_names = names;
   return CVY_OK;
 }
 
 /* ---- folders ---- */
 
-/* Finds the two files of one part ("train", "t10k") in a folder; *found is false if neither is there. */
-static cvy_err find_part(const char *paths[2], bool *found, cvy_pool *pool, const char *dir,
-                         const char *part) {
-  const char *images = cvy_pool_format(pool, "%s-images-idx3-ubyte", part);
-  const char *labels = cvy_pool_format(pool, "%s-labels-idx1-ubyte", part);
-  paths[0] = cvy_find_file(pool, dir, images);
-  paths[1] = cvy_find_file(pool, dir, labels);
-  *found = paths[0] || paths[1];
-  if (*found && (!paths[0] || !paths[1]))
-    return cvy_error(CVY_E_INPUT, "%s: '%s' is there, but not '%s' (plain or .gz)", dir,
-                     paths[0] ? images : labels, paths[0] ? labels : images);
-  return CVY_OK;
-}
-
 static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *path) {
-  const char *train[2], *test[2];
-  bool has_train, has_test;
+  cvy_idx_pair *pairs;
+  int64_t pair_count, n = 0;
+  bool has_val = false;
   *count = 0;
   if (!cvy_is_folder(path)) return CVY_OK;
-  CVY_TRY(find_part(train, &has_train, pool, path, "train"));
-  CVY_TRY(find_part(test, &has_test, pool, path, "t10k"));
-  if (!has_train || !has_test) return CVY_OK;
-  *out = cvy_pool_new(pool, 4 * sizeof **out);
-  for (int i = 0; i < 2; i++) {
-    (*out)[i] = (cvy_prepare_input){"train", train[i]};
-    (*out)[2 + i] = (cvy_prepare_input){"val", test[i]};
-  }
-  *count = 4;
+  CVY_TRY(cvy_idx_folder(&pairs, &pair_count, pool, path));
+  if (pair_count < 2) return CVY_OK;
+  for (int64_t i = 0; i < pair_count; i++) has_val |= strcmp(pairs[i].split, "val") == 0;
+  *out = cvy_pool_new(pool, 2 * (size_t)pair_count * sizeof **out);
+  for (int training = 1; training >= 0; training--)
+    for (int64_t i = 0; i < pair_count; i++) {
+      if ((strcmp(pairs[i].split, "train") == 0) != training) continue;
+      const char *split = training || has_val ? pairs[i].split : "val";
+      (*out)[n++] = (cvy_prepare_input){split, pairs[i].images};
+      (*out)[n++] = (cvy_prepare_input){split, pairs[i].labels};
+    }
+  *count = n;
   return CVY_OK;
 }
 
 static cvy_err files_of_folder(const char *paths[2], cvy_pool *pool, const char *dir) {
-  const char *test[2];
-  bool has_train, has_test;
-  CVY_TRY(find_part(paths, &has_train, pool, dir, "train"));
-  CVY_TRY(find_part(test, &has_test, pool, dir, "t10k"));
-  if (has_train && has_test)
+  cvy_idx_pair *pairs;
+  int64_t count;
+  CVY_TRY(cvy_idx_folder(&pairs, &count, pool, dir));
+  if (count > 1)
     return cvy_error(CVY_E_INPUT,
-                     "%s: holds train and t10k; give the folder alone and both become splits, or give the "
-                     "two files of one",
+                     "%s: holds %s and %s; give the folder alone and both become splits, or give the two "
+                     "files of one",
+                     dir, pairs[0].split, pairs[1].split);
+  if (count == 0)
+    return cvy_error(CVY_E_INPUT,
+                     "%s: neither train-images-idx3-ubyte nor t10k-images-idx3-ubyte nor another IDX file, "
+                     "plain or .gz, in this folder",
                      dir);
-  if (!has_train && !has_test)
-    return cvy_error(
-        CVY_E_INPUT,
-        "%s: neither train-images-idx3-ubyte nor t10k-images-idx3-ubyte (plain or .gz) in this folder", dir);
-  if (has_test) memcpy(paths, test, sizeof test);
+  paths[0] = pairs[0].images;
+  paths[1] = pairs[0].labels;
   return CVY_OK;
 }
 
@@ -181,27 +200,30 @@ static cvy_err choose_size(state *s, int64_t h, int64_t w) {
   return CVY_OK;
 }
 
-static cvy_err open_state(state *s, const char *const *inputs, int64_t input_count, int64_t h, int64_t w) {
+static cvy_err open_state(cvy_source *out, const config *c, const char *const *inputs, int64_t input_count,
+                          int64_t h, int64_t w) {
+  state *s = out->state;
   const char *paths[2];
   CVY_TRY(choose_files(paths, s->pool, inputs, input_count));
   for (int i = 0; i < 2; i++) CVY_TRY(open_idx(&s->files[i], paths[i]));
   CVY_TRY(pair_up(s));
+  CVY_TRY(c->names == NUMBERS ? number_all(s, out) : number_digits(s));
   s->name = cvy_pool_new(s->pool, 4200);
   return choose_size(s, h, w);
 }
 
 static cvy_err open_mnist(cvy_source *out, const void *config_, const char *const *inputs,
                           int64_t input_count, int64_t h, int64_t w, uint64_t seed) {
-  static const char *const names[2][CLASSES] = {{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"},
-                                                {"T-shirt/top", "trouser", "pullover", "dress", "coat",
-                                                 "sandal", "shirt", "sneaker", "bag", "ankle boot"}};
+  static const char *const names[2][DIGITS] = {{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"},
+                                               {"T-shirt/top", "trouser", "pullover", "dress", "coat",
+                                                "sandal", "shirt", "sneaker", "bag", "ankle boot"}};
   const config *c = config_;
   (void)seed;
   state *s = cvy_new(sizeof *s);
   s->pool = cvy_pool_create();
   s->pad = c->pad;
-  *out = (cvy_source){.state = s, .class_count = CLASSES, .class_names = names[c->names], .c = 1};
-  const cvy_err err = open_state(s, inputs, input_count, h, w);
+  *out = (cvy_source){.state = s, .class_count = DIGITS, .class_names = names[c->names % NUMBERS], .c = 1};
+  const cvy_err err = open_state(out, c, inputs, input_count, h, w);
   if (err) {
     close_mnist(out);
     *out = (cvy_source){0};
@@ -228,16 +250,24 @@ static cvy_err read_mnist(cvy_record *out, cvy_source *source, int64_t index) {
   memcpy(s->stored.px, s->images->items + index * item, (size_t)item);
   (s->pad ? pad : cvy_image_scale)(&s->delivered, &s->stored, s->h, s->w);
   snprintf(s->name, 4200, "%s: record %" PRId64, s->images->path, index);
-  *out = (cvy_record){.label = s->labels->items[index], .name = s->name, .image = s->delivered};
+  *out = (cvy_record){.label = s->class_of[s->labels->items[index]], .name = s->name, .image = s->delivered};
   return CVY_OK;
 }
 
-static const char *const name_words[] = {"digits", "fashion", NULL};
+static bool fits(const cvy_glimpse *g) {
+  static const char *const endings[] = {"idx3-ubyte", "idx3-ubyte.gz"};
+  for (int64_t i = 0; i < CVY_COUNT(endings); i++)
+    if (g->folder && cvy_glimpse_has(g, endings[i])) return true;
+  if (g->head_bytes < 8) return false;
+  return u32_at(g->head) == CVY_IDX_IMAGES || u32_at(g->head) == CVY_IDX_LABELS;
+}
+
+static const char *const name_words[] = {"digits", "fashion", "numbers", NULL};
 static const cvy_option options[] = {
     {"pad", CVY_BOOL, offsetof(config, pad), "false",
      .help = "surround with zeros to --size (LeNet-5: 28 to 32), do not scale"},
     {"names", CVY_CHOICE, offsetof(config, names), "digits", .words = name_words,
-     .help = "the classes' names"},
+     .help = "the classes' names; numbers: the labels themselves, of any number of classes"},
     {0},
 };
 
@@ -245,10 +275,11 @@ const cvy_reader cvy_reader_mnist = {
     .kind =
         &(const cvy_kind){
             "mnist",
-            "MNIST, Fashion-MNIST: IDX files, a split's images and labels, or the folder of all four",
+            "MNIST, Fashion-MNIST, EMNIST: IDX files, a split's images and labels, or the folder of all four",
             options, sizeof(config)},
     .find_splits = find_splits,
     .open = open_mnist,
     .read = read_mnist,
     .close = close_mnist,
+    .fits = fits,
 };

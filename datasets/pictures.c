@@ -1,4 +1,4 @@
-/* What the readers of encoded pictures share: delivering them, naming splits, numbering classes. */
+/* What the readers of encoded pictures share: delivering them, naming splits. */
 #include "datasets/pictures.h"
 
 #include "base/text.h"
@@ -88,7 +88,7 @@ void cvy_pictures_end(cvy_source *source) {
 }
 
 bool cvy_looks_like_picture(const char *name) {
-  static const char *const endings[] = {".jpg", ".jpeg", ".png"};
+  static const char *const endings[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png"};
   const char *dot = strrchr(name, '.');
   for (int64_t i = 0; dot && i < CVY_COUNT(endings); i++)
     if (strcasecmp(dot, endings[i]) == 0) return true;
@@ -100,8 +100,9 @@ const char *const cvy_colour_words[] = {"rgb", "grey", NULL};
 /* ---- splits ---- */
 
 const char *cvy_split_called(const char *folder) {
-  static const char *const names[][2] = {
-      {"train", "train"}, {"val", "val"}, {"valid", "val"}, {"validation", "val"}, {"test", "test"}};
+  static const char *const names[][2] = {{"train", "train"}, {"training", "train"}, {"val", "val"},
+                                         {"valid", "val"},   {"validation", "val"}, {"test", "test"},
+                                         {"testing", "test"}};
   for (int64_t i = 0; i < CVY_COUNT(names); i++)
     if (strcasecmp(folder, names[i][0]) == 0) return names[i][1];
   return NULL;
@@ -126,15 +127,4 @@ void cvy_splits_called(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, 
       if (!has_val && !training) split = "val";
       (*out)[(*count)++] = (cvy_prepare_input){split, cvy_pool_format(pool, "%s%s", before, names[i])};
     }
-}
-
-/* ---- classes ---- */
-
-cvy_classes cvy_classes_of(const char **names, int64_t count) {
-  cvy_sort_by_text(names, count, sizeof *names);
-  return (cvy_classes){names, cvy_drop_repeats(names, count)};
-}
-
-int64_t cvy_classes_find(const cvy_classes *classes, const char *name) {
-  return cvy_find_by_text(classes->names, classes->count, sizeof *classes->names, name);
 }

@@ -40,28 +40,27 @@ void cvy_pictures_share(cvy_source *out, const cvy_source *first, size_t bytes);
 /* Ends a close: frees the state with its head. */
 void cvy_pictures_end(cvy_source *source);
 
-/* Tells whether the name ends in .jpg, .jpeg or .png. */
+/* Judges by the ending: .jpg and the others of JPEG, or .png. */
 bool cvy_looks_like_picture(const char *name);
 
 /* The words of an option --colour. */
 extern const char *const cvy_colour_words[];
 
-/* Returns the split that a folder's name tells: train, val (or valid, validation), test; else NULL. */
+/* An option --encoding; open puts it into the source. */
+#define CVY_ENCODING_OPTION(config, field)                                                                   \
+  {                                                                                                          \
+    "encoding", CVY_STRING, offsetof(config, field), "",                                                     \
+        .help = "of names that are not UTF-8: latin-1, cp1252, or what else iconv knows; none: a zip's are " \
+                "cp437, others are escaped"                                                                  \
+  }
+
+/* The split that a folder's name tells: train (or training), val (or valid, validation), test (or testing);
+ * else NULL. */
 const char *cvy_split_called(const char *folder);
 /* Finds splits among `names`. Where all of them tell splits, of which there are two or more and one is train,
  * *out has inputs for them, train first, whose paths are `before` and the name. A set of train and test alone
  * measures itself on the test pictures, as MNIST does. Else *count is 0. The result is in `pool`. */
 void cvy_splits_called(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *before,
                        const char *const *names, int64_t name_count);
-
-/* The classes of a set, by name. */
-typedef struct cvy_classes {
-  const char **names;
-  int64_t count;
-} cvy_classes;
-
-/* Sorts `names` by bytes and drops repetitions, in place. */
-cvy_classes cvy_classes_of(const char **names, int64_t count);
-int64_t cvy_classes_find(const cvy_classes *classes, const char *name); /* -1: none */
 
 #endif

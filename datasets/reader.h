@@ -14,8 +14,10 @@ typedef struct cvy_source {
   int64_t count;
   int64_t class_count;
   const char *const *class_names;
-  int64_t h, w, c;       /* size of every image; h = w = 0 if sizes vary and nothing scales them */
-  int64_t encoded_bytes; /* bytes of all records together, if the reader keeps_files */
+  const int64_t *class_sizes; /* records of each class, as far as they were counted; NULL: all have some */
+  const char *encoding;       /* of names that are not UTF-8; NULL or "": not known */
+  int64_t h, w, c;            /* size of every image; h = w = 0 if sizes vary and nothing scales them */
+  int64_t encoded_bytes;      /* bytes of all records together, if the reader keeps_files */
   /* The caller sets it after opening. Then read need only deliver the bytes (if the reader keeps_files), for
    * they are decoded elsewhere, at the size that is needed. */
   bool bytes_only;
@@ -37,6 +39,16 @@ typedef struct cvy_record {
   const void *encoded;
   size_t encoded_bytes;
 } cvy_record;
+
+/* What can be seen of an input at a glance. */
+typedef struct cvy_glimpse {
+  const char *path;
+  bool folder;
+  uint8_t head[256]; /* a file's first bytes, gunzipped */
+  size_t head_bytes;
+  const char *const *names; /* some of what is in a folder or an archive, by paths from there */
+  int64_t count;
+} cvy_glimpse;
 
 typedef struct cvy_reader {
   const cvy_kind *kind;
@@ -62,9 +74,20 @@ typedef struct cvy_reader {
   /* Makes a further source on what `first` has open, for another thread, with the same records, and buffers
    * of its own. It is closed before `first` is. If the function is NULL, another source is opened instead. */
   void (*again)(cvy_source *out, const cvy_source *first);
+  /* Whether an input surely is of this reader's kind, so that what others say of it can name this one. NULL:
+   * it cannot tell. */
+  bool (*fits)(const cvy_glimpse *glimpse);
 } cvy_reader;
 
 int64_t cvy_reader_count(void);
 const cvy_reader *cvy_reader_at(int64_t index);
+
+/* Returns the reader that an input, PATH or PATH:PART, is for; NULL if none can tell. Of several it is the
+ * last of the registry, where special ones come behind general ones. */
+const cvy_reader *cvy_reader_that_fits(const char *input);
+/* Whether it is a file that begins with text. */
+bool cvy_glimpse_is_text(const cvy_glimpse *glimpse);
+/* Whether a glimpse has a name that ends so, whatever the case of its letters. */
+bool cvy_glimpse_has(const cvy_glimpse *glimpse, const char *ending);
 
 #endif

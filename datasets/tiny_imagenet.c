@@ -209,12 +209,9 @@ static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t in
   s->pictures = cvy_pool_new(s->common.pool, sizeof *s->pictures * (size_t)s->tree->members.count);
   s->per_class = cvy_pool_new(s->common.pool, sizeof *s->per_class * (size_t)s->synsets.count);
   CVY_TRY((val ? add_val : add_train)(out));
-  for (int64_t k = 0; k < s->synsets.count; k++)
-    if (s->per_class[k] == 0)
-      return cvy_error(CVY_E_INPUT, "%s: class '%s' has no picture in '%s'", s->tree->path,
-                       s->synsets.items[k].name, val ? "val" : "train");
   out->class_count = s->synsets.count;
   out->class_names = cvy_synsets_names(s->common.pool, &s->synsets);
+  out->class_sizes = s->per_class;
   return CVY_OK;
 }
 
@@ -262,6 +259,10 @@ static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *po
   return CVY_OK;
 }
 
+static bool fits(const cvy_glimpse *g) {
+  return cvy_glimpse_has(g, "wnids.txt");
+}
+
 static const cvy_option options[] = {
     {"colour", CVY_CHOICE, offsetof(config, colour), "rgb", .words = cvy_colour_words,
      .help = "channels of the pictures"},
@@ -279,4 +280,5 @@ const cvy_reader cvy_reader_tiny_imagenet = {
     .read = read_tiny,
     .close = close_tiny,
     .again = tiny_again,
+    .fits = fits,
 };

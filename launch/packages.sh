@@ -11,14 +11,16 @@ packages="gcc libc6-dev cmake make pkg-config
   librandom123-dev
   libxxhash-dev
   libjpeg62-turbo-dev libspng-dev zlib1g-dev libisal-dev
-  libarchive-dev"
-# Open MPI is for ranks, OpenBLAS for matrix products, libhdf5 for shards and checkpoints, libyaml for
-# recipes, librandom123 for counted random numbers, libxxhash for hashes of weights, libjpeg-turbo and libspng
-# for pictures, zlib for gzipped datasets, ISA-L for the CRC-32 of records, and libarchive for compressed tars
-# and zips of datasets.
-# The tests need CUnit, h5py as an independent reader of shards, pkill and pgrep, and Clang with libFuzzer and
-# the sanitizers.
-[ "${1:-}" = tests ] && packages="$packages libcunit1-dev python3-h5py procps clang libclang-rt-14-dev"
+  libarchive-dev liblmdb-dev libleveldb-dev
+  graphviz"
+# Open MPI: ranks, OpenBLAS: matrix products, libhdf5: shards and checkpoints, libyaml: recipes, librandom123: counted random
+# numbers, libxxhash: hashes of weights, libjpeg-turbo and libspng: pictures, zlib: gzipped datasets, ISA-L: CRC-32
+# of records, libarchive: compressed tars and zips of datasets, LMDB and LevelDB: datasets of Caffe,
+# Graphviz: pictures of networks (convoy summary --graph).
+# For the tests: CUnit, h5py as an independent reader of shards, other makers' libraries that write datasets, pkill and pgrep,
+# Clang with libFuzzer and the sanitizers.
+[ "${1:-}" = tests ] && packages="$packages libcunit1-dev python3-h5py python3-lmdb python3-plyvel python3-protobuf procps
+  clang libclang-rt-14-dev"
 
 missing=
 for package in $packages; do

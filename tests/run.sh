@@ -3,6 +3,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 sh launch/packages.sh tests || exit 2
-cmake --preset release
+cmake --preset release -DCONVOY_WERROR=ON
 cmake --build --preset release -j "$(nproc)"
 ctest --preset release "$@"

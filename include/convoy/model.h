@@ -58,6 +58,7 @@ typedef struct cvy_score {
   double loss;       /* mean over the images */
   double top1, top5; /* shares, 0 ... 1 */
   int64_t skipped;   /* bad records that others were counted in place of */
+  int64_t classes;   /* how many the network tells apart; with five or fewer top5 is always 1 */
 } cvy_score;
 
 #ifdef __cplusplus

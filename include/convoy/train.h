@@ -51,10 +51,18 @@ typedef struct cvy_train_result {
 cvy_err cvy_train(cvy_train_result *out, cvy_comm *comm, const cvy_recipe *recipe,
                   const cvy_train_options *options) CVY_MUST_CHECK;
 
-/* Finds the score of a checkpoint's network on `data` (on its val split if it is a folder; NULL: the recipe's
- * validation data). Every image is counted once, and the bits are the same for any number of ranks. The call
- * is collective. */
-cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, const char *checkpoint, const char *data) CVY_MUST_CHECK;
+typedef struct cvy_evaluate_options {
+  const char *data;    /* a dataset; NULL: the recipe's own for the split */
+  const char *split;   /* of a folder: "train", "val", "test", ...; NULL: "val" */
+  bool assume_classes; /* class names on one side only do not matter */
+} cvy_evaluate_options;
+
+/* Finds the score of a checkpoint's network on a dataset. The recipe's own data for the split "train" are its
+ * training data; for another split they are its validation data, or else its training data, which must be a
+ * folder then. Every image is counted once, and the bits are the same for any number of ranks. Errors: what
+ * cannot be read, classes that are not those of the network. The call is collective. */
+cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, const char *checkpoint,
+                     const cvy_evaluate_options *options) CVY_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,56 +17,111 @@ enum { MAX_DEPTH = 32 };
 
 static cvy_file_tree *kept;
 
+/* ---- what is passed over ---- */
+
+/* What systems and programs leave behind beside people's files: Windows, macOS, the network disks of Synology
+ * and QNAP, file systems. */
+static const char *const leavings[] = {
+    "Thumbs.db",
+    "ehthumbs.db",
+    "ehthumbs_vista.db",
+    "desktop.ini",
+    "Picasa.ini",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+    "__MACOSX",
+    "Icon\r",
+    "@eaDir",
+    "#recycle",
+    "@Recycle",
+    "lost+found",
+};
+
+static bool is_leaving(const char *name, size_t length) {
+  for (int64_t i = 0; i < CVY_COUNT(leavings); i++)
+    if (strlen(leavings[i]) == length && strncasecmp(name, leavings[i], length) == 0) return true;
+  return false;
+}
+
+bool cvy_is_passed_over(const char *name) {
+  for (const char *p = name;; p += strcspn(p, "/") + 1) {
+    const size_t length = strcspn(p, "/");
+    if (*p == '.' || is_leaving(p, length)) return true;
+    if (!p[length]) return false;
+  }
+}
+
 /* ---- a folder ---- */
 
 static cvy_err read_failed(const char *path) {
-  const cvy_err err = errno == ENOENT || errno == ENOTDIR || errno == EACCES ? CVY_E_INPUT : CVY_E_SYSTEM;
+  const bool theirs = errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == ELOOP;
+  const cvy_err err = theirs ? CVY_E_INPUT : CVY_E_SYSTEM;
   return cvy_error(err, "%s: cannot read: %s", path, strerror(errno));
 }
 
-static cvy_err list_folder(cvy_file_tree *t, const char *name, int depth);
+/* A folder on the way from the root, for finding links that lead back. */
+typedef struct step {
+  const struct step *above; /* NULL: this is the root */
+  int depth;
+  dev_t device;
+  ino_t inode;
+} step;
 
-static cvy_err add_entry(cvy_file_tree *t, const char *name, int depth) {
+static cvy_err list_folder(cvy_file_tree *t, const char *name, const step *above);
+
+static cvy_err add_entry(cvy_file_tree *t, DIR *dir, const char *entry, const char *name, const step *here) {
   struct stat info;
-  const char *path = cvy_pool_format(t->pool, "%s/%s", t->path, name);
-  if (stat(path, &info) != 0) return read_failed(path);
+  if (fstatat(dirfd(dir), entry, &info, 0) != 0) /* a link to nothing, too: a class may be missing */
+    return read_failed(cvy_pool_format(t->pool, "%s/%s", t->path, name));
   const bool folder = S_ISDIR(info.st_mode);
   cvy_members_add(&t->members, t->pool, name, 0, folder ? 0 : info.st_size, folder);
-  return folder ? list_folder(t, name, depth + 1) : CVY_OK;
+  return folder && !t->top_only ? list_folder(t, name, here) : CVY_OK;
+}
+
+static cvy_err list_entries(cvy_file_tree *t, DIR *dir, const char *name, const char *path,
+                            const step *here) {
+  cvy_err err = CVY_OK;
+  errno = 0;
+  for (const struct dirent *entry; !err && (entry = readdir(dir)); errno = 0) {
+    if (cvy_is_passed_over(entry->d_name)) continue;
+    char *below = cvy_format("%s%s%s", name, name[0] ? "/" : "", entry->d_name);
+    err = add_entry(t, dir, entry->d_name, below, here);
+    free(below);
+  }
+  return !err && errno ? read_failed(path) : err;
+}
+
+static cvy_err enter(step *out, DIR *dir, const char *path, const step *above) {
+  struct stat info;
+  if (fstat(dirfd(dir), &info) != 0) return read_failed(path);
+  *out = (step){above, above ? above->depth + 1 : 0, info.st_dev, info.st_ino};
+  if (out->depth > MAX_DEPTH) return cvy_error(CVY_E_INPUT, "%s: more than %d folders deep", path, MAX_DEPTH);
+  for (; above; above = above->above)
+    if (above->device == info.st_dev && above->inode == info.st_ino)
+      return cvy_error(CVY_E_INPUT, "%s: a link to a folder that it lies in; remove it", path);
+  return CVY_OK;
 }
 
 /* `name` of "" is the root. */
-static cvy_err list_folder(cvy_file_tree *t, const char *name, int depth) {
+static cvy_err list_folder(cvy_file_tree *t, const char *name, const step *above) {
   const char *path = name[0] ? cvy_pool_format(t->pool, "%s/%s", t->path, name) : t->path;
-  if (depth > MAX_DEPTH) return cvy_error(CVY_E_INPUT, "%s: more than %d folders deep", path, MAX_DEPTH);
-  DIR *dir = opendir(path);
+  step here;
+  DIR *dir = opendir(path[0] ? path : "/");
   if (!dir) return read_failed(path);
-  cvy_err err = CVY_OK;
-  errno = 0;
-  for (const struct dirent *entry; !err && (entry = readdir(dir)); errno = 0)
-    if (entry->d_name[0] != '.')
-      err = add_entry(t, cvy_pool_format(t->pool, "%s%s%s", name, name[0] ? "/" : "", entry->d_name), depth);
-  if (!err && errno) err = read_failed(path);
+  cvy_err err = enter(&here, dir, path, above);
+  if (!err) err = list_entries(t, dir, name, path, &here);
   closedir(dir);
   return err;
 }
 
 /* ---- names ---- */
 
-static bool is_hidden(const char *name) {
-  for (const char *p = name; p; p = strchr(p, '/')) {
-    p += *p == '/';
-    if (*p == '.' || strncmp(p, "__MACOSX", 8) == 0) return true;
-  }
-  return false;
-}
-
 /* Folders may come twice, as tars that were appended to have them. */
 static cvy_err sort_members(cvy_file_tree *t) {
   cvy_member *m = t->members.items;
   int64_t kept_count = 0;
   for (int64_t i = 0; i < t->members.count; i++)
-    if (!is_hidden(m[i].name)) m[kept_count++] = m[i];
+    if (!cvy_is_passed_over(m[i].name)) m[kept_count++] = m[i];
   t->members.count = kept_count;
   cvy_sort_by_text(m, kept_count, sizeof *m);
   for (int64_t i = 1; i < kept_count; i++)
@@ -84,6 +140,7 @@ static void destroy(cvy_file_tree *t) {
 
 static cvy_file_tree *create(const char *path, size_t length) {
   cvy_file_tree *t = cvy_new(sizeof *t);
+  while (length > 0 && path[length - 1] == '/') length--;
   t->pool = cvy_pool_create();
   t->path = cvy_pool_format(t->pool, "%.*s", (int)length, path);
   t->fd = -1;
@@ -93,7 +150,7 @@ static cvy_file_tree *create(const char *path, size_t length) {
 
 static cvy_err fill(cvy_file_tree *t, const struct stat *info) {
   if (S_ISDIR(info->st_mode))
-    CVY_TRY(list_folder(t, "", 0));
+    CVY_TRY(list_folder(t, "", NULL));
   else
     CVY_TRY(cvy_archive_open(&t->fd, &t->members, t->pool, t->path));
   return sort_members(t);
@@ -117,6 +174,16 @@ cvy_err cvy_file_tree_open(cvy_file_tree **out, const char *path) {
     destroy(t);
   else
     *out = t;
+  return err;
+}
+
+cvy_err cvy_file_tree_open_top(cvy_file_tree **out, const char *path) {
+  cvy_file_tree *t = create(path, strlen(path));
+  t->top_only = true;
+  cvy_err err = list_folder(t, "", NULL);
+  if (!err) err = sort_members(t);
+  *out = err ? NULL : t;
+  if (err) destroy(t);
   return err;
 }
 

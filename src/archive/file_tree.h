@@ -5,20 +5,26 @@
 #include "archive/tarball.h"
 #include "file/bytes.h"
 
-/* Names are paths from the root ("cat/1.jpg") in byte order. Hidden ones ('.' in front), __MACOSX, and what
- * lies beneath them, are left out. */
+/* Tells whether a path holds what nobody meant who named its folder: a hidden name ('.' in front), Thumbs.db,
+ * desktop.ini, __MACOSX and their like, or what lies beneath these. */
+bool cvy_is_passed_over(const char *name);
+
+/* Names are paths from the root ("cat/1.jpg") in byte order. What is passed over is left out. */
 typedef struct cvy_file_tree {
   cvy_pool *pool;
-  const char *path;
-  int fd; /* the archive's; -1: a folder */
+  const char *path; /* without '/' at its end */
+  int fd;           /* the archive's; -1: a folder */
+  bool top_only;    /* only what stands in the root itself is listed */
   cvy_members members;
   uint64_t identity[4];
   int users;
 } cvy_file_tree;
 
-/* Opens a folder or an archive. It is an error if nothing is there, if it is unreadable or damaged, or if two
- * members have one name. */
+/* It is an error if nothing is there, if it is unreadable or damaged, if a link leads back to a folder that
+ * it lies in, or if two members have one name. */
 cvy_err cvy_file_tree_open(cvy_file_tree **out, const char *path) CVY_MUST_CHECK;
+/* Opens a folder without the folders below it: they are members, and what they hold is not. */
+cvy_err cvy_file_tree_open_top(cvy_file_tree **out, const char *path) CVY_MUST_CHECK;
 /* Opens one plain file as the only member of its folder. */
 cvy_err cvy_file_tree_open_file(cvy_file_tree **out, const char *path) CVY_MUST_CHECK;
 void cvy_file_tree_close(cvy_file_tree *tree); /* NULL is allowed */

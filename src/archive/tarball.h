@@ -13,6 +13,7 @@ typedef struct cvy_member {
 typedef struct cvy_members {
   cvy_member *items;
   int64_t count, capacity;
+  const char *encoding; /* of names that are not UTF-8, where the archive's standard says it; else NULL */
 } cvy_members;
 
 /* Adds a member. `name` is copied into `pool`, cleaned of "./" and outer slashes; a member without any other

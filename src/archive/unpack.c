@@ -3,6 +3,7 @@
  * libarchive does not; xz, bzip2, zstd and zip go through libarchive. */
 #include "archive/unpack.h"
 
+#include "base/utf8.h"
 #include "file/bytes.h"
 
 #include <archive.h>
@@ -23,6 +24,7 @@ typedef struct unpacking {
   const char *path;
   int fd; /* the temporary file */
   int64_t packed_bytes, written, shown;
+  int64_t other_names; /* names that are not UTF-8 */
   uint8_t part[PART_BYTES];
 } unpacking;
 
@@ -39,7 +41,7 @@ static cvy_err cannot_spool(const char *path) {
                    path, temporary_folder(), strerror(errno));
 }
 
-static cvy_err open_nameless(int *fd, const char *path) {
+cvy_err cvy_nameless_file(int *fd, const char *path) {
   char *name = cvy_format("%s/convoy-XXXXXX", temporary_folder());
   *fd = mkstemp(name);
   if (*fd >= 0) unlink(name);
@@ -106,6 +108,7 @@ static cvy_err copy_member(unpacking *u, struct archive *a, struct archive_entry
   if (!name)
     return cvy_error(CVY_E_INPUT, "%s: a member after %" PRId64 " bytes of content has no name", u->path,
                      begin);
+  u->other_names += !cvy_utf8_valid(name);
   const bool folder = archive_entry_filetype(entry) == AE_IFDIR;
   if (!folder && archive_entry_filetype(entry) != AE_IFREG)
     return cvy_error(CVY_E_INPUT, "%s: '%s' is a link or a device; expected plain files and folders", u->path,
@@ -129,6 +132,8 @@ static cvy_err copy_all(unpacking *u, struct archive *a, packing kind, cvy_membe
   }
 }
 
+/* Names of zips that are marked as UTF-8 come as such, if that is what the locale has. Others come as they
+ * are; the standard (PKWARE's APPNOTE, D.1) takes them for the first PC's letters. */
 static cvy_err unpack_with_libarchive(unpacking *u, packing kind, cvy_members *out, cvy_pool *pool) {
   struct archive *a = archive_read_new();
   if (!a) return cvy_error(CVY_E_SYSTEM, "%s: out of memory", u->path);
@@ -139,8 +144,11 @@ static cvy_err unpack_with_libarchive(unpacking *u, packing kind, cvy_members *o
     archive_read_support_format_zip_seekable(a);
   else
     archive_read_support_format_raw(a);
+  out->encoding = kind == ZIP ? "cp437" : NULL;
+  cvy_locale *before = cvy_utf8_enter();
   const cvy_err err = copy_all(u, a, kind, out, pool);
   archive_read_free(a);
+  cvy_utf8_leave(before);
   return err;
 }
 
@@ -181,9 +189,12 @@ static cvy_err unpack(int *fd, int64_t *bytes, packing kind, cvy_members *out, c
   unpacking *u = cvy_new(sizeof *u);
   u->path = path;
   u->packed_bytes = *bytes;
-  cvy_err err = open_nameless(&u->fd, path);
+  cvy_err err = cvy_nameless_file(&u->fd, path);
   if (!err) err = kind == GZIP ? gunzip(u) : unpack_with_libarchive(u, kind, out, pool);
   if (u->shown > 0) cvy_progress_end();
+  if (u->other_names > 0)
+    cvy_log("%s: %" PRId64 " names are not UTF-8; they are taken for %s unless --encoding says another", path,
+            u->other_names, out->encoding);
   close(*fd);
   *fd = u->fd;
   *bytes = u->written;
@@ -216,4 +227,21 @@ bool cvy_is_archive(const char *path) {
   if (!err && kind == PLAIN && bytes >= 512) err = cvy_read_at(header, fd, 0, 512, path);
   if (fd >= 0) close(fd);
   return !err && (kind != PLAIN || cvy_is_tar_header(header));
+}
+
+int64_t cvy_archive_peek(const char **names, int64_t most, cvy_pool *pool, const char *path) {
+  struct archive *a = archive_read_new();
+  struct archive_entry *entry;
+  int64_t count = 0;
+  if (!a || !cvy_is_archive(path)) most = 0;
+  archive_read_support_filter_all(a);
+  archive_read_support_format_tar(a);
+  archive_read_support_format_zip(a);
+  if (most > 0 && archive_read_open_filename(a, path, 1 << 16) != ARCHIVE_OK) most = 0;
+  while (count < most && archive_read_next_header(a, &entry) == ARCHIVE_OK) {
+    const char *name = archive_entry_pathname(entry);
+    if (name) names[count++] = cvy_pool_format(pool, "%s", name);
+  }
+  archive_read_free(a);
+  return count;
 }

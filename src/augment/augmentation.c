@@ -1,6 +1,8 @@
 /* The registry of augmentations, and what many of them share. */
 #include "augment/augmentation.h"
 
+#include "base/count.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,11 +61,15 @@ cvy_err cvy_augment_same_size(int64_t *out_h, int64_t *out_w, const void *config
 }
 
 cvy_err cvy_augment_part_size(int64_t *out_h, int64_t *out_w, const int64_t part[2], int64_t h, int64_t w) {
-  if (h && (part[0] > h || part[1] > w))
+  const int64_t missing[2] = {cvy_larger(part[0] - h, 0), cvy_larger(part[1] - w, 0)};
+  if (h && (missing[0] || missing[1]))
     return cvy_error(CVY_E_INPUT,
                      "a part of %" PRId64 "x%" PRId64 " does not fit in a picture of %" PRId64 "x%" PRId64
-                     " (height x width)",
-                     part[0], part[1], h, w);
+                     " (height x width); before it, '- resize: {shorter: %" PRId64
+                     "}' would make every picture large enough, and '- pad: {by: [%" PRId64 ", %" PRId64
+                     "]}' this one",
+                     part[0], part[1], h, w, cvy_larger(part[0], part[1]), cvy_pieces(missing[0], 2),
+                     cvy_pieces(missing[1], 2));
   *out_h = part[0];
   *out_w = part[1];
   return CVY_OK;

@@ -148,6 +148,27 @@ cvy_err cvy_augment_size(int64_t *out_h, int64_t *out_w, const cvy_augment *augm
   return CVY_OK;
 }
 
+static cvy_err least_of_link(int64_t *h, int64_t *w, const link *l, bool training) {
+  int64_t out_h, out_w;
+  CVY_TRY(l->type->size(&out_h, &out_w, l->config, *h, *w));
+  if (l->type->least) CVY_TRY(l->type->least(&out_h, &out_w, l->config, *h, *w, training));
+  *h = out_h;
+  *w = out_w;
+  return CVY_OK;
+}
+
+cvy_err cvy_augment_least(int64_t *out_h, int64_t *out_w, const cvy_augment *augment, int64_t h, int64_t w,
+                          bool training) {
+  for (int64_t i = 0; augment && i < augment->count; i++) {
+    const link *l = &augment->links[i];
+    if (least_of_link(&h, &w, l, training))
+      return cvy_yaml_error(l->node, "%s: %s", l->type->kind.name, cvy_err_message());
+  }
+  *out_h = h;
+  *out_w = w;
+  return CVY_OK;
+}
+
 cvy_err cvy_augment_check_channels(const cvy_augment *augment, int64_t c) {
   for (int64_t i = 0; augment && i < augment->count; i++) {
     const link *l = &augment->links[i];

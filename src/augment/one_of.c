@@ -3,6 +3,7 @@
 #include "augment/augmentation.h"
 #include "augment/chain.h"
 #include "augment/pixels.h"
+#include "base/count.h"
 
 typedef struct config {
   const cvy_yaml *apply;
@@ -102,6 +103,18 @@ static cvy_err size(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, in
   return CVY_OK;
 }
 
+static cvy_err least(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, int64_t w, bool training) {
+  const config *own = c;
+  CVY_TRY(cvy_augment_least(out_h, out_w, own->chains[0], h, w, training));
+  for (int64_t i = 1; training && i < own->count; i++) {
+    int64_t other_h, other_w;
+    CVY_TRY(cvy_augment_least(&other_h, &other_w, own->chains[i], h, w, training));
+    *out_h = cvy_smaller(*out_h, other_h);
+    *out_w = cvy_smaller(*out_w, other_w);
+  }
+  return CVY_OK;
+}
+
 static int64_t draw(const config *own, cvy_random *random) {
   int64_t left = cvy_random_next_below(random, total_weight(own));
   if (own->weights.count == 0) return left;
@@ -129,6 +142,7 @@ const cvy_augmentation cvy_augmentation_one_of = {
     .channels = channels,
     .source = source,
     .size = size,
+    .least = least,
     .apply = apply,
     .mix = mix,
     .mixes = mixes,

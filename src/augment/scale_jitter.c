@@ -46,9 +46,19 @@ static cvy_err size(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, in
   return CVY_OK;
 }
 
+static int64_t shorter_in_evaluation(const config *own) {
+  return own->evaluation ? own->evaluation : (own->from + own->to) / 2;
+}
+
+static cvy_err least(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, int64_t w, bool training) {
+  const config *own = c;
+  cvy_augment_by_shorter(out_h, out_w, h, w, training ? own->from : shorter_in_evaluation(own));
+  return CVY_OK;
+}
+
 static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {
   const config *own = c;
-  int64_t shorter = own->evaluation ? own->evaluation : (own->from + own->to) / 2, h, w;
+  int64_t shorter = shorter_in_evaluation(own), h, w;
   if (call->training) shorter = own->from + cvy_random_next_below(&call->random, own->to - own->from + 1);
   cvy_augment_by_shorter(&h, &w, picture->h, picture->w, shorter);
   return cvy_picture_scale(picture, call->canvas, h, w, 0, 0, (double)picture->h, (double)picture->w);
@@ -60,5 +70,6 @@ const cvy_augmentation cvy_augmentation_scale_jitter = {
     .example = "{from: 30, to: 60}",
     .prepare = prepare,
     .size = size,
+    .least = least,
     .apply = apply,
 };

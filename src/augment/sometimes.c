@@ -53,6 +53,12 @@ static cvy_err size(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, in
                    *out_h, *out_w, h, w);
 }
 
+static cvy_err least(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, int64_t w, bool training) {
+  *out_h = h;
+  *out_w = w;
+  return training ? cvy_augment_least(out_h, out_w, ((const config *)c)->chain, h, w, training) : CVY_OK;
+}
+
 static cvy_err apply(cvy_picture *picture, const void *c, cvy_augment_call *call) {
   const config *own = c;
   if (!cvy_happens(own->probability, call)) return CVY_OK;
@@ -75,6 +81,7 @@ const cvy_augmentation cvy_augmentation_sometimes = {
     .channels = channels,
     .source = source,
     .size = size,
+    .least = least,
     .apply = apply,
     .mix = mix,
     .mixes = mixes,

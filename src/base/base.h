@@ -69,11 +69,17 @@ CVY_NORETURN void cvy_check_failed(const char *file, int line, const char *condi
 void cvy_log(const char *format, ...) CVY_PRINTF(1, 2);
 void cvy_warn(const char *format, ...) CVY_PRINTF(1, 2);
 
-/* Shows progress of long work on stderr: one line that rewrites itself on a terminal; elsewhere a plain line
- * every few seconds. Nothing is shown where logging is off. cvy_progress_end leaves the last state standing
- * as a plain line. */
+/* Shows progress of long work on stderr: one line on a terminal, cut to its width, that rewrites itself;
+ * elsewhere a plain line every few seconds. Silent where logging is off. Lines of the log replace it. */
 void cvy_progress(const char *format, ...) CVY_PRINTF(1, 2);
+/* Shows the progress as last made at once. */
+void cvy_progress_show(void);
+/* These end the work: the last state is left standing as a line, or dropped. */
 void cvy_progress_end(void);
+void cvy_progress_drop(void);
+/* Says what begins now: "reading the list of files". Where nothing is shown for some seconds while it lasts,
+ * a line tells it and how long it has taken so far. It lasts until the next call, or the end of progress. */
+void cvy_doing(const char *format, ...) CVY_PRINTF(1, 2);
 
 /* ---- memory ------------------------------------------------------------------------------------------- */
 
@@ -88,6 +94,16 @@ cvy_pool *cvy_pool_create(void);
 void cvy_pool_destroy(cvy_pool *pool); /* NULL is allowed */
 void *cvy_pool_new(cvy_pool *pool, size_t bytes);
 char *cvy_pool_format(cvy_pool *pool, const char *format, ...) CVY_PRINTF(2, 3);
+
+/* A stream into memory, for what prints into a FILE. cvy_text_stream_end returns all that was printed, with a
+ * zero behind it, to be freed; *bytes (NULL: not wanted) receives its length without the zero. */
+typedef struct cvy_text_stream {
+  FILE *out;
+  char *text;
+  size_t bytes;
+} cvy_text_stream;
+void cvy_text_stream_begin(cvy_text_stream *stream);
+char *cvy_text_stream_end(cvy_text_stream *stream, size_t *bytes);
 
 /* Takes large planned memory (parameters, activations, scratch). It is 64-byte aligned and zeroed, page by
  * page on first touch. `what` names it in the error. */

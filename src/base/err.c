@@ -1,5 +1,6 @@
 /* Errors: one message buffer a thread, one fatal hook a process. */
 #include "base/base.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@ cvy_err cvy_error(cvy_err code, const char *format, ...) {
   va_start(va, format);
   vsnprintf(text, sizeof text, format, va);
   va_end(va);
-  memcpy(message, text, sizeof message);
+  cvy_utf8_show_in(message, sizeof message, text); /* names in it may hold anything */
   return code;
 }
 
@@ -67,22 +68,29 @@ CVY_NORETURN static void end_job(void) {
   _Exit(1);
 }
 
+static void print_last(const char *before, const char *text) {
+  char shown[CVY_MESSAGE_BYTES];
+  cvy_utf8_show_in(shown, sizeof shown, text);
+  fprintf(stderr, "\nconvoy: %s%s\n", before, shown);
+}
+
 void cvy_fatal(const char *format, ...) {
   char text[CVY_MESSAGE_BYTES];
   va_list va;
   va_start(va, format);
   vsnprintf(text, sizeof text, format, va);
   va_end(va);
-  fprintf(stderr, "\nconvoy: %s\n", text);
+  print_last("", text);
   end_job();
 }
 
 void cvy_check_failed(const char *file, int line, const char *condition, const char *format, ...) {
-  char text[CVY_MESSAGE_BYTES];
+  char text[CVY_MESSAGE_BYTES], place[CVY_MESSAGE_BYTES];
   va_list va;
   va_start(va, format);
   vsnprintf(text, sizeof text, format, va);
   va_end(va);
-  fprintf(stderr, "\nconvoy: %s:%d: this should always hold: %s;%s\n", file, line, condition, text);
+  snprintf(place, sizeof place, "%s:%d: this should always hold: %s;", file, line, condition);
+  print_last(place, text);
   end_job();
 }

@@ -1,17 +1,29 @@
 /* JSON as it is written: commas, quotes, and null for numbers that it has no word for. */
 #include "base/json.h"
 
-#include <math.h>
+#include "base/utf8.h"
 
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void quote_byte(FILE *out, unsigned char byte) {
+  if (byte == '"' || byte == '\\')
+    fprintf(out, "\\%c", byte);
+  else if (byte < 0x20 || byte == 0x7f)
+    fprintf(out, "\\u%04x", byte);
+  else
+    fputc(byte, out);
+}
+
+/* JSON is UTF-8: a byte that is not becomes the escape of base/utf8.h, whose backslash JSON doubles. */
 static void quote(FILE *out, const char *text) {
   fputc('"', out);
-  for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-    if (*c == '"' || *c == '\\')
-      fprintf(out, "\\%c", *c);
-    else if (*c < 0x20)
-      fprintf(out, "\\u%04x", *c);
-    else
-      fputc(*c, out);
+  while (*text) {
+    uint32_t letter;
+    const size_t length = cvy_utf8_next(&letter, text);
+    if (length == 0) fprintf(out, "\\\\x%02X", (unsigned char)*text++);
+    for (size_t i = 0; i < length; i++) quote_byte(out, (unsigned char)*text++);
   }
   fputc('"', out);
 }
@@ -45,12 +57,35 @@ void cvy_json_int(cvy_json *json, const char *key, int64_t value) {
   fprintf(json->out, "%" PRId64, value);
 }
 
-void cvy_json_number(cvy_json *json, const char *key, double value, int significant_digits) {
-  begin_item(json, key);
-  if (isfinite(value))
-    fprintf(json->out, "%.*g", significant_digits, value);
+/* Returns how many digits are needed to read the same value back: the same float, or the same double. */
+static int digits_needed(double value, bool as_float) {
+  char text[40];
+  int digits = 0;
+  do snprintf(text, sizeof text, "%.*e", digits, value);
+  while (++digits < 17 && !(as_float ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value));
+  return digits;
+}
+
+/* Writes a number with so many digits, without an exponent where the number is neither tiny nor huge. */
+static void write_number(FILE *out, double value, int digits) {
+  char text[40];
+  snprintf(text, sizeof text, "%.*e", digits - 1, value);
+  const int exponent = atoi(strchr(text, 'e') + 1), decimals = digits - 1 - exponent;
+  if (exponent >= -5 && exponent < 17)
+    fprintf(out, "%.*f", decimals > 0 ? decimals : 0, value);
   else
+    fputs(text, out);
+}
+
+void cvy_json_number(cvy_json *json, const char *key, double value, int significant_digits) {
+  const bool as_float = significant_digits == 9 && (double)(float)value == value;
+  begin_item(json, key);
+  if (!isfinite(value))
     fputs("null", json->out);
+  else if (as_float || significant_digits >= 17)
+    write_number(json->out, value, digits_needed(value, as_float));
+  else
+    fprintf(json->out, "%.*g", significant_digits, value);
 }
 
 void cvy_json_null(cvy_json *json, const char *key) {

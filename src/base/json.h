@@ -1,5 +1,6 @@
 /* JSON written straight to a stream: no tree, no allocation. Commas and quoting are taken care of; numbers
- * that JSON has no word for (NaN, infinities) become null. */
+ * that JSON has no word for (NaN, infinities) become null. Texts are written as UTF-8; bytes in them that are
+ * not are escaped (base/utf8.h). */
 #ifndef CVY_BASE_JSON_H
 #define CVY_BASE_JSON_H
 
@@ -15,6 +16,8 @@ void cvy_json_open(cvy_json *json, const char *key, char bracket); /* '{' or '['
 void cvy_json_close(cvy_json *json, char bracket);                 /* '}' or ']' */
 void cvy_json_text(cvy_json *json, const char *key, const char *value);
 void cvy_json_int(cvy_json *json, const char *key, int64_t value);
+/* With 17 digits it is the shortest number that reads back as the same double, with 9 as the same float if
+ * the value is one; otherwise it is rounded to so many digits. */
 void cvy_json_number(cvy_json *json, const char *key, double value, int significant_digits);
 void cvy_json_null(cvy_json *json, const char *key);
 

@@ -88,6 +88,19 @@ char *cvy_pool_format(cvy_pool *pool, const char *format, ...) {
   return text;
 }
 
+void cvy_text_stream_begin(cvy_text_stream *stream) {
+  *stream = (cvy_text_stream){0};
+  stream->out = open_memstream(&stream->text, &stream->bytes);
+  if (!stream->out) cvy_fatal("out of memory (a text)");
+}
+
+char *cvy_text_stream_end(cvy_text_stream *stream, size_t *bytes) {
+  const bool failed = ferror(stream->out) != 0;
+  if (fclose(stream->out) != 0 || failed) cvy_fatal("out of memory (a text of %zu bytes)", stream->bytes);
+  if (bytes) *bytes = stream->bytes;
+  return stream->text;
+}
+
 size_t cvy_aligned(size_t bytes) {
   return (bytes + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
 }

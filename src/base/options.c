@@ -8,54 +8,64 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the nearest word ---- */
+/* ---- words that were meant ---- */
 
-enum { MAX_WORD = 32 };
+enum { MEANT_BYTES = 600, MOST_KEYS = 128 };
 
-/* Returns Levenshtein's distance of two words; INT_MAX if one has more than MAX_WORD letters. */
-static int edit_distance(const char *a, const char *b) {
-  const size_t n = strlen(a), m = strlen(b);
-  int row[MAX_WORD + 1];
-  if (n > MAX_WORD || m > MAX_WORD) return INT_MAX;
-  for (size_t j = 0; j <= m; j++) row[j] = (int)j;
-  for (size_t i = 1; i <= n; i++) {
-    int diagonal = row[0];
-    row[0] = (int)i;
-    for (size_t j = 1; j <= m; j++) {
-      const int change = diagonal + (a[i - 1] != b[j - 1]);
-      const int insertion = row[j - 1] + 1, deletion = row[j] + 1;
-      diagonal = row[j];
-      row[j] = insertion < deletion ? insertion : deletion;
-      if (change < row[j]) row[j] = change;
-    }
-  }
-  return row[m];
-}
-
-const char *cvy_nearest_word(const char *word, const char *const *words, int64_t count) {
-  const char *nearest = NULL;
-  int least = 1 + (int)strlen(word) / 3;
-  for (int64_t i = 0; i < count; i++) {
-    const int distance = edit_distance(word, words[i]);
-    if (distance <= least) {
-      least = distance - 1;
-      nearest = words[i];
-    }
-  }
-  return nearest;
-}
-
-/* Makes an error such as "unknown key 'filers' in conv; did you mean 'filters'? (known: filters, kernel)" */
+/* "unknown layer 'cnv'; did you mean 'conv'? (known: conv, fc)" */
 static cvy_err unknown_word(const cvy_yaml *at, const char *kind_of_word, const char *what,
                             const char *const *known, int64_t count) {
   char list[1024];
   cvy_text_list(list, sizeof list, ", ", known, count);
-  const char *nearest = cvy_nearest_word(at->text, known, count);
-  const char *in = what[0] ? " in " : "";
-  if (nearest)
-    return cvy_yaml_error(at, "unknown %s '%s'%s%s; did you mean '%s'? (known: %s)", kind_of_word, at->text,
-                          in, what, nearest, list);
-  return cvy_yaml_error(at, "unknown %s '%s'%s%s (known: %s)", kind_of_word, at->text, in, what, list);
+  return cvy_yaml_error(at, "unknown %s '%s'%s%s%s (known: %s)", kind_of_word, at->text,
+                        what[0] ? " in " : "", what, cvy_meant(at->text, known, count), list);
+}
+
+static int64_t names_of(const char *names[MOST_KEYS], const cvy_option *table) {
+  int64_t count = 0;
+  for (const cvy_option *option = table; option && option->name && count < MOST_KEYS; option++)
+    names[count++] = option->name;
+  return count;
+}
+
+/* Returns what was chosen as "key: name" or "key: {name: ...}"; else what stands in for it. */
+static const char *chosen(const cvy_yaml *mapping, const char *key, const char *stand_in) {
+  const cvy_yaml *value = cvy_yaml_get(mapping, key);
+  if (value && value->kind == CVY_YAML_MAPPING && value->count > 0) value = value->keys[0];
+  return value && value->kind == CVY_YAML_SCALAR && value->text[0] ? value->text : stand_in;
+}
+
+/* Writes "learning_rate.step.rate=0.1", or as it stands in a file, "learning_rate: {step: {rate: 0.1}}". */
+static void write_path(cvy_text *out, const cvy_habit *habit, const cvy_yaml *mapping, const char *value,
+                       bool typed) {
+  const char *key = cvy_habit_key(habit), *at = habit->path;
+  int depth = 0;
+  cvy_text_add(out, "%s", key);
+  while (*at) {
+    const size_t length = strcspn(at, ".");
+    char part[64];
+    snprintf(part, sizeof part, "%.*s", (int)length, at);
+    if (part[0] == '[') part[strlen(part) - 1] = '\0';
+    cvy_text_add(out, "%s%s", typed ? "." : ": {", part[0] == '[' ? chosen(mapping, key, part + 1) : part);
+    depth++;
+    at += length + (at[length] == '.');
+  }
+  cvy_text_add(out, "%s%s", typed ? "=" : ": ", value && value[0] ? value : "...");
+  while (!typed && depth-- > 0) cvy_text_add(out, "}");
+}
+
+const char *cvy_meant_key(const char *word, const char *value, bool typed, const cvy_yaml *mapping,
+                          const cvy_option *table) {
+  static _Thread_local char text[MEANT_BYTES];
+  const char *known[MOST_KEYS];
+  const int64_t count = names_of(known, table);
+  const cvy_habit *habit = cvy_habit_of(word, known, count);
+  if (!habit || !habit->path) return cvy_meant(word, known, count);
+  cvy_text out = cvy_text_in(text, sizeof text);
+  cvy_text_add(&out, "; did you mean %s", typed ? "" : "'");
+  write_path(&out, habit, mapping, value, typed);
+  cvy_text_add(&out, "%s?", typed ? "" : "'");
+  return text;
 }
 
 /* Returns how many words may be chosen. */
@@ -137,13 +147,20 @@ static cvy_err read_pair(int64_t out[2], const cvy_yaml *node, const cvy_option 
     CVY_TRY(read_int(&out[0], node->items[0], option));
     return read_int(&out[1], node->items[1], option);
   }
-  const bool is_word = node->kind == CVY_YAML_SCALAR && node->text[0] >= 'a' && node->text[0] <= 'z';
+  const char first = node->kind == CVY_YAML_SCALAR ? node->text[0] : '\0';
+  const bool is_word = (first >= 'a' && first <= 'z') || (first >= 'A' && first <= 'Z');
   if (option->words && is_word) {
     int word = 0;
     CVY_TRY(read_word(&word, node, option));
     out[0] = out[1] = -1 - word;
     return CVY_OK;
   }
+  long long h, w;
+  char rest;
+  if (node->kind == CVY_YAML_SCALAR && sscanf(node->text, "%lldx%lld%c", &h, &w, &rest) == 2)
+    return cvy_yaml_error(node,
+                          "'%s' must be one number or [height, width], not '%s'; did you mean [%lld, %lld]?",
+                          option->name, node->text, h, w);
   CVY_TRY(read_int(&out[0], node, option));
   out[1] = out[0];
   return CVY_OK;
@@ -218,13 +235,17 @@ static const cvy_option *find(const cvy_option *table, const char *name) {
   return NULL;
 }
 
-static cvy_err unknown_key(const cvy_yaml *key, const cvy_option *table, const char *what) {
-  const char *known[64];
-  int64_t count = 0;
-  for (const cvy_option *option = table; option && option->name && count < 64; option++)
-    known[count++] = option->name;
+static cvy_err unknown_key(const cvy_yaml *mapping, int64_t index, const cvy_option *table,
+                           const char *what) {
+  const cvy_yaml *key = mapping->keys[index], *value = mapping->items[index];
+  const char *known[MOST_KEYS];
+  const int64_t count = names_of(known, table);
   if (count == 0) return cvy_yaml_error(key, "unknown key '%s': %s has no options", key->text, what);
-  return unknown_word(key, "key", what, known, count);
+  char list[1024];
+  cvy_text_list(list, sizeof list, ", ", known, count);
+  const char *given = value->kind == CVY_YAML_SCALAR ? value->text : NULL;
+  return cvy_yaml_error(key, "unknown key '%s' in %s%s (known: %s)", key->text, what,
+                        cvy_meant_key(key->text, given, cvy_yaml_is_typed(key), mapping, table), list);
 }
 
 static cvy_err require_all(const cvy_option *table, const cvy_yaml *mapping, const cvy_yaml *at,
@@ -240,16 +261,26 @@ static cvy_err require_all(const cvy_option *table, const cvy_yaml *mapping, con
   return CVY_OK;
 }
 
+/* Shows how the value would be written as the first option, if that is always needed, or the only one. */
+static cvy_err no_mapping(const cvy_yaml *value, const cvy_option *table, const char *what) {
+  const bool fits = value->kind == CVY_YAML_SCALAR && table && table->name &&
+                    (!table->fallback || !table[1].name) && table->type != CVY_NODE &&
+                    table->type != CVY_TABLE;
+  if (!fits)
+    return cvy_yaml_error(value, "%s takes key: value options, not %s", what, cvy_yaml_describe(value));
+  return cvy_yaml_error(value, "%s takes key: value options, not %s; did you mean {%s: %s}?", what,
+                        cvy_yaml_describe(value), table->name, value->text);
+}
+
 cvy_err cvy_options_read(void *config, cvy_pool *pool, const cvy_option *table, const cvy_yaml *mapping,
                          const cvy_yaml *at, const char *what) {
   CVY_TRY(cvy_options_defaults(config, pool, table));
   const bool nothing = !mapping || (mapping->kind == CVY_YAML_SCALAR && !mapping->text[0]);
   if (nothing) return require_all(table, NULL, at, what);
-  if (mapping->kind != CVY_YAML_MAPPING)
-    return cvy_yaml_error(mapping, "%s takes key: value options, not %s", what, cvy_yaml_describe(mapping));
+  if (mapping->kind != CVY_YAML_MAPPING) return no_mapping(mapping, table, what);
   for (int64_t i = 0; i < mapping->count; i++) {
     const cvy_option *option = find(table, mapping->keys[i]->text);
-    if (!option) return unknown_key(mapping->keys[i], table, what);
+    if (!option) return unknown_key(mapping, i, table, what);
     CVY_TRY(read_value(config, pool, option, mapping->items[i]));
   }
   return require_all(table, mapping, at, what);
@@ -440,22 +471,135 @@ void cvy_options_markdown(FILE *out, const cvy_option *table) {
 
 /* ---- kinds ---- */
 
-cvy_err cvy_kind_read(int64_t *index, void **config, cvy_pool *pool, const cvy_kind *const *kinds,
-                      int64_t kind_count, const cvy_yaml *node, const char *what) {
-  const cvy_yaml *name = node, *options = NULL;
-  if (node->kind == CVY_YAML_MAPPING && node->count == 1) {
-    name = node->keys[0];
-    options = node->items[0];
-  } else if (node->kind == CVY_YAML_MAPPING && node->count > 1 && node->items[0]->kind == CVY_YAML_SCALAR &&
-             !node->items[0]->text[0]) {
+typedef struct choice {
+  const cvy_kind *const *kinds;
+  int64_t count;
+  const char *what; /* "layer" */
+} choice;
+
+static const cvy_kind *kind_named(const choice *c, const char *name) {
+  for (int64_t i = 0; i < c->count; i++)
+    if (strcmp(c->kinds[i]->name, name) == 0) return c->kinds[i];
+  return NULL;
+}
+
+static int64_t names_of_kinds(const char *names[MOST_KEYS], const choice *c) {
+  int64_t count = 0;
+  while (count < c->count && count < MOST_KEYS) {
+    names[count] = c->kinds[count]->name;
+    count++;
+  }
+  return count;
+}
+
+static cvy_err no_kind(const cvy_yaml *node, const choice *c, const cvy_yaml *stray) {
+  const char *known[MOST_KEYS];
+  const int64_t count = names_of_kinds(known, c);
+  return cvy_yaml_error(node, "expected one %s as 'name' or 'name: {options}', not %s%s", c->what,
+                        cvy_yaml_describe(node), stray ? cvy_meant(stray->text, known, count) : "");
+}
+
+/* Returns how many letters of a typed "a.b.key=value" stand before ".key"; 0 where that is not how the node
+ * was typed. `typed` becomes "a.b.key=value". */
+static int letters_before(const char **typed, const cvy_yaml *node) {
+  const char *comma = strchr(node->file, ','), *equals = strchr(node->file, '=');
+  if (!cvy_yaml_is_typed(node) || !comma || !equals) return 0;
+  *typed = comma + 2;
+  for (const char *at = *typed; at < equals; at++) {
+    const size_t length = strlen(node->text);
+    if (*at == '.' && strncmp(at + 1, node->text, length) == 0 && strchr(".=", at[1 + length]))
+      return (int)(at - *typed);
+  }
+  return 0;
+}
+
+static cvy_err two_kinds(const cvy_yaml *node, const cvy_yaml *first, const cvy_yaml *second,
+                         const choice *c) {
+  const char *typed;
+  const int letters = letters_before(&typed, second);
+  if (!letters)
+    return cvy_yaml_error(node,
+                          "expected one %s as 'name' or 'name: {options}', not a mapping of '%s' and '%s'",
+                          c->what, first->text, second->text);
+  return cvy_yaml_error(second,
+                        "the recipe's %s is '%s', and only one can be chosen: change its options "
+                        "(%.*s.%s...), or choose the other first (%.*s=%s %s)",
+                        c->what, first->text, letters, typed, first->text, letters, typed, second->text,
+                        typed);
+}
+
+/* Returns the option of a kind that is meant by a key which stands beside it; NULL if none is. */
+static const char *option_meant(const cvy_kind *kind, const char *key) {
+  const char *known[MOST_KEYS];
+  const int64_t count = names_of(known, kind->options);
+  const cvy_habit *habit = cvy_habit_of(key, known, count);
+  if (habit) return habit->say || habit->path ? NULL : cvy_habit_key(habit);
+  return cvy_nearest_word(key, known, count);
+}
+
+static cvy_err beside_kind(const cvy_yaml *kind, const cvy_yaml *stray, const char *meant) {
+  const char *typed;
+  const int letters = letters_before(&typed, stray), key_letters = (int)strlen(stray->text) + 1;
+  if (!letters)
+    return cvy_yaml_error(stray, "'%s' stands beside '%s'; as one of its options it is written %s: {%s: ...}",
+                          stray->text, kind->text, kind->text, meant);
+  return cvy_yaml_error(stray, "'%s' stands beside '%s'; did you mean %.*s.%s.%s%s?", stray->text, kind->text,
+                        letters, typed, kind->text, meant, typed + letters + key_letters);
+}
+
+/* A key stands beside a kind, and is none of its options. */
+static cvy_err stray_key(const cvy_kind *kind, const cvy_yaml *stray, const choice *c) {
+  const char *options[MOST_KEYS], *known[MOST_KEYS];
+  char list[1024];
+  cvy_text_list(list, sizeof list, ", ", options, names_of(options, kind->options));
+  return cvy_yaml_error(stray, "'%s' stands beside '%s', and is no option of it%s (known: %s)", stray->text,
+                        kind->name, cvy_meant(stray->text, known, names_of_kinds(known, c)), list);
+}
+
+/* Where one name should stand, several keys do. */
+static cvy_err several_keys(const cvy_yaml *node, const choice *c) {
+  const cvy_yaml *named = NULL, *second = NULL, *stray = NULL;
+  for (int64_t i = 0; i < node->count; i++) {
+    const bool is_kind = kind_named(c, node->keys[i]->text) != NULL;
+    if (is_kind && named && !second) second = node->keys[i];
+    if (is_kind && !named) named = node->keys[i];
+    if (!is_kind && !stray) stray = node->keys[i];
+  }
+  const bool is_empty = node->items[0]->kind == CVY_YAML_SCALAR && !node->items[0]->text[0];
+  if (is_empty && !cvy_yaml_is_typed(node->keys[1]))
     return cvy_yaml_error(
         node->keys[1],
         "'%s' stands beside '%s'; if it is one of its options, it must be indented more, by four spaces "
         "from the dash",
         node->keys[1]->text, node->keys[0]->text);
+  if (second) return two_kinds(node, named, second, c);
+  if (!named) return no_kind(node, c, stray);
+  const cvy_kind *kind = kind_named(c, named->text);
+  const char *meant = option_meant(kind, stray->text);
+  return meant ? beside_kind(named, stray, meant) : stray_key(kind, stray, c);
+}
+
+static cvy_err unknown_kind(const cvy_yaml *name, const choice *c) {
+  const char *known[MOST_KEYS];
+  const int64_t count = names_of_kinds(known, c);
+  char *end;
+  strtod(name->text, &end);
+  if (*end || !name->text[0]) return unknown_word(name, c->what, "", known, count);
+  return cvy_yaml_error(name, "expected the name of a %s, not the number %s%s", c->what, name->text,
+                        cvy_meant("number", known, count));
+}
+
+cvy_err cvy_kind_read(int64_t *index, void **config, cvy_pool *pool, const cvy_kind *const *kinds,
+                      int64_t kind_count, const cvy_yaml *node, const char *what) {
+  const choice c = {kinds, kind_count, what};
+  const cvy_yaml *name = node, *options = NULL;
+  if (node->kind == CVY_YAML_MAPPING && node->count == 1) {
+    name = node->keys[0];
+    options = node->items[0];
+  } else if (node->kind == CVY_YAML_MAPPING && node->count > 1) {
+    return several_keys(node, &c);
   } else if (node->kind != CVY_YAML_SCALAR) {
-    return cvy_yaml_error(node, "expected one %s as 'name' or 'name: {options}', not %s", what,
-                          cvy_yaml_describe(node));
+    return no_kind(node, &c, NULL);
   }
   for (int64_t i = 0; i < kind_count; i++) {
     if (strcmp(kinds[i]->name, name->text) != 0) continue;
@@ -463,9 +607,7 @@ cvy_err cvy_kind_read(int64_t *index, void **config, cvy_pool *pool, const cvy_k
     *config = cvy_pool_new(pool, kinds[i]->config_bytes);
     return cvy_options_read(*config, pool, kinds[i]->options, options, name, kinds[i]->name);
   }
-  const char *known[128];
-  for (int64_t i = 0; i < kind_count && i < 128; i++) known[i] = kinds[i]->name;
-  return unknown_word(name, what, "", known, kind_count < 128 ? kind_count : 128);
+  return unknown_kind(name, &c);
 }
 
 cvy_yaml *cvy_kind_dump(const cvy_kind *kind, const void *config, cvy_pool *pool) {

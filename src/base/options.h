@@ -17,6 +17,7 @@
 #ifndef CVY_BASE_OPTIONS_H
 #define CVY_BASE_OPTIONS_H
 
+#include "base/words.h"
 #include "base/yaml.h"
 
 typedef enum cvy_option_type {
@@ -105,8 +106,10 @@ cvy_err cvy_kind_read(int64_t *index, void **config, cvy_pool *pool, const cvy_k
 /* Makes {name: {all options resolved}}. */
 cvy_yaml *cvy_kind_dump(const cvy_kind *kind, const void *config, cvy_pool *pool);
 
-/* Returns the word of `words` that is nearest to `word` by edits, if it is near enough to be what was meant;
- * else NULL. */
-const char *cvy_nearest_word(const char *word, const char *const *words, int64_t count);
+/* Returns what to say of an unknown key with this value (NULL: none): as cvy_meant, and where the value
+ * belongs below another key, it is written out there. `mapping` is where the key was found, or NULL; `typed`:
+ * on the command line. It is in a buffer of this thread. */
+const char *cvy_meant_key(const char *word, const char *value, bool typed, const cvy_yaml *mapping,
+                          const cvy_option *table);
 
 #endif

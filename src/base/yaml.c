@@ -1,6 +1,8 @@
 /* YAML: libyaml parses and writes; the tree, overrides and errors that point at a place are made here. */
 #include "base/yaml.h"
 
+#include "base/utf8.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,12 +69,19 @@ cvy_yaml *cvy_yaml_get(const cvy_yaml *mapping, const char *key) {
   return NULL;
 }
 
+static const char command_line[] = "command line, ";
+
+bool cvy_yaml_is_typed(const cvy_yaml *node) {
+  return strncmp(node->file, command_line, sizeof command_line - 1) == 0;
+}
+
 cvy_err cvy_yaml_error(const cvy_yaml *at, const char *format, ...) {
   char text[2048];
   va_list va;
   va_start(va, format);
   vsnprintf(text, sizeof text, format, va);
   va_end(va);
+  if (cvy_yaml_is_typed(at)) return cvy_error(CVY_E_INPUT, "%s: %s", at->file, text);
   return cvy_error(CVY_E_INPUT, "%s:%d:%d: %s", at->file, at->line, at->column, text);
 }
 
@@ -183,9 +192,30 @@ static cvy_err read_document(cvy_yaml **out, reader *r) {
   return CVY_OK;
 }
 
+/* libyaml would not say where. A mark in front makes it UTF-16, which libyaml reads; a zero byte ends what
+ * can be checked here. */
+static cvy_err check_utf8(const char *text, const char *name) {
+  int line = 1, column = 1;
+  uint32_t letter;
+  if (strncmp(text, "\xff\xfe", 2) == 0 || strncmp(text, "\xfe\xff", 2) == 0) return CVY_OK;
+  for (size_t length; *text; text += length) {
+    if (!(length = cvy_utf8_next(&letter, text)))
+      return cvy_error(
+          CVY_E_INPUT,
+          "%s:%d:%d: the byte 0x%02X is no UTF-8; of a file in Latin-1 'iconv -f latin1 -t utf8' "
+          "makes it",
+          name, line, column, (unsigned char)*text);
+    column = letter == '\n' ? 1 : column + 1;
+    line += letter == '\n';
+  }
+  return CVY_OK;
+}
+
+/* `text` has a zero byte behind it. */
 static cvy_err parse(cvy_yaml **out, cvy_pool *pool, const char *text, size_t bytes, const char *name) {
   reader r = {.pool = pool, .file = cvy_pool_format(pool, "%s", name)};
   *out = NULL;
+  CVY_TRY(check_utf8(text, name));
   CVY_CHECK(yaml_parser_initialize(&r.parser));
   yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, bytes);
   cvy_yaml *root = NULL;
@@ -209,6 +239,7 @@ cvy_err cvy_yaml_load(cvy_yaml **out, cvy_pool *pool, const char *path) {
   const int reason = errno;
   fclose(file);
   cvy_err err = CVY_OK;
+  if (!failed && bytes < MAX_BYTES) text[bytes] = '\0';
   if (failed)
     err = cvy_error(CVY_E_INPUT, "%s: cannot read: %s", path, strerror(reason));
   else if (bytes == MAX_BYTES)
@@ -237,15 +268,22 @@ static bool takes_keys(const cvy_yaml *item, const char *path) {
 
 cvy_err cvy_yaml_override(cvy_yaml *root, cvy_pool *pool, const char *assignment) {
   const char *equals = strchr(assignment, '=');
-  if (!equals || equals == assignment)
+  if (!equals || equals == assignment) {
+    const char *colon = equals ? NULL : strchr(assignment, ':');
+    const int letters = colon ? (int)(colon - assignment) : 0;
+    if (letters > 0)
+      return cvy_error(CVY_E_USAGE, "'%s': expected key=value; did you mean %.*s=%s?", assignment, letters,
+                       assignment, colon + 1 + strspn(colon + 1, " "));
     return cvy_error(CVY_E_USAGE,
                      "'%s': expected key=value, as epochs=3, solver.sgd.momentum=0.9 or classes=10",
                      assignment);
+  }
+  const char *file = cvy_pool_format(pool, "%s%s", command_line, assignment);
   cvy_yaml *value;
   if (equals[1])
-    CVY_TRY_IN(cvy_yaml_parse(&value, pool, equals + 1, assignment), "command line");
+    CVY_TRY(cvy_yaml_parse(&value, pool, equals + 1, file));
   else
-    value = cvy_yaml_new_scalar(pool, assignment, "");
+    value = cvy_yaml_new_scalar(pool, file, "");
   char *path = cvy_pool_format(pool, "%.*s", (int)(equals - assignment), assignment);
   if (!is_printable(path))
     return cvy_error(CVY_E_USAGE, "'%s': keys are made of letters, digits and '_'", assignment);
@@ -257,11 +295,11 @@ cvy_err cvy_yaml_override(cvy_yaml *root, cvy_pool *pool, const char *assignment
                        cvy_yaml_describe(at));
     int64_t i = 0;
     while (i < at->count && strcmp(at->keys[i]->text, key) != 0) i++;
-    if (i == at->count) append(pool, at, cvy_yaml_new_scalar(pool, assignment, key), NULL);
+    if (i == at->count) append(pool, at, cvy_yaml_new_scalar(pool, file, key), NULL);
     if (!dot)
       at->items[i] = value;
     else if (takes_keys(at->items[i], dot + 1))
-      at->items[i] = cvy_yaml_new_mapping(pool, assignment);
+      at->items[i] = cvy_yaml_new_mapping(pool, file);
     at = at->items[i];
   }
   return CVY_OK;
@@ -313,14 +351,12 @@ static void emit_node(yaml_emitter_t *emitter, const cvy_yaml *node) {
 }
 
 char *cvy_yaml_text(const cvy_yaml *root) {
-  char *text = NULL;
-  size_t bytes = 0;
-  FILE *stream = open_memstream(&text, &bytes);
-  CVY_CHECK(stream);
+  cvy_text_stream stream;
+  cvy_text_stream_begin(&stream);
   yaml_emitter_t emitter;
   yaml_event_t event;
   CVY_CHECK(yaml_emitter_initialize(&emitter));
-  yaml_emitter_set_output(&emitter, collect, stream);
+  yaml_emitter_set_output(&emitter, collect, stream.out);
   yaml_emitter_set_width(&emitter, 110);
   yaml_emitter_set_unicode(&emitter, 1);
   yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING);
@@ -333,6 +369,5 @@ char *cvy_yaml_text(const cvy_yaml *root) {
   yaml_stream_end_event_initialize(&event);
   emit(&emitter, &event);
   yaml_emitter_delete(&emitter);
-  fclose(stream);
-  return text;
+  return cvy_text_stream_end(&stream, NULL);
 }

@@ -11,7 +11,7 @@ typedef enum cvy_yaml_kind { CVY_YAML_SCALAR, CVY_YAML_SEQUENCE, CVY_YAML_MAPPIN
 
 typedef struct cvy_yaml {
   cvy_yaml_kind kind;
-  const char *file;        /* as the user named it, or what stands for a file in errors */
+  const char *file;        /* as the user named it; or "command line, key=value" */
   int line, column;        /* counted from 1 */
   const char *text;        /* scalar: its text; else NULL */
   bool plain;              /* scalar: written without quotes */
@@ -37,7 +37,9 @@ cvy_yaml *cvy_yaml_get(const cvy_yaml *mapping, const char *key);
 /* Sets "a.b.c=value" (value is YAML); mappings on the way are made where they are missing. */
 cvy_err cvy_yaml_override(cvy_yaml *root, cvy_pool *pool, const char *assignment) CVY_MUST_CHECK;
 
-/* Makes the error "file:line:column: message". */
+/* Tells whether a node comes from cvy_yaml_override, hence from the command line. */
+bool cvy_yaml_is_typed(const cvy_yaml *node);
+/* Makes the error "file:line:column: message", or "command line, key=value: message". */
 cvy_err cvy_yaml_error(const cvy_yaml *at, const char *format, ...) CVY_PRINTF(2, 3) CVY_MUST_CHECK;
 /* Returns what a person calls the node: "a list", "'abc'". It is in a buffer of this thread. */
 const char *cvy_yaml_describe(const cvy_yaml *node);

@@ -1,12 +1,15 @@
 /* `convoy bench`: the words and options of all its measurements, and what a step and its layers cost. */
 #include "cmd/bench.h"
 
+#include "base/fit.h"
 #include "base/json.h"
+#include "base/utf8.h"
 #include "cmd/network.h"
 #include "math/conv.h"
 #include "math/gemm.h"
 #include "math/kernels.h"
 #include "measure/bench.h"
+#include "train/find.h"
 
 #include <string.h>
 
@@ -51,32 +54,39 @@ static double giga_per_s(double flop, double seconds) {
 
 static void print_heading(const bench *b) {
   const options *o = b->options;
-  printf("%s: training steps of %" PRId64 " image%s on %" PRId64 " thread%s, median of %" PRId64
-         " (%s, %s%s%s)\n",
-         b->net->name, o->batch, o->batch > 1 ? "s" : "", o->threads, o->threads > 1 ? "s" : "", o->steps,
-         cvy_blas_core(), cvy_kernels_get()->name, o->conv ? ", convolution: " : "",
-         o->conv ? cvy_conv_words[o->conv] : "");
+  cvy_fitted fitted;
+  fprintf(cvy_fit_begin(&fitted, stdout),
+          "%s: training steps of %" PRId64 " image%s on %" PRId64 " thread%s, median of %" PRId64
+          " (%s, %s%s%s)\n",
+          b->net->name, o->batch, o->batch > 1 ? "s" : "", o->threads, o->threads > 1 ? "s" : "", o->steps,
+          cvy_blas_core(), cvy_kernels_get()->name, o->conv ? ", convolution: " : "",
+          o->conv ? cvy_conv_words[o->conv] : "");
+  cvy_fit_lines(&fitted);
 }
 
-static void print_ms(const char *name, cvy_spread s) {
-  printf("%-12s %10.2f   %.2f ... %.2f\n", name, 1e3 * s.median, 1e3 * s.lowest, 1e3 * s.highest);
+static void print_ms(FILE *out, const char *name, cvy_spread s) {
+  fprintf(out, "%-12s %10.2f   %.2f ... %.2f\n", name, 1e3 * s.median, 1e3 * s.lowest, 1e3 * s.highest);
 }
 
-/* Prints the speed of doing `amount` in the time `s`. It is highest where the time is lowest. */
-static void print_speed(const char *name, double amount, cvy_spread s) {
-  printf("%-12s %10.2f   %.2f ... %.2f\n", name, amount / s.median, amount / s.highest, amount / s.lowest);
+/* Prints what is done in the time of `s`: fastest where that is lowest. */
+static void print_speed(FILE *out, const char *name, double amount, cvy_spread s) {
+  fprintf(out, "%-12s %10.2f   %.2f ... %.2f\n", name, amount / s.median, amount / s.highest,
+          amount / s.lowest);
 }
 
 static void print_step(const bench *b) {
   const cvy_bench_result *r = b->result;
+  cvy_fitted fitted;
+  FILE *out = cvy_fit_begin(&fitted, stdout);
   print_heading(b);
-  print_speed("images/s", (double)b->options->batch, r->step_s);
-  print_ms("step_ms", r->step_s);
-  print_ms("forward_ms", r->forward_s);
-  print_ms("backward_ms", r->backward_s);
-  print_ms("update_ms", r->update_s);
-  print_speed("GFLOP/s", 1e-9 * r->flop, r->step_s);
-  printf("%-12s %10.1f\n", "peak_MB", 1e-6 * (double)r->peak_bytes);
+  print_speed(out, "images/s", (double)b->options->batch, r->step_s);
+  print_ms(out, "step_ms", r->step_s);
+  print_ms(out, "forward_ms", r->forward_s);
+  print_ms(out, "backward_ms", r->backward_s);
+  print_ms(out, "update_ms", r->update_s);
+  print_speed(out, "GFLOP/s", 1e-9 * r->flop, r->step_s);
+  fprintf(out, "%-12s %10.1f\n", "peak_MB", 1e-6 * (double)r->peak_bytes);
+  cvy_fit_table(&fitted);
 }
 
 enum { CELL = 64 };
@@ -86,13 +96,13 @@ static void speed_text(char out[CELL], double flop, double seconds) {
   if (flop > 0) snprintf(out, CELL, "%.1f", giga_per_s(flop, seconds));
 }
 
-static void print_work(const bench *b, const cvy_bench_work *work) {
+static void print_work(FILE *out, const bench *b, const cvy_bench_work *work) {
   char forward[CELL], backward[CELL];
   speed_text(forward, work->forward_flop, work->forward_s);
   speed_text(backward, work->backward_flop, work->backward_s);
   const double seconds = work->forward_s + work->backward_s;
-  printf(" %10.3f %8s %11.3f %8s %10.3f %6.2f%%\n", 1e3 * work->forward_s, forward, 1e3 * work->backward_s,
-         backward, 1e3 * seconds, 100 * seconds / b->result->parts_s);
+  fprintf(out, " %10.3f %8s %11.3f %8s %10.3f %6.2f%%\n", 1e3 * work->forward_s, forward,
+          1e3 * work->backward_s, backward, 1e3 * seconds, 100 * seconds / b->result->parts_s);
 }
 
 /* Writes "3x3", or "7x7/2" with a stride. */
@@ -104,47 +114,50 @@ static void kernel_text(char out[CELL], const cvy_sliding *s) {
     snprintf(out + used, (size_t)(CELL - used), "/%" PRId64, s->stride[0]);
 }
 
-static void print_layer(const bench *b, int64_t index, int width) {
+static void print_layer(FILE *out, const bench *b, int64_t index, int width) {
   const cvy_net_layer *l = &b->net->layers[index];
   char kernel[CELL], output[CELL];
   kernel_text(kernel, &l->sliding);
   snprintf(output, CELL, "%" PRId64 "x%" PRId64 "x%" PRId64, l->y.h, l->y.w, l->y.c);
-  printf("%-*s %-15s %-7s %-12s", width, l->name, l->type, kernel, output);
-  print_work(b, &b->result->layers[index]);
+  fprintf(out, "%-*s %-15s %-7s %-12s", cvy_utf8_pad(l->name, width), l->name, l->type, kernel, output);
+  print_work(out, b, &b->result->layers[index]);
 }
 
 /* Prints a row of the totals without a pass of its own. */
-static void print_part(const bench *b, const char *name, double seconds, int width) {
-  printf("%-*s %-15s %-7s %-12s %10s %8s %11s %8s %10.3f %6.2f%%\n", width, "total", name, "", "", "", "", "",
-         "", 1e3 * seconds, 100 * seconds / b->result->parts_s);
+static void print_part(FILE *out, const bench *b, const char *name, double seconds, int width) {
+  fprintf(out, "%-*s %-15s %-7s %-12s %10s %8s %11s %8s %10.3f %6.2f%%\n", width, "total", name, "", "", "",
+          "", "", "", 1e3 * seconds, 100 * seconds / b->result->parts_s);
 }
 
-static void print_totals(const bench *b, int width) {
+static void print_totals(FILE *out, const bench *b, int width) {
   const cvy_bench_result *r = b->result;
   for (int64_t i = 0; i < r->type_count; i++) {
     const cvy_bench_type *t = &r->types[i];
     char layers[CELL];
     snprintf(layers, CELL, "%" PRId64 " layer%s", t->layers, t->layers > 1 ? "s" : "");
-    printf("%-*s %-15s %-7s %-12s", width, "total", t->name, "", layers);
-    print_work(b, &t->work);
+    fprintf(out, "%-*s %-15s %-7s %-12s", width, "total", t->name, "", layers);
+    print_work(out, b, &t->work);
   }
-  print_part(b, "losses, hits", r->losses_s, width);
-  print_part(b, "update", r->update_s.median, width);
-  print_part(b, "everything", r->parts_s, width);
-  print_part(b, "all but conv, fc", r->else_s, width);
+  print_part(out, b, "losses, hits", r->losses_s, width);
+  print_part(out, b, "update", r->update_s.median, width);
+  print_part(out, b, "everything", r->parts_s, width);
+  print_part(out, b, "all but conv, fc", r->else_s, width);
 }
 
 static void print_layers(const bench *b) {
   int width = 5;
   for (int64_t i = 0; i < b->net->layer_count; i++) {
-    const int length = (int)strlen(b->net->layers[i].name);
+    const int length = (int)cvy_utf8_columns(b->net->layers[i].name);
     if (length > width) width = length;
   }
+  cvy_fitted fitted;
   print_heading(b);
-  printf("%-*s %-15s %-7s %-12s %10s %8s %11s %8s %10s %7s\n", width, "layer", "type", "kernel", "output",
-         "forward_ms", "GFLOP/s", "backward_ms", "GFLOP/s", "both_ms", "share");
-  for (int64_t i = 0; i < b->net->layer_count; i++) print_layer(b, i, width);
-  print_totals(b, width);
+  FILE *out = cvy_fit_begin(&fitted, stdout);
+  fprintf(out, "%-*s %-15s %-7s %-12s %10s %8s %11s %8s %10s %7s\n", width, "layer", "type", "kernel",
+          "output", "forward_ms", "GFLOP/s", "backward_ms", "GFLOP/s", "both_ms", "share");
+  for (int64_t i = 0; i < b->net->layer_count; i++) print_layer(out, b, i, width);
+  print_totals(out, b, width);
+  cvy_fit_table(&fitted);
 }
 
 /* ---- JSON ---- */
@@ -235,11 +248,14 @@ static cvy_err read_kind(bool *layers, const cvy_arguments *arguments) {
   const char *word = arguments->words[0];
   *layers = strcmp(word, "layers") == 0;
   if (*layers || strcmp(word, "step") == 0) return CVY_OK;
-  const char *nearest = cvy_nearest_word(word, kinds, CVY_COUNT(kinds));
+  if (cvy_find_named(arguments->pool, word, "networks"))
+    return cvy_error(CVY_E_USAGE,
+                     "what is to be measured of '%s'? 'convoy bench step %s' or 'bench layers %s'", word,
+                     word, word);
   return cvy_error(
       CVY_E_USAGE,
-      "there is no measurement '%s'%s%s%s; there are 'layers', 'step', 'scaling', 'input' and 'allreduce'",
-      word, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+      "there is no measurement '%s'%s; there are 'layers', 'step', 'scaling', 'input' and 'allreduce'", word,
+      cvy_meant(word, kinds, CVY_COUNT(kinds)));
 }
 
 static cvy_err run(const cvy_arguments *arguments, const void *config, const void *further) {

@@ -1,4 +1,5 @@
 /* `convoy bench allreduce`: how fast vectors are summed over the ranks. */
+#include "base/fit.h"
 #include "base/json.h"
 #include "cmd/bench.h"
 #include "cmd/ranks.h"
@@ -12,7 +13,8 @@ static const char *const usual_sizes[] = {"0.0625", "0.25", "1", "4", "16", "64"
 typedef struct allreduce {
   cvy_comm *comm;
   const cvy_bench_allreduce_options *options;
-  cvy_json *json; /* NULL: for people */
+  cvy_json *json;    /* NULL: for people */
+  cvy_fitted *table; /* theirs */
 } allreduce;
 
 static bool speaks(const allreduce *a) {
@@ -29,19 +31,19 @@ static double ratio(double a, double b) {
   return b > 0 ? a / b : 0;
 }
 
-static void print_range(const char *name, cvy_spread s, double bound_s, double allreduce_s) {
-  printf("          %-14s %10.3f   %9.3f ... %9.3f %8.2f %10.2f\n", name, 1e3 * s.median, 1e3 * s.lowest,
-         1e3 * s.highest, ratio(bound_s, s.median), ratio(allreduce_s, s.median));
+static void print_range(FILE *out, const char *name, cvy_spread s, double bound_s, double allreduce_s) {
+  fprintf(out, "          %-14s %10.3f   %9.3f ... %9.3f %8.2f %10.2f\n", name, 1e3 * s.median,
+          1e3 * s.lowest, 1e3 * s.highest, ratio(bound_s, s.median), ratio(allreduce_s, s.median));
 }
 
-static void print_times(int64_t count, const cvy_summing_times *t) {
+static void print_times(FILE *out, int64_t count, const cvy_summing_times *t) {
   const double allreduce_s = t->of[CVY_SUM_ALLREDUCE].median;
-  printf("%9.4g %-14s %10.3f   %9.3f ... %9.3f %8s %10.2f   (%.0f MB/s both ways)\n", mib(count), "bound",
-         1e3 * t->bound_s.median, 1e3 * t->bound_s.lowest, 1e3 * t->bound_s.highest, "",
-         ratio(allreduce_s, t->bound_s.median), 1e-6 * t->both_ways_bytes_s);
+  fprintf(out, "%9.4g %-14s %10.3f   %9.3f ... %9.3f %8s %10.2f   (%.0f MB/s both ways)\n", mib(count),
+          "bound", 1e3 * t->bound_s.median, 1e3 * t->bound_s.lowest, 1e3 * t->bound_s.highest, "",
+          ratio(allreduce_s, t->bound_s.median), 1e-6 * t->both_ways_bytes_s);
   for (int way = 0; way < CVY_SUMMINGS; way++)
-    print_range(cvy_summing_words[way], t->of[way], t->bound_s.median, allreduce_s);
-  fflush(stdout);
+    print_range(out, cvy_summing_words[way], t->of[way], t->bound_s.median, allreduce_s);
+  fflush(out);
 }
 
 static void json_range(cvy_json *json, const char *key, cvy_spread s) {
@@ -84,7 +86,7 @@ static cvy_err measure_sizes(const allreduce *a, const int64_t *counts, int64_t 
     if (a->json)
       json_times(a->json, counts[i], &times);
     else
-      print_times(counts[i], &times);
+      print_times(a->table->out, counts[i], &times);
   }
   return CVY_OK;
 }
@@ -97,15 +99,21 @@ static void begin(const allreduce *a) {
     cvy_json_int(a->json, "repetitions", a->options->repetitions);
     cvy_json_open(a->json, "sizes", '[');
   } else {
-    printf("sums over %d rank%s, ms, median of %" PRId64 ", each the slowest rank's\n",
-           cvy_comm_size(a->comm), cvy_comm_size(a->comm) > 1 ? "s" : "", a->options->repetitions);
-    printf("%9s %-14s %10s   %9s ... %9s %8s %10s\n", "MiB", "", "median", "lowest", "highest", "of bound",
-           "allreduce=1");
+    fprintf(cvy_fit_begin(a->table, stdout),
+            "sums over %d rank%s, ms, median of %" PRId64 ", each the slowest rank's\n",
+            cvy_comm_size(a->comm), cvy_comm_size(a->comm) > 1 ? "s" : "", a->options->repetitions);
+    cvy_fit_lines(a->table);
+    fprintf(cvy_fit_begin(a->table, stdout), "%9s %-14s %10s   %9s ... %9s %8s %10s\n", "MiB", "", "median",
+            "lowest", "highest", "of bound", "allreduce=1");
   }
 }
 
 static void end(const allreduce *a) {
-  if (!speaks(a) || !a->json) return;
+  if (!speaks(a)) return;
+  if (!a->json) {
+    cvy_fit_table(a->table);
+    return;
+  }
   cvy_json_close(a->json, ']');
   cvy_json_close(a->json, '}');
   putchar('\n');
@@ -127,6 +135,7 @@ static cvy_err run(const allreduce *a, const cvy_arguments *arguments) {
 cvy_err cvy_run_bench_allreduce(const cvy_arguments *arguments, const cvy_bench_allreduce_options *options) {
   cvy_comm *comm = cvy_ranks_start(&(cvy_rank_options){1});
   cvy_json json = {.out = stdout};
-  const allreduce a = {comm, options, options->json ? &json : NULL};
+  cvy_fitted table;
+  const allreduce a = {comm, options, options->json ? &json : NULL, &table};
   return cvy_ranks_finish(comm, run(&a, arguments), "bench");
 }

@@ -1,30 +1,37 @@
 /* `convoy bench input`: how fast the loader delivers. */
+#include "base/fit.h"
 #include "base/json.h"
 #include "cmd/bench.h"
 
-static void print_part(const char *name, double seconds, double all) {
-  printf("%-12s %10.2f %%\n", name, all > 0 ? 100 * seconds / all : 0);
+static void print_part(FILE *out, const char *name, double seconds, double all) {
+  fprintf(out, "%-12s %10.2f %%\n", name, all > 0 ? 100 * seconds / all : 0);
 }
 
 static void print_result(const cvy_bench_input_result *r, const cvy_bench_input_options *o) {
   const cvy_input_times *t = &r->times;
+  cvy_fitted fitted;
+  FILE *out = cvy_fit_begin(&fitted, stdout);
   const double all = t->read_s + t->decode_s + t->warp_s + t->colour_s + t->copy_s;
-  printf("input: %" PRId64 "x%" PRId64 "x%" PRId64 " from %" PRId64 " images, microbatches of %" PRId64
-         " on %" PRId64 " thread%s\n",
-         r->h, r->w, r->c, r->images, o->batch, o->threads, o->threads > 1 ? "s" : "");
-  printf("%-12s %10.1f\n", "images/s", r->images_per_s);
-  printf("%-12s %10.2f   %.2f ... %.2f\n", "microbatch_ms", 1e3 * r->microbatch_s.median,
-         1e3 * r->microbatch_s.lowest, 1e3 * r->microbatch_s.highest);
-  print_part("read", t->read_s, all);
-  print_part("decode", t->decode_s, all);
-  print_part("warp", t->warp_s, all);
-  print_part("colour", t->colour_s, all);
-  print_part("copy", t->copy_s, all);
+  fprintf(out,
+          "input: %" PRId64 "x%" PRId64 "x%" PRId64 " from %" PRId64 " images, microbatches of %" PRId64
+          " on %" PRId64 " thread%s\n",
+          r->h, r->w, r->c, r->images, o->batch, o->threads, o->threads > 1 ? "s" : "");
+  cvy_fit_lines(&fitted);
+  out = cvy_fit_begin(&fitted, stdout);
+  fprintf(out, "%-12s %10.1f\n", "images/s", r->images_per_s);
+  fprintf(out, "%-12s %10.2f   %.2f ... %.2f\n", "microbatch_ms", 1e3 * r->microbatch_s.median,
+          1e3 * r->microbatch_s.lowest, 1e3 * r->microbatch_s.highest);
+  print_part(out, "read", t->read_s, all);
+  print_part(out, "decode", t->decode_s, all);
+  print_part(out, "warp", t->warp_s, all);
+  print_part(out, "colour", t->colour_s, all);
+  print_part(out, "copy", t->copy_s, all);
   if (r->kept.limit_bytes)
-    printf("%-12s %10.1f   of %.1f MiB, %" PRId64 " %s\n", "kept_MiB", (double)r->kept.bytes / 0x1p20,
-           (double)r->kept.limit_bytes / 0x1p20, r->kept.entries,
-           r->keep == CVY_KEEP_RECORDS ? "records" : "pictures");
-  printf("%-12s %10.1f\n", "peak_MB", 1e-6 * (double)r->peak_bytes);
+    fprintf(out, "%-12s %10.1f   of %.1f MiB, %" PRId64 " %s\n", "kept_MiB", (double)r->kept.bytes / 0x1p20,
+            (double)r->kept.limit_bytes / 0x1p20, r->kept.entries,
+            r->keep == CVY_KEEP_RECORDS ? "records" : "pictures");
+  fprintf(out, "%-12s %10.1f\n", "peak_MB", 1e-6 * (double)r->peak_bytes);
+  cvy_fit_table(&fitted);
 }
 
 static void print_json(const cvy_bench_input_result *r, const cvy_bench_input_options *o) {

@@ -1,4 +1,5 @@
 /* `convoy bench scaling`: how much more several ranks do than one. */
+#include "base/fit.h"
 #include "base/json.h"
 #include "cmd/bench.h"
 #include "cmd/network.h"
@@ -6,8 +7,6 @@
 #include "measure/bench.h"
 
 #include <stdlib.h>
-
-enum { MOST_ROWS = 64 };
 
 typedef struct row {
   int ranks;
@@ -18,7 +17,7 @@ typedef struct row {
 typedef struct table {
   const char *name, *says;
   int64_t count;
-  row rows[MOST_ROWS];
+  row *rows; /* one for each number of ranks that is measured */
 } table;
 
 typedef struct scaling {
@@ -84,21 +83,30 @@ static double efficiency(const table *t, const row *r) {
 }
 
 static void print_table(const table *t) {
-  printf("\n%s scaling: %s\n%6s %8s %10s %12s %11s %10s %12s\n", t->name, t->says, "ranks", "images",
-         "step_ms", "images/s", "efficiency", "exposed", "exchange_cpu");
+  cvy_fitted fitted;
+  FILE *out = cvy_fit_begin(&fitted, stdout);
+  fprintf(out, "\n%s scaling: %s\n", t->name, t->says);
+  cvy_fit_lines(&fitted);
+  out = cvy_fit_begin(&fitted, stdout);
+  fprintf(out, "%6s %8s %10s %12s %11s %10s %12s\n", "ranks", "images", "step_ms", "images/s", "efficiency",
+          "exposed", "exchange_cpu");
   for (int64_t i = 0; i < t->count; i++) {
     const row *r = &t->rows[i];
     const double step_s = r->result.step_s.median;
-    printf("%6d %8" PRId64 " %10.2f %12.1f %10.1f%% %9.1f%% %11.1f%%\n", r->ranks, r->result.images,
-           1e3 * step_s, speed(r), 100 * efficiency(t, r), 100 * r->result.exposed_s / step_s,
-           100 * r->result.exchange_cpu_s / step_s);
+    fprintf(out, "%6d %8" PRId64 " %10.2f %12.1f %10.1f%% %9.1f%% %11.1f%%\n", r->ranks, r->result.images,
+            1e3 * step_s, speed(r), 100 * efficiency(t, r), 100 * r->result.exposed_s / step_s,
+            100 * r->result.exchange_cpu_s / step_s);
   }
+  cvy_fit_table(&fitted);
 }
 
 static void print_tables(const scaling *s) {
-  printf("%s: training steps, %" PRId64 " images a microbatch, %d thread%s a rank, median of %" PRId64 "\n",
-         cvy_net_describe(s->net)->name, cvy_net_describe(s->net)->input.n, cvy_threads(),
-         cvy_threads() > 1 ? "s" : "", s->options->steps);
+  cvy_fitted fitted;
+  fprintf(cvy_fit_begin(&fitted, stdout),
+          "%s: training steps, %" PRId64 " images a microbatch, %d thread%s a rank, median of %" PRId64 "\n",
+          cvy_net_describe(s->net)->name, cvy_net_describe(s->net)->input.n, cvy_threads(),
+          cvy_threads() > 1 ? "s" : "", s->options->steps);
+  cvy_fit_lines(&fitted);
   print_table(&s->weak);
   print_table(&s->strong);
 }
@@ -163,6 +171,9 @@ static cvy_err scale(cvy_comm *comm, const cvy_arguments *arguments, const cvy_b
                .options = o,
                .weak = {.name = "weak", .says = "each rank has as many images as one alone"},
                .strong = {.name = "strong", .says = "all ranks share the same images"}};
+  const size_t rows_bytes = sizeof(row) * (size_t)cvy_comm_size(comm);
+  s.weak.rows = cvy_pool_new(arguments->pool, rows_bytes);
+  s.strong.rows = cvy_pool_new(arguments->pool, rows_bytes);
   cvy_err err = cvy_ranks_same(comm, arguments);
   if (!err) err = cvy_comm_agree(comm, create_net(&s, arguments));
   if (!err) err = compare_networks(&s);

@@ -1,6 +1,8 @@
 /* The command line: which subcommand, which options, what to print when it is wrong. */
 #include "cmd/command.h"
 
+#include "base/fit.h"
+#include "cmd/results.h"
 #include "cmd/version.h"
 
 #include <stdlib.h>
@@ -16,6 +18,8 @@ static const cvy_command *const commands[] = {
 #undef CVY_COMMAND
 };
 
+enum { MOST_OPTIONS = 128 };
+
 /* ---- help ---- */
 
 static void print_help(FILE *out) {
@@ -26,7 +30,7 @@ static void print_help(FILE *out) {
         out);
   for (int64_t i = 0; i < CVY_COUNT(commands); i++)
     fprintf(out, "  %-13s %s\n", commands[i]->kind->name, commands[i]->kind->help);
-  fputs("\nconvoy COMMAND --help tells a command's options; convoy --version what it is built on.\n"
+  fputs("\nconvoy help COMMAND tells a command's options; convoy --version what it is built on.\n"
         "exit codes: 0 done; 1 failed while running; 2 wrong usage, recipe or input, nothing was started;\n"
         "            75 stopped on request with a checkpoint written (run it again with --resume to go on)\n",
         out);
@@ -61,25 +65,54 @@ static const cvy_option *find_option(const target *targets, int64_t count, const
   return NULL;
 }
 
-static cvy_err unknown_option(const target *targets, int64_t count, const char *word) {
-  const char *known[128];
-  int64_t known_count = 0;
-  for (int64_t i = 0; i < count; i++)
-    for (const cvy_option *o = targets[i].kind->options; o && o->name && known_count < 128; o++)
-      known[known_count++] = o->name;
-  const char *nearest = cvy_nearest_word(word + 2, known, known_count);
-  return cvy_error(CVY_E_USAGE, "unknown option %s%s%s%s; --help lists them all", word,
-                   nearest ? "; did you mean --" : "", nearest ? nearest : "", nearest ? "?" : "");
+/* Tells whether words "key=value" may be given, as parameters of a network. */
+static bool takes_values(const cvy_command *command) {
+  return strstr(command->usage, "=value") != NULL;
 }
 
-/* Sets the option that argv[*at] is, and moves on past its value. */
-static cvy_err parse_option(const target *targets, int64_t count, cvy_pool *pool, int argc,
-                            const char *const *argv, int *at) {
+/* A key of a recipe or a parameter of a network is often written as an option: "--epochs 3". */
+static const char *meant_as_key(const cvy_command *command, const char *name, const char *value) {
+  static _Thread_local char text[300];
+  text[0] = '\0';
+  for (const cvy_option *key = command->keys; key && key->name; key++)
+    if (cvy_same_word(key->name, name))
+      snprintf(text, sizeof text, "; a key of the recipe is given without dashes: %s=%s", key->name, value);
+  if (text[0] == '\0' && command->keys) return cvy_meant_key(name, value, true, NULL, command->keys);
+  if (text[0] == '\0' && takes_values(command))
+    snprintf(text, sizeof text, "; a parameter of the network is given without dashes: %s=%s", name, value);
+  return text;
+}
+
+static cvy_err unknown_option(const cvy_command *command, const target *targets, int64_t count,
+                              const char *word, const char *next) {
+  const char *known[MOST_OPTIONS];
+  int64_t known_count = 0;
+  for (int64_t i = 0; i < count; i++)
+    for (const cvy_option *o = targets[i].kind->options; o && o->name && known_count < MOST_OPTIONS; o++)
+      known[known_count++] = o->name;
+  const char *letters = word + strspn(word, "-");
+  char name[64];
+  const size_t length = strcspn(letters, "=");
+  snprintf(name, sizeof name, "%.*s", (int)(length < 60 ? length : 60), letters);
+  const char *value = letters[length] == '=' ? letters + length + 1 : next && next[0] != '-' ? next : "...";
+  const cvy_habit *habit = cvy_habit_of(name, known, known_count);
+  const char *nearest = habit ? cvy_habit_key(habit) : cvy_nearest_word(name, known, known_count);
+  if (habit && habit->say) return cvy_error(CVY_E_USAGE, "unknown option %s; %s", word, habit->say);
+  if (nearest)
+    return cvy_error(CVY_E_USAGE, "unknown option %s; did you mean --%s? --help lists them all", word,
+                     nearest);
+  return cvy_error(CVY_E_USAGE, "unknown option %s%s; --help lists them all", word,
+                   meant_as_key(command, name, value));
+}
+
+/* argv[*at] is an option: sets it, and moves on past its value. */
+static cvy_err parse_option(const cvy_command *command, const target *targets, int64_t count, cvy_pool *pool,
+                            int argc, const char *const *argv, int *at) {
   const char *word = strcmp(argv[*at], "-o") == 0 ? "--output" : argv[*at];
   const size_t length = strcspn(word + 2, "=");
   void *config = NULL;
   const cvy_option *option = word[1] == '-' ? find_option(targets, count, word + 2, length, &config) : NULL;
-  if (!option) return unknown_option(targets, count, word);
+  if (!option) return unknown_option(command, targets, count, word, *at + 1 < argc ? argv[*at + 1] : NULL);
   const char *value = word[2 + length] == '=' ? word + 3 + length : NULL;
   if (!value && option->type == CVY_BOOL) value = "true";
   if (!value && *at + 1 >= argc) return cvy_error(CVY_E_USAGE, "%s needs a value: %s", word, option->help);
@@ -87,14 +120,14 @@ static cvy_err parse_option(const target *targets, int64_t count, cvy_pool *pool
   return cvy_option_set(config, pool, option, value);
 }
 
-static cvy_err parse(cvy_arguments *out, const target *targets, int64_t count, int argc,
-                     const char *const *argv) {
+static cvy_err parse(cvy_arguments *out, const cvy_command *command, const target *targets, int64_t count,
+                     int argc, const char *const *argv) {
   for (int64_t i = 0; i < count; i++)
     CVY_TRY(cvy_options_defaults(targets[i].config, out->pool, targets[i].kind->options));
   out->words = cvy_pool_new(out->pool, sizeof *out->words * (size_t)(argc + 1));
   for (int i = 2; i < argc; i++) {
     if (argv[i][0] == '-' && argv[i][1] != '\0')
-      CVY_TRY(parse_option(targets, count, out->pool, argc, argv, &i));
+      CVY_TRY(parse_option(command, targets, count, out->pool, argc, argv, &i));
     else
       out->words[out->count++] = argv[i];
   }
@@ -140,7 +173,7 @@ cvy_err cvy_expect_words(const cvy_arguments *arguments, int64_t least, int64_t 
 static bool asks_for_help(int argc, const char *const *argv) {
   for (int i = 2; i < argc; i++)
     if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return true;
-  return false;
+  return argc == 3 && strcmp(argv[2], "help") == 0;
 }
 
 /* Returns the first word that is neither an option of the command's own nor such an option's value. */
@@ -160,13 +193,15 @@ static cvy_err run(const cvy_command *command, cvy_pool *pool, int argc, const c
   const char *first = first_word(command, argc, argv);
   const cvy_kind *further = first && command->further ? command->further(first) : NULL;
   if (asks_for_help(argc, argv)) {
-    print_command_help(stdout, command, further);
+    cvy_fitted fitted;
+    print_command_help(cvy_fit_begin(&fitted, stdout), command, further);
+    cvy_fit_lines(&fitted);
     return CVY_OK;
   }
   target targets[2] = {{command->kind, cvy_pool_new(pool, command->kind->config_bytes)}};
   if (further) targets[1] = (target){further, cvy_pool_new(pool, further->config_bytes)};
   cvy_arguments arguments = {.pool = pool};
-  CVY_TRY(parse(&arguments, targets, further ? 2 : 1, argc, argv));
+  CVY_TRY(parse(&arguments, command, targets, further ? 2 : 1, argc, argv));
   if (further && strcmp(arguments.words[0], first) != 0)
     return cvy_error(CVY_E_USAGE, "name '%s' before its options", further->name);
   arguments.asked = hash_asked(&arguments, targets, further ? 2 : 1);
@@ -176,6 +211,7 @@ static cvy_err run(const cvy_command *command, cvy_pool *pool, int argc, const c
 static int report(cvy_err err, const char *command) {
   if (!err) return 0;
   const char *message = cvy_err_message();
+  cvy_progress_drop();
   if (message[0]) fprintf(stderr, "convoy %s: %s\n", command, message);
   return cvy_err_exit_code(err);
 }
@@ -189,22 +225,36 @@ static const cvy_command *find_command(const char *name) {
 static int unknown_command(const char *name) {
   const char *known[CVY_COUNT(commands)];
   for (int64_t i = 0; i < CVY_COUNT(commands); i++) known[i] = commands[i]->kind->name;
-  const char *nearest = cvy_nearest_word(name, known, CVY_COUNT(commands));
-  fprintf(stderr, "convoy: unknown command '%s'%s%s%s; convoy --help lists them\n", name,
-          nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+  fprintf(stderr, "convoy: unknown command '%s'%s; convoy --help lists them\n", name,
+          cvy_meant(name, known, CVY_COUNT(commands)));
   return 2;
 }
 
-int cvy_command_main(int argc, const char *const *argv) {
+static bool is_one_of(const char *word, const char *a, const char *b, const char *c) {
+  return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
+}
+
+/* `convoy help train` is `convoy train --help`; so are all other ways to ask. */
+static int help(int argc, const char *const *argv) {
+  if (argc < 3 || argv[2][0] == '-') {
+    cvy_fitted fitted;
+    print_help(cvy_fit_begin(&fitted, stdout));
+    cvy_fit_lines(&fitted);
+    return 0;
+  }
+  const cvy_command *command = find_command(argv[2]);
+  if (!command) return unknown_command(argv[2]);
+  print_command_help(stdout, command, argc > 3 && command->further ? command->further(argv[3]) : NULL);
+  return 0;
+}
+
+static int run_words(int argc, const char *const *argv) {
   if (argc < 2) {
     print_help(stderr);
     return 2;
   }
-  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
-    print_help(stdout);
-    return 0;
-  }
-  if (strcmp(argv[1], "--version") == 0) {
+  if (is_one_of(argv[1], "--help", "-h", "help")) return help(argc, argv);
+  if (is_one_of(argv[1], "--version", "-V", "version")) {
     cvy_print_version(stdout);
     return 0;
   }
@@ -214,4 +264,10 @@ int cvy_command_main(int argc, const char *const *argv) {
   const cvy_err err = run(command, pool, argc, argv);
   cvy_pool_destroy(pool);
   return report(err, argv[1]);
+}
+
+int cvy_command_main(int argc, const char *const *argv) {
+  cvy_results_begin();
+  const int code = run_words(argc, argv);
+  return cvy_results_end(code, argc < 2 ? "" : argv[1]);
 }

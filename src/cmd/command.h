@@ -17,7 +17,9 @@ typedef struct cvy_command {
   const cvy_kind *kind;    /* name, one line of help, options, bytes of the config */
   const char *usage;       /* "RECIPE [key=value ...]" */
   const char *description; /* paragraphs and examples for --help */
-  /* Prints more help, such as the lists that registries know. It may be NULL. */
+  /* NULL, or the keys that words "key=value" may set, to tell who writes them as options. */
+  const cvy_option *keys;
+  /* NULL, or prints more help: the lists that registries know. */
   void (*more_help)(FILE *out);
   /* Returns further options that depend on the first word, such as a dataset reader's. It may be NULL. */
   const cvy_kind *(*further)(const char *first_word);

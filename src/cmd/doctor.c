@@ -1,4 +1,5 @@
 /* `convoy doctor`: whether the ranks are well placed, and how fast what joins them is. */
+#include "base/fit.h"
 #include "base/json.h"
 #include "cmd/command.h"
 #include "cmd/ranks.h"
@@ -25,8 +26,11 @@ static const cvy_option table[] = {
 
 static void print_ranks(const cvy_diagnosis *d) {
   const cvy_layout *layout = d->layout;
-  printf("\nrank  %-20s %7s %-12s %-12s %9s %11s %s\n", "host", "threads", "cores", "of node's", "free_GiB",
-         "huge_pages", "BLAS core type, kernels, HDF5");
+  putchar('\n');
+  cvy_fitted fitted;
+  FILE *out = cvy_fit_begin(&fitted, stdout);
+  fprintf(out, "rank  %-20s %7s %-12s %-12s %9s %11s %s\n", "host", "threads", "cores", "of node's",
+          "free_GiB", "huge_pages", "BLAS core type, kernels, HDF5");
   for (int rank = 0; rank < layout->ranks; rank++) {
     const cvy_place *p = &layout->places[rank];
     const bool leads = rank == 0 || layout->places[rank - 1].node != p->node;
@@ -34,21 +38,22 @@ static void print_ranks(const cvy_diagnosis *d) {
     char cores[TEXT], all[TEXT];
     cvy_cores_text(cores, sizeof cores, p->cores);
     cvy_cores_text(all, sizeof all, p->node_cores);
-    printf("%4d  %-20s %7d %-12s %-12s %9.1f %11s %s\n", rank, p->host, p->threads, cores, all,
-           (double)p->free_bytes / 0x1p30, p->huge_pages, p->software);
+    fprintf(out, "%4d  %-20s %7d %-12s %-12s %9.1f %11s %s\n", rank, p->host, p->threads, cores, all,
+            (double)p->free_bytes / 0x1p30, p->huge_pages, p->software);
   }
+  cvy_fit_table(&fitted);
   if (layout->ranks > MOST_ROWS)
     printf("(more than %d ranks: the first of neighbours is shown)\n", MOST_ROWS);
 }
 
-static void print_link(const cvy_layout *layout, const cvy_link *links, int rank) {
+static void print_link(FILE *out, const cvy_layout *layout, const cvy_link *links, int rank) {
   const cvy_link *l = &links[rank];
   char pair[TEXT];
   snprintf(pair, sizeof pair, "%d - %d", rank, l->partner);
-  printf("%-13s %-11s %10.1f %12.0f %13.0f %12.2f\n", pair,
-         layout->places[rank].node == layout->places[l->partner].node ? "one node" : "two nodes",
-         1e6 * l->latency_s, 1e-6 * l->one_way_bytes_s, 1e-6 * l->both_ways_bytes_s,
-         1e9 * l->work_s_per_byte);
+  fprintf(out, "%-13s %-11s %10.1f %12.0f %13.0f %12.2f\n", pair,
+          layout->places[rank].node == layout->places[l->partner].node ? "one node" : "two nodes",
+          1e6 * l->latency_s, 1e-6 * l->one_way_bytes_s, 1e-6 * l->both_ways_bytes_s,
+          1e9 * l->work_s_per_byte);
 }
 
 /* Prints all pairs, or the slowest of many and the one in the middle. */
@@ -56,50 +61,66 @@ static void print_links(const cvy_diagnosis *d, const cvy_link *links, const cha
   if (!links) return;
   int *lower = cvy_new(sizeof *lower * (size_t)d->layout->ranks);
   const int count = cvy_diagnosis_pairs(lower, d, links, MOST_PAIRS);
-  printf("\n%-13s %-11s %10s %12s %13s %12s\n", which, "", "latency_us", "one_way_MB/s", "both_ways_MB/s",
-         "work_ns/byte");
+  cvy_fitted fitted;
+  putchar('\n');
+  FILE *out = cvy_fit_begin(&fitted, stdout);
+  fprintf(out, "%-13s %-11s %10s %12s %13s %12s\n", which, "", "latency_us", "one_way_MB/s", "both_ways_MB/s",
+          "work_ns/byte");
   const int shown = count <= MOST_PAIRS ? count : SLOWEST_PAIRS;
-  for (int i = 0; i < shown; i++) print_link(d->layout, links, lower[i]);
+  for (int i = 0; i < shown; i++) print_link(out, d->layout, links, lower[i]);
   if (shown < count) {
+    cvy_fit_table(&fitted);
     printf("(the slowest of %d; in the middle:)\n", count);
-    print_link(d->layout, links, lower[count / 2]);
+    out = cvy_fit_begin(&fitted, stdout);
+    print_link(out, d->layout, links, lower[count / 2]);
   }
+  cvy_fit_table(&fitted);
   free(lower);
 }
 
 static void print_nodes(const cvy_diagnosis *d) {
   const cvy_layout *layout = d->layout;
   if (layout->nodes == 1 && !d->readings) return;
-  printf("\n%-20s %18s", "node", "clock_ahead_ms");
-  printf(d->readings ? " %16s %16s\n" : "\n", "first_read_MB/s", "read_again_MB/s");
+  cvy_fitted fitted;
+  putchar('\n');
+  FILE *out = cvy_fit_begin(&fitted, stdout);
+  fprintf(out, "%-20s %18s", "node", "clock_ahead_ms");
+  fprintf(out, d->readings ? " %16s %16s\n" : "\n", "first_read_MB/s", "read_again_MB/s");
   for (int rank = 0, next = 0; rank < layout->ranks; rank++) {
     const cvy_place *p = &layout->places[rank];
     if (p->node != next) continue;
     next++;
-    printf("%-20s %9.3f +- %.3f", p->host, 1e3 * d->clocks[rank].ahead_s, 1e3 * d->clocks[rank].error_s);
+    fprintf(out, "%-20s %9.3f +- %.3f", p->host, 1e3 * d->clocks[rank].ahead_s,
+            1e3 * d->clocks[rank].error_s);
     if (d->readings)
-      printf(" %16.0f %16.0f", 1e-6 * d->readings[rank].first_bytes_s,
-             1e-6 * d->readings[rank].again_bytes_s);
-    putchar('\n');
+      fprintf(out, " %16.0f %16.0f", 1e-6 * d->readings[rank].first_bytes_s,
+              1e-6 * d->readings[rank].again_bytes_s);
+    fputc('\n', out);
   }
+  cvy_fit_table(&fitted);
 }
 
 static void print_text(const cvy_diagnosis *d, const cvy_comm *comm) {
   const cvy_layout *layout = d->layout;
-  printf("convoy %s, %s with %s: %d rank%s on %d node%s\n", CVY_VERSION, cvy_comm_library_version(),
-         cvy_comm_thread_level(comm), layout->ranks, layout->ranks > 1 ? "s" : "", layout->nodes,
-         layout->nodes > 1 ? "s" : "");
-  printf("TCP connections of a pair: %s; copying between ranks of a node: %s\n",
-         d->tcp_links[0] ? d->tcp_links : "unknown", d->single_copy[0] ? d->single_copy : "unknown");
+  cvy_fitted fitted;
+  FILE *out = cvy_fit_begin(&fitted, stdout);
+  fprintf(out, "convoy %s, %s with %s: %d rank%s on %d node%s\n", CVY_VERSION, cvy_comm_library_version(),
+          cvy_comm_thread_level(comm), layout->ranks, layout->ranks > 1 ? "s" : "", layout->nodes,
+          layout->nodes > 1 ? "s" : "");
+  fprintf(out, "TCP connections of a pair: %s; copying between ranks of a node: %s\n",
+          d->tcp_links[0] ? d->tcp_links : "unknown", d->single_copy[0] ? d->single_copy : "unknown");
+  cvy_fit_lines(&fitted);
   print_ranks(d);
   print_links(d, d->nearest, "nearest");
   print_links(d, d->farthest, "farthest");
   print_nodes(d);
   putchar('\n');
-  if (d->findings.count == 0) puts("ok");
+  out = cvy_fit_begin(&fitted, stdout);
+  if (d->findings.count == 0) fputs("ok\n", out);
   for (int i = 0; i < d->findings.count; i++)
-    printf("%s: %s\n", d->findings.items[i].name, d->findings.items[i].text);
-  if (d->advice[0]) printf("better: %s convoy train ...\n", d->advice);
+    fprintf(out, "%s: %s\n", d->findings.items[i].name, d->findings.items[i].text);
+  if (d->advice[0]) fprintf(out, "better: %s convoy train ...\n", d->advice);
+  cvy_fit_lines(&fitted);
 }
 
 /* ---- for programs ---- */

@@ -1,19 +1,26 @@
 /* `convoy eval`: the score of a checkpoint on a dataset. */
 #include "base/json.h"
-#include "cmd/command.h"
+#include "cmd/mistaken.h"
 #include "cmd/ranks.h"
 #include <convoy/train.h>
 
 typedef struct options {
   cvy_rank_options ranks;
-  const char *data;
-  bool json;
+  const char *data, *split;
+  bool assume_classes, json;
 } options;
 
 static const cvy_option table[] = {
     CVY_RANK_OPTIONS(options, ranks),
     {"data", CVY_STRING, offsetof(options, data), "",
      .help = "shards: a folder (its val-*.h5), a prefix, or a file; none: the recipe's validation data"},
+    {"assume-classes", CVY_BOOL, offsetof(options, assume_classes), "false",
+     .help =
+         "where only the checkpoint or the dataset names its classes, and the other's are numbers from 0 on: "
+         "these are taken for the same"},
+    {"split", CVY_STRING, offsetof(options, split), "",
+     .help =
+         "which shards of a folder: train, val, test, or whatever the files' names begin with; none: val"},
     {"json", CVY_BOOL, offsetof(options, json), "false", .help = "print one JSON object"},
     {0}};
 
@@ -31,17 +38,23 @@ static void print_json(const cvy_score *score, const cvy_comm *comm) {
 }
 
 static void print_line(const cvy_score *score) {
-  printf("%" PRId64 " images: loss %.4f, top-1 %.2f %%, top-5 %.2f %%", score->images, score->loss,
-         100 * score->top1, 100 * score->top5);
+  printf("%" PRId64 " images: loss %.4f, top-1 %.2f %%", score->images, score->loss, 100 * score->top1);
+  if (score->classes > 5) printf(", top-5 %.2f %%", 100 * score->top5);
   if (score->skipped) printf(", %" PRId64 " bad records replaced", score->skipped);
   putchar('\n');
 }
 
 static cvy_err evaluate(cvy_comm *comm, const cvy_arguments *arguments, const options *o) {
   CVY_TRY(cvy_ranks_same(comm, arguments));
-  CVY_TRY(cvy_expect_words(arguments, 1, 1, "one checkpoint"));
+  CVY_TRY(cvy_expect_words(arguments, 1, 1, "one checkpoint or run folder"));
   cvy_score score;
-  CVY_TRY(cvy_evaluate(&score, comm, arguments->words[0], o->data[0] ? o->data : NULL));
+  const char *checkpoint, *word = arguments->words[0];
+  CVY_TRY(cvy_comm_agree(comm, cvy_checkpoint_of(&checkpoint, arguments->pool, word)));
+  if (checkpoint != word) cvy_log("evaluating %s", checkpoint);
+  const cvy_evaluate_options evaluate_options = {.data = o->data[0] ? o->data : NULL,
+                                                 .split = o->split[0] ? o->split : NULL,
+                                                 .assume_classes = o->assume_classes};
+  CVY_TRY(cvy_evaluate(&score, comm, checkpoint, &evaluate_options));
   if (cvy_comm_rank(comm) != 0) return CVY_OK;
   if (o->json)
     print_json(&score, comm);
@@ -62,10 +75,14 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
 
 const cvy_command cvy_command_eval = {
     .kind = &kind,
-    .usage = "CHECKPOINT [--data SHARDS] [options]",
-    .description = "Every image is counted once, and the numbers are the same at any number of ranks. The "
-                   "network, its input\n"
-                   "normalisation and its evaluation chain come from the checkpoint.\n"
-                   "\n"
-                   "  mpirun -n 2 convoy eval runs/lenet5-hoda/best.h5 --data data/hoda",
+    .usage = "CHECKPOINT|RUNFOLDER [--data SHARDS] [--split NAME] [options]",
+    .description =
+        "Every image is counted once, and the numbers are the same at any number of ranks. The "
+        "network, its input\n"
+        "normalisation and its evaluation chain come from the checkpoint. A run folder stands for its\n"
+        "best.h5, or else its last.h5.\n"
+        "\n"
+        "  mpirun -n 2 convoy eval runs/lenet5-hoda\n"
+        "  mpirun -n 2 convoy eval runs/lenet5-hoda --split train\n"
+        "  mpirun -n 2 convoy eval runs/lenet5-hoda/best.h5 --data data/hoda",
     .run = run};

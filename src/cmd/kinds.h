@@ -4,14 +4,25 @@
 
 #include "base/json.h"
 #include "base/options.h"
+#include "cmd/command.h"
 
-/* Prints a type: name, help, and a line for each option. */
-void cvy_kind_print(const cvy_kind *kind);
-/* Prints a type as a paragraph and a table in Markdown. */
-void cvy_kind_print_markdown(const cvy_kind *kind);
-/* Prints a type as {"name": ..., "help": ..., "options": [...]}. */
-void cvy_kind_print_json(cvy_json *json, const cvy_kind *kind);
-/* Prints the array of options by itself, as `key`. */
-void cvy_options_print_json(cvy_json *json, const char *key, const cvy_option *option);
+/* A registry as a command shows it: all of it, or the type that is named. */
+typedef struct cvy_registry {
+  const char *what;           /* "layer"; with an s it is the key in JSON */
+  const char *heading;        /* what is said above the whole list */
+  const cvy_option *common;   /* NULL, or what every type may have besides */
+  const char *common_heading; /* in Markdown */
+  int64_t (*count)(void);
+  const cvy_kind *(*at)(int64_t index);
+} cvy_registry;
+
+typedef struct cvy_registry_options {
+  bool markdown, json;
+} cvy_registry_options;
+extern const cvy_option cvy_registry_table[];
+
+/* Shows the type that `arguments` name, or all. */
+cvy_err cvy_registry_show(const cvy_registry *registry, const cvy_arguments *arguments,
+                          const cvy_registry_options *options) CVY_MUST_CHECK;
 
 #endif

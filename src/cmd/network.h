@@ -7,7 +7,8 @@
 /* Loads the network that words[first] names, a file or one that comes with Convoy. The words after it
  * ("parameter=value") give values to its parameters. The network is in the arguments' pool. */
 cvy_err cvy_network_from_words(cvy_yaml **out, const cvy_arguments *arguments, int64_t first) CVY_MUST_CHECK;
-/* Lists the networks that come with Convoy, for a command's help. */
+/* Lists what comes with Convoy in a `folder` ("networks", "recipes"), for a command's help. */
+void cvy_print_names(FILE *out, const char *folder);
 void cvy_print_networks(FILE *out);
 
 #endif

@@ -1,4 +1,5 @@
 /* `convoy plan`: how fast a network would train on a cluster. */
+#include "base/fit.h"
 #include "base/json.h"
 #include "cmd/network.h"
 #include "measure/outlook.h"
@@ -10,6 +11,8 @@ typedef struct options {
   const char *times;
   bool json;
 } options;
+
+enum { IMAGENET = 1281167 }; /* images of its training set */
 
 static const cvy_option table[] = {
     {"nodes", CVY_INT, offsetof(options, nodes), "1", 1, CVY_OUTLOOK_RANKS, .help = "nodes of the cluster"},
@@ -45,48 +48,60 @@ static const cvy_option table[] = {
 
 /* ---- for people ---- */
 
-static void print_time(double seconds) {
+static void print_time(FILE *out, double seconds) {
   if (seconds < 600)
-    printf(" %8.1f s", seconds);
+    fprintf(out, " %8.1f s", seconds);
   else if (seconds < 36000)
-    printf(" %6.1f min", seconds / 60);
+    fprintf(out, " %6.1f min", seconds / 60);
   else
-    printf(" %8.1f h", seconds / 3600);
+    fprintf(out, " %8.1f h", seconds / 3600);
 }
 
-static void print_row(const cvy_outlook *outlook, const cvy_outlook_row *r) {
-  printf("%c%5" PRId64 " %6" PRId64 " %8" PRId64 " %10.2f %9.1f%% %10.1f%% %11.1f",
-         r->ranks == outlook->ranks ? '*' : ' ', r->ranks, r->nodes, r->batch, 1e3 * r->step.step_s,
-         100 * r->step.exposed_s / r->step.step_s, 100 * r->efficiency, r->images_per_s);
-  print_time(r->epoch_s);
-  printf(" %9.0f\n", 1e-6 * (double)cvy_plan_total(&r->memory));
+static void print_row(FILE *out, const cvy_outlook *outlook, const cvy_outlook_row *r) {
+  fprintf(out, "%c%5" PRId64 " %6" PRId64 " %8" PRId64 " %10.2f %9.1f%% %10.1f%% %11.1f",
+          r->ranks == outlook->ranks ? '*' : ' ', r->ranks, r->nodes, r->batch, 1e3 * r->step.step_s,
+          100 * r->step.exposed_s / r->step.step_s, 100 * r->efficiency, r->images_per_s);
+  print_time(out, r->epoch_s);
+  fprintf(out, " %9.0f\n", 1e-6 * (double)cvy_plan_total(&r->memory));
 }
 
 /* Prints what is told only of the cluster that was asked about. */
-static void print_own(const cvy_outlook_row *r) {
+static void print_own(FILE *out, const cvy_outlook_row *r) {
   const cvy_plan_memory *m = &r->memory;
-  printf("* a rank's MB: %.1f network, %.1f weights, %.1f gradients, %.1f optimiser, %.1f exchange, %.1f "
-         "loader\n",
-         1e-6 * (double)m->network, 1e-6 * (double)m->weights, 1e-6 * (double)m->gradients,
-         1e-6 * (double)m->optimiser, 1e-6 * (double)m->exchange, 1e-6 * (double)m->loader);
+  fprintf(out,
+          "* a rank's MB: %.1f network, %.1f weights, %.1f gradients, %.1f optimiser, %.1f exchange, %.1f "
+          "loader\n",
+          1e-6 * (double)m->network, 1e-6 * (double)m->weights, 1e-6 * (double)m->gradients,
+          1e-6 * (double)m->optimiser, 1e-6 * (double)m->exchange, 1e-6 * (double)m->loader);
   if (r->split > 0 && r->ranks > 1)
-    printf("* split layers: %.1f million parameters; their swaps take %.2f ms of a step, and %.1f MB of a "
-           "node's %.1f\n",
-           1e-6 * (double)r->split, 1e3 * r->step.swap_s, 1e-6 * r->step.swapped_bytes,
-           1e-6 * r->step.sent_bytes);
+    fprintf(out,
+            "* split layers: %.1f million parameters; their swaps take %.2f ms of a step, and %.1f MB of a "
+            "node's %.1f\n",
+            1e-6 * (double)r->split, 1e3 * r->step.swap_s, 1e-6 * r->step.swapped_bytes,
+            1e-6 * r->step.sent_bytes);
 }
 
 static void print_text(const cvy_outlook *outlook, const options *o) {
-  printf("%s: %" PRId64 " microbatch%s of %" PRId64 " images a rank, %" PRId64 " thread%s, %" PRId64
-         " rank%s a node, %g Gbit/s, %g us\n",
-         outlook->network, outlook->microbatches, outlook->microbatches > 1 ? "es" : "", o->microbatch,
-         o->threads, o->threads > 1 ? "s" : "", o->ranks_per_node, o->ranks_per_node > 1 ? "s" : "",
-         o->bandwidth, o->latency);
-  printf("%6s %6s %8s %10s %10s %11s %11s %10s %9s\n", "ranks", "nodes", "batch", "step_ms", "exposed",
-         "efficiency", "images/s", "epoch", "MB/rank");
-  for (int64_t i = 0; i < outlook->row_count; i++) print_row(outlook, &outlook->rows[i]);
+  cvy_fitted fitted;
+  FILE *out = cvy_fit_begin(&fitted, stdout);
+  fprintf(out,
+          "%s: %" PRId64 " microbatch%s of %" PRId64 " images a rank, %" PRId64 " thread%s, %" PRId64
+          " rank%s a node, %g Gbit/s, %g us\n",
+          outlook->network, outlook->microbatches, outlook->microbatches > 1 ? "es" : "", o->microbatch,
+          o->threads, o->threads > 1 ? "s" : "", o->ranks_per_node, o->ranks_per_node > 1 ? "s" : "",
+          o->bandwidth, o->latency);
+  fprintf(out, "an epoch is a pass over %" PRId64 " images%s\n", o->images,
+          o->images == IMAGENET ? ", those of ImageNet; --images N reckons with another dataset" : "");
+  cvy_fit_lines(&fitted);
+  out = cvy_fit_begin(&fitted, stdout);
+  fprintf(out, "%6s %6s %8s %10s %10s %11s %11s %10s %9s\n", "ranks", "nodes", "batch", "step_ms", "exposed",
+          "efficiency", "images/s", "epoch", "MB/rank");
+  for (int64_t i = 0; i < outlook->row_count; i++) print_row(out, outlook, &outlook->rows[i]);
+  cvy_fit_table(&fitted);
+  out = cvy_fit_begin(&fitted, stdout);
   for (int64_t i = 0; i < outlook->row_count; i++)
-    if (outlook->rows[i].ranks == outlook->ranks) print_own(&outlook->rows[i]);
+    if (outlook->rows[i].ranks == outlook->ranks) print_own(out, &outlook->rows[i]);
+  cvy_fit_lines(&fitted);
 }
 
 /* ---- for programs ---- */
@@ -133,6 +148,7 @@ static void print_json(const cvy_outlook *outlook, const options *o) {
   cvy_json_int(&json, "microbatch", o->microbatch);
   cvy_json_int(&json, "microbatches", outlook->microbatches);
   cvy_json_int(&json, "ranks", outlook->ranks);
+  cvy_json_int(&json, "images", o->images);
   cvy_json_number(&json, "add_ns_per_byte", 1e9 * outlook->cluster.add_s_per_byte, 4);
   cvy_json_number(&json, "copy_ns_per_byte", 1e9 * outlook->cluster.copy_s_per_byte, 4);
   cvy_json_open(&json, "rows", '[');

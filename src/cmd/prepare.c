@@ -1,20 +1,23 @@
 /* `convoy prepare`: makes the shards of a dataset. */
-#include "cmd/command.h"
+#include "base/count.h"
+#include "cmd/mistaken.h"
 #include "cmd/ranks.h"
 #include "datasets/reader.h"
 #include "prepare/prepare.h"
 
 #include <string.h>
+#include <unistd.h>
 
 typedef struct options {
   cvy_rank_options ranks;
   const char *output, *split, *size, *max_rejected;
   int64_t shards, shard_size, quality, seed;
-  int exif;
+  int exif, tolerate, missing_classes;
   bool encoded;
 } options;
 
 static const char *const exif_words[] = {"apply", "ignore", NULL};
+static const char *const missing_words[] = {"refuse", "allow", NULL};
 
 static const cvy_option table[] = {
     {"output", CVY_STRING, offsetof(options, output), "",
@@ -33,8 +36,14 @@ static const cvy_option table[] = {
      .help = "of the JPEG files that --size N makes"},
     {"exif", CVY_CHOICE, offsetof(options, exif), "apply", .words = exif_words,
      .help = "turn pictures upright as their EXIF data says, or not"},
+    {"tolerate", CVY_CHOICE, offsetof(options, tolerate), "nothing", .words = cvy_tolerance_words,
+     .help =
+         "keep pictures whose files end early, mended and listed in DIR/mended.csv: those that lack only "
+         "their end marker, or also JPEG files of which a part is missing, which becomes grey (truncated)"},
     {"max-rejected", CVY_STRING, offsetof(options, max_rejected), "",
      .help = "N or N%: images that cannot be read before it is an error; none: 1 %, but at least 10"},
+    {"missing-classes", CVY_CHOICE, offsetof(options, missing_classes), "refuse", .words = missing_words,
+     .help = "whether a split may lack classes that train has; its labels keep the numbers of all"},
     CVY_RANK_OPTIONS(options, ranks),
     {"seed", CVY_INT, offsetof(options, seed), "1", 0, 1e15, .help = "of the split and the order"},
     {0}};
@@ -56,21 +65,35 @@ static void list_sources(FILE *out) {
     fprintf(out, "  %-16s %s\n", cvy_reader_at(i)->kind->name, cvy_reader_at(i)->kind->help);
 }
 
-/* "val=PATH" names the split. Who means a file of that whole name writes ./val=PATH. */
-static cvy_prepare_input parse_input(cvy_pool *pool, const char *word) {
+/* Tells whether something stands there, be it the archive of ARCHIVE:FOLDER. */
+static bool stands(cvy_pool *pool, const char *path) {
+  const char *colon = strrchr(path, ':');
+  return access(path, F_OK) == 0 ||
+         (colon && access(cvy_pool_format(pool, "%.*s", (int)(colon - path), path), F_OK) == 0);
+}
+
+/* "val=PATH" names the split, unless that is the whole name of something that stands there. */
+static cvy_err parse_input(cvy_prepare_input *out, cvy_pool *pool, const char *word) {
   const size_t letters = strspn(word, "abcdefghijklmnopqrstuvwxyz");
-  if (letters == 0 || word[letters] != '=') return (cvy_prepare_input){.path = word};
-  return (cvy_prepare_input){.split = cvy_pool_format(pool, "%.*s", (int)letters, word),
-                             .path = word + letters + 1};
+  *out = (cvy_prepare_input){.path = word};
+  if (letters == 0 || word[letters] != '=') return CVY_OK;
+  const char *rest = word + letters + 1;
+  const bool whole = stands(pool, word);
+  if (whole && stands(pool, rest))
+    return cvy_error(CVY_E_USAGE,
+                     "'%s' and '%s' both stand there; write ./%s for the one, or %.*s=./%s for the other",
+                     word, rest, word, (int)letters, word, rest);
+  if (!whole)
+    *out = (cvy_prepare_input){.split = cvy_pool_format(pool, "%.*s", (int)letters, word), .path = rest};
+  return CVY_OK;
 }
 
 static cvy_err unknown_source(const char *name) {
   const char *known[64];
-  const int64_t count = cvy_reader_count();
-  for (int64_t i = 0; i < count && i < 64; i++) known[i] = cvy_reader_at(i)->kind->name;
-  const char *nearest = cvy_nearest_word(name, known, count);
-  return cvy_error(CVY_E_USAGE, "unknown source '%s'%s%s%s; convoy prepare --help lists them", name,
-                   nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+  const int64_t count = cvy_smaller(cvy_reader_count(), CVY_COUNT(known));
+  for (int64_t i = 0; i < count; i++) known[i] = cvy_reader_at(i)->kind->name;
+  return cvy_error(CVY_E_USAGE, "unknown source '%s'%s; convoy prepare --help lists them", name,
+                   cvy_meant(name, known, count));
 }
 
 static void print_result(const cvy_prepare_result *result, const char *dir) {
@@ -79,6 +102,9 @@ static void print_result(const cvy_prepare_result *result, const char *dir) {
            " bytes (%s/%s-*.h5)\n",
            result->splits[i].split, result->splits[i].images, result->class_count, result->splits[i].shards,
            result->splits[i].shards > 1 ? "s" : "", result->splits[i].bytes, dir, result->splits[i].split);
+  if (result->mended > 0)
+    printf("%" PRId64 " image%s ended early and %s mended: %s/mended.csv says which and how\n",
+           result->mended, result->mended > 1 ? "s" : "", result->mended > 1 ? "were" : "was", dir);
   if (result->rejected > 0)
     printf("%" PRId64 " image%s could not be read: %s/rejected.csv says which and why\n", result->rejected,
            result->rejected > 1 ? "s" : "", dir);
@@ -103,16 +129,28 @@ static cvy_err parse_size(cvy_prepare_config *out, const char *text) {
   return CVY_OK;
 }
 
+/* A source that could not be read may be one of another reader. */
+static cvy_err hint_at_reader(cvy_pool *pool, const cvy_prepare_config *config, cvy_err err) {
+  if (err != CVY_E_INPUT || config->input_count == 0 || strstr(cvy_err_message(), "convoy prepare"))
+    return err;
+  const char *hint = cvy_mistaken_reader(pool, config->reader->kind->name, config->inputs[0].path);
+  return cvy_error(err, "%s%s", cvy_err_message(), hint);
+}
+
 static cvy_err prepare(cvy_comm *comm, const cvy_arguments *arguments, const options *o,
                        const void *reader_config) {
   CVY_TRY(cvy_ranks_same(comm, arguments));
   CVY_TRY(cvy_expect_words(arguments, 1, INT64_MAX, "a source, then its files or folders"));
   const cvy_reader *reader = find_reader(arguments->words[0]);
+  if (!reader) CVY_TRY(cvy_mistaken_source(arguments->pool, arguments->words[0]));
   if (!reader) return unknown_source(arguments->words[0]);
   if (!o->output[0]) return cvy_error(CVY_E_USAGE, "where should the shards go? name a folder with -o");
   const int64_t input_count = arguments->count - 1;
   cvy_prepare_input *inputs = cvy_pool_new(arguments->pool, sizeof *inputs * (size_t)(input_count + 1));
-  for (int64_t i = 0; i < input_count; i++) inputs[i] = parse_input(arguments->pool, arguments->words[1 + i]);
+  cvy_err err = CVY_OK;
+  for (int64_t i = 0; i < input_count && !err; i++)
+    err = parse_input(&inputs[i], arguments->pool, arguments->words[1 + i]);
+  CVY_TRY(cvy_comm_agree(comm, err));
   cvy_prepare_config config = {.reader = reader,
                                .reader_config = reader_config,
                                .inputs = inputs,
@@ -124,12 +162,14 @@ static cvy_err prepare(cvy_comm *comm, const cvy_arguments *arguments, const opt
                                .quality = o->quality,
                                .encoded = o->encoded,
                                .ignore_exif = o->exif == 1,
+                               .tolerance = (cvy_tolerance)o->tolerate,
                                .max_rejected = o->max_rejected[0] ? o->max_rejected : NULL,
+                               .allow_missing_classes = o->missing_classes == 1,
                                .seed = (uint64_t)o->seed,
                                .comm = comm};
   cvy_prepare_result result;
   CVY_TRY(parse_size(&config, o->size));
-  CVY_TRY(cvy_prepare(&result, &config));
+  CVY_TRY(hint_at_reader(arguments->pool, &config, cvy_prepare(&result, &config)));
   if (cvy_comm_rank(comm) == 0) print_result(&result, o->output);
   return CVY_OK;
 }
@@ -147,10 +187,11 @@ const cvy_command cvy_command_prepare = {
     .usage = "SOURCE INPUT... -o DIR [options]",
     .description =
         "Reads a dataset and writes its shards, DIR/train-00000-of-00004.h5 and so on: plain HDF5, see\n"
-        "datasets/README.md. An input may name its split: train=FILE val=FILE. Images that cannot be read\n"
-        "are left out and listed in DIR/rejected.csv. A run that was killed goes on where it was when it is\n"
-        "started again with the same arguments (with others it starts afresh). All cores are used, and\n"
-        "under mpirun all ranks, each making some of the shards; the bytes are the same with any number.\n"
+        "datasets/README.md. An input may name its split: train=FILE val=FILE, unless something of that\n"
+        "whole name stands there. Images that cannot be read are left out and listed in DIR/rejected.csv.\n"
+        "A run that was killed goes on where it was when it is started again with the same arguments (with\n"
+        "others it starts afresh). All cores are used, and under mpirun all ranks, each making some of the\n"
+        "shards; the bytes are the same with any number.\n"
         "\n"
         "  convoy prepare synthetic -o data/digits\n"
         "  convoy prepare hoda train='Train 60000.cdb.gz' val='Test 20000.cdb.gz' -o data/hoda\n"

@@ -120,7 +120,7 @@ static cvy_err open_chain(preview *p, const options *o) {
 static cvy_err plan(preview *p, const cvy_arguments *arguments, const options *o) {
   const char *path = NULL;
   CVY_TRY(read_words(p, &path, arguments, o));
-  CVY_TRY(cvy_dataset_open(&p->dataset, path, o->split));
+  CVY_TRY(cvy_dataset_open_said(&p->dataset, path, o->split, p->recipe ? &p->recipe->data.arrays : NULL));
   CVY_TRY(open_chain(p, o));
   const int64_t usual = p->recipe ? USUAL_ROWS : USUAL_GRID;
   if (o->records[0])

@@ -41,6 +41,7 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
   const options *o = config;
   cvy_yaml *description;
   cvy_net *net;
+  if (o->graph[0]) CVY_TRY(cvy_graph_check(o->graph));
   CVY_TRY(cvy_network_from_words(&description, arguments, 0));
   cvy_threads_set(cvy_int(o->threads));
   cvy_tree tree;
@@ -49,12 +50,9 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
   if (has_peers) CVY_TRY(set_peers(&peers, &tree, o));
   const cvy_net_wishes wishes = {.peers = has_peers ? &peers : NULL, .convolution = (cvy_conv_choice)o->conv};
   CVY_TRY(cvy_net_create(&net, description, o->batch, &wishes));
-  cvy_err err = CVY_OK;
-  if (o->graph[0]) err = cvy_graph_write(cvy_net_describe(net), o->graph);
-  if (!err && o->json)
-    cvy_net_print_json(stdout, net);
-  else if (!err)
-    cvy_net_print(stdout, net);
+  cvy_net_warn(net);
+  (o->json ? cvy_net_print_json : cvy_net_print)(stdout, net);
+  const cvy_err err = o->graph[0] ? cvy_graph_write(cvy_net_describe(net), o->graph) : CVY_OK;
   cvy_net_destroy(net);
   return err;
 }

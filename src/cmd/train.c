@@ -2,6 +2,8 @@
 #include "augment/augmentation.h"
 #include "base/json.h"
 #include "cmd/command.h"
+#include "cmd/mistaken.h"
+#include "cmd/network.h"
 #include "cmd/ranks.h"
 #include "train/recipe.h"
 #include "train/stop.h"
@@ -9,7 +11,7 @@
 
 typedef struct options {
   cvy_rank_options ranks;
-  bool resume, overwrite, json;
+  bool resume, overwrite, assume_classes, json;
   int64_t stop_after;
   const char *trace;
   int64_t trace_from, trace_steps, trace_mib;
@@ -20,6 +22,8 @@ static const cvy_option table[] = {
     {"resume", CVY_BOOL, offsetof(options, resume), "false", .help = "go on from the run folder's last.h5"},
     {"overwrite", CVY_BOOL, offsetof(options, overwrite), "false",
      .help = "replace the run that stands in the run folder"},
+    {"assume-classes", CVY_BOOL, offsetof(options, assume_classes), "false",
+     .help = "the same as data.assume_classes=true: class names on one side only do not matter"},
     {"stop-after", CVY_INT, offsetof(options, stop_after), "0", 0, CVY_NO_LIMIT,
      .help = "write a checkpoint and stop (exit 75) after step N; 0: never"},
     {"trace", CVY_STRING, offsetof(options, trace), "",
@@ -42,6 +46,7 @@ static void explain(FILE *out, const char *what, const cvy_kind *kind) {
 }
 
 static void explain_recipes(FILE *out) {
+  cvy_print_names(out, "recipes");
   fputs("\nkeys of a recipe:\n", out);
   cvy_options_help(out, cvy_recipe_options, "");
   for (int64_t i = 0; i < cvy_rule_count(); i++) explain(out, "solver", cvy_rule_at(i)->kind);
@@ -87,15 +92,40 @@ static void print_line(const cvy_train_result *r, const cvy_comm *comm) {
   printf(" of %.1f, weights %s\n", r->seconds, r->weights.hex);
 }
 
+/* Checks the words after the recipe, of which some are options that lack their dashes. */
+static cvy_err check_words(const cvy_arguments *arguments) {
+  for (int64_t i = 1; i < arguments->count; i++) {
+    const char *next = i + 1 < arguments->count ? arguments->words[i + 1] : "";
+    if (next[0] == '=')
+      return cvy_error(CVY_E_USAGE, "'%s %s': key=value is one word, without blanks around '='",
+                       arguments->words[i], next);
+    for (const cvy_option *option = table; option->name; option++)
+      if (cvy_same_word(arguments->words[i], option->name))
+        return cvy_error(CVY_E_USAGE, "'%s': expected key=value; did you mean --%s?", arguments->words[i],
+                         option->name);
+  }
+  return CVY_OK;
+}
+
+static cvy_err load(cvy_recipe **out, const cvy_arguments *arguments, const options *o) {
+  CVY_TRY(check_words(arguments));
+  CVY_TRY(cvy_mistaken_recipe(arguments->pool, arguments->words[0]));
+  const char **settings = cvy_pool_new(arguments->pool, sizeof *settings * (size_t)(arguments->count + 1));
+  int64_t count = 0;
+  for (int64_t i = 1; i < arguments->count; i++) settings[count++] = arguments->words[i];
+  if (o->assume_classes) settings[count++] = "data.assume_classes=true";
+  return cvy_recipe_load(out, arguments->words[0], settings, count);
+}
+
 static cvy_err train(cvy_comm *comm, const cvy_arguments *arguments, const options *o) {
   CVY_TRY(cvy_ranks_same(comm, arguments));
-  CVY_TRY(cvy_expect_words(arguments, 1, INT64_MAX, "a recipe, then key=value ..."));
+  CVY_TRY(cvy_expect_words(arguments, 1, INT64_MAX,
+                           "a recipe ('convoy recipes' lists some), then key=value ..."));
   if (o->resume && o->overwrite)
     return cvy_error(CVY_E_USAGE,
                      "--resume goes on with a run and --overwrite replaces it: which of the two?");
   cvy_recipe *recipe;
-  CVY_TRY(cvy_comm_agree(
-      comm, cvy_recipe_load(&recipe, arguments->words[0], arguments->words + 1, arguments->count - 1)));
+  CVY_TRY(cvy_comm_agree(comm, load(&recipe, arguments, o)));
   const cvy_train_options train_options = {.resume = o->resume,
                                            .overwrite = o->overwrite,
                                            .stop_after = o->stop_after,
@@ -129,14 +159,15 @@ const cvy_command cvy_command_train = {
     .usage = "RECIPE [key=value ...] [options]",
     .description =
         "Trains on all ranks that mpirun starts; without mpirun on one. RECIPE is a YAML file or the name\n"
-        "of one that comes with convoy (lenet5-digits, lenet5-hoda, lenet-mnist). key=value sets a key of\n"
+        "of one that comes with convoy ('convoy recipes' lists them). key=value sets a key of\n"
         "the recipe: epochs=3, learning_rate.step.rate=0.02. The run folder receives recipe.yaml (all\n"
-        "options written out), metrics.jsonl, last.h5 and best.h5. SIGUSR1, SIGTERM and SIGINT to a rank\n"
-        "end all of them after the step with a checkpoint (exit 75), a second SIGINT at once. Send mpirun\n"
-        "SIGUSR1, which it passes on; on SIGTERM and Ctrl-C it kills the ranks after two seconds.\n"
+        "options written out), metrics.jsonl, last.h5 and best.h5. SIGUSR1, SIGTERM, SIGHUP and SIGINT to\n"
+        "a rank end all of them after the step with a checkpoint (exit 75), a second SIGINT at once. Send\n"
+        "mpirun SIGUSR1, which it passes on; on SIGTERM and Ctrl-C it kills the ranks after two seconds.\n"
         "\n"
         "  mpirun -n 2 convoy train lenet5-hoda\n"
         "  mpirun -n 4 convoy train my.yaml epochs=20 run=runs/longer --resume\n"
         "  mpirun -n 4 convoy train my.yaml --overwrite --trace trace.json --trace-from 10 --trace-steps 3",
+    .keys = cvy_recipe_options,
     .more_help = explain_recipes,
     .run = run};

@@ -1,5 +1,6 @@
 /* `convoy verify`: reads every record of a dataset's shards, and writes them anew without the bad ones. */
 #include "base/json.h"
+#include "base/utf8.h"
 #include "cmd/command.h"
 #include "prepare/verify.h"
 
@@ -22,8 +23,11 @@ static void print_text(const cvy_verification *v, const char *split, bool repair
   for (int64_t i = 0; i < v->bad_count; i++) printf("%s\n", v->bad[i].message);
   printf("%s: %" PRId64 " images in %" PRId64 " shard%s, %" PRId64 " bad%s\n", split, v->images,
          info->shard_count, info->shard_count > 1 ? "s" : "", v->bad_count, repaired ? ", dropped" : "");
-  for (int64_t k = 0; k < info->class_count; k++)
-    printf("  %-32s %" PRId64 "\n", info->class_names[k], v->of_class[k]);
+  for (int64_t k = 0; k < info->class_count; k++) {
+    char name[512];
+    cvy_utf8_show_in(name, sizeof name, info->class_names[k]);
+    printf("  %-*s %" PRId64 "\n", cvy_utf8_pad(name, 32), name, v->of_class[k]);
+  }
 }
 
 static void print_json(cvy_json *json, const cvy_verification *v, const char *split, bool repaired) {
@@ -70,8 +74,12 @@ static cvy_err verify_all(int64_t *left, const options *o, cvy_json *json, cvy_p
   const char **splits = (const char *[]){o->split};
   int64_t count = 1;
   if (!o->split[0]) CVY_TRY(cvy_verify_splits(&splits, &count, pool, folder));
-  for (int64_t i = 0; i < count; i++) CVY_TRY(verify_split(left, o, json, folder, splits[i]));
-  return CVY_OK;
+  struct cvy_lock *lock = NULL;
+  if (o->repair) CVY_TRY(cvy_verify_lock(&lock, folder));
+  cvy_err err = CVY_OK;
+  for (int64_t i = 0; i < count && !err; i++) err = verify_split(left, o, json, folder, splits[i]);
+  cvy_verify_unlock(lock, folder);
+  return err;
 }
 
 /* Sets as many threads as were asked for; 0 means one for each core that the process may use. */

@@ -1,6 +1,8 @@
 /* Ranks and what they agree on. */
+#include "comm/launcher.h"
 #include "comm/mpi.h"
 #include "comm/transport.h"
+#include "comm/watch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +46,9 @@ cvy_comm *cvy_comm_start(void) {
   CVY_MPI(MPI_Initialized(&initialized));
   CVY_CHECK(!initialized, "MPI was started elsewhere");
   int provided;
+  char launcher[sizeof((cvy_comm *)0)->launcher];
+  cvy_launcher_look(launcher, sizeof launcher);
+  cvy_launcher_prepare();
   cvy_transport_prepare();
   CVY_MPI(MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided));
   cvy_set_fatal_hook(abort_all_ranks);
@@ -58,15 +63,18 @@ cvy_comm *cvy_comm_start(void) {
   CVY_MPI(MPI_Comm_set_errhandler(comm->mpi, MPI_ERRORS_RETURN));
   CVY_MPI(MPI_Comm_rank(comm->mpi, &comm->rank));
   CVY_MPI(MPI_Comm_size(comm->mpi, &comm->size));
+  if (comm->size == 1) memcpy(comm->launcher, launcher, sizeof launcher);
   look_at_node(comm);
   cvy_log_enable(comm->rank == 0);
   tell_settings(comm);
+  comm->watch = cvy_watch_start(comm);
   return comm;
 }
 
 void cvy_comm_finish(cvy_comm *comm) {
   if (!comm) return;
   CVY_MPI(MPI_Barrier(comm->mpi));
+  cvy_watch_stop(comm->watch);
   CVY_MPI(MPI_Comm_free(&comm->mpi));
   cvy_set_fatal_hook(NULL);
   CVY_MPI(MPI_Finalize());
@@ -83,6 +91,16 @@ int cvy_comm_size(const cvy_comm *comm) {
 
 int cvy_comm_fair_threads(const cvy_comm *comm) {
   return comm->fair_threads;
+}
+
+cvy_err cvy_comm_expect_alone(const cvy_comm *comm) {
+  if (!comm->launcher[0]) return CVY_OK;
+  return cvy_error(
+      CVY_E_USAGE,
+      "%s, but this one finds itself alone, as each of them does. Convoy is built on %s: start it with "
+      "that one's mpirun ('mpirun --version' says whose it is; on Debian it is mpirun.openmpi), or with "
+      "'srun --mpi=pmix'. If it is meant to be alone, unset %.*s",
+      comm->launcher, cvy_comm_library_version(), (int)strcspn(comm->launcher, "="), comm->launcher);
 }
 
 bool cvy_comm_leads_node(const cvy_comm *comm) {

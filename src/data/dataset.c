@@ -1,9 +1,12 @@
 /* Opening and describing a set of shards that agree. */
 #include "data/dataset.h"
 
+#include "archive/arrays.h"
 #include "data/dataset_parts.h"
+#include "data/open_files.h"
 #include "data/shard.h"
 #include "file/checked.h"
+#include "file/descriptors.h"
 #include "file/h5.h"
 #include "picture/picture.h"
 #include <convoy/data.h>
@@ -19,29 +22,35 @@ const char *const cvy_keep_words[] = {
 
 /* ---- opening ---- */
 
-/* Keeps the file open one way or the other; `h5` belongs to the dataset from here on. */
+/* Keeps the file open one way or the other, unless there are too many. */
 static cvy_err open_for_reading(const cvy_dataset *dataset, cvy_dataset_file *file) {
+  if (file->fd >= 0) return CVY_OK;
   const cvy_h5_type type = dataset->is_float ? CVY_H5_F32 : CVY_H5_U8;
-  const int64_t at = cvy_h5_file_offset(file->h5, file->name, type);
-  if (at < 0) return CVY_OK;
-  file->bytes_at = at;
-  file->fd = open(file->path, O_RDONLY | O_CLOEXEC);
-  if (file->fd < 0) return cvy_error(CVY_E_SYSTEM, "%s: %s", file->path, strerror(errno));
-  cvy_h5_discard(file->h5);
-  file->h5 = NULL;
-  return CVY_OK;
+  file->bytes_at = cvy_h5_file_offset(file->h5, file->name, type);
+  if (file->bytes_at < 0 && !dataset->open) return CVY_OK;
+  cvy_file_close(file);
+  return dataset->open ? CVY_OK : cvy_file_reopen(file);
 }
 
-static cvy_err open_file(cvy_dataset *dataset, int64_t index, cvy_hasher *hasher) {
+/* Sees to it that as many files may be open as the set has, or that they take turns. */
+static void make_room(cvy_dataset *dataset) {
+  const int64_t count = dataset->info.shard_count, room = cvy_descriptors_reserve(count);
+  if (room >= count) return;
+  const int64_t most = room / 2; /* other sets are still to come */
+  dataset->open = cvy_open_files_create(dataset->files, count, most);
+  cvy_log("%s and others: of %" PRId64 " files at most %" PRId64
+          " are open at once, for the system allows no more "
+          "(ulimit -Hn)",
+          dataset->files[0].path, count, most);
+}
+
+static cvy_err open_shard(cvy_dataset *dataset, int64_t index) {
   cvy_dataset_file *file = &dataset->files[index];
   CVY_TRY(cvy_h5_open(&file->h5, file->path));
-  if (cvy_h5_has_attr(file->h5, "", "format"))
-    CVY_TRY(cvy_dataset_add_shard(dataset, index, file->h5));
-  else if (dataset->is_set)
+  if (!cvy_h5_has_attr(file->h5, "", "format"))
     return cvy_error(CVY_E_INPUT, "%s: has the name of a shard but is not one (no attribute 'format')",
                      file->path);
-  else
-    CVY_TRY(cvy_dataset_add_foreign(dataset, file->h5, hasher));
+  CVY_TRY(cvy_dataset_add_shard(dataset, index, file->h5));
   file->first = dataset->info.count;
   dataset->info.count += file->count;
   return open_for_reading(dataset, file);
@@ -71,9 +80,33 @@ static cvy_augment_source source_of(const cvy_dataset *dataset) {
   return source;
 }
 
-static cvy_err open_all(cvy_dataset *dataset, const char *path, const char *split, cvy_hasher *hasher) {
+/* Whether the only file is one of other makers. */
+static bool is_foreign(const cvy_dataset *dataset) {
+  cvy_h5 *h5;
+  const char *path = dataset->files[0].path;
+  if (dataset->is_set || !cvy_may_be_arrays(path)) return false;
+  const bool is_shard = cvy_h5_open(&h5, path) == CVY_OK && cvy_h5_has_attr(h5, "", "format");
+  cvy_h5_discard(h5);
+  return !is_shard;
+}
+
+static cvy_err open_foreign(cvy_dataset *dataset, const char *split, const cvy_arrays_said *said,
+                            cvy_hasher *hasher) {
+  CVY_TRY(cvy_dataset_add_foreign(dataset, split, said ? said : &CVY_NOTHING_SAID, hasher));
+  for (int64_t i = 0; i < dataset->info.shard_count; i++)
+    CVY_TRY(open_for_reading(dataset, &dataset->files[i]));
+  return CVY_OK;
+}
+
+static cvy_err open_all(cvy_dataset *dataset, const char *path, const char *split,
+                        const cvy_arrays_said *said, cvy_hasher *hasher) {
   CVY_TRY(cvy_dataset_find(dataset, path, split));
-  for (int64_t i = 0; i < dataset->info.shard_count; i++) CVY_TRY(open_file(dataset, i, hasher));
+  if (is_foreign(dataset)) {
+    CVY_TRY(open_foreign(dataset, split, said, hasher));
+  } else {
+    make_room(dataset);
+    for (int64_t i = 0; i < dataset->info.shard_count; i++) CVY_TRY(open_shard(dataset, i));
+  }
   if (dataset->info.count == 0)
     return cvy_error(CVY_E_INPUT, "%s: no records in any of its shards", dataset->files[0].path);
   dataset->source = source_of(dataset);
@@ -83,10 +116,15 @@ static cvy_err open_all(cvy_dataset *dataset, const char *path, const char *spli
 }
 
 cvy_err cvy_dataset_open(cvy_dataset **out, const char *path, const char *split) {
+  return cvy_dataset_open_said(out, path, split, NULL);
+}
+
+cvy_err cvy_dataset_open_said(cvy_dataset **out, const char *path, const char *split,
+                              const cvy_arrays_said *said) {
   cvy_dataset *dataset = cvy_new(sizeof *dataset);
   dataset->pool = cvy_pool_create();
   cvy_hasher *hasher = cvy_hasher_create();
-  const cvy_err err = open_all(dataset, path, split, hasher);
+  const cvy_err err = open_all(dataset, path, split, said, hasher);
   cvy_hasher_destroy(hasher);
   *out = err ? NULL : dataset;
   if (err) cvy_dataset_close(dataset);
@@ -97,12 +135,13 @@ void cvy_dataset_close(cvy_dataset *dataset) {
   if (!dataset) return;
   for (int64_t i = 0; i < dataset->info.shard_count; i++) {
     cvy_dataset_file *file = &dataset->files[i];
-    cvy_h5_discard(file->h5);
-    if (file->fd >= 0) close(file->fd);
+    cvy_file_close(file);
     cvy_buffer_destroy(file->labels);
     cvy_buffer_destroy(file->checksums);
     cvy_buffer_destroy(file->offsets);
+    cvy_buffer_destroy(file->sizes);
   }
+  cvy_open_files_destroy(dataset->open);
   cvy_cache_destroy(dataset->cache);
   cvy_pool_destroy(dataset->pool);
   free(dataset);
@@ -157,6 +196,14 @@ char *cvy_dataset_name(cvy_pool *pool, const cvy_dataset *dataset, int64_t index
   if (cvy_h5_has(h5, "names") && cvy_h5_read_text(h5, "names", index - file->first, &name, pool)) name = NULL;
   cvy_h5_discard(h5);
   return name;
+}
+
+bool cvy_dataset_size(int64_t *h, int64_t *w, const cvy_dataset *dataset, int64_t index) {
+  const cvy_dataset_file *file = cvy_dataset_file_of(dataset, index);
+  const int32_t *size = file->sizes ? file->sizes + 2 * (index - file->first) : NULL;
+  *h = size ? size[0] : dataset->info.h;
+  *w = size ? size[1] : dataset->info.w;
+  return *h > 0;
 }
 
 void cvy_dataset_count_classes(int64_t *counts, const cvy_dataset *dataset) {

@@ -52,7 +52,15 @@ typedef struct cvy_file_records {
 cvy_file_records cvy_dataset_records_in(const cvy_dataset *dataset, int64_t file);
 /* Adds each image to the count of its class in counts[class_count]. */
 void cvy_dataset_count_classes(int64_t *counts, const cvy_dataset *dataset);
-/* Returns where image `index` came from, "cats/7.jpg", in `pool`; NULL if the file does not say. */
+/* Compares the classes of `data`, found at `path`, with those that a network learns or has learnt. Errors:
+ * the same names in another order, other names, more or fewer classes; and names on one side only, where the
+ * other's are the numbers 0, 1, 2 ..., unless these are to be assumed to mean the same, which is said. */
+cvy_err cvy_dataset_check_classes(const char *path, const cvy_dataset_info *data,
+                                  const cvy_dataset_info *known, bool assume) CVY_MUST_CHECK;
+/* Tells the size of image `index`. It returns false, and 0 x 0, where only its file would tell (shards made
+ * before sizes were recorded). */
+bool cvy_dataset_size(int64_t *h, int64_t *w, const cvy_dataset *dataset, int64_t index);
+/* Where image `index` came from, "cats/7.jpg", in `pool`; NULL if the file does not say. */
 char *cvy_dataset_name(cvy_pool *pool, const cvy_dataset *dataset, int64_t index);
 /* Puts "FILE: record 17 (cats/7.jpg): " before this thread's message. */
 cvy_err cvy_dataset_error_in(cvy_err err, const cvy_dataset *dataset, int64_t index) CVY_MUST_CHECK;

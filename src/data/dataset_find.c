@@ -1,4 +1,5 @@
 /* Finds the list of files that the user named. */
+#include "archive/arrays.h"
 #include "base/text.h"
 #include "data/dataset_parts.h"
 
@@ -120,7 +121,7 @@ cvy_err cvy_dataset_find(cvy_dataset *dataset, const char *path, const char *spl
   cvy_pool *pool = dataset->pool;
   struct stat info;
   const bool exists = stat(path, &info) == 0;
-  if (exists && !S_ISDIR(info.st_mode)) {
+  if ((exists && !S_ISDIR(info.st_mode)) || (!exists && cvy_may_be_arrays(path))) { /* FILE, or FILE:PART */
     set_paths(dataset, 1);
     dataset->files[0].path = cvy_pool_format(pool, "%s", path);
     return CVY_OK;

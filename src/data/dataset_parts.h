@@ -15,20 +15,25 @@ typedef struct cvy_dataset_file {
   int32_t *labels;      /* [count] */
   uint32_t *checksums;  /* [count]; NULL: none, in a foreign file */
   uint64_t *offsets;    /* CVY_ENCODED: [count + 1] into `name` */
-  int fd;               /* where the layout allows reading without HDF5; else -1, and `h5` stays open */
-  int64_t bytes_at;     /* in fd: the first byte of `name` */
+  int32_t *sizes;   /* CVY_ENCODED: [count][2], height and width, 0 where not known; NULL: an older shard */
+  int64_t bytes_at; /* the first byte of `name`, where the layout allows reading without HDF5; else -1 */
+  int fd;           /* open for that; else -1, and `h5` is open */
   cvy_h5 *h5;
 } cvy_dataset_file;
+
+typedef struct cvy_open_files cvy_open_files;
 
 struct cvy_dataset {
   cvy_pool *pool;
   cvy_dataset_info info;
   cvy_encoding encoding;
-  bool is_float;       /* samples are float, else uint8 */
-  bool channels_first; /* records are [c][h][w], as foreign files may be */
-  bool is_set;         /* all the shards of a split, not a single file */
+  bool is_float; /* samples are float, else uint8 */
+  /* Distances in samples within a record, where it is not [h][w][c]; else all 0. */
+  int64_t row_step, column_step, channel_step;
+  bool is_set; /* all the shards of a split, not a single file */
   cvy_dataset_file *files;
-  size_t record_bytes; /* bytes of the largest record */
+  cvy_open_files *open; /* NULL: all files stay open */
+  size_t record_bytes;  /* bytes of the largest record */
   cvy_keep keep;
   cvy_cache *cache; /* NULL: nothing is kept */
   cvy_hash fingerprint;
@@ -42,8 +47,9 @@ const cvy_dataset_file *cvy_dataset_file_of(const cvy_dataset *dataset, int64_t 
 cvy_err cvy_dataset_find(cvy_dataset *dataset, const char *path, const char *split) CVY_MUST_CHECK;
 /* Reads everything but the samples of file `index`, and holds it against the files before it. */
 cvy_err cvy_dataset_add_shard(cvy_dataset *dataset, int64_t index, cvy_h5 *h5) CVY_MUST_CHECK;
-/* Reads the only file of a dataset that is not Convoy's. It finds what holds images and labels, and reads all
- * samples once for mean, deviation and fingerprint (added to `hasher`). */
-cvy_err cvy_dataset_add_foreign(cvy_dataset *dataset, cvy_h5 *h5, cvy_hasher *hasher) CVY_MUST_CHECK;
+/* Opens files that are not Convoy's, as dataset->files, where so far the only one has the name that the user
+ * gave. Reads all samples once for mean, deviation and fingerprint (added to `hasher`). */
+cvy_err cvy_dataset_add_foreign(cvy_dataset *dataset, const char *split, const cvy_arrays_said *said,
+                                cvy_hasher *hasher) CVY_MUST_CHECK;
 
 #endif

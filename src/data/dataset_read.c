@@ -4,6 +4,7 @@
  * may do at any time. Compressed and otherwise arranged files go through HDF5 for each record. */
 #include "data/dataset.h"
 #include "data/dataset_parts.h"
+#include "data/open_files.h"
 #include "file/checked.h"
 #include "file/h5.h"
 #include "picture/picture.h"
@@ -101,6 +102,15 @@ static void keep_whole(const void *context, int index, const cvy_whole_picture *
 
 /* ---- reading records ---- */
 
+/* Has the file open until it is given back. */
+static cvy_err borrow(const cvy_dataset *dataset, const cvy_dataset_file *file) {
+  return dataset->open ? cvy_open_files_borrow(dataset->open, file - dataset->files) : CVY_OK;
+}
+
+static void give_back(const cvy_dataset *dataset, const cvy_dataset_file *file) {
+  if (dataset->open) cvy_open_files_return(dataset->open, file - dataset->files);
+}
+
 /* Linux reads no more for one call than its read-ahead, 128 KiB unless somebody has changed it, and
  * forgets the rest. */
 enum { EXPECTED_BYTES = 128 << 10 };
@@ -110,17 +120,19 @@ void cvy_dataset_expect(const cvy_dataset *dataset, int64_t first, int64_t count
     const cvy_dataset_file *file = cvy_dataset_file_of(dataset, first);
     const int64_t row = first - file->first, left = file->count - row, rows = count < left ? count : left;
     const int64_t end = file->bytes_at + start_of(dataset, file, row + rows);
+    if (borrow(dataset, file)) return;
     for (int64_t at = file->bytes_at + start_of(dataset, file, row); file->fd >= 0 && at < end;
          at += EXPECTED_BYTES)
       posix_fadvise(file->fd, (off_t)at, (off_t)(end - at < EXPECTED_BYTES ? end - at : EXPECTED_BYTES),
                     POSIX_FADV_WILLNEED);
+    give_back(dataset, file);
     first += rows;
     count -= rows;
   }
 }
 
-static cvy_err read_row(void *bytes, size_t byte_count, const cvy_dataset *dataset,
-                        const cvy_dataset_file *file, int64_t row) {
+static cvy_err read_open_row(void *bytes, size_t byte_count, const cvy_dataset *dataset,
+                             const cvy_dataset_file *file, int64_t row) {
   const int64_t start = start_of(dataset, file, row);
   if (file->fd >= 0) return read_bytes(file->fd, bytes, byte_count, file->bytes_at + start);
   if (dataset->encoding == CVY_ENCODED)
@@ -129,7 +141,15 @@ static cvy_err read_row(void *bytes, size_t byte_count, const cvy_dataset *datas
   return cvy_h5_read_rows(file->h5, file->name, type, bytes, row, 1);
 }
 
-/* Finds the stored bytes of record `index`, verified, in `buffer` or where they are kept. */
+static cvy_err read_row(void *bytes, size_t byte_count, const cvy_dataset *dataset,
+                        const cvy_dataset_file *file, int64_t row) {
+  CVY_TRY(borrow(dataset, file));
+  const cvy_err err = read_open_row(bytes, byte_count, dataset, file, row);
+  give_back(dataset, file);
+  return err;
+}
+
+/* The stored bytes of record `index`, verified: in `buffer`, or where they are kept. */
 static cvy_err fetch(const void **bytes, size_t *byte_count, const cvy_dataset *dataset,
                      const cvy_read_buffer *buffer, int64_t index) {
   const cvy_dataset_file *file = cvy_dataset_file_of(dataset, index);
@@ -152,10 +172,10 @@ static cvy_err fetch(const void **bytes, size_t *byte_count, const cvy_dataset *
 static cvy_picture picture_of_record(const cvy_dataset *dataset, const void *bytes) {
   const cvy_dataset_info *info = &dataset->info;
   cvy_picture picture = cvy_picture_of(bytes, dataset->is_float, info->h, info->w, info->c);
-  if (dataset->channels_first) {
-    picture.raster.row_step = info->w;
-    picture.raster.column_step = 1;
-    picture.raster.channel_step = info->h * info->w;
+  if (dataset->row_step > 0) {
+    picture.raster.row_step = dataset->row_step;
+    picture.raster.column_step = dataset->column_step;
+    picture.raster.channel_step = dataset->channel_step;
   }
   return picture;
 }

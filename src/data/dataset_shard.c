@@ -188,6 +188,27 @@ static cvy_err check_offsets(cvy_dataset *dataset, const cvy_dataset_file *file,
                            file->path, total);
 }
 
+/* Older shards have none. */
+static cvy_err read_sizes(cvy_dataset_file *file, cvy_h5 *h5) {
+  static const char name[] = "sizes";
+  int64_t dims[CVY_H5_MAX_DIMS];
+  int dim_count;
+  if (!cvy_h5_has(h5, name)) return CVY_OK;
+  CVY_TRY(cvy_h5_shape(h5, name, dims, &dim_count));
+  if (dim_count != 2 || dims[0] != file->count || dims[1] != 2)
+    return cvy_error(CVY_E_INPUT, "%s: dataset '%s' must be %" PRId64 "x2 numbers", file->path, name,
+                     file->count);
+  CVY_TRY_IN(cvy_buffer_create((void **)&file->sizes, 2 * sizeof *file->sizes * (size_t)file->count, name),
+             "%s", file->path);
+  CVY_TRY(cvy_checked_read(file->sizes, h5, name, CVY_H5_I32, 2 * file->count));
+  for (int64_t i = 0; i < file->count; i++) {
+    const int32_t h = file->sizes[2 * i], w = file->sizes[2 * i + 1];
+    if (h < 0 || w < 0 || (h > 0) != (w > 0))
+      return cvy_error(CVY_E_INPUT, "%s: record %" PRId64 ": '%s' says %dx%d", file->path, i, name, h, w);
+  }
+  return CVY_OK;
+}
+
 static cvy_err read_records(cvy_dataset *dataset, cvy_dataset_file *file, cvy_h5 *h5) {
   const bool raw = dataset->encoding == CVY_RAW;
   int64_t dims[CVY_H5_MAX_DIMS], bytes[CVY_H5_MAX_DIMS];
@@ -210,6 +231,7 @@ static cvy_err read_records(cvy_dataset *dataset, cvy_dataset_file *file, cvy_h5
     return CVY_OK;
   }
   CVY_TRY(cvy_checked_load_list((void **)&file->offsets, h5, "offsets", CVY_H5_U64, file->count + 1));
+  CVY_TRY(read_sizes(file, h5));
   return check_offsets(dataset, file, bytes[0]);
 }
 

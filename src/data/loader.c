@@ -13,6 +13,7 @@
 #include "augment/chain.h"
 #include "base/thread.h"
 #include "base/trace.h"
+#include "base/wait.h"
 #include "data/ahead.h"
 #include "data/dataset.h"
 #include "data/sampler.h"
@@ -400,7 +401,9 @@ cvy_err cvy_loader_next(cvy_microbatch *out, cvy_loader *l) {
   CVY_CHECK(l->taken - l->released < l->config.depth, "all microbatches are in use");
   if (l->filled == l->taken && !is_over(l)) {
     const double start_s = cvy_now_s();
+    cvy_wait_begins("its data");
     while (l->filled == l->taken && !is_over(l)) pthread_cond_wait(&l->may_take, &l->lock);
+    cvy_wait_ends();
     l->waited_s += cvy_now_s() - start_s;
   }
   const bool ready = l->filled > l->taken;

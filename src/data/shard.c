@@ -4,6 +4,7 @@
 
 #include "file/checked.h"
 #include "file/whole.h"
+#include "picture/image.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@ struct cvy_shard {
   int32_t *labels;
   uint32_t *checksums;
   uint64_t *offsets; /* encoded */
+  int32_t *sizes;    /* encoded: [most][2] */
   const char **names;
   bool named;  /* record 0 has a name, so all must */
   FILE *spool; /* samples, or encoded bytes */
@@ -48,7 +50,10 @@ static cvy_err open_spool(cvy_shard *s) {
   const int fd = mkstemp(path);
   if (fd >= 0) unlink(path);
   s->spool = fd >= 0 ? fdopen(fd, "w+b") : NULL;
-  return s->spool ? CVY_OK : cvy_error(CVY_E_SYSTEM, "%s: cannot create: %s", path, strerror(errno));
+  if (s->spool) return CVY_OK;
+  const cvy_err err = cvy_error(CVY_E_SYSTEM, "%s: cannot create: %s", path, strerror(errno));
+  if (fd >= 0) close(fd);
+  return err;
 }
 
 static cvy_err start(cvy_shard *s) {
@@ -56,6 +61,7 @@ static cvy_err start(cvy_shard *s) {
   CVY_TRY(cvy_buffer_create((void **)&s->labels, sizeof *s->labels * most, "labels of a shard"));
   CVY_TRY(cvy_buffer_create((void **)&s->checksums, sizeof *s->checksums * most, "checksums of a shard"));
   CVY_TRY(cvy_buffer_create((void **)&s->offsets, sizeof *s->offsets * (most + 1), "offsets of a shard"));
+  CVY_TRY(cvy_buffer_create((void **)&s->sizes, 2 * sizeof *s->sizes * most, "sizes of a shard's pictures"));
   CVY_TRY(cvy_buffer_create((void **)&s->names, sizeof *s->names * most, "names of a shard"));
   CVY_TRY(cvy_h5_begin(&s->file, s->path));
   CVY_TRY(write_head(s));
@@ -81,6 +87,14 @@ static cvy_err spool_failed(const cvy_shard *s) {
   return cvy_error(CVY_E_SYSTEM, "%s: cannot write: %s", s->path, strerror(errno));
 }
 
+/* A picture whose header cannot be read stays of size 0 x 0: the record is for others to judge. */
+static void note_size(int32_t size[2], const void *bytes, size_t byte_count) {
+  int64_t h, w, channels = 0;
+  if (cvy_image_size(&h, &w, &channels, bytes, byte_count)) return;
+  size[0] = (int32_t)h;
+  size[1] = (int32_t)w;
+}
+
 cvy_err cvy_shard_add(cvy_shard *s, const void *bytes, size_t byte_count, int32_t label, const char *name) {
   const cvy_shard_config *config = &s->config;
   const int64_t row = s->count;
@@ -94,6 +108,7 @@ cvy_err cvy_shard_add(cvy_shard *s, const void *bytes, size_t byte_count, int32_
   s->labels[row] = label;
   s->checksums[row] = cvy_checked_sum(bytes, byte_count);
   s->offsets[row + 1] = s->offsets[row] + byte_count;
+  if (config->encoding == CVY_ENCODED) note_size(s->sizes + 2 * row, bytes, byte_count);
   s->count++;
   return CVY_OK;
 }
@@ -128,8 +143,11 @@ static cvy_err write_samples(cvy_shard *s) {
 }
 
 static cvy_err write_tables(cvy_shard *s) {
-  if (s->config.encoding == CVY_ENCODED)
+  const int64_t size_dims[] = {s->count, 2};
+  if (s->config.encoding == CVY_ENCODED) {
     CVY_TRY(cvy_checked_write_list(s->file, "offsets", CVY_H5_U64, s->offsets, s->count + 1));
+    CVY_TRY(cvy_checked_write(s->file, "sizes", CVY_H5_I32, s->sizes, 2, size_dims));
+  }
   CVY_TRY(cvy_checked_write_list(s->file, "labels", CVY_H5_I32, s->labels, s->count));
   CVY_TRY(cvy_checked_write_list(s->file, "checksums", CVY_H5_U32, s->checksums, s->count));
   return s->named ? cvy_checked_write_texts(s->file, "names", s->names, s->count) : CVY_OK;
@@ -140,6 +158,7 @@ static void free_shard(cvy_shard *s) {
   cvy_buffer_destroy(s->labels);
   cvy_buffer_destroy(s->checksums);
   cvy_buffer_destroy(s->offsets);
+  cvy_buffer_destroy(s->sizes);
   cvy_buffer_destroy(s->names);
   cvy_pool_destroy(s->pool);
   free(s);

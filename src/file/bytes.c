@@ -56,6 +56,14 @@ cvy_err cvy_bytes_read(cvy_bytes *out, const char *path) {
   return err;
 }
 
+size_t cvy_read_head(void *out, size_t count, const char *path) {
+  gzFile file = gzopen(path, "rb");
+  if (!file) return 0;
+  const int got = gzread(file, out, (unsigned)count);
+  gzclose(file);
+  return got > 0 ? (size_t)got : 0;
+}
+
 void cvy_bytes_free(cvy_bytes *bytes) {
   free(bytes->data);
   *bytes = (cvy_bytes){0};

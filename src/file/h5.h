@@ -48,6 +48,11 @@ cvy_err cvy_h5_read(cvy_h5 *file, const char *name, cvy_h5_type type, void *out,
                     int64_t count) CVY_MUST_CHECK;
 cvy_err cvy_h5_write(cvy_h5 *file, const char *name, cvy_h5_type type, const void *values, int dim_count,
                      const int64_t dims[]) CVY_MUST_CHECK;
+/* Has cvy_h5_read_rows keep this dataset open, with its unpacked chunks in memory: all if they fit into
+ * `most_bytes`, else as many as do, but always those of the same rows. A file holds one dataset so.
+ * *chunk_rows is 0 if it does not lie in chunks, and then nothing is kept. A filter that is missing here is
+ * an error that names it. */
+cvy_err cvy_h5_hold(int64_t *chunk_rows, cvy_h5 *file, const char *name, int64_t most_bytes) CVY_MUST_CHECK;
 /* These read and write rows along the first dimension. cvy_h5_reserve makes a contiguous dataset to be
  * filled so. */
 cvy_err cvy_h5_reserve(cvy_h5 *file, const char *name, cvy_h5_type type, int dim_count,
@@ -80,6 +85,11 @@ cvy_err cvy_h5_write_texts(cvy_h5 *file, const char *name, const char *const *te
 cvy_err cvy_h5_read_texts(cvy_h5 *file, const char *name, char ***out, int64_t *count,
                           cvy_pool *pool) CVY_MUST_CHECK;
 
+/* Finds what the values of an enumeration are called, in the order of the values; *count = 0 for all other
+ * types. */
+cvy_err cvy_h5_members(cvy_h5 *file, const char *name, char ***names, int64_t **values, int64_t *count,
+                       cvy_pool *pool) CVY_MUST_CHECK;
+
 /* Reads one text of a list of fixed-length strings. */
 cvy_err cvy_h5_read_text(cvy_h5 *file, const char *name, int64_t index, char **out,
                          cvy_pool *pool) CVY_MUST_CHECK;
@@ -88,6 +98,25 @@ cvy_err cvy_h5_read_text(cvy_h5 *file, const char *name, int64_t index, char **o
  * file. */
 cvy_err cvy_h5_visit(cvy_h5 *file, void (*visit)(void *context, const char *name),
                      void *context) CVY_MUST_CHECK;
+
+/* A dataset as links lead to it. */
+typedef enum cvy_h5_content { CVY_H5_NUMBERS, CVY_H5_TEXTS, CVY_H5_OTHER } cvy_h5_content;
+typedef struct cvy_h5_entry {
+  const char *name; /* by the links: "train/images" */
+  const char
+      *trouble; /* why it cannot be had, to be said behind its name; NULL: it can, and then there is more */
+  const char *file;     /* where it lies: the file, or one to which an external link leads, */
+  const char *place;    /* and its name there, with no link on the way */
+  uint64_t identity[2]; /* the same dataset has the same under every name */
+  cvy_h5_content holds;
+  char type[24]; /* for people: "uint8" */
+  int dim_count; /* may be more than CVY_H5_MAX_DIMS, of which `dims` has the first */
+  int64_t dims[CVY_H5_MAX_DIMS];
+} cvy_h5_entry;
+/* Lists all datasets, through groups and links of every kind, by name; all of it is in `pool`. External links
+ * are followed within the folder of the file, and elsewhere only if `outside`. */
+cvy_err cvy_h5_list(cvy_h5_entry **out, int64_t *count, cvy_h5 *file, bool outside,
+                    cvy_pool *pool) CVY_MUST_CHECK;
 
 /* Writes a file whole or not at all (file/whole.h). cvy_h5_begin creates it under its temporary name, and
  * cvy_h5_commit syncs it, renames it to `path` and syncs the folder. cvy_h5_rollback removes it; so does

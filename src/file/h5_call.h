@@ -17,6 +17,8 @@ struct cvy_h5 {
   const char *disk_path; /* where it is now: `path`, or its temporary name */
   bool writing;
   uint64_t inode; /* that of a file that was created; 0: it was not created */
+  hid_t held;     /* the dataset that is kept open, and */
+  const char *held_name;
 };
 
 enum { CVY_H5_MAX_IDS = 8 };
@@ -34,9 +36,14 @@ hid_t cvy_h5_keep(cvy_h5_call *c, hid_t id);
 /* Returns `err`, or what went wrong in closing. */
 cvy_err cvy_h5_leave(cvy_h5_call *c, cvy_err err);
 
-/* Makes the error "FILE: dataset 'NAME': DOING: what HDF5 says". It is CVY_E_SYSTEM while writing, else
- * CVY_E_INPUT. */
+/* Opens a file for reading; negative if it cannot. The caller closes it. */
+hid_t cvy_h5_open_id(const char *path);
+
+/* "FILE: dataset 'NAME': DOING: what HDF5 says". CVY_E_SYSTEM while writing, else CVY_E_INPUT. */
 cvy_err cvy_h5_failed(const cvy_h5_call *c, const char *doing) CVY_MUST_CHECK;
+
+/* The same of a dataset that could not be read. Where a filter is missing, it says that instead. */
+cvy_err cvy_h5_unreadable(const cvy_h5_call *c, hid_t dataset, const char *doing) CVY_MUST_CHECK;
 
 #define H5_TRY(c, condition, doing)                                                                          \
   do {                                                                                                       \

@@ -20,7 +20,7 @@ enum { LARGE_BYTES = 64 * 1024, PAGE_BYTES = 4096 };
 
 static cvy_h5 *new_file(const char *path, bool temporary, bool writing) {
   cvy_h5 *file = cvy_new(sizeof *file);
-  file->id = H5I_INVALID_HID;
+  file->id = file->held = H5I_INVALID_HID;
   file->path = cvy_format("%s", path);
   file->disk_path = temporary ? cvy_whole_place(path) : cvy_format("%s", path);
   file->writing = writing;
@@ -28,6 +28,7 @@ static cvy_h5 *new_file(const char *path, bool temporary, bool writing) {
 }
 
 static void free_file(cvy_h5 *file) {
+  free((char *)file->held_name);
   free((char *)file->path);
   free((char *)file->disk_path);
   free(file);
@@ -64,6 +65,14 @@ static cvy_err open_existing(cvy_h5_call *c) {
   file->id = H5Fopen(file->disk_path, file->writing ? H5F_ACC_RDWR : H5F_ACC_RDONLY, fapl);
   H5_TRY(c, file->id >= 0, "");
   return CVY_OK;
+}
+
+hid_t cvy_h5_open_id(const char *path) {
+  cvy_h5_call c = {0}; /* to keep the properties */
+  const hid_t fapl = access_properties(&c);
+  const hid_t id = fapl < 0 ? H5I_INVALID_HID : H5Fopen(path, H5F_ACC_RDONLY, fapl);
+  while (c.count > 0) H5Idec_ref(c.ids[--c.count]);
+  return id;
 }
 
 static cvy_err create_new(cvy_h5_call *c) {
@@ -127,6 +136,7 @@ void cvy_h5_discard(cvy_h5 *file) {
   if (!file) return;
   cvy_h5_call c = cvy_h5_enter(file, "");
   if (file->writing) cut_off_from_disk(file);
+  if (file->held >= 0) H5Dclose(file->held);
   H5Fclose(file->id);
   (void)cvy_h5_leave(&c, CVY_OK);
   free_file(file);
@@ -139,6 +149,7 @@ cvy_err cvy_h5_close(cvy_h5 *file) {
     err = cvy_h5_failed(&c, "cannot write");
     cut_off_from_disk(file);
   }
+  if (file->held >= 0) H5Dclose(file->held);
   if (H5Fclose(file->id) < 0 && !err) err = cvy_h5_failed(&c, "cannot close");
   err = cvy_h5_leave(&c, err);
   if (!err && file->writing) err = cvy_whole_sync(file->disk_path, file->inode, file->path);

@@ -28,7 +28,7 @@ cvy_err cvy_h5_read_block(cvy_h5_call *c, cvy_h5_text_reader read, hid_t from, h
   if (!block) return cvy_error(CVY_E_SYSTEM, "%s: out of memory for its texts", c->file->path);
   if (read(from, memory_type, block) < 0) {
     free(block);
-    return cvy_h5_failed(c, "cannot read its texts");
+    return cvy_h5_unreadable(c, from, "cannot read its texts");
   }
   char **pointers = (char **)(void *)block;
   for (int64_t i = 0; i < count; i++)

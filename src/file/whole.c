@@ -1,5 +1,5 @@
-/* Whole files: temporary name, sync, rename, sync of the folder; and making, syncing and locking folders. */
-#define _DEFAULT_SOURCE /* flock, realpath */
+/* Whole files: temporary name, sync, rename, sync of the folder; and making and syncing folders. */
+#define _DEFAULT_SOURCE /* realpath */
 #include "file/whole.h"
 
 #include <dirent.h>
@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -210,20 +209,4 @@ void cvy_remove_folder(const char *path) {
   for (const struct dirent *entry; (entry = readdir(dir));) unlinkat(dirfd(dir), entry->d_name, 0);
   closedir(dir);
   rmdir(path);
-}
-
-static cvy_err take_lock(int *fd, const char *path, const char *folder, const char *holder) {
-  *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (*fd < 0) return cannot(path, "create");
-  if (flock(*fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return CVY_OK;
-  close(*fd);
-  *fd = -1;
-  return cvy_error(CVY_E_INPUT, "%s: another %s is at work there", folder, holder);
-}
-
-cvy_err cvy_lock_folder(int *fd, const char *folder, const char *holder) {
-  char *path = cvy_format("%s/lock", folder);
-  const cvy_err err = take_lock(fd, path, folder, holder);
-  free(path);
-  return err;
 }

@@ -57,9 +57,4 @@ cvy_err cvy_sync_folder(const char *path) CVY_MUST_CHECK;
 /* Removes the files in a folder, and then the folder. Nothing happens where there is none. */
 void cvy_remove_folder(const char *path);
 
-/* Locks a folder by the file FOLDER/lock, which is made and stays. close(*fd) unlocks it; so does the end
- * of the process, however it comes. If another process holds the lock, that is CVY_E_INPUT: "FOLDER:
- * another HOLDER is at work there". File systems that know no locks are trusted. On an error *fd is -1. */
-cvy_err cvy_lock_folder(int *fd, const char *folder, const char *holder) CVY_MUST_CHECK;
-
 #endif

@@ -78,6 +78,7 @@ const cvy_layer_type cvy_layer_dropout = {
     .kind = &(const cvy_kind){"dropout", "sets numbers to zero by chance in training", options,
                               sizeof(dropout)},
     .short_name = "drop",
+    .hands_on = true,
     .plan = plan,
     .forward = forward,
     .backward = backward,

@@ -32,6 +32,7 @@ const cvy_layer_type cvy_layer_flatten = {
                               .help = "an image's numbers as one row of channels; fc does that by itself, "
                                       "concat of different sizes needs it"},
     .short_name = "flatten",
+    .hands_on = true,
     .plan = plan,
     .forward = forward,
     .backward = backward,

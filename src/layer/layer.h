@@ -202,7 +202,11 @@ typedef struct cvy_layer_type {
   /* Whether a larger number comes out no smaller than a smaller one, after rounding too: the layer may
    * then as well follow a max pooling. */
   bool keeps_order;
-  bool is_loss; /* it reads the targets, and nobody reads its y */
+  /* What becomes of scores that go through it, where no loss should get them so: "presses scores between
+   * 0 and 1"; NULL: nothing that a loss would mind. */
+  const char *on_scores;
+  bool hands_on; /* its numbers are those that it reads, but for noise in training */
+  bool is_loss;  /* it reads the targets, and nobody reads its y */
   /* Wrong sizes are an error whose message says what would be right; the net puts file and line in front. */
   cvy_err (*plan)(cvy_layer_plan *plan, void *config) CVY_MUST_CHECK;
   void (*forward)(const cvy_layer_call *call);

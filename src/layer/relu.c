@@ -28,6 +28,7 @@ const cvy_layer_type cvy_layer_relu = {
     .short_name = "relu",
     .rectifies = true,
     .keeps_order = true,
+    .on_scores = "makes negative scores 0",
     .plan = plan,
     .forward = forward,
     .backward = backward,

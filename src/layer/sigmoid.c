@@ -26,6 +26,7 @@ extern const cvy_layer_type cvy_layer_sigmoid;
 const cvy_layer_type cvy_layer_sigmoid = {
     .kind = &(const cvy_kind){.name = "sigmoid", .help = "1 / (1 + exp(-x))"},
     .short_name = "sigmoid",
+    .on_scores = "presses scores between 0 and 1",
     .plan = plan,
     .forward = forward,
     .backward = backward,

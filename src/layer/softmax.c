@@ -64,6 +64,7 @@ const cvy_layer_type cvy_layer_softmax = {
                               .help = "probabilities along the channels of each pixel; to train with them as "
                                       "the result, end with softmax_loss instead"},
     .short_name = "softmax",
+    .on_scores = "presses scores between 0 and 1",
     .plan = plan,
     .forward = forward,
     .backward = backward,

@@ -26,6 +26,7 @@ extern const cvy_layer_type cvy_layer_tanh;
 const cvy_layer_type cvy_layer_tanh = {
     .kind = &(const cvy_kind){.name = "tanh", .help = "hyperbolic tangent"},
     .short_name = "tanh",
+    .on_scores = "presses scores between -1 and 1",
     .plan = plan,
     .forward = forward,
     .backward = backward,

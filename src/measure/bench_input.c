@@ -80,8 +80,9 @@ static cvy_err open_input(input *in, cvy_bench_input_result *out, cvy_pool *pool
   CVY_TRY(read_recipe(in, out, options));
   CVY_TRY(cvy_yaml_parse(&usual, pool, usual_chain, "the usual chain"));
   const cvy_recipe *r = in->recipe;
-  CVY_TRY(
-      cvy_stream_open_any(&in->stream, options->data, "train", r ? r->data.augment : NULL, r ? NULL : usual));
+  CVY_TRY(cvy_stream_open_any(&in->stream, options->data, "train", r ? &r->data.arrays : NULL,
+                              r ? r->data.augment : NULL, r ? NULL : usual));
+  CVY_TRY(cvy_stream_check_sizes(&in->stream, &in->intake, true));
   if (r) CVY_TRY(cvy_dataset_keep(in->stream.data, out->keep, (size_t)r->data.cache.memory_mib << 20));
   const cvy_dataset_info *info = cvy_dataset_describe(in->stream.data);
   out->images = info->count;

@@ -209,9 +209,8 @@ static cvy_err check_is_parameter(const cvy_yaml *parameters, const cvy_yaml *ke
     return cvy_yaml_error(key, "unknown parameter '%s': network %s has none", key->text, network);
   char list[512];
   cvy_text_list(list, sizeof list, ", ", known, count);
-  const char *nearest = cvy_nearest_word(key->text, known, count);
-  return cvy_yaml_error(key, "unknown parameter '%s' of network %s%s%s%s (known: %s)", key->text, network,
-                        nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", list);
+  return cvy_yaml_error(key, "unknown parameter '%s' of network %s%s (known: %s)", key->text, network,
+                        cvy_meant(key->text, known, count), list);
 }
 
 /* Returns a copy of the mapping in which `key` has another value. */

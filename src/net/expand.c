@@ -8,6 +8,8 @@
  * the user would change. */
 #include "net/expand.h"
 
+#include "base/text.h"
+
 #include <string.h>
 
 enum { MAX_NAME = 200, MAX_LAYERS = 10000, MAX_USES = 100000, MAX_REPEAT = 1000, MAX_KINDS = 256 };
@@ -97,11 +99,9 @@ static cvy_err unknown_parameter(const cvy_yaml *from, const scope *s) {
   int64_t count = 0;
   for (; s->parameters && count < s->parameters->count && count < MAX_KINDS; count++)
     known[count] = s->parameters->keys[count]->text;
-  const char *nearest = cvy_nearest_word(from->text + 1, known, count);
-  return cvy_yaml_error(from,
-                        "no parameter is named '%s' here%s%s%s; %s knows what its own 'parameters' list",
-                        from->text + 1, nearest ? "; did you mean '$" : "", nearest ? nearest : "",
-                        nearest ? "'?" : "", s->use ? "a block" : "a network");
+  return cvy_yaml_error(from, "no parameter is named '%s' here%s; %s knows what its own 'parameters' list",
+                        from->text + 1, cvy_meant(from->text + 1, known, count),
+                        s->use ? "a block" : "a network");
 }
 
 static cvy_err substitute(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *from, const scope *s) {
@@ -308,11 +308,9 @@ static cvy_err unknown_input(const scope *s, const cvy_yaml *word) {
   int64_t count = 0;
   for (const entry *seen = s->newest; seen && count < MAX_KINDS; seen = seen->before)
     known[count++] = seen->name;
-  const char *nearest = cvy_nearest_word(word->text, known, count);
-  return cvy_yaml_error(word,
-                        "no layer is named '%s'%s%s%s; inputs are names of layers above, or 'input', %s",
-                        word->text, nearest ? "; did you mean '" : "", nearest ? nearest : "",
-                        nearest ? "'?" : "", s->use ? "what the block was given" : "the image");
+  return cvy_yaml_error(word, "no layer is named '%s'%s; inputs are names of layers above, or 'input', %s",
+                        word->text, cvy_meant(word->text, known, count),
+                        s->use ? "what the block was given" : "the image");
 }
 
 static cvy_err read_input(int64_t *out, const scope *s, const cvy_yaml *word) {
@@ -379,21 +377,33 @@ static cvy_err check_block_stands_above(const expander *e, const scope *s, const
   return CVY_OK;
 }
 
-/* A slip in a common key is told as one; cvy_kind_read knows the kind's own keys alone. */
+static int64_t add_names(const char **names, int64_t count, int64_t room, const cvy_option *options) {
+  for (; options && options->name && count < room; options++) names[count++] = options->name;
+  return count;
+}
+
+/* A key that is neither the kind's own nor one of all kinds may be a slip in either; cvy_kind_read knows the
+ * kind's own keys alone. */
 static cvy_err check_keys(const expander *e, const cvy_yaml *name, const cvy_yaml *own) {
-  const char *words[CVY_COUNT(common_options)];
-  int64_t count = 0;
-  for (const cvy_option *option = common_options; option->name; option++) words[count++] = option->name;
+  const char *words[MAX_KINDS];
   const cvy_option *options = NULL;
-  for (int64_t i = 0; i < e->type_count + e->block_count; i++)
-    if (strcmp(e->kinds[i]->name, name->text) == 0) options = e->kinds[i]->options;
+  bool found = false;
+  for (int64_t i = 0; i < e->type_count + e->block_count && !found; i++) {
+    found = strcmp(e->kinds[i]->name, name->text) == 0;
+    options = e->kinds[i]->options;
+  }
+  if (!found) return CVY_OK;
+  const int64_t own_count = add_names(words, 0, MAX_KINDS, options);
+  const int64_t count = add_names(words, own_count, MAX_KINDS, common_options);
   for (int64_t i = 0; i < own->count; i++) {
-    const cvy_option *option = options;
-    while (option && option->name && strcmp(option->name, own->keys[i]->text) != 0) option++;
-    const char *nearest = option && option->name ? NULL : cvy_nearest_word(own->keys[i]->text, words, count);
-    if (nearest)
-      return cvy_yaml_error(own->keys[i], "unknown key '%s' in %s; did you mean '%s'?", own->keys[i]->text,
-                            name->text, nearest);
+    int64_t k = 0;
+    while (k < own_count && strcmp(words[k], own->keys[i]->text) != 0) k++;
+    const char *meant = k < own_count ? "" : cvy_meant(own->keys[i]->text, words, count);
+    char list[1024];
+    cvy_text_list(list, sizeof list, ", ", words, own_count > 0 ? own_count : count);
+    if (meant[0])
+      return cvy_yaml_error(own->keys[i], "unknown key '%s' in %s%s (known: %s)", own->keys[i]->text,
+                            name->text, meant, list);
   }
   return CVY_OK;
 }

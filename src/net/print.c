@@ -1,6 +1,8 @@
 /* The summary: a line a layer and the totals, for people and as JSON. */
+#include "base/fit.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "net/node.h"
 
 #include <string.h>
@@ -84,18 +86,11 @@ static void fill_row(row cells, const cvy_net_info *info, int64_t index) {
   note_text(cells[NOTE], info, index);
 }
 
-/* Counts letters in UTF-8, by the bytes with which they begin. */
-static int columns_of(const char *text) {
-  int columns = 0;
-  for (; *text; text++) columns += ((unsigned char)*text & 0xc0) != 0x80;
-  return columns;
-}
-
 static void print_row(FILE *out, row cells, const int widths[COLUMNS]) {
   int last = NOTE;
   while (last > 0 && !cells[last][0]) last--;
   for (int i = 0; i <= last; i++) {
-    const int room = widths[i] - columns_of(cells[i]);
+    const int room = widths[i] - (int)cvy_utf8_columns(cells[i]);
     const bool is_number = i >= ACTIVATION && i < NOTE;
     fprintf(out, "%*s%s", is_number ? room : 0, "", cells[i]);
     if (i < last) fprintf(out, "%*s  ", is_number ? 0 : room, "");
@@ -104,7 +99,7 @@ static void print_row(FILE *out, row cells, const int widths[COLUMNS]) {
 }
 
 static int longest(const char *a, int width) {
-  const int length = columns_of(a);
+  const int length = (int)cvy_utf8_columns(a);
   return length > width ? length : width;
 }
 
@@ -190,9 +185,12 @@ static void print_totals(FILE *out, const cvy_net *net) {
 }
 
 void cvy_net_print(FILE *out, const cvy_net *net) {
+  cvy_fitted fitted;
   fprintf(out, "%s: sizes of one image, HxWxC\n", net->info.name);
-  print_table(out, &net->info);
-  print_totals(out, net);
+  print_table(cvy_fit_begin(&fitted, out), &net->info);
+  cvy_fit_table(&fitted);
+  print_totals(cvy_fit_begin(&fitted, out), net);
+  cvy_fit_lines(&fitted);
 }
 
 /* ---- JSON ---- */

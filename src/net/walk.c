@@ -44,6 +44,11 @@ static void add_losses(cvy_net *net, bool training) {
   }
 }
 
+/* People count steps from 1. An evaluation is no step. */
+static int64_t traced_step(const cvy_pass *pass) {
+  return pass->training ? pass->step + 1 : -1;
+}
+
 void cvy_net_forward(cvy_net *net, const float *images, const cvy_targets *targets, const cvy_pass *pass) {
   CVY_CHECK(!pass->training || net->wishes.purpose == CVY_NET_TRAINING);
   for (int64_t i = 0; i < net->node_count; i++) {
@@ -51,7 +56,7 @@ void cvy_net_forward(cvy_net *net, const float *images, const cvy_targets *targe
     const cvy_layer_call call = make_call(net, i, images, targets, pass);
     const int64_t begin_ns = cvy_trace_begin();
     if (!net->nodes[i].is_done_before) net->nodes[i].type->forward(&call);
-    cvy_trace_end(begin_ns, CVY_TRACE_FORWARD, net->nodes[i].name, pass->step);
+    cvy_trace_end(begin_ns, CVY_TRACE_FORWARD, net->nodes[i].name, traced_step(pass));
     tell(net, i, false);
   }
   add_losses(net, pass->training);
@@ -123,7 +128,7 @@ void cvy_net_backward(cvy_net *net, float *grads, const float *images, const cvy
     else
       n->type->backward(&call);
     add_gradients(net, n);
-    cvy_trace_end(begin_ns, CVY_TRACE_BACKWARD, n->name, pass->step);
+    cvy_trace_end(begin_ns, CVY_TRACE_BACKWARD, n->name, traced_step(pass));
     tell(net, i, true);
   }
 }

@@ -9,9 +9,8 @@ static cvy_err find(int64_t *out, const cvy_net *net, const char *name, const ch
     known[*out] = net->nodes[*out].name;
     if (strcmp(known[*out], name) == 0) return CVY_OK;
   }
-  const char *nearest = cvy_nearest_word(name, known, net->node_count);
-  return cvy_error(CVY_E_INPUT, "network '%s' has no layer '%s' that could %s%s%s%s", net->name, name, what,
-                   nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+  return cvy_error(CVY_E_INPUT, "network '%s' has no layer '%s' that could %s%s", net->name, name, what,
+                   cvy_meant(name, known, net->node_count));
 }
 
 /* Freezes the layer, and all layers that its output depends on. */

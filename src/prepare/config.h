@@ -30,6 +30,8 @@ typedef struct cvy_prepare_config {
   /* More records than this that cannot be read are an error: "20", "0.5%". NULL stands for 1 %, but at least
    * 10. */
   const char *max_rejected;
+  bool allow_missing_classes; /* of the classes of train, a split may lack some */
+  cvy_tolerance tolerance;    /* which pictures whose files end early are mended and kept */
   uint64_t seed;
   cvy_comm *comm; /* all of its ranks work on it; NULL: this process alone */
 } cvy_prepare_config;
@@ -41,6 +43,7 @@ typedef struct cvy_prepare_result {
   } splits[CVY_PREPARE_SPLITS];
   int64_t split_count, class_count;
   int64_t rejected; /* records that could not be read; DIR/rejected.csv names them */
+  int64_t mended;   /* records whose files end early, and that were kept; DIR/mended.csv names them */
 } cvy_prepare_result;
 
 #endif

@@ -12,6 +12,7 @@ typedef struct cvy_prepare_group {
   int64_t input_count;
   bool open;
   cvy_source source;
+  int32_t *labels; /* the job's class of each of the source's; NULL: they are the same */
 } cvy_prepare_group;
 
 typedef struct cvy_prepare_part {
@@ -28,20 +29,26 @@ typedef enum cvy_prepare_stage {
 
 /* What is known of a shard. It is whole numbers only, so that ranks can add up what each has made. */
 typedef struct cvy_prepare_entry {
-  int64_t stage, records, rejected;
+  int64_t stage, records, rejected, mended;
   cvy_pixel_sums sums; /* sums of the measured part, else 0 */
 } cvy_prepare_entry;
 
-typedef struct cvy_reject {
+/* What is said of a record. */
+typedef struct cvy_note {
   int64_t group, index; /* index in the source */
-  char *line;           /* line of rejected.csv; free() */
+  char *line;           /* line of a table; free() */
   char *reason;         /* "NAME: REASON"; free() */
-} cvy_reject;
+} cvy_note;
 
-typedef struct cvy_rejects {
-  cvy_reject *items;
+typedef struct cvy_notes {
+  cvy_note *items;
   int64_t count, capacity;
-} cvy_rejects;
+} cvy_notes;
+
+typedef struct cvy_remarks {
+  cvy_notes rejected; /* records that cannot be read: rejected.csv */
+  cvy_notes mended;   /* records whose files end early, and that are kept nevertheless: mended.csv */
+} cvy_remarks;
 
 typedef struct cvy_prepare_worker cvy_prepare_worker; /* what one thread needs; write.c */
 
@@ -52,6 +59,9 @@ typedef struct cvy_prepare_job {
   cvy_prepare_group groups[CVY_PREPARE_SPLITS];
   cvy_prepare_part parts[CVY_PREPARE_SPLITS];
   int64_t group_count, part_count, shard_count;
+  const cvy_prepare_group *leader; /* the group whose classes those of the job are */
+  const char *const *class_names;
+  int64_t class_count;
   bool encoded;
   int64_t shorter, quality;
   int64_t measured;             /* the part whose statistics go into all shards */
@@ -68,7 +78,8 @@ typedef struct cvy_prepare_job {
   /* These are of the work folder: */
   char *work_dir, *plan; /* plan: what decides about the bytes, as text */
   bool made_dir;
-  int lock_fd, beats_fd;
+  struct cvy_lock *lock; /* rank 0's, of the work folder */
+  int beats_fd;
 } cvy_prepare_job;
 
 #endif

@@ -8,7 +8,10 @@
 #include "prepare/plan.h"
 
 #include "base/text.h"
+#include "base/utf8.h"
 #include "file/bytes.h"
+#include "file/descriptors.h"
+#include "prepare/agree.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +60,15 @@ static cvy_err group_named(job *j, const cvy_prepare_input *inputs, int64_t coun
   return CVY_OK;
 }
 
+/* Adds to what a reader says of an input which other reader it is for, where that is sure. */
+static cvy_err name_reader(cvy_err err, const job *j, const char *input) {
+  if (err != CVY_E_INPUT || strstr(cvy_err_message(), "convoy prepare ")) return err;
+  const cvy_reader *other = cvy_reader_that_fits(input);
+  if (!other || other == j->config->reader) return err;
+  return cvy_error(err, "%s; 'convoy prepare %s' reads what this seems to be", cvy_err_message(),
+                   other->kind->name);
+}
+
 static cvy_err plan_groups(job *j) {
   const cvy_prepare_config *c = j->config;
   cvy_prepare_input *found = NULL;
@@ -64,7 +76,8 @@ static cvy_err plan_groups(job *j) {
   for (int64_t i = 0; i < c->input_count; i++) named += c->inputs[i].split != NULL;
   if (named > 0) return group_named(j, c->inputs, c->input_count);
   if (c->input_count == 1 && !c->fractions && c->reader->find_splits)
-    CVY_TRY(c->reader->find_splits(&found, &found_count, j->pool, c->inputs[0].path));
+    CVY_TRY(name_reader(c->reader->find_splits(&found, &found_count, j->pool, c->inputs[0].path), j,
+                        c->inputs[0].path));
   if (found_count > 0) return group_named(j, found, found_count);
   group *g = &j->groups[j->group_count++];
   g->inputs = cvy_pool_new(j->pool, sizeof *g->inputs * (size_t)c->input_count);
@@ -75,37 +88,17 @@ static cvy_err plan_groups(job *j) {
 
 /* ---- what is in them ---- */
 
-static cvy_err check_agreement(const group *a, const group *b) {
+static cvy_err check_sizes(const group *a, const group *b) {
   const cvy_source *s = &a->source, *t = &b->source;
   if (s->h != t->h || s->w != t->w || s->c != t->c)
     return cvy_error(CVY_E_INPUT,
                      "'%s' has images of %" PRId64 "x%" PRId64 "x%" PRId64 ", '%s' of %" PRId64 "x%" PRId64
                      "x%" PRId64,
                      a->split, s->w, s->h, s->c, b->split, t->w, t->h, t->c);
-  if (s->class_count != t->class_count)
-    return cvy_error(CVY_E_INPUT, "'%s' has %" PRId64 " classes, '%s' has %" PRId64, a->split, s->class_count,
-                     b->split, t->class_count);
-  for (int64_t k = 0; k < s->class_count; k++)
-    if (strcmp(s->class_names[k], t->class_names[k]) != 0)
-      return cvy_error(CVY_E_INPUT, "class %" PRId64 " is '%s' in '%s', but '%s' in '%s'", k,
-                       s->class_names[k], a->split, t->class_names[k], b->split);
   return CVY_OK;
 }
 
-/* Two classes of one name could not be told apart. */
-static cvy_err check_class_names(const cvy_source *s) {
-  const char **sorted = cvy_new(sizeof *sorted * (size_t)(s->class_count + 1));
-  cvy_err err = CVY_OK;
-  memcpy(sorted, s->class_names, sizeof *sorted * (size_t)s->class_count);
-  cvy_sort_by_text(sorted, s->class_count, sizeof *sorted);
-  for (int64_t k = 1; k < s->class_count && !err; k++)
-    if (strcmp(sorted[k - 1], sorted[k]) == 0)
-      err = cvy_error(CVY_E_INPUT, "two classes are called '%s'", sorted[k]);
-  free(sorted);
-  return err;
-}
-
-/* The input is left off the records' names if it is a folder, else the folder that it is in. */
+/* Records' names are left without the input if it is a folder, else without the folder that it is in. */
 static void find_folders(job *j, group *g) {
   g->folders = cvy_pool_new(j->pool, sizeof *g->folders * (size_t)(g->input_count + 1));
   for (int64_t i = 0; i < g->input_count; i++) {
@@ -140,6 +133,57 @@ static cvy_err check_place(const job *j, const char *input) {
                    j->config->dir, input);
 }
 
+/* A database may turn out to hold pixels, where its like hold files. */
+static cvy_err check_files(const cvy_prepare_config *c, const cvy_source *s, const char *input) {
+  if ((!c->encoded && c->shorter == 0) || s->h == 0) return CVY_OK;
+  return cvy_error(CVY_E_USAGE,
+                   "%s: it has pixels of %" PRId64 "x%" PRId64
+                   ", no JPEG or PNG files to keep; leave --encoded away, or give --size WIDTHxHEIGHT",
+                   input, s->w, s->h);
+}
+
+/* Shards hold UTF-8. */
+static void write_out_class_names(job *j, cvy_source *s) {
+  const char **names = cvy_pool_new(j->pool, sizeof *names * (size_t)(s->class_count + 1));
+  for (int64_t k = 0; k < s->class_count; k++) names[k] = cvy_utf8_shown(j->pool, s->class_names[k]);
+  s->class_names = names;
+}
+
+/* The text of the reader's option --encoding; NULL if it has none. */
+static const char *asked_encoding(const cvy_prepare_config *c) {
+  for (const cvy_option *o = c->reader->kind->options; o && o->name && c->reader_config; o++)
+    if (strcmp(o->name, "encoding") == 0)
+      return *(const char *const *)((const char *)c->reader_config + o->offset);
+  return NULL;
+}
+
+static cvy_err check_encoding(const job *j, const cvy_source *s) {
+  char *nothing;
+  const char *asked = asked_encoding(j->config);
+  if (!asked || !asked[0] || !s->encoding || cvy_utf8_convert(&nothing, j->pool, asked, "") == CVY_OK)
+    return CVY_OK;
+  return cvy_error(CVY_E_USAGE, "--encoding: %s", cvy_err_message());
+}
+
+/* Tells once of classes whose names had to be escaped, and how else they could be read. */
+static void tell_of_escapes(const job *j, const cvy_source *s) {
+  const char *first = NULL;
+  char *bytes, *read = NULL;
+  int64_t count = 0;
+  for (int64_t k = 0; k < s->class_count; k++) {
+    if (!cvy_utf8_was_other(s->class_names[k])) continue;
+    if (count++ == 0) first = s->class_names[k];
+  }
+  if (count == 0) return;
+  bytes = cvy_utf8_unescape(j->pool, first);
+  const bool helps = asked_encoding(j->config) &&
+                     cvy_utf8_convert(&read, j->pool, "latin-1", bytes) == CVY_OK;
+  cvy_warn("the name%s of %" PRId64 " class%s %s not UTF-8, and stand%s escaped as in '%s'%s%s%s",
+           count > 1 ? "s" : "", count, count > 1 ? "es" : "", count > 1 ? "are" : "is", count > 1 ? "" : "s",
+           first, helps ? "; --encoding latin-1 reads that as '" : "",
+           helps ? cvy_utf8_shown(j->pool, read) : "", helps ? "'" : "");
+}
+
 static cvy_err open_groups(job *j) {
   const cvy_prepare_config *c = j->config;
   const bool keeps_size = c->encoded || c->shorter > 0;
@@ -148,14 +192,20 @@ static cvy_err open_groups(job *j) {
   for (int64_t i = 0; i < j->group_count; i++) {
     group *g = &j->groups[i];
     for (int64_t k = 0; k < g->input_count; k++) CVY_TRY(check_place(j, g->inputs[k]));
-    CVY_TRY(c->reader->open(&g->source, c->reader_config, g->inputs, g->input_count, h, w, c->seed));
+    cvy_descriptors_reserve(g->input_count * (1 + cvy_threads())); /* each thread may open them all */
+    cvy_err err = c->reader->open(&g->source, c->reader_config, g->inputs, g->input_count, h, w, c->seed);
+    if (g->input_count > 0) err = name_reader(err, j, g->inputs[0]);
+    if (err) return err;
     g->open = true;
+    CVY_TRY(check_encoding(j, &g->source));
+    write_out_class_names(j, &g->source);
+    if (i == 0) tell_of_escapes(j, &g->source);
     g->source.bytes_only = c->reader->keeps_files;
+    CVY_TRY(check_files(c, &g->source, g->input_count > 0 ? g->inputs[0] : ""));
     find_folders(j, g);
-    if (i > 0) CVY_TRY(check_agreement(&j->groups[0], g));
-    CVY_TRY(check_class_names(&g->source));
+    if (i > 0) CVY_TRY(check_sizes(&j->groups[0], g));
   }
-  return CVY_OK;
+  return cvy_prepare_agree_classes(j);
 }
 
 /* A thread holds several records at a time. */
@@ -287,15 +337,17 @@ static void describe_inputs(const job *j, FILE *out) {
       fprintf(out, "input: %s\n", path ? path : g->inputs[k]);
       free(path);
     }
+    for (int64_t k = 0; g->labels && k < s->class_count; k++)
+      fprintf(out, "class %" PRId64 " of its own is %" PRId32 "\n", k, g->labels[k]);
   }
 }
 
 static void describe(const job *j, FILE *out) {
   const cvy_prepare_config *c = j->config;
-  const cvy_source *s = &j->groups[0].source;
   fprintf(out, "convoy prepare %s, shards of version %d\n", c->reader->kind->name, CVY_SHARD_VERSION);
   fprintf(out, "seed %" PRIu64 ", encoded %d, shorter side %" PRId64 ", quality %" PRId64 ", exif %s\n",
           c->seed, j->encoded, j->shorter, j->quality, c->ignore_exif ? "ignore" : "apply");
+  fprintf(out, "tolerate %s\n", cvy_tolerance_words[c->tolerance]);
   if (c->reader->kind->options && c->reader_config) {
     char *options = cvy_yaml_text(cvy_options_dump(c->reader_config, j->pool, c->reader->kind->options));
     fprintf(out, "options:\n%s\n", options);
@@ -307,21 +359,18 @@ static void describe(const job *j, FILE *out) {
     fprintf(out, "split %s: group %" PRId64 ", %" PRId64 " records from %" PRId64 " in %" PRId64 " shards\n",
             p->split, p->group, p->count, p->first, p->shard_count);
   }
-  for (int64_t k = 0; k < s->class_count; k++) fprintf(out, "class %s\n", s->class_names[k]);
+  for (int64_t k = 0; k < j->class_count; k++) fprintf(out, "class %s\n", j->class_names[k]);
 }
 
-static cvy_err describe_plan(job *j) {
-  char *text = NULL;
-  size_t count = 0;
-  FILE *out = open_memstream(&text, &count);
-  if (!out) return cvy_error(CVY_E_SYSTEM, "out of memory for the plan");
-  describe(j, out);
-  fclose(out);
+static void describe_plan(job *j) {
+  cvy_text_stream stream;
+  cvy_text_stream_begin(&stream);
+  describe(j, stream.out);
+  char *text = cvy_text_stream_end(&stream, NULL);
   j->plan = cvy_pool_format(j->pool, "%s", text);
   j->work_dir = cvy_pool_format(j->pool, "%s/.convoy-prepare", j->config->dir);
   j->entries = cvy_pool_new(j->pool, sizeof *j->entries * (size_t)j->shard_count);
   free(text);
-  return CVY_OK;
 }
 
 static cvy_err check_config(const cvy_prepare_config *c) {
@@ -348,7 +397,8 @@ cvy_err cvy_prepare_plan(job *j) {
   CVY_TRY(plan_parts(j));
   CVY_TRY(check_parts(j));
   CVY_TRY(set_most_rejected(j));
-  return describe_plan(j);
+  describe_plan(j);
+  return CVY_OK;
 }
 
 const part *cvy_prepare_part_of(const job *j, int64_t shard) {

@@ -6,6 +6,7 @@
 #include "prepare/prepare.h"
 
 #include "base/text.h"
+#include "base/utf8.h"
 #include "data/dataset.h"
 #include "prepare/journal.h"
 #include "prepare/plan.h"
@@ -75,8 +76,8 @@ static int64_t records_of(const job *j, const part *p) {
   return records;
 }
 
-static cvy_err none_left(const job *j, const part *p, const cvy_rejects *rejects) {
-  const cvy_reject *first = NULL;
+static cvy_err none_left(const job *j, const part *p, const cvy_notes *rejects) {
+  const cvy_note *first = NULL;
   for (int64_t i = 0; i < rejects->count && !first; i++)
     if (rejects->items[i].group == p->group) first = &rejects->items[i];
   return cvy_error(CVY_E_RUN,
@@ -85,24 +86,32 @@ static cvy_err none_left(const job *j, const part *p, const cvy_rejects *rejects
                    p->count, p->split, first ? first->reason : "", j->config->dir);
 }
 
-static cvy_err check_rejects(job *j, const cvy_rejects *rejects) {
-  CVY_TRY(cvy_prepare_write_rejects(j, rejects));
+/* Says what would keep a picture that was refused for ending early. */
+static const char *advice_for(const cvy_note *reject) {
+  return strstr(reject->reason, ": truncated: ") ? "; --tolerate truncated would keep pictures that end early"
+                                                 : "";
+}
+
+static cvy_err check_rejects(const job *j, const cvy_notes *rejects) {
   if (rejects->count > j->most_rejected)
     return cvy_error(CVY_E_RUN,
                      "%" PRId64 " images cannot be read, more than --max-rejected allows (%" PRId64
                      " of %" PRId64 "); the first: %s "
-                     "(%s/rejected.csv has those found so far)",
-                     rejects->count, j->most_rejected, j->total, rejects->items[0].reason, j->config->dir);
+                     "(%s/rejected.csv has those found so far)%s",
+                     rejects->count, j->most_rejected, j->total, rejects->items[0].reason, j->config->dir,
+                     advice_for(&rejects->items[0]));
   for (int64_t i = 0; i < j->part_count; i++)
     if (records_of(j, &j->parts[i]) == 0) return none_left(j, &j->parts[i], rejects);
   return CVY_OK;
 }
 
 /* Rank 0 does this. */
-static cvy_err look_at_rejects(job *j) {
-  cvy_rejects rejects = cvy_prepare_all_rejects(j);
-  const cvy_err err = check_rejects(j, &rejects);
-  cvy_rejects_free(&rejects);
+static cvy_err look_at_remarks(const job *j) {
+  cvy_remarks remarks;
+  cvy_err err = cvy_prepare_all_remarks(&remarks, j);
+  if (!err) err = cvy_prepare_write_remarks(j, &remarks);
+  if (!err) err = check_rejects(j, &remarks.rejected);
+  cvy_remarks_free(&remarks);
   return err;
 }
 
@@ -136,17 +145,16 @@ static void tell(const job *j, cvy_prepare_result *out) {
       if (stat(cvy_shard_path(j->pool, j->config->dir, p->split, k, p->shard_count), &info) == 0)
         out->splits[i].bytes += info.st_size;
       out->rejected += j->entries[p->first_shard + k].rejected;
+      out->mended += j->entries[p->first_shard + k].mended;
     }
   }
   out->split_count = j->part_count;
-  out->class_count = j->groups[0].source.class_count;
+  out->class_count = j->class_count;
 }
 
-/* Looks at what was written: pictures that could not be read may have been all that a class had. */
-static cvy_err warn_of_empty_classes(const job *j) {
-  const part *p = &j->parts[j->measured];
+static cvy_err warn_of_split(const job *j, const char *split) {
   cvy_dataset *set;
-  CVY_TRY(cvy_dataset_open(&set, j->config->dir, p->split));
+  CVY_TRY(cvy_dataset_open(&set, j->config->dir, split));
   const cvy_dataset_info *info = cvy_dataset_describe(set);
   int64_t *counts = cvy_pool_new(j->pool, sizeof *counts * (size_t)info->class_count);
   cvy_dataset_count_classes(counts, set);
@@ -155,12 +163,20 @@ static cvy_err warn_of_empty_classes(const job *j) {
   int64_t empty = 0;
   for (int64_t k = 0; k < info->class_count; k++) {
     if (counts[k] > 0) continue;
-    if (empty++ < 3) cvy_text_item(&list, ", ", "'%.40s'", info->class_names[k]);
+    if (empty++ < 3)
+      cvy_text_item(&list, ", ", "'%.*s'", (int)cvy_utf8_fit(info->class_names[k], 40), info->class_names[k]);
   }
   if (empty > 0)
     cvy_warn("no picture of %" PRId64 " of %" PRId64 " classes is in '%s': %s%s", empty, info->class_count,
-             p->split, names, empty > 3 ? ", ..." : "");
+             split, names, empty > 3 ? ", ..." : "");
   cvy_dataset_close(set);
+  return CVY_OK;
+}
+
+/* Looks at what was written: a class may be missing by permission or by the cut, or all of its pictures may
+ * have been unreadable. */
+static cvy_err warn_of_empty_classes(const job *j) {
+  for (int64_t i = 0; i < j->part_count; i++) CVY_TRY(warn_of_split(j, j->parts[i].split));
   return CVY_OK;
 }
 
@@ -172,7 +188,8 @@ static cvy_err begun(cvy_err err) {
 static cvy_err make(job *j) {
   CVY_TRY(agree(j, cvy_prepare_join_progress(j)));
   CVY_TRY(begun(write_shards(j)));
-  CVY_TRY(begun(agree(j, j->rank == 0 ? look_at_rejects(j) : CVY_OK)));
+  CVY_TRY(begun(agree(j, j->rank == 0 ? look_at_remarks(j) : CVY_OK)));
+  cvy_doing("adding the statistics to the shards");
   CVY_TRY(begun(agree(j, seal_mine(j))));
   return begun(agree(j, j->rank == 0 ? cvy_prepare_publish(j) : CVY_OK));
 }
@@ -183,6 +200,7 @@ static cvy_err open_work(job *j) {
 }
 
 static cvy_err prepare(job *j, cvy_prepare_result *out) {
+  cvy_doing("looking at what there is to prepare");
   CVY_TRY(agree(j, cvy_prepare_plan(j)));
   CVY_TRY(check_same_plan(j));
   cvy_err err = agree(j, j->rank == 0 ? open_work(j) : CVY_OK);
@@ -200,10 +218,10 @@ cvy_err cvy_prepare(cvy_prepare_result *out, const cvy_prepare_config *config) {
            .pool = cvy_pool_create(),
            .rank = config->comm ? cvy_comm_rank(config->comm) : 0,
            .size = config->comm ? cvy_comm_size(config->comm) : 1,
-           .lock_fd = -1,
            .beats_fd = -1};
   *out = (cvy_prepare_result){0};
   const cvy_err err = prepare(&j, out);
+  cvy_progress_drop();
   cvy_prepare_free_workers(&j);
   cvy_prepare_close_sources(&j);
   cvy_pool_destroy(j.pool);

@@ -8,6 +8,7 @@
 #include "data/shard.h"
 #include "file/bytes.h"
 #include "file/checked.h"
+#include "file/lock.h"
 #include "file/whole.h"
 #include "picture/picture.h"
 
@@ -31,14 +32,19 @@ static char *split_of(cvy_pool *pool, const char *name) {
 }
 
 cvy_err cvy_verify_splits(const char ***out, int64_t *count, cvy_pool *pool, const char *path) {
-  enum { MOST = 64 };
-  const char **splits = cvy_pool_new(pool, sizeof *splits * MOST);
-  int64_t n = 0;
+  const char **splits = NULL;
+  int64_t n = 0, room = 0;
   DIR *dir = opendir(path);
   if (!dir) return cvy_error(CVY_E_INPUT, "%s: %s", path, strerror(errno));
-  for (const struct dirent *entry; n < MOST && (entry = readdir(dir));) {
+  for (const struct dirent *entry; (entry = readdir(dir));) {
     char *split = split_of(pool, entry->d_name);
-    if (split) splits[n++] = split;
+    if (!split) continue;
+    if (n == room) {
+      const char **more = cvy_pool_new(pool, sizeof *more * (size_t)(room = 2 * room + 16));
+      if (n) memcpy(more, splits, sizeof *more * (size_t)n);
+      splits = more;
+    }
+    splits[n++] = split;
   }
   closedir(dir);
   if (n == 0) return cvy_error(CVY_E_INPUT, "%s: no shards (such as train-00000-of-00004.h5) there", path);
@@ -63,6 +69,15 @@ typedef struct round {
   int64_t first;
 } round;
 
+static cvy_err check_size(const cvy_picture *picture, const cvy_dataset *dataset, int64_t index) {
+  int64_t h, w;
+  if (!cvy_dataset_size(&h, &w, dataset, index) || (h == picture->h && w == picture->w)) return CVY_OK;
+  return cvy_error(CVY_E_INPUT,
+                   "a picture of %" PRId64 "x%" PRId64 " (height x width), but 'sizes' says %" PRId64
+                   "x%" PRId64,
+                   picture->h, picture->w, h, w);
+}
+
 static void read_one(const void *context, int64_t i, int thread) {
   const round *r = context;
   outcome *o = &r->outcomes[i];
@@ -70,7 +85,8 @@ static void read_one(const void *context, int64_t i, int thread) {
   *o = (outcome){0};
   o->err = cvy_dataset_read(&picture, &o->label, r->dataset, &r->buffers[thread], r->first + i,
                             cvy_dataset_describe(r->dataset)->c);
-  if (!o->err && cvy_picture_decode(&picture))
+  if (!o->err &&
+      (check_size(&picture, r->dataset, r->first + i) != CVY_OK || cvy_picture_decode(&picture) != CVY_OK))
     o->err = cvy_dataset_error_in(CVY_E_INPUT, r->dataset, r->first + i);
   if (o->err) o->message = cvy_format("%s", cvy_err_message());
 }
@@ -177,6 +193,22 @@ void cvy_verification_free(cvy_verification *v) {
 }
 
 /* ---- repairing ---- */
+
+/* The lock is that of prepare, which writes the same shards. */
+cvy_err cvy_verify_lock(struct cvy_lock **out, const char *folder) {
+  char *path = cvy_format("%s/.convoy-prepare", folder);
+  const cvy_err err = cvy_lock_take(out, path, "convoy verify --repair");
+  free(path);
+  return err;
+}
+
+void cvy_verify_unlock(struct cvy_lock *lock, const char *folder) {
+  if (!lock) return;
+  char *path = cvy_format("%s/.convoy-prepare", folder);
+  cvy_lock_release(lock);
+  rmdir(path); /* goes only if no unfinished run of prepare waits there */
+  free(path);
+}
 
 static char *work_folder(cvy_pool *pool, const char *folder, const char *split) {
   return cvy_pool_format(pool, "%s/.convoy-repair-%s", folder, split);

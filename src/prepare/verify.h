@@ -6,6 +6,8 @@
 #include "base/base.h"
 #include <convoy/data.h>
 
+struct cvy_lock;
+
 /* Lists the splits whose shards are in the folder `path`, sorted, in `pool`. */
 cvy_err cvy_verify_splits(const char ***out, int64_t *count, cvy_pool *pool, const char *path) CVY_MUST_CHECK;
 
@@ -35,5 +37,9 @@ void cvy_verification_free(cvy_verification *verification); /* NULL is allowed *
 cvy_err cvy_verify_repair(const cvy_verification *verification, const char *folder,
                           const char *split) CVY_MUST_CHECK;
 cvy_err cvy_verify_finish_repair(const char *folder, const char *split) CVY_MUST_CHECK;
+/* Keep other repairs, and `convoy prepare`, away from the folder meanwhile. CVY_E_INPUT names who is at work
+ * there. Unlocking allows NULL. */
+cvy_err cvy_verify_lock(struct cvy_lock **out, const char *folder) CVY_MUST_CHECK;
+void cvy_verify_unlock(struct cvy_lock *lock, const char *folder);
 
 #endif

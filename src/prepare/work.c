@@ -14,6 +14,8 @@
  * made again, for HDF5 cannot take back half a change. */
 #include "prepare/work.h"
 
+#include "file/bytes.h"
+#include "file/lock.h"
 #include "file/whole.h"
 #include "prepare/journal.h"
 #include "prepare/plan.h"
@@ -22,7 +24,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- files ---- */
@@ -51,16 +52,15 @@ static bool exists(const char *path) {
   return access(path, F_OK) == 0;
 }
 
-/* Returns the whole file with a zero byte behind it, to be freed; NULL if there is none. */
-static char *read_whole(const char *path, size_t *count) {
-  struct stat info;
-  FILE *file = fopen(path, "rb");
-  if (!file) return NULL;
-  char *text = fstat(fileno(file), &info) == 0 ? malloc((size_t)info.st_size + 1) : NULL;
-  *count = text ? fread(text, 1, (size_t)info.st_size, file) : 0;
-  fclose(file);
-  if (text) text[*count] = '\0';
-  return text;
+/* Reads a whole file, with a zero byte behind it that does not count. Where there is none, *found is
+ * false. */
+static cvy_err read_text(cvy_bytes *out, bool *found, const char *path) {
+  *found = exists(path);
+  if (!*found) return CVY_OK;
+  CVY_TRY(cvy_bytes_read(out, path));
+  CVY_TRY(cvy_bytes_reserve(out, out->count + 1, path));
+  out->data[out->count] = '\0';
+  return CVY_OK;
 }
 
 /* Removes everything but the lock. */
@@ -73,98 +73,113 @@ static void empty_work(const cvy_prepare_job *j) {
   closedir(dir);
 }
 
-static void remove_work(const cvy_prepare_job *j) {
+static void remove_work(cvy_prepare_job *j) {
   empty_work(j);
-  unlink(in_work(j, "lock"));
-  rmdir(j->work_dir);
+  cvy_prepare_close_work(j);
+  rmdir(j->work_dir); /* goes only if nobody has put anything into it */
 }
 
 /* ---- the journal of a shard ---- */
 
-cvy_err cvy_prepare_write_journal(const cvy_prepare_job *j, int64_t shard, const cvy_rejects *rejects,
+cvy_err cvy_prepare_write_journal(const cvy_prepare_job *j, int64_t shard, const cvy_remarks *remarks,
                                   bool finished) {
   cvy_whole *file;
   CVY_TRY(cvy_whole_begin(&file, file_of(j, shard, finished ? ".written" : ".rejected")));
-  cvy_journal_print(file->stream, &j->entries[shard], rejects);
+  cvy_journal_print(file->stream, &j->entries[shard], remarks);
   return cvy_whole_commit(file);
 }
 
-static bool read_journal(cvy_prepare_entry *entry, cvy_rejects *rejects, const cvy_prepare_job *j,
-                         int64_t shard, const char *ending) {
-  size_t count;
-  char *text = read_whole(file_of(j, shard, ending), &count);
+/* *good is false where there is no journal, or none of this version. */
+static cvy_err read_journal(bool *good, cvy_prepare_entry *entry, cvy_remarks *remarks,
+                            const cvy_prepare_job *j, int64_t shard, const char *ending) {
+  cvy_bytes text = {0};
+  const cvy_err err = read_text(&text, good, file_of(j, shard, ending));
   *entry = (cvy_prepare_entry){0};
-  const bool good = text && cvy_journal_parse(entry, rejects, text, count);
-  free(text);
-  return good;
+  *good = !err && *good && cvy_journal_parse(entry, remarks, (const char *)text.data, text.count);
+  cvy_bytes_free(&text);
+  return err;
 }
 
-/* ---- what was rejected ---- */
+/* ---- what was rejected or mended ---- */
 
-cvy_rejects cvy_prepare_all_rejects(const cvy_prepare_job *j) {
+cvy_err cvy_prepare_all_remarks(cvy_remarks *out, const cvy_prepare_job *j) {
   static const char *const endings[] = {".written", ".sealed", ".rejected"};
-  cvy_rejects all = {0};
   cvy_prepare_entry entry;
+  bool good;
+  *out = (cvy_remarks){0};
   for (int64_t k = 0; k < j->shard_count; k++)
-    for (int64_t i = 0; i < CVY_COUNT(endings); i++) (void)read_journal(&entry, &all, j, k, endings[i]);
-  cvy_rejects_sort(&all);
-  return all;
+    for (int64_t i = 0; i < CVY_COUNT(endings); i++)
+      CVY_TRY(read_journal(&good, &entry, out, j, k, endings[i]));
+  cvy_remarks_sort(out);
+  return CVY_OK;
 }
 
-cvy_err cvy_prepare_write_rejects(const cvy_prepare_job *j, const cvy_rejects *rejects) {
-  const char *path = cvy_pool_format(j->pool, "%s/rejected.csv", j->config->dir);
+static cvy_err write_table(const cvy_prepare_job *j, const char *name, const cvy_notes *notes) {
+  const char *path = cvy_pool_format(j->pool, "%s/%s", j->config->dir, name);
   cvy_whole *file;
-  if (rejects->count == 0) {
+  CVY_TRY(cvy_lock_check(j->lock));
+  if (notes->count == 0) {
     if (unlink(path) != 0 && errno != ENOENT) return cannot(path, "remove");
     return CVY_OK;
   }
   CVY_TRY(cvy_whole_begin(&file, path));
   fputs("name,reason\n", file->stream);
-  for (int64_t i = 0; i < rejects->count; i++) fputs(rejects->items[i].line, file->stream);
+  for (int64_t i = 0; i < notes->count; i++) fputs(notes->items[i].line, file->stream);
   return cvy_whole_commit(file);
+}
+
+cvy_err cvy_prepare_write_remarks(const cvy_prepare_job *j, const cvy_remarks *remarks) {
+  CVY_TRY(write_table(j, "rejected.csv", &remarks->rejected));
+  return write_table(j, "mended.csv", &remarks->mended);
 }
 
 /* ---- finding what is there ---- */
 
 /* A journal without its shard, and a shard that was being sealed, are made again. */
-static void find_shard(cvy_prepare_job *j, int64_t shard, bool publishing) {
-  cvy_prepare_entry *entry = &j->entries[shard];
-  cvy_rejects rejects = {0};
+static cvy_err find_stage(cvy_prepare_entry *entry, cvy_remarks *remarks, const cvy_prepare_job *j,
+                          int64_t shard, bool publishing) {
   const bool here = exists(file_of(j, shard, ".h5.tmp"));
-  unlink(file_of(j, shard, ".sealing"));
-  unlink(file_of(j, shard, ".rejected"));
-  if (read_journal(entry, &rejects, j, shard, ".sealed") &&
-      (here || (publishing && exists(final_path(j, shard)))))
-    entry->stage = CVY_SHARD_SEALED;
-  else if (here && read_journal(entry, &rejects, j, shard, ".written"))
-    entry->stage = CVY_SHARD_WRITTEN;
-  else
-    *entry = (cvy_prepare_entry){0};
-  cvy_rejects_free(&rejects);
+  bool good;
+  CVY_TRY(read_journal(&good, entry, remarks, j, shard, ".sealed"));
+  entry->stage = CVY_SHARD_SEALED;
+  if (good && (here || (publishing && exists(final_path(j, shard))))) return CVY_OK;
+  CVY_TRY(read_journal(&good, entry, remarks, j, shard, ".written"));
+  entry->stage = CVY_SHARD_WRITTEN;
+  if (!good || !here) *entry = (cvy_prepare_entry){0};
+  return CVY_OK;
 }
 
-static void find_shards(cvy_prepare_job *j) {
+static cvy_err find_shard(cvy_prepare_job *j, int64_t shard, bool publishing) {
+  cvy_remarks remarks = {0};
+  unlink(file_of(j, shard, ".sealing"));
+  unlink(file_of(j, shard, ".rejected"));
+  const cvy_err err = find_stage(&j->entries[shard], &remarks, j, shard, publishing);
+  cvy_remarks_free(&remarks);
+  return err;
+}
+
+static cvy_err find_shards(cvy_prepare_job *j) {
   const bool publishing = exists(in_work(j, "publishing"));
   int64_t found = 0;
   for (int64_t k = 0; k < j->shard_count; k++) {
-    find_shard(j, k, publishing);
+    CVY_TRY(find_shard(j, k, publishing));
     found += j->entries[k].stage != CVY_SHARD_MISSING;
   }
   if (found > 0)
     cvy_log("%s: going on with an earlier run; %" PRId64 " of %" PRId64 " shards are ready", j->config->dir,
             found, j->shard_count);
+  return CVY_OK;
 }
 
 static cvy_err find_work(cvy_prepare_job *j) {
-  size_t count = 0;
   const char *path = in_work(j, "plan");
-  char *found = read_whole(path, &count);
-  const bool same = found && strcmp(found, j->plan) == 0;
-  free(found);
-  if (same) {
-    find_shards(j);
-    return CVY_OK;
-  }
+  cvy_bytes plan = {0};
+  bool found;
+  const cvy_err err = read_text(&plan, &found, path);
+  const bool same = !err && found && strcmp((const char *)plan.data, j->plan) == 0;
+  cvy_bytes_free(&plan);
+  if (err) return err;
+  if (same) return find_shards(j);
   if (found) cvy_log("%s: an unfinished run with other arguments or sources is removed", j->config->dir);
   empty_work(j);
   return cvy_whole_write_text(path, j->plan);
@@ -172,8 +187,7 @@ static cvy_err find_work(cvy_prepare_job *j) {
 
 cvy_err cvy_prepare_open_work(cvy_prepare_job *j) {
   CVY_TRY(cvy_make_folder(&j->made_dir, j->config->dir));
-  CVY_TRY(cvy_make_folder(NULL, j->work_dir));
-  CVY_TRY(cvy_lock_folder(&j->lock_fd, j->work_dir, "convoy prepare"));
+  CVY_TRY(cvy_lock_take(&j->lock, j->work_dir, "convoy prepare"));
   return find_work(j);
 }
 
@@ -233,6 +247,7 @@ static cvy_err rename_shards(const cvy_prepare_job *j) {
 
 cvy_err cvy_prepare_publish(cvy_prepare_job *j) {
   const char *marker = in_work(j, "publishing");
+  CVY_TRY(cvy_lock_check(j->lock));
   if (!exists(marker)) {
     for (int64_t i = 0; i < j->part_count; i++) CVY_TRY(remove_old(j, &j->parts[i]));
     CVY_TRY(cvy_whole_write_text(marker, ""));
@@ -247,16 +262,20 @@ cvy_err cvy_prepare_publish(cvy_prepare_job *j) {
 void cvy_prepare_leave_work(cvy_prepare_job *j) {
   int64_t kept = 0;
   cvy_prepare_entry entry;
-  if (j->lock_fd < 0) {
+  if (!j->lock) {
     rmdir(j->work_dir); /* goes only if nobody has put anything into it */
     if (j->made_dir) rmdir(j->config->dir);
     return;
   }
+  if (cvy_lock_is_lost(j->lock)) return; /* what is there is another's now */
   for (int64_t k = 0; k < j->shard_count; k++) {
-    cvy_rejects rejects = {0};
-    const bool written = read_journal(&entry, &rejects, j, k, ".written") ||
-                         read_journal(&entry, &rejects, j, k, ".sealed");
-    cvy_rejects_free(&rejects);
+    cvy_remarks remarks = {0};
+    bool written;
+    /* One that cannot be read counts as none: the error that has led here matters more. */
+    if ((read_journal(&written, &entry, &remarks, j, k, ".written") || !written) &&
+        read_journal(&written, &entry, &remarks, j, k, ".sealed"))
+      written = false;
+    cvy_remarks_free(&remarks);
     if (written && entry.rejected > 0) {
       unlink(file_of(j, k, ".written"));
       unlink(file_of(j, k, ".sealed"));
@@ -275,5 +294,6 @@ void cvy_prepare_leave_work(cvy_prepare_job *j) {
 }
 
 void cvy_prepare_close_work(cvy_prepare_job *j) {
-  if (j->lock_fd >= 0) close(j->lock_fd);
+  cvy_lock_release(j->lock);
+  j->lock = NULL;
 }

@@ -9,14 +9,14 @@
 cvy_err cvy_prepare_open_work(cvy_prepare_job *j) CVY_MUST_CHECK;
 void cvy_prepare_close_work(cvy_prepare_job *j);
 
-/* Writes the journal of a shard that is written, or, unless `finished`, what a rank that stops has rejected
- * of it. */
-cvy_err cvy_prepare_write_journal(const cvy_prepare_job *j, int64_t shard, const cvy_rejects *rejects,
+/* Writes the journal of a shard that is written, or, unless `finished`, what a rank that stops has found in
+ * it. */
+cvy_err cvy_prepare_write_journal(const cvy_prepare_job *j, int64_t shard, const cvy_remarks *remarks,
                                   bool finished) CVY_MUST_CHECK;
-/* Returns all records that were rejected, in the order of the source. */
-cvy_rejects cvy_prepare_all_rejects(const cvy_prepare_job *j);
-/* Puts rejected.csv in place of an earlier run's; an empty list removes that. */
-cvy_err cvy_prepare_write_rejects(const cvy_prepare_job *j, const cvy_rejects *rejects) CVY_MUST_CHECK;
+/* What was found in all shards, in the order of the source. The caller frees it, also after an error. */
+cvy_err cvy_prepare_all_remarks(cvy_remarks *out, const cvy_prepare_job *j) CVY_MUST_CHECK;
+/* Puts rejected.csv and mended.csv in place of an earlier run's; an empty list removes that. */
+cvy_err cvy_prepare_write_remarks(const cvy_prepare_job *j, const cvy_remarks *remarks) CVY_MUST_CHECK;
 
 /* Writes into a shard what depends on the others. */
 cvy_err cvy_prepare_seal_shard(cvy_prepare_job *j, int64_t shard, int64_t first_record,

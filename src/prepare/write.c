@@ -2,6 +2,7 @@
  * one thread writes them in their order. */
 #include "prepare/write.h"
 
+#include "base/utf8.h"
 #include "prepare/journal.h"
 #include "prepare/plan.h"
 #include "prepare/progress.h"
@@ -16,6 +17,7 @@ struct cvy_prepare_worker {
   cvy_source sources[CVY_PREPARE_SPLITS]; /* [group]; opened when first needed, for readers reuse buffers */
   bool open[CVY_PREPARE_SPLITS];
   cvy_image decoded, scaled, upright;
+  void *mended; /* a file that ended early */
   cvy_pixel_sums sums;
 };
 
@@ -24,6 +26,7 @@ typedef struct slot {
   int64_t index; /* index in the source */
   cvy_err err;
   char *name, *reason;
+  char mended[CVY_MEND_NOTE]; /* what its file lacked; "": nothing */
   int32_t label;
   uint8_t *bytes; /* kept from record to record */
   size_t byte_count, capacity;
@@ -97,17 +100,43 @@ static void stored_size(int64_t out[2], const cvy_prepare_job *j, const cvy_sour
   }
 }
 
+/* Puts a whole file in the place of one that ends early, where that is tolerated. */
+static bool mend(slot *s, cvy_prepare_worker *w, const cvy_prepare_job *j, cvy_record *record) {
+  void *bytes;
+  size_t count;
+  if (!cvy_image_mend(&bytes, &count, s->mended, record->encoded, record->encoded_bytes,
+                      j->config->tolerance))
+    return false;
+  free(w->mended);
+  w->mended = bytes;
+  record->encoded = bytes;
+  record->encoded_bytes = count;
+  return true;
+}
+
+/* Decodes the record's file, no smaller than asked for; full[2] receives its size. */
+static cvy_err decode(int64_t full[2], slot *s, cvy_prepare_worker *w, const batch *b, cvy_record *record,
+                      int64_t channels, const int64_t least[2]) {
+  cvy_saved_error why;
+  const cvy_err err = cvy_image_decode_at_least(&w->decoded, full, record->encoded, record->encoded_bytes,
+                                                channels, least[0], least[1]);
+  if (err != CVY_E_INPUT) return err;
+  cvy_error_save(&why, err);
+  if (!mend(s, w, b->j, record)) return cvy_error_restore(&why);
+  return cvy_image_decode_at_least(&w->decoded, full, record->encoded, record->encoded_bytes, channels,
+                                   least[0], least[1]);
+}
+
 /* Stores a file of a picture, scaled and turned as asked. One that needs neither stays as it came. */
 static cvy_err store_file(slot *s, cvy_prepare_worker *w, const batch *b, const cvy_source *source,
-                          const cvy_record *record) {
+                          cvy_record *record) {
   const cvy_prepare_job *j = b->j;
   const int turn = j->config->ignore_exif ? 1 : cvy_image_orientation(record->encoded, record->encoded_bytes);
   const bool lies = turn >= 5;
-  const int64_t least_h = !j->encoded ? lies ? source->w : source->h : j->shorter,
-                least_w = !j->encoded ? lies ? source->h : source->w : j->shorter;
+  const int64_t least[2] = {!j->encoded ? lies ? source->w : source->h : j->shorter,
+                            !j->encoded ? lies ? source->h : source->w : j->shorter};
   int64_t full[2], size[2];
-  CVY_TRY(cvy_image_decode_at_least(&w->decoded, full, record->encoded, record->encoded_bytes, source->c,
-                                    least_h, least_w));
+  CVY_TRY(decode(full, s, w, b, record, source->c, least));
   stored_size(size, j, source, full, lies);
   const cvy_image *image = &w->decoded;
   if (image->h != size[0] || image->w != size[1]) {
@@ -139,17 +168,27 @@ static cvy_err read_record(slot *s, cvy_record *record, cvy_prepare_worker *w, c
   const cvy_prepare_job *j = b->j;
   cvy_source *source;
   CVY_TRY(source_of(&source, b, w, thread));
+  const int32_t *labels = j->groups[b->part->group].labels;
   CVY_TRY(j->config->reader->read(record, source, s->index));
-  s->label = record->label;
+  s->label = labels ? labels[record->label] : record->label;
   if (record->encoded) return store_file(s, w, b, source, record);
   if (b->part == &j->parts[j->measured]) cvy_pixel_sums_add(&w->sums, &record->image);
   keep_samples(s, &record->image);
   return CVY_OK;
 }
 
+/* The name under which a record is kept; free() */
+static char *kept_name(const cvy_prepare_group *g, const char *name) {
+  cvy_pool *pool = cvy_pool_create();
+  char *kept = cvy_format("%s", cvy_utf8_name(pool, short_name(g, name), g->source.encoding));
+  cvy_pool_destroy(pool);
+  return kept;
+}
+
 /* Returns what is wrong, without the name before it. */
-static char *reason_of(const char *message, const char *name) {
-  const size_t length = strlen(name);
+static char *reason_of(const char *message, const char *raw_name) {
+  char name[CVY_MESSAGE_BYTES];
+  const size_t length = cvy_utf8_show_in(name, sizeof name, raw_name);
   const bool named = strncmp(message, name, length) == 0 && strncmp(message + length, ": ", 2) == 0;
   return cvy_format("%s", named ? message + length + 2 : message);
 }
@@ -161,10 +200,10 @@ static void prepare_record(const void *context, int64_t i, int thread) {
       .seed = b->j->config->seed, .purpose = CVY_FOR_SPLIT, .layer = (uint32_t)b->part->group};
   slot *s = &b->slots[i];
   cvy_record record = {0};
+  s->mended[0] = '\0';
   s->index = cvy_random_permute(&order, b->first + i, g->source.count);
   s->err = read_record(s, &record, &b->j->workers[thread], b, thread);
-  s->name = record.name ? cvy_format("%s", short_name(g, record.name))
-                        : cvy_format("record %" PRId64, s->index);
+  s->name = record.name ? kept_name(g, record.name) : cvy_format("record %" PRId64, s->index);
   if (s->err) s->reason = reason_of(cvy_err_message(), record.name ? record.name : "");
 }
 
@@ -187,27 +226,28 @@ static char *csv_line(const char *name, const char *reason) {
   return line;
 }
 
-static void reject(cvy_rejects *rejects, const batch *b, const slot *s) {
-  const cvy_reject item = {.group = b->part->group,
-                           .index = s->index,
-                           .line = csv_line(s->name, s->reason),
-                           .reason = cvy_format("%s: %s", s->name, s->reason)};
-  cvy_rejects_add(rejects, &item);
+static void note(cvy_notes *notes, const batch *b, const slot *s, const char *what) {
+  const cvy_note item = {.group = b->part->group,
+                         .index = s->index,
+                         .line = csv_line(s->name, what),
+                         .reason = cvy_format("%s: %s", s->name, what)};
+  cvy_notes_add(notes, &item);
 }
 
-static cvy_err take(cvy_shard *shard, cvy_rejects *rejects, cvy_prepare_job *j, const batch *b, slot *s) {
+static cvy_err take(cvy_shard *shard, cvy_remarks *remarks, cvy_prepare_job *j, const batch *b, slot *s) {
   j->done++;
   if (s->err == CVY_E_INPUT) {
-    reject(rejects, b, s);
+    note(&remarks->rejected, b, s, s->reason);
     j->rejected++;
     return CVY_OK;
   }
   if (s->err) return cvy_error(s->err, "%s: %s", s->name, s->reason);
   CVY_TRY_IN(cvy_shard_add(shard, s->bytes, s->byte_count, s->label, s->name), "%s", s->name);
+  if (s->mended[0]) note(&remarks->mended, b, s, s->mended);
   return CVY_OK;
 }
 
-static cvy_err fill(cvy_shard *shard, cvy_rejects *rejects, cvy_prepare_job *j, const cvy_prepare_part *part,
+static cvy_err fill(cvy_shard *shard, cvy_remarks *remarks, cvy_prepare_job *j, const cvy_prepare_part *part,
                     int64_t first, int64_t end, slot *slots) {
   const int64_t most = (int64_t)RECORDS_A_THREAD * cvy_threads();
   for (int64_t at = first; at < end && !j->stop; at += most) {
@@ -216,7 +256,7 @@ static cvy_err fill(cvy_shard *shard, cvy_rejects *rejects, cvy_prepare_job *j, 
     cvy_parallel(count, prepare_record, &b);
     cvy_err err = CVY_OK;
     for (int64_t i = 0; i < count; i++) {
-      if (!err) err = take(shard, rejects, j, &b, &slots[i]);
+      if (!err) err = take(shard, remarks, j, &b, &slots[i]);
       free(slots[i].name);
       free(slots[i].reason);
       slots[i].name = slots[i].reason = NULL;
@@ -227,27 +267,29 @@ static cvy_err fill(cvy_shard *shard, cvy_rejects *rejects, cvy_prepare_job *j, 
   return CVY_OK;
 }
 
-static cvy_err fill_with_slots(cvy_shard *shard, cvy_rejects *rejects, cvy_prepare_job *j,
+static cvy_err fill_with_slots(cvy_shard *shard, cvy_remarks *remarks, cvy_prepare_job *j,
                                const cvy_prepare_part *part, int64_t first, int64_t end) {
   const int64_t slot_count = (int64_t)RECORDS_A_THREAD * cvy_threads();
   slot *slots = cvy_new(sizeof *slots * (size_t)slot_count);
-  const cvy_err err = fill(shard, rejects, j, part, first, end, slots);
+  const cvy_err err = fill(shard, remarks, j, part, first, end, slots);
   for (int64_t i = 0; i < slot_count; i++) free(slots[i].bytes);
   free(slots);
   return err;
 }
 
-static cvy_err finish(cvy_prepare_job *j, int64_t shard, cvy_shard *file, const cvy_rejects *rejects,
+static cvy_err finish(cvy_prepare_job *j, int64_t shard, cvy_shard *file, const cvy_remarks *remarks,
                       int64_t places) {
   cvy_prepare_entry *entry = &j->entries[shard];
-  *entry = (cvy_prepare_entry){.records = places - rejects->count, .rejected = rejects->count};
+  *entry = (cvy_prepare_entry){.records = places - remarks->rejected.count,
+                               .rejected = remarks->rejected.count,
+                               .mended = remarks->mended.count};
   if (j->stop) {
     cvy_shard_abandon(file);
-    return cvy_prepare_write_journal(j, shard, rejects, false);
+    return cvy_prepare_write_journal(j, shard, remarks, false);
   }
   CVY_TRY(cvy_shard_close(file));
   for (int t = 0; t < cvy_threads(); t++) cvy_pixel_sums_merge(&entry->sums, &j->workers[t].sums);
-  CVY_TRY(cvy_prepare_write_journal(j, shard, rejects, true));
+  CVY_TRY(cvy_prepare_write_journal(j, shard, remarks, true));
   entry->stage = CVY_SHARD_WRITTEN;
   return CVY_OK;
 }
@@ -270,20 +312,20 @@ cvy_err cvy_prepare_write_shard(cvy_prepare_job *j, int64_t shard) {
                                    .h = s->h,
                                    .w = s->w,
                                    .c = s->c,
-                                   .class_count = s->class_count,
-                                   .class_names = s->class_names};
-  cvy_rejects rejects = {0};
+                                   .class_count = j->class_count,
+                                   .class_names = j->class_names};
+  cvy_remarks remarks = {0};
   cvy_shard *file;
   if (j->stop) return CVY_OK;
   if (!j->workers) j->workers = cvy_new(sizeof *j->workers * (size_t)cvy_threads());
   for (int t = 0; t < cvy_threads(); t++) j->workers[t].sums = (cvy_pixel_sums){0};
   CVY_TRY(cvy_shard_create(&file, &config));
-  cvy_err err = fill_with_slots(file, &rejects, j, part, first, end);
+  cvy_err err = fill_with_slots(file, &remarks, j, part, first, end);
   if (err)
     cvy_shard_abandon(file);
   else
-    err = finish(j, shard, file, &rejects, end - first);
-  cvy_rejects_free(&rejects);
+    err = finish(j, shard, file, &remarks, end - first);
+  cvy_remarks_free(&remarks);
   return err;
 }
 
@@ -295,6 +337,7 @@ void cvy_prepare_free_workers(cvy_prepare_job *j) {
     cvy_image_free(&w->decoded);
     cvy_image_free(&w->scaled);
     cvy_image_free(&w->upright);
+    free(w->mended);
   }
   free(j->workers);
 }

@@ -307,8 +307,9 @@ static cvy_err draw_into(const cvy_whole *out, const cvy_net_info *net, const ch
   FILE *file = tmpfile();
   if (!file) return cvy_error(CVY_E_RUN, "no temporary file can be made: %s", strerror(errno));
   print_graph(file, net);
-  cvy_err err = fflush(file) ? cvy_error(CVY_E_RUN, "cannot write a temporary file: %s", strerror(errno))
-                             : CVY_OK;
+  errno = EIO; /* for a write that failed before, whose reason is gone unless it fails again */
+  const bool failed = fflush(file) != 0 || ferror(file);
+  cvy_err err = failed ? cvy_error(CVY_E_RUN, "cannot write a temporary file: %s", strerror(errno)) : CVY_OK;
   if (!err) err = run_dot(file, format, out->place, out->path);
   fclose(file);
   return err;
@@ -330,12 +331,23 @@ static cvy_err write_dot(const cvy_net_info *net, const char *path) {
   return cvy_whole_commit(out);
 }
 
-cvy_err cvy_graph_write(const cvy_net_info *net, const char *path) {
-  const char *const formats[] = {"svg", "pdf", "png"}, *dot = strrchr(path, '.');
-  const char *ending = dot && !strchr(dot, '/') ? dot + 1 : "";
-  if (strcmp(ending, "dot") == 0) return write_dot(net, path);
+/* Returns the ending that says how to write, or NULL if it is none of those known. */
+static const char *format_of(const char *path) {
+  static const char *const formats[] = {"svg", "pdf", "png", "dot"};
+  const char *dot = strrchr(path, '.'), *ending = dot && !strchr(dot, '/') ? dot + 1 : "";
   for (int64_t i = 0; i < CVY_COUNT(formats); i++)
-    if (strcmp(ending, formats[i]) == 0) return draw(net, formats[i], path);
+    if (strcmp(ending, formats[i]) == 0) return formats[i];
+  return NULL;
+}
+
+cvy_err cvy_graph_check(const char *path) {
+  if (format_of(path)) return CVY_OK;
   return cvy_error(CVY_E_USAGE, "'%s': a graph is written to a file that ends in .svg, .pdf, .png or .dot",
                    path);
+}
+
+cvy_err cvy_graph_write(const cvy_net_info *net, const char *path) {
+  CVY_TRY(cvy_graph_check(path));
+  const char *format = format_of(path);
+  return strcmp(format, "dot") == 0 ? write_dot(net, path) : draw(net, format, path);
 }

@@ -1,7 +1,9 @@
 /* `convoy inspect`: walks through an HDF5 file and tells what it finds. */
 #include "report/inspect.h"
 
+#include "base/count.h"
 #include "base/json.h"
+#include "base/utf8.h"
 #include "base/text.h"
 #include "file/h5.h"
 
@@ -39,7 +41,7 @@ static cvy_err show_attribute(inspection *in, const char *name, attribute_type t
   if (type == TEXT) {
     CVY_TRY(cvy_h5_read_attr_text(in->file, "", name, &text, in->pool));
     if (in->out)
-      fprintf(in->out, "  %-14s %s\n", name, text);
+      fprintf(in->out, "  %-14s %s\n", name, cvy_utf8_shown(in->pool, text));
     else
       cvy_json_text(&in->json, name, text);
   } else if (type == WHOLE) {
@@ -114,10 +116,12 @@ static void show_dataset(inspection *in, const char *name, const char *type, con
   char shape[160];
   cvy_text_dims(shape, sizeof shape, dims, dim_count);
   if (in->out) {
+    const char *shown = cvy_utf8_shown(in->pool, name);
+    fprintf(in->out, "  %-*s %-8s ", cvy_utf8_pad(shown, 32), shown, type);
     if (checksum < 0)
-      fprintf(in->out, "  %-32s %-8s %s\n", name, type, shape);
+      fprintf(in->out, "%s\n", shape);
     else
-      fprintf(in->out, "  %-32s %-8s %-14s CRC-32 %08" PRIx64 "\n", name, type, shape, (uint64_t)checksum);
+      fprintf(in->out, "%-14s CRC-32 %08" PRIx64 "\n", shape, (uint64_t)checksum);
     return;
   }
   cvy_json_open(&in->json, NULL, '{');
@@ -215,7 +219,37 @@ static cvy_err show_lengths(inspection *in) {
   return CVY_OK;
 }
 
-/* Shows the first and the last record's name: "from cats/7.jpg to dogs/2.jpg". */
+/* Shows from where to where the heights and widths of encoded pictures reach; those not known are 0. */
+static cvy_err show_sizes(inspection *in) {
+  int64_t dims[CVY_H5_MAX_DIMS], least[2] = {INT64_MAX, INT64_MAX}, most[2] = {0};
+  int dim_count;
+  if (!cvy_h5_has(in->file, "/sizes")) return CVY_OK;
+  CVY_TRY(cvy_h5_shape(in->file, "/sizes", dims, &dim_count));
+  if (dim_count != 2 || dims[1] != 2) return CVY_OK;
+  int32_t *sizes = cvy_pool_new(in->pool, sizeof *sizes * (size_t)(2 * dims[0]));
+  CVY_TRY(cvy_h5_read(in->file, "/sizes", CVY_H5_I32, sizes, 2 * dims[0]));
+  for (int64_t i = 0; i < 2 * dims[0]; i++) {
+    if (sizes[i] <= 0) continue;
+    least[i % 2] = cvy_smaller(least[i % 2], sizes[i]);
+    most[i % 2] = cvy_larger(most[i % 2], sizes[i]);
+  }
+  if (most[0] == 0 || most[1] == 0) return CVY_OK;
+  if (in->out) {
+    fprintf(in->out,
+            "  %-19s heights from %" PRId64 " to %" PRId64 ", widths from %" PRId64 " to %" PRId64 "\n",
+            "sizes", least[0], most[0], least[1], most[1]);
+    return CVY_OK;
+  }
+  cvy_json_open(&in->json, "sizes", '{');
+  cvy_json_int(&in->json, "least_height", least[0]);
+  cvy_json_int(&in->json, "most_height", most[0]);
+  cvy_json_int(&in->json, "least_width", least[1]);
+  cvy_json_int(&in->json, "most_width", most[1]);
+  cvy_json_close(&in->json, '}');
+  return CVY_OK;
+}
+
+/* "first cats/7.jpg, last dogs/2.jpg" */
 static cvy_err show_names(inspection *in) {
   int64_t dims[CVY_H5_MAX_DIMS];
   int dim_count;
@@ -226,7 +260,8 @@ static cvy_err show_names(inspection *in) {
   CVY_TRY(cvy_h5_read_text(in->file, "/names", 0, &first, in->pool));
   CVY_TRY(cvy_h5_read_text(in->file, "/names", dims[0] - 1, &last, in->pool));
   if (in->out) {
-    fprintf(in->out, "  %-19s from %s to %s\n", "names", first, last);
+    fprintf(in->out, "  %-19s from %s to %s\n", "names", cvy_utf8_shown(in->pool, first),
+            cvy_utf8_shown(in->pool, last));
     return CVY_OK;
   }
   cvy_json_text(&in->json, "first_name", first);
@@ -240,6 +275,7 @@ static cvy_err show_shard(inspection *in) {
   if (!is_ours || !cvy_h5_has(in->file, "/labels") || !cvy_h5_has(in->file, "/class_names")) return CVY_OK;
   for (int64_t i = 0; i < CVY_COUNT(values); i++) CVY_TRY(show_values(in, values[i]));
   CVY_TRY(show_lengths(in));
+  CVY_TRY(show_sizes(in));
   return show_names(in);
 }
 
@@ -257,6 +293,11 @@ static cvy_err count_labels(int64_t *counts, inspection *in, int64_t class_count
   return CVY_OK;
 }
 
+static void show_class(const inspection *in, const char *raw_name, int64_t images) {
+  const char *name = cvy_utf8_shown(in->pool, raw_name);
+  fprintf(in->out, "  class %-*s %" PRId64 " images\n", cvy_utf8_pad(name, 26), name, images);
+}
+
 static cvy_err show_classes(inspection *in) {
   if (!cvy_h5_has(in->file, "/labels") || !cvy_h5_has(in->file, "/class_names")) return CVY_OK;
   char **names;
@@ -269,7 +310,7 @@ static cvy_err show_classes(inspection *in) {
     if (!in->out)
       cvy_json_int(&in->json, names[k], counts[k]);
     else if (k < MOST_CLASSES_SHOWN)
-      fprintf(in->out, "  class %-26s %" PRId64 " images\n", names[k], counts[k]);
+      show_class(in, names[k], counts[k]);
   }
   if (!in->out) cvy_json_close(&in->json, '}');
   if (in->out && class_count > MOST_CLASSES_SHOWN)
@@ -281,7 +322,7 @@ static cvy_err show_classes(inspection *in) {
 
 static cvy_err inspect(inspection *in, const char *path) {
   if (in->out)
-    fprintf(in->out, "%s\n", path);
+    fprintf(in->out, "%s\n", cvy_utf8_shown(in->pool, path));
   else
     cvy_json_open(&in->json, NULL, '{');
   CVY_TRY(show_attributes(in));

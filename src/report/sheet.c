@@ -1,14 +1,13 @@
 /* Puts rectangles, pictures and text on a sheet, and reads and writes picture files. */
 #include "report/sheet.h"
 
+#include "file/bytes.h"
 #include "file/whole.h"
 #include "report/font.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 enum { JPEG_QUALITY = 92 };
 
@@ -117,32 +116,21 @@ cvy_err cvy_sheet_check_name(const char *path) {
   return cvy_error(CVY_E_USAGE, "'%s': a sheet is written to a file that ends in .png, .jpg or .jpeg", path);
 }
 
-static cvy_err read_bytes(void **bytes, size_t *count, const char *path) {
-  struct stat info;
-  FILE *file = fopen(path, "rb");
-  *bytes = NULL;
-  if (!file) return cvy_error(CVY_E_INPUT, "%s: %s", path, strerror(errno));
-  cvy_err err = CVY_OK;
-  if (fstat(fileno(file), &info) != 0 || !S_ISREG(info.st_mode))
-    err = cvy_error(CVY_E_INPUT, "%s: no file", path);
-  if (!err) err = cvy_buffer_create(bytes, (size_t)info.st_size + 1, path);
-  if (!err) *count = fread(*bytes, 1, (size_t)info.st_size, file);
-  fclose(file);
-  return err;
-}
-
 cvy_err cvy_sheet_read(cvy_image *out, const char *path) {
-  void *bytes;
-  size_t count = 0;
+  cvy_bytes file = {0};
   cvy_image as_stored = {0};
-  CVY_TRY(read_bytes(&bytes, &count, path));
-  cvy_err err = cvy_image_decode(&as_stored, bytes, count, 3);
+  cvy_err err = cvy_bytes_read(&file, path);
+  if (err) {
+    cvy_bytes_free(&file);
+    return err;
+  }
+  err = cvy_image_decode(&as_stored, file.data, file.count, 3);
   if (err)
     err = cvy_error_in(err, "%s", path);
   else
-    cvy_image_turn(out, &as_stored, cvy_image_orientation(bytes, count));
+    cvy_image_turn(out, &as_stored, cvy_image_orientation(file.data, file.count));
   cvy_image_free(&as_stored);
-  cvy_buffer_destroy(bytes);
+  cvy_bytes_free(&file);
   return err;
 }
 

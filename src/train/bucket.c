@@ -125,6 +125,7 @@ cvy_err cvy_bucket_choose(cvy_bucket_choice *out, cvy_learner *learner, cvy_comm
   *out = (cvy_bucket_choice){.mib = wanted ? wanted : cvy_bucket_mib[CVY_BUCKET_USUAL]};
   if (wanted || cvy_comm_size(comm) == 1 || config->way == CVY_EXCHANGE_MPI || is_one_way_to_cut(info))
     return cvy_comm_agree(comm, cvy_learner_cut(learner, out->mib));
+  cvy_doing("trying sizes of the gradients' buckets");
   rehearsal r = {.comm = comm, .info = info, .learner = learner, .start_s = cvy_now_s()};
   cvy_err err = cvy_comm_agree(comm, create(&r, config, net));
   if (!err) err = measure(out, &r);

@@ -59,6 +59,12 @@ static cvy_err write_state(cvy_h5 *file, const cvy_run_state *state) {
   CVY_TRY(cvy_h5_write_attr_f64(file, "", "best_top1", state->best_top1));
   CVY_TRY(cvy_h5_write_attr_f64(file, "", "train_loss", state->train_loss));
   CVY_TRY(write_memory(file, state->schedule_memory));
+  if (state->arithmetic.names[0]) {
+    CVY_TRY(cvy_h5_write_attr_text(file, "", "arithmetic", state->arithmetic.names));
+    CVY_TRY(cvy_h5_write_attr_text(file, "", "products", state->arithmetic.products.hex));
+  }
+  if (state->validated_on.hex[0])
+    CVY_TRY(cvy_h5_write_attr_text(file, "", "validated_on", state->validated_on.hex));
   if (isnan(state->last_top1)) return CVY_OK;
   CVY_TRY(cvy_h5_write_attr_f64(file, "", "last_top1", state->last_top1));
   return cvy_h5_write_attr_f64(file, "", "last_loss", state->last_loss);
@@ -130,6 +136,22 @@ static cvy_err read_memory(cvy_checkpoint *c, double memory[CVY_SCHEDULE_MEMORY]
   return CVY_OK;
 }
 
+/* Leaves "" where the file lacks the attribute. */
+static cvy_err read_text(char *out, size_t bytes, cvy_checkpoint *c, const char *name) {
+  char *text;
+  if (!cvy_h5_has_attr(c->file, "", name)) return CVY_OK;
+  CVY_TRY(cvy_h5_read_attr_text(c->file, "", name, &text, c->pool));
+  snprintf(out, bytes, "%s", text);
+  return CVY_OK;
+}
+
+static cvy_err read_texts(cvy_checkpoint *c, cvy_run_state *state) {
+  cvy_arithmetic *a = &state->arithmetic;
+  CVY_TRY(read_text(a->names, sizeof a->names, c, "arithmetic"));
+  CVY_TRY(read_text(a->products.hex, sizeof a->products.hex, c, "products"));
+  return read_text(state->validated_on.hex, sizeof state->validated_on.hex, c, "validated_on");
+}
+
 static cvy_err read_state(cvy_checkpoint *c, cvy_run_state *state) {
   *state = (cvy_run_state){.last_top1 = NAN, .last_loss = NAN};
   for (int64_t i = 0; i < CVY_COUNT(counters); i++) {
@@ -141,9 +163,14 @@ static cvy_err read_state(cvy_checkpoint *c, cvy_run_state *state) {
   CVY_TRY(cvy_h5_read_attr_f64(c->file, "", "best_top1", &state->best_top1));
   CVY_TRY(cvy_h5_read_attr_f64(c->file, "", "train_loss", &state->train_loss));
   CVY_TRY(read_memory(c, state->schedule_memory));
+  CVY_TRY(read_texts(c, state));
   if (!cvy_h5_has_attr(c->file, "", "last_top1")) return CVY_OK;
   CVY_TRY(cvy_h5_read_attr_f64(c->file, "", "last_top1", &state->last_top1));
   return cvy_h5_read_attr_f64(c->file, "", "last_loss", &state->last_loss);
+}
+
+const cvy_dataset_info *cvy_checkpoint_data(const cvy_checkpoint *c) {
+  return c->head.data;
 }
 
 cvy_err cvy_checkpoint_read(cvy_checkpoint *c, const cvy_arenas *arenas, cvy_run_state *state) {

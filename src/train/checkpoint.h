@@ -3,8 +3,9 @@
  *   attributes of /   step, best_step, best_top1, train_loss, the tallies of the epoch and of the metrics'
  *                     interval so far, and skipped (bad records that were replaced; the last three counters
  *                     are 0 where a file lacks them); after a validation last_top1 and last_loss, its
- *                     scores; schedule_memory_0 ... _3, if the schedule has noted anything; momentum (hash;
- *                     under the update rule's name for its state)
+ *                     scores, and validated_on, the fingerprint of its data; arithmetic and products, what
+ *                     the last steps were computed with; schedule_memory_0 ... _3, if the schedule has noted
+ *                     anything; momentum (hash; under the update rule's name for its state)
  *   /momentum/<layer>/<tensor>     the update rule's state under its name, float32, in the tensor's shape
  *
  * The hashes are checked when the file is read. A file stands under its name only when it is whole and on the
@@ -12,6 +13,7 @@
 #ifndef CVY_TRAIN_CHECKPOINT_H
 #define CVY_TRAIN_CHECKPOINT_H
 
+#include "math/arithmetic.h"
 #include "model/stored.h"
 #include "model/tally.h"
 #include "train/update.h"
@@ -25,6 +27,8 @@ typedef struct cvy_run_state {
   cvy_tally interval; /* tally of the steps since the last line of metrics */
   double train_loss;
   double last_top1, last_loss; /* scores of the latest validation; NaN: none, or the file lacks them */
+  cvy_hash validated_on;       /* the data of which best and last are scores; "" as above */
+  cvy_arithmetic arithmetic;   /* what computes; no names: the file lacks it */
   double schedule_memory[CVY_SCHEDULE_MEMORY]; /* what the schedule has noted */
   int64_t skipped;                             /* bad records that were replaced in all steps so far */
 } cvy_run_state;
@@ -41,8 +45,10 @@ void cvy_checkpoint_close(cvy_checkpoint *checkpoint);
  * them. */
 const char *cvy_checkpoint_recipe(const cvy_checkpoint *checkpoint);
 const char *cvy_checkpoint_fingerprint(const cvy_checkpoint *checkpoint);
-/* Fills the arenas and the run's state. These are errors: tensors that are missing or have another shape,
- * values that do not match the stored hash. */
+/* The classes, channels, mean and deviation of the training data. */
+const cvy_dataset_info *cvy_checkpoint_data(const cvy_checkpoint *checkpoint);
+/* Fills the arenas and the run's state. Errors: tensors that are missing or have another shape, values
+ * that do not match the stored hash. */
 cvy_err cvy_checkpoint_read(cvy_checkpoint *checkpoint, const cvy_arenas *arenas,
                             cvy_run_state *state) CVY_MUST_CHECK;
 

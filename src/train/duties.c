@@ -11,13 +11,15 @@
  * last, and comes by here again. This call is collective. */
 static void save(cvy_run *run, bool is_best) {
   const int64_t begin_ns = cvy_trace_begin();
+  cvy_doing("writing the checkpoint of step %" PRId64, run->state.step);
   cvy_arenas whole = *cvy_learner_arenas(run->learner);
   for (int64_t k = 0; k < run->config.rule->state_count; k++)
     whole.state[k] = cvy_learner_whole_state(run->learner, k);
   const cvy_model_head about = {.recipe_text = run->recipe->text,
                                 .data_fingerprint = run->fingerprint.hex,
                                 .data = cvy_dataset_describe(run->train.data)};
-  const cvy_folder *folder = run->folder;
+  cvy_folder *folder = run->folder;
+  if (folder) cvy_folder_guard(folder);
   if (folder && ((is_best && cvy_checkpoint_write(folder->best, &whole, &run->state, &about)) ||
                  cvy_checkpoint_write(folder->last, &whole, &run->state, &about)))
     cvy_fatal("%s", cvy_err_message());
@@ -26,6 +28,7 @@ static void save(cvy_run *run, bool is_best) {
 
 static cvy_err check_replicas(const cvy_run *run) {
   const int64_t begin_ns = cvy_trace_begin();
+  cvy_doing("comparing the ranks' weights after step %" PRId64, run->state.step);
   const cvy_err err = cvy_check_replicas(run->comm, run->net, run->state.step);
   cvy_trace_end(begin_ns, CVY_TRACE_CHECK, NULL, run->state.step);
   return err;
@@ -69,6 +72,7 @@ static cvy_err judge_validation(cvy_run *run, bool *is_best) {
         "step %" PRId64
         ": the validation loss is not finite; training diverged (a smaller learning rate may help)",
         state->step);
+  state->validated_on = cvy_dataset_fingerprint(run->val.data);
   state->last_top1 = val->top1;
   state->last_loss = val->loss;
   *is_best = state->best_step == 0 || val->top1 > state->best_top1;
@@ -77,7 +81,6 @@ static cvy_err judge_validation(cvy_run *run, bool *is_best) {
     state->best_step = state->step;
   }
   note_in_schedule(run);
-  cvy_tell_validation(run, *is_best);
   return CVY_OK;
 }
 
@@ -85,12 +88,14 @@ static cvy_err judge_validation(cvy_run *run, bool *is_best) {
 static cvy_err finish_epoch(cvy_run *run) {
   const double started_s = cvy_now_s();
   const int64_t skipped = run->state.epoch.skipped;
+  const cvy_score training = cvy_tally_score(&run->state.epoch);
   bool is_best = false;
-  run->state.train_loss = cvy_tally_score(&run->state.epoch).loss;
+  run->state.train_loss = training.loss;
   const cvy_err err = cvy_duties_validate(run);
   if (err) return keep_unfinished(run, err);
   run->state.epoch = (cvy_tally){0};
   if (run->val.data) CVY_TRY(judge_validation(run, &is_best));
+  cvy_tell_epoch(run, &training, is_best);
   cvy_tell_skipped(run, skipped, run->val_score.skipped);
   save(run, is_best);
   const double took_s = cvy_now_s() - started_s;
@@ -120,6 +125,7 @@ cvy_err cvy_duties_after_step(cvy_run *run, bool stops) {
   const int64_t step = run->state.step;
   const bool epoch_ends = ends_epoch(run);
   const bool saves = epoch_ends || stops || is_turn(step, run->recipe->checkpoint_every);
+  if (run->folder) cvy_folder_watch(run->folder);
   const bool checks = step == run->total_steps || is_turn(step, run->recipe->check_every);
   if (saves || checks) cvy_learner_whole_weights(run->learner);
   if (checks) CVY_TRY(check_replicas(run));

@@ -1,8 +1,12 @@
 /* Evaluation of a stored model: the model gives the network and what images go through, the recipe by
  * which it was trained says how to load them. */
+#include "data/dataset.h"
 #include "model/model.h"
 #include "train/recipe.h"
 #include "train/score.h"
+
+#include <string.h>
+#include <sys/stat.h>
 
 typedef struct evaluation {
   cvy_model *model;
@@ -10,15 +14,43 @@ typedef struct evaluation {
   cvy_stream data;
 } evaluation;
 
-static cvy_err open_everything(evaluation *e, const char *path, const char *data) {
+static bool is_folder(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/* Finds where the split lies: in what was named, or in the recipe's own data. */
+static cvy_err find_split(const char **from, const char **split, const cvy_recipe *recipe,
+                          const cvy_evaluate_options *asked) {
+  const char *train = recipe->data.train, *val = recipe->data.val;
+  *split = asked->split ? asked->split : "val";
+  const bool is_train = strcmp(*split, "train") == 0, is_val = strcmp(*split, "val") == 0;
+  *from = asked->data ? asked->data : is_train ? train : val[0] || is_val ? val : train;
+  if (!(*from)[0])
+    return cvy_error(CVY_E_USAGE, "its recipe has no validation data; name some with --data, or a split "
+                                  "with --split");
+  const bool is_own = !asked->data && (is_train || is_val);
+  if (!asked->split || is_own || is_folder(*from)) return CVY_OK;
+  return cvy_error(
+      CVY_E_USAGE,
+      "--split %s: a split is chosen among the shards of a folder, and %s is none; name the data "
+      "itself with --data",
+      *split, *from);
+}
+
+/* What the recipe assumes is said of its own data alone. */
+static cvy_err open_everything(evaluation *e, const char *path, const cvy_evaluate_options *asked) {
+  const char *from, *split;
   CVY_TRY(cvy_model_open(&e->model, path));
   const cvy_model_spec *spec = cvy_model_spec_of(e->model);
   CVY_TRY_IN(cvy_recipe_parse(&e->recipe, spec->recipe_text, "/recipe"), "%s", path);
-  const char *from = data ? data : e->recipe->data.val;
-  if (!from[0])
-    return cvy_error(CVY_E_USAGE, "%s: its recipe has no validation data; name some with --data", path);
-  return cvy_stream_open(&e->data, from, "val", spec->evaluation, cvy_net_describe(cvy_model_net(e->model)),
-                         spec->data);
+  CVY_TRY_IN(find_split(&from, &split, e->recipe, asked), "%s", path);
+  const bool assume = asked->assume_classes || (!asked->data && e->recipe->data.assume_classes);
+  CVY_TRY(cvy_stream_open(&e->data, from, split, &e->recipe->data.arrays, spec->evaluation,
+                          cvy_net_describe(cvy_model_net(e->model))));
+  CVY_TRY(cvy_dataset_check_classes(from, cvy_dataset_describe(e->data.data), spec->data, assume));
+  const cvy_intake intake = cvy_intake_of(e->recipe);
+  return cvy_stream_check_sizes(&e->data, &intake, false);
 }
 
 static cvy_err compare_ranks(const evaluation *e, cvy_comm *comm) {
@@ -33,11 +65,14 @@ static cvy_err score(cvy_score *out, const evaluation *e, cvy_comm *comm) {
                            cvy_model_spec_of(e->model)->data);
 }
 
-cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, const char *checkpoint, const char *data) {
+cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, const char *checkpoint,
+                     const cvy_evaluate_options *options) {
   evaluation e = {0};
   *out = (cvy_score){0};
-  cvy_err err = cvy_comm_agree(comm, open_everything(&e, checkpoint, data));
+  cvy_doing("opening %s", checkpoint);
+  cvy_err err = cvy_comm_agree(comm, open_everything(&e, checkpoint, options));
   if (!err) err = score(out, &e, comm);
+  cvy_progress_drop();
   cvy_stream_close(&e.data);
   cvy_recipe_destroy(e.recipe);
   cvy_model_close(e.model);

@@ -1,82 +1,212 @@
-/* Finds networks and recipes that come with Convoy by name: beside the program in a build tree, or
- * installed. */
+/* Finds networks and recipes by name, tells the two apart, and loads networks. */
 #include "train/find.h"
 
 #include "base/options.h"
 #include "base/text.h"
 #include "net/net.h"
+#include "train/places.h"
 
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 4096, MAX_VARIANTS = 8 };
+enum { MAX_VARIANTS = 8, MOST_NAMES = 1000, MOST_USERS = 8 };
 
-/* Where what comes with Convoy stands, seen from the program's own folder. */
-static const char *const places[] = {"../share/convoy", "../../launch"};
-
-static bool is_path(const char *name) {
-  const size_t length = strlen(name);
-  return strchr(name, '/') || (length > 5 && strcmp(name + length - 5, ".yaml") == 0);
+static bool ends_in(const char *name, const char *ending) {
+  const size_t length = strlen(name), letters = strlen(ending);
+  return length > letters && strcmp(name + length - letters, ending) == 0;
 }
 
-static const char *program_folder(cvy_pool *pool) {
-  char path[PATH_BYTES];
-  const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
-  if (length <= 0) return ".";
-  path[length] = '\0';
-  char *slash = strrchr(path, '/');
-  if (slash) *slash = '\0';
-  return cvy_pool_format(pool, "%s", path);
+static bool is_path(const char *name) {
+  return strchr(name, '/') || ends_in(name, ".yaml") || ends_in(name, ".yml");
+}
+
+static bool is_there(const char *path) {
+  return access(path, R_OK) == 0;
 }
 
 static const char *beside_file(cvy_pool *pool, const char *name, const char *beside) {
   const char *slash = beside ? strrchr(beside, '/') : NULL;
   if (!slash || name[0] == '/') return cvy_pool_format(pool, "%s", name);
+  while (strncmp(name, "./", 2) == 0) name += 2;
   return cvy_pool_format(pool, "%.*s/%s", (int)(slash - beside), beside, name);
 }
 
+/* ---- what comes with Convoy ---- */
+
 static int is_yaml(const struct dirent *entry) {
-  return entry->d_name[0] != '.' && is_path(entry->d_name);
+  return entry->d_name[0] != '.' && ends_in(entry->d_name, ".yaml");
 }
 
 cvy_names cvy_list_yaml(cvy_pool *pool, const char *folder) {
+  const cvy_places places = cvy_places_list(pool);
+  const char **names = cvy_pool_new(pool, sizeof *names * MOST_NAMES);
+  int64_t count = 0;
+  for (int64_t i = 0; i < places.count; i++) {
+    struct dirent **entries = NULL;
+    const int found = scandir(cvy_pool_format(pool, "%s/%s", places.folders[i], folder), &entries, is_yaml,
+                              NULL);
+    for (int k = 0; k < found; k++) {
+      const char *name = entries[k]->d_name;
+      if (count < MOST_NAMES) names[count++] = cvy_pool_format(pool, "%.*s", (int)strlen(name) - 5, name);
+      free(entries[k]);
+    }
+    free(entries);
+  }
+  cvy_sort_by_text(names, count, sizeof *names);
+  return (cvy_names){cvy_drop_repeats(names, count), names};
+}
+
+const char *cvy_find_named(cvy_pool *pool, const char *name, const char *folder) {
+  const cvy_places places = cvy_places_list(pool);
+  for (int64_t i = 0; i < places.count; i++) {
+    const char *path = cvy_pool_format(pool, "%s/%s/%s.yaml", places.folders[i], folder, name);
+    if (is_there(path)) return path;
+  }
+  return NULL;
+}
+
+const char *cvy_about_yaml(cvy_pool *pool, const char *path) {
+  char line[256], next[8];
+  FILE *file = fopen(path, "r");
+  if (!file) return "";
+  const bool has_comment = fgets(line, sizeof line, file) && line[0] == '#';
+  const bool goes_on = has_comment && fgets(next, sizeof next, file) && next[0] == '#';
+  fclose(file);
+  if (!has_comment) return "";
+  line[strcspn(line, "\n")] = '\0';
+  const char *text = line + 1 + strspn(line + 1, " ");
+  return cvy_pool_format(pool, "%s%s", text, goes_on && !ends_in(text, ".") ? " ..." : "");
+}
+
+/* ---- networks and recipes told apart ---- */
+
+static bool is_recipe(const cvy_yaml *root) {
+  return cvy_yaml_get(root, "batch") || cvy_yaml_get(root, "data");
+}
+
+bool cvy_is_network(const cvy_yaml *root) {
+  return !is_recipe(root) && (cvy_yaml_get(root, "layers") || cvy_yaml_get(root, "name"));
+}
+
+bool cvy_holds_recipe(cvy_pool *pool, const char *path) {
+  cvy_yaml *root;
+  return !cvy_yaml_load(&root, pool, path) && is_recipe(root);
+}
+
+/* Returns the name of the network that a recipe names; NULL where it describes one itself. */
+static const char *network_of(const cvy_yaml *recipe) {
+  const cvy_yaml *network = cvy_yaml_get(recipe, "network");
+  if (network && network->kind == CVY_YAML_MAPPING && network->count == 1) network = network->keys[0];
+  return network && network->kind == CVY_YAML_SCALAR ? network->text : NULL;
+}
+
+cvy_names cvy_recipes_of(cvy_pool *pool, const char *network) {
+  const cvy_names recipes = cvy_list_yaml(pool, "recipes");
+  const char **users = cvy_pool_new(pool, sizeof *users * MOST_USERS);
+  int64_t count = 0;
+  for (int64_t i = 0; i < recipes.count && count < MOST_USERS; i++) {
+    cvy_yaml *root;
+    if (cvy_yaml_load(&root, pool, cvy_find_named(pool, recipes.names[i], "recipes"))) continue;
+    const char *used = network_of(root);
+    if (used && strcmp(used, network) == 0) users[count++] = recipes.names[i];
+  }
+  return (cvy_names){count, users};
+}
+
+/* ---- finding ---- */
+
+/* "networks" -> "network" */
+static const char *one_of(cvy_pool *pool, const char *folder) {
+  return cvy_pool_format(pool, "%.*s", (int)strlen(folder) - 1, folder);
+}
+
+/* Returns the one of sorted names that is the same word; NULL if none is. */
+static const char *same_among(cvy_names names, const char *name) {
+  for (int64_t i = 0; i < names.count; i++)
+    if (cvy_same_word(names.names[i], name)) return names.names[i];
+  return NULL;
+}
+
+static cvy_err network_for_recipe(cvy_pool *pool, const char *network) {
+  const cvy_names users = cvy_recipes_of(pool, network);
+  char list[512];
+  cvy_text_list(list, sizeof list, ", ", users.names, users.count);
+  return cvy_error(
+      CVY_E_INPUT,
+      "'%s' is a network, not a recipe. %s%s. Another recipe may name it, as network: %s ('convoy "
+      "recipes NAME' prints one to begin with)",
+      network, users.count ? "Recipes that train it: " : "No recipe that comes with convoy trains it", list,
+      network);
+}
+
+static cvy_err recipe_for_network(cvy_pool *pool, const char *recipe) {
+  cvy_yaml *root;
+  CVY_TRY(cvy_yaml_load(&root, pool, cvy_find_named(pool, recipe, "recipes")));
+  const char *network = network_of(root);
+  return cvy_error(CVY_E_INPUT, "'%s' is a recipe, not a network%s%s%s", recipe,
+                   network ? "; the network that it trains is '" : "", network ? network : "",
+                   network ? "'" : "");
+}
+
+/* Returns the YAML file in a folder whose name is nearest to `name`; NULL if none is near. */
+static const char *nearest_file(cvy_pool *pool, const char *folder, const char *name) {
   struct dirent **entries = NULL;
-  int count = -1;
-  for (int64_t i = 0; i < CVY_COUNT(places) && count < 0; i++)
-    count = scandir(cvy_pool_format(pool, "%s/%s/%s", program_folder(pool), places[i], folder), &entries,
-                    is_yaml, NULL);
-  if (count < 0) return (cvy_names){0};
-  const char **names = cvy_pool_new(pool, sizeof *names * (size_t)count);
-  for (int i = 0; i < count; i++) {
-    names[i] = cvy_pool_format(pool, "%.*s", (int)strlen(entries[i]->d_name) - 5, entries[i]->d_name);
-    free(entries[i]);
+  const int found = scandir(folder, &entries, is_yaml, NULL);
+  const char **names = cvy_pool_new(pool, sizeof *names * (size_t)(found > 0 ? found : 1));
+  for (int k = 0; k < found; k++) {
+    names[k] = cvy_pool_format(pool, "%s", entries[k]->d_name);
+    free(entries[k]);
   }
   free(entries);
-  cvy_sort_by_text(names, count, sizeof *names);
-  return (cvy_names){count, names};
+  return cvy_nearest_word(name, names, found);
+}
+
+static cvy_err no_file(cvy_pool *pool, const char *path, const char *folder) {
+  const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path;
+  const char *name = cvy_pool_format(pool, "%.*s", (int)strcspn(file, "."), file);
+  const char *above = slash ? cvy_pool_format(pool, "%.*s", (int)(slash - path) + 1, path) : "";
+  const char *nearest = nearest_file(pool, slash ? above : ".", file);
+  const char *named = cvy_find_named(pool, name, folder) ? name : NULL;
+  return cvy_error(CVY_E_INPUT, "no %s stands at %s%s%s%s%s", one_of(pool, folder), path,
+                   nearest || named ? "; did you mean '" : "", nearest ? above : "",
+                   nearest ? nearest
+                   : named ? named
+                           : "",
+                   nearest || named ? "'?" : "");
+}
+
+static cvy_err not_found(cvy_pool *pool, const char *name, const char *folder) {
+  const bool wants_recipe = strcmp(folder, "recipes") == 0;
+  const char *other = same_among(cvy_list_yaml(pool, wants_recipe ? "networks" : "recipes"), name);
+  if (other) return wants_recipe ? network_for_recipe(pool, other) : recipe_for_network(pool, other);
+  const cvy_names names = cvy_list_yaml(pool, folder);
+  const char *file = cvy_pool_format(pool, "%s.yaml", name);
+  const char *hint = cvy_meant(name, names.names, names.count);
+  if (!is_there(file)) file = cvy_holds_recipe(pool, name) ? cvy_pool_format(pool, "./%s", name) : NULL;
+  if (!file && !hint[0]) file = nearest_file(pool, ".", name);
+  if (file) hint = cvy_pool_format(pool, "; did you mean the file %s?", file);
+  return cvy_error(CVY_E_INPUT,
+                   "no %s is named '%s'%s It is no path (those hold '/' or end in .yaml), and %s.yaml was "
+                   "looked for in %s. 'convoy %s' lists what there is; CONVOY_PATH may name further folders "
+                   "that hold a folder '%s'",
+                   one_of(pool, folder), name, hint[0] ? hint : ".", name, cvy_places_tell(pool, folder),
+                   folder, folder);
 }
 
 cvy_err cvy_find_yaml(const char **out, cvy_pool *pool, const char *name, const char *folder,
                       const char *beside) {
-  const int letters = (int)strlen(folder) - 1; /* "networks" -> "network" */
   if (is_path(name)) {
     *out = beside_file(pool, name, beside);
-    if (access(*out, R_OK) == 0) return CVY_OK;
-    return cvy_error(CVY_E_INPUT, "no %.*s stands at %s", letters, folder, *out);
+    return is_there(*out) ? CVY_OK : no_file(pool, *out, folder);
   }
-  const char *program = program_folder(pool);
-  for (int64_t i = 0; i < CVY_COUNT(places); i++) {
-    *out = cvy_pool_format(pool, "%s/%s/%s/%s.yaml", program, places[i], folder, name);
-    if (access(*out, R_OK) == 0) return CVY_OK;
+  if (beside) {
+    *out = beside_file(pool, cvy_pool_format(pool, "%s.yaml", name), beside);
+    if (is_there(*out) && !cvy_holds_recipe(pool, *out)) return CVY_OK;
   }
-  const cvy_names names = cvy_list_yaml(pool, folder);
-  const char *nearest = cvy_nearest_word(name, names.names, names.count);
-  return cvy_error(
-      CVY_E_INPUT,
-      "no %.*s is named '%s' (neither a file's path nor one of the %s that come with convoy%s%s%s)", letters,
-      folder, name, folder, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+  *out = cvy_find_named(pool, name, folder);
+  return *out ? CVY_OK : not_found(pool, name, folder);
 }
 
 /* ---- networks ---- */
@@ -108,9 +238,8 @@ static cvy_err load_variant(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *root
     return cvy_yaml_error(name, "'network' must be a name or {name: {parameters}}, not %s",
                           cvy_yaml_describe(name));
   if (depth == MAX_VARIANTS) return cvy_yaml_error(name, "networks are made from each other without end");
-  const char *path = beside_file(pool, cvy_pool_format(pool, "%s.yaml", name->text), root->file);
-  const bool is_neighbour = !is_path(name->text) && access(path, R_OK) == 0;
-  if (!is_neighbour && cvy_find_yaml(&path, pool, name->text, "networks", root->file))
+  const char *path;
+  if (cvy_find_yaml(&path, pool, name->text, "networks", root->file))
     return cvy_yaml_error(name, "%s", cvy_err_message());
   CVY_TRY(load(out, pool, path, depth + 1));
   if (settings) CVY_TRY(cvy_net_configure(out, pool, *out, settings));
@@ -120,8 +249,11 @@ static cvy_err load_variant(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *root
 static cvy_err load(cvy_yaml **out, cvy_pool *pool, const char *path, int depth) {
   CVY_TRY(cvy_yaml_load(out, pool, path));
   const cvy_yaml *root = *out;
-  if (cvy_yaml_get(root, "batch") || cvy_yaml_get(root, "data"))
-    return cvy_yaml_error(root, "this is a recipe, not a network: a network has an input and layers");
+  if (is_recipe(root)) {
+    const char *network = network_of(root);
+    return cvy_yaml_error(root, "this is a recipe, not a network: a network has an input and layers%s%s%s",
+                          network ? " (the recipe's is '" : "", network ? network : "", network ? "')" : "");
+  }
   return cvy_yaml_get(root, "network") ? load_variant(out, pool, root, depth) : CVY_OK;
 }
 

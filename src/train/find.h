@@ -6,19 +6,29 @@
 
 struct cvy_yaml; /* base/yaml.h */
 
-/* Finds a file. `name` is the file itself if it is a path: if it holds '/' or ends in .yaml. Unless it is
- * absolute, it is then relative to `beside`, a file or NULL. Else NAME.yaml is looked for in the `folder`
- * ("networks", "recipes") of what comes with Convoy, beside the program or installed with it. The result is
- * in `pool`. */
+/* Finds a file. `name` is the file itself if it is a path: if it holds '/' or ends in .yaml or .yml. Unless
+ * absolute, it is then relative to `beside`, a file or NULL. Else NAME.yaml is looked for beside that file
+ * (where a recipe of this name is passed over), and then in the `folder` ("networks", "recipes") of all
+ * places (train/places.h). The error tells where it was looked for. The result is in `pool`. */
 cvy_err cvy_find_yaml(const char **out, cvy_pool *pool, const char *name, const char *folder,
                       const char *beside) CVY_MUST_CHECK;
-/* The names that cvy_find_yaml finds in `folder`, sorted; none where the folder is not there. They are in
- * `pool`. */
+/* Returns where NAME.yaml stands in the `folder` of a place; NULL if in none. */
+const char *cvy_find_named(cvy_pool *pool, const char *name, const char *folder);
+
 typedef struct cvy_names {
   int64_t count;
   const char *const *names;
 } cvy_names;
+/* Lists the names that stand in the `folder` of any place, sorted. They are in `pool`. */
 cvy_names cvy_list_yaml(cvy_pool *pool, const char *folder);
+/* Returns the first line of the comment at the head of a file, with "..." where it goes on; "" if there is
+ * none. */
+const char *cvy_about_yaml(cvy_pool *pool, const char *path);
+/* Tells whether a recipe stands in the file at `path`, or only a network in such a file's tree. */
+bool cvy_holds_recipe(cvy_pool *pool, const char *path);
+bool cvy_is_network(const struct cvy_yaml *root);
+/* Lists the recipes that name this network. */
+cvy_names cvy_recipes_of(cvy_pool *pool, const char *network);
 
 /* Loads the network that stands at `path`, which may be another one with other parameters ("network:
  * {resnet50: {stage3: 22}}"), and sets its parameters (a mapping, or NULL). No layer is checked yet. */

@@ -26,6 +26,8 @@ static const struct {
     [CVY_METRIC_IMAGES_PER_S] = {"img_s", FIELD(images_per_s), 5},
     [CVY_METRIC_WAITED_S] = {"waited_s", FIELD(waited_s), 4},
     [CVY_METRIC_EXPOSED_S] = {"exposed_s", FIELD(exposed_s), 4},
+    [CVY_METRIC_TRAIN_LOSS] = {"train_loss", FIELD(train_loss), 17},
+    [CVY_METRIC_TRAIN_TOP1] = {"train_top1", FIELD(train_top1), 17},
     [CVY_METRIC_VAL_LOSS] = {"val_loss", FIELD(val_loss), 9},
     [CVY_METRIC_VAL_TOP1] = {"val_top1", FIELD(val_top1), 9},
     [CVY_METRIC_VAL_TOP5] = {"val_top5", FIELD(val_top5), 9},

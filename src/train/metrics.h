@@ -1,4 +1,4 @@
-/* metrics.jsonl: a line of JSON every few steps and one after each validation. One table of fields says
+/* metrics.jsonl: a line of JSON every few steps and one after each epoch. One table of fields says
  * how they are written and how they are read. */
 #ifndef CVY_TRAIN_METRICS_H
 #define CVY_TRAIN_METRICS_H
@@ -16,6 +16,8 @@ typedef enum cvy_metric {
   CVY_METRIC_IMAGES_PER_S,
   CVY_METRIC_WAITED_S,
   CVY_METRIC_EXPOSED_S,
+  CVY_METRIC_TRAIN_LOSS,
+  CVY_METRIC_TRAIN_TOP1,
   CVY_METRIC_VAL_LOSS,
   CVY_METRIC_VAL_TOP1,
   CVY_METRIC_VAL_TOP5,
@@ -35,6 +37,8 @@ typedef struct cvy_metrics {
   double images_per_s; /* speed of all ranks */
   double waited_s;     /* rank 0's wait for its loader */
   double exposed_s;    /* rank 0's wait for gradients */
+  /* These are of the epoch that ends here: means over the images of its steps, as training saw them. */
+  double train_loss, train_top1;
   /* These are of a validation: */
   double val_loss, val_top1, val_top5; /* means over its images */
   int64_t val_skipped;

@@ -34,6 +34,24 @@ static const cvy_option data_options[] = {
      .help = "training shards: a folder (its train-*.h5), a prefix, or a file"},
     {"val", CVY_STRING, RECIPE(data.val) - RECIPE(data), "", .effect = CVY_LOCAL,
      .help = "validation shards (a folder: its val-*.h5); none: no validation"},
+    {"assume_classes", CVY_BOOL, RECIPE(data.assume_classes) - RECIPE(data), "false",
+     .effect = CVY_CHANGES_NO_BIT,
+     .help =
+         "where only train or val names its classes, and the other's are numbers from 0 on: these are taken "
+         "for the same"},
+    {"images", CVY_STRING, RECIPE(data.arrays.images) - RECIPE(data), "", .effect = CVY_LOCAL,
+     .help = "HDF5 files of other makers: the dataset that holds the images; none: found by the usual names"},
+    {"labels", CVY_STRING, RECIPE(data.arrays.labels) - RECIPE(data), "", .effect = CVY_LOCAL,
+     .help = "the same of the labels"},
+    {"first_label", CVY_INT, RECIPE(data.arrays.first_label) - RECIPE(data), "-1", -1, 1 << 20,
+     .effect = CVY_CHANGES_BITS,
+     .help = "the same: the label of the first class; -1: it is 0, or else that is an error"},
+    {"axes", CVY_CHOICE, RECIPE(data.arrays.axes) - RECIPE(data), "auto", .words = cvy_axes_words,
+     .effect = CVY_CHANGES_BITS,
+     .help = "the same: the order in which an image's height, width and channels lie"},
+    {"outside_links", CVY_BOOL, RECIPE(data.arrays.outside_links) - RECIPE(data), "false",
+     .effect = CVY_CHANGES_NO_BIT,
+     .help = "the same: whether external links may lead out of the file's folder"},
     {"augment", CVY_NODE, RECIPE(data.augment) - RECIPE(data), .effect = CVY_CHANGES_BITS,
      .help = "list of augmentations, in order"},
     {"evaluation", CVY_NODE, RECIPE(data.evaluation) - RECIPE(data), .effect = CVY_CHANGES_BITS,
@@ -110,7 +128,7 @@ const cvy_option cvy_recipe_options[] = {
     {0}};
 
 cvy_err cvy_read_rule(const cvy_rule **rule, void **config, cvy_pool *pool, const cvy_yaml *node) {
-  const cvy_kind *kinds[64];
+  const cvy_kind **kinds = cvy_pool_new(pool, sizeof *kinds * (size_t)cvy_rule_count());
   for (int64_t i = 0; i < cvy_rule_count(); i++) kinds[i] = cvy_rule_at(i)->kind;
   int64_t index;
   CVY_TRY(cvy_kind_read(&index, config, pool, kinds, cvy_rule_count(), node, "solver"));
@@ -119,7 +137,7 @@ cvy_err cvy_read_rule(const cvy_rule **rule, void **config, cvy_pool *pool, cons
 }
 
 static cvy_err read_schedule(cvy_recipe *r) {
-  const cvy_kind *kinds[64];
+  const cvy_kind **kinds = cvy_pool_new(r->pool, sizeof *kinds * (size_t)cvy_schedule_count());
   for (int64_t i = 0; i < cvy_schedule_count(); i++) kinds[i] = cvy_schedule_at(i)->kind;
   int64_t index;
   if (!r->learning_rate) r->learning_rate = cvy_yaml_new_scalar(r->pool, r->root->file, "constant");
@@ -226,6 +244,11 @@ cvy_err cvy_recipe_load(cvy_recipe **out, const char *name, const char *const *o
   cvy_yaml *root = NULL;
   cvy_err err = cvy_find_yaml(&path, r->pool, name, "recipes", NULL);
   if (!err) err = cvy_yaml_load(&root, r->pool, path);
+  if (!err && cvy_is_network(root))
+    err = cvy_yaml_error(root,
+                         "this is a network, not a recipe: a recipe has data and a batch, and names the "
+                         "network: 'network: %s'",
+                         path);
   for (int64_t i = 0; !err && i < override_count; i++) err = cvy_yaml_override(root, r->pool, overrides[i]);
   r->root = root;
   return finish(out, r, err);

@@ -19,6 +19,7 @@ struct cvy_recipe {
   const cvy_yaml *network_resolved, *augment_resolved, *evaluation_resolved;
   struct {
     const char *train, *val;
+    cvy_arrays_said arrays;               /* what is said about HDF5 files of other makers */
     const cvy_yaml *augment, *evaluation; /* evaluation: NULL if not given */
     int64_t prefetch, threads;
     int shuffle; /* cvy_shuffle */
@@ -28,6 +29,7 @@ struct cvy_recipe {
       int64_t memory_mib; /* memory of each rank */
     } cache;
     int on_bad_record; /* CVY_BAD_RECORD_... */
+    bool assume_classes;
   } data;
   int64_t batch, microbatch;
   cvy_ints radices;

@@ -20,6 +20,7 @@ typedef struct cvy_meter {
   int64_t first_step;
   int64_t interval_first_step;
   double interval_started_s, interval_waited_s, interval_exposed_s;
+  double told_s; /* when the progress was made last */
 } cvy_meter;
 
 typedef struct cvy_run {
@@ -36,7 +37,8 @@ typedef struct cvy_run {
   cvy_tracing *tracing; /* NULL: not wanted */
   cvy_folder *folder;   /* rank 0 only */
   cvy_hash fingerprint; /* fingerprint of the training data */
-  int64_t images;       /* images in the training set */
+  cvy_arithmetic arithmetic;
+  int64_t images; /* images in the training set */
   int64_t total_steps;
   cvy_run_state state;
   cvy_score val_score; /* score of the last validation */

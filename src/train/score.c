@@ -21,7 +21,7 @@ static void evaluate_view(cvy_tally *tally, cvy_view_sums *views, int64_t view_c
 /* Counts the rank's range. A microbatch comes in as many passes as it has views, one after the other;
  * `passes` counts all of them. */
 static cvy_err evaluate_own(cvy_tally *tally, cvy_view_sums *views, int64_t view_count, cvy_net *net,
-                            cvy_loader *loader, int64_t passes) {
+                            cvy_loader *loader, int64_t passes, const char *of_whom) {
   for (int64_t i = 0; i < passes; i++) {
     const cvy_pass pass = {.training = false, .params = cvy_params_of_pass(i, passes)};
     cvy_microbatch m;
@@ -29,6 +29,7 @@ static cvy_err evaluate_own(cvy_tally *tally, cvy_view_sums *views, int64_t view
     evaluate_view(tally, views, view_count, net, &m, &pass);
     tally->skipped += m.skipped;
     cvy_loader_release(loader);
+    cvy_progress("evaluating: %" PRId64 " of %" PRId64 " microbatches%s", i + 1, passes, of_whom);
   }
   return CVY_OK;
 }
@@ -47,12 +48,17 @@ cvy_err cvy_score_dataset(cvy_score *out, cvy_comm *comm, cvy_net *net, const cv
   }
   const cvy_net_info *info = cvy_net_describe(net);
   cvy_view_sums views = {.sums = cvy_new(sizeof *views.sums * (size_t)(info->input.n * info->score_count))};
-  err = evaluate_own(&tally, &views, view_count, net, loader, stream.own * view_count);
+  const char *of_whom = cvy_comm_size(comm) > 1 ? " of this rank" : "";
+  cvy_doing("evaluating");
+  err = evaluate_own(&tally, &views, view_count, net, loader, stream.own * view_count, of_whom);
   free(views.sums);
   cvy_loader_destroy(loader);
   if (err) err = cvy_error(CVY_E_RUN, "%s", cvy_err_message()); /* too late to say that nothing was started */
-  CVY_TRY(cvy_comm_agree(comm, err));
+  err = cvy_comm_agree(comm, err);
+  cvy_progress_drop();
+  CVY_TRY(err);
   cvy_comm_sum(comm, (int64_t *)&tally, CVY_TALLY_FIELDS);
   *out = cvy_tally_score(&tally);
+  out->classes = info->class_count;
   return CVY_OK;
 }

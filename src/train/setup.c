@@ -4,8 +4,7 @@
 
 #include "base/count.h"
 #include "comm/layout.h"
-#include "math/gemm.h"
-#include "math/kernels.h"
+#include "math/arithmetic.h"
 
 #include <math.h>
 #include <string.h>
@@ -41,23 +40,36 @@ static cvy_err create_learner(cvy_run *run) {
                                      .step = *c,
                                      .bucket_mib = cvy_bucket_mib[CVY_BUCKET_USUAL],
                                      .network = run->recipe->network};
+  cvy_doing("setting up the network");
   CVY_TRY(cvy_tree_check_ranks(&c->tree, cvy_comm_size(run->comm), c->microbatch));
   CVY_TRY(cvy_learner_create(&run->learner, &config));
   run->net = cvy_learner_net(run->learner);
+  cvy_net_warn(run->net);
   return check_trainable(cvy_net_describe(run->net));
+}
+
+static cvy_err open_validation(cvy_run *run, const cvy_dataset_info *training) {
+  const cvy_recipe *r = run->recipe;
+  cvy_doing("opening %s", r->data.val);
+  CVY_TRY(cvy_stream_open(&run->val, r->data.val, "val", &r->data.arrays, cvy_recipe_evaluation(r),
+                          cvy_net_describe(run->net)));
+  CVY_TRY(cvy_dataset_check_classes(r->data.val, cvy_dataset_describe(run->val.data), training,
+                                    r->data.assume_classes));
+  return cvy_stream_check_sizes(&run->val, &run->intake, false);
 }
 
 static cvy_err open_data(cvy_run *run) {
   const cvy_recipe *r = run->recipe;
   const cvy_net_info *net = cvy_net_describe(run->net);
-  CVY_TRY_IN(cvy_stream_open(&run->train, r->data.train, "train", r->data.augment, net, NULL), "data.train");
+  const cvy_arrays_said *said = &r->data.arrays;
+  cvy_doing("opening %s", r->data.train);
+  CVY_TRY_IN(cvy_stream_open(&run->train, r->data.train, "train", said, r->data.augment, net), "data.train");
   const size_t cache_bytes = (size_t)r->data.cache.memory_mib << 20;
+  CVY_TRY_IN(cvy_stream_check_sizes(&run->train, &run->intake, true), "data.train");
   CVY_TRY_IN(cvy_dataset_keep(run->train.data, (cvy_keep)r->data.cache.keep, cache_bytes), "data.cache");
   CVY_TRY(cvy_augment_check_training(run->train.augment, r->microbatch, cvy_dataset_source(run->train.data)));
   const cvy_dataset_info *training = cvy_dataset_describe(run->train.data);
-  if (r->data.val[0])
-    CVY_TRY_IN(cvy_stream_open(&run->val, r->data.val, "val", cvy_recipe_evaluation(r), net, training),
-               "data.val");
+  if (r->data.val[0]) CVY_TRY_IN(open_validation(run, training), "data.val");
   run->fingerprint = cvy_dataset_fingerprint(run->train.data);
   run->images = training->count;
   return CVY_OK;
@@ -86,13 +98,14 @@ static cvy_err compare_ranks(cvy_run *run) {
     CVY_TRY(
         cvy_comm_expect_same(run->comm, cvy_dataset_fingerprint(run->val.data).hex, "other validation data"));
   char arithmetic[200];
-  snprintf(arithmetic, sizeof arithmetic, "%s, %s", cvy_blas_core(), cvy_kernels_get()->name);
+  run->arithmetic = cvy_arithmetic_here();
+  snprintf(arithmetic, sizeof arithmetic, "%s %s", run->arithmetic.names, run->arithmetic.products.hex);
   const int other_cpu = cvy_comm_first_different(run->comm, arithmetic);
   if (other_cpu >= 0)
     cvy_warn(
         "rank %d has another processor type than rank 0 (%s): all replicas stay equal, but the run can be "
         "replayed to the bit only on the same mix of processors",
-        other_cpu, arithmetic);
+        other_cpu, run->arithmetic.names);
   return CVY_OK;
 }
 
@@ -103,10 +116,46 @@ static cvy_err check_resumable(cvy_run *run, const cvy_checkpoint *checkpoint) {
   const cvy_err err = cvy_recipe_compare(stored, run->recipe, path);
   cvy_recipe_destroy(stored);
   if (err) return err;
-  if (strcmp(cvy_checkpoint_fingerprint(checkpoint), run->fingerprint.hex) != 0)
-    return cvy_error(CVY_E_INPUT, "%s was trained on other data than %s holds now", path,
-                     run->recipe->data.train);
-  return CVY_OK;
+  if (strcmp(cvy_checkpoint_fingerprint(checkpoint), run->fingerprint.hex) == 0) return CVY_OK;
+  const char *data = run->recipe->data.train;
+  CVY_TRY_IN(cvy_dataset_check_classes(data, cvy_dataset_describe(run->train.data),
+                                       cvy_checkpoint_data(checkpoint), false),
+             "%s was trained on other data", path);
+  return cvy_error(CVY_E_INPUT, "%s was trained on other data than %s holds now", path, data);
+}
+
+static void warn_of_other_arithmetic(const cvy_run *run) {
+  const cvy_arithmetic *then = &run->state.arithmetic, *now = &run->arithmetic;
+  if (!then->names[0] || !cvy_arithmetic_differs(then, now) || cvy_run_is_done(run)) return;
+  char core[96];
+  snprintf(core, sizeof core, "%.*s", (int)strcspn(then->names, ","), then->names);
+  if (strcmp(then->names, now->names) == 0)
+    cvy_warn(
+        "%s was computed with other products of matrices than those of %s here (another OpenBLAS, or another "
+        "processor): the run goes on, but ends with the bits of neither",
+        run->folder->last, now->names);
+  else
+    cvy_warn(
+        "%s was computed by a processor of another type (%s) than this one (%s): the run goes on, but ends "
+        "with the bits of neither; OPENBLAS_CORETYPE=%s may give those of the other where this one can",
+        run->folder->last, then->names, now->names, core);
+}
+
+/* Scores of other data are not to be compared with those to come. */
+static void forget_other_validation(cvy_run *run) {
+  cvy_run_state *state = &run->state;
+  if (!run->val.data || !state->validated_on.hex[0] ||
+      strcmp(state->validated_on.hex, cvy_dataset_fingerprint(run->val.data).hex) == 0)
+    return;
+  cvy_warn(
+      "%s holds other validation data than the run was validated on until now: its best top-1 of %.2f %% "
+      "(step %" PRId64 ") is forgotten, and the next validation begins 'best' anew",
+      run->recipe->data.val, 100 * state->best_top1, state->best_step);
+  state->best_top1 = 0;
+  state->best_step = 0;
+  state->last_top1 = state->last_loss = NAN;
+  state->validated_on = (cvy_hash){{0}};
+  memset(state->schedule_memory, 0, sizeof state->schedule_memory);
 }
 
 static cvy_err load_last(cvy_run *run) {
@@ -118,7 +167,10 @@ static cvy_err load_last(cvy_run *run) {
     whole.state[k] = cvy_learner_room(run->learner, k);
   if (!err) err = cvy_checkpoint_read(checkpoint, &whole, &run->state);
   cvy_checkpoint_close(checkpoint);
-  return err;
+  if (err) return err;
+  warn_of_other_arithmetic(run);
+  forget_other_validation(run);
+  return CVY_OK;
 }
 
 /* ---- the first step ---- */
@@ -128,11 +180,13 @@ static cvy_err begin_run(cvy_run *run, const cvy_train_options *options) {
   const cvy_net_info *net = cvy_net_describe(run->net);
   const size_t bytes = sizeof(float) * (size_t)net->arena_count;
   cvy_err err = CVY_OK;
+  cvy_doing(options->resume ? "reading the last checkpoint" : "making the first weights");
   if (run->folder) {
     cvy_net_init(run->net, (uint64_t)run->recipe->seed);
     if (options->resume) err = load_last(run);
   }
   CVY_TRY(cvy_comm_agree(run->comm, err));
+  run->state.arithmetic = run->arithmetic;
   cvy_comm_broadcast(run->comm, &run->state, sizeof run->state);
   cvy_comm_broadcast(run->comm, cvy_net_params(run->net), bytes);
   for (int64_t k = 0; options->resume && k < run->recipe->rule->state_count; k++)
@@ -164,6 +218,7 @@ static cvy_err create(cvy_run *run, const cvy_train_options *options) {
   CVY_TRY(compare_orders(run, options));
   CVY_TRY(cvy_comm_agree(run->comm, open_everything(run, options)));
   CVY_TRY(compare_ranks(run));
+  cvy_doing("waiting for the other ranks");
   cvy_layout_warn(run->comm, cvy_threads());
   run->total_steps = cvy_pieces(r->epochs * run->images, r->batch);
   CVY_TRY(cvy_bucket_choose(&run->bucket, run->learner, run->comm, &run->config, r->bucket));
@@ -190,7 +245,10 @@ cvy_err cvy_run_create(cvy_run *run, cvy_comm *comm, const cvy_recipe *recipe,
                    .intake = cvy_intake_of(recipe),
                    .state = {.last_top1 = NAN, .last_loss = NAN}};
   const cvy_err err = create(run, options);
-  if (err) cvy_run_destroy(run);
+  if (err) {
+    cvy_progress_drop();
+    cvy_run_destroy(run);
+  }
   return err;
 }
 

@@ -1,4 +1,4 @@
-/* Catches the signals that ask a run to stop. */
+/* Catches the signals that ask a run to stop, and those that would end it for no good reason. */
 #include "train/stop.h"
 
 #include <signal.h>
@@ -11,11 +11,19 @@ static void on_signal(int signal_number) {
   requested = 1;
 }
 
+/* nohup has the signal ignored, and so it shall be. */
+static bool is_ignored(int signal_number) {
+  struct sigaction action;
+  return sigaction(signal_number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 void cvy_stop_listen(void) {
-  const int signals[] = {SIGTERM, SIGINT, SIGUSR1};
+  const int signals[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
   struct sigaction action = {.sa_handler = on_signal};
   sigemptyset(&action.sa_mask);
+  signal(SIGPIPE, SIG_IGN);
   for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+    if (signals[i] == SIGHUP && is_ignored(SIGHUP)) continue;
     action.sa_flags = SA_RESTART | (signals[i] == SIGINT ? (int)SA_RESETHAND : 0);
     sigaction(signals[i], &action, NULL);
   }

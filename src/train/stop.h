@@ -1,11 +1,17 @@
-/* Stopping on request: SIGTERM, SIGINT and SIGUSR1 (which mpirun and srun pass on) only raise a flag. The
- * step loop sums the flags of all ranks with the step's losses, so all stop after the same step. */
+/* Stopping on request: SIGTERM, SIGINT and SIGUSR1 (which mpirun and srun pass on) only raise a flag. So
+ * does SIGHUP, which comes when the terminal or its connection is gone, unless nohup has it ignored. The
+ * step loop sums the flags of all ranks with the step's losses, so all stop after the same step.
+ *
+ * Whoever reads what a run tells may go away (`convoy train ... 2>&1 | head`, a viewer that ends). The
+ * run does not end by that, for its hours would be lost: it goes on untold, and metrics.jsonl has what it
+ * would have said. */
 #ifndef CVY_TRAIN_STOP_H
 #define CVY_TRAIN_STOP_H
 
 #include <stdbool.h>
 
-void cvy_stop_listen(void); /* a second SIGINT ends the process as usual */
+/* From here on signals raise the flag; a second SIGINT ends the process as usual. SIGPIPE is ignored. */
+void cvy_stop_listen(void);
 bool cvy_stop_requested(void);
 
 #endif

@@ -2,42 +2,13 @@
 #include "train/stream.h"
 
 #include "base/count.h"
-
-#include <string.h>
+#include "train/sizes.h"
 
 /* ---- opening ---- */
 
-/* Files of other makers name no classes; theirs are numbers. */
-static bool has_names(const cvy_dataset_info *data) {
-  for (int64_t k = 0; k < data->class_count; k++) {
-    char number[32];
-    snprintf(number, sizeof number, "%" PRId64, k);
-    if (strcmp(data->class_names[k], number) != 0) return true;
-  }
-  return false;
-}
-
-static cvy_err check_classes(const char *path, const cvy_dataset_info *data, const cvy_dataset_info *known) {
-  if (!known || !has_names(data) || !has_names(known)) return CVY_OK;
-  for (int64_t k = 0; k < data->class_count; k++) {
-    const char *expected = k < known->class_count ? known->class_names[k] : "no class";
-    if (strcmp(data->class_names[k], expected) != 0)
-      return cvy_error(CVY_E_INPUT,
-                       "%s: class %" PRId64
-                       " is '%s'; where the network learns it is '%s' (prepare both together)",
-                       path, k, data->class_names[k], expected);
-  }
-  return CVY_OK;
-}
-
 static cvy_err check_network(const cvy_stream *s, const char *path, const cvy_net_info *net) {
   const cvy_dataset_info *info = cvy_dataset_describe(s->data);
-  if (s->h != net->input.h || s->w != net->input.w || info->c != net->input.c)
-    return cvy_error(CVY_E_INPUT,
-                     "%s: images are %" PRId64 "x%" PRId64 "x%" PRId64
-                     " after augmentation (0: sizes vary); network '%s' takes %" PRId64 "x%" PRId64
-                     "x%" PRId64,
-                     path, s->h, s->w, info->c, net->name, net->input.h, net->input.w, net->input.c);
+  CVY_TRY(cvy_sizes_fit(s->h, s->w, info->c, path, net));
   CVY_TRY(cvy_augment_check_channels(s->augment, net->input.c));
   if (info->class_count > net->class_count)
     return cvy_error(CVY_E_INPUT, "%s: has %" PRId64 " classes; network '%s' tells apart %" PRId64, path,
@@ -50,39 +21,45 @@ static cvy_err augment(cvy_stream *s, const cvy_yaml *chain) {
   return cvy_augment_create(&s->augment, chain, info->h, info->w, &s->h, &s->w);
 }
 
-static cvy_err open_for(cvy_stream *s, const char *path, const char *split, const cvy_yaml *chain,
-                        const cvy_net_info *net, const cvy_dataset_info *known) {
-  CVY_TRY(cvy_dataset_open(&s->data, path, split));
+static cvy_err open_for(cvy_stream *s, const char *path, const char *split, const cvy_arrays_said *said,
+                        const cvy_yaml *chain, const cvy_net_info *net) {
+  CVY_TRY(cvy_dataset_open_said(&s->data, path, split, said));
   CVY_TRY(augment(s, chain));
-  CVY_TRY(check_network(s, path, net));
-  return check_classes(path, cvy_dataset_describe(s->data), known);
+  return check_network(s, path, net);
 }
 
-static cvy_err open_any(cvy_stream *s, const char *path, const char *split, const cvy_yaml *chain,
-                        const cvy_yaml *chain_of_varying) {
-  CVY_TRY(cvy_dataset_open(&s->data, path, split));
+static cvy_err open_any(cvy_stream *s, const char *path, const char *split, const cvy_arrays_said *said,
+                        const cvy_yaml *chain, const cvy_yaml *chain_of_varying) {
+  CVY_TRY(cvy_dataset_open_said(&s->data, path, split, said));
   const bool varies = cvy_dataset_describe(s->data)->h == 0;
   CVY_TRY(augment(s, !chain && varies ? chain_of_varying : chain));
-  if (s->h == 0)
-    return cvy_error(CVY_E_INPUT,
-                     "images of varying size leave the recipe's augmentations; a crop would end that");
+  if (s->h == 0) {
+    char advice[400];
+    cvy_text text = cvy_text_in(advice, sizeof advice);
+    cvy_sizes_advise_crop(&text, 224, 224);
+    return cvy_error(CVY_E_INPUT, "images of varying size leave the recipe's augmentations; %s", advice);
+  }
   return cvy_augment_check_channels(s->augment, cvy_dataset_describe(s->data)->c);
 }
 
-cvy_err cvy_stream_open(cvy_stream *out, const char *path, const char *split, const cvy_yaml *chain,
-                        const cvy_net_info *net, const cvy_dataset_info *known) {
+cvy_err cvy_stream_open(cvy_stream *out, const char *path, const char *split, const cvy_arrays_said *said,
+                        const cvy_yaml *chain, const cvy_net_info *net) {
   *out = (cvy_stream){0};
-  const cvy_err err = open_for(out, path, split, chain, net, known);
+  const cvy_err err = open_for(out, path, split, said, chain, net);
   if (err) cvy_stream_close(out);
   return err;
 }
 
-cvy_err cvy_stream_open_any(cvy_stream *out, const char *path, const char *split, const cvy_yaml *chain,
-                            const cvy_yaml *chain_of_varying) {
+cvy_err cvy_stream_open_any(cvy_stream *out, const char *path, const char *split, const cvy_arrays_said *said,
+                            const cvy_yaml *chain, const cvy_yaml *chain_of_varying) {
   *out = (cvy_stream){0};
-  const cvy_err err = open_any(out, path, split, chain, chain_of_varying);
+  const cvy_err err = open_any(out, path, split, said, chain, chain_of_varying);
   if (err) cvy_stream_close(out);
   return err;
+}
+
+cvy_err cvy_stream_check_sizes(const cvy_stream *s, const cvy_intake *intake, bool training) {
+  return cvy_sizes_check(s->data, s->augment, training, intake->skips_bad);
 }
 
 void cvy_stream_close(cvy_stream *s) {

@@ -14,14 +14,14 @@ typedef struct cvy_stream {
 } cvy_stream;
 
 /* Opens a split and its chain of augmentations. It checks that what leaves the chain is what the network
- * wants, and that the classes are those of `known`, on which the network was trained (NULL: not yet
- * known). */
-cvy_err cvy_stream_open(cvy_stream *out, const char *path, const char *split, const cvy_yaml *chain,
-                        const cvy_net_info *net, const cvy_dataset_info *known) CVY_MUST_CHECK;
+ * wants. Whether the classes are those that the network learns is for cvy_dataset_check_classes. `said` is
+ * about HDF5 files of other makers (NULL: nothing is said). */
+cvy_err cvy_stream_open(cvy_stream *out, const char *path, const char *split, const cvy_arrays_said *said,
+                        const cvy_yaml *chain, const cvy_net_info *net) CVY_MUST_CHECK;
 /* Opens a split for no network in particular. A chain of NULL does nothing; `chain_of_varying` takes its
  * place where images differ in size. It fails with CVY_E_INPUT where they still do behind the chain. */
-cvy_err cvy_stream_open_any(cvy_stream *out, const char *path, const char *split, const cvy_yaml *chain,
-                            const cvy_yaml *chain_of_varying) CVY_MUST_CHECK;
+cvy_err cvy_stream_open_any(cvy_stream *out, const char *path, const char *split, const cvy_arrays_said *said,
+                            const cvy_yaml *chain, const cvy_yaml *chain_of_varying) CVY_MUST_CHECK;
 /* A stream of zeros is closed already. */
 void cvy_stream_close(cvy_stream *stream);
 
@@ -36,8 +36,14 @@ typedef struct cvy_intake {
 
 cvy_intake cvy_intake_of(const cvy_recipe *recipe);
 
-/* Returns the configuration of a loader for training. It lacks which microbatches of which steps the loader
- * delivers. The samples are normalised by the mean and deviation of the dataset itself. */
+/* Looks at every picture whose size is known without reading it. CVY_E_INPUT names the first one that the
+ * chain cannot take, at least not always, with what would help, and says how many there are; where bad
+ * records are skipped, that is a warning. */
+cvy_err cvy_stream_check_sizes(const cvy_stream *stream, const cvy_intake *intake,
+                               bool training) CVY_MUST_CHECK;
+
+/* The configuration of a loader for training. It lacks which microbatches of which steps the loader delivers.
+ * The samples are normalised by the mean and deviation of the dataset itself. */
 cvy_loader_config cvy_stream_for_training(const cvy_stream *stream, const cvy_intake *intake,
                                           int64_t microbatch);
 /* Returns the configuration of a loader by which rank `rank` of `ranks` sees its range of the microbatches

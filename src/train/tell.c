@@ -1,4 +1,4 @@
-/* Tells people of a run: its start, its progress, its validations. */
+/* Tells people of a run: its start, its progress, its epochs. */
 #include "train/tell.h"
 
 #include "train/metrics.h"
@@ -69,6 +69,21 @@ static void show_progress(const cvy_run *run, const cvy_metrics *line) {
                run->total_steps, line->loss, 100 * line->top1, line->images_per_s, left_s / 60, left_s % 60);
 }
 
+void cvy_tell_begin(const cvy_run *run) {
+  cvy_doing("step %" PRId64 " of %" PRId64, run->state.step + 1, run->total_steps);
+}
+
+void cvy_tell_step(cvy_run *run, double rate) {
+  static const double often_s = 0.1;
+  const double now_s = cvy_now_s();
+  const bool is_first = run->state.step == run->meter.first_step + 1;
+  if (!run->folder || (!is_first && now_s - run->meter.told_s < often_s)) return;
+  const cvy_metrics line = interval_line(run, rate, now_s);
+  show_progress(run, &line);
+  run->meter.told_s = now_s;
+  if (is_first) cvy_progress_show();
+}
+
 void cvy_tell_interval(cvy_run *run, double rate) {
   if (!run->folder) return;
   cvy_meter *meter = &run->meter;
@@ -76,6 +91,7 @@ void cvy_tell_interval(cvy_run *run, double rate) {
   const cvy_metrics line = interval_line(run, rate, now_s);
   cvy_folder_log(run->folder, &line);
   show_progress(run, &line);
+  meter->told_s = now_s;
   meter->interval_first_step = line.step;
   meter->interval_started_s = now_s;
   meter->interval_waited_s += line.waited_s;
@@ -84,20 +100,33 @@ void cvy_tell_interval(cvy_run *run, double rate) {
 
 /* ---- epochs ---- */
 
-void cvy_tell_validation(const cvy_run *run, bool is_best) {
-  static const cvy_metric further[] = {CVY_METRIC_VAL_LOSS, CVY_METRIC_VAL_TOP1, CVY_METRIC_VAL_TOP5};
+static void log_epoch(const cvy_run *run, const cvy_score *training, bool is_best) {
+  char validation[128] = "";
+  if (run->val.data)
+    snprintf(validation, sizeof validation, ", validation loss %.4f, top-1 %.2f %%%s", run->val_score.loss,
+             100 * run->val_score.top1, is_best ? " (best so far)" : "");
+  cvy_progress_drop();
+  cvy_log("epoch %" PRId64 ": training loss %.4f%s", (int64_t)cvy_run_epochs(run, run->state.step),
+          training->loss, validation);
+}
+
+void cvy_tell_epoch(const cvy_run *run, const cvy_score *training, bool is_best) {
+  static const cvy_metric further[] = {CVY_METRIC_TRAIN_LOSS, CVY_METRIC_TRAIN_TOP1, CVY_METRIC_VAL_LOSS,
+                                       CVY_METRIC_VAL_TOP1, CVY_METRIC_VAL_TOP5};
+  enum { OF_TRAINING = 2 };
   const cvy_score *score = &run->val_score;
-  const double epochs = cvy_run_epochs(run, run->state.step);
   if (!run->folder) return;
-  cvy_metrics line = cvy_metrics_line(run->state.step, epochs, further, CVY_COUNT(further));
+  cvy_metrics line = cvy_metrics_line(run->state.step, cvy_run_epochs(run, run->state.step), further,
+                                      run->val.data ? CVY_COUNT(further) : OF_TRAINING);
+  line.train_loss = training->loss;
+  line.train_top1 = training->top1;
   line.val_loss = score->loss;
   line.val_top1 = score->top1;
   line.val_top5 = score->top5;
-  line.has[CVY_METRIC_VAL_SKIPPED] = run->intake.skips_bad;
+  line.has[CVY_METRIC_VAL_SKIPPED] = run->val.data && run->intake.skips_bad;
   line.val_skipped = score->skipped;
   cvy_folder_log(run->folder, &line);
-  cvy_log("epoch %" PRId64 ": training loss %.4f, validation loss %.4f, top-1 %.2f %%%s", (int64_t)epochs,
-          run->state.train_loss, score->loss, 100 * score->top1, is_best ? " (best so far)" : "");
+  log_epoch(run, training, is_best);
 }
 
 void cvy_tell_skipped(const cvy_run *run, int64_t training, int64_t validation) {

@@ -6,6 +6,7 @@
 #include "comm/comm.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -49,17 +50,23 @@ static const struct {
 
 static const char first_words[] = "{\"displayTimeUnit\"";
 
-/* Tells whether nothing would be lost at `path`: it is a trace, empty, not there, or no file but a pipe or a
- * device. */
-static bool is_trace(const char *path) {
+/* Nothing but an older trace may be lost for a new one. What is no file (a pipe, a device) loses nothing. */
+static cvy_err check_place(const char *path) {
   struct stat about;
   char words[sizeof first_words] = "";
-  if (stat(path, &about) || !S_ISREG(about.st_mode) || about.st_size == 0) return true;
-  FILE *file = fopen(path, "r");
-  if (!file) return true; /* nor can it be written */
-  const size_t got = fread(words, 1, sizeof words - 1, file);
-  fclose(file);
-  return got == sizeof words - 1 && strcmp(words, first_words) == 0;
+  if (stat(path, &about) || !S_ISREG(about.st_mode) || about.st_size == 0) return CVY_OK;
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  const ssize_t got = fd >= 0 ? read(fd, words, sizeof words - 1) : -1;
+  const int reason = errno;
+  if (fd >= 0) close(fd);
+  if (got < 0)
+    return cvy_error(
+        CVY_E_INPUT,
+        "--trace %s: the file that stands there cannot be read (%s), so it may be something else "
+        "than a trace, and would be lost",
+        path, strerror(reason));
+  if (got == sizeof words - 1 && strcmp(words, first_words) == 0) return CVY_OK;
+  return cvy_error(CVY_E_INPUT, "--trace %s: a file that is no trace stands there, and would be lost", path);
 }
 
 static bool is_one_place(const char *a, const char *b) {
@@ -87,9 +94,7 @@ static cvy_err open_file(cvy_tracing *t, const char *run_folder) {
   if (is_of_run(t->path, run_folder))
     return cvy_error(CVY_E_INPUT,
                      "--trace %s: the run writes a file of that name; another one would be right", t->path);
-  if (!is_trace(t->path))
-    return cvy_error(CVY_E_INPUT, "--trace %s: a file that is no trace stands there, and would be lost",
-                     t->path);
+  CVY_TRY(check_place(t->path));
   t->file = fopen(t->path, "w");
   return t->file ? CVY_OK
                  : cvy_error(CVY_E_INPUT, "--trace %s: cannot write there: %s", t->path, strerror(errno));
@@ -270,12 +275,12 @@ static void write_part(page *p, int64_t part) {
 
 static void send_parts(const cvy_tracing *t) {
   for (int64_t part = 0; part <= cvy_trace_block_count(); part++) {
-    char *text = NULL;
-    size_t bytes = 0;
-    page p = {t, cvy_comm_rank(t->comm), {.out = open_memstream(&text, &bytes)}};
-    CVY_CHECK(p.json.out != NULL);
+    cvy_text_stream stream;
+    size_t bytes;
+    cvy_text_stream_begin(&stream);
+    page p = {t, cvy_comm_rank(t->comm), {.out = stream.out}};
     write_part(&p, part);
-    fclose(p.json.out);
+    char *text = cvy_text_stream_end(&stream, &bytes);
     cvy_comm_send(t->comm, 0, &bytes, sizeof bytes);
     cvy_comm_send(t->comm, 0, text, bytes);
     free(text);
@@ -317,10 +322,11 @@ static cvy_err close_file(cvy_tracing *t) {
   if (!t->file) return CVY_OK;
   fputs("\n]}\n", t->file);
   const bool failed = ferror(t->file) != 0;
-  const int closed = fclose(t->file);
+  errno = EIO; /* for a write that failed before, whose reason is gone unless it fails again */
+  const bool closed = fclose(t->file) == 0;
   t->file = NULL;
-  return failed || closed ? cvy_error(CVY_E_SYSTEM, "%s: cannot write: %s", t->path, strerror(errno))
-                          : CVY_OK;
+  return failed || !closed ? cvy_error(CVY_E_SYSTEM, "%s: cannot write: %s", t->path, strerror(errno))
+                           : CVY_OK;
 }
 
 cvy_err cvy_tracing_write(cvy_tracing *t) {

@@ -40,6 +40,7 @@ static cvy_err count_step(cvy_run_state *state, const cvy_tally *tally, double r
 
 static cvy_err make_step(cvy_run *run, bool *stops) {
   const double rate = learning_rate(run);
+  cvy_tell_begin(run);
   const int64_t begin_ns = cvy_trace_begin();
   cvy_tally tally = cvy_step_run(&run->step, run->state.step, rate);
   sum_over_ranks(&tally, stops, run->comm);
@@ -47,6 +48,8 @@ static cvy_err make_step(cvy_run *run, bool *stops) {
   if (run->state.step % run->recipe->log_every == 0 || run->state.step == run->total_steps) {
     cvy_tell_interval(run, rate);
     run->state.interval = (cvy_tally){0};
+  } else {
+    cvy_tell_step(run, rate);
   }
   cvy_trace_end(begin_ns, CVY_TRACE_STEP, NULL, run->state.step);
   return CVY_OK;
@@ -104,11 +107,32 @@ static cvy_err end_folder(cvy_folder *folder, cvy_err err) {
   return cvy_error_restore(&stopped);
 }
 
+/* A run that is at its end is validated on data that none of its steps was: that is its best. */
+static cvy_err validate_again(cvy_run *run) {
+  CVY_TRY(cvy_duties_validate(run));
+  if (!run->val.data || run->state.best_step > 0) return CVY_OK;
+  run->state.best_step = run->state.step;
+  run->state.best_top1 = run->val_score.top1;
+  return CVY_OK;
+}
+
+static void tell_that_it_is_done(const cvy_run *run) {
+  const int64_t epochs = run->recipe->epochs;
+  cvy_log("this run is finished: it stands after step %" PRId64 " of %" PRId64 ", the end of epoch %" PRId64
+          "; nothing is left to train",
+          run->state.step, run->total_steps, epochs);
+  if (run->recipe->schedule->looks_ahead)
+    cvy_log("to train longer, begin another run: its schedule looks ahead to the last epoch");
+  else
+    cvy_log("to train longer, resume it with more epochs, as epochs=%" PRId64, 2 * epochs);
+}
+
 static cvy_err train(cvy_train_result *out, cvy_run *run, const cvy_train_options *options) {
   const bool was_done = cvy_run_is_done(run);
   start_meter(&run->meter, run->state.step);
   cvy_tell_start(run);
-  cvy_err err = was_done ? cvy_duties_validate(run) : run_steps(run, options->stop_after);
+  if (was_done) tell_that_it_is_done(run);
+  cvy_err err = was_done ? validate_again(run) : run_steps(run, options->stop_after);
   if (err == CVY_E_INPUT) err = CVY_E_RUN; /* found too late to say that nothing was started */
   cvy_progress_end();
   if ((!err || err == CVY_E_STOPPED) && run->folder && !was_done) err = end_folder(run->folder, err);

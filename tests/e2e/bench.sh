@@ -63,7 +63,8 @@ expect 0 "convolution: gemm" "$convoy" bench layers lenet --conv gemm --batch 2 
 expect 2 "unknown word 'winograd' in conv (known: auto, gemm)" "$convoy" bench step lenet --conv winograd
 expect 2 "expected 'layers', 'step' or 'scaling' and a network, 'input' and a dataset, or 'allreduce'" "$convoy" bench
 expect 2 "there is no measurement 'layer'; did you mean 'layers'?; there are" "$convoy" bench layer lenet
-expect 2 "there is no measurement 'lenet'; there are 'layers', 'step', 'scaling', 'input' and 'allreduce'" "$convoy" bench lenet
+expect 2 "there is no measurement 'wheel'; there are 'layers', 'step', 'scaling', 'input' and 'allreduce'" "$convoy" bench wheel
+expect 2 "what is to be measured of 'lenet'? 'convoy bench step lenet'" "$convoy" bench lenet
 expect 2 "expected one network" "$convoy" bench step
 expect 2 "no network is named 'lenot'" "$convoy" bench step lenot
 expect 2 "unknown parameter 'sise' of network resnet18; did you mean 'size'?" "$convoy" bench layers resnet18 sise=64

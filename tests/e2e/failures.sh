@@ -167,7 +167,7 @@ for p in 2 4; do
   pkill -USR1 -P $job mpirun
   ended deleted 75 "on request"
   # But the run is not resumed on other data.
-  expect 2 "run.deleted/last.h5 was trained on other data than deleted holds now" ranks "$p" "$convoy" train ./recipe.yaml run=run.deleted \
+  expect 2 "run.deleted/last.h5 was trained on other data" ranks "$p" "$convoy" train ./recipe.yaml run=run.deleted \
     epochs=3000 checkpoint_every=20 data.train=deleted --resume
 done
 

@@ -1,9 +1,13 @@
-# cmake --install gives a program that finds its networks, and a library that pkg-config knows.
+# A plain cmake makes an optimised program; cmake --install gives one that finds its networks, also after a move, and a library
+# that pkg-config and CMake know.
 . "$(dirname "$0")/lib" "$1"
 build=$(dirname "$convoy")
 cmake --install "$build" --prefix "$work/prefix" >/dev/null || fail "cmake --install"
 expect 0 "total: 61,706 parameters" "$work/prefix/bin/convoy" summary lenet5
 expect 0 "lenet5-digits" "$work/prefix/bin/convoy" train --help
+mv prefix "moved prefix"
+expect 0 "\"path\": \"$work/moved prefix/share/convoy/networks/lenet5.yaml\"" "$work/moved prefix/bin/convoy" networks --json
+mv "moved prefix" prefix
 
 cat >use.c <<'END'
 #include <convoy/train.h>
@@ -13,16 +17,19 @@ int main(void) {
   printf("%s\n", CVY_VERSION);
   if (!cvy_recipe_load(&recipe, "no-such-recipe", NULL, 0)) return 1;
   printf("%s\n", cvy_err_message());
-  return recipe != NULL;
+  if (cvy_recipe_load(&recipe, "lenet5-digits", NULL, 0)) return 1;
+  cvy_recipe_destroy(recipe);
+  return 0;
 }
 END
 pc=$(find prefix -name convoy.pc)
 export PKG_CONFIG_PATH=$work/$(dirname "$pc")
 sanitize=$(grep -o '^CONVOY_SANITIZE:STRING=.*' "$build/CMakeCache.txt" | cut -d= -f2)
 # shellcheck disable=SC2046
-cc ${sanitize:+-fsanitize=$sanitize} use.c -o use $(pkg-config --cflags --libs --static convoy) || fail "linking against the library"
+cc ${sanitize:+-fsanitize=$sanitize} use.c -o use $(pkg-config --cflags --libs convoy) || fail "linking against the library"
 expect 0 "0.1.0" ./use
 expect 0 "no recipe is named 'no-such-recipe'" ./use
+expect 0 "/own/recipes (not there)" env CONVOY_PATH=/own ./use
 
 # A program from outside opens a model. It tells what the model is, and what it makes of an image.
 cat >model.c <<'END'
@@ -59,9 +66,33 @@ cp model.c model.cc
 for compiler in "cc model.c" "c++ model.cc"; do
   command -v "${compiler%% *}" >/dev/null || continue
   # shellcheck disable=SC2046,SC2086
-  $compiler ${sanitize:+-fsanitize=$sanitize} -o model $(pkg-config --cflags --libs --static convoy) || fail "$compiler"
+  $compiler ${sanitize:+-fsanitize=$sanitize} -o model $(pkg-config --cflags --libs convoy) || fail "$compiler"
   expect 0 "lenet5 32x32x1, 10 classes from 0 on, 10 tensors from c1/weights on, weights $weights" ./model run/best.h5
   expect 0 "probabilities add up to 1.000" ./model run/best.h5
   expect 1 "none.h5" ./model none.h5
+done
+
+mkdir -p project && cp use.c project/
+cat >project/CMakeLists.txt <<'END'
+cmake_minimum_required(VERSION 3.25)
+project(use C)
+find_package(convoy 0.1 REQUIRED)
+add_executable(use use.c)
+target_link_libraries(use convoy::convoy)
+END
+unset PKG_CONFIG_PATH
+cmake -S project -B "project/a build" -DCMAKE_PREFIX_PATH="$work/prefix" ${sanitize:+-DCMAKE_C_FLAGS=-fsanitize=$sanitize} >project.log 2>&1 &&
+  cmake --build "project/a build" >>project.log 2>&1 || fail "find_package(convoy): $(tail -20 project.log)"
+expect 0 "0.1.0" "project/a build/use"
+
+# Plain builds: no type means an optimised one, warnings are no errors; what is missing is told by Debian's names, all at once.
+cmake -S "$CONVOY_SOURCE" -B "$work/a plain build" -DCONVOY_TESTS=OFF >plain.log 2>&1 || fail "a plain cmake: $(tail -20 plain.log)"
+grep -q "Build type: RelWithDebInfo" plain.log || fail "a plain cmake names no build type: $(cat plain.log)"
+grep -q -- '-O3 -g.* .*command.c' "a plain build/compile_commands.json" || fail "a plain cmake does not optimise"
+! grep -q -- -Werror "a plain build/compile_commands.json" || fail "a plain cmake makes errors of warnings"
+make -C "$work/a plain build" src/train/places.c.o >plain.log 2>&1 || fail "a build folder with a blank: $(tail plain.log)"
+env PKG_CONFIG_LIBDIR=/nowhere PKG_CONFIG_PATH= cmake -S "$CONVOY_SOURCE" -B bare -DCONVOY_TESTS=OFF >bare.log 2>&1 && fail "a build without libraries"
+for word in "HDF5 (serial): libhdf5-dev" "libyaml: libyaml-dev" "apt-get install --no-install-recommends"; do
+  grep -qF "$word" bare.log || fail "missing packages are told without '$word': $(cat bare.log)"
 done
 finish

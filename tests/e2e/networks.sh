@@ -1,5 +1,5 @@
-# Tests that AlexNet with dropout and ResNet-18 with batch normalisation, made small by their parameters, get
-# the same bits at 1, 2 and 4 ranks, in evaluation too, and after a resume at another rank count.
+# What trains badly is warned of. AlexNet with dropout and ResNet-18 with batch normalisation, made small by their parameters: the same bits at 1, 2 and 4
+# ranks, in evaluation too, and after a resume at another rank count.
 . "$(dirname "$0")/lib" "$1"
 
 # Colour images in which the class is a direction of stripes; h5py writes them as anyone would.
@@ -25,7 +25,13 @@ write("train.h5", 64)
 write("val.h5", 21)
 END
 
-recipe() { # recipe NETWORK RATE [augmentation]: it has 4 microbatches a step, 2 steps an epoch
+printf 'input: [67, 67, 3]\nlayers: [fc: {outputs: 4}, softmax, softmax_loss]\n' >twice.yaml
+twice="warning: ./twice.yaml:2:28: layer 'softmax1' presses scores between 0 and 1 before the loss 'loss1' sees them"
+expect 0 "$twice" "$convoy" summary ./twice.yaml
+printf 'network: ./twice.yaml\ndata: {train: train.h5}\nbatch: 64\nmicrobatch: 16\nepochs: 1\nrun: twice\n' >twice-recipe.yaml
+[ "$(ranks 2 "$convoy" train ./twice-recipe.yaml 2>&1 | grep -c "$twice")" = 1 ] || fail "a softmax before softmax_loss is not warned of once"
+
+recipe() { # recipe NETWORK RATE [augmentation]: 4 microbatches a step, 2 steps an epoch
   cat >recipe.yaml <<END
 network:
   $1: {size: $2, classes: 4}

@@ -219,6 +219,18 @@ printf 'pets/cat/1.jpg,cat\npets/dog/2.jpg,dog\npets/cat/1.jpg,dog\n' >list.csv
 expect 2 "list.csv:3: pets/cat/1.jpg is 'dog' here, and 'cat' in line 1" "$convoy" prepare csv list.csv -o listed
 printf 'pets/none1,cat\npets/none2,dog\n' >list.csv
 expect 2 "list.csv:1: no column with a picture's path" "$convoy" prepare csv list.csv -o listed
+printf 'cat/1.jpg 10.0\r\ndog/2.jpg 9\r\n' >list.txt
+expect 2 "list.txt:1: ./cat/1.jpg: No such file; --root says" "$convoy" prepare csv list.txt -o listed
+expect 0 "train: 2 images of 2 classes" "$convoy" prepare csv list.txt --root pets -o listed --split train=1
+printf 'pets/cat/1.jpg;K\344tzchen\npets/dog/2.jpg;Hund\n' >list.csv
+expect 2 "list.csv:1: the byte 0xe4 is no UTF-8; --encoding windows-1252" "$convoy" prepare csv list.csv -o listed
+expect 0 "train: 2 images of 2 classes" "$convoy" prepare csv list.csv --encoding windows-1252 -o listed --split train=1
+
+# ---- another source's input ----
+tar -cf pets.tar pets
+expect 2 "; 'convoy prepare tar' reads what this seems to be" "$convoy" prepare cifar10 pets.tar -o other
+expect 2 "; 'convoy prepare folder' reads what this seems to be" "$convoy" prepare mnist pets -o other
+expect 2 "; 'convoy prepare csv' reads what this seems to be" "$convoy" prepare tar list.csv -o other
 
 # ---- odd pictures: read right or refused, never a crash, and what is stored can be read ----
 if [ -d "${CONVOY_TEST_DATA:-}/odd-images" ]; then

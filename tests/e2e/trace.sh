@@ -73,6 +73,10 @@ for rank in range(ranks):
         check(seen == {f"{l} {way}" for l in layers}, f"{way} of layers on rank {rank}: {seen}")
     numbers = [e["args"]["step"] for e in of(rank, "compute", "step")]
     check(sorted(numbers) == list(range(last - steps + 1, last + 1)), f"steps {numbers}")
+    for step in of(rank, "compute", "step"):
+        inside = [e["args"]["step"] for way in ("forward", "backward") for e in of(rank, "compute", way)
+                  if step["ts"] <= e["ts"] <= end(step)]
+        check(set(inside) == {step["args"]["step"]}, f"step {step['args']['step']}: its layers say {set(inside)}")
     if steps == last:
         for category in "evaluation", "checkpoint" if rank == 0 else "check", "check":
             check(of(rank, "compute", category), f"no {category} on rank {rank}")
@@ -139,6 +143,16 @@ expect 1 "No space left" "$convoy" train ./recipe.yaml --overwrite --trace /dev/
 cp recipe.yaml precious.yaml
 expect 2 "a file that is no trace stands there" ranks 2 "$convoy" train ./precious.yaml --overwrite --trace ./precious.yaml
 cmp recipe.yaml precious.yaml || fail "a recipe was lost for a trace"
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then # root could read everything
+  mkdir -m 777 locked && cp -r recipe.yaml net.yaml data locked/ && chmod 755 . && cd locked || exit 1
+  cp "$convoy" convoy && cp recipe.yaml secret && chmod 222 secret
+  expect 2 "the file that stands there cannot be read (Permission denied)" \
+    setpriv --reuid=65534 --clear-groups ./convoy train ./recipe.yaml --trace secret
+  cmp recipe.yaml secret || fail "a file that cannot be read was lost for a trace"
+  cd ..
+else
+  echo "skipped: a file that may be written and not read (only root can become somebody else)"
+fi
 rm -rf run
 for file in metrics.jsonl last.h5 best.h5 recipe.yaml; do
   expect 2 "the run writes a file of that name" "$convoy" train ./recipe.yaml --trace run/$file

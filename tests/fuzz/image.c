@@ -1,5 +1,5 @@
-/* Fuzzes pictures: whole, their header, parts of them, at smaller sizes, and turned by what their EXIF data
- * says. The last bytes of the input choose the part. */
+/* Fuzzes pictures: whole, their header, parts of them, at smaller sizes, mended, and turned by what their
+ * EXIF data says. The last bytes of the input choose the part. */
 #include "fuzz.h"
 
 #include "picture/image.h"
@@ -67,12 +67,29 @@ static void take_part(const cvy_image *whole, bool whole_is_good, const uint8_t 
   cvy_image_free(&image);
 }
 
+/* A mended file is whole, and of the same size; a whole one is not mended. */
+static void mend(const uint8_t *file, size_t size, int64_t h, int64_t w, bool is_whole,
+                 cvy_tolerance tolerance) {
+  cvy_image image = {0};
+  char note[CVY_MEND_NOTE] = "";
+  void *mended;
+  size_t count;
+  if (cvy_image_mend(&mended, &count, note, file, size, tolerance)) {
+    FUZZ_CHECK(tolerance != CVY_TOLERATE_NOTHING && note[0]);
+    FUZZ_CHECK(!is_whole || file[0] != 0xff);
+    FUZZ_CHECK(!cvy_image_decode(&image, mended, count, 0) && image.h == h && image.w == w);
+  }
+  free(mended);
+  cvy_image_free(&image);
+}
+
 static void decode(const uint8_t *file, size_t size, int64_t channels, fuzz_bytes choices) {
   cvy_image whole = {0}, turned = {0};
   int64_t h = 0, w = 0, full[2], found = channels;
   if (cvy_image_size(&h, &w, &found, file, size) || h * w > MOST_PIXELS) return;
   const bool good = !cvy_image_decode(&whole, file, size, channels);
   if (good) FUZZ_CHECK(whole.h == h && whole.w == w && whole.c == found);
+  mend(file, size, h, w, good, (cvy_tolerance)(choices.left ? choices.p[choices.left - 1] % 3 : 0));
   take_part(&whole, good, file, size, h, w, channels, choices);
   if (good) cvy_image_turn(&turned, &whole, cvy_image_orientation(file, size));
   if (!cvy_image_decode_at_least(&turned, full, file, size, channels, 1 + h / 3, 1 + w / 5))

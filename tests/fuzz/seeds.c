@@ -1,6 +1,8 @@
 /* Writes small valid inputs for each fuzz target: seeds FOLDER puts them into FOLDER/TARGET. */
 #include "unit/archives.h"
+#include "unit/protobufs.h"
 
+#include "file/lock_holder.h"
 #include "train/recipe.h"
 
 #include "picture/image.h"
@@ -48,6 +50,20 @@ static void join_file(maker *m, const char *path) {
   char *bytes = scratch_read(path, &count);
   join(m, bytes, count);
   free(bytes);
+}
+
+/* ---- HDF5 files of other makers ---- */
+
+/* Flags, how many things there are beyond two, and the choices that make each of them (foreign.c). */
+static void make_foreign(void) {
+  uint8_t foreign[300] = {0};
+  for (int flags = 0; flags < 32; flags++) {
+    foreign[0] = (uint8_t)flags;
+    add("foreign", foreign, 1);
+    for (int i = 1; i < 40; i++) foreign[i] = (uint8_t)(i * flags % 9 == 0 ? 0 : i * flags % 20);
+    add("foreign", foreign, sizeof foreign);
+  }
+  add_text("foreign", "`# a list\n\nforeign.h5\n  foreign.h5:train  \r\n");
 }
 
 /* ---- models ---- */
@@ -99,6 +115,19 @@ static void add_image(file_bytes file) {
   free(file.bytes);
 }
 
+/* Adds a file that lacks its end marker, one that lacks more, and asks for them to be mended. */
+static void add_early(const file_bytes *file) {
+  static const uint8_t choices[8] = {[7] = CVY_TOLERATE_TRUNCATED};
+  static maker m;
+  const size_t counts[] = {file->count - 2, file->count - 12, file->count * 4 / 5};
+  for (int i = 0; i < 3; i++) {
+    m.count = 0;
+    join(&m, file->bytes, counts[i]);
+    join(&m, choices, sizeof choices);
+    add("image", m.bytes, m.count);
+  }
+}
+
 static void make_images(void) {
   static const uint8_t types[] = {SPNG_COLOR_TYPE_GRAYSCALE, SPNG_COLOR_TYPE_TRUECOLOR,
                                   SPNG_COLOR_TYPE_GRAYSCALE_ALPHA, SPNG_COLOR_TYPE_TRUECOLOR_ALPHA};
@@ -120,6 +149,7 @@ static void make_images(void) {
   if (cvy_image_encode(&bytes, &count, &image, 80)) exit(1);
   const file_bytes own = {bytes, count};
   add_turned(&own);
+  add_early(&own);
   add_image(own);
   cvy_image_free(&image);
 }
@@ -139,7 +169,27 @@ static void make_digits(void) {
   add("mnist", images.bytes, images.count);
 }
 
+/* One picture as the Python version has it. */
+static void make_pickled_cifar(const char *target, const char *labels) {
+  static maker m;
+  static const uint8_t zeros[3072];
+  static const char before[] = "]K\3asU\4datacnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\0tU\1"
+                               "btR(K\1K\1M\0\x0c\x86"
+                               "cnumpy\ndtype\n(U\2u1K\0K\1tR(K\3U\1|NNNK\0K\0K\0tb\x89T"
+                               "\0\x0c\0\0";
+  m.count = 0;
+  join(&m, "\x80\2}U", 4);
+  put(&m, (int)strlen(labels));
+  join(&m, labels, strlen(labels));
+  join(&m, before, sizeof before - 1);
+  join(&m, zeros, sizeof zeros);
+  join(&m, "tbs.", 4);
+  add(target, m.bytes, m.count);
+}
+
 static void make_cifar(void) {
+  make_pickled_cifar("cifar10", "labels");
+  make_pickled_cifar("cifar100", "fine_labels");
   static uint8_t records[2 * (2 + 3072)];
   for (size_t i = 0; i < sizeof records; i++) records[i] = (uint8_t)(i % 10);
   records[0] = 1, records[3073] = 3;
@@ -154,10 +204,73 @@ static void make_cifar(void) {
   write_archive(seed_path("cifar100"), "ustar", NULL, hundred, 2);
 }
 
+/* Two rows in UTF-16, the lower byte first. */
+#define WIDE "a\0.\0j\0p\0g\0,\0x\0\n\0b\0.\0p\0n\0g\0,\0y\0\n\0"
+
+static void make_encodings(void) {
+  for (char choice = 0; choice < 10; choice++) {
+    char text[80];
+    add("encoding", text,
+        (size_t)snprintf(text, sizeof text,
+                         "%cpath;label\r\na.jpg;k\xe4"
+                         "fer\r\n",
+                         choice));
+    add("encoding", text,
+        (size_t)snprintf(text, sizeof text,
+                         "%ca.jpg;k\xc3\xa4"
+                         "fer\r\n",
+                         choice));
+  }
+  add("encoding", "\0\xff\xfe" WIDE, sizeof WIDE + 2);
+  add("encoding", "\4" WIDE, sizeof WIDE);
+  add_text("encoding", "a{\"a\": {\"label\": \"\\u00e9\\ud83d\\ude00\\n\"}, \"b\": [1, null], \"label\": 3}");
+}
+
+/* Instructions of every protocol. */
+static void make_pickles(void) {
+  static const char array[] = "\x80\2}q\1U\4datacnumpy.core.multiarray\n_reconstruct\nq\2cnumpy\nndarray\nq\3"
+                              "K\0\x85U\1b\x87R(K\1K\2K\3\x86"
+                              "cnumpy\ndtype\nU\2u1K\0K\1\x87R(K\3U\1|NNN"
+                              "J\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb\x89U\6abcdeftbs.";
+  static const char modern[] = "\x80\5\x95\x40\0\0\0\0\0\0\0}\x94(\x8c\1a\x94]\x94(K\1M\0\1J\0\0\1\0"
+                               "\x8a\2\0\xffG?\xf8\0\0\0\0\0\0\x88Ne\x8c\1b\x94"
+                               "C\2xy\x94\x8c\1"
+                               "ch\2"
+                               "\x8c\5numpy\x8c\5"
+                               "dtype\x93)\x81}\x92u.";
+  add_text("pickle", "(dp0\nS'a\\x41'\np1\n(lp2\nI1\naL2L\naF1.5\nasVb\\u0633\np3\ng2\ns.");
+  add_text("pickle", "c_codecs\nencode\n(X\3\0\0\0a\xc3\xbfX\6\0\0\0latin1tR.");
+  add("pickle", array, sizeof array - 1);
+  add("pickle", modern, sizeof modern - 1);
+}
+
+static void make_webdataset(void) {
+  const file_bytes jpeg = picture(true, 9, 14), png = picture(false, 6, 5);
+  const packed members[] = {{"a/0.jpg", jpeg.bytes, jpeg.count, NULL}, {"a/0.cls", "3\n", 2, NULL},
+                            {"1.png", png.bytes, png.count, NULL},     {"1.json", "{\"label\": 4}", 12, NULL},
+                            {"1.seg.png", png.bytes, png.count, NULL}, {"README", "x", 1, NULL}};
+  write_archive(seed_path("webdataset"), "ustar", NULL, members, 6);
+  write_archive(seed_path("webdataset"), "pax", "gzip", members, 6);
+  free(jpeg.bytes);
+  free(png.bytes);
+}
+
+static void make_pixels(void) {
+  add_text("pixels", "label,a,b,c,d\n1,0,255,10.0,0\n2,0,3,4,0\n");
+  add_text("pixels", "1 0 3 4 0\r\n2 0 5 6 0\r\n");
+  add_text("pixels", "0;3;4;0;\"x\"\n0;5;6;0;y\n");
+}
+
 static void make_lists(void) {
   add_text("csv", "path,label\na.jpg,cat\nb.png,dog\n");
   add_text("csv", "\xef\xbb\xbflabel;\"file\"\r\n\"1\";\"a.jpg\"\r\n2;b.png\r\n");
   add_text("csv", "a.jpg\t3\n\nb.png\t-4\n");
+  add_text("csv", "a.jpg 3\nb.png 10.0\n");
+  add_text("csv", "7\t1.000000\ta.jpg\n3\t2.000000\tb.png\n");
+  add_text("csv", "id,cat,dog\na,1,0\nb,0,1\n");
+  add_text("csv", ",image,breed\r0,\\a.jpg,x\r1,/b.png,y\r");
+  add_text("csv", "label,pixel0\n3 1:0.5 7:1\n");
+  add("csv", "\xff\xfe" WIDE, sizeof WIDE + 1);
 }
 
 static void make_tars(void) {
@@ -179,6 +292,74 @@ static void make_tars(void) {
     write_archive(seed_path("tar"), kinds[k].format, kinds[k].filter, flat, 2);
   }
   free(jpeg.bytes);
+  free(png.bytes);
+}
+
+static void make_datums(void) {
+  static maker m;
+  const float numbers[4] = {0, 255, 17, 3};
+  for (int k = 0; k < 4; k++) {
+    if (k < 3) make_datum(&m, 3 - 5 * k, 2, 3, k == 2 ? 3 : 1, 7);
+    if (k == 3) make_encoded_datum(&m, 3, 4, 5);
+    add("datum", m.bytes, m.count);
+    add("protobuf", m.bytes, m.count);
+  }
+  m.count = 0;
+  for (uint32_t i = 1; i <= 3; i++) put_integer(&m, i, i == 1 ? 1 : 2);
+  put_field(&m, 6, numbers, sizeof numbers);
+  add("datum", m.bytes, m.count);
+}
+
+/* Makes a list in which two tables come and one goes. */
+static void make_leveldb_tables(void) {
+  static const uint8_t edit[] = {1, 1,   'c', 2, 3, 3,  9, 4,   5, 7,   0, 5, 40, 1, 'a',
+                                 1, 'b', 7,   1, 6, 50, 1, 'c', 1, 'd', 6, 0, 5,  9, 0};
+  static maker m;
+  const uint8_t head[7] = {0, 0, 0, 0, sizeof edit, 0, 1};
+  m.count = 0;
+  put_bytes(&m, head, sizeof head);
+  put_bytes(&m, edit, sizeof edit);
+  add("leveldb_tables", m.bytes, m.count);
+}
+
+static void make_records(void) {
+  static maker all, value;
+  const file_bytes png = picture(false, 6, 5);
+  all.count = 0;
+  for (int i = 0; i < 2; i++) {
+    make_rec_value(&value, (uint32_t)i, (float)i, (const float[]){3}, png.bytes, png.count);
+    put_part(&all, 0, value.bytes, value.count);
+  }
+  add("recordio", all.bytes, all.count);
+  put_part(&all, 1, value.bytes, 32);
+  put_part(&all, 2, "", 0);
+  put_part(&all, 3, value.bytes + 32, value.count - 32);
+  add("recordio", all.bytes, all.count);
+  free(png.bytes);
+}
+
+static void make_examples(void) {
+  static maker all, features, value;
+  static const char *const keys[2][2] = {{"image/encoded", "image/class/label"}, {"image", "label"}};
+  const file_bytes png = picture(false, 6, 5);
+  for (int k = 0; k < 3; k++) {
+    all.count = 0;
+    for (int i = 0; i < 2; i++) {
+      features.count = 0;
+      if (k < 2) put_feature(&features, keys[k][0], 1, png.bytes, png.count);
+      if (k == 2) put_feature(&features, "image_raw", 1, "abcdef", 6);
+      if (k == 2) put_number_feature(&features, "height", 2);
+      if (k == 2) put_number_feature(&features, "width", 3);
+      put_number_feature(&features, keys[k % 2][1], 9 + i);
+      if (k == 0) put_text_feature(&features, "image/class/text", i ? "goldfish, Carassius" : "tench");
+      if (k == 0) put_text_feature(&features, "image/class/synset", i ? "n01443537" : "n01440764");
+      if (k == 0) put_text_feature(&features, "image/filename", "a.JPEG");
+      make_example(&value, &features);
+      put_record(&all, &value);
+    }
+    add("tfrecord", all.bytes, all.count);
+    add("protobuf", value.bytes, value.count);
+  }
   free(png.bytes);
 }
 
@@ -295,6 +476,13 @@ static void make_imagenet(void) {
   free(png.bytes);
 }
 
+static void make_lock(void) {
+  cvy_holder holder;
+  char text[CVY_HOLDER_BYTES];
+  cvy_holder_here(&holder, "convoy train");
+  add("lock", text, cvy_holder_print(text, &holder));
+}
+
 /* ---- YAML ---- */
 
 static void add_folder(const char *target, const char *const *paths) {
@@ -336,6 +524,17 @@ static void make_yaml(void) {
            "network:\n  name: n\n  input: [8, 8, 1]\n  layers:\n    - fc: {outputs: 2}\n    - softmax_loss\n"
            "data: {train: x, augment: [{crop: {size: 8}}, mirror]}\nbatch: 8\nmicrobatch: 2\nepochs: 3\n"
            "learning_rate: {step: {rate: 0.1, every: 2}}\nsolver: {sgd: {momentum: 0.9}}\nseed: 3\nrun: r\n");
+}
+
+static void make_names(void) {
+  static const char *const names[] = {
+      "\x20K\xe4se/\xfc"
+      "1.jpg",
+      "\x08\xe7\x8c\xab \xf0\x9f\x90\x88",
+      "\x10"
+      "C:\\data\\\\xE4\\xe4\n\x1b[31m",
+      "\x14layer  type  output  note\nc1     conv     120  gemm  <- a, b\nf6     fc        84\n"};
+  for (int64_t i = 0; i < CVY_COUNT(names); i++) add_text("names", names[i]);
 }
 
 static void make_augmentations(void) {
@@ -392,14 +591,25 @@ int main(int argc, char **argv) {
     add("shard", shard, 1);
     add("shard", shard, sizeof shard);
   }
+  make_foreign();
   make_models();
   make_images();
   make_digits();
   make_cifar();
   make_lists();
+  make_pixels();
+  make_encodings();
+  make_pickles();
+  make_webdataset();
   make_tars();
+  make_datums();
+  make_leveldb_tables();
+  make_records();
+  make_examples();
   make_tiny();
   make_imagenet();
+  make_names();
+  make_lock();
   make_yaml();
   make_augmentations();
   return 0;

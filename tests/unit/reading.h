@@ -3,6 +3,7 @@
 #define CVY_TESTS_READING_H
 
 #include "sets.h"
+#include "suite.h"
 
 static cvy_pool *pool;
 static cvy_source source;
@@ -34,6 +35,24 @@ static inline cvy_err go_through(const char *name, const char *a, const char *b)
   for (int64_t i = 0; i < source.count && !err; i++) err = reader_named(name)->read(&record, &source, i);
   reader_named(name)->close(&source);
   return err;
+}
+
+/* Opens a source of which one class alone has no record. */
+static inline void expect_empty_class(const char *name, const char *a, const char *b,
+                                      const char *class_name) {
+  CU_ASSERT_EQUAL_FATAL(open_plain(name, a, b), CVY_OK);
+  CU_ASSERT_PTR_NOT_NULL_FATAL(source.class_sizes);
+  for (int64_t k = 0; k < source.class_count; k++)
+    CU_ASSERT_EQUAL(source.class_sizes[k] == 0, strcmp(source.class_names[k], class_name) == 0);
+  reader_named(name)->close(&source);
+}
+
+/* Opens a source of a single class, as a split that lacks the others may be. */
+static inline void expect_one_class(const char *name, const char *a, const char *b, const char *class_name) {
+  CU_ASSERT_EQUAL_FATAL(open_plain(name, a, b), CVY_OK);
+  CU_ASSERT_EQUAL(source.class_count, 1);
+  CU_ASSERT_STRING_EQUAL(source.class_names[0], class_name);
+  reader_named(name)->close(&source);
 }
 
 /* Checks that a second source on the open one delivers the same, and leaves it as it was when it is

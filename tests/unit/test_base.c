@@ -413,6 +413,63 @@ static void json_is_json(void) {
   free(text);
 }
 
+static void json_numbers_are_the_shortest_that_read_back(void) {
+  static const struct {
+    double value;
+    int digits;
+    const char *text;
+  } numbers[] = {
+      {0.1, 17, "0.1"},
+      {0.99399999999999999, 17, "0.994"},
+      {1.0 / 3, 17, "0.3333333333333333"},
+      {0x1.5555555555557p-2, 17, "0.3333333333333334"},
+      {2, 17, "2"},
+      {100, 17, "100"},
+      {1e15, 17, "1000000000000000"},
+      {123456789.25, 17, "123456789.25"},
+      {1e-7, 17, "1e-07"},
+      {-0.05, 17, "-0.05"},
+      {0, 17, "0"},
+      {1e300, 17, "1e+300"},
+      {0.1f, 9, "0.1"},
+      {16777216, 9, "16777216"},
+      {1.17549435e-38f, 9, "1.1754944e-38"},
+      {1.0 / 3, 9, "0.333333333"},
+      {1.0 / 3, 4, "0.3333"},
+  };
+  for (int64_t i = 0; i < CVY_COUNT(numbers); i++) {
+    char *text = NULL;
+    size_t bytes;
+    FILE *stream = open_memstream(&text, &bytes);
+    cvy_json json = {.out = stream};
+    cvy_json_number(&json, NULL, numbers[i].value, numbers[i].digits);
+    fclose(stream);
+    CU_ASSERT_STRING_EQUAL(text, numbers[i].text);
+    if (strcmp(text, numbers[i].text) != 0) printf("\n    %s, not %s", text, numbers[i].text);
+    free(text);
+  }
+}
+
+static void json_is_utf8(void) {
+  char *text = NULL;
+  size_t bytes;
+  FILE *stream = open_memstream(&text, &bytes);
+  cvy_json json = {.out = stream};
+  cvy_json_open(&json, NULL, '{');
+  cvy_json_text(&json, "K\xe4se", "K\xc3\xa4se \xe7\x8c");
+  cvy_json_close(&json, '}');
+  fclose(stream);
+  CU_ASSERT_STRING_EQUAL(text, "{\"K\\\\xE4se\": \"K\xc3\xa4se \\\\xE7\\\\x8C\"}");
+  free(text);
+}
+
+static void messages_have_no_control_characters(void) {
+  CU_ASSERT_EQUAL(cvy_error(CVY_E_INPUT, "a%sb%s: no", "\n\x1b[2J", "\xe4"), CVY_E_INPUT);
+  CU_ASSERT_STRING_EQUAL(cvy_err_message(), "a\\x0A\\x1B[2Jb\\xE4: no");
+  CU_ASSERT_EQUAL(cvy_error_in(CVY_E_INPUT, "%s", "c"), CVY_E_INPUT);
+  CU_ASSERT_STRING_EQUAL(cvy_err_message(), "c: a\\x0A\\x1B[2Jb\\xE4: no");
+}
+
 static void hashes_do_not_depend_on_pieces(void) {
   cvy_hasher *hasher = cvy_hasher_create();
   char data[1000];
@@ -439,4 +496,5 @@ SUITE("base", TEST(errors_carry_their_place), TEST(pools_and_buffers),
       TEST(every_task_runs_once), TEST(yaml_remembers_places), TEST(yaml_errors_point),
       TEST(yaml_survives_damage), TEST(overrides_reach_nested_keys), TEST(options_read_every_type),
       TEST(options_refuse_what_is_wrong), TEST(a_choice_may_stop_before_the_last_words),
-      TEST(command_line_values), TEST(json_is_json), TEST(hashes_do_not_depend_on_pieces))
+      TEST(command_line_values), TEST(json_is_json), TEST(json_numbers_are_the_shortest_that_read_back),
+      TEST(json_is_utf8), TEST(messages_have_no_control_characters), TEST(hashes_do_not_depend_on_pieces))

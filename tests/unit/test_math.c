@@ -1,6 +1,7 @@
 /* Tests kernels, products and im2col against naive loops. */
 #include "arrays.h"
 
+#include "math/arithmetic.h"
 #include "math/gemm.h"
 #include "math/im2col.h"
 #include "math/kernels.h"
@@ -741,7 +742,20 @@ static void im2col_gathers_patches(void) {
     }
 }
 
-SUITE("math", TEST(elementwise_kernels), TEST(nan_goes_through), TEST(sigmoid_at_the_edges),
+/* What computes is told by what it computes, which is the same every time and on any thread. */
+static void arithmetic(void) {
+  const cvy_arithmetic first = cvy_arithmetic_here();
+  cvy_arithmetic again = cvy_arithmetic_here();
+  CU_ASSERT(strstr(first.names, cvy_blas_core()) && strstr(first.names, cvy_kernels_get()->name));
+  CU_ASSERT_FALSE(cvy_arithmetic_differs(&first, &again));
+  again.products.hex[0] ^= 1;
+  CU_ASSERT(cvy_arithmetic_differs(&first, &again));
+  again = first;
+  again.names[0] ^= 1;
+  CU_ASSERT(cvy_arithmetic_differs(&first, &again));
+}
+
+SUITE("math", TEST(arithmetic), TEST(elementwise_kernels), TEST(nan_goes_through), TEST(sigmoid_at_the_edges),
       TEST(exp_is_accurate), TEST(tanh_is_accurate), TEST(exp_and_tanh_at_the_edges),
       TEST(exp_and_tanh_have_the_same_bits), TEST(rows_kernels), TEST(maps_and_moments),
       TEST(softmax_backward_kernel), TEST(dropout_draws_philox_words),

@@ -2,6 +2,7 @@
 #include "scratch.h"
 #include "suite.h"
 
+#include "base/text.h"
 #include "base/yaml.h"
 #include "net/memory.h"
 #include "net/net.h"
@@ -70,6 +71,7 @@ static void parameter_counts_are_exact(void) {
     CU_ASSERT_EQUAL(info->param_count, known[i].params);
     if (known[i].multiply_adds) CU_ASSERT_EQUAL(info->multiply_adds, known[i].multiply_adds);
     CU_ASSERT_EQUAL(info->class_count, known[i].classes);
+    CU_ASSERT_EQUAL(cvy_net_find_doubts(net, pool).count, 0);
     cvy_net_destroy(net);
     cvy_pool_destroy(pool);
   }
@@ -97,6 +99,41 @@ static void every_network_has_a_known_count(void) {
   }
   CU_ASSERT_EQUAL(found, CVY_COUNT(known));
   closedir(folder);
+}
+
+/* The doubts about a network that ends as `end` says, one a line. */
+static const char *doubts_about(const char *end) {
+  static char out[1000];
+  char text[1000];
+  cvy_pool *pool = cvy_pool_create();
+  cvy_net *net;
+  snprintf(text, sizeof text, "input: [4, 4, 1]\nlayers:\n  - fc: {outputs: 3}\n%s", end);
+  CU_ASSERT_EQUAL_FATAL(create(&net, pool, text, 2), CVY_OK);
+  const cvy_net_doubts doubts = cvy_net_find_doubts(net, pool);
+  cvy_text list = cvy_text_in(out, sizeof out);
+  for (int64_t i = 0; i < doubts.count; i++) cvy_text_add(&list, "%s\n", doubts.texts[i]);
+  cvy_net_destroy(net);
+  cvy_pool_destroy(pool);
+  return out;
+}
+
+static void scores_that_a_loss_should_not_get(void) {
+  CU_ASSERT_STRING_EQUAL(
+      doubts_about("  - softmax\n  - softmax_loss\n"),
+      "n.yaml:4:5: layer 'softmax1' presses scores between 0 and 1 before the loss 'loss1' sees "
+      "them, which makes probabilities of scores itself: leave 'softmax1' out\n");
+  CU_ASSERT_PTR_NOT_NULL(strstr(doubts_about("  - sigmoid\n  - sigmoid_loss\n"), "layer 'sigmoid1' presses"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(doubts_about("  - tanh\n  - softmax_loss\n"), "between -1 and 1"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(doubts_about("  - relu\n  - softmax_loss\n"), "makes negative scores 0"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(doubts_about("  - softmax\n  - flatten\n  - dropout\n  - softmax_loss\n"),
+                                "leave 'softmax1' out"));
+  CU_ASSERT_PTR_NOT_NULL(
+      strstr(doubts_about("  - softmax\n  - softmax\n  - fc: {outputs: 3}\n  - softmax_loss\n"),
+             "n.yaml:5:5: layer 'softmax2' does once more what 'softmax1' has done"));
+  CU_ASSERT_STRING_EQUAL(doubts_about("  - softmax_loss\n"), "");
+  CU_ASSERT_STRING_EQUAL(doubts_about("  - softmax\n  - fc: {outputs: 3}\n  - dropout\n  - softmax_loss\n"),
+                         "");
+  CU_ASSERT_STRING_EQUAL(doubts_about("  - leaky_relu\n  - softmax_loss\n"), "");
 }
 
 static void lenet5_has_its_shapes(void) {
@@ -1075,8 +1112,8 @@ static void memory_is_shared(void) {
 }
 
 SUITE("net", TEST(parameter_counts_are_exact), TEST(lenet5_has_its_shapes),
-      TEST(every_network_has_a_known_count), TEST(sizes_on_the_way_are_exact),
-      TEST(networks_are_made_from_others), TEST(wrong_variants_are_refused),
+      TEST(every_network_has_a_known_count), TEST(scores_that_a_loss_should_not_get),
+      TEST(sizes_on_the_way_are_exact), TEST(networks_are_made_from_others), TEST(wrong_variants_are_refused),
       TEST(wrong_descriptions_are_refused), TEST(wrong_heads_are_refused),
       TEST(blocks_unfold_to_named_layers), TEST(parameters_reach_their_layers),
       TEST(wrong_parameters_are_refused), TEST(wrong_blocks_are_refused), TEST(unfolding_has_an_end),

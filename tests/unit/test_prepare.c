@@ -4,6 +4,7 @@
 #include "sets.h"
 #include "data/dataset.h"
 #include "data/dataset_parts.h"
+#include "prepare/verify.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -540,7 +541,10 @@ static void classes_of_one_name(void) {
   begin();
   fake.class_names = (const char *const[]){"cat", "cat"};
   CU_ASSERT_EQUAL(prepare_fake("out"), CVY_E_INPUT);
-  CU_ASSERT(says("two classes are called 'cat'"));
+  CU_ASSERT(says("'the source': two classes are called 'cat'"));
+  fake.class_names = (const char *const[]){"1.0", "+1"};
+  CU_ASSERT_EQUAL(prepare_fake("out"), CVY_E_INPUT);
+  CU_ASSERT(says("the classes '1.0' and '+1' are the same number"));
   CU_ASSERT_EQUAL(entries("out"), -1);
   end();
 }
@@ -708,23 +712,6 @@ static void a_really_full_disk(void) {
   end();
 }
 
-static void splits_must_agree(void) {
-  begin();
-  make_picture_folder("a");
-  make_picture_folder("b");
-  call c = {.source = "folder", .inputs = {{"train", fresh("a")}, {"val", fresh("b")}}, .h = 8, .w = 8};
-  CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
-  rename(fresh("b/dog"), fresh("b/fox"));
-  CU_ASSERT_EQUAL(prepare(&c), CVY_E_INPUT);
-  CU_ASSERT(says("class 1 is 'dog' in 'train', but 'fox' in 'val'"));
-  mkdir(fresh("b/gnu"), 0777);
-  const uint8_t red[3] = {255, 0, 0};
-  write_picture(fresh("b/gnu/1.png"), false, 3, 3, red);
-  CU_ASSERT_EQUAL(prepare(&c), CVY_E_INPUT);
-  CU_ASSERT(says("'train' has 2 classes, 'val' has 3"));
-  end();
-}
-
 static void real_sets(void) {
   const char *data = test_data("preparing Hoda and MNIST");
   if (!data) return;
@@ -754,11 +741,26 @@ static void real_sets(void) {
   end();
 }
 
+static void a_folder_of_many_splits(void) {
+  begin();
+  const char **splits;
+  int64_t count;
+  for (int i = 0; i < 130; i++) {
+    char name[64];
+    snprintf(name, sizeof name, "split%d-00000-of-00002.h5", i);
+    scratch_write(fresh(name), "", 0);
+  }
+  CU_ASSERT_EQUAL_FATAL(cvy_verify_splits(&splits, &count, pool, fresh("")), CVY_OK);
+  CU_ASSERT_EQUAL(count, 130);
+  CU_ASSERT_STRING_EQUAL(splits[129], "split99");
+  end();
+}
+
 SUITE("prepare", TEST(splits_are_exact_and_complete), TEST(the_same_arguments_give_the_same_bytes),
       TEST(any_number_of_threads), TEST(statistics_are_those_of_the_training_split),
       TEST(named_splits_stay_apart), TEST(a_source_may_know_its_splits), TEST(pictures_scaled_or_kept),
       TEST(an_earlier_run_is_replaced), TEST(wrong_arguments), TEST(the_folder_is_made_with_its_parents),
       TEST(turned_and_scaled_pictures), TEST(colours_of_the_training_split), TEST(classes_of_one_name),
       TEST(an_error_midway_and_on), TEST(what_cannot_be_read_is_left_out), TEST(too_much_is_rejected),
-      TEST(nothing_can_be_read), TEST(a_full_disk), TEST(a_really_full_disk), TEST(splits_must_agree),
+      TEST(nothing_can_be_read), TEST(a_full_disk), TEST(a_really_full_disk), TEST(a_folder_of_many_splits),
       TEST(real_sets))

@@ -2,11 +2,13 @@
 #include "suite.h"
 #include "reading.h"
 
+#include "base/text.h"
+
 static maker m, n;
 static void registry(void) {
-  const char *const names[] = {"synthetic", "synthetic-photos", "hoda",    "mnist",
-                               "cifar10",   "cifar100",         "folder",  "tar",
-                               "csv",       "tiny-imagenet",    "imagenet"};
+  const char *const names[] = {"synthetic", "synthetic-photos", "hoda",    "mnist", "cifar10",
+                               "cifar100",  "folder",           "tar",     "csv",   "webdataset",
+                               "pixels",    "tiny-imagenet",    "imagenet"};
   for (int64_t i = 0; i < CVY_COUNT(names); i++) CU_ASSERT_PTR_NOT_NULL(reader_named(names[i]));
   for (int64_t i = 0; i < cvy_reader_count(); i++) {
     const cvy_reader *r = cvy_reader_at(i);
@@ -314,7 +316,103 @@ static void mnist_folders(void) {
   CU_ASSERT(says("both become splits"));
   remove(fresh("t10k-images-idx3-ubyte"));
   CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, fresh_dir), CVY_E_INPUT);
-  CU_ASSERT(says("'t10k-labels-idx1-ubyte' is there, but not 't10k-images-idx3-ubyte'"));
+  CU_ASSERT(says("'t10k-labels-idx1-ubyte.gz' is there (7 labels), but not the images"));
+  end();
+}
+
+/* Checks the splits that are found in the folder: "train:20 val:7", and that each can be opened. */
+static void expect_mnist_splits(const char *expected) {
+  cvy_prepare_input *found;
+  int64_t count;
+  char text[200];
+  cvy_text all = cvy_text_in(text, sizeof text);
+  const cvy_err err = reader_named("mnist")->find_splits(&found, &count, pool, fresh_dir);
+  if (err) printf("  %s\n", cvy_err_message());
+  CU_ASSERT_EQUAL_FATAL(err, CVY_OK);
+  for (int64_t i = 0; i < count; i += 2) {
+    CU_ASSERT_STRING_EQUAL(found[i].split, found[i + 1].split);
+    CU_ASSERT_EQUAL_FATAL(open_plain("mnist", found[i].path, found[i + 1].path), CVY_OK);
+    cvy_text_item(&all, " ", "%s:%d", found[i].split, (int)source.count);
+    reader_named("mnist")->close(&source);
+  }
+  CU_ASSERT_STRING_EQUAL(text, expected);
+}
+
+static void mnist_files_of_any_name(void) {
+  static const char *const names[][4] = {
+      {"train-images.idx3-ubyte", "train-labels.idx1-ubyte", "t10k-images.idx3-ubyte",
+       "t10k-labels.idx1-ubyte"},
+      {"emnist-letters-train-images-idx3-ubyte.gz", "emnist-letters-train-labels-idx1-ubyte.gz",
+       "emnist-letters-test-images-idx3-ubyte.gz", "emnist-letters-test-labels-idx1-ubyte.gz"},
+      {"Train_Images", "Train_Labels", "Test_Images", "Test_Labels"},
+      {"x.bin", "y.bin", "u.bin", "v.bin"},
+  };
+  for (int64_t k = 0; k < CVY_COUNT(names); k++) {
+    begin();
+    cvy_log_enable(false);
+    make_mnist(names[k][0], names[k][1], 20, k == 1);
+    expect_mnist_splits("");
+    CU_ASSERT_EQUAL_FATAL(open_plain("mnist", fresh_dir, NULL), CVY_OK);
+    CU_ASSERT_EQUAL(source.count, 20);
+    reader_named("mnist")->close(&source);
+    make_mnist(names[k][2], names[k][3], 7, k == 1);
+    scratch_write(fresh("README"), "no numbers", 10);
+    scratch_write(fresh("empty"), "", 0);
+    expect_mnist_splits("train:20 val:7");
+    end();
+  }
+}
+
+static void mnist_folders_that_are_not_clear(void) {
+  begin();
+  cvy_log_enable(false);
+  cvy_prepare_input *found;
+  int64_t count;
+  const cvy_reader *reader = reader_named("mnist");
+  make_mnist("train-images-idx3-ubyte", "train-labels-idx1-ubyte", 20, false);
+  make_mnist("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", 20, true); /* the same, packed */
+  make_mnist("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte", 7, false);
+  expect_mnist_splits("train:20 val:7");
+  make_mnist("letters-train-images-idx3-ubyte", "letters-train-labels-idx1-ubyte", 9, false);
+  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, fresh_dir), CVY_E_INPUT);
+  CU_ASSERT(says("are both for train"));
+  end();
+  begin();
+  make_mnist("a", "b", 9, false);
+  make_mnist("c", "d", 9, false);
+  CU_ASSERT_EQUAL(reader->find_splits(&found, &count, pool, fresh_dir), CVY_E_INPUT);
+  CU_ASSERT(says("but not the "));
+  end();
+  begin();
+  mkdir(fresh("raw"), 0777);
+  make_mnist("raw/train-images-idx3-ubyte", "raw/train-labels-idx1-ubyte", 20, false);
+  make_mnist("raw/t10k-images-idx3-ubyte", "raw/t10k-labels-idx1-ubyte", 7, false);
+  expect_mnist_splits("train:20 val:7");
+  end();
+}
+
+static void mnist_with_other_labels(void) {
+  begin();
+  make_mnist("i", "l", 10, false);
+  n.bytes[8] = 61;
+  write_maker(fresh("l"), &n);
+  CU_ASSERT_EQUAL(open_plain("mnist", fresh("i"), fresh("l")), CVY_E_INPUT);
+  CU_ASSERT(says("label 61; expected 0 to 9 (--names numbers"));
+  CU_ASSERT_EQUAL(open_with("mnist", "names", "numbers", fresh("i"), fresh("l"), 0, 0), CVY_OK);
+  CU_ASSERT(source.class_count == 10 && strcmp(source.class_names[9], "61") == 0);
+  CU_ASSERT_STRING_EQUAL(source.class_names[1], "2"); /* record 0 alone was a 1 */
+  CU_ASSERT_EQUAL(reader_named("mnist")->read(&record, &source, 0), CVY_OK);
+  CU_ASSERT_EQUAL(record.label, 9);
+  reader_named("mnist")->close(&source);
+  end();
+}
+
+static void mnist_of_a_bug_report(void) {
+  const char *data = test_data("MNIST with dots");
+  if (!data) return;
+  begin();
+  snprintf(fresh_dir, sizeof fresh_dir, "%s/reported/mnist-dot-names", data);
+  expect_mnist_splits("train:40 val:20");
   end();
 }
 
@@ -449,22 +547,16 @@ static void folder_lists_classes_and_files_by_name(void) {
 static void folder_refuses(void) {
   begin();
   CU_ASSERT_EQUAL(open_plain("folder", fresh("nothing"), NULL), CVY_E_INPUT);
-  CU_ASSERT(says("nothing: cannot read: No such file"));
+  CU_ASSERT(says("nothing: cannot open: No such file"));
   CU_ASSERT_EQUAL(open_plain("folder", fresh_dir, NULL), CVY_E_INPUT);
   CU_ASSERT(says("no sub-folders"));
   make_picture_folder("pets");
   mkdir(fresh("all"), 0777);
   rename(fresh("pets"), fresh("all/pets"));
-  CU_ASSERT_EQUAL(open_plain("folder", fresh("all"), NULL), CVY_E_INPUT);
-  CU_ASSERT(says("'pets' is its only sub-folder"));
+  expect_one_class("folder", fresh("all"), NULL, "pets");
   rename(fresh("all/pets"), fresh("pets"));
   mkdir(fresh("pets/emu"), 0777);
-  CU_ASSERT_EQUAL(open_plain("folder", fresh("pets"), NULL), CVY_E_INPUT);
-  CU_ASSERT(says("pets/emu: a class without a picture"));
-  mkdir(fresh("pets/emu/more"), 0777);
-  CU_ASSERT_EQUAL(open_plain("folder", fresh("pets"), NULL), CVY_E_INPUT);
-  CU_ASSERT(says("pets/emu/more: a folder"));
-  remove(fresh("pets/emu/more"));
+  expect_empty_class("folder", fresh("pets"), NULL, "emu");
   scratch_write(fresh("pets/emu/1.jpg"), "", 0);
   CU_ASSERT_EQUAL(go_through("folder", fresh("pets"), NULL), CVY_E_INPUT);
   CU_ASSERT(says("pets/emu/1.jpg: empty (0 bytes)"));
@@ -501,6 +593,7 @@ SUITE("readers", TEST(registry), TEST(synthetic_is_a_function_of_seed_and_index)
       TEST(synthetic_draws_the_same_everywhere), TEST(synthetic_sizes), TEST(hoda_made_here),
       TEST(hoda_scales_into_the_frame), TEST(hoda_refuses), TEST(hoda_damage_never_crashes),
       TEST(hoda_itself), TEST(mnist_made_here), TEST(mnist_pads_or_scales), TEST(mnist_folders),
-      TEST(mnist_refuses), TEST(mnist_damage_never_crashes), TEST(gzip_damage_is_an_error),
-      TEST(mnist_itself), TEST(folder_lists_classes_and_files_by_name), TEST(folder_refuses),
-      TEST(folder_finds_splits))
+      TEST(mnist_refuses), TEST(mnist_files_of_any_name), TEST(mnist_folders_that_are_not_clear),
+      TEST(mnist_with_other_labels), TEST(mnist_of_a_bug_report), TEST(mnist_damage_never_crashes),
+      TEST(gzip_damage_is_an_error), TEST(mnist_itself), TEST(folder_lists_classes_and_files_by_name),
+      TEST(folder_refuses), TEST(folder_finds_splits))

@@ -81,14 +81,27 @@ static void every_key_says_what_it_changes(void) {
 
 /* The effects are listed by hand, so that a wrong flag shows too. */
 static void effects_are_these(void) {
-  static const char *const no_bit[] = {
-      "run",          "data.train", "data.val",           "data.prefetch",
-      "data.threads", "log_every",  "data.on_bad_record", "checkpoint_every",
-      "check_every",  "bucket",     "data.cache.keep",    "data.cache.memory"};
+  static const char *const no_bit[] = {"run",
+                                       "data.train",
+                                       "data.val",
+                                       "data.prefetch",
+                                       "data.threads",
+                                       "log_every",
+                                       "data.on_bad_record",
+                                       "checkpoint_every",
+                                       "check_every",
+                                       "bucket",
+                                       "data.cache.keep",
+                                       "data.cache.memory",
+                                       "data.assume_classes",
+                                       "data.images",
+                                       "data.labels",
+                                       "data.outside_links"};
   static const char *const bits[] = {"network",    "data.augment", "data.evaluation", "data.shuffle",
                                      "data.block", "data.window",  "batch",           "microbatch",
                                      "tree",       "seed",         "convolution",     "reduce",
-                                     "wire",       "solver",       "learning_rate"};
+                                     "wire",       "solver",       "learning_rate",   "data.first_label",
+                                     "data.axes"};
   cvy_recipe *recipe = read_recipe(text);
   for (int64_t i = 0; i < CVY_COUNT(no_bit); i++) expect_effect(recipe, no_bit[i], CVY_CHANGES_NO_BIT);
   for (int64_t i = 0; i < CVY_COUNT(bits); i++) expect_effect(recipe, bits[i], CVY_CHANGES_BITS);

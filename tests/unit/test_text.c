@@ -112,6 +112,20 @@ static void structs_go_with_their_text(void) {
   CU_ASSERT_EQUAL(cvy_find_by_text(pairs, 3, sizeof *pairs, "two"), 2);
 }
 
+static void streams_into_memory(void) {
+  cvy_text_stream stream;
+  size_t bytes;
+  cvy_text_stream_begin(&stream);
+  char *text = cvy_text_stream_end(&stream, NULL);
+  CU_ASSERT_STRING_EQUAL(text, "");
+  free(text);
+  cvy_text_stream_begin(&stream);
+  for (int i = 0; i < 10000; i++) fprintf(stream.out, "%04d", i);
+  text = cvy_text_stream_end(&stream, &bytes);
+  CU_ASSERT(bytes == 40000 && strlen(text) == 40000 && strcmp(text + 39996, "9999") == 0);
+  free(text);
+}
+
 /* ---- kept errors ---- */
 
 static void errors_are_kept(void) {
@@ -147,4 +161,4 @@ static void errors_cross_threads(void) {
 SUITE("text", TEST(counts_by_hand), TEST(texts_are_cut_where_the_buffer_ends),
       TEST(lists_say_how_many_are_left_out), TEST(lists_stay_in_every_buffer),
       TEST(shapes_are_written_with_x), TEST(texts_are_sorted_and_found), TEST(structs_go_with_their_text),
-      TEST(errors_are_kept), TEST(errors_cross_threads))
+      TEST(streams_into_memory), TEST(errors_are_kept), TEST(errors_cross_threads))

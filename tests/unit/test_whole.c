@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 /* ---- fsync, counted ---- */
 
@@ -281,35 +280,6 @@ static void folders(void) {
   CU_ASSERT(!scratch_exists(in_dir("a/b/c")) && scratch_exists(in_dir("a/b")));
 }
 
-/* Tries the lock in another process, for a lock also keeps its own process away only by chance. Gives the
- * exit status: 0 if it had the lock. */
-static int lock_elsewhere(void) {
-  const pid_t child = fork();
-  if (child == 0) {
-    int fd;
-    const cvy_err err = cvy_lock_folder(&fd, dir, "test");
-    const bool told = err == CVY_E_INPUT && fd == -1 && says("lock: another test is at work there");
-    _exit(!err ? 0 : told ? 1 : 2);
-  }
-  int status = -1;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static void locks(void) {
-  new_dir("lock");
-  int fd;
-  CU_ASSERT_EQUAL(lock_elsewhere(), 0);
-  CU_ASSERT_EQUAL_FATAL(cvy_lock_folder(&fd, dir, "test"), CVY_OK);
-  CU_ASSERT_EQUAL(lock_elsewhere(), 1);
-  close(fd);
-  CU_ASSERT_EQUAL(lock_elsewhere(), 0); /* the file stays, but its holder is gone */
-  snprintf(dir, sizeof dir, "%s/nowhere", scratch_folder());
-  CU_ASSERT_EQUAL(cvy_lock_folder(&fd, dir, "test"), CVY_E_SYSTEM);
-  CU_ASSERT(fd == -1 && says("nowhere/lock: cannot create: No such file"));
-}
-
 SUITE("whole", TEST(written_synced_and_renamed), TEST(not_before_the_commit), TEST(leftovers),
       TEST(two_writers_of_one_file), TEST(full_disk), TEST(sync_that_fails), TEST(read_only_place),
-      TEST(places_that_are_none), TEST(links_and_pipes), TEST(steps), TEST(hdf5_files_too), TEST(folders),
-      TEST(locks))
+      TEST(places_that_are_none), TEST(links_and_pipes), TEST(steps), TEST(hdf5_files_too), TEST(folders))

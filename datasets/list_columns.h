@@ -1,0 +1,31 @@
+/* The table of a list of pictures, and which of its columns is what. */
+#ifndef CVY_DATASETS_LIST_COLUMNS_H
+#define CVY_DATASETS_LIST_COLUMNS_H
+
+#include "archive/table.h"
+#include "datasets/list_paths.h"
+
+typedef struct cvy_list_options {
+  int separator;                          /* 0: found, else a cvy_separator and one */
+  int header;                             /* 0: found, 1: there is one, 2: there is none */
+  const char *path_column, *label_column; /* a header's word, or a number from 1; "": found */
+} cvy_list_options;
+
+typedef struct cvy_list {
+  const char *path; /* its name, for errors */
+  cvy_list_paths paths;
+  cvy_table table;
+  int64_t first; /* the first row that is a picture */
+  int64_t path_column;
+  int64_t label_column;    /* -1: the labels are one-hot */
+  const char **hot_labels; /* one-hot: for each column the class that a 1 means, or NULL */
+} cvy_list;
+
+/* Reads the table of a list in UTF-8 and finds its columns. The caller has set `path` and `paths` of *list.
+ * Errors name the list, the line, and what was found. */
+cvy_err cvy_list_read(cvy_list *list, const void *bytes, size_t count,
+                      const cvy_list_options *options) CVY_MUST_CHECK;
+/* The label of a row, without blanks around; "" if it has none. */
+const char *cvy_list_label(const cvy_list *list, int64_t row);
+
+#endif

@@ -1,0 +1,416 @@
+/* Opening the images and labels of one split: inputs become files, files become parts, and their shapes must
+ * agree. */
+#include "archive/arrays.h"
+
+#include "archive/arrays_find.h"
+#include "archive/arrays_labels.h"
+#include "archive/arrays_unpack.h"
+#include "archive/file_tree.h"
+#include "base/text.h"
+#include "file/bytes.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MOST_LIST_BYTES = 1 << 24 };
+
+const char *const cvy_axes_words[] = {
+    [CVY_AXES_FOUND] = "auto", [CVY_AXES_HWC] = "hwc", [CVY_AXES_CHW] = "chw",
+    [CVY_AXES_WHC] = "whc",    [CVY_AXES_CWH] = "cwh", NULL};
+
+/* One file that an input names, and what was chosen in it. */
+typedef struct source {
+  const char *path, *part; /* part: of FILE:PART, or NULL */
+  cvy_arrays_pair pair;
+  const cvy_h5_entry *entries; /* all that it has */
+  int64_t entry_count;
+} source;
+
+typedef struct opening {
+  cvy_arrays *arrays;
+  const cvy_arrays_said *said;
+  const char *split;
+  source *sources;
+  int64_t count, room;
+  cvy_axes axes;
+  bool spools;
+} opening;
+
+/* ---- inputs ---- */
+
+static bool is_hdf5(const char *path) {
+  static const char signature[8] = "\x89HDF\r\n\x1a\n";
+  char found[8];
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  bool is = false;
+  /* A block of the user's own may come first: MATLAB writes 512 bytes. */
+  for (off_t at = 0; fd >= 0 && !is && pread(fd, found, sizeof found, at) == sizeof found;
+       at = at ? 2 * at : 512)
+    is = memcmp(found, signature, sizeof found) == 0;
+  if (fd >= 0) close(fd);
+  return is;
+}
+
+static bool is_text(const char *path) {
+  unsigned char bytes[512];
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  const ssize_t count = fd < 0 ? -1 : read(fd, bytes, sizeof bytes);
+  bool is = count > 0;
+  for (ssize_t i = 0; i < count && is; i++) is = bytes[i] >= ' ' || strchr("\t\n\r", bytes[i]);
+  for (ssize_t i = 0; i < count && is; i++) is = bytes[i] != 0;
+  if (fd >= 0) close(fd);
+  return is;
+}
+
+bool cvy_may_be_arrays(const char *input) {
+  const char *path, *part;
+  cvy_pool *pool = cvy_pool_create();
+  cvy_split_input(&path, &part, pool, input);
+  const bool may_be = is_hdf5(path) || (!part && is_text(path));
+  cvy_pool_destroy(pool);
+  return may_be;
+}
+
+static void add_source(opening *o, const char *path, const char *part) {
+  if (o->count == o->room) {
+    o->room = 2 * o->room + 16;
+    source *more = cvy_pool_new(o->arrays->pool, sizeof *more * (size_t)o->room);
+    if (o->count) memcpy(more, o->sources, sizeof *more * (size_t)o->count);
+    o->sources = more;
+  }
+  o->sources[o->count++] = (source){.path = path, .part = part};
+}
+
+/* A path in a list is relative to the list. Failing that, it is taken as Caffe does, from the current
+ * folder. */
+static const char *listed_path(cvy_pool *pool, const char *list, const char *line) {
+  const char *slash = strrchr(list, '/');
+  if (line[0] == '/' || !slash) return line;
+  const char *beside = cvy_pool_format(pool, "%.*s/%s", (int)(slash - list), list, line);
+  return access(beside, F_OK) != 0 && access(line, F_OK) == 0 ? line : beside;
+}
+
+static cvy_err add_line(opening *o, const char *list, int64_t number, const char *line) {
+  cvy_pool *pool = o->arrays->pool;
+  const char *path, *part, *whole = listed_path(pool, list, line);
+  cvy_split_input(&path, &part, pool, whole);
+  if (access(path, F_OK) != 0)
+    return cvy_error(CVY_E_INPUT,
+                     "%s:%" PRId64 ": %.200s: %s (this is no HDF5 file, so its lines should name some)", list,
+                     number, whole, strerror(errno));
+  if (!is_hdf5(path))
+    return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": %s: not an HDF5 file", list, number, path);
+  add_source(o, path, part);
+  return CVY_OK;
+}
+
+static cvy_err add_list(opening *o, const char *list, const cvy_bytes *bytes) {
+  const char *text = (const char *)bytes->data, *end = text + bytes->count;
+  const int64_t before = o->count;
+  for (int64_t number = 1; text < end; number++) {
+    const char *stop = memchr(text, '\n', (size_t)(end - text));
+    if (!stop) stop = end;
+    const char *first = text, *last = stop;
+    while (first < last && isspace((unsigned char)*first)) first++;
+    while (last > first && isspace((unsigned char)last[-1])) last--;
+    if (first < last && *first != '#')
+      CVY_TRY(
+          add_line(o, list, number, cvy_pool_format(o->arrays->pool, "%.*s", (int)(last - first), first)));
+    text = stop + 1;
+  }
+  return o->count > before ? CVY_OK : cvy_error(CVY_E_INPUT, "%s: names no HDF5 file", list);
+}
+
+static cvy_err read_list(opening *o, const char *list) {
+  struct stat info;
+  cvy_bytes bytes = {0};
+  if (stat(list, &info) == 0 && info.st_size > MOST_LIST_BYTES)
+    return cvy_error(CVY_E_INPUT, "%s: not an HDF5 file, and too long for a list of such", list);
+  cvy_err err = cvy_bytes_read(&bytes, list);
+  if (!err) err = add_list(o, list, &bytes);
+  cvy_bytes_free(&bytes);
+  return err;
+}
+
+static cvy_err add_input(opening *o, const char *input) {
+  const char *path, *part;
+  cvy_split_input(&path, &part, o->arrays->pool, input);
+  path = cvy_pool_format(o->arrays->pool, "%s", path);
+  if (part) part = cvy_pool_format(o->arrays->pool, "%s", part);
+  if (is_text(path) && !is_hdf5(path)) return read_list(o, path);
+  add_source(o, path, part);
+  return CVY_OK;
+}
+
+/* ---- choosing ---- */
+
+static cvy_err choose(opening *o, source *s) {
+  cvy_h5 *h5;
+  cvy_h5_entry *entries;
+  int64_t count;
+  cvy_pool *pool = o->arrays->pool;
+  CVY_TRY(cvy_h5_open(&h5, s->path));
+  cvy_err err = cvy_h5_list(&entries, &count, h5, o->said->outside_links, pool);
+  if (!err) err = cvy_arrays_choose(&s->pair, entries, count, o->said, o->split, s->part, s->path, pool);
+  cvy_h5_discard(h5);
+  if (err) return err;
+  s->entries = entries;
+  s->entry_count = count;
+  if (o->split && !s->part && s->pair.split[0] && strcmp(s->pair.split, o->split) != 0)
+    cvy_log("%s: '%s' is taken for %s", s->path, s->pair.images ? s->pair.images->name : s->pair.labels->name,
+            o->split);
+  return CVY_OK;
+}
+
+/* Files that each tell another split are no one split. */
+static cvy_err check_splits(const opening *o) {
+  for (int64_t i = 1; i < o->count; i++)
+    if (!o->sources[i].part && !o->sources[0].part &&
+        strcmp(o->sources[i].pair.split, o->sources[0].pair.split))
+      return cvy_error(
+          CVY_E_INPUT, "%s holds the split '%s', %s the split '%s': name them, as train=FILE val=FILE",
+          o->sources[0].path, o->sources[0].pair.split, o->sources[i].path, o->sources[i].pair.split);
+  return CVY_OK;
+}
+
+static bool is_half(const source *s, bool images) {
+  return images ? s->pair.images && !s->pair.labels : s->pair.labels && !s->pair.images;
+}
+
+/* The next file from *at on that has images, or labels, alone; NULL: there is none. */
+static const source *next_half(const opening *o, int64_t *at, bool images) {
+  while (*at < o->count && !is_half(&o->sources[*at], images)) ++*at;
+  return *at < o->count ? &o->sources[(*at)++] : NULL;
+}
+
+static cvy_err lonely(const opening *o, const source *s) {
+  char all[1500];
+  const bool images = s->pair.images != NULL;
+  const char *lacks = images ? "labels" : "images";
+  cvy_arrays_list(all, sizeof all, s->entries, s->entry_count);
+  const char *said = images ? o->said->labels : o->said->images;
+  if (said && said[0])
+    return cvy_error(CVY_E_INPUT, "%s: no dataset named '%s' (it has: %s)", s->path, said, all);
+  return cvy_error(
+      CVY_E_INPUT,
+      "%s: %s in '%s', but no dataset named %s or the like: --%s NAME (in a recipe, data.%s) says "
+      "which, or a further file has them (it has: %s)",
+      s->path, images ? "images" : "labels", (images ? s->pair.images : s->pair.labels)->name,
+      images ? "labels, label, y" : "images, data, X", lacks, lacks, all);
+}
+
+/* Images of one file and labels of another are put together, the first with the first. */
+static cvy_err pair_up(opening *o) {
+  int64_t made = 0, at = 0;
+  source *whole = cvy_pool_new(o->arrays->pool, sizeof *whole * (size_t)(o->count + 1));
+  for (int64_t i = 0; i < o->count; i++) {
+    if (!o->sources[i].pair.images) continue;
+    whole[made] = o->sources[i];
+    if (is_half(&o->sources[i], true)) {
+      const source *labels = next_half(o, &at, false);
+      if (!labels) return lonely(o, &o->sources[i]);
+      whole[made].pair.labels = labels->pair.labels;
+      if (!whole[made].pair.classes) whole[made].pair.classes = labels->pair.classes;
+    }
+    made++;
+  }
+  const source *left = next_half(o, &at, false);
+  if (left) return lonely(o, left);
+  o->sources = whole;
+  o->count = made;
+  return CVY_OK;
+}
+
+/* ---- shapes ---- */
+
+static bool is_channel_count(int64_t n) {
+  return n == 1 || n == 3 || n == 4;
+}
+
+/* MATLAB and Octave write the first of their dimensions last. */
+static const char *column_major(cvy_h5 *h5, const cvy_h5_entry *e) {
+  char group[512];
+  const char *slash = strrchr(e->place, '/');
+  if (cvy_h5_has_attr(h5, e->place, "MATLAB_class")) return "MATLAB";
+  if (!slash || strcmp(slash, "/value") != 0) return NULL;
+  snprintf(group, sizeof group, "%.*s", (int)(slash - e->place), e->place);
+  return cvy_h5_has_attr(h5, group, "OCTAVE_NEW_FORMAT") ? "Octave" : NULL;
+}
+
+static cvy_axes find_axes(const int64_t *d, int dim_count, bool reversed) {
+  const bool first = dim_count == 4 && is_channel_count(d[1]),
+             last = dim_count == 3 || is_channel_count(d[3]);
+  if (reversed) return dim_count == 4 && (first || !last) ? CVY_AXES_CWH : CVY_AXES_WHC;
+  return first && !last ? CVY_AXES_CHW : CVY_AXES_HWC;
+}
+
+static void set_steps(cvy_arrays *a, cvy_axes axes) {
+  const int64_t h = a->h, w = a->w, c = a->c;
+  const bool planes = axes == CVY_AXES_CHW || axes == CVY_AXES_CWH,
+             columns = axes == CVY_AXES_WHC || axes == CVY_AXES_CWH;
+  a->channel_step = planes ? h * w : 1;
+  a->column_step = (columns ? h : 1) * (planes ? 1 : c);
+  a->row_step = (columns ? 1 : w) * (planes ? 1 : c);
+}
+
+/* Reads the shape of one part's images as a->h, w and c. */
+static cvy_err read_shape(cvy_arrays *a, cvy_arrays_part *part, const cvy_h5_entry *e, cvy_axes axes) {
+  int64_t d[CVY_H5_MAX_DIMS], samples;
+  int dim_count;
+  CVY_TRY(cvy_h5_shape(part->h5, part->name, d, &dim_count));
+  const bool planes = axes == CVY_AXES_CHW || axes == CVY_AXES_CWH,
+             columns = axes == CVY_AXES_WHC || axes == CVY_AXES_CWH;
+  const int64_t c = dim_count == 3 ? 1 : d[planes ? 1 : 3];
+  if ((dim_count != 3 && dim_count != 4) || c < 1 || c > CVY_MAX_CHANNELS)
+    return cvy_error(CVY_E_INPUT,
+                     "%s: dataset '%s' is not [count][height][width], [count][height][width][channels] or "
+                     "[count][channels][height][width] with 1 to %d channels",
+                     part->path, e->name, CVY_MAX_CHANNELS);
+  const int64_t *size = d + (dim_count == 4 && planes ? 2 : 1);
+  a->h = size[columns ? 1 : 0];
+  a->w = size[columns ? 0 : 1];
+  a->c = c;
+  part->count = d[0];
+  if (part->count < 1 || a->h < 1 || a->w < 1)
+    return cvy_error(CVY_E_INPUT, "%s: dataset '%s' holds no images", part->path, e->name);
+  if (__builtin_mul_overflow(a->h, a->w, &samples) || samples > INT32_MAX)
+    return cvy_error(CVY_E_INPUT, "%s: images of %" PRId64 "x%" PRId64 " are too large", part->path, a->h,
+                     a->w);
+  return CVY_OK;
+}
+
+/* Whatever is not the plain order is told, for no file says it. */
+static void tell_axes(const opening *o, const source *s, const char *writer) {
+  const cvy_arrays *a = o->arrays;
+  if (writer)
+    cvy_log("%s: '%s' is %s's, whose dimensions lie in reverse; it is read as %" PRId64
+            " images of height %" PRId64 ", width %" PRId64 ", %" PRId64 " channel%s",
+            s->path, s->pair.images->name, writer, a->parts[0].count, a->h, a->w, a->c, a->c == 1 ? "" : "s");
+  else if (o->axes == CVY_AXES_CHW && o->said->axes == CVY_AXES_FOUND)
+    cvy_log("%s: '%s' is read as [count %" PRId64 "][channels %" PRId64 "][height %" PRId64 "][width %" PRId64
+            "]",
+            s->path, s->pair.images->name, a->parts[0].count, a->c, a->h, a->w);
+}
+
+static cvy_err choose_axes(opening *o, const source *s) {
+  int64_t d[CVY_H5_MAX_DIMS] = {0};
+  int dim_count;
+  const cvy_arrays_part *part = &o->arrays->parts[0];
+  CVY_TRY(cvy_h5_shape(part->h5, part->name, d, &dim_count));
+  const char *writer = column_major(part->h5, s->pair.images);
+  o->axes = o->said->axes != CVY_AXES_FOUND ? (cvy_axes)o->said->axes
+                                            : find_axes(d, dim_count, writer != NULL);
+  CVY_TRY(read_shape(o->arrays, &o->arrays->parts[0], s->pair.images, o->axes));
+  set_steps(o->arrays, o->axes);
+  o->arrays->writer = writer;
+  tell_axes(o, s, o->said->axes == CVY_AXES_FOUND ? writer : NULL);
+  return CVY_OK;
+}
+
+/* ---- parts ---- */
+
+static cvy_err open_part(opening *o, int64_t index) {
+  cvy_arrays *a = o->arrays;
+  const source *s = &o->sources[index];
+  const cvy_h5_entry *e = s->pair.images;
+  cvy_arrays_part *part = &a->parts[index];
+  cvy_h5_type element;
+  if (e->trouble) return cvy_error(CVY_E_INPUT, "%s: '%s' is %s", s->path, e->name, e->trouble);
+  part->path = e->file;
+  part->name = e->place;
+  CVY_TRY(cvy_h5_open(&part->h5, e->file));
+  CVY_TRY(cvy_h5_element(part->h5, part->name, &element));
+  const int64_t h = a->h, w = a->w, c = a->c;
+  CVY_TRY(index == 0 ? choose_axes(o, s) : read_shape(a, part, e, o->axes));
+  if (index > 0 && (h != a->h || w != a->w || c != a->c))
+    return cvy_error(CVY_E_INPUT,
+                     "%s: images of %" PRId64 "x%" PRId64 "x%" PRId64 ", but those of %s are %" PRId64
+                     "x%" PRId64 "x%" PRId64,
+                     s->path, a->h, a->w, a->c, o->sources[0].path, h, w, c);
+  a->is_float |= element != CVY_H5_U8;
+  part->first = a->count;
+  a->count += part->count;
+  return CVY_OK;
+}
+
+static cvy_err open_labels(opening *o) {
+  const cvy_arrays *a = o->arrays;
+  cvy_arrays_labels *from = cvy_pool_new(a->pool, sizeof *from * (size_t)o->count);
+  for (int64_t i = 0; i < o->count; i++)
+    from[i] = (cvy_arrays_labels){o->sources[i].pair.labels, o->sources[i].pair.classes, o->sources[i].path};
+  return cvy_arrays_read_labels(o->arrays, from, o->said);
+}
+
+static cvy_err open_all(opening *o, const char *const *inputs, int64_t input_count) {
+  cvy_arrays *a = o->arrays;
+  for (int64_t i = 0; i < input_count; i++) CVY_TRY(add_input(o, inputs[i]));
+  for (int64_t i = 0; i < o->count; i++) CVY_TRY(choose(o, &o->sources[i]));
+  if (!o->split) CVY_TRY(check_splits(o));
+  CVY_TRY(pair_up(o));
+  a->parts = cvy_pool_new(a->pool, sizeof *a->parts * (size_t)(o->count + 1));
+  for (; a->part_count < o->count; a->part_count++) {
+    const cvy_err err = open_part(o, a->part_count);
+    if (err) {
+      a->part_count++; /* to be closed */
+      return err;
+    }
+  }
+  CVY_TRY(open_labels(o));
+  for (int64_t i = 0; i < a->part_count; i++) CVY_TRY(cvy_arrays_unpack(a, &a->parts[i], o->spools));
+  return CVY_OK;
+}
+
+cvy_err cvy_arrays_open(cvy_arrays **out, const char *const *inputs, int64_t input_count, const char *split,
+                        const cvy_arrays_said *said, bool spools) {
+  cvy_arrays *a = cvy_new(sizeof *a);
+  a->pool = cvy_pool_create();
+  opening o = {.arrays = a, .said = said, .split = split, .spools = spools};
+  const cvy_err err = open_all(&o, inputs, input_count);
+  *out = err ? NULL : a;
+  if (err) cvy_arrays_close(a);
+  return err;
+}
+
+void cvy_arrays_close(cvy_arrays *arrays) {
+  if (!arrays) return;
+  for (int64_t i = 0; i < arrays->part_count; i++) {
+    cvy_h5_discard(arrays->parts[i].h5);
+    if (arrays->parts[i].fd > 0) close(arrays->parts[i].fd);
+    cvy_buffer_destroy(arrays->parts[i].labels);
+  }
+  cvy_pool_destroy(arrays->pool);
+  free(arrays);
+}
+
+/* ---- splits ---- */
+
+static cvy_err find_splits(const char ***out, int64_t *count, cvy_pool *pool, cvy_h5 *h5, const char *path,
+                           const cvy_arrays_said *said) {
+  cvy_arrays_pair pairs[CVY_ARRAYS_SPLITS];
+  cvy_h5_entry *entries;
+  int64_t entry_count, pair_count;
+  CVY_TRY(cvy_h5_list(&entries, &entry_count, h5, said->outside_links, pool));
+  CVY_TRY(cvy_arrays_pairs(pairs, &pair_count, entries, entry_count, said, path, pool));
+  const char **names = cvy_pool_new(pool, sizeof *names * CVY_ARRAYS_SPLITS);
+  for (int64_t i = 0; i < pair_count; i++)
+    if (pairs[i].split[0]) names[(*count)++] = pairs[i].split;
+  *out = names;
+  if (*count < 2 || strcmp(names[0], "train") != 0) *count = 0;
+  return CVY_OK;
+}
+
+cvy_err cvy_arrays_splits(const char ***out, int64_t *count, cvy_pool *pool, const char *path,
+                          const cvy_arrays_said *said) {
+  cvy_h5 *h5;
+  *count = 0;
+  if (!is_hdf5(path)) return CVY_OK;
+  CVY_TRY(cvy_h5_open(&h5, path));
+  const cvy_err err = find_splits(out, count, pool, h5, path, said);
+  cvy_h5_discard(h5);
+  return err;
+}

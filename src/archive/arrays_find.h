@@ -1,0 +1,31 @@
+/* Which datasets of an HDF5 file of another maker are images, and which are their labels, told by names. */
+#ifndef CVY_ARCHIVE_ARRAYS_FIND_H
+#define CVY_ARCHIVE_ARRAYS_FIND_H
+
+#include "file/h5.h"
+#include <convoy/data.h>
+
+/* Images and labels that belong together. One of the two may be NULL, where another file has it. */
+typedef struct cvy_arrays_pair {
+  const char *split; /* "train", "val", "test"; "" if the names tell none */
+  const cvy_h5_entry *images, *labels;
+  const cvy_h5_entry *classes; /* the names of the classes; NULL: there are none */
+  const char *rivals[2];       /* datasets that fit equally well; NULL: none do */
+} cvy_arrays_pair;
+
+enum { CVY_ARRAYS_SPLITS = 4 };
+
+/* Finds the pair of each split, in the order of the splits above, the nameless first. Where nothing is found
+ * the error, which begins with `path`, lists all that is there. */
+cvy_err cvy_arrays_pairs(cvy_arrays_pair out[CVY_ARRAYS_SPLITS], int64_t *count, const cvy_h5_entry *entries,
+                         int64_t entry_count, const cvy_arrays_said *said, const char *path,
+                         cvy_pool *pool) CVY_MUST_CHECK;
+/* Chooses for `split`; NULL: whatever is the only one. `part`, if not NULL, is a split or a group of the
+ * file, and nothing else will do. It is an error if several datasets fit equally well. */
+cvy_err cvy_arrays_choose(cvy_arrays_pair *out, const cvy_h5_entry *entries, int64_t entry_count,
+                          const cvy_arrays_said *said, const char *split, const char *part, const char *path,
+                          cvy_pool *pool) CVY_MUST_CHECK;
+/* Writes all datasets with types and shapes: "x uint8 60x28x28, y int64 60". */
+void cvy_arrays_list(char *out, size_t bytes, const cvy_h5_entry *entries, int64_t count);
+
+#endif

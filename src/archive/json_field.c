@@ -1,0 +1,168 @@
+/* Walks through JSON (RFC 8259) up to one value, skipping the others. */
+#include "archive/json_field.h"
+
+#include <string.h>
+
+enum { MAX_DEPTH = 64 };
+
+typedef struct scan {
+  cvy_pool *pool;
+  const char *begin, *p, *end;
+  const char *path;
+} scan;
+
+static cvy_err bad(const scan *s, const char *expected) {
+  return cvy_error(CVY_E_INPUT, "%s: no JSON: byte %" PRId64 ": expected %s", s->path,
+                   (int64_t)(s->p - s->begin), expected);
+}
+
+static void skip_blanks(scan *s) {
+  while (s->p < s->end && strchr(" \t\r\n", *s->p) && *s->p) s->p++;
+}
+
+/* Takes `letter` if it comes next. */
+static bool take(scan *s, char letter) {
+  skip_blanks(s);
+  if (s->p == s->end || *s->p != letter) return false;
+  s->p++;
+  return true;
+}
+
+/* ---- strings ---- */
+
+static bool take_hex(uint32_t *out, scan *s) {
+  *out = 0;
+  for (int i = 0; i < 4; i++, s->p++) {
+    static const char known[] = "0123456789abcdef0123456789ABCDEF";
+    const char *found = s->p < s->end && *s->p ? strchr(known, *s->p) : NULL;
+    if (!found) return false;
+    *out = *out * 16 + (uint32_t)((found - known) % 16);
+  }
+  return true;
+}
+
+static char *put_utf8(char *to, uint32_t letter) {
+  if (letter < 0x80) {
+    *to++ = (char)letter;
+    return to;
+  }
+  const int more = letter < 0x800 ? 1 : letter < 0x10000 ? 2 : 3;
+  static const uint8_t marks[] = {0, 0xc0, 0xe0, 0xf0};
+  *to++ = (char)(marks[more] | letter >> (6 * more));
+  for (int i = more - 1; i >= 0; i--) *to++ = (char)(0x80 | (letter >> (6 * i) & 0x3f));
+  return to;
+}
+
+/* Reads what stands behind "\u"; letters beyond 16 bits are written as two halves. */
+static cvy_err read_unicode(char **to, scan *s) {
+  uint32_t letter, low;
+  if (!take_hex(&letter, s)) return bad(s, "four hexadecimal digits");
+  if (letter >= 0xd800 && letter < 0xdc00) {
+    if (s->end - s->p < 2 || s->p[0] != '\\' || s->p[1] != 'u') return bad(s, "the second half of a letter");
+    s->p += 2;
+    if (!take_hex(&low, s) || low < 0xdc00 || low > 0xdfff) return bad(s, "the second half of a letter");
+    letter = 0x10000 + ((letter - 0xd800) << 10) + (low - 0xdc00);
+  }
+  if (letter == 0 || (letter >= 0xdc00 && letter < 0xe000)) return bad(s, "a letter");
+  *to = put_utf8(*to, letter);
+  return CVY_OK;
+}
+
+static cvy_err read_string(const char **out, scan *s) {
+  static const char names[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
+  if (!take(s, '"')) return bad(s, "a string");
+  const char *close = s->p;
+  while (close < s->end && *close != '"') close += *close == '\\' ? 2 : 1;
+  if (close >= s->end) return bad(s, "a string that ends");
+  char *text = cvy_pool_new(s->pool, (size_t)(close - s->p) + 1), *to = text;
+  while (s->p < close) {
+    if ((uint8_t)*s->p < 0x20) return bad(s, "no control character in a string");
+    if (*s->p != '\\') {
+      *to++ = *s->p++;
+      continue;
+    }
+    const char *name = strchr(names, s->p[1]);
+    const bool unicode = s->p[1] == 'u';
+    s->p += 2;
+    if (unicode)
+      CVY_TRY(read_unicode(&to, s));
+    else if (!name || !*name)
+      return bad(s, "a known letter behind \\");
+    else
+      *to++ = meant[name - names];
+  }
+  s->p++;
+  *out = text;
+  return CVY_OK;
+}
+
+/* ---- values ---- */
+
+/* A number or a word, as it stands there. */
+static cvy_err read_plain(const char **out, scan *s) {
+  const char *begin = s->p;
+  while (s->p < s->end && *s->p && !strchr(",]} \t\r\n", *s->p)) s->p++;
+  if (s->p == begin) return bad(s, "a value");
+  *out = cvy_pool_format(s->pool, "%.*s", (int)(s->p - begin), begin);
+  return CVY_OK;
+}
+
+static cvy_err skip_value(scan *s, int depth);
+
+static cvy_err skip_members(scan *s, char close, int depth) {
+  const char *key;
+  if (depth > MAX_DEPTH) return bad(s, "less depth");
+  if (take(s, close)) return CVY_OK;
+  do {
+    if (close == '}') {
+      CVY_TRY(read_string(&key, s));
+      if (!take(s, ':')) return bad(s, "':'");
+    }
+    CVY_TRY(skip_value(s, depth + 1));
+  } while (take(s, ','));
+  return take(s, close) ? CVY_OK : bad(s, close == '}' ? "',' or '}'" : "',' or ']'");
+}
+
+static cvy_err skip_value(scan *s, int depth) {
+  const char *skipped;
+  if (take(s, '{')) return skip_members(s, '}', depth);
+  if (take(s, '[')) return skip_members(s, ']', depth);
+  return s->p < s->end && *s->p == '"' ? read_string(&skipped, s) : read_plain(&skipped, s);
+}
+
+/* Finds the key's value and leaves it to be read; false in *found if the object ends before. */
+static cvy_err find_key(bool *found, scan *s, const char *wanted, size_t length) {
+  const char *key;
+  *found = false;
+  if (!take(s, '{')) return bad(s, "'{'");
+  if (take(s, '}')) return CVY_OK;
+  do {
+    CVY_TRY(read_string(&key, s));
+    if (!take(s, ':')) return bad(s, "':'");
+    skip_blanks(s);
+    *found = strlen(key) == length && memcmp(key, wanted, length) == 0;
+    if (*found) return CVY_OK;
+    CVY_TRY(skip_value(s, 0));
+  } while (take(s, ','));
+  return take(s, '}') ? CVY_OK : bad(s, "',' or '}'");
+}
+
+cvy_err cvy_json_field(const char **out, cvy_pool *pool, const void *text, size_t count, const char *key,
+                       const char *path) {
+  const char *begin = text ? text : "";
+  scan s = {.pool = pool, .begin = begin, .p = begin, .end = begin + count, .path = path};
+  bool found;
+  *out = NULL;
+  for (;; key = strchr(key, '.') + 1) {
+    const char *dot = strchr(key, '.');
+    CVY_TRY(find_key(&found, &s, key, dot ? (size_t)(dot - key) : strlen(key)));
+    if (!found) return CVY_OK;
+    if (!dot) break;
+    if (s.p == s.end || *s.p != '{') return CVY_OK;
+  }
+  if (s.p < s.end && *s.p == '"') return read_string(out, &s);
+  if (s.p < s.end && (*s.p == '{' || *s.p == '[')) return CVY_OK;
+  CVY_TRY(read_plain(out, &s));
+  if (strcmp(*out, "null") == 0) *out = NULL;
+  return CVY_OK;
+}

@@ -1,0 +1,38 @@
+/* The classes of a set: in which order its labels' texts are numbered, and how whole numbers are named.
+ *
+ * Labels that are all whole numbers, however they are written (10, +10, 010, "10.0", 1e1), are ordered by
+ * value, and their classes are named by shortest decimals. All other labels name their classes themselves, in
+ * UTF-8 (base/utf8.h says how a label that is not becomes it), and are ordered by bytes. So the same labels
+ * give the same classes from any source. */
+#ifndef CVY_BASE_CLASSES_H
+#define CVY_BASE_CLASSES_H
+
+#include "base/base.h"
+
+/* Reads a text that is a whole number below 2^53 in size: with blanks around it, a sign, leading zeros, zeros
+ * behind a point, or an exponent. */
+bool cvy_whole_number(int64_t *out, const char *text);
+
+typedef struct cvy_classes {
+  const char **names; /* [count], in the order of the classes */
+  int64_t count;
+  bool are_numbers;
+  const char *encoding; /* of labels that are not UTF-8; NULL: not known */
+} cvy_classes;
+
+/* Finds the classes of `count` labels, in any order and each as often as it likes. The result is in `pool`; a
+ * name that is no number is the label's own text as cvy_utf8_name writes it. */
+cvy_classes cvy_classes_of(cvy_pool *pool, const char *const *labels, int64_t count);
+/* The same, where labels that are not UTF-8 are in `encoding`, which must outlive the classes; NULL: not
+ * known. */
+cvy_classes cvy_classes_in(cvy_pool *pool, const char *const *labels, int64_t count, const char *encoding);
+/* Returns the class of a label; -1 if it has none. */
+int64_t cvy_classes_find(const cvy_classes *classes, const char *label);
+
+/* Finds classes of one set among those of another: out[k] is where names[k] stands in `among`, or -1. Two
+ * names are one if they are the same text, or the same whole number. */
+void cvy_classes_match(int64_t *out, const char *const *names, int64_t count, const char *const *among,
+                       int64_t among_count);
+bool cvy_same_class(const char *name, const char *other);
+
+#endif

@@ -1,0 +1,110 @@
+/* Agreement of the splits on their classes.
+ *
+ * A reader numbers the classes of each split by itself, so a split that lacks one numbers those behind it
+ * differently. Names tell which are the same; labels become those of train. */
+#include "prepare/agree.h"
+
+#include "base/classes.h"
+#include "base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef cvy_prepare_group group;
+typedef cvy_prepare_job job;
+
+/* How errors call a group: the split, or the first input of what is cut into splits. */
+static const char *title(const group *g) {
+  return g->split ? g->split : g->input_count > 0 ? g->inputs[0] : "the source";
+}
+
+static cvy_err check_own_classes(job *j, const group *g) {
+  const cvy_source *s = &g->source;
+  if (s->count == 0) return cvy_error(CVY_E_INPUT, "'%s' has no picture", title(g));
+  int64_t *same = cvy_pool_new(j->pool, sizeof *same * (size_t)(s->class_count + 1));
+  const char **first = cvy_pool_new(j->pool, sizeof *first * (size_t)(s->class_count + 1));
+  cvy_classes_match(same, s->class_names, s->class_count, s->class_names, s->class_count);
+  for (int64_t k = 0; k < s->class_count; k++) {
+    const char *name = s->class_names[k], **other = &first[same[k]];
+    if (*other && strcmp(name, *other) == 0)
+      return cvy_error(CVY_E_INPUT, "'%s': two classes are called '%s'", title(g), name);
+    if (*other)
+      return cvy_error(CVY_E_INPUT, "'%s': the classes '%s' and '%s' are the same number", title(g), *other,
+                       name);
+    *other = name;
+  }
+  return CVY_OK;
+}
+
+/* Lists the names for which missing[k] holds, "'bee', 'cow' and 3 more"; returns their number. */
+static int64_t list_missing(char *buffer, size_t bytes, const char *const *names, const bool *missing,
+                            int64_t count) {
+  cvy_text list = cvy_text_in(buffer, bytes);
+  int64_t found = 0;
+  for (int64_t k = 0; k < count; k++) {
+    if (!missing[k]) continue;
+    cvy_text_item(&list, ", ", "'%s'", names[k]);
+    found++;
+  }
+  return found;
+}
+
+static cvy_err refuse_unknown(const job *j, const group *g, const bool *unknown) {
+  char names[300];
+  const int64_t count = list_missing(names, sizeof names, g->source.class_names, unknown,
+                                     g->source.class_count);
+  if (count == 0) return CVY_OK;
+  return cvy_error(CVY_E_INPUT,
+                   "'%s' has %" PRId64 " class%s that '%s' lacks: %s ('%s' has %" PRId64
+                   " classes, '%s' %" PRId64 "); a network could not learn %s",
+                   title(g), count, count == 1 ? "" : "es", title(j->leader), names, title(j->leader),
+                   j->leader->source.class_count, title(g), g->source.class_count,
+                   count == 1 ? "it" : "them");
+}
+
+static cvy_err refuse_missing(const job *j, const group *g, const bool *missing) {
+  char names[300];
+  const int64_t count = list_missing(names, sizeof names, j->class_names, missing, j->class_count);
+  if (count == 0 || j->config->allow_missing_classes) return CVY_OK;
+  return cvy_error(CVY_E_INPUT,
+                   "'%s' has no picture of %" PRId64 " of the %" PRId64
+                   " classes: %s; --missing-classes allow takes it so, with the numbers of all classes",
+                   title(g), count, j->class_count, names);
+}
+
+static cvy_err map_labels(job *j, group *g) {
+  const cvy_source *s = &g->source;
+  int64_t *where = cvy_pool_new(j->pool, sizeof *where * (size_t)(s->class_count + 1));
+  bool *unknown = cvy_pool_new(j->pool, (size_t)s->class_count + 1);
+  bool *missing = cvy_pool_new(j->pool, (size_t)j->class_count + 1);
+  bool differs = s->class_count != j->class_count;
+  cvy_classes_match(where, s->class_names, s->class_count, j->class_names, j->class_count);
+  memset(missing, true, (size_t)j->class_count);
+  for (int64_t k = 0; k < s->class_count; k++) {
+    const bool has_some = !s->class_sizes || s->class_sizes[k] > 0;
+    unknown[k] = where[k] < 0 && has_some;
+    if (where[k] >= 0) missing[where[k]] = !has_some;
+    differs |= where[k] != k;
+  }
+  CVY_TRY(refuse_unknown(j, g, unknown));
+  CVY_TRY(refuse_missing(j, g, missing));
+  if (!differs) return CVY_OK;
+  g->labels = cvy_pool_new(j->pool, sizeof *g->labels * (size_t)(s->class_count + 1));
+  for (int64_t k = 0; k < s->class_count; k++) g->labels[k] = (int32_t)where[k];
+  return CVY_OK;
+}
+
+cvy_err cvy_prepare_agree_classes(job *j) {
+  j->leader = &j->groups[0];
+  for (int64_t i = 0; i < j->group_count; i++)
+    if (j->groups[i].split && strcmp(j->groups[i].split, "train") == 0) j->leader = &j->groups[i];
+  j->class_names = j->leader->source.class_names;
+  j->class_count = j->leader->source.class_count;
+  for (int64_t i = 0; i < j->group_count; i++) CVY_TRY(check_own_classes(j, &j->groups[i]));
+  if (j->class_count < 1) return cvy_error(CVY_E_INPUT, "'%s' has no record with a label", title(j->leader));
+  if (j->class_count < 2)
+    return cvy_error(CVY_E_INPUT, "'%s' has one class alone, '%s'; a set has two or more", title(j->leader),
+                     j->class_names[0]);
+  for (int64_t i = 0; i < j->group_count; i++) CVY_TRY(map_labels(j, &j->groups[i]));
+  return CVY_OK;
+}

@@ -1,0 +1,107 @@
+# What stands on a terminal, of any width: no half lines, no broken words, and never a long silence.
+. "$(dirname "$0")/lib" "$1"
+digits data 400
+
+cat >recipe.yaml <<'END'
+network: lenet5
+data: {train: data, val: data, threads: 1}
+batch: 16
+microbatch: 16
+epochs: 2
+run: run
+END
+
+cat >console.py <<'END_OF_CONSOLE'
+import fcntl, json, os, pty, re, select, struct, subprocess, sys, termios, time
+convoy, failures = sys.argv[1], 0
+
+def check(holds, what):
+    global failures
+    if not holds:
+        print("FAILED:", what)
+        failures += 1
+
+def size(fd, columns): fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
+# What a command writes to a terminal of so many columns; narrower: (seconds, columns) of a change.
+def on_terminal(columns, words, narrower=None, **environment):
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.environ.pop("COLUMNS", None)
+        os.environ.update(environment, TERM="xterm")
+        time.sleep(0.1)
+        os.execv(convoy, [convoy, *words])
+    size(fd, columns)
+    text, begun = b"", time.time()
+    while True:
+        if narrower and time.time() - begun > narrower[0]:
+            size(fd, narrower[1])
+            text, narrower = text + b"<narrower>", None
+        if not select.select([fd], [], [], 0.05)[0]: continue
+        try: part = os.read(fd, 65536)
+        except OSError: part = b""
+        if not part: break
+        text += part
+    return text.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+# The lines that stand in the end on a terminal wide enough: a return goes back, and the clearing clears.
+def standing(text):
+    lines, line, at = [], "", 0
+    for piece in re.findall(r"\x1b\[J|[\r\n]|[^\r\n\x1b]+", text):
+        if piece == "\x1b[J": line = line[:at]
+        elif piece == "\r": at = 0
+        elif piece == "\n": lines, line, at = lines + [line], "", 0
+        else: line, at = line[:at] + piece + line[at + len(piece):], at + len(piece)
+    return lines + [line]
+
+progress = re.compile(r"epoch \d+/\d+  step \d+/\d+|evaluating|so far$")
+drawn = re.compile(r"\r\x1b\[J([^\r\n\x1b]*)\r(?!\n)")
+
+for columns in 40, 60, 74, 120:
+    text, code = on_terminal(columns, ["train", "./recipe.yaml", "--overwrite", "--threads", "1"])
+    check(code == 0, f"training ends with {code}: {text}")
+    check(all(len(line) < columns for line in drawn.findall(text)), f"progress beyond {columns} columns")
+    check("step 1/" in text.split("epoch 1:")[0], "the first step is not told")
+    lines = standing(text)
+    check(not any(progress.search(line) for line in lines), f"progress stands in the end: {lines}")
+    ends = [i for i, line in enumerate(lines) if line.startswith("convoy: epoch ")]
+    check(len(ends) == 2 and lines[ends[1] + 1].startswith("done:"), f"the end: {lines}")
+lines = standing(on_terminal(120, ["verify", "data"], COLUMNS="30")[0])
+check([len(line) for line in lines if line.startswith("verifying")] == [29, 29], f"COLUMNS is overlooked: {lines}")
+
+text, _ = on_terminal(100, ["train", "./recipe.yaml", "--overwrite", "epochs=60", "run=long"], (1.5, 50))
+before, _, after = text.partition("<narrower>")
+check(after and all(len(line) < 50 for line in drawn.findall(after)[2:]), "progress is not cut to a narrower window")
+
+# Not on a terminal: plain lines.
+plain = subprocess.run([convoy, "train", "./recipe.yaml", "--overwrite"], capture_output=True, text=True)
+check("\r" not in plain.stderr and "\x1b" not in plain.stderr, "escape sequences where there is no terminal")
+lines = plain.stderr.splitlines()
+check("step 1/" in plain.stderr and lines[-1].startswith("convoy: epoch 2:"), f"lines: {lines}")
+
+# Tables keep their words, and their rows fit.
+for words in (["summary", "vgg16"], ["layers"], ["augmentations"], ["train", "--help"],
+              ["plan", "lenet5", "--nodes", "4", "--steps", "1"], ["doctor"],
+              ["bench", "layers", "lenet5", "--batch", "2", "--steps", "1"]):
+    full = subprocess.run([convoy, *words], capture_output=True, text=True).stdout
+    if words[0] in ("summary", "layers"): check(max(map(len, full.splitlines())) > 80, f"{words}: not the full width")
+    for columns in 40, 60, 80:
+        text = on_terminal(columns, words)[0].replace("\r\n", "\n")
+        rows = [row for row in re.sub(r"\r\x1b\[J[^\r]*\r|\r\x1b\[J", "", text).splitlines()]
+        check(all(len(row) <= columns or " " not in row.strip() for row in rows), f"{words}: a row beyond {columns} columns")
+        if words[0] in ("summary", "layers", "augmentations", "train"):
+            check(set(full.split()) == set(text.split()), f"{words}: broken words at {columns} columns")
+
+# Epochs in metrics.jsonl.
+epochs = [line for line in map(json.loads, open("run/metrics.jsonl")) if "train_loss" in line]
+check(len(epochs) == 2 and all(0 < e["train_top1"] < 1 and "val_loss" in e for e in epochs), f"epochs {epochs}")
+sys.exit(failures > 0)
+END_OF_CONSOLE
+python3 console.py "$convoy" || fail "on a terminal"
+
+# Without validation data epochs are told too; a silence is broken.
+"$convoy" train ./recipe.yaml --overwrite data.val= >said 2>&1 || fail "$(cat said)"
+grep -q 'convoy: epoch 2: training loss [0-9.]*$' said || fail "no epoch is told without validation: $(cat said)"
+grep -c '"train_top1"' run/metrics.jsonl | grep -qx 2 || fail "no epochs in metrics.jsonl"
+
+finish

@@ -1,0 +1,36 @@
+# Several programs that each find themselves alone are refused, whoever has started them; one program of a batch job is not.
+. "$(dirname "$0")/lib" "$1"
+digits data 400
+cat >recipe.yaml <<'END'
+network: lenet5
+data: {train: data, val: data}
+batch: 32
+microbatch: 8
+epochs: 1
+run: run
+END
+
+alone="but this one finds itself alone"
+expect 0 "done: " "$convoy" train ./recipe.yaml
+for command in "train ./recipe.yaml --resume" "eval run/last.h5" "prepare synthetic -o other" "doctor" "bench allreduce 1" "bench scaling lenet5"; do
+  # shellcheck disable=SC2086
+  expect 2 "PMI_SIZE=3: mpirun of another MPI (MPICH, Intel MPI) has started several programs, $alone" env PMI_SIZE=3 PMI_RANK=1 "$convoy" $command
+done
+[ ! -e other ] || fail "a refused prepare made a folder"
+slurm="env SLURM_JOB_ID=7 SLURM_JOBID=7 SLURM_NODELIST=node1 SLURM_NTASKS=2 SLURM_PROCID=0"
+expect 2 "SLURM_STEP_NUM_TASKS=2: srun has started several programs, $alone" $slurm SLURM_STEP_ID=0 SLURM_STEPID=0 SLURM_STEP_NUM_TASKS=2 \
+  "$convoy" train ./recipe.yaml
+expect 0 "weights" $slurm "$convoy" train ./recipe.yaml --resume
+expect 0 "weights" $slurm SLURM_STEP_ID=0 SLURM_STEPID=0 SLURM_STEP_NUM_TASKS=1 "$convoy" train ./recipe.yaml --resume
+expect 0 "weights" env PMI_SIZE=3 mpirun --oversubscribe -n 1 "$convoy" train ./recipe.yaml --resume
+expect 0 "weights" env PMI_SIZE=3 mpirun --oversubscribe -n 2 "$convoy" train ./recipe.yaml --resume
+
+# The real one, where it is installed.
+if command -v mpirun.mpich >/dev/null; then
+  expect 2 "$alone" mpirun.mpich -n 3 "$convoy" train ./recipe.yaml run=mpich
+  [ ! -e mpich ] || fail "a refused job made a folder"
+  expect 0 "weights" mpirun.mpich -n 1 "$convoy" train ./recipe.yaml run=mpich
+else
+  echo "skipped: mpirun of MPICH (mpich is not installed)"
+fi
+finish

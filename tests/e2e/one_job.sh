@@ -1,0 +1,88 @@
+# One run folder, one job: the second is refused, whoever holds the folder and however it got there; nothing of a killed one stands in the way.
+. "$(dirname "$0")/lib" "$1"
+digits data 400
+cat >recipe.yaml <<'END'
+network: lenet5
+data: {train: data, val: data}
+batch: 32
+microbatch: 8
+epochs: 100000
+log_every: 1
+run: run
+END
+train="$convoy train ./recipe.yaml"
+
+# held FOLDER: waits until somebody holds it
+held() { for _ in $(seq 200); do [ -e "$1/lock" ] && return; sleep 0.05; done; fail "nobody took $1"; }
+until_file() { for _ in $(seq 200); do [ -e "$1" ] && return; sleep 0.05; done; fail "$1 did not come"; }
+
+# ---- many at once: exactly one goes on; the others say who it is ----
+for i in $(seq 6); do $train epochs=1 log_every=1 run=many >many.$i.log 2>&1 & starters[i]=$!; done
+winners=0
+for i in $(seq 6); do
+  wait "${starters[i]}"
+  case $? in
+    0) winners=$((winners + 1)) ;;
+    2) grep -Eq "many: another convoy train is at work there: process [0-9]+ on $(hostname), since 20|many already holds a run" many.$i.log || fail "refused how? $(cat many.$i.log)" ;;
+    *) fail "starter $i: $(cat many.$i.log)" ;;
+  esac
+done
+[ $winners = 1 ] || fail "$winners of 6 jobs ran in one folder"
+[ "$(wc -l <many/metrics.jsonl)" = "$(grep -c '^{.*}$' many/metrics.jsonl)" ] || fail "torn metrics"
+
+# ---- before the first checkpoint and after it, with every word ----
+SLURM_JOB_ID=4711 timeout 100 mpirun --oversubscribe -n 2 $train >first.log 2>&1 &
+job=$!
+held run
+for word in "" --overwrite --resume; do
+  expect 2 "run: another convoy train is at work there: process $(sed -n 's/^pid //p' run/lock) on $(hostname), since $(sed -n 's/^since //p' run/lock), job 4711; wait" ranks 2 $train $word
+done
+until_file run/last.h5
+for word in "" --resume; do expect 2 "run: another convoy train is at work there: process " $train $word; done
+expect 0 "top-1" "$convoy" eval run/last.h5 --data data
+
+# ---- killed without mercy: the next one goes on at once, and half a line is mended ----
+kill -KILL "$(sed -n 's/^pid //p' run/lock)"
+wait $job
+[ -e run/lock ] || fail "a killed job has removed its lock"
+steps=$(tail -n 1 run/metrics.jsonl | field step)
+printf '{"step": 7, "ep' >>run/metrics.jsonl
+expect 75 "stopped after step $((steps + 50))" ranks 2 $train --resume --stop-after $((steps + 50))
+[ ! -e run/lock ] || fail "a job that ended has left its lock"
+for step in $(seq $((steps + 50))); do echo "$step"; done >expected
+grep '"loss"' run/metrics.jsonl | sed 's/^{"step": \([0-9]*\), .*}$/\1/' | cmp - expected || fail "metrics after a kill"
+[ "$(ls -A run | sort | tr '\n' ' ')" = "best.h5 last.h5 metrics.jsonl recipe.yaml " ] || fail "the run folder has $(ls -A run)"
+
+# ---- a job that lost its lock writes nothing more ----
+for how in removed taken; do
+  timeout 100 mpirun --oversubscribe -n 2 $train --overwrite >lost.log 2>&1 &
+  job=$!
+  held run
+  until_file run/last.h5
+  if [ $how = removed ]; then
+    rm run/lock
+  else
+    sed 's/^token ..../token 0000/' run/lock >other && mv other run/lock
+  fi
+  wait $job
+  [ $? = 1 ] || fail "a lock that was $how: $(tail -3 lost.log)"
+  [ $how = removed ] && said="somebody has removed this lock" || said="another convoy train has taken the folder over: process"
+  grep -q "run/lock: $said" lost.log || fail "a lock that was $how: $(tail -3 lost.log)"
+  [ "$(grep -c '^{.*}$' run/metrics.jsonl)" = "$(wc -l <run/metrics.jsonl)" ] || fail "torn metrics once the lock was $how"
+  rm -f run/lock
+done
+
+# ---- shards: prepare and a repair of the same folder ----
+timeout 60 "$convoy" prepare synthetic -o shards --count 200000 >/dev/null 2>&1 &
+job=$!
+held shards/.convoy-prepare
+holder=$(sed -n 's/^pid //p' shards/.convoy-prepare/lock)
+expect 2 "shards/.convoy-prepare: another convoy prepare is at work there: process $holder on" "$convoy" prepare synthetic -o shards --count 100
+expect 2 "shards/.convoy-prepare: another convoy prepare is at work there: process $holder on" "$convoy" verify shards --split train --repair
+kill -KILL "$holder"
+wait $job
+expect 0 "train: " "$convoy" prepare synthetic -o shards --count 100
+[ ! -e shards/.convoy-prepare ] || fail "the work folder stayed"
+expect 0 "train: " "$convoy" verify shards --repair
+[ ! -e shards/.convoy-prepare ] || fail "the lock of a repair stayed"
+finish

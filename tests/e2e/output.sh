@@ -1,0 +1,64 @@
+# Results that cannot be written are an error, once and in every command; a reader who goes away costs no training.
+. "$(dirname "$0")/lib" "$1"
+digits data 400
+cat >recipe.yaml <<'END'
+network: lenet5
+data: {train: data, val: data}
+batch: 32
+microbatch: 8
+epochs: 2
+log_every: 1
+run: run
+END
+full="cannot be written to standard output: No space left on device"
+"$convoy" train ./recipe.yaml >train.log 2>&1 || fail "training: $(cat train.log)"
+shard=$(ls data/train-*.h5)
+full() { # full COMMAND...: fails with a word, and says it once
+  local output got
+  output=$("$@" 2>&1 >/dev/full)
+  got=$?
+  [ $got = 1 ] && [ "$(echo "$output" | grep -c "$full")" = 1 ] || fail "'$*' to a full disk ended with $got: $output"
+}
+for command in --help --version "train --help" layers augmentations "augmentations --json" \
+  "summary lenet" "summary lenet --json" "inspect $shard" "inspect run/best.h5 --json" "verify data" "verify data --json" \
+  "eval run/best.h5 --threads 1" "eval run/best.h5 --json" "bench step lenet --batch 2 --steps 1" "bench layers lenet --batch 2 --steps 1 --json" \
+  "bench input data --batch 8 --steps 1" "plan lenet --nodes 2 --bandwidth 10 --latency 30 --microbatch 2" \
+  "prepare synthetic -o more --count 40" "preview data -o sheet.png" "train ./recipe.yaml run=other epochs=1 --json"; do
+  full "$convoy" $command
+done
+[ -s sheet.png ] && ls more/train-*.h5 >/dev/null || fail "what was made is gone because it could not be told"
+expect 1 "Bad file descriptor" sh -c "'$convoy' layers >&-"
+# No file of the run may take the place of a stream that is closed, or what is told would stand in it.
+"$convoy" train ./recipe.yaml run=closed >&- 2>&- <&-
+[ "$("$convoy" inspect closed/last.h5 | grep weights)" = "$("$convoy" inspect run/last.h5 | grep weights)" ] ||
+  fail "a run with closed streams ended otherwise"
+! grep -v '^{' closed/metrics.jsonl || fail "what was told stands in metrics.jsonl"
+
+# Of several ranks, only the first one has something to say; nobody waits for it.
+expect 1 "$full" ranks 2 sh -c "'$convoy' eval run/best.h5 --threads 1 >/dev/full"
+expect 1 "$full" ranks 2 sh -c "'$convoy' train ./recipe.yaml run=two epochs=1 --threads 1 --json >/dev/full"
+expect 1 "to standard output: a part of them is lost" ranks 2 sh -c "'$convoy' bench allreduce 1 --steps 1 >/dev/full"
+
+# A reader who has seen enough.
+"$convoy" layers 2>pipe.log | head -n 1 >/dev/null
+codes="${PIPESTATUS[0]}"
+[ "$codes" = 141 ] || [ "$codes" = 0 ] || fail "a closed pipe: exit $codes"
+[ ! -s pipe.log ] || fail "a closed pipe: $(cat pipe.log)"
+"$convoy" train ./recipe.yaml run=watched 2>&1 | head -n 1 >/dev/null
+[ "${PIPESTATUS[0]}" = 1 ] || fail "results for a reader who has gone were not missed"
+[ "$("$convoy" inspect watched/last.h5 | grep weights)" = "$("$convoy" inspect run/last.h5 | grep weights)" ] ||
+  fail "a reader who went away has ended the training"
+
+# A terminal that is gone ends a run as a request to stop does, unless nohup was asked for.
+hang_up() { # hang_up RUN COMMAND...: sends SIGHUP once the run writes metrics
+  local run=$1
+  shift
+  "$@" "$convoy" train ./recipe.yaml run="$run" epochs=$epochs >"$run.log" 2>&1 &
+  for _ in $(seq 200); do [ -s "$run/metrics.jsonl" ] && break; sleep 0.05; done
+  kill -HUP $!
+  wait $!
+}
+epochs=100000 hang_up hung env
+[ $? = 75 ] && [ -s hung/last.h5 ] || fail "SIGHUP: $(tail -n 3 hung.log)"
+epochs=10 hang_up kept nohup || fail "SIGHUP under nohup: $(tail -n 3 kept.log)"
+finish

@@ -1,0 +1,130 @@
+# The matrix of sources: the same twelve pictures, written by each format's own tool, become the same set from all of them.
+. "$(dirname "$0")/lib" "$1"
+writer=$CONVOY_SOURCE/tests/e2e/sources.py
+/usr/bin/python3 -c 'import h5py, lmdb, plyvel, google.protobuf' 2>missing.log || {
+  echo "skipped: the matrix of sources ($(tail -n 1 missing.log))"
+  exit 77
+}
+/usr/bin/python3 "$writer" in || fail "the sources cannot be written"
+cd in || exit 1
+
+# A line: the reader, its inputs and options. "pixels": what is stored with --size; "files": with --encoded.
+pixels='
+folder pictures
+tar pictures.tar
+tar pictures.tar.gz
+tar pictures.zip
+csv list.csv
+csv list.txt
+csv list.lst
+lmdb lmdb-raw
+lmdb lmdb-encoded
+lmdb lmdb-floats
+leveldb leveldb-raw
+leveldb leveldb-encoded
+leveldb leveldb-floats
+recordio pictures.rec
+recordio raw.rec --raw 20x16x3
+tfrecord imagenet-00000-of-00002 imagenet-00001-of-00002
+tfrecord tfds.tfrecord
+tfrecord raw.tfrecord
+webdataset web-000000.tar
+hdf5 plain.h5
+hdf5 planes.h5
+hdf5 column.h5
+hdf5 floats.h5
+hdf5 int8.h5
+hdf5 texts.h5
+'
+files='
+folder pictures
+tar pictures.tar
+csv list.csv
+csv list.txt
+csv list.lst
+lmdb lmdb-encoded
+leveldb leveldb-encoded
+recordio pictures.rec
+tfrecord imagenet-00000-of-00002 imagenet-00001-of-00002
+tfrecord tfds.tfrecord
+'
+
+same_set() { # same_set LINES OPTION...: every line gives the same set
+  local lines=$1 line n=0 hash first=
+  shift
+  rm -rf set-*
+  while read -r line; do
+    [ -n "$line" ] || continue
+    if ! "$convoy" prepare --help | grep -q "^  ${line%% *} "; then
+      echo "skipped: $line (there is no such source)"
+      continue
+    fi
+    n=$((n + 1))
+    # shellcheck disable=SC2086
+    "$convoy" prepare $line "$@" --split train=0.75,val=0.25 --shards 2 -o "set-$n" >prepare.log 2>&1 ||
+      fail "prepare $line: $(cat prepare.log)"
+    echo "$line" >"set-$n.line"
+  done <<<"$lines"
+  while read -r n hash; do
+    [ -n "$first" ] || first=$hash
+    [ "$hash" = "$first" ] || fail "'$(cat "$n.line")' gives another set than '$(cat set-1.line)'"
+  done < <(/usr/bin/python3 "$writer" --hash set-*/)
+  [ -n "$first" ] || fail "no set was hashed"
+}
+same_set "$pixels" --size 20x16
+same_set "$files" --encoded
+
+# ---- labels whose order by value is not that of their texts, and which do not begin at 0 ----
+lists='
+csv list.csv
+csv list.txt
+csv list.lst
+lmdb lmdb-raw
+leveldb leveldb-encoded
+recordio pictures.rec
+tfrecord tfds.tfrecord
+'
+/usr/bin/python3 "$writer" ../numbers 3 20 100 && cd ../numbers || fail "the sources cannot be written"
+same_set "$lists" --size 20x16
+/usr/bin/python3 - <<'PY' || fail "the order of classes"
+import h5py
+assert list(h5py.File("set-1/train-00000-of-00002.h5")["class_names"][()]) == [b"3", b"20", b"100"]
+PY
+# A file of numbers does not say whether there are more classes than it has labels.
+expect 2 "plain.h5: labels run from 3 to 100: --first-label 3" "$convoy" prepare hdf5 plain.h5 -o bad
+cd ../in || exit 1
+
+# ---- read-only, and as it was ----
+sums() { find lmdb-raw leveldb-raw -type f -exec cksum {} + | sort; }
+before=$(sums)
+mkdir disk
+if mount --bind . disk 2>/dev/null && mount -o remount,bind,ro disk 2>/dev/null; then
+  for kind in lmdb leveldb; do
+    expect 0 "train: 12 images of 3 classes" "$convoy" prepare $kind train=disk/$kind-raw -o "$work/set-$kind"
+  done
+else
+  echo "skipped: read-only databases (cannot mount)"
+fi
+umount disk 2>/dev/null
+[ "$(sums)" = "$before" ] || fail "reading changed a database"
+
+# ---- what goes wrong ----
+expect 2 "it has pixels of 20x16, no JPEG or PNG files to keep" "$convoy" prepare lmdb lmdb-raw --encoded -o bad
+expect 2 "none in this folder; expected an LMDB with Caffe's Datums" "$convoy" prepare lmdb pictures -o bad
+expect 2 "tfds.tfrecord: no record begins at byte 0" "$convoy" prepare recordio tfds.tfrecord -o bad
+expect 2 "pictures.rec: no TFRecord file" "$convoy" prepare tfrecord pictures.rec -o bad
+[ ! -e bad ] || fail "a refused source left a folder"
+/usr/bin/python3 - <<'PY'
+import lmdb
+env = lmdb.open("damaged", map_size=1 << 20)
+with lmdb.open("lmdb-encoded").begin() as old, env.begin(write=True) as new:
+    for i, (key, value) in enumerate(old.cursor()):
+        new.put(key, value if i != 5 else value[:40])
+env.close()
+PY
+expect 0 "1 image could not be read" "$convoy" prepare lmdb damaged --split train=1 -o damaged-set
+grep -q "^00000005_1/1.png,\"\?no Datum" damaged-set/rejected.csv || fail "rejected.csv: $(cat damaged-set/rejected.csv)"
+
+expect 0 "train: 12 images of 3 classes in 3 shards" \
+  ranks 2 "$convoy" prepare leveldb leveldb-raw --split train=1 --shards 3 -o set2
+finish

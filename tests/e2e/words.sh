@@ -1,0 +1,110 @@
+# Words that people type: a network where a recipe should be, a run folder where a checkpoint should, options of other programs;
+# and networks and recipes found by name. tests/unit/test_words.c has the keys of recipes and the options of layers.
+. "$(dirname "$0")/lib" "$1"
+digits data 400
+cp "$CONVOY_SOURCE/launch/networks/lenet5.yaml" mine.yaml
+
+# ---- help, in every way to ask for it ----
+for way in "help train" "--help train" "-h train" "train --help" "train -h" "train help"; do
+  # shellcheck disable=SC2086
+  expect 0 "usage: convoy train RECIPE" "$convoy" $way
+done
+expect 0 "usage: convoy COMMAND" "$convoy" help
+expect 0 "options of 'folder'" "$convoy" help prepare folder
+expect 2 "unknown command 'trian'; did you mean 'train'?" "$convoy" help trian
+expect 0 "convoy 0." "$convoy" version
+
+# ---- commands and options ----
+expect 2 "did you mean 'train'?" "$convoy" fit
+expect 2 "did you mean 'eval'?" "$convoy" test
+expect 2 "did you mean 'summary'?" "$convoy" summ
+expect 2 "did you mean 'networks'?" "$convoy" models
+expect 2 "did you mean 'augmentations'?" "$convoy" aug
+expect 2 "given without dashes: epochs=3" "$convoy" train lenet5-digits --epochs 3
+expect 2 "did you mean learning_rate.constant.rate=0.1?" "$convoy" train lenet5-digits --lr=0.1
+expect 2 "did you mean --resume?" "$convoy" train lenet5-digits --continue
+expect 2 "did you mean --resume?" "$convoy" train lenet5-digits resume
+expect 2 "ranks come from mpirun" "$convoy" train lenet5-digits -n 4
+expect 2 "did you mean --batch?" "$convoy" summary lenet5 --batch-size 3
+expect 2 "given without dashes: classes=3" "$convoy" summary lenet5 --classes 3
+expect 2 "did you mean 'cifar10'?" "$convoy" prepare CIFAR-10 x -o y
+expect 2 "did you mean 'folder'?" "$convoy" prepare ImageFolder x -o y
+
+# ---- what there is ----
+expect 0 "lenet5-digits     LeNet-5 on the digits" "$convoy" recipes
+expect 0 "They lie in: " "$convoy" recipes
+expect 0 "resnet50          ResNet-50: He, Zhang, Ren" "$convoy" networks
+expect 0 "network: lenet5" "$convoy" recipes lenet5-digits
+expect 0 '"name": "lenet5"' "$convoy" networks --json
+expect 0 "conv: convolution with learnt filters" "$convoy" layers conv
+[ "$("$convoy" layers conv | grep -c '^[a-z]')" = 1 ] || fail "layers conv lists others too"
+expect 0 "elu: x where x > 0" "$convoy" layers elu
+expect 2 "no layer is named 'Conv2D'; did you mean 'conv'?" "$convoy" layers Conv2D
+expect 0 "crop: a part of the picture" "$convoy" augmentations crop
+expect 2 "did you mean 'mirror'?" "$convoy" augmentations hflip
+
+# ---- what is no recipe ----
+expect 2 "'lenet5' is a network, not a recipe. Recipes that train it: lenet5-digits, lenet5-hoda." "$convoy" train lenet5
+expect 2 "'lenet5' is a network" "$convoy" train LeNet-5
+expect 2 "No recipe that comes with convoy trains it" "$convoy" train vgg16
+expect 2 "'lenet5-digits' is a recipe, not a network; the network that it trains is 'lenet5'" "$convoy" summary lenet5-digits
+expect 2 "this is a network, not a recipe" "$convoy" train mine.yaml
+expect 2 "did you mean the file mine.yaml?" "$convoy" summary mine
+expect 2 "did you mean 'mine.yaml'?" "$convoy" summary mien.yaml
+echo 'name: "LeNet" layer {' >solver.prototxt && echo 'import torch' >train.py && echo 'a.png 1' >list.txt && mkdir -p pictures/a
+expect 2 "data is a folder of HDF5 files" "$convoy" train data
+expect 2 "pictures is a folder" "$convoy" train pictures
+expect 2 "is a shard" "$convoy" train data/train-00000-of-00001.h5
+expect 2 "another program's description" "$convoy" train solver.prototxt
+expect 2 "is a program" "$convoy" train train.py
+expect 2 "is a list" "$convoy" train list.txt
+"$convoy" recipes lenet5-digits | sed 's,data/digits,data,' >recipe-without-ending
+expect 0 "done: " "$convoy" train ./recipe-without-ending epochs=1 run=run
+
+# ---- eval ----
+expect 2 "run is a run folder, not a recipe" "$convoy" train run
+expect 2 "is a checkpoint, not a recipe" "$convoy" train run/last.h5
+expect 0 "evaluating run/best.h5" "$convoy" eval run
+expect 0 "40 images: loss " "$convoy" eval run
+expect 0 "top-5" "$convoy" eval run
+expect 0 "360 images" "$convoy" eval run --split train
+expect 2 "no shards test-*.h5 there" "$convoy" eval run --split test
+cp data/train-00000-of-00001.h5 data/test-00000-of-00001.h5
+expect 0 "360 images" "$convoy" eval run --split test
+expect 0 "360 images" "$convoy" eval run/last.h5 --data data --split test
+expect 2 "a split is chosen among the shards of a folder" "$convoy" eval run --data data/val-00000-of-00001.h5 --split test
+mv run/best.h5 away.h5
+expect 0 "evaluating run/last.h5" ranks 2 "$convoy" eval run
+mkdir empty && touch empty/metrics.jsonl
+expect 2 "has not yet written a checkpoint" "$convoy" eval empty
+expect 2 "data is named with --data" "$convoy" eval data
+expect 2 "lenet5 is a network" "$convoy" eval lenet5
+expect 0 "this run is finished" "$convoy" train ./recipe-without-ending epochs=1 run=run --resume
+expect 0 "as epochs=2" "$convoy" train ./recipe-without-ending epochs=1 run=run --resume
+
+# Of five classes or fewer top-5 says nothing.
+mkdir -p few/a few/b && for i in $(seq 20); do cp "$CONVOY_SOURCE/tests/e2e/dot.png" few/a/$i.png && cp "$CONVOY_SOURCE/tests/e2e/dot.png" few/b/$i.png; done
+"$convoy" prepare folder few -o shards --size 32x32 --colour grey --split train=0.5,val=0.5 >prepare.log 2>&1 || fail "$(cat prepare.log)"
+expect 0 "done: " "$convoy" train lenet5-digits network.lenet5.classes=2 data.train=shards data.val=shards batch=16 microbatch=8 epochs=1 run=two
+case $("$convoy" eval two 2>&1) in *top-5*) fail "top-5 of two classes is told" ;; esac
+expect 0 '"top5": 1' "$convoy" eval two --json
+
+# ---- names are found ----
+mkdir -p own/networks own/recipes flat
+sed 's/^name: .*/name: special/' mine.yaml >own/networks/special.yaml
+sed 's/lenet5/special/' "$CONVOY_SOURCE/launch/recipes/lenet5-digits.yaml" >own/recipes/special-digits.yaml
+expect 2 "special.yaml was looked for in " "$convoy" summary special
+expect 2 "$CONVOY_SOURCE/launch/networks" "$convoy" summary special
+expect 2 "nowhere/networks (not there)" env CONVOY_PATH="$work/nowhere" "$convoy" summary special
+export CONVOY_PATH="$work/nowhere:$work/own"
+expect 0 "special" "$convoy" summary special
+expect 0 "special-digits" "$convoy" recipes
+expect 0 "done: " "$convoy" train special-digits data.train=data data.val=data epochs=1 run=special
+unset CONVOY_PATH
+# Beside the recipe, where a recipe of the network's name is passed over.
+cp own/networks/special.yaml flat/special.yaml
+sed "s,lenet5,special,;s,data/digits,$work/data," "$CONVOY_SOURCE/launch/recipes/lenet5-digits.yaml" >flat/recipe.yaml
+expect 0 "special, 61706 parameters" "$convoy" train flat/recipe.yaml epochs=1 run=flat/run
+sed "s,data/digits,$work/data," "$CONVOY_SOURCE/launch/recipes/lenet5-digits.yaml" >flat/lenet5.yaml
+expect 0 "lenet5, 61706 parameters" "$convoy" train flat/lenet5.yaml epochs=1 run=flat/other
+finish
