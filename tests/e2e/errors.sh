@@ -49,7 +49,7 @@ expect 2 "layer 'bn1': a microbatch of one image" $train network=./norm.yaml mic
 expect 2 "data.train: " $train data.train=nowhere
 expect 2 "nowhere" ranks 2 $train data.train=nowhere
 echo "no HDF5" >text.h5
-expect 2 "text.h5: " $train data.train=text.h5
+expect 2 "text.h5:1: no HDF5: No such file or directory (this is no HDF5 file, so its lines should name some)" $train data.train=text.h5
 shard=$(ls data/train-*.h5)
 head -c 20000 "$shard" >short.h5
 expect 2 "short.h5: " $train data.train=short.h5

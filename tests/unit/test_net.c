@@ -919,7 +919,8 @@ static void run_frozen(cvy_net *net, float *grads, watch *w) {
   for (int64_t i = 0; i < info->arena_count; i++) grads[i] = -77;
   cvy_net_init(net, 11);
   cvy_net_forward(net, images, &targets, &pass);
-  if (w) cvy_net_observe(net, &(cvy_net_observer){note, w});
+  const cvy_net_observer observer = {note, w};
+  if (w) cvy_net_observe(net, &observer);
   cvy_net_backward(net, grads, images, &targets, &pass);
   cvy_net_observe(net, NULL);
 }
