@@ -1,4 +1,5 @@
 # HDF5 files of others, as they come: trained from directly, and made into shards, they give the same bits.
+# cores: 1
 . "$(dirname "$0")/lib" "$1"
 of_others=${CONVOY_TEST_DATA:-}/reported/hdf5-of-others
 if [ ! -d "$of_others" ]; then

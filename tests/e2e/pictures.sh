@@ -1,4 +1,5 @@
 # Pictures that are too small for a crop are told before the first step; pictures whose files end early are refused, or mended.
+# cores: 1
 . "$(dirname "$0")/lib" "$1"
 
 # ---- sizes ----
