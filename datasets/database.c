@@ -1,13 +1,12 @@
 /* Opening and reading databases of pictures; how each kind stores them is its own file's matter. */
 #include "datasets/database.h"
 
-#include <ctype.h>
+#include "base/text.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FIRST_RECORDS = 100 }; /* if all of so many make no sense, the others will not either */
@@ -83,12 +82,11 @@ static cvy_err take_label(cvy_database_entry *e, cvy_database *db, const cvy_val
     return CVY_OK;
   }
   if (db->kind->verify) CVY_TRY(db->kind->verify(e));
-  db->refused = true; /* unless nothing is wrong with it */
-  if (label) return contradiction(label, v);
-  CVY_TRY(cvy_labels_add(&db->labels, db->common.pool, v->label, v->class_name));
-  e->label = (int32_t)db->labels.count - 1;
-  db->refused = false;
-  return CVY_OK;
+  const cvy_err err = label ? contradiction(label, v)
+                            : cvy_labels_add(&db->labels, db->common.pool, v->label, v->class_name);
+  db->refused = err != CVY_OK;
+  if (!err) e->label = (int32_t)db->labels.count - 1;
+  return err;
 }
 
 static cvy_err take_record(cvy_database_entry *e, cvy_database *db, const uint8_t *value, size_t bytes) {
@@ -133,10 +131,6 @@ static cvy_err list_all(cvy_database *db) {
 
 /* ---- files of a folder ---- */
 
-static int by_text(const void *a, const void *b) {
-  return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* Finds the databases in a folder, in byte order of their names. */
 static cvy_err list_folder(const char ***out, int64_t *count, cvy_pool *pool, const char *path,
                            const cvy_database_kind *kind) {
@@ -157,51 +151,18 @@ static cvy_err list_folder(const char ***out, int64_t *count, cvy_pool *pool, co
     (*out)[(*count)++] = file;
   }
   closedir(dir);
-  if (*count > 0) qsort(*out, (size_t)*count, sizeof **out, by_text);
+  cvy_sort_by_text(*out, *count, sizeof **out);
   return CVY_OK;
-}
-
-/* The split that a word of a file's name tells: "mnist_train_lmdb", "validation-00003-of-00128". */
-static const char *split_in_name(cvy_pool *pool, const char *path) {
-  const char *slash = strrchr(path, '/');
-  for (const char *p = slash ? slash + 1 : path; *p;) {
-    const char *end = p;
-    while (isalpha((unsigned char)*end)) end++;
-    const char *split = cvy_split_called(cvy_pool_format(pool, "%.*s", (int)(end - p), p));
-    if (split) return split;
-    p = *end ? end + 1 : end;
-  }
-  return NULL;
-}
-
-/* A set of train and test alone measures itself on the test pictures, as MNIST does. */
-static void test_is_val(cvy_prepare_input *inputs, int64_t count) {
-  for (int64_t i = 0; i < count; i++)
-    if (strcmp(inputs[i].split, "val") == 0) return;
-  for (int64_t i = 0; i < count; i++)
-    if (strcmp(inputs[i].split, "test") == 0) inputs[i].split = "val";
 }
 
 cvy_err cvy_database_find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *path,
                                  const cvy_database_kind *kind) {
   const char **files;
   int64_t n;
-  bool has_train = false, has_other = false;
   *count = 0;
   if (!cvy_is_folder(path) || kind->is_one(pool, path)) return CVY_OK;
   CVY_TRY(list_folder(&files, &n, pool, path, kind));
-  cvy_prepare_input *found = cvy_pool_new(pool, sizeof *found * (size_t)(n + 1));
-  for (int64_t i = 0; i < n; i++) {
-    found[i] = (cvy_prepare_input){split_in_name(pool, files[i]), files[i]};
-    if (!found[i].split) return CVY_OK;
-    const bool training = strcmp(found[i].split, "train") == 0;
-    has_train |= training;
-    has_other |= !training;
-  }
-  if (!has_train || !has_other) return CVY_OK;
-  test_is_val(found, n);
-  *out = found;
-  *count = n;
+  cvy_splits_of_files(out, count, pool, files, n);
   return CVY_OK;
 }
 

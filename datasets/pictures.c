@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -108,23 +109,59 @@ const char *cvy_split_called(const char *folder) {
   return NULL;
 }
 
+static int64_t count_split(const cvy_prepare_input *inputs, int64_t count, const char *split) {
+  int64_t found = 0;
+  for (int64_t i = 0; i < count; i++) found += strcmp(inputs[i].split, split) == 0;
+  return found;
+}
+
+/* Copies inputs that all have a split, train first. */
+static void put_in_order(cvy_prepare_input **out, int64_t *count, cvy_pool *pool,
+                         const cvy_prepare_input *found, int64_t n) {
+  const bool has_val = count_split(found, n, "val") > 0;
+  *out = cvy_pool_new(pool, sizeof **out * (size_t)n);
+  for (int training = 1; training >= 0; training--)
+    for (int64_t i = 0; i < n; i++) {
+      if ((strcmp(found[i].split, "train") == 0) != training) continue;
+      const char *split = training || has_val ? found[i].split : "val";
+      (*out)[(*count)++] = (cvy_prepare_input){split, found[i].path};
+    }
+}
+
 void cvy_splits_called(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *before,
                        const char *const *names, int64_t name_count) {
-  bool has_train = false, has_val = false;
+  cvy_prepare_input *found = cvy_pool_new(pool, sizeof *found * (size_t)(name_count + 1));
   *count = 0;
   for (int64_t i = 0; i < name_count; i++) {
-    const char *split = cvy_split_called(names[i]);
-    if (!split) return;
-    has_train |= strcmp(split, "train") == 0;
-    has_val |= strcmp(split, "val") == 0;
+    found[i] = (cvy_prepare_input){cvy_split_called(names[i]),
+                                   cvy_pool_format(pool, "%s%s", before, names[i])};
+    if (!found[i].split) return;
   }
-  if (!has_train || name_count < 2) return;
-  *out = cvy_pool_new(pool, sizeof **out * (size_t)name_count);
-  for (int training = 1; training >= 0; training--)
-    for (int64_t i = 0; i < name_count; i++) {
-      const char *split = cvy_split_called(names[i]);
-      if ((strcmp(split, "train") == 0) != training) continue;
-      if (!has_val && !training) split = "val";
-      (*out)[(*count)++] = (cvy_prepare_input){split, cvy_pool_format(pool, "%s%s", before, names[i])};
-    }
+  if (name_count >= 2 && count_split(found, name_count, "train") > 0)
+    put_in_order(out, count, pool, found, name_count);
+}
+
+/* Returns the split that the first such word of a file's name tells; NULL if none does. */
+static const char *split_in_name(cvy_pool *pool, const char *path) {
+  const char *slash = strrchr(path, '/');
+  for (const char *p = slash ? slash + 1 : path; *p;) {
+    const char *end = p;
+    while (isalpha((unsigned char)*end)) end++;
+    const char *split = cvy_split_called(cvy_pool_format(pool, "%.*s", (int)(end - p), p));
+    if (split) return split;
+    p = *end ? end + 1 : end;
+  }
+  return NULL;
+}
+
+void cvy_splits_of_files(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *const *paths,
+                         int64_t path_count) {
+  cvy_prepare_input *found = cvy_pool_new(pool, sizeof *found * (size_t)(path_count + 1));
+  *count = 0;
+  for (int64_t i = 0; i < path_count; i++) {
+    found[i] = (cvy_prepare_input){split_in_name(pool, paths[i]), paths[i]};
+    if (!found[i].split) return;
+  }
+  const int64_t training = count_split(found, path_count, "train");
+  if (training > 0 && training < path_count) put_in_order(out, count, pool, found, path_count);
 }

@@ -35,7 +35,7 @@ typedef struct state {
   cvy_picture_state common;
   const config *config; /* for opening */
   cvy_file_tree **shards;
-  int64_t shard_count, shard_capacity;
+  int64_t shard_count;
   picture *pictures;
   int64_t capacity;
 } state;
@@ -147,11 +147,12 @@ static cvy_err find_picture(const part **out, const state *s, const cvy_file_tre
     *out = with_extension(parts, count, s->config->picture);
     return CVY_OK;
   }
-  for (int64_t i = 0; i < CVY_COUNT(known); i++) {
-    const part *found = with_extension(parts, count, known[i]);
-    if (found && *out) return bad_sample(tree, parts, count, "two pictures; --picture says which counts");
-    if (found) *out = found;
-  }
+  for (int64_t i = 0; i < count; i++)
+    for (int64_t k = 0; k < CVY_COUNT(known); k++) {
+      if (strcmp(parts[i].extension, known[k]) != 0) continue;
+      if (*out) return bad_sample(tree, parts, count, "two pictures; --picture says which counts");
+      *out = &parts[i];
+    }
   return CVY_OK;
 }
 
@@ -315,39 +316,6 @@ static cvy_err read_webdataset(cvy_record *out, cvy_source *source, int64_t inde
 
 /* ---- splits ---- */
 
-/* The split that a word in a shard's name tells, as in "imagenet-train-0007.tar"; NULL: none. */
-static const char *split_in(cvy_pool *pool, const char *path) {
-  const char *slash = strrchr(path, '/');
-  for (const char *p = slash ? slash + 1 : path; *p;) {
-    const char *begin = p;
-    while (isalpha((unsigned char)*p)) p++;
-    const char *split = cvy_split_called(cvy_pool_format(pool, "%.*s", (int)(p - begin), begin));
-    if (split) return split;
-    p += *p != '\0' && p == begin;
-  }
-  return NULL;
-}
-
-/* Finds splits in the shards' names: all tell one, and one of them is train. */
-static void splits_of_shards(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const paths *shards) {
-  bool has_train = false, has_val = false, has_other = false;
-  for (int64_t i = 0; i < shards->count; i++) {
-    const char *split = split_in(pool, shards->items[i]);
-    if (!split) return;
-    has_train |= strcmp(split, "train") == 0;
-    has_val |= strcmp(split, "val") == 0;
-    has_other |= strcmp(split, "train") != 0;
-  }
-  if (!has_train || !has_other) return;
-  *out = cvy_pool_new(pool, sizeof **out * (size_t)shards->count);
-  for (int training = 1; training >= 0; training--)
-    for (int64_t i = 0; i < shards->count; i++) {
-      const char *split = split_in(pool, shards->items[i]);
-      if ((strcmp(split, "train") == 0) != training) continue;
-      (*out)[(*count)++] = (cvy_prepare_input){training || has_val ? split : "val", shards->items[i]};
-    }
-}
-
 /* Lists the folders in a folder that are called like splits. */
 static cvy_err list_split_folders(paths *out, cvy_pool *pool, const char *path) {
   DIR *dir = opendir(path);
@@ -366,7 +334,7 @@ static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *po
   *count = 0;
   if (!cvy_is_folder(path)) return CVY_OK;
   CVY_TRY(add_folder(&shards, pool, path));
-  splits_of_shards(out, count, pool, &shards);
+  cvy_splits_of_files(out, count, pool, shards.items, shards.count);
   if (shards.count > 0) return CVY_OK;
   CVY_TRY(list_split_folders(&folders, pool, path));
   cvy_splits_called(out, count, pool, cvy_pool_format(pool, "%s/", path), folders.items, folders.count);
