@@ -54,10 +54,11 @@ static cvy_err find_belongings(belongings *out, cvy_pool *pool, const char *path
   if (!err) {
     const char *name = cvy_pool_format(pool, "%.*s", (int)file.count, (const char *)file.data);
     out->manifest = cvy_pool_format(pool, "%.*s", (int)strcspn(name, "\n"), name);
-    err = cvy_bytes_read(&file, cvy_pool_format(pool, "%s/%s", path, out->manifest));
+    if (strchr(out->manifest, '/'))
+      err = cvy_error(CVY_E_INPUT, "%s: CURRENT names '%s'; expected a file beside it", path, out->manifest);
   }
-  if (!err &&
-      (strchr(out->manifest, '/') || !cvy_leveldb_tables_read(&out->tables, pool, file.data, file.count)))
+  if (!err) err = cvy_bytes_read(&file, cvy_pool_format(pool, "%s/%s", path, out->manifest));
+  if (!err && !cvy_leveldb_tables_read(&out->tables, pool, file.data, file.count))
     err = cvy_error(CVY_E_INPUT, "%s: its list of tables, %s, is damaged", path, out->manifest);
   cvy_bytes_free(&file);
   return err;
@@ -97,18 +98,17 @@ static cvy_err make_folder(opened *o, cvy_pool *pool, const char *path) {
   belongings b = {0};
   CVY_TRY(find_belongings(&b, pool, path));
   const char *base = getenv("TMPDIR");
-  char *from = realpath(path, NULL), *folder = cvy_format("%s/convoy-leveldb-XXXXXX", base ? base : "/tmp");
-  cvy_err err = CVY_OK;
-  if (!from)
-    err = cvy_error(CVY_E_INPUT, "%s: cannot read: %s", path, strerror(errno));
-  else if (!mkdtemp(folder))
-    err = cvy_error(CVY_E_SYSTEM, "%s: cannot make a folder for links to %s: %s", folder, path,
-                    strerror(errno));
-  if (err) {
-    free(folder);
-  } else {
+  char *from = realpath(path, NULL);
+  if (!from) return cvy_error(CVY_E_INPUT, "%s: cannot read: %s", path, strerror(errno));
+  char *folder = cvy_format("%s/convoy-leveldb-XXXXXX", base && base[0] ? base : "/tmp");
+  cvy_err err;
+  if (mkdtemp(folder)) {
     o->folder = folder;
     err = link_files(from, folder, &b);
+  } else {
+    err = cvy_error(CVY_E_SYSTEM, "%s: cannot make a folder for links to %s: %s (TMPDIR names another place)",
+                    folder, path, strerror(errno));
+    free(folder);
   }
   free(from);
   return err;
@@ -131,12 +131,9 @@ static void take_names(const char *folder) {
   unsigned long long last = 0;
   DIR *dir = opendir(folder);
   for (const struct dirent *entry; dir && (entry = readdir(dir));) {
-    const unsigned long long number = strtoull(entry->d_name, NULL, 10);
+    const bool is_manifest = strncmp(entry->d_name, "MANIFEST-", 9) == 0;
+    const unsigned long long number = strtoull(entry->d_name + (is_manifest ? 9 : 0), NULL, 10);
     if (number > last) last = number;
-    if (sscanf(entry->d_name, "MANIFEST-%llu", &(unsigned long long){0}) == 1) {
-      const unsigned long long manifest = strtoull(entry->d_name + 9, NULL, 10);
-      if (manifest > last) last = manifest;
-    }
   }
   if (dir) closedir(dir);
   for (unsigned long long i = 1; i <= NAMES_TAKEN; i++) {
@@ -224,6 +221,7 @@ static cvy_err list(cvy_database *db, int32_t input) {
   leveldb_iterator_t *at = leveldb_create_iterator(o->db, o->reading);
   const cvy_err err = add_records(db, input, at);
   leveldb_iter_destroy(at);
+  leveldb_readoptions_set_fill_cache(o->reading, 1); /* records of one block are read one after the other */
   return err;
 }
 
