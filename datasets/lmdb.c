@@ -40,13 +40,13 @@ static cvy_err failed(const char *path, int code) {
 static cvy_err check_whole(MDB_env *env, const char *path, int64_t file_bytes) {
   MDB_envinfo info;
   MDB_stat stat;
-  if (mdb_env_info(env, &info) || mdb_env_stat(env, &stat)) return failed(path, MDB_INVALID);
-  const int64_t pages_bytes = ((int64_t)info.me_last_pgno + 1) * stat.ms_psize;
-  if (pages_bytes <= file_bytes) return CVY_OK;
+  if (mdb_env_info(env, &info) || mdb_env_stat(env, &stat) || stat.ms_psize == 0)
+    return failed(path, MDB_INVALID);
+  if (info.me_last_pgno < (size_t)file_bytes / stat.ms_psize) return CVY_OK;
   return cvy_error(CVY_E_INPUT,
-                   "%s: truncated: %" PRId64 " bytes, but its pages take %" PRId64
+                   "%s: truncated: %" PRId64 " bytes, but it has pages up to number %zu, of %u bytes each"
                    " (if it is whole all the same, 'mdb_copy' writes it anew)",
-                   path, file_bytes, pages_bytes);
+                   path, file_bytes, info.me_last_pgno, stat.ms_psize);
 }
 
 static cvy_err open_env(opened *o, const char *path) {
