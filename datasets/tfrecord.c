@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEAD = 12, FOOT = 4 };
+enum { HEAD = 12, FOOT = 4, MOST_TEXT = 1000 };
 
 /* ---- records ---- */
 
@@ -51,24 +51,28 @@ static cvy_err verify(const cvy_database_entry *e) {
 
 static cvy_err no_record(const cvy_mapped *file, size_t at, const char *path) {
   char what[80];
-  cvy_held_describe(what, file->data, file->count);
-  if (at == 0)
+  if (at > 0)
     return cvy_error(CVY_E_INPUT,
-                     "%s: no TFRecord file (its first length does not match its checksum), but %s%s", path,
-                     what, file->data[0] == 0x1f ? "; gunzip it first" : "");
+                     "%s: damaged: the length of the record at byte %zu does not match its checksum", path,
+                     at);
+  cvy_held_describe(what, file->data, file->count);
   return cvy_error(CVY_E_INPUT,
-                   "%s: damaged: the length of the record at byte %zu does not match its checksum", path, at);
+                   "%s: no TFRecord file (its first length does not match its checksum), but %s%s", path,
+                   what, file->data[0] == 0x1f ? "; gunzip it first" : "");
 }
 
 static cvy_err find_record(cvy_database_entry *e, const cvy_mapped *file, size_t at, const char *path) {
   const size_t left = file->count - at;
-  if (left >= HEAD && !has_head(file->data + at)) return no_record(file, at, path);
-  const uint64_t bytes = left < HEAD ? 0
-                                     : u32_at(file->data + at) | (uint64_t)u32_at(file->data + at + 4) << 32;
+  if (left < HEAD)
+    return cvy_error(CVY_E_INPUT, "%s: truncated: the record at byte %zu ends after %zu bytes, in its length",
+                     path, at, left);
+  if (!has_head(file->data + at)) return no_record(file, at, path);
+  const uint64_t bytes = u32_at(file->data + at) | (uint64_t)u32_at(file->data + at + 4) << 32;
   if (left < HEAD + FOOT || bytes > left - HEAD - FOOT)
     return cvy_error(CVY_E_INPUT,
-                     "%s: truncated: the record at byte %zu takes %" PRIu64 " bytes, of which %zu are there",
-                     path, at, bytes + HEAD + FOOT, left);
+                     "%s: truncated: the record at byte %zu holds %" PRIu64
+                     " bytes beside its length and checksums, and %zu are left in all",
+                     path, at, bytes, left);
   e->value = file->data + at + HEAD;
   e->value_bytes = (size_t)bytes;
   return CVY_OK;
@@ -278,7 +282,7 @@ static char *add_text(cvy_database *db, const uint8_t *bytes, size_t count) {
 }
 
 static bool is_text(const feature *f) {
-  if (f->kind != BYTES || f->count != 1 || f->byte_count == 0 || f->byte_count > 1000) return false;
+  if (f->kind != BYTES || f->count != 1 || f->byte_count == 0 || f->byte_count > MOST_TEXT) return false;
   return !memchr(f->bytes, '\0', f->byte_count);
 }
 
@@ -290,15 +294,15 @@ static cvy_err label_number(cvy_value *out, cvy_database *db, const feature *f) 
   if (f->count > 1) value = (double)f->where;
   if (!(fabs(value) < 9007199254740992.0) || value != floor(value))
     return cvy_error(CVY_E_INPUT, "label %g; a class is a whole number or a text", value);
-  const int length = snprintf(text, sizeof text, "%.0f", value == 0 ? 0 : value);
-  out->label = add_text(db, (const uint8_t *)text, (size_t)length);
+  snprintf(text, sizeof text, "%.0f", value == 0 ? 0 : value);
+  out->label = add_text(db, (const uint8_t *)text, strlen(text));
   return CVY_OK;
 }
 
 /* As the imagenet reader names them: synset, and the text up to its first comma. */
 static void name_class(cvy_value *out, cvy_database *db, const example *x) {
   const feature *text = &x->found[TEXT], *synset = &x->found[SYNSET];
-  char both[2100];
+  char both[2 * MOST_TEXT + 2];
   if (!is_text(text) && !is_text(synset)) return;
   if (!is_text(synset)) {
     out->class_name = add_text(db, text->bytes, text->byte_count);
@@ -306,10 +310,9 @@ static void name_class(cvy_value *out, cvy_database *db, const example *x) {
   }
   const uint8_t *comma = is_text(text) ? memchr(text->bytes, ',', text->byte_count) : NULL;
   const size_t length = comma ? (size_t)(comma - text->bytes) : is_text(text) ? text->byte_count : 0;
-  const int count = snprintf(both, sizeof both, "%.*s%s%.*s", (int)synset->byte_count,
-                             (const char *)synset->bytes, length > 0 ? " " : "", (int)length,
-                             length > 0 ? (const char *)text->bytes : "");
-  out->class_name = add_text(db, (const uint8_t *)both, (size_t)count);
+  snprintf(both, sizeof both, "%.*s%s%.*s", (int)synset->byte_count, (const char *)synset->bytes,
+           length > 0 ? " " : "", (int)length, length > 0 ? (const char *)text->bytes : "");
+  out->class_name = add_text(db, (const uint8_t *)both, strlen(both));
 }
 
 /* The label is a number, or a text; where there is none, the class's name is it. */
@@ -317,7 +320,7 @@ static cvy_err take_label(cvy_value *out, cvy_database *db, const example *x) {
   const feature *label = &x->found[LABEL];
   const bool numbers = (label->kind == INTEGERS || label->kind == FLOATS) && label->count > 0;
   db->texts.count = 0;
-  CVY_TRY(cvy_bytes_reserve(&db->texts, 8192, "texts"));
+  CVY_TRY(cvy_bytes_reserve(&db->texts, 4 * (MOST_TEXT + 1), "texts"));
   name_class(out, db, x);
   if (is_text(&x->found[FILE_NAME]))
     out->file_name = add_text(db, x->found[FILE_NAME].bytes, x->found[FILE_NAME].byte_count);
