@@ -3,6 +3,7 @@
 
 #include "base/classes.h"
 #include "base/text.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +48,8 @@ static bool repeat(const char *const *names, int64_t count) {
 
 static void take_names(cvy_label_classes *out, cvy_pool *pool, const cvy_labels *l) {
   const char **names = cvy_pool_new(pool, sizeof *names * (size_t)(out->count + 1));
-  for (int64_t i = 0; i < l->count; i++) names[out->class_of[l->items[i].id]] = l->items[i].name;
+  for (int64_t i = 0; i < l->count; i++)
+    names[out->class_of[l->items[i].id]] = cvy_utf8_name(pool, l->items[i].name, NULL);
   if (repeat(names, out->count))
     for (int64_t k = 0; k < out->count; k++)
       names[k] = cvy_pool_format(pool, "%s %s", out->names[k], names[k]);
