@@ -104,13 +104,17 @@ static char most_frequent(cursor at) {
 /* ---- numbers ---- */
 
 /* Reads a whole number from 0 to 255, also as "12.0"; -1 if it is none. */
-static int sample_of(cvy_pool *pool, const char *p, size_t length) {
+static int sample_of(const char *p, size_t length) {
+  char text[33];
   int value = 0;
   int64_t whole;
   size_t i = 0;
   for (; i < length && i < 4 && p[i] >= '0' && p[i] <= '9'; i++) value = value * 10 + (p[i] - '0');
   if (i == length && i > 0) return value <= 255 ? value : -1;
-  if (length > 32 || !cvy_whole_number(&whole, cvy_pool_format(pool, "%.*s", (int)length, p))) return -1;
+  if (length >= sizeof text) return -1;
+  memcpy(text, p, length);
+  text[length] = '\0';
+  if (!cvy_whole_number(&whole, text)) return -1;
   return whole >= 0 && whole <= 255 ? (int)whole : -1;
 }
 
@@ -249,7 +253,7 @@ static void grow(state *s) {
 }
 
 static cvy_err add_sample(state *s, const cursor *at, int64_t column, const char *p, size_t length) {
-  const int sample = sample_of(s->pool, p, length);
+  const int sample = sample_of(p, length);
   if (sample < 0)
     return cvy_error(CVY_E_INPUT,
                      "%s:%" PRId64 ": column %" PRId64 ": '%.*s' is no whole number from 0 to 255", s->path,
