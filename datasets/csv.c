@@ -48,7 +48,7 @@ static cvy_err find_classes(cvy_classes *out, const state *s, bool said) {
       return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": no label", list->path,
                        list->table.rows[list->label_column < 0 ? 0 : list->first + i].line);
   *out = cvy_classes_of(s->common.pool, labels, count);
-  if (out->count == rows && rows >= FEWEST_COUNTED && !said)
+  if (out->count == rows && rows >= FEWEST_COUNTED && list->label_column >= 0 && !said)
     return cvy_error(CVY_E_INPUT,
                      "%s: each of its %" PRId64 " rows has a label of its own, such as '%s': these count the "
                      "rows; --label-column says which column has the classes",
