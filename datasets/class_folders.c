@@ -29,16 +29,16 @@ size_t cvy_class_of_member(const char **out, const layout *l, const cvy_member *
   return (*out)[length] || m->folder ? length : 0;
 }
 
-/* Finds two folders that are one number, as '1' and '01' are, among sorted names without repeats. */
-static cvy_err one_number_twice(const cvy_classes *classes, const char *const *names, int64_t count,
-                                const cvy_file_tree *tree) {
+/* Finds two folders that would be one class, as '1' and '01' would. */
+static cvy_err one_class_twice(const cvy_classes *classes, const char *const *names, int64_t count,
+                               const cvy_file_tree *tree) {
   for (int64_t i = 0; i < count; i++)
     for (int64_t k = 0; k < i; k++)
       if (cvy_classes_find(classes, names[i]) == cvy_classes_find(classes, names[k]))
         return cvy_error(CVY_E_INPUT,
-                         "%s: the folders '%s' and '%s' are the same number, so they would be one class; "
+                         "%s: the folders '%s' and '%s' are the same %s, so they would be one class; "
                          "join them or rename one",
-                         tree->path, names[k], names[i]);
+                         tree->path, names[k], names[i], classes->are_numbers ? "number" : "name in UTF-8");
   return CVY_OK;
 }
 
@@ -58,7 +58,7 @@ cvy_err cvy_class_folders_name(cvy_classes *out, cvy_pool *pool, const layout *l
   cvy_sort_by_text(names, n, sizeof *names);
   n = cvy_drop_repeats(names, n);
   *out = cvy_classes_in(pool, names, n, encoding);
-  return l->flat || out->count == n ? CVY_OK : one_number_twice(out, names, n, tree);
+  return l->flat || out->count == n ? CVY_OK : one_class_twice(out, names, n, tree);
 }
 
 /* ---- pictures ---- */
