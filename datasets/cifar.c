@@ -19,8 +19,8 @@ typedef struct file {
   cvy_member member;
   const char *name;
   int64_t first, count;  /* records */
-  int64_t begin, stride; /* where in the member the samples of a record lie, bytes */
-  const uint8_t *held;   /* all samples, if they do not lie there as they are; else NULL */
+  int64_t begin, stride; /* in bytes: where the first record's samples lie, and how far the next lie behind */
+  const uint8_t *held;   /* all samples, if a pickle has them in another form; NULL: they lie in the member */
   uint8_t *labels;
 } file;
 
@@ -165,7 +165,7 @@ static cvy_err find_part(const cvy_member **out, bool *found, const cvy_file_tre
 
 typedef struct cifar_part {
   const cvy_member *members[MAX_FILES];
-  const char *const *names; /* of its version */
+  const char *const *names; /* of the part's files in the version that was found */
   bool found;
 } cifar_part;
 

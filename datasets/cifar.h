@@ -1,19 +1,20 @@
-/* What CIFAR-10 and CIFAR-100 have in common. */
+/* The readers cifar10 and cifar100 share this. */
 #ifndef CVY_DATASETS_CIFAR_H
 #define CVY_DATASETS_CIFAR_H
 
 #include "datasets/reader.h"
 
-/* One of the two sets, in either version. A record of the binary one is `label_bytes` labels, of which the
- * one at `label` counts, and 3,072 samples: the red plane, the green, the blue, each 32 rows of 32. A file of
- * the Python version is a pickled dict: the same samples as an array [records][3072], a list of labels. */
+/* This describes one of the two sets. In the binary version a record is `label_bytes` labels, of which the
+ * one at `label` counts, and 3,072 samples: the red plane, the green, the blue, each 32 rows of 32. In the
+ * Python version a file is a pickled dict with the same samples as an array [records][3072] and a list of
+ * labels. */
 typedef struct cvy_cifar {
   const char *reader; /* the reader's name, for errors */
   int64_t label_bytes, label, class_count;
   const char *const *class_names;
   const char *const *files[2];   /* files of train and of test; NULL-terminated */
-  const char *const *pickles[2]; /* the same of the Python version */
-  const char *pickled_labels;    /* their key in its dicts */
+  const char *const *pickles[2]; /* files of the Python version, train and test; NULL-terminated */
+  const char *pickled_labels;    /* key of the labels in the dicts */
 } cvy_cifar;
 
 cvy_err cvy_cifar_find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *path,

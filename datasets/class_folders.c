@@ -13,7 +13,7 @@ typedef cvy_class_picture picture;
 
 /* ---- names ---- */
 
-/* The number of bytes in front of ".1.jpg", "_1.jpg" or "-1.jpg"; 0 if the name ends in no such thing. */
+/* Returns the number of bytes in front of ".1.jpg", "_1.jpg" or "-1.jpg"; 0 if the name ends otherwise. */
 static size_t before_number(const char *base) {
   const char *dot = strrchr(base, '.');
   const char *p = dot;
@@ -42,13 +42,13 @@ static cvy_err one_class_twice(const cvy_classes *classes, const char *const *na
   return CVY_OK;
 }
 
-/* Members of one class mostly follow each other, so few names come twice. */
 cvy_err cvy_class_folders_name(cvy_classes *out, cvy_pool *pool, const layout *l, const cvy_file_tree *tree,
                                const char *encoding) {
   const char **names = cvy_pool_new(pool, sizeof *names * (size_t)(l->count + 1));
   const char *last = "", *name;
   size_t last_length = 0;
   int64_t n = 0;
+  /* Members of one class mostly follow each other, so few names are listed twice. */
   for (int64_t i = 0; i < l->count; i++) {
     const size_t length = cvy_class_of_member(&name, l, l->members[i]);
     if (length == 0 || (length == last_length && memcmp(name, last, length) == 0)) continue;
@@ -71,7 +71,7 @@ typedef struct finding {
   int64_t count, bytes;
   int64_t *sizes;               /* pictures of each class */
   const picture *deep;          /* one that lies in a folder below its class's; NULL: there is none */
-  const picture *deep_in_split; /* the same of a class that is called as a split is */
+  const picture *deep_in_split; /* one such of a class that is called as a split is; NULL: there is none */
 } finding;
 
 static void find_pictures(finding *f) {
@@ -96,7 +96,7 @@ static void find_pictures(finding *f) {
   }
 }
 
-/* A class called train that holds folders is no class. */
+/* Refuses classes that are splits: one is called as a split is and holds folders, or all are called so. */
 static cvy_err check_splits(const finding *f, const cvy_file_tree *tree) {
   const cvy_classes *c = f->classes;
   int64_t splits = 0;

@@ -1,5 +1,5 @@
-/* A list of pictures with their labels: list_columns.c finds how it is written, list_paths.c where its
- * pictures lie. */
+/* Reads lists of pictures with their labels. list_columns.c finds how a list is written, list_paths.c where
+ * its pictures lie. */
 #include "archive/encoding.h"
 #include "base/classes.h"
 #include "datasets/list_columns.h"
@@ -32,7 +32,8 @@ typedef struct state {
 
 /* ---- labels ---- */
 
-/* One-hot lists have a class for each of their columns. `said`: the user named the column. */
+/* Finds the classes. One-hot lists have one for each of their columns, others one for each label that occurs.
+ * `said` is whether the user named the labels' column. */
 static cvy_err find_classes(cvy_classes *out, const state *s, bool said) {
   const cvy_list *list = &s->list;
   const int64_t columns = list->table.rows[0].count, rows = list->table.count - list->first;
@@ -152,7 +153,7 @@ static cvy_err read_csv(cvy_record *out, cvy_source *source, int64_t index) {
   return cvy_pictures_deliver(out, &s->common.delivery, source);
 }
 
-/* Whether a file is called like a list and begins with text. */
+/* Tells whether a file is called like a list and begins with text. */
 static bool fits(const cvy_glimpse *g) {
   static const char *const endings[] = {".csv", ".tsv", ".lst", ".txt"};
   const char *dot = strrchr(g->path, '.');

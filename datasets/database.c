@@ -9,14 +9,15 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FIRST_RECORDS = 100 }; /* if all of so many make no sense, the others will not either */
+/* If none of the first so many records makes sense, the others will not either. */
+enum { FIRST_RECORDS = 100 };
 
 const char *const cvy_database_colours[] = {"auto", "rgb", "grey", NULL};
 const char *const cvy_database_orders[] = {"bgr", "rgb", NULL};
 
 /* ---- names ---- */
 
-/* Numbers in binary are keys too, but no names. */
+/* Tells whether a key can name its record in errors. Keys may also be numbers in binary. */
 static bool is_name(const uint8_t *bytes, size_t count) {
   enum { MOST = 1024 };
   for (size_t i = 0; i < count; i++)
@@ -34,7 +35,7 @@ static void name_record(cvy_database *db, const cvy_database_entry *e) {
     snprintf(to, room, "%srecord %" PRId32, db->prefixes[e->input], e->number);
 }
 
-/* The file that a record was made of says more than its number. */
+/* Names a record in delivery.name by the file that it was made of, which says more than its number. */
 static void name_file(cvy_database *db, const cvy_database_entry *e, const char *file) {
   if (is_name((const uint8_t *)file, strlen(file)))
     snprintf(db->common.delivery.name, sizeof db->common.delivery.name, "%s%s", db->prefixes[e->input], file);
@@ -73,8 +74,8 @@ static cvy_err contradiction(const cvy_label *label, const cvy_value *v) {
                    v->label, v->class_name ? v->class_name : "", label->name ? label->name : "");
 }
 
-/* Finds the label's id, or gives it one. Damage must not found a class, so a record that is the first of its
- * label, or contradicts an earlier one, is verified. */
+/* Gives the entry its label's id, a new one if the label is new. A damaged record must not make a class, so a
+ * record with a new label, or one that contradicts an earlier record, is verified first. */
 static cvy_err take_label(cvy_database_entry *e, cvy_database *db, const cvy_value *v) {
   const cvy_label *label = cvy_labels_find(&db->labels, v->label);
   if (label && same_name(label->name, v->class_name)) {

@@ -1,8 +1,8 @@
-/* What the readers of records share, of which many lie in one file: LMDB, LevelDB, RecordIO, TFRecord.
+/* The readers of databases share this. A database has many records in one file, as LMDB, RecordIO and
+ * TFRecord do, or in a folder of files, as LevelDB does.
  *
  * A kind of database lists its records when an input is opened, and says of each what it holds: label and
- * picture. From that this file knows the classes, and whether the pictures are files or samples, which may
- * stand beside each other in one set:
+ * picture. From that database.c finds the classes. A picture is a file or samples, and one set may have both:
  * - all are samples of one size: they are delivered as such, of that size or the one asked for;
  * - else they are delivered as files, as they came (samples as PNG files), unless a size is asked for.
  * A record that makes no sense has no label; it is refused when it is read, and does not end the run. But
@@ -13,30 +13,30 @@
 #include "datasets/held.h"
 #include "datasets/labels.h"
 
-/* The options of all these readers; each has those in its table that mean something to it. */
+/* These are the options of all readers of databases. A reader's table lists only what it can use. */
 typedef struct cvy_database_config {
   int colour;      /* cvy_database_colours */
   int order;       /* cvy_database_orders; of the channels of samples */
   int64_t label;   /* which of several labels, from 1; 0: there is one */
   const char *raw; /* "32x32x3": what is in the records, samples of that size; "": files */
-  const char *picture_key, *label_key; /* the features' names; "": found */
+  const char *picture_key, *label_key; /* names of the features with picture and label; "": found */
 } cvy_database_config;
 extern const char *const cvy_database_colours[]; /* auto, rgb, grey */
 extern const char *const cvy_database_orders[];  /* bgr, rgb */
 enum { CVY_DATABASE_BGR, CVY_DATABASE_RGB };
 
-/* One record. What it points to outlives the database. */
+/* An entry says where a record lies. What it points to lives as long as the database is open. */
 typedef struct cvy_database_entry {
   const void *key; /* NULL: it has none */
   size_t key_bytes;
-  const uint8_t *value; /* where it lies, if it lies in memory */
+  const uint8_t *value; /* the value, if it lies in memory; else NULL */
   size_t value_bytes;
   int32_t input;  /* which of the database's paths */
   int32_t number; /* which record of that input, from 0 */
-  int32_t label;  /* while they are listed its id, then its class; -1: the record makes no sense */
+  int32_t label;  /* the id of its label during listing, its class afterwards; -1: it makes no sense */
 } cvy_database_entry;
 
-/* What a value says. All of it is valid until the next value is looked at. */
+/* This is what a record's value says. It is valid until the next value is looked at. */
 typedef struct cvy_value {
   const char *label;
   const char *class_name; /* NULL: as the label */
@@ -58,11 +58,11 @@ typedef struct cvy_database {
   int64_t count, capacity;
   cvy_labels labels;
   /* These are for listing. */
-  int64_t listed, bad;   /* records of the input, and those of them that make no sense */
-  const char *complaint; /* what is wrong with the first of those */
-  bool refused;          /* an error is one of the whole input */
-  int64_t file_count;    /* of all inputs */
-  cvy_held first;        /* the first samples */
+  int64_t listed, bad;   /* records of the input so far, and how many of them make no sense */
+  const char *complaint; /* what is wrong with the first bad record of the input */
+  bool refused;          /* an error refuses the whole input, not one record */
+  int64_t file_count;    /* pictures of all inputs that are files */
+  cvy_held first;        /* size of the first samples; the bytes are no longer there */
   bool sizes_vary, channels_vary, odd_channels;
   int64_t raw[3]; /* height, width and channels of config->raw; 0: not said */
   /* These are each source's own. */
@@ -70,30 +70,32 @@ typedef struct cvy_database {
   cvy_held_work work;
 } cvy_database;
 
+/* A kind is how one program stores databases. */
 struct cvy_database_kind {
   const char *name;
   bool is_folder;   /* a database is a folder of files, so no files are looked for in it */
   const char *what; /* for errors: "an LMDB of Caffe's Datums: a folder with data.mdb, or the file" */
-  /* Judges by the beginning of a file, or by a file in a folder; must be quick. */
+  /* Tells whether a path is a database of this kind, by the beginning of a file alone, so that whole folders
+   * can be looked through. */
   bool (*is_one)(cvy_pool *pool, const char *path);
-  /* Opens db->paths[input] and adds its records by cvy_database_add. What must be closed is put into
-   * db->opened[input] at once. */
+  /* Opens db->paths[input] and adds its records by cvy_database_add. It puts what `close` must close into
+   * db->opened[input] before anything can fail. */
   cvy_err (*list)(cvy_database *db, int32_t input) CVY_MUST_CHECK;
-  /* Says what a value holds. Errors say what is wrong; the caller puts the record in front. */
+  /* Says what a value holds. Its errors do not name the record; the caller puts the name in front. */
   cvy_err (*look)(cvy_value *out, cvy_database *db, const uint8_t *value, size_t bytes) CVY_MUST_CHECK;
-  /* Brings a value into memory; NULL: they lie there, entry->value. */
+  /* Brings a value into memory; NULL: all values lie there, at entry->value. */
   cvy_err (*fetch)(const uint8_t **value, size_t *bytes, cvy_database *db,
                    const cvy_database_entry *entry) CVY_MUST_CHECK;
-  /* Holds a value against its checksum; NULL: there is none, or fetch has done it. */
+  /* Holds a value against its checksum; NULL: values have none, or fetch has done it. */
   cvy_err (*verify)(const cvy_database_entry *entry) CVY_MUST_CHECK;
   void (*close)(void *opened);
 };
 
-/* Adds a record whose number, input and label are not known yet; only list may call it. */
+/* Adds a record, and fills in the input, number and label of its entry. Only a kind's `list` may call it. */
 cvy_err cvy_database_add(cvy_database *db, int32_t input, cvy_database_entry entry, const uint8_t *value,
                          size_t bytes) CVY_MUST_CHECK;
 
-/* The functions of a reader, cvy_reader's. */
+/* These are functions of cvy_reader, or do its work for a kind. */
 cvy_err cvy_database_find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *path,
                                  const cvy_database_kind *kind) CVY_MUST_CHECK;
 /* `config` and `kind` outlive the source. */
@@ -104,7 +106,8 @@ cvy_err cvy_database_read(cvy_record *out, cvy_source *source, int64_t index) CV
 void cvy_database_close(cvy_source *source);
 void cvy_database_again(cvy_source *out, const cvy_source *first);
 
-/* Reads the first `count` bytes of a file; false if there are not so many. */
+/* Reads the first `count` bytes of a file as they lie there, so a gzipped file is not unpacked. Returns false
+ * if there are not so many. */
 bool cvy_database_head(void *out, size_t count, const char *path);
 
 #endif

@@ -1,11 +1,11 @@
-/* Caffe's Datum, a protocol buffer (src/caffe/proto/caffe.proto):
+/* Looks at Caffe's Datum, which is a protocol buffer (src/caffe/proto/caffe.proto):
  *
  *     1 channels, 2 height, 3 width: whole numbers        5 label: a whole number
  *     4 data: bytes                                       6 float_data: repeated float, in place of data
  *     7 encoded: whether data is a JPEG or PNG file, not samples
  *
- * Samples lie channel by channel, and as OpenCV has them, blue first. Numbers in float_data are taken where
- * they are samples: whole numbers from 0 to 255. */
+ * Samples lie channel by channel, and as OpenCV has them, blue first. Numbers in float_data must be whole and
+ * from 0 to 255. */
 #include "datasets/datum.h"
 
 #include "archive/protobuf.h"
@@ -17,7 +17,7 @@ typedef struct datum {
   const uint8_t *data;
   size_t data_bytes;
   int64_t float_count;
-  unsigned seen; /* a bit a field */
+  unsigned seen; /* bit k: field k is there */
 } datum;
 
 static cvy_err take_field(datum *d, const cvy_protobuf_field *f) {
@@ -44,7 +44,7 @@ static cvy_err read_fields(datum *d, const uint8_t *value, size_t bytes) {
   return cvy_protobuf_end(&message);
 }
 
-/* Says what is there in place of a Datum. */
+/* Refuses a value that is no Datum, and says why, and what it is. */
 static cvy_err no_datum(const uint8_t *value, size_t bytes, const char *why) {
   char what[80], reason[200];
   snprintf(reason, sizeof reason, "%s", why);

@@ -1,13 +1,13 @@
-/* Caffe's Datum, the value of a record in its LMDB and LevelDB. */
+/* Caffe's Datum is the value of a record in Caffe's LMDB and LevelDB. */
 #ifndef CVY_DATASETS_DATUM_H
 #define CVY_DATASETS_DATUM_H
 
 #include "datasets/database.h"
 
-/* cvy_database_kind's look. */
+/* Is cvy_database_kind's `look`. */
 cvy_err cvy_datum_look(cvy_value *out, cvy_database *db, const uint8_t *value, size_t bytes) CVY_MUST_CHECK;
 
-/* The options of a reader of Datums. */
+/* These are the options of the readers of Datums. */
 extern const cvy_option cvy_datum_options[];
 
 #endif

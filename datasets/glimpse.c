@@ -1,4 +1,5 @@
-/* A glance at an input that some reader refused: which other reader is it for? */
+/* Finds which reader an input is for, after another has refused it. It looks at no more than a glance takes:
+ * a file's first bytes, and some of the names in a folder or an archive. */
 #include "archive/file_tree.h"
 #include "archive/unpack.h"
 #include "datasets/reader.h"

@@ -1,6 +1,6 @@
-/* HDF5 files of other makers, made into shards. Which dataset holds what, in which order an image lies and
- * what its labels mean, is found by archive/arrays.h. Shards hold bytes, so samples must be bytes, or numbers
- * that stand for bytes: whole ones from 0 to 255, or 255ths of 1. */
+/* Reads HDF5 files of other makers. archive/arrays.h finds which dataset holds what, in which order an image
+ * lies, and what its labels mean. Shards hold bytes, so samples must be bytes, or numbers that stand for
+ * bytes: whole ones from 0 to 255, or 255ths of 1. */
 #include "archive/arrays.h"
 #include "datasets/reader.h"
 
@@ -10,7 +10,7 @@
 
 enum { BLOCK_BYTES = 1 << 20 };
 
-/* Half floats are off by up to 0.06 of 1/255. */
+/* A sample may be so far off a 255th, in 255ths. Half floats are off by up to 0.06. */
 static const double most_off = 0.07;
 
 typedef struct config {
@@ -31,7 +31,7 @@ typedef struct state {
 
 typedef struct range {
   double lowest, highest;
-  bool whole, parts; /* all are whole numbers; all are 255ths */
+  bool whole, parts; /* whether all are whole numbers; whether all are 255ths */
 } range;
 
 static void widen(range *r, const float *samples, int64_t count) {
@@ -88,7 +88,7 @@ static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *po
   const char **names;
   int64_t found;
   *count = 0;
-  /* What cannot be opened is told by open, which knows what was said about the file. */
+  /* Errors are left to `open`, which knows what the user said about the file. */
   if (cvy_arrays_splits(&names, &found, pool, path, &CVY_NOTHING_SAID)) return CVY_OK;
   *out = cvy_pool_new(pool, sizeof **out * (size_t)(found + 1));
   for (int64_t i = 0; i < found; i++) {

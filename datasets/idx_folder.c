@@ -1,6 +1,7 @@
-/* Telling the files of MNIST's format apart: train-images-idx3-ubyte.gz as its authors have them,
- * train-images.idx3-ubyte as many unpackers and Kaggle call them, emnist-letters-train-images-idx3-ubyte, or
- * any name. A name without the words that differ between images and labels is a key that both share. */
+/* Tells the files of MNIST's format apart. They are called train-images-idx3-ubyte.gz by MNIST's authors,
+ * train-images.idx3-ubyte by many unpackers and Kaggle, emnist-letters-train-images-idx3-ubyte, or anything.
+ * A name without the words that differ between images and labels is a key, which the two files of a pair
+ * share. */
 #include "datasets/idx_folder.h"
 
 #include "base/text.h"
@@ -29,7 +30,7 @@ typedef struct listing {
 
 /* ---- names ---- */
 
-/* Takes every `word` out of a text. */
+/* Removes every `word` from a text. */
 static void drop(char *text, const char *word) {
   const size_t length = strlen(word);
   for (char *p = text; (p = strstr(p, word)) != NULL;) memmove(p, p + length, strlen(p + length) + 1);
@@ -89,7 +90,8 @@ static cvy_err add_folder(listing *l, const char *path, bool deeper) {
   return err;
 }
 
-/* Of the same file twice in one folder, plain and packed or with other dots, the first by name is kept. */
+/* Drops copies: a file that stands in one folder twice, plain and gzipped or with other dots in its name. The
+ * first by name is kept. */
 static void drop_copies(listing *l) {
   int64_t kept = 0;
   cvy_sort_by_text(l->files, l->count, sizeof *l->files);
@@ -110,7 +112,8 @@ static void drop_copies(listing *l) {
 
 /* ---- pairs ---- */
 
-/* Returns the only file that fits `f`: of its key, or with by_count of its count; NULL if none or two do. */
+/* Returns the only file that has the same key as `f`, or with by_count the same count; NULL if none or
+ * several have. */
 static idx_name *partner(listing *l, const idx_name *f, bool by_count) {
   idx_name *found = NULL;
   for (int64_t i = 0; i < l->count; i++) {
@@ -148,7 +151,7 @@ static cvy_err check_all_paired(const listing *l) {
 
 /* ---- splits ---- */
 
-/* Two sets without a word of their splits: the larger is for training. */
+/* Takes the larger of two sets, whose names tell no splits, for training. */
 static void split_by_count(const listing *l, cvy_idx_pair *pairs) {
   const int larger = pairs[1].count > pairs[0].count;
   pairs[larger].split = "train";

@@ -1,4 +1,4 @@
-/* The IDX files of a folder, whatever they are called. */
+/* Finds the IDX files of a folder, whatever they are called. */
 #ifndef CVY_DATASETS_IDX_FOLDER_H
 #define CVY_DATASETS_IDX_FOLDER_H
 
@@ -6,17 +6,17 @@
 
 enum { CVY_IDX_IMAGES = 0x0803, CVY_IDX_LABELS = 0x0801 };
 
-/* A file of images and the labels that belong to them. */
+/* A pair is a file of images and the file of their labels. */
 typedef struct cvy_idx_pair {
   const char *images, *labels; /* paths */
   const char *split; /* "train", "val" or "test", as their names or counts tell; NULL: they do not */
   int64_t count;
 } cvy_idx_pair;
 
-/* Finds the IDX files in a folder, or where none lies there in the folders in it, by the magic number that
- * they begin with (plain or gzipped), and pairs them by their names, else by their counts. Where there are
- * several pairs each has a split, and no split comes twice. The result is in `pool`; *count = 0 if there is
- * no such file. It is an error if a file has no partner, or if the splits cannot be told. */
+/* Finds the IDX files, plain or gzipped, by the magic number that they begin with: those in the folder or, if
+ * there are none, those in the folders in it. They are paired by their names, else by their counts. If there
+ * are several pairs, each has a split, and no split comes twice. The result is in `pool`; *count is 0 if
+ * there is no IDX file. It is an error if a file has no partner, or if the splits cannot be told. */
 cvy_err cvy_idx_folder(cvy_idx_pair **out, int64_t *count, cvy_pool *pool, const char *dir) CVY_MUST_CHECK;
 
 #endif

@@ -1,13 +1,12 @@
-/* The labels of records as they come, one by one, and the classes that they turn out to be. */
+/* Labels are collected here as records come, one by one, and then become classes. */
 #ifndef CVY_DATASETS_LABELS_H
 #define CVY_DATASETS_LABELS_H
 
 #include "base/base.h"
 
-/* A label that was met. */
 typedef struct cvy_label {
   const char *text;
-  const char *name; /* what its class is called; NULL: as the label */
+  const char *name; /* of its class; NULL: the class is called as the label is */
   int32_t id;       /* labels are numbered as they are first met */
 } cvy_label;
 
@@ -16,21 +15,24 @@ typedef struct cvy_labels {
   int64_t count, capacity;
 } cvy_labels;
 
-/* More labels than this are none of classes. */
+/* A set has no more classes than this; if it has more labels, they are no classes. */
 enum { CVY_LABELS_MOST = 1 << 16 };
 
-/* Finds a label; NULL if it has not been met. */
+/* Finds a label; returns NULL if it was not added. */
 cvy_label *cvy_labels_find(const cvy_labels *labels, const char *text);
-/* Adds a label that has not been met; copies of the texts are in `pool`. CVY_E_INPUT: too many. */
+/* Adds a label that is not there yet; copies of the texts are in `pool`. It fails with CVY_E_INPUT if there
+ * are CVY_LABELS_MOST. */
 cvy_err cvy_labels_add(cvy_labels *labels, cvy_pool *pool, const char *text, const char *name) CVY_MUST_CHECK;
 
-/* The classes that the labels are, in the order of base/classes.h. A class is called as its name says, where
- * every label has one and all differ; by label and name, where names repeat; else by its label. */
+/* These are the classes of labels, in the order of base/classes.h. If each label has a name, classes are
+ * called by these names, with the label in front if two names are equal; else they are called by their
+ * labels. */
 typedef struct cvy_label_classes {
   const char **names;
   int64_t count;
   int32_t *class_of; /* [labels->count]: the class of each id */
 } cvy_label_classes;
+/* Finds the classes; the result is in `pool`. */
 cvy_label_classes cvy_labels_classes(cvy_pool *pool, const cvy_labels *labels);
 
 #endif

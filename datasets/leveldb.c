@@ -1,12 +1,12 @@
-/* LevelDB, a folder of sorted tables, with Caffe's Datums as values.
+/* Reads LevelDB, a folder of sorted tables, with Caffe's Datums as values.
  *
  * LevelDB has no way to open a database without writing into its folder: a lock, a log, a new list of tables,
  * and later tables that it makes of others. So it is given a folder of its own in $TMPDIR, of links to the
  * database's files, and the database stays as it is, on read-only file systems too. What LevelDB writes at
- * its opening is small. Only files that belong to the database are linked: through a link of the same name
- * LevelDB would write its first new table onto one that a killed process has left. That it rewrites tables is
- * kept from happening: the names of the tables that it would write next are taken by folders, at which it
- * gives up rewriting and goes on reading. */
+ * its opening is small. Only files that belong to the database are linked. A table that a killed process has
+ * left is not: LevelDB may give its own first table that name, and write through the link. Nor may LevelDB
+ * rewrite tables, which takes time and room. So folders take the names of the tables that it would write
+ * next; it then gives up rewriting, and goes on reading. */
 #define _DEFAULT_SOURCE /* realpath */
 #include "datasets/datum.h"
 #include "datasets/leveldb_tables.h"
@@ -42,7 +42,8 @@ static bool is_one(cvy_pool *pool, const char *path) {
 
 /* ---- the folder of links ---- */
 
-/* What belongs to a database: the list of its tables, these, and the logs of what is not yet in tables. */
+/* The belongings are the files of a database that are linked: the list of its tables, and the tables on it.
+ * CURRENT and all logs are linked too. */
 typedef struct belongings {
   char *manifest; /* MANIFEST-000002 */
   cvy_leveldb_tables tables;
@@ -114,7 +115,7 @@ static cvy_err make_folder(opened *o, cvy_pool *pool, const char *path) {
   return err;
 }
 
-/* Removes links, LevelDB's own files, and the folders in place of tables. */
+/* Removes the folder with the links, LevelDB's own files, and the folders in place of tables. */
 static void remove_folder(const char *folder) {
   DIR *dir = opendir(folder);
   for (const struct dirent *entry; dir && (entry = readdir(dir));)
@@ -126,7 +127,7 @@ static void remove_folder(const char *folder) {
   rmdir(folder);
 }
 
-/* Takes the names of the tables that come next. */
+/* Makes folders that take the names of the tables that come next. */
 static void take_names(const char *folder) {
   unsigned long long last = 0;
   DIR *dir = opendir(folder);
@@ -151,7 +152,7 @@ static cvy_err failed(const char *path, char *message) {
   return err;
 }
 
-/* A process that has it open may remove its tables at any time. */
+/* Refuses a database that a process has open, for that may remove tables at any time. */
 static cvy_err check_unlocked(const char *path) {
   struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
   char *name = cvy_format("%s/LOCK", path);

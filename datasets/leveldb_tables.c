@@ -44,7 +44,7 @@ static void add(cvy_leveldb_tables *t, cvy_pool *pool, uint64_t number) {
   t->numbers[t->count++] = number;
 }
 
-/* Tables are mostly removed soon after they were added. */
+/* Removes a table, looking from the end, for most are removed soon after they were added. */
 static void drop(cvy_leveldb_tables *t, uint64_t number) {
   for (int64_t i = t->count - 1; i >= 0; i--)
     if (t->numbers[i] == number) {

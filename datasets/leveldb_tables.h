@@ -1,4 +1,5 @@
-/* Which tables belong to a LevelDB, as its MANIFEST tells. Killed processes leave others beside them. */
+/* A LevelDB's MANIFEST tells which tables belong to it. Processes that were killed leave others beside them.
+ * */
 #ifndef CVY_DATASETS_LEVELDB_TABLES_H
 #define CVY_DATASETS_LEVELDB_TABLES_H
 
@@ -9,9 +10,10 @@ typedef struct cvy_leveldb_tables {
   int64_t count, capacity;
 } cvy_leveldb_tables;
 
-/* Reads a MANIFEST's bytes. The result is in `pool`. It returns false where the bytes are none; what is
- * damaged in the midst of one is passed over, for LevelDB itself judges that. */
+/* Reads a MANIFEST's bytes. The result is in `pool`. Returns false if there is no edit in the bytes. Damage
+ * in their midst is passed over, for LevelDB itself judges that. */
 bool cvy_leveldb_tables_read(cvy_leveldb_tables *out, cvy_pool *pool, const void *manifest, size_t count);
+/* Tells whether the table of this number belongs to the database. */
 bool cvy_leveldb_tables_have(const cvy_leveldb_tables *tables, uint64_t number);
 
 #endif

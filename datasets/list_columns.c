@@ -1,4 +1,4 @@
-/* Finding out how a list is written: what divides its fields, whether a header stands above, and which column
+/* Finds out how a list is written: what divides its fields, whether a header stands above, and which column
  * holds paths and which labels. Nothing is guessed: where two columns would do, both are named.
  *
  *   path,label            of spreadsheets, with or without a header; further columns need a known name
@@ -25,7 +25,7 @@ static bool names_picture(const cvy_list *list, const cvy_row *row, cvy_separato
   return false;
 }
 
-/* Whether the first rows make sense with this separator: one of them names a picture. */
+/* Tells whether the first rows make sense with this separator: one of the first two must name a picture. */
 static bool fits(cvy_table *sample, const cvy_list *list, const void *bytes, size_t count,
                  cvy_separator separator) {
   if (cvy_table_read(sample, list->paths.pool, bytes, count, separator, SAMPLED_ROWS, list->path))
@@ -44,7 +44,7 @@ static bool are_numbers(const cvy_row *row) {
   return true;
 }
 
-/* "3 1:0.5 7:1" */
+/* Tells whether a row is one of LibSVM's, as "3 1:0.5 7:1" is. */
 static bool are_indexed_numbers(const cvy_row *row) {
   for (int64_t i = 1; i < row->count; i++) {
     const size_t digits = strspn(row->fields[i], "0123456789");
@@ -53,7 +53,7 @@ static bool are_indexed_numbers(const cvy_row *row) {
   return row->count > 1;
 }
 
-/* Says so if the rows are what other programs make of pictures: numbers. */
+/* Refuses rows of numbers, which are pixels or features, not a list. */
 static cvy_err refuse_numbers(const cvy_list *list, const cvy_table *sample) {
   const cvy_row *row = &sample->rows[sample->count - 1];
   if (row->count >= FEWEST_PIXELS && are_numbers(row))
@@ -70,7 +70,7 @@ static cvy_err refuse_numbers(const cvy_list *list, const cvy_table *sample) {
   return CVY_OK;
 }
 
-/* The separator that the first line has most of; of one without, the blank. */
+/* Returns the separator that the first line has most of; the last blank if it has blanks and no other. */
 static cvy_separator most_frequent(const char *text, size_t count) {
   static const char letters[] = {',', ';', '\t'};
   static const cvy_separator separators[] = {CVY_COMMA, CVY_SEMICOLON, CVY_TAB};
@@ -148,7 +148,8 @@ static bool all_name_pictures(const cvy_list *list, int64_t column) {
   return true;
 }
 
-/* Finds the one column whose fields name pictures. */
+/* Finds the one column whose first fields all name pictures; if there is none, the first column with a
+ * picture in its first row. */
 static cvy_err find_paths(cvy_list *list) {
   const cvy_row *row = &list->table.rows[list->first];
   bool *which = cvy_pool_new(list->paths.pool, sizeof *which * (size_t)row->count);
@@ -188,7 +189,7 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* Whether a column counts the rows: whole numbers, none twice. */
+/* Tells whether a column counts the rows: it has whole numbers, none of them twice. */
 static bool is_index(const cvy_list *list, int64_t column) {
   const int64_t count = list->table.count - list->first;
   int64_t *values = cvy_new(sizeof *values * (size_t)count);
@@ -201,7 +202,7 @@ static bool is_index(const cvy_list *list, int64_t column) {
   return out;
 }
 
-/* The first column of MXNet's lists, and of tables that pandas wrote, counts the rows. */
+/* Tells whether the first column counts the rows, as in MXNet's lists and in tables that pandas wrote. */
 static bool begins_with_index(const cvy_list *list, int64_t columns) {
   static const char *const names[] = {"", "Unnamed: 0", "index"};
   bool called = false;
@@ -212,14 +213,14 @@ static bool begins_with_index(const cvy_list *list, int64_t columns) {
   return (called || as_mxnet) && is_index(list, 0);
 }
 
-/* Rows may end with a separator. */
+/* Tells whether no row has anything in a column, as after a separator at the rows' ends. */
 static bool is_empty(const cvy_list *list, int64_t column) {
   for (int64_t i = list->first; i < list->table.count; i++)
     if (list->table.rows[i].fields[column][0]) return false;
   return true;
 }
 
-/* Returns how many of these columns hold a 1 in a row; -1 if one holds neither 0 nor 1. */
+/* Returns how many columns of `which` hold a 1 in a row; -1 if one holds neither 0 nor 1. */
 static int64_t count_ones(const cvy_row *row, const bool *which) {
   int64_t ones = 0, value;
   for (int64_t i = 0; i < row->count; i++) {
@@ -230,7 +231,7 @@ static int64_t count_ones(const cvy_row *row, const bool *which) {
   return ones;
 }
 
-/* Takes columns of zeros with a single 1 as labels; *found = false if they hold anything else. */
+/* Takes the columns of `which` as one-hot labels; *found is false if they hold anything but 0 and 1. */
 static cvy_err find_one_hot(bool *found, cvy_list *list, const bool *which) {
   const cvy_table *t = &list->table;
   *found = false;
@@ -257,6 +258,7 @@ static cvy_err find_one_hot(bool *found, cvy_list *list, const bool *which) {
   return CVY_OK;
 }
 
+/* Finds the labels in the `count` columns that may hold them: a single one, or one-hot. */
 static cvy_err find_among(cvy_list *list, bool *which, int64_t count) {
   const cvy_row *row = &list->table.rows[0];
   bool one_hot = false;

@@ -1,4 +1,4 @@
-/* The table of a list of pictures, and which of its columns is what. */
+/* Reads the table of a list of pictures, and finds which column holds what. */
 #ifndef CVY_DATASETS_LIST_COLUMNS_H
 #define CVY_DATASETS_LIST_COLUMNS_H
 
@@ -6,13 +6,13 @@
 #include "datasets/list_paths.h"
 
 typedef struct cvy_list_options {
-  int separator;                          /* 0: found, else a cvy_separator and one */
+  int separator;                          /* 0: found; else one more than a cvy_separator */
   int header;                             /* 0: found, 1: there is one, 2: there is none */
   const char *path_column, *label_column; /* a header's word, or a number from 1; "": found */
 } cvy_list_options;
 
 typedef struct cvy_list {
-  const char *path; /* its name, for errors */
+  const char *path; /* of the list itself, for errors */
   cvy_list_paths paths;
   cvy_table table;
   int64_t first; /* the first row that is a picture */
@@ -25,7 +25,7 @@ typedef struct cvy_list {
  * Errors name the list, the line, and what was found. */
 cvy_err cvy_list_read(cvy_list *list, const void *bytes, size_t count,
                       const cvy_list_options *options) CVY_MUST_CHECK;
-/* The label of a row, without blanks around; "" if it has none. */
+/* Returns the label of a row, without blanks around; "" if it has none. */
 const char *cvy_list_label(const cvy_list *list, int64_t row);
 
 #endif

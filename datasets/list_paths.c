@@ -1,4 +1,4 @@
-/* Finding the files of a list. Lists come from Windows, from programs that put a root in front of "/a.jpg",
+/* Finds the files of a list. Lists come from Windows, from programs that put a root in front of "/a.jpg",
  * and from tables that leave the ending away. */
 #include "datasets/list_paths.h"
 
@@ -45,7 +45,7 @@ static bool try_spelling(search *s, const char *field) {
 
 /* ---- all spellings ---- */
 
-/* Formats that are known by name are pictures of a list, whether they can be decoded or not. */
+/* Tells whether a field ends as a picture's file does, also of a format that cannot be decoded. */
 static bool has_ending(const char *field) {
   static const char *const others[] = {".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"};
   const char *dot = strrchr(field, '.');
@@ -54,7 +54,7 @@ static bool has_ending(const char *field) {
   return cvy_looks_like_picture(field);
 }
 
-/* Adds endings to a name without one. Where two files differ in the ending alone, both are named. */
+/* Adds endings to a name without one. If there are two files then, the error names both. */
 static cvy_err try_endings(search *s, const char *field) {
   static const char *const endings[] = {"jpg", "JPG", "jpeg", "JPEG", "png", "PNG"};
   search first = {.paths = s->paths};
@@ -109,5 +109,5 @@ cvy_err cvy_list_find(const char **file, const char **name, const cvy_list_paths
 
 bool cvy_list_names_picture(const cvy_list_paths *paths, const char *field) {
   search s = {.paths = paths};
-  return has_ending(field) || try_all(&s, field) || s.file; /* one that may be two, too */
+  return has_ending(field) || try_all(&s, field) || s.file; /* an error: there are two such files */
 }

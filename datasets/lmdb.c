@@ -1,4 +1,5 @@
-/* LMDB, a tree of keys and values in one file that is mapped into memory, with Caffe's Datums as values.
+/* Reads LMDB, a tree of keys and values in one file that is mapped into memory, with Caffe's Datums as
+ * values.
  *
  * The order of the records is that of the keys, as Caffe reads them. Values are used where they lie in the
  * map, by all threads, for as long as the transaction lives that found them. Nothing is locked, for a lock is
@@ -16,7 +17,7 @@ typedef struct opened {
   MDB_txn *txn;
 } opened;
 
-/* Its first page begins with a head of 16 bytes and this number. */
+/* Judges by the file's first page, which begins with a head of 16 bytes and LMDB's number. */
 static bool is_one(cvy_pool *pool, const char *path) {
   static const uint32_t magic = 0xBEEFC0DE;
   uint8_t head[20];
@@ -36,7 +37,7 @@ static cvy_err failed(const char *path, int code) {
   return cvy_error(err, "%s: cannot read it as LMDB: %s", path, mdb_strerror(code));
 }
 
-/* Pages that are not there would end the process when they are looked at. */
+/* Refuses a file that lacks pages, for the process would end as soon as one of these is looked at. */
 static cvy_err check_whole(MDB_env *env, const char *path, int64_t file_bytes) {
   MDB_envinfo info;
   MDB_stat stat;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIGITS = 10, MOST_LABELS = 256, NUMBERS = 2 }; /* NUMBERS: of the names */
+enum { DIGITS = 10, MOST_LABELS = 256, NUMBERS = 2 /* the third of the words for --names */ };
 
 typedef struct config {
   bool pad;
@@ -108,7 +108,7 @@ static cvy_err number_digits(state *s) {
   return CVY_OK;
 }
 
-/* Makes a class of each label that occurs, in their order and called by their numbers. */
+/* Makes a class of each label that occurs, in the order of the labels, and calls it by its number. */
 static cvy_err number_all(state *s, cvy_source *out) {
   bool occurs[MOST_LABELS] = {false};
   const char **names = cvy_pool_new(s->pool, sizeof *names * MOST_LABELS);

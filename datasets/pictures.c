@@ -1,4 +1,4 @@
-/* What the readers of encoded pictures share: delivering them, naming splits. */
+/* Delivers encoded pictures and names splits, for the readers that have them. */
 #include "datasets/pictures.h"
 
 #include "base/text.h"

@@ -24,11 +24,11 @@ cvy_err cvy_pictures_deliver(cvy_record *out, cvy_pictures *pictures,
 
 /* ---- the life of a reader of picture files ---- */
 
-/* What the state of such a reader begins with. */
+/* The state of such a reader begins with this. */
 typedef struct cvy_picture_state {
   cvy_pool *pool;        /* the pool of what was listed */
   cvy_pictures delivery; /* each source's own */
-  bool borrows;          /* all but the delivery belongs to the source it came of */
+  bool borrows;          /* all but the delivery belongs to the source that this one came of */
 } cvy_picture_state;
 
 /* Makes a zeroed state of `bytes` with its head, in *out. */
@@ -40,13 +40,13 @@ void cvy_pictures_share(cvy_source *out, const cvy_source *first, size_t bytes);
 /* Ends a close: frees the state with its head. */
 void cvy_pictures_end(cvy_source *source);
 
-/* Judges by the ending: .jpg and the others of JPEG, or .png. */
+/* Tells whether a name ends as a picture's does: in .jpg or another ending of JPEG, or in .png. */
 bool cvy_looks_like_picture(const char *name);
 
-/* The words of an option --colour. */
+/* These are the words of an option --colour. */
 extern const char *const cvy_colour_words[];
 
-/* An option --encoding; open puts it into the source. */
+/* This is a line for an option --encoding, whose value `open` puts into the source. */
 #define CVY_ENCODING_OPTION(config, field)                                                                   \
   {                                                                                                          \
     "encoding", CVY_STRING, offsetof(config, field), "",                                                     \

@@ -1,5 +1,5 @@
-/* Pictures as rows of numbers: a label, and a whole number from 0 to 255 a sample, as Kaggle's
- * digit-recognizer and copies of MNIST have them.
+/* Reads tables in which a row is a picture: a label, and a whole number from 0 to 255 for each sample.
+ * Kaggle's digit-recognizer and copies of MNIST are written so.
  *
  *   label,pixel0,...,pixel783      with a header, the label in any column
  *   7,0,0,...                      without one, the label first or last
@@ -23,7 +23,7 @@ typedef struct config {
   int layout;
 } config;
 
-/* A place in the text. */
+/* A cursor is a place in the text. */
 typedef struct cursor {
   const char *p, *end;
   char separator;
@@ -41,7 +41,7 @@ typedef struct state {
   const char **labels;
   int32_t *classes;
   int64_t h, w;
-  bool borrows; /* all but what follows belongs to the source it came of */
+  bool borrows; /* all but what follows belongs to the source that this one came of */
   cvy_image stored, scaled;
   char name[4352];
 } state;
@@ -56,8 +56,8 @@ static bool is_blank(const cursor *at, char c) {
   return c == ' ' || (c == '\t' && at->separator != '\t');
 }
 
-/* Finds the next field of the line, without blanks and quotes around, and moves behind its separator; false
- * at the line's end. */
+/* Finds the next field of the line, without blanks and quotes around, and moves behind its separator. Returns
+ * false at the line's end. */
 static bool next_field(const char **begin, size_t *length, cursor *at) {
   while (!at_line_end(at) && is_blank(at, *at->p)) at->p++;
   if (at_line_end(at)) return false;
@@ -81,7 +81,7 @@ static void end_line(cursor *at) {
   at->line++;
 }
 
-/* Moves to the next line that is not blank; false at the end. */
+/* Moves to the next line that is not blank; returns false if there is none. */
 static bool find_line(cursor *at) {
   for (; at->p < at->end; end_line(at)) {
     while (!at_line_end(at) && is_blank(at, *at->p)) at->p++;
@@ -103,7 +103,7 @@ static char most_frequent(cursor at) {
 
 /* ---- numbers ---- */
 
-/* Reads a whole number from 0 to 255, also as "12.0"; -1 if it is none. */
+/* Reads a whole number from 0 to 255, also as "12.0"; returns -1 if the field is none. */
 static int sample_of(const char *p, size_t length) {
   char text[33];
   int value = 0;
@@ -143,7 +143,7 @@ static bool is_header(cvy_pool *pool, cursor at) {
   return false;
 }
 
-/* The column that a header's word names; -1: none. */
+/* Returns the column that a header's word names; -1 if none is called so. */
 static int64_t column_called(cursor at, const char *word) {
   const char *p;
   size_t length;
@@ -165,7 +165,7 @@ static cvy_err column_said(state *s, const cursor *first, bool header, const cha
   return CVY_OK;
 }
 
-/* Whether a column's text differs between some of the first rows. */
+/* Tells whether a column's text differs between some of the first rows. */
 static bool varies(cursor at, int64_t column) {
   const char *first = NULL, *p = NULL;
   size_t first_length = 0, length = 0;
@@ -182,7 +182,9 @@ static bool varies(cursor at, int64_t column) {
   return false;
 }
 
-/* A picture's first and last sample are its corners, which hardly ever vary where its label does. */
+/* Finds the label's column: the one that the user or the header names, else the first or the last, whichever
+ * varies. If the label is first, the last column is a picture's corner, which hardly ever varies; and the
+ * other way about. */
 static cvy_err find_label_column(state *s, const cursor *first, bool header, const config *c) {
   static const char *const words[] = {"label", "class", "category", "target", "labels", "digit", "y"};
   if (c->label_column[0]) return column_said(s, first, header, c->label_column);
@@ -380,7 +382,7 @@ static cvy_err read_pixels(cvy_record *out, cvy_source *source, int64_t index) {
   return CVY_OK;
 }
 
-/* Whether a text begins with more numbers than a list of pictures has columns, or calls its columns so. */
+/* Tells whether a text's first line has more columns than a list of pictures has, or one called pixel. */
 static bool fits(const cvy_glimpse *g) {
   int64_t separators = 0;
   if (g->head_bytes < sizeof g->head || !cvy_glimpse_is_text(g)) return false;

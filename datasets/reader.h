@@ -8,13 +8,13 @@
 #include "base/options.h"
 #include "picture/image.h"
 
-/* What one input of the command line holds once it is open. */
+/* A source is what the inputs of one split hold, once they are open. */
 typedef struct cvy_source {
   void *state; /* the reader's own */
   int64_t count;
   int64_t class_count;
   const char *const *class_names;
-  const int64_t *class_sizes; /* records of each class, as far as they were counted; NULL: all have some */
+  const int64_t *class_sizes; /* records of each class; NULL: each is taken to have some */
   const char *encoding;       /* of names that are not UTF-8; NULL or "": not known */
   int64_t h, w, c;            /* size of every image; h = w = 0 if sizes vary and nothing scales them */
   int64_t encoded_bytes;      /* bytes of all records together, if the reader keeps_files */
@@ -40,7 +40,7 @@ typedef struct cvy_record {
   size_t encoded_bytes;
 } cvy_record;
 
-/* What can be seen of an input at a glance. */
+/* A glimpse is what can be seen of an input at a glance. */
 typedef struct cvy_glimpse {
   const char *path;
   bool folder;
@@ -74,20 +74,20 @@ typedef struct cvy_reader {
   /* Makes a further source on what `first` has open, for another thread, with the same records, and buffers
    * of its own. It is closed before `first` is. If the function is NULL, another source is opened instead. */
   void (*again)(cvy_source *out, const cvy_source *first);
-  /* Whether an input surely is of this reader's kind, so that what others say of it can name this one. NULL:
-   * it cannot tell. */
+  /* Tells whether an input surely is for this reader, so that errors of other readers can name it. NULL: it
+   * cannot tell. */
   bool (*fits)(const cvy_glimpse *glimpse);
 } cvy_reader;
 
 int64_t cvy_reader_count(void);
 const cvy_reader *cvy_reader_at(int64_t index);
 
-/* Returns the reader that an input, PATH or PATH:PART, is for; NULL if none can tell. Of several it is the
- * last of the registry, where special ones come behind general ones. */
+/* Returns the reader that an input, PATH or PATH:PART, is for; NULL if none can tell. Of several readers it
+ * is the last in the registry, where special readers come behind general ones. */
 const cvy_reader *cvy_reader_that_fits(const char *input);
-/* Whether it is a file that begins with text. */
+/* Tells whether the input is a file that begins with text. */
 bool cvy_glimpse_is_text(const cvy_glimpse *glimpse);
-/* Whether a glimpse has a name that ends so, whatever the case of its letters. */
+/* Tells whether a name in the input, or in part of it, ends so, whatever the case of its letters. */
 bool cvy_glimpse_has(const cvy_glimpse *glimpse, const char *ending);
 
 #endif

@@ -37,7 +37,7 @@ typedef struct part {
   int kind;
 } part;
 
-/* Returns the bytes that a part takes in the file. */
+/* Finds the part that begins at `p`. Returns how many bytes it takes in the file. */
 static size_t part_at(part *out, const uint8_t *p) {
   const uint32_t word = u32_at(p + 4);
   *out = (part){p + PART_HEAD, word & 0x1fffffff, (int)(word >> 29)};
@@ -68,7 +68,7 @@ static cvy_err check_part(part *out, size_t *taken, const cvy_mapped *file, size
   return CVY_OK;
 }
 
-/* Finds where the record at `at` ends, and how many bytes it has. */
+/* Finds where the record at `at` ends, and how many bytes it has once its parts are together. */
 static cvy_err measure(size_t *end, size_t *bytes, const cvy_mapped *file, size_t at, const char *path) {
   part p = {0};
   size_t taken = 0;
@@ -86,7 +86,7 @@ static cvy_err measure(size_t *end, size_t *bytes, const cvy_mapped *file, size_
   }
 }
 
-/* Brings the parts of a record together. */
+/* Brings the parts of a record together. They were checked when the record was listed. */
 static cvy_err fetch(const uint8_t **value, size_t *bytes, cvy_database *db, const cvy_database_entry *e) {
   part p = {0};
   const uint8_t *at = e->value;
@@ -142,7 +142,7 @@ static cvy_err no_room(size_t bytes, uint32_t flag) {
                    bytes, flag);
 }
 
-/* Finds the label that counts. */
+/* Finds the label that counts. The value has room for as many labels as the flag says. */
 static cvy_err choose_label(float *out, const cvy_database *db, const uint8_t *value, uint32_t flag) {
   const int64_t chosen = db->config->label;
   if (flag <= 1 && chosen <= 1) {

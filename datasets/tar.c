@@ -62,8 +62,8 @@ static int64_t told_by_names(const char **untold, const layout *l) {
   return count;
 }
 
-/* Where all pictures lie in one folder, either their names tell several classes, or the folder is the only
- * class that this split has: unless it is called as a split is. */
+/* Judges a split whose pictures all lie in one folder. Either their names tell several classes, or the folder
+ * is the only class that the split has, unless it is called as a split is. */
 static cvy_err judge_flat(layout *l, cvy_pool *pool, const cvy_file_tree *tree, size_t part_length) {
   const char *untold;
   const int64_t told = told_by_names(&untold, l);

@@ -99,7 +99,7 @@ static cvy_err list(cvy_database *db, int32_t input) {
 
 enum { PICTURE, LABEL, TEXT, SYNSET, FILE_NAME, HEIGHT, WIDTH, CHANNELS, WANTED };
 
-/* What features are called; the first that is there counts. */
+/* These are the names that features go by. Of several for one thing, the first that an example has counts. */
 static const struct {
   int what;
   const char *name;
@@ -138,18 +138,18 @@ typedef enum feature_kind { NOTHING, BYTES, FLOATS, INTEGERS } feature_kind;
 
 typedef struct feature {
   feature_kind kind;
-  int rank;            /* its name's place in the list above */
-  int64_t count;       /* values */
-  int64_t ones, where; /* of numbers: how many are 1, and which is the last of them */
-  bool one_hot;        /* of numbers: each is 0 or 1 */
-  double number;       /* the first */
-  const uint8_t *bytes;
-  size_t byte_count; /* the first's */
+  int rank;             /* place of its name in the list above */
+  int64_t count;        /* values */
+  int64_t ones, where;  /* of numbers: how many are 1, and which is the last of them */
+  bool one_hot;         /* of numbers: each is 0 or 1 */
+  double number;        /* of numbers: the first */
+  const uint8_t *bytes; /* of texts: the first */
+  size_t byte_count;
 } feature;
 
 typedef struct example {
   feature found[WANTED];
-  cvy_text all; /* all names */
+  cvy_text all; /* names of all features, for errors; written into the room */
   char room[300];
 } example;
 
@@ -207,7 +207,8 @@ static cvy_err read_feature(feature *f, cvy_database *db, cvy_protobuf message) 
   return cvy_protobuf_end(&message);
 }
 
-/* What a feature of this name is, and which of those that are called so counts; false: nothing wanted. */
+/* Tells whether a feature of this name is wanted: *what it is, and its name's *rank among the names for that.
+ * What the user named goes by no other name. */
 static bool is_wanted(int *what, int *rank, const cvy_database_config *c, const cvy_protobuf_field *name) {
   const char *const said[] = {c->picture_key, c->label_key};
   for (int i = 0; i < 2; i++) {
@@ -272,7 +273,7 @@ static cvy_err read_example(example *x, cvy_database *db, const uint8_t *value, 
 
 /* ---- labels and names ---- */
 
-/* Makes room for `count` bytes more behind what is in db->texts, of which all room is taken at once. */
+/* Appends a text to db->texts, which has room for all of them, for a text that was added must not move. */
 static char *add_text(cvy_database *db, const uint8_t *bytes, size_t count) {
   char *to = (char *)db->texts.data + db->texts.count;
   memcpy(to, bytes, count);
@@ -299,7 +300,8 @@ static cvy_err label_number(cvy_value *out, cvy_database *db, const feature *f) 
   return CVY_OK;
 }
 
-/* As the imagenet reader names them: synset, and the text up to its first comma. */
+/* Names the class as the reader imagenet does: by the synset, and the text up to its first comma. Without a
+ * synset the whole text is the name; without both the class has none. */
 static void name_class(cvy_value *out, cvy_database *db, const example *x) {
   const feature *text = &x->found[TEXT], *synset = &x->found[SYNSET];
   char both[2 * MOST_TEXT + 2];
@@ -315,7 +317,7 @@ static void name_class(cvy_value *out, cvy_database *db, const example *x) {
   out->class_name = add_text(db, (const uint8_t *)both, strlen(both));
 }
 
-/* The label is a number, or a text; where there is none, the class's name is it. */
+/* Takes the label, a number or a text. An example without a label is labelled by its class's name. */
 static cvy_err take_label(cvy_value *out, cvy_database *db, const example *x) {
   const feature *label = &x->found[LABEL];
   const bool numbers = (label->kind == INTEGERS || label->kind == FLOATS) && label->count > 0;
@@ -340,7 +342,8 @@ static bool has_number(const feature *f) {
   return (f->kind == INTEGERS || f->kind == FLOATS) && f->count == 1 && f->number >= 1 && f->number <= 65536;
 }
 
-/* Samples whose number fits the height and width beside them; channels need not be said. */
+/* Tells whether the picture's bytes are samples: whether their number fits the features height and width, and
+ * that of channels if there is one. If so, the picture gets its size. */
 static bool are_samples(cvy_held *picture, const example *x) {
   const feature *h = &x->found[HEIGHT], *w = &x->found[WIDTH], *c = &x->found[CHANNELS];
   if (!has_number(h) || !has_number(w)) return false;

@@ -1,4 +1,4 @@
-/* WebDataset's shards: tars in which files that share a key make a sample.
+/* Reads WebDataset's shards: tars in which files that share a key make a sample.
  *
  *   000123.jpg, 000123.cls     the key is a name up to the first dot behind its folders, the rest is the
  *   a/7.png, a/7.json          extension; a label is the text of a .cls, or a field of a .json
@@ -40,7 +40,7 @@ typedef struct state {
   int64_t capacity;
 } state;
 
-/* A file of a sample. */
+/* A part is one file of a sample. */
 typedef struct part {
   const char *key; /* first, for sorting */
   const char *extension;
@@ -81,7 +81,7 @@ static cvy_err add_folder(paths *to, cvy_pool *pool, const char *path) {
   return CVY_OK;
 }
 
-/* Adds "train-{000..146}.tar", as WebDataset writes many shards, one by one. */
+/* Adds the shards of a range, one by one: "train-{000..146}.tar" is how WebDataset's users name many. */
 static cvy_err add_range(paths *to, cvy_pool *pool, const char *path, const char *brace) {
   enum { MOST_SHARDS = 1000000 };
   long low, high;
@@ -179,7 +179,7 @@ static cvy_err read_json(const char **out, state *s, const cvy_file_tree *tree, 
   return CVY_OK;
 }
 
-/* The file's text, without blanks and line ends around. */
+/* Reads a label that is all of a file's text, without blanks and line ends around. */
 static cvy_err read_plain(const char **out, state *s, const cvy_file_tree *tree, const part *p) {
   CVY_TRY(read_text(s, tree, p));
   const char *text = (const char *)s->common.delivery.file.data;
@@ -328,7 +328,7 @@ static cvy_err list_split_folders(paths *out, cvy_pool *pool, const char *path) 
   return CVY_OK;
 }
 
-/* Splits are told by the names of the shards in a folder, or of the folders in it. */
+/* Finds splits by the names of the shards in a folder or, if it has none, of the folders in it. */
 static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *path) {
   paths shards = {0}, folders = {0};
   *count = 0;
@@ -341,7 +341,7 @@ static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *po
   return CVY_OK;
 }
 
-/* A .json alone may be anything. */
+/* Looks for a .cls, because a .json may be of anything. */
 static bool fits(const cvy_glimpse *g) {
   return cvy_glimpse_has(g, ".cls");
 }
