@@ -6,8 +6,8 @@
 #include "archive/arrays_labels.h"
 #include "archive/arrays_unpack.h"
 #include "archive/file_tree.h"
-#include "base/text.h"
 #include "file/bytes.h"
+#include "file/descriptors.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -23,10 +23,11 @@ const char *const cvy_axes_words[] = {
     [CVY_AXES_FOUND] = "auto", [CVY_AXES_HWC] = "hwc", [CVY_AXES_CHW] = "chw",
     [CVY_AXES_WHC] = "whc",    [CVY_AXES_CWH] = "cwh", NULL};
 
-/* One file that an input names, and what was chosen in it. */
+/* This is one file that an input names, and what was chosen in it. */
 typedef struct source {
   const char *path, *part; /* part: of FILE:PART, or NULL */
   cvy_arrays_pair pair;
+  const char *labels_path;     /* the named file that has the labels: `path`, or another */
   const cvy_h5_entry *entries; /* all that it has */
   int64_t entry_count;
 } source;
@@ -61,8 +62,8 @@ static bool is_text(const char *path) {
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
   const ssize_t count = fd < 0 ? -1 : read(fd, bytes, sizeof bytes);
   bool is = count > 0;
-  for (ssize_t i = 0; i < count && is; i++) is = bytes[i] >= ' ' || strchr("\t\n\r", bytes[i]);
-  for (ssize_t i = 0; i < count && is; i++) is = bytes[i] != 0;
+  for (ssize_t i = 0; i < count && is; i++)
+    is = bytes[i] >= ' ' || bytes[i] == '\t' || bytes[i] == '\n' || bytes[i] == '\r';
   if (fd >= 0) close(fd);
   return is;
 }
@@ -83,26 +84,37 @@ static void add_source(opening *o, const char *path, const char *part) {
     if (o->count) memcpy(more, o->sources, sizeof *more * (size_t)o->count);
     o->sources = more;
   }
-  o->sources[o->count++] = (source){.path = path, .part = part};
+  o->sources[o->count++] = (source){.path = path, .part = part, .labels_path = path};
 }
 
-/* A path in a list is relative to the list. Failing that, it is taken as Caffe does, from the current
- * folder. */
-static const char *listed_path(cvy_pool *pool, const char *list, const char *line) {
+/* Returns what a line names, relative to the list. */
+static const char *beside(cvy_pool *pool, const char *list, const char *line) {
   const char *slash = strrchr(list, '/');
   if (line[0] == '/' || !slash) return line;
-  const char *beside = cvy_pool_format(pool, "%.*s/%s", (int)(slash - list), list, line);
-  return access(beside, F_OK) != 0 && access(line, F_OK) == 0 ? line : beside;
+  return cvy_pool_format(pool, "%.*s/%s", (int)(slash - list), list, line);
+}
+
+/* Finds the file, and the part of it, that a line names: beside the list or, if it is not there, as Caffe
+ * does from the current folder. Where it is in neither, *path is beside the list. */
+static void find_listed(const char **path, const char **part, cvy_pool *pool, const char *list,
+                        const char *line) {
+  const char *here, *here_part;
+  cvy_split_input(path, part, pool, beside(pool, list, line));
+  if (access(*path, F_OK) == 0) return;
+  cvy_split_input(&here, &here_part, pool, line);
+  if (access(here, F_OK) != 0) return;
+  *path = here;
+  *part = here_part;
 }
 
 static cvy_err add_line(opening *o, const char *list, int64_t number, const char *line) {
   cvy_pool *pool = o->arrays->pool;
-  const char *path, *part, *whole = listed_path(pool, list, line);
-  cvy_split_input(&path, &part, pool, whole);
+  const char *path, *part;
+  find_listed(&path, &part, pool, list, line);
   if (access(path, F_OK) != 0)
     return cvy_error(CVY_E_INPUT,
                      "%s:%" PRId64 ": %.200s: %s (this is no HDF5 file, so its lines should name some)", list,
-                     number, whole, strerror(errno));
+                     number, beside(pool, list, line), strerror(errno));
   if (!is_hdf5(path))
     return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": %s: not an HDF5 file", list, number, path);
   add_source(o, path, part);
@@ -167,7 +179,7 @@ static cvy_err choose(opening *o, source *s) {
   return CVY_OK;
 }
 
-/* Files that each tell another split are no one split. */
+/* Refuses files whose names tell different splits, for they do not belong together. */
 static cvy_err check_splits(const opening *o) {
   for (int64_t i = 1; i < o->count; i++)
     if (!o->sources[i].part && !o->sources[0].part &&
@@ -182,7 +194,7 @@ static bool is_half(const source *s, bool images) {
   return images ? s->pair.images && !s->pair.labels : s->pair.labels && !s->pair.images;
 }
 
-/* The next file from *at on that has images, or labels, alone; NULL: there is none. */
+/* Returns the next file from *at on that has only images, or only labels; NULL if there is none. */
 static const source *next_half(const opening *o, int64_t *at, bool images) {
   while (*at < o->count && !is_half(&o->sources[*at], images)) ++*at;
   return *at < o->count ? &o->sources[(*at)++] : NULL;
@@ -204,7 +216,7 @@ static cvy_err lonely(const opening *o, const source *s) {
       images ? "labels, label, y" : "images, data, X", lacks, lacks, all);
 }
 
-/* Images of one file and labels of another are put together, the first with the first. */
+/* Puts images of one file and labels of another together: the first with the first, and so on. */
 static cvy_err pair_up(opening *o) {
   int64_t made = 0, at = 0;
   source *whole = cvy_pool_new(o->arrays->pool, sizeof *whole * (size_t)(o->count + 1));
@@ -215,6 +227,7 @@ static cvy_err pair_up(opening *o) {
       const source *labels = next_half(o, &at, false);
       if (!labels) return lonely(o, &o->sources[i]);
       whole[made].pair.labels = labels->pair.labels;
+      whole[made].labels_path = labels->path;
       if (!whole[made].pair.classes) whole[made].pair.classes = labels->pair.classes;
     }
     made++;
@@ -232,7 +245,7 @@ static bool is_channel_count(int64_t n) {
   return n == 1 || n == 3 || n == 4;
 }
 
-/* MATLAB and Octave write the first of their dimensions last. */
+/* Returns the program that wrote the dataset, if that writes the first dimension last; else NULL. */
 static const char *column_major(cvy_h5 *h5, const cvy_h5_entry *e) {
   char group[512];
   const char *slash = strrchr(e->place, '/');
@@ -260,7 +273,7 @@ static void set_steps(cvy_arrays *a, cvy_axes axes) {
 
 /* Reads the shape of one part's images as a->h, w and c. */
 static cvy_err read_shape(cvy_arrays *a, cvy_arrays_part *part, const cvy_h5_entry *e, cvy_axes axes) {
-  int64_t d[CVY_H5_MAX_DIMS], samples;
+  int64_t d[CVY_H5_MAX_DIMS] = {0}, samples;
   int dim_count;
   CVY_TRY(cvy_h5_shape(part->h5, part->name, d, &dim_count));
   const bool planes = axes == CVY_AXES_CHW || axes == CVY_AXES_CWH,
@@ -284,7 +297,7 @@ static cvy_err read_shape(cvy_arrays *a, cvy_arrays_part *part, const cvy_h5_ent
   return CVY_OK;
 }
 
-/* Whatever is not the plain order is told, for no file says it. */
+/* Tells people how images are read if their samples are not in the plain order, for no file says that. */
 static void tell_axes(const opening *o, const source *s, const char *writer) {
   const cvy_arrays *a = o->arrays;
   if (writer)
@@ -342,7 +355,8 @@ static cvy_err open_labels(opening *o) {
   const cvy_arrays *a = o->arrays;
   cvy_arrays_labels *from = cvy_pool_new(a->pool, sizeof *from * (size_t)o->count);
   for (int64_t i = 0; i < o->count; i++)
-    from[i] = (cvy_arrays_labels){o->sources[i].pair.labels, o->sources[i].pair.classes, o->sources[i].path};
+    from[i] = (cvy_arrays_labels){o->sources[i].pair.labels, o->sources[i].pair.classes,
+                                  o->sources[i].labels_path};
   return cvy_arrays_read_labels(o->arrays, from, o->said);
 }
 
@@ -352,6 +366,7 @@ static cvy_err open_all(opening *o, const char *const *inputs, int64_t input_cou
   for (int64_t i = 0; i < o->count; i++) CVY_TRY(choose(o, &o->sources[i]));
   if (!o->split) CVY_TRY(check_splits(o));
   CVY_TRY(pair_up(o));
+  cvy_descriptors_reserve(o->count); /* each part stays open */
   a->parts = cvy_pool_new(a->pool, sizeof *a->parts * (size_t)(o->count + 1));
   for (; a->part_count < o->count; a->part_count++) {
     const cvy_err err = open_part(o, a->part_count);

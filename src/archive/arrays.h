@@ -1,8 +1,8 @@
 /* Images and their labels in HDF5 files of other makers (h5py, MATLAB, Caffe, Octave ...).
  *
- * Such files say little about themselves, so most is found: which datasets (arrays_find.h), in which order
- * an image lies, what its labels mean. What cannot be told for certain is refused with what would settle
- * it. */
+ * Files of other makers say little about themselves. This room finds out which datasets hold images and
+ * labels (arrays_find.h), in which order the samples of an image lie, and what the labels mean. A file about
+ * which this is not certain is refused, and the error names the option that settles it. */
 #ifndef CVY_ARCHIVE_ARRAYS_H
 #define CVY_ARCHIVE_ARRAYS_H
 
@@ -13,8 +13,8 @@
 typedef struct cvy_arrays_part {
   const char *path; /* where the images are, which may be another file than the one that was named */
   const char *name; /* the dataset there */
-  cvy_h5 *h5;       /* open for reading it; NULL: it was unpacked into */
-  int fd;           /* a file without a name, image after image; 0: it was not */
+  cvy_h5 *h5;       /* open for reading the dataset; NULL: the images were unpacked */
+  int fd;           /* the nameless file that they were unpacked into, image after image; 0: they were not */
   int64_t first, count;
   int32_t *labels; /* [count] */
 } cvy_arrays_part;
@@ -31,13 +31,13 @@ typedef struct cvy_arrays {
   const char **class_names;
 } cvy_arrays;
 
-/* Whether an input is there and can be opened so: an HDF5 file, or a text that may list some. */
+/* Tells whether cvy_arrays_open may succeed: the input is an HDF5 file, or a text that may list some. */
 bool cvy_may_be_arrays(const char *input);
 /* Opens the images of `split` (NULL: of the only one that each input has) in one or more inputs, which belong
  * together: an HDF5 file, FILE:PART for a split or a group in it, or a text that lists such files, one a line
  * and relative to it. Images and labels may be in files of their own, in the same order. Errors name file,
- * dataset and record. What lies in chunks is unpacked into memory, if that takes no more than 1 GiB; else,
- * if `spools`, into a file without a name in $TMPDIR. */
+ * dataset and record. Images that lie in chunks are unpacked into memory, if that takes no more than 1 GiB;
+ * else, if `spools`, into a file without a name in $TMPDIR; else they are read chunk by chunk. */
 cvy_err cvy_arrays_open(cvy_arrays **out, const char *const *inputs, int64_t input_count, const char *split,
                         const cvy_arrays_said *said, bool spools) CVY_MUST_CHECK;
 void cvy_arrays_close(cvy_arrays *arrays); /* NULL is allowed */
@@ -49,6 +49,7 @@ cvy_err cvy_arrays_splits(const char ***out, int64_t *count, cvy_pool *pool, con
 /* Reads `count` images from `first` on, which one part holds: floats, or bytes unless is_float. Any thread
  * may call it. */
 cvy_err cvy_arrays_read(const cvy_arrays *arrays, void *out, int64_t first, int64_t count) CVY_MUST_CHECK;
+/* Returns the part that holds image `index`. */
 const cvy_arrays_part *cvy_arrays_part_of(const cvy_arrays *arrays, int64_t index);
 
 #endif

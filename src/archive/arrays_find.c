@@ -12,7 +12,7 @@
 
 typedef enum role { IMAGES, LABELS, CLASSES, ROLES } role;
 
-/* The better names first. */
+/* These are the words that each role is known by, the better ones first. */
 static const char *const image_words[] = {"images", "image",    "data",   "x",     "imgs",     "img",
                                           "pixels", "pictures", "inputs", "input", "features", NULL};
 static const char *const label_words[] = {"labels", "label", "y",        "targets", "target",
@@ -33,9 +33,9 @@ static const struct {
 typedef struct parsed {
   const cvy_h5_entry *entry;
   int split;         /* index of split_names */
-  const char *stem;  /* what is left of its own name */
-  const char *place; /* what is left of its groups */
-  int depth;         /* of the place */
+  const char *stem;  /* the dataset's own name, without words that tell a split */
+  const char *place; /* the names of its groups, likewise */
+  int depth;         /* how many groups the place has */
 } parsed;
 
 static int split_called(const char *word) {
@@ -44,7 +44,7 @@ static int split_called(const char *word) {
   return 0;
 }
 
-/* Cuts "xtrain" and "trainx", which have no seam. */
+/* Cuts "xtrain" and "trainx", which have no seam, and returns the split; 0 if the word tells none. */
 static int split_within(char *word) {
   const size_t length = strlen(word);
   for (int64_t i = 0; i < CVY_COUNT(split_words); i++) {
@@ -96,7 +96,8 @@ static void take_component(cvy_text *left, int *split, const char *component, si
   }
 }
 
-/* Octave keeps a variable's numbers as GROUP/value, others keep images/train: then the group has the name. */
+/* Parses a dataset's path. If its last component says nothing about what it holds (Octave's GROUP/value, or
+ * images/train), the group before counts as the dataset's own name. */
 static void parse_name(parsed *out, const char *name, cvy_pool *pool) {
   char stem_chars[256] = "", place_chars[1024] = "", part_chars[256];
   cvy_text place = cvy_text_in(place_chars, sizeof place_chars);
@@ -148,7 +149,7 @@ static bool same_text(const char *a, const char *b) {
   return *a == *b;
 }
 
-/* How well a name fits a role; negative: not at all. */
+/* Returns how well a name fits a role: 0 is the best, and a negative number means not at all. */
 static int rank_of(const search *s, role r, const parsed *p) {
   const char *said = said_of(s, r);
   if (said) {
@@ -168,17 +169,11 @@ static bool is_plausible(role r, const cvy_h5_entry *e) {
   return e->dim_count >= 1 && e->dim_count <= CVY_H5_MAX_DIMS;
 }
 
-/* MATLAB keeps what its cells point to under names of its own. */
-static bool is_inner(const cvy_h5_entry *e) {
-  return e->name[0] == '#';
-}
-
 static void gather(search *s) {
   for (int r = 0; r < ROLES; r++)
     s->of[r] = cvy_pool_new(s->pool, sizeof(candidate) * (size_t)(s->entry_count + 1));
   for (int64_t i = 0; i < s->entry_count; i++) {
     candidate c = {.name.entry = &s->entries[i]};
-    if (is_inner(c.name.entry)) continue;
     parse_name(&c.name, s->entries[i].name, s->pool);
     for (int r = 0; r < ROLES; r++) {
       c.rank = rank_of(s, (role)r, &c.name);
@@ -195,8 +190,8 @@ static bool same_dataset(const cvy_h5_entry *a, const cvy_h5_entry *b) {
          (!a->trouble && !b->trouble && a->identity[0] == b->identity[0] && a->identity[1] == b->identity[1]);
 }
 
-/* The best of a role in a split, in one place or (NULL) in any. Where two are equally good, *rival is the
- * other. A name that fits better goes before a place that is nearer the root. */
+/* Returns the best candidate for a role in a split, in one place or (NULL) in any. A name that fits better
+ * counts more than a place that is nearer the root. If another dataset is equally good, it is *rival. */
 static const candidate *best_of(const search *s, role r, int split, const char *place, bool plausible,
                                 const candidate **rival) {
   const candidate *best = NULL;
@@ -219,7 +214,6 @@ void cvy_arrays_list(char *out, size_t bytes, const cvy_h5_entry *entries, int64
   cvy_text all = cvy_text_in(out, bytes);
   for (int64_t i = 0; i < count; i++) {
     const cvy_h5_entry *e = &entries[i];
-    if (is_inner(e)) continue;
     char shape[160] = "";
     cvy_text_dims(shape, sizeof shape, e->dims,
                   e->dim_count < CVY_H5_MAX_DIMS ? e->dim_count : CVY_H5_MAX_DIMS);
@@ -231,7 +225,8 @@ void cvy_arrays_list(char *out, size_t bytes, const cvy_h5_entry *entries, int64
   if (count == 0) cvy_text_add(&all, "no datasets");
 }
 
-/* A place of the split that has both. The shallowest; *rival is another one that is as shallow. */
+/* Returns the images in the place of the split that has both images and labels and is nearest to the root. If
+ * another place is equally near, *rival is the images there. */
 static const candidate *place_with_both(const search *s, int split, bool plausible, const candidate **rival) {
   const candidate *found = NULL, *other;
   *rival = NULL;
@@ -250,7 +245,8 @@ static const candidate *place_with_both(const search *s, int split, bool plausib
   return found;
 }
 
-/* Names of classes: in the pair's own place, or anywhere if there is one such list only. */
+/* Returns the names of classes: those in the pair's own place, else those of the file if it has one list
+ * only. */
 static const cvy_h5_entry *classes_for(const search *s, int split, const char *place) {
   const candidate *rival, *best = NULL;
   for (int any = 0; any < 2; any++)
@@ -296,7 +292,7 @@ static cvy_err nothing_found(const search *s) {
       s->path, all);
 }
 
-/* Where a name was said, it must be there. */
+/* Refuses a name that the user said and the file does not have. */
 static cvy_err check_said(const search *s) {
   char all[1500];
   for (int r = IMAGES; r <= LABELS; r++) {
@@ -312,7 +308,8 @@ static bool is_whole(const cvy_arrays_pair *pair) {
   return pair->images && pair->labels;
 }
 
-/* Pairs that are whole and hold what they should; failing these, what is called so; failing these, halves. */
+/* There are three attempts, and the first that finds anything decides: pairs of images and labels that hold
+ * what they should, pairs that merely have the right names, and images or labels alone. */
 cvy_err cvy_arrays_pairs(cvy_arrays_pair out[CVY_ARRAYS_SPLITS], int64_t *count, const cvy_h5_entry *entries,
                          int64_t entry_count, const cvy_arrays_said *said, const char *path, cvy_pool *pool) {
   search s = {.path = path, .pool = pool, .said = said, .entries = entries, .entry_count = entry_count};
@@ -349,7 +346,8 @@ static const cvy_arrays_pair *pair_of(const cvy_arrays_pair *pairs, int64_t coun
   return NULL;
 }
 
-/* The pair that serves for a split: a set of train and test measures itself on the test images. */
+/* Returns the pair that serves for a split; NULL if none does. Where there is no val, test serves for it, and
+ * datasets whose names tell no split, or the only pair, serve for any. */
 static const cvy_arrays_pair *pair_for(const cvy_arrays_pair *pairs, int64_t count, const char *split) {
   const cvy_arrays_pair *pair = split ? pair_of(pairs, count, split) : NULL;
   if (!pair && split && strcmp(split, "val") == 0 && count > 1) pair = pair_of(pairs, count, "test");
@@ -366,7 +364,7 @@ static cvy_err no_such_split(const cvy_arrays_pair *pairs, int64_t count, const 
                    split ? ", but not '" : "", split ? split : "", split ? "'" : "", path, pairs[0].split);
 }
 
-/* What lies below a group, named from there; names of classes may lie elsewhere. */
+/* Copies the entries below a group, named from there, and returns how many there are. */
 static int64_t below(cvy_h5_entry *out, const cvy_h5_entry *entries, int64_t count, const char *group) {
   const size_t length = strlen(group);
   int64_t found = 0;

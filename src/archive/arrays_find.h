@@ -5,7 +5,7 @@
 #include "file/h5.h"
 #include <convoy/data.h>
 
-/* Images and labels that belong together. One of the two may be NULL, where another file has it. */
+/* These are images and labels that belong together. One of the two is NULL where another file has it. */
 typedef struct cvy_arrays_pair {
   const char *split; /* "train", "val", "test"; "" if the names tell none */
   const cvy_h5_entry *images, *labels;
@@ -15,13 +15,14 @@ typedef struct cvy_arrays_pair {
 
 enum { CVY_ARRAYS_SPLITS = 4 };
 
-/* Finds the pair of each split, in the order of the splits above, the nameless first. Where nothing is found
- * the error, which begins with `path`, lists all that is there. */
+/* Finds the pair of each split: first that of no named split, then train, val and test. It is an error, which
+ * begins with `path` and lists all datasets, if there is none. */
 cvy_err cvy_arrays_pairs(cvy_arrays_pair out[CVY_ARRAYS_SPLITS], int64_t *count, const cvy_h5_entry *entries,
                          int64_t entry_count, const cvy_arrays_said *said, const char *path,
                          cvy_pool *pool) CVY_MUST_CHECK;
-/* Chooses for `split`; NULL: whatever is the only one. `part`, if not NULL, is a split or a group of the
- * file, and nothing else will do. It is an error if several datasets fit equally well. */
+/* Chooses the pair for `split`, or the only pair if `split` is NULL. If `part` is not NULL, it names a split
+ * or a group of the file, and the pair must be from there. It is an error if several datasets fit equally
+ * well. */
 cvy_err cvy_arrays_choose(cvy_arrays_pair *out, const cvy_h5_entry *entries, int64_t entry_count,
                           const cvy_arrays_said *said, const char *split, const char *part, const char *path,
                           cvy_pool *pool) CVY_MUST_CHECK;

@@ -13,7 +13,7 @@ enum { MOST_CLASSES = 1 << 20, BLOCK_BYTES = 1 << 20 };
 typedef enum form { NUMBERS, ONE_HOT, TEXTS, FORMS } form;
 static const char *const form_words[FORMS] = {"numbers", "one-hot", "texts"};
 
-/* The labels of all parts on their way to classes. */
+/* These are the labels of all parts on their way to classes. */
 typedef struct reading {
   cvy_arrays *arrays;
   const cvy_arrays_labels *from; /* [part_count] */
@@ -28,7 +28,7 @@ typedef struct reading {
   int64_t *name_values; /* the numbers that an enumeration gives to `names`; NULL: 0, 1, 2 ... */
 } reading;
 
-/* One part's labels, open. */
+/* These are one part's labels, open. */
 typedef struct sheet {
   cvy_h5 *h5;
   const cvy_h5_entry *entry;
@@ -51,7 +51,7 @@ static cvy_err wrong_shape(const sheet *s, const int64_t *dims, int dim_count) {
                    s->path, s->entry->name, shape, s->part->name, s->part->count);
 }
 
-/* Dimensions of 1 mean nothing, wherever they are. */
+/* Finds out from the dimensions how the labels are written. One that is 1 means nothing, wherever it is. */
 static cvy_err find_form(sheet *s) {
   int64_t d[CVY_H5_MAX_DIMS], kept[CVY_H5_MAX_DIMS], total = 1;
   int dim_count, kept_count = 0;
@@ -102,7 +102,7 @@ static cvy_err read_numbers(int64_t *values, const sheet *s) {
   return err;
 }
 
-/* Which of a row's numbers is 1 where all others are 0; -1: none, or several. */
+/* Returns which of a row's numbers is 1 while all others are 0; -1 if the row is not like that. */
 static int64_t hot_one(const double *row, int64_t width, int64_t step) {
   int64_t hot = -1;
   for (int64_t k = 0; k < width; k++) {
@@ -172,7 +172,7 @@ static cvy_err check_content(const sheet *s) {
                    s->path, s->entry->name, letters ? "MATLAB's characters" : s->entry->type);
 }
 
-/* The members of an enumeration name the classes. A boolean is 0 or 1. */
+/* Takes the members of an enumeration as the names of classes, unless it is a boolean. */
 static cvy_err take_members(reading *r, const sheet *s) {
   char **names;
   int64_t *values, count;
@@ -223,7 +223,7 @@ static cvy_err read_part(reading *r, int64_t index) {
 
 /* ---- classes ---- */
 
-/* The names of the first part that has some; others must have the same. */
+/* Reads the names of classes that part `index` has, if any; they must be those of the parts before. */
 static cvy_err read_names(reading *r, int64_t index) {
   const cvy_h5_entry *entry = r->from[index].classes;
   cvy_h5 *h5;
@@ -245,7 +245,7 @@ static cvy_err read_names(reading *r, int64_t index) {
   return CVY_OK;
 }
 
-/* The file and the record of image `index` of all. */
+/* Returns "FILE: record N" of image `index` of all. */
 static const char *record_text(const reading *r, int64_t index) {
   const cvy_arrays_part *part = cvy_arrays_part_of(r->arrays, index);
   return cvy_pool_format(r->arrays->pool, "%s: record %" PRId64, r->from[part - r->arrays->parts].path,
@@ -274,7 +274,7 @@ static void find_range(const reading *r, int64_t *lowest, int64_t *highest) {
   }
 }
 
-/* Names that are too few belong to something else, or are wrong. */
+/* Drops names that are fewer than the labels: they belong to something else, or are wrong. */
 static void check_names(reading *r, int64_t highest) {
   if (!r->names || r->name_values || highest < r->name_count) return;
   cvy_warn("%s: '%s' names %" PRId64 " classes, but labels go up to %" PRId64
@@ -283,7 +283,7 @@ static void check_names(reading *r, int64_t highest) {
   r->names = NULL;
 }
 
-/* The label of the first class. */
+/* Finds the label of the first class. */
 static cvy_err find_first_label(int64_t *out, reading *r) {
   int64_t lowest, highest;
   const bool is_said = r->said->first_label >= 0;
@@ -296,7 +296,7 @@ static cvy_err find_first_label(int64_t *out, reading *r) {
   return CVY_OK;
 }
 
-/* The class of a number; negative: it has none. */
+/* Returns the class of a number; it is negative if there is none. */
 static int64_t class_of_number(const reading *r, int64_t value, int64_t first) {
   int64_t low = 0, high = r->name_count - 1;
   if (!r->name_values) return value - first;
@@ -368,7 +368,7 @@ static cvy_err number_texts(reading *r) {
   return CVY_OK;
 }
 
-/* A class without an image is allowed, and told. */
+/* Tells people which classes have no image, which is allowed. */
 static void tell_missing(const reading *r) {
   const cvy_arrays *a = r->arrays;
   char chars[200];

@@ -4,10 +4,10 @@
 
 #include "archive/arrays.h"
 
-/* Where a part has its labels, and names of classes (NULL: nowhere). */
+/* This is where a part has its labels, and names of classes (NULL: nowhere). */
 typedef struct cvy_arrays_labels {
   const cvy_h5_entry *labels, *classes;
-  const char *path; /* the file that was named, for messages */
+  const char *path; /* the file that the user named for the labels, for messages */
 } cvy_arrays_labels;
 
 /* Reads the labels of all parts and numbers the classes: arrays->parts[].labels, class_count, class_names. */

@@ -1,21 +1,22 @@
-/* Unpacking images that lie in chunks. HDF5 would unpack a whole chunk for each image, which may hold a
- * thousand of them, and gather an image from many where chunks cut images (as h5py's own choice does, from
- * a hundred). So all is unpacked once, in the order of the file, into a nameless file in memory or on a
- * disk, and images are read from there. */
+/* Unpacking images that lie in chunks.
+ *
+ * To read one image, HDF5 unpacks every chunk that it touches. A chunk may hold a thousand images, or an
+ * image may lie in a hundred chunks (h5py's own choice of chunks cuts images so). Therefore all images are
+ * unpacked once, in the order of the file, into a nameless file in memory or on a disk, and are read from
+ * there. */
 #define _GNU_SOURCE /* memfd_create */
 #include "archive/arrays_unpack.h"
 
 #include "archive/unpack.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 enum { BLOCK_BYTES = 1 << 20, SHOWN_BYTES = 1 << 28 };
 
-/* In memory of each process, at most, for all parts together. */
+/* This is how much a process unpacks into memory at most, for all parts of one opening together. */
 static const int64_t most_bytes = (int64_t)1 << 30;
 
 static int64_t image_bytes(const cvy_arrays *a) {
@@ -78,7 +79,7 @@ cvy_err cvy_arrays_unpack(const cvy_arrays *a, cvy_arrays_part *part, bool spool
   int64_t chunk_rows;
   int fd = -1;
   const bool fits = a->count <= most_bytes / image_bytes(a);
-  /* The chunks that hold the same images stay, whatever they take, so that each is unpacked once. */
+  /* With 0, HDF5 still keeps the chunks that hold the same images, so that one pass unpacks each once. */
   CVY_TRY(cvy_h5_hold(&chunk_rows, part->h5, part->name, fits || spools ? 0 : most_bytes / a->part_count));
   if (chunk_rows == 0) return CVY_OK;
   if (fits) fd = memfd_create("convoy-unpacked", MFD_CLOEXEC);

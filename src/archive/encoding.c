@@ -3,13 +3,12 @@
 
 #include <errno.h>
 #include <iconv.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 static const char utf8[] = "UTF-8";
 
-/* What people write is not always what iconv knows. */
+/* Returns the name by which iconv knows the encoding that somebody said. */
 static const char *known_name(const char *said) {
   static const char *const names[][2] = {
       {"latin-1", "ISO-8859-1"}, {"latin1", "ISO-8859-1"},  {"utf8", "UTF-8"},     {"utf16", "UTF-16"},
@@ -21,7 +20,7 @@ static const char *known_name(const char *said) {
 
 /* ---- marks ---- */
 
-/* Returns the encoding that a mark U+FEFF in front tells, and the mark's length; NULL: there is none. */
+/* Returns the encoding that a mark U+FEFF in front tells, and the mark's length; NULL if there is no mark. */
 static const char *marked(size_t *length, const cvy_bytes *text) {
   static const struct {
     const char *bytes, *name;
@@ -39,7 +38,8 @@ static const char *marked(size_t *length, const cvy_bytes *text) {
   return NULL;
 }
 
-/* Text of one-byte letters in UTF-16 without a mark has a zero byte beside each of them. */
+/* Returns the encoding of a text that looks like UTF-16 without a mark, else NULL: in UTF-16 a letter of
+ * ASCII has a zero byte beside it, and always on the same side. */
 static const char *unmarked_utf16(const cvy_bytes *text) {
   const size_t count = text->count < 64 ? text->count : 64;
   size_t zeros[2] = {0};

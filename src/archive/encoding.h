@@ -5,9 +5,10 @@
 #include "file/bytes.h"
 
 /* Makes UTF-8 of a file's text, in place and without a mark U+FEFF. *encoding is what the user said: a name
- * that iconv knows, or "" for nothing. A mark in front decides (UTF-8, UTF-16, UTF-32), then *encoding, then
- * the text counts as UTF-8. *encoding becomes the name of what it was. Errors have the form "path:line: ...":
- * bytes that are none of this encoding, with the option that says another. */
+ * that iconv knows, or "" for nothing. If a mark is in front, it decides between UTF-8, UTF-16 and UTF-32;
+ * else *encoding decides, and if that is "" the text counts as UTF-8. *encoding becomes the name of what the
+ * text was in. Bytes that the encoding does not have are an error "path:line: ...", which names the option
+ * that says another; text that looks like UTF-16 without a mark is refused likewise. */
 cvy_err cvy_text_to_utf8(cvy_bytes *text, const char **encoding, const char *path) CVY_MUST_CHECK;
 
 /* Returns the bytes of a text in UTF-8 as that encoding has them, in `pool`; NULL if it cannot hold them, or

@@ -19,8 +19,8 @@ static cvy_file_tree *kept;
 
 /* ---- what is passed over ---- */
 
-/* What systems and programs leave behind beside people's files: Windows, macOS, the network disks of Synology
- * and QNAP, file systems. */
+/* These are the files and folders that systems leave behind beside people's own: Windows, macOS, Picasa, the
+ * network disks of Synology and QNAP, and ext's fsck. */
 static const char *const leavings[] = {
     "Thumbs.db",
     "ehthumbs.db",
@@ -59,7 +59,7 @@ static cvy_err read_failed(const char *path) {
   return cvy_error(err, "%s: cannot read: %s", path, strerror(errno));
 }
 
-/* A folder on the way from the root, for finding links that lead back. */
+/* This is a folder on the way from the root. The steps above it tell a link that leads back. */
 typedef struct step {
   const struct step *above; /* NULL: this is the root */
   int depth;

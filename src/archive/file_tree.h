@@ -5,8 +5,8 @@
 #include "archive/tarball.h"
 #include "file/bytes.h"
 
-/* Tells whether a path holds what nobody meant who named its folder: a hidden name ('.' in front), Thumbs.db,
- * desktop.ini, __MACOSX and their like, or what lies beneath these. */
+/* Tells whether a path is passed over: one of its names is hidden ('.' in front), or is one that systems
+ * leave behind beside people's files (Thumbs.db, desktop.ini, __MACOSX and the like). */
 bool cvy_is_passed_over(const char *name);
 
 /* Names are paths from the root ("cat/1.jpg") in byte order. What is passed over is left out. */
@@ -20,10 +20,10 @@ typedef struct cvy_file_tree {
   int users;
 } cvy_file_tree;
 
-/* It is an error if nothing is there, if it is unreadable or damaged, if a link leads back to a folder that
- * it lies in, or if two members have one name. */
+/* Opens a folder or an archive. It is an error if nothing is there, if it is unreadable or damaged, if a link
+ * leads back to a folder that it lies in, or if two members have one name. */
 cvy_err cvy_file_tree_open(cvy_file_tree **out, const char *path) CVY_MUST_CHECK;
-/* Opens a folder without the folders below it: they are members, and what they hold is not. */
+/* Opens a folder without entering the folders in it: they are members, and what they hold is not. */
 cvy_err cvy_file_tree_open_top(cvy_file_tree **out, const char *path) CVY_MUST_CHECK;
 /* Opens one plain file as the only member of its folder. */
 cvy_err cvy_file_tree_open_file(cvy_file_tree **out, const char *path) CVY_MUST_CHECK;

@@ -1,6 +1,8 @@
 /* Walks through JSON (RFC 8259) up to one value, skipping the others. */
 #include "archive/json_field.h"
 
+#include "archive/letters.h"
+
 #include <string.h>
 
 enum { MAX_DEPTH = 64 };
@@ -30,30 +32,16 @@ static bool take(scan *s, char letter) {
 
 /* ---- strings ---- */
 
+/* Takes four hexadecimal digits. */
 static bool take_hex(uint32_t *out, scan *s) {
-  *out = 0;
-  for (int i = 0; i < 4; i++, s->p++) {
-    static const char known[] = "0123456789abcdef0123456789ABCDEF";
-    const char *found = s->p < s->end && *s->p ? strchr(known, *s->p) : NULL;
-    if (!found) return false;
-    *out = *out * 16 + (uint32_t)((found - known) % 16);
-  }
+  const int64_t value = s->end - s->p < 4 ? -1 : cvy_hexadecimal(s->p, 4);
+  if (value < 0) return false;
+  *out = (uint32_t)value;
+  s->p += 4;
   return true;
 }
 
-static char *put_utf8(char *to, uint32_t letter) {
-  if (letter < 0x80) {
-    *to++ = (char)letter;
-    return to;
-  }
-  const int more = letter < 0x800 ? 1 : letter < 0x10000 ? 2 : 3;
-  static const uint8_t marks[] = {0, 0xc0, 0xe0, 0xf0};
-  *to++ = (char)(marks[more] | letter >> (6 * more));
-  for (int i = more - 1; i >= 0; i--) *to++ = (char)(0x80 | (letter >> (6 * i) & 0x3f));
-  return to;
-}
-
-/* Reads what stands behind "\u"; letters beyond 16 bits are written as two halves. */
+/* Reads what stands behind "\u"; JSON writes a letter beyond 16 bits as two halves. */
 static cvy_err read_unicode(char **to, scan *s) {
   uint32_t letter, low;
   if (!take_hex(&letter, s)) return bad(s, "four hexadecimal digits");
@@ -64,7 +52,7 @@ static cvy_err read_unicode(char **to, scan *s) {
     letter = 0x10000 + ((letter - 0xd800) << 10) + (low - 0xdc00);
   }
   if (letter == 0 || (letter >= 0xdc00 && letter < 0xe000)) return bad(s, "a letter");
-  *to = put_utf8(*to, letter);
+  *to = cvy_put_utf8(*to, letter);
   return CVY_OK;
 }
 
@@ -98,7 +86,7 @@ static cvy_err read_string(const char **out, scan *s) {
 
 /* ---- values ---- */
 
-/* A number or a word, as it stands there. */
+/* Reads a number or a word, as it stands there. */
 static cvy_err read_plain(const char **out, scan *s) {
   const char *begin = s->p;
   while (s->p < s->end && *s->p && !strchr(",]} \t\r\n", *s->p)) s->p++;
@@ -130,7 +118,7 @@ static cvy_err skip_value(scan *s, int depth) {
   return s->p < s->end && *s->p == '"' ? read_string(&skipped, s) : read_plain(&skipped, s);
 }
 
-/* Finds the key's value and leaves it to be read; false in *found if the object ends before. */
+/* Goes through an object to the key's value, which comes next then. *found is false if it has none. */
 static cvy_err find_key(bool *found, scan *s, const char *wanted, size_t length) {
   const char *key;
   *found = false;

@@ -6,8 +6,8 @@
 
 /* Finds the value of `key` in the object that the text is, in `pool`: a string's characters in UTF-8, or a
  * number, true or false as it stands there. `key` may go into objects: "annotation.label". *out = NULL if the
- * key is not there, or its value is null, an object or an array. Errors begin with `path`: the text is no
- * JSON object, up to where the value was found. */
+ * key is not there, or its value is null, an object or an array. It is an error, which begins with `path`, if
+ * the text is no JSON object; what comes after the value is not looked at. */
 cvy_err cvy_json_field(const char **out, cvy_pool *pool, const void *text, size_t count, const char *key,
                        const char *path) CVY_MUST_CHECK;
 

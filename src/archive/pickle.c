@@ -1,6 +1,9 @@
-/* The stack machine that reads pickles. It keeps a stack of values with marks in it, and a memo of values
- * that are used again. Instructions are a byte each; the groups below are of what they make. */
+/* This is the stack machine that reads pickles. It keeps a stack of values with marks in it, and a memo of
+ * values that are used again. An instruction is one byte. Each section below has the instructions that make
+ * one kind of value, and a function that tells whether an instruction is among them (*known). */
 #include "archive/pickle.h"
+
+#include "archive/letters.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -118,7 +121,7 @@ static void push_int(machine *m, int64_t value) {
   push_new(m, CVY_PICKLE_INT)->whole = value;
 }
 
-/* A long number, the lowest byte first, in two's complement. */
+/* Reads a long number, the lowest byte first, in two's complement. */
 static cvy_err read_long(machine *m, int length_bytes) {
   uint64_t count, bits = 0;
   const uint8_t *p;
@@ -133,7 +136,7 @@ static cvy_err read_long(machine *m, int length_bytes) {
   return CVY_OK;
 }
 
-/* "12", "12L", and as Python 2 has them "00" and "01" for False and True. */
+/* Reads "12" or "12L"; "00" and "01" are False and True, as Python 2 writes them. */
 static cvy_err read_int_line(machine *m) {
   char *line, *end;
   CVY_TRY(take_line(&line, m));
@@ -217,19 +220,7 @@ static cvy_err read_bytes(machine *m, cvy_pickle_type type, int length_bytes) {
   return CVY_OK;
 }
 
-/* Reads `digits` hexadecimal digits; -1 if they are none. */
-static int64_t hexadecimal(const char *p, int digits) {
-  int64_t value = 0;
-  for (int i = 0; i < digits; i++) {
-    static const char known[] = "0123456789abcdef0123456789ABCDEF";
-    const char *found = p[i] ? strchr(known, p[i]) : NULL;
-    if (!found) return -1;
-    value = value * 16 + (found - known) % 16;
-  }
-  return value;
-}
-
-/* Undoes Python 2's repr of a str: quotes around, and \n, \r, \t, \\, \', \", \xNN. */
+/* Reads a str as Python 2's repr writes it: with quotes around, and \n, \r, \t, \\, \', \", \xNN. */
 static cvy_err read_quoted_line(machine *m) {
   static const char names[] = "nrt\\'\"", meant[] = "\n\r\t\\'\"";
   char *line;
@@ -241,7 +232,7 @@ static cvy_err read_quoted_line(machine *m) {
   char *to = line;
   for (const char *from = line + 1, *end = line + length - 1; from < end; from++) {
     const char *name = *from == '\\' && from[1] ? strchr(names, from[1]) : NULL;
-    const int64_t byte = *from == '\\' && from[1] == 'x' ? hexadecimal(from + 2, 2) : -1;
+    const int64_t byte = *from == '\\' && from[1] == 'x' ? cvy_hexadecimal(from + 2, 2) : -1;
     if (*from == '\\' && !name && byte < 0) return at_byte(m, "a string with an unknown \\");
     *to++ = name ? meant[name - names] : byte >= 0 ? (char)byte : *from;
     from += name ? 1 : byte >= 0 ? 3 : 0;
@@ -252,31 +243,16 @@ static cvy_err read_quoted_line(machine *m) {
   return CVY_OK;
 }
 
-static char *put_utf8(char *to, uint32_t letter) {
-  if (letter < 0x80) {
-    *to++ = (char)letter;
-  } else if (letter < 0x800) {
-    *to++ = (char)(0xc0 | letter >> 6);
-    *to++ = (char)(0x80 | (letter & 0x3f));
-  } else {
-    if (letter >= 0x10000) *to++ = (char)(0xf0 | letter >> 18);
-    *to++ = (char)(letter >= 0x10000 ? 0x80 | (letter >> 12 & 0x3f) : 0xe0 | letter >> 12);
-    *to++ = (char)(0x80 | (letter >> 6 & 0x3f));
-    *to++ = (char)(0x80 | (letter & 0x3f));
-  }
-  return to;
-}
-
-/* A text in Latin-1 with \uNNNN and \UNNNNNNNN for all other letters. */
+/* Reads a text in Latin-1 with \uNNNN and \UNNNNNNNN for all other letters. */
 static cvy_err read_text_line(machine *m) {
   char *line;
   CVY_TRY(take_line(&line, m));
   char *text = cvy_pool_new(m->pool, 2 * strlen(line) + 4), *to = text;
   for (const char *from = line; *from; from++) {
     const int digits = *from != '\\' ? 0 : from[1] == 'u' ? 4 : from[1] == 'U' ? 8 : 0;
-    const int64_t letter = digits ? hexadecimal(from + 2, digits) : (uint8_t)*from;
+    const int64_t letter = digits ? cvy_hexadecimal(from + 2, digits) : (uint8_t)*from;
     if (letter < 0 || letter > 0x10ffff) return at_byte(m, "a text with a \\u that is no letter");
-    to = put_utf8(to, (uint32_t)letter);
+    to = cvy_put_utf8(to, (uint32_t)letter);
     from += digits ? digits + 1 : 0;
   }
   cvy_pickle *value = push_new(m, CVY_PICKLE_TEXT);
@@ -456,8 +432,8 @@ static cvy_err push_latin1(machine *m, const cvy_pickle *text) {
   return CVY_OK;
 }
 
-/* Protocols 0 to 2 have no bytes of Python 3: they stand there as _codecs encode (text, "latin1"), and empty
- * ones as __builtin__ bytes (). */
+/* Tells whether a call stands for bytes of Python 3, which protocols 0 to 2 do not have: they write
+ * _codecs encode (text, "latin1"), and __builtin__ bytes () for none. */
 static bool is_bytes(const cvy_pickle *called, const cvy_pickle *arguments) {
   if (arguments->count == 0) return cvy_pickle_is(called, "__builtin__ bytes");
   return arguments->count == 2 && cvy_pickle_is(called, "_codecs encode") &&
@@ -477,8 +453,8 @@ static cvy_err note_call(machine *m) {
   return CVY_OK;
 }
 
-/* A call whose arguments stand above the last mark: of the first of them, or with `named` of the class whose
- * name follows in two lines. */
+/* Notes a call whose arguments stand above the last mark. What it calls is the first of them or, with
+ * `named`, the class whose name follows in two lines. */
 static cvy_err note_marked_call(machine *m, bool named) {
   cvy_pickle **items, *called = NULL, *arguments = cvy_pool_new(m->pool, sizeof *arguments);
   int64_t count;
@@ -498,7 +474,7 @@ static cvy_err note_marked_call(machine *m, bool named) {
   return CVY_OK;
 }
 
-/* Arguments by name are not kept apart: none of what is read here has them. */
+/* Notes a call, and drops its arguments by name: nothing that is read here has any. */
 static cvy_err note_call_with_names(machine *m) {
   cvy_pickle *named;
   CVY_TRY(pop(&named, m));
@@ -553,7 +529,8 @@ static cvy_err objects(machine *m, uint8_t code, bool *known) {
 
 /* ---- the memo ---- */
 
-/* Python numbers what it puts here one by one, so no number is beyond the values made so far. */
+/* Puts the last value into the memo. Python numbers the memo's values one by one, so no number is beyond the
+ * values made so far. */
 static cvy_err remember(machine *m, uint64_t index) {
   cvy_pickle *value;
   CVY_TRY(top(&value, m));

@@ -35,18 +35,19 @@ struct cvy_pickle {
   cvy_pickle *called, *arguments, *state; /* state: NULL if there is none */
 };
 
-/* Reads the pickle that begins at `data`; *used receives its length, for others may follow. Values are in
- * `pool` and refer to `data`. Values may refer to each other in circles. Errors have the form "path: byte N:
- * ..."; CVY_E_INPUT. */
+/* Reads the pickle that begins at `data`; *used receives its length, for other pickles may follow. Values are
+ * in `pool` and refer to `data`. Values may refer to each other in circles. Errors are CVY_E_INPUT and have
+ * the form "path: byte N: ...". */
 cvy_err cvy_pickle_read(cvy_pickle **out, size_t *used, cvy_pool *pool, const void *data, size_t count,
                         const char *path) CVY_MUST_CHECK;
 
-/* Returns what a dict, or a call that is like one, has under a key of bytes or text; NULL: nothing. */
+/* Returns what a dict, or a call that is like one, has under a key of bytes or text; NULL if that is
+ * nothing. */
 const cvy_pickle *cvy_pickle_get(const cvy_pickle *dict, const char *key);
-/* Whether bytes, a text or a name are equal to `text`. */
+/* Tells whether bytes, a text or a name are equal to `text`. */
 bool cvy_pickle_is(const cvy_pickle *value, const char *text);
 
-/* An array of NumPy. */
+/* This is an array of NumPy. */
 typedef struct cvy_pickle_array {
   char kind;         /* 'u', 'i', 'f', 'b' of its type */
   int64_t item_size; /* bytes of an element */
@@ -56,8 +57,8 @@ typedef struct cvy_pickle_array {
   size_t byte_count;
 } cvy_pickle_array;
 
-/* Reads an array as NumPy pickles it in any version; its data lies where the pickle's bytes do. What is none,
- * or whose bytes do not fit its shape, is an error, which `path` begins. */
+/* Reads an array as any version of NumPy pickles it; its data lies where the pickle's bytes do. It is an
+ * error, which begins with `path`, if `value` is no such array or if the bytes do not fit the shape. */
 cvy_err cvy_pickle_to_array(cvy_pickle_array *out, const cvy_pickle *value, const char *path) CVY_MUST_CHECK;
 
 #endif

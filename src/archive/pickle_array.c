@@ -1,4 +1,4 @@
-/* NumPy's arrays in pickles. Two ways lead there:
+/* NumPy's arrays in pickles. NumPy writes an array in one of two ways:
  *
  *   numpy.core.multiarray _reconstruct (...), with the state (version, shape, dtype, fortran, bytes)
  *   numpy.core.numeric _frombuffer (bytes, dtype, shape, order), in protocol 5
@@ -12,7 +12,8 @@ static cvy_err no_array(const char *path, const char *what) {
   return cvy_error(CVY_E_INPUT, "%s: no array of NumPy: %s", path, what);
 }
 
-/* Whether it is a call of that function of a module of NumPy, old or new. */
+/* Tells whether the value is a call of the function `rest` of NumPy's core, under its old name or its new
+ * one. */
 static bool calls(const cvy_pickle *value, const char *rest) {
   static const char *const modules[] = {"numpy.core.", "numpy._core."};
   if (value->type != CVY_PICKLE_CALL || value->called->type != CVY_PICKLE_NAME) return false;

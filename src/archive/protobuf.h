@@ -8,8 +8,9 @@
  *       if (field.number == 5) CVY_TRY(cvy_protobuf_integer(&label, &field));
  *     CVY_TRY(cvy_protobuf_end(&message));
  *
- * Whatever the bytes are, nothing outside them is read. All errors are CVY_E_INPUT and say at which byte of
- * the outermost message it was; the caller puts the file in front. Nothing is allocated.
+ * Whatever the bytes are, nothing outside them is read. All errors are CVY_E_INPUT. They say at which
+ * byte of the outermost message the damage is, or which field is of another type; the caller puts the file in
+ * front. Nothing is allocated.
  *
  * The format: developers.google.com/protocol-buffers/docs/encoding. A field is a varint (number << 3 | type),
  * then a varint (type 0), eight bytes (1), a length and so many bytes (2), or four bytes (5). Groups (3 and
@@ -45,19 +46,20 @@ bool cvy_protobuf_next(cvy_protobuf_field *out, cvy_protobuf *message);
 /* Passes on the error at which the walk ended; CVY_OK at the end of the message. */
 cvy_err cvy_protobuf_end(const cvy_protobuf *message) CVY_MUST_CHECK;
 
-/* These take a field for what its schema says, or refuse it. */
-/* Any of the integers that are varints, booleans, enumerations; below zero too. */
+/* These functions take a field for what its schema says, or refuse it. */
+/* Takes a whole number that is a varint: any integer, also one below zero, a boolean, an enumeration. */
 cvy_err cvy_protobuf_integer(int64_t *out, const cvy_protobuf_field *field) CVY_MUST_CHECK;
+/* Begins the message that the field is. */
 cvy_err cvy_protobuf_message(cvy_protobuf *out, const cvy_protobuf_field *field) CVY_MUST_CHECK;
 /* Checks that the field is a text or bytes, which are in `bytes` and `count`. */
 cvy_err cvy_protobuf_bytes(const cvy_protobuf_field *field) CVY_MUST_CHECK;
 
 /* What the numbers of a repeated field are. */
 typedef enum cvy_number { CVY_NUMBER_INTEGER, CVY_NUMBER_FLOAT, CVY_NUMBER_DOUBLE } cvy_number;
-/* A repeated number is packed, many in one field, or there is a field for each: this counts those of one
- * field. */
+/* Counts the numbers in one field of a repeated number: there are many if they are packed, else one. */
 cvy_err cvy_protobuf_count(int64_t *count, const cvy_protobuf_field *field, cvy_number kind) CVY_MUST_CHECK;
-/* These write them all; cvy_protobuf_count has found out how many, and that they are of this kind. */
+/* These functions write all numbers of a field. cvy_protobuf_count must have counted them before, and so have
+ * checked that they are of this kind. */
 void cvy_protobuf_integers(int64_t *out, const cvy_protobuf_field *field);
 void cvy_protobuf_floats(float *out, const cvy_protobuf_field *field);
 void cvy_protobuf_doubles(double *out, const cvy_protobuf_field *field);

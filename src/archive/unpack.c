@@ -132,8 +132,8 @@ static cvy_err copy_all(unpacking *u, struct archive *a, packing kind, cvy_membe
   }
 }
 
-/* Names of zips that are marked as UTF-8 come as such, if that is what the locale has. Others come as they
- * are; the standard (PKWARE's APPNOTE, D.1) takes them for the first PC's letters. */
+/* libarchive gives a zip's name as UTF-8 if the zip marks it so and the locale has UTF-8; it gives any other
+ * name as it stands there. PKWARE's APPNOTE, D.1, says that an unmarked name is in code page 437. */
 static cvy_err unpack_with_libarchive(unpacking *u, packing kind, cvy_members *out, cvy_pool *pool) {
   struct archive *a = archive_read_new();
   if (!a) return cvy_error(CVY_E_SYSTEM, "%s: out of memory", u->path);
@@ -230,14 +230,14 @@ bool cvy_is_archive(const char *path) {
 }
 
 int64_t cvy_archive_peek(const char **names, int64_t most, cvy_pool *pool, const char *path) {
-  struct archive *a = archive_read_new();
+  struct archive *a = cvy_is_archive(path) ? archive_read_new() : NULL;
   struct archive_entry *entry;
   int64_t count = 0;
-  if (!a || !cvy_is_archive(path)) most = 0;
+  if (!a) return 0;
   archive_read_support_filter_all(a);
   archive_read_support_format_tar(a);
   archive_read_support_format_zip(a);
-  if (most > 0 && archive_read_open_filename(a, path, 1 << 16) != ARCHIVE_OK) most = 0;
+  if (archive_read_open_filename(a, path, 1 << 16) != ARCHIVE_OK) most = 0;
   while (count < most && archive_read_next_header(a, &entry) == ARCHIVE_OK) {
     const char *name = archive_entry_pathname(entry);
     if (name) names[count++] = cvy_pool_format(pool, "%s", name);

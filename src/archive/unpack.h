@@ -11,14 +11,14 @@
  * CVY_E_SYSTEM if the temporary file cannot be written. On an error *fd is -1. */
 cvy_err cvy_archive_open(int *fd, cvy_members *out, cvy_pool *pool, const char *path) CVY_MUST_CHECK;
 
-/* Lists the first `most` members of such an archive, folders with a '/' behind, and reads no further than
- * that. Returns how many it saw, 0 also if `path` is no archive. */
+/* Lists the first `most` members of the archive `path`, folders with a '/' behind, and reads no further. It
+ * returns how many there are; 0 also if `path` is no archive. */
 int64_t cvy_archive_peek(const char **names, int64_t most, cvy_pool *pool, const char *path);
-/* Opens a file without a name in $TMPDIR (/tmp if unset), which is gone once `fd` is closed, for what comes
- * out of `path`, which is for the error. */
+/* Opens a file without a name in $TMPDIR (/tmp if unset), which is gone once `fd` is closed. The error names
+ * `path`, whose content the file is for. */
 cvy_err cvy_nameless_file(int *fd, const char *path) CVY_MUST_CHECK;
 
-/* Whether `path` is a file that begins like one of these archives. */
+/* Tells whether `path` is a file that begins like an archive that cvy_archive_open reads. */
 bool cvy_is_archive(const char *path);
 
 #endif

@@ -11,18 +11,15 @@
 #include "picture/picture.h"
 #include <convoy/data.h>
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 const char *const cvy_keep_words[] = {
     [CVY_KEEP_NOTHING] = "nothing", [CVY_KEEP_RECORDS] = "records", [CVY_KEEP_PICTURES] = "pictures", NULL};
 
 /* ---- opening ---- */
 
-/* Keeps the file open one way or the other, unless there are too many. */
+/* Leaves the file open, for pread or as `h5`; or closed, where files take turns in being open. */
 static cvy_err open_for_reading(const cvy_dataset *dataset, cvy_dataset_file *file) {
   if (file->fd >= 0) return CVY_OK;
   const cvy_h5_type type = dataset->is_float ? CVY_H5_F32 : CVY_H5_U8;
@@ -32,7 +29,7 @@ static cvy_err open_for_reading(const cvy_dataset *dataset, cvy_dataset_file *fi
   return dataset->open ? CVY_OK : cvy_file_reopen(file);
 }
 
-/* Sees to it that as many files may be open as the set has, or that they take turns. */
+/* Sees to it that all files of the set may be open at once or, if these are too many, take turns. */
 static void make_room(cvy_dataset *dataset) {
   const int64_t count = dataset->info.shard_count, room = cvy_descriptors_reserve(count);
   if (room >= count) return;
@@ -80,7 +77,7 @@ static cvy_augment_source source_of(const cvy_dataset *dataset) {
   return source;
 }
 
-/* Whether the only file is one of other makers. */
+/* Tells whether the dataset is one file that is no shard, or a list of files that are none. */
 static bool is_foreign(const cvy_dataset *dataset) {
   cvy_h5 *h5;
   const char *path = dataset->files[0].path;

@@ -1,8 +1,9 @@
-/* Whether a dataset's labels mean what those of another do, as far as the names of the classes can tell.
+/* Tells whether a dataset's labels mean what those of a network do, as far as the names of the classes can
+ * tell.
  *
- * Files of other makers name no classes: theirs are called 0, 1, 2 and so on, as are those of anybody whose
- * classes are these numbers. Such a set agrees with another of the same numbers. Beside classes with names
- * its labels are only numbers, which may mean anything. */
+ * Where a file of another maker names no classes, they are called 0, 1, 2 and so on. So are those of a set
+ * whose classes really are these numbers, and the two cannot be told apart. A set of numbers agrees with
+ * another of the same numbers. Against classes with names, its numbers may mean anything. */
 #include "base/classes.h"
 #include "data/dataset.h"
 

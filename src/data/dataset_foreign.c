@@ -6,7 +6,6 @@
 #include "data/dataset_parts.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { BLOCK_BYTES = 1 << 20 };
 
@@ -98,7 +97,7 @@ static cvy_err scan_samples(cvy_dataset *dataset, const cvy_arrays *arrays, cvy_
 
 /* ---- opening ---- */
 
-/* Takes over what is open; names are copied. */
+/* Takes the open files over from `arrays`, and copies the names. */
 static void take_files(cvy_dataset *dataset, cvy_arrays *arrays) {
   cvy_pool *pool = dataset->pool;
   dataset->files = cvy_pool_new(pool, sizeof *dataset->files * (size_t)arrays->part_count);

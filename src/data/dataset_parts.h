@@ -17,7 +17,7 @@ typedef struct cvy_dataset_file {
   uint64_t *offsets;    /* CVY_ENCODED: [count + 1] into `name` */
   int32_t *sizes;   /* CVY_ENCODED: [count][2], height and width, 0 where not known; NULL: an older shard */
   int64_t bytes_at; /* the first byte of `name`, where the layout allows reading without HDF5; else -1 */
-  int fd;           /* open for that; else -1, and `h5` is open */
+  int fd;           /* open for reading from `bytes_at`; else -1, and `h5` is open */
   cvy_h5 *h5;
 } cvy_dataset_file;
 

@@ -188,7 +188,7 @@ static cvy_err check_offsets(cvy_dataset *dataset, const cvy_dataset_file *file,
                            file->path, total);
 }
 
-/* Older shards have none. */
+/* Reads the sizes of pictures, which older shards do not have. */
 static cvy_err read_sizes(cvy_dataset_file *file, cvy_h5 *h5) {
   static const char name[] = "sizes";
   int64_t dims[CVY_H5_MAX_DIMS];

@@ -1,6 +1,6 @@
-/* Files are opened when they are wanted. For one that is opened, another is closed that nobody reads and that
- * nobody has wanted for a while: a hand goes round, and passes over those that were wanted since it came by
- * (a clock, Corbato 1968). */
+/* Opens files when they are wanted, and closes others for them. The one to be closed is found as by a clock
+ * (Corbato 1968): a hand goes round the files, passes over each that somebody reads or has wanted since the
+ * hand came by last, and stops at the first other one. */
 #include "data/open_files.h"
 
 #include "base/thread.h"
@@ -55,7 +55,7 @@ void cvy_open_files_destroy(cvy_open_files *o) {
   free(o);
 }
 
-/* Closes one that nobody reads, if there is one. */
+/* Closes one file that nobody reads, if there is one. */
 static void close_one(cvy_open_files *o) {
   for (int64_t looks = 0; looks < 2 * o->count; looks++) {
     use *u = &o->uses[o->hand];

@@ -54,7 +54,7 @@ static int64_t place_of(const order *o, int64_t position) {
   return position < begin_of(o, o->short_at + 1) ? position / o->block : (position + o->missing) / o->block;
 }
 
-/* `position` is one within the epoch. */
+/* Returns the window that holds a position within the epoch. */
 static cvy_shuffle_window window_of(const order *o, int64_t position) {
   const int64_t number = place_of(o, position) / o->window, end = (number + 1) * o->window;
   const int64_t first = begin_of(o, number * o->window);

@@ -87,7 +87,7 @@ static cvy_err spool_failed(const cvy_shard *s) {
   return cvy_error(CVY_E_SYSTEM, "%s: cannot write: %s", s->path, strerror(errno));
 }
 
-/* A picture whose header cannot be read stays of size 0 x 0: the record is for others to judge. */
+/* Notes a picture's size. It stays 0 x 0 if the header cannot be read: readers judge the record. */
 static void note_size(int32_t size[2], const void *bytes, size_t byte_count) {
   int64_t h, w, channels = 0;
   if (cvy_image_size(&h, &w, &channels, bytes, byte_count)) return;

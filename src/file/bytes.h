@@ -12,8 +12,8 @@ typedef struct cvy_bytes {
 /* Reads all of `path`, gunzipped if it is gzipped. Missing files and damaged gzip are errors that name it. */
 cvy_err cvy_bytes_read(cvy_bytes *out, const char *path) CVY_MUST_CHECK;
 void cvy_bytes_free(cvy_bytes *bytes);
-/* Reads the first `count` bytes of such a file, or as many as it has, and returns how many: 0 also if it
- * cannot be read. */
+/* Reads the first `count` bytes of a file, gunzipped if it is gzipped, or as many as it has. It returns how
+ * many there were, and 0 also if the file cannot be read. */
 size_t cvy_read_head(void *out, size_t count, const char *path);
 /* Says what went wrong when zlib's gzread of `file` (a gzFile) failed after `offset` bytes of content. */
 cvy_err cvy_gzip_error(void *file, const char *path, size_t offset) CVY_MUST_CHECK;

@@ -16,7 +16,7 @@ static int64_t count_open(void) {
   return count;
 }
 
-/* `limit` as a number that can be added to. */
+/* Returns `limit` as a number that can be added to. */
 static int64_t number_of(rlim_t limit) {
   return limit == RLIM_INFINITY || limit > INT32_MAX ? INT32_MAX : (int64_t)limit;
 }

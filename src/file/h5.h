@@ -49,7 +49,7 @@ cvy_err cvy_h5_read(cvy_h5 *file, const char *name, cvy_h5_type type, void *out,
 cvy_err cvy_h5_write(cvy_h5 *file, const char *name, cvy_h5_type type, const void *values, int dim_count,
                      const int64_t dims[]) CVY_MUST_CHECK;
 /* Has cvy_h5_read_rows keep this dataset open, with its unpacked chunks in memory: all if they fit into
- * `most_bytes`, else as many as do, but always those of the same rows. A file holds one dataset so.
+ * `most_bytes`, else as many as do, but always those of the same rows. A file keeps one dataset open at most.
  * *chunk_rows is 0 if it does not lie in chunks, and then nothing is kept. A filter that is missing here is
  * an error that names it. */
 cvy_err cvy_h5_hold(int64_t *chunk_rows, cvy_h5 *file, const char *name, int64_t most_bytes) CVY_MUST_CHECK;
@@ -99,22 +99,23 @@ cvy_err cvy_h5_read_text(cvy_h5 *file, const char *name, int64_t index, char **o
 cvy_err cvy_h5_visit(cvy_h5 *file, void (*visit)(void *context, const char *name),
                      void *context) CVY_MUST_CHECK;
 
-/* A dataset as links lead to it. */
+/* This is what the elements of a dataset are. */
 typedef enum cvy_h5_content { CVY_H5_NUMBERS, CVY_H5_TEXTS, CVY_H5_OTHER } cvy_h5_content;
+/* This is a dataset as links lead to it. */
 typedef struct cvy_h5_entry {
-  const char *name; /* by the links: "train/images" */
-  const char
-      *trouble; /* why it cannot be had, to be said behind its name; NULL: it can, and then there is more */
-  const char *file;     /* where it lies: the file, or one to which an external link leads, */
-  const char *place;    /* and its name there, with no link on the way */
-  uint64_t identity[2]; /* the same dataset has the same under every name */
+  const char *name;     /* by the links: "train/images" */
+  const char *trouble;  /* why it cannot be read, as words behind "NAME is"; NULL: the fields below tell it */
+  const char *file;     /* the file where it lies: this one, or one to which an external link leads */
+  const char *place;    /* its name in `file`, with no link on the way */
+  uint64_t identity[2]; /* equal for two entries that are one dataset under two names */
   cvy_h5_content holds;
   char type[24]; /* for people: "uint8" */
   int dim_count; /* may be more than CVY_H5_MAX_DIMS, of which `dims` has the first */
   int64_t dims[CVY_H5_MAX_DIMS];
 } cvy_h5_entry;
-/* Lists all datasets, through groups and links of every kind, by name; all of it is in `pool`. External links
- * are followed within the folder of the file, and elsewhere only if `outside`. */
+/* Lists the datasets, through groups and links of every kind, by name; all of it is in `pool`. What stands in
+ * the root under a name that begins with '#' is MATLAB's own, and is left out. External links are followed
+ * within the folder of the file, and elsewhere only if `outside`. */
 cvy_err cvy_h5_list(cvy_h5_entry **out, int64_t *count, cvy_h5 *file, bool outside,
                     cvy_pool *pool) CVY_MUST_CHECK;
 

@@ -17,7 +17,7 @@ struct cvy_h5 {
   const char *disk_path; /* where it is now: `path`, or its temporary name */
   bool writing;
   uint64_t inode; /* that of a file that was created; 0: it was not created */
-  hid_t held;     /* the dataset that is kept open, and */
+  hid_t held;     /* the dataset that cvy_h5_hold keeps open; negative: none */
   const char *held_name;
 };
 
@@ -36,13 +36,14 @@ hid_t cvy_h5_keep(cvy_h5_call *c, hid_t id);
 /* Returns `err`, or what went wrong in closing. */
 cvy_err cvy_h5_leave(cvy_h5_call *c, cvy_err err);
 
-/* Opens a file for reading; negative if it cannot. The caller closes it. */
+/* Opens a file for reading. The caller closes what it returns, which is negative on an error. */
 hid_t cvy_h5_open_id(const char *path);
 
 /* "FILE: dataset 'NAME': DOING: what HDF5 says". CVY_E_SYSTEM while writing, else CVY_E_INPUT. */
 cvy_err cvy_h5_failed(const cvy_h5_call *c, const char *doing) CVY_MUST_CHECK;
 
-/* The same of a dataset that could not be read. Where a filter is missing, it says that instead. */
+/* Words the error of a dataset that could not be read, like cvy_h5_failed; if a filter is missing here, it
+ * names the filter instead. */
 cvy_err cvy_h5_unreadable(const cvy_h5_call *c, hid_t dataset, const char *doing) CVY_MUST_CHECK;
 
 #define H5_TRY(c, condition, doing)                                                                          \

@@ -6,12 +6,10 @@
  * with room for its chunks. */
 #include "file/h5_call.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 /* ---- filters ---- */
 
-/* Those that people meet, by the numbers that The HDF Group registered. `package` is Debian's. */
+/* These are the filters that people meet, by the numbers that The HDF Group registered. `package` is
+ * Debian's. */
 static const struct {
   H5Z_filter_t id;
   const char *name, *package;
@@ -111,7 +109,7 @@ static cvy_err measure(layout *l, cvy_h5_call *c, hid_t dataset, hid_t plist) {
   return CVY_OK;
 }
 
-/* Opens the dataset anew, with a cache of its own. */
+/* Opens the dataset anew, with a cache of `bytes` bytes, and keeps it open. */
 static cvy_err open_held(cvy_h5_call *c, const layout *l, double bytes) {
   const double slots = l->slots > MOST_SLOTS ? MOST_SLOTS : l->slots < LEAST_SLOTS ? LEAST_SLOTS : l->slots;
   const hid_t access = cvy_h5_keep(c, H5Pcreate(H5P_DATASET_ACCESS));
@@ -122,8 +120,9 @@ static cvy_err open_held(cvy_h5_call *c, const layout *l, double bytes) {
   return CVY_OK;
 }
 
-/* How much of `l` the cache should hold. A tenth more than all of it, for HDF5 drives chunks out before the
- * next comes in; else as much as is allowed, but twice what a row needs. */
+/* Returns how large the cache should be. A tenth more than all chunks is enough, for HDF5 drives chunks out
+ * before the next comes in. If that is more than `most_bytes`, these are taken, but at least twice what the
+ * chunks with the same rows need. */
 static double cache_bytes(const layout *l, double most_bytes) {
   const double enough = l->all_bytes * 1.1, least = l->row_bytes * 2;
   return enough <= most_bytes ? enough : least > most_bytes ? least : most_bytes;

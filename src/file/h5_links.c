@@ -3,7 +3,6 @@
  * Links are followed here and not by HDF5, which would open whatever file an external link names, and would
  * not say which. The walk ends because no group is entered within itself, and because it counts. */
 #define _DEFAULT_SOURCE /* realpath */
-#include "base/text.h"
 #include "file/h5_call.h"
 
 #include <errno.h>
@@ -14,11 +13,11 @@
 enum { MOST_LINKS = 16, MOST_DEPTH = 32, MOST_DATASETS = 4096, MOST_GROUPS = 4096, MOST_FILES = 256 };
 
 typedef struct open_file {
-  const char *path; /* by which it was opened */
+  const char *path; /* the path by which it was opened */
   hid_t id;
 } open_file;
 
-/* Where something lies: no link is left on the way. */
+/* This is where something lies, with no link left on the way. */
 typedef struct place {
   int file;
   const char *name; /* from the root, without "/" in front; "" is the root */
@@ -46,7 +45,8 @@ static const char *join(walk *w, const char *group, const char *name) {
   return cvy_pool_format(w->pool, "%s%s%s", group, group[0] ? "/" : "", name);
 }
 
-/* Trouble with a link is no error of the walk: it is told to whoever wants what the link leads to. */
+/* Words a trouble with a link. It is no error of the walk, and is told only to those who want what the link
+ * leads to. */
 static const char *trouble(walk *w, const char *format, const char *a, const char *b) {
   return cvy_pool_format(w->pool, format, a, b);
 }
@@ -70,8 +70,8 @@ static bool lies_inside(walk *w, const char *real) {
   return strncmp(real, folder, strlen(folder)) == 0;
 }
 
-/* A relative target lies beside the file with the link. An absolute one that is gone may have moved with
- * it, as HDF5 itself supposes. */
+/* Returns the path of an external link's file. A relative one is beside the file with the link. An absolute
+ * one that is gone is looked for there, too, as HDF5 itself does. */
 static const char *target_path(walk *w, const char *from, const char *target) {
   struct stat info;
   const char *folder = folder_of(w, from), *slash = strrchr(target, '/');
@@ -80,7 +80,8 @@ static const char *target_path(walk *w, const char *from, const char *target) {
   return cvy_pool_format(w->pool, "%s%s", folder, slash + 1);
 }
 
-/* Opens the file that an external link names, once. NULL: it is open as *out; else the trouble. */
+/* Opens the file that an external link names, once. It is file *out then, and NULL is returned; else the
+ * trouble is. */
 static const char *open_target(walk *w, int *out, int from, const char *target) {
   const char *holder = w->files[from].path;
   const char *path = target_path(w, holder, target), *real = real_path(w, path);
@@ -133,7 +134,7 @@ static const char *follow_one(walk *w, place *at, const char *name, int links) {
   return NULL;
 }
 
-/* Goes along `path` from the group `at`. NULL, or what is in the way. */
+/* Goes along `path` from the group `at`, and returns NULL, or the trouble on the way. */
 static const char *follow(walk *w, place *at, const char *path, int links) {
   if (links > MOST_LINKS) return trouble(w, "links that lead to links without end ('%s')%s", path, "");
   if (path[0] == '/') at->name = "";
@@ -150,7 +151,7 @@ static const char *follow(walk *w, place *at, const char *path, int links) {
 
 /* ---- numbers that lie in other files ---- */
 
-/* One source of a virtual dataset. HDF5 reads a source that is not there as zeros, without a word. */
+/* Checks that one source of a virtual dataset is there: HDF5 reads a lost source as zeros, without a word. */
 static const char *check_source(walk *w, const place *at, hid_t plist, size_t index) {
   char file[1024] = "", name[1024] = "";
   place to = *at;
@@ -166,7 +167,7 @@ static const char *check_source(walk *w, const place *at, hid_t plist, size_t in
   return problem ? trouble(w, "a virtual dataset; one of its sources is %s%s", problem, "") : NULL;
 }
 
-/* NULL, or what is wrong with where the dataset's numbers lie. */
+/* Returns what is wrong with where the dataset's numbers lie; NULL if nothing is. */
 static const char *check_storage(walk *w, const place *at, hid_t dataset) {
   const hid_t plist = H5Dget_create_plist(dataset);
   const char *problem = plist < 0 ? "cannot be opened" : NULL;
@@ -276,6 +277,12 @@ static cvy_err walk_object(walk *w, const char *name, const place *at, int depth
   return walk_group(w, name, at, &self, depth);
 }
 
+/* Tells whether a group has this name for MATLAB's own use: what its cells point to lies in "/#refs#", often
+ * thousands of datasets, which come before all others by name. */
+static bool is_inner(const char *name, int depth) {
+  return depth == 0 && name[0] == '#';
+}
+
 static cvy_err walk_group(walk *w, const char *name, const place *at, const identity *self, int depth) {
   names all = {.w = w};
   all.end = &all.first;
@@ -286,6 +293,7 @@ static cvy_err walk_group(walk *w, const char *name, const place *at, const iden
                             NULL, note_link, &all, H5P_DEFAULT) >= 0,
          "cannot list its datasets");
   for (const struct node *node = all.first; node; node = node->next) {
+    if (is_inner(node->name, depth)) continue;
     place to = *at;
     const char *here = join(w, name, node->name), *problem = follow_one(w, &to, node->name, 0);
     if (problem)

@@ -1,8 +1,7 @@
-/* Enumerations: what their values are called. */
+/* What the values of enumerations are called. */
 #include "file/h5_call.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 typedef struct member {
   int64_t value;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_PACKED = 1100 }; /* deflate's best */
+enum { MOST_PACKED = 1100 }; /* how many times smaller deflate makes its input at best, and a little more */
 
 /* ---- types and shapes ---- */
 
@@ -289,7 +289,7 @@ static cvy_err read_texts(cvy_h5_call *c, char ***out, int64_t *count, cvy_pool 
   CVY_TRY(get_extent(&e, c, dataset));
   const hid_t type = cvy_h5_keep(c, H5Dget_type(dataset));
   H5_TRY(c, type >= 0, "cannot read its type");
-  /* A shape may lie. Compression by more than this is none that any filter of HDF5's own reaches. */
+  /* A shape may lie. No filter of HDF5's own packs better than MOST_PACKED. */
   const int64_t stored = H5Dget_storage_size(dataset) <= INT64_MAX / MOST_PACKED
                              ? (int64_t)H5Dget_storage_size(dataset) * MOST_PACKED
                              : 0;

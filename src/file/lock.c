@@ -17,7 +17,7 @@
 
 cvy_lock_times cvy_lock_clock = {.beat = 5, .look = 0.5, .least_watch = 15, .gone_after = 120};
 
-enum { MOST_ATTEMPTS = 1000 }; /* no more locks than that come and go while one is wanted */
+enum { MOST_ATTEMPTS = 1000 }; /* how many locks may come and go while one is wanted */
 
 struct cvy_lock {
   char *folder, *path;
@@ -37,21 +37,21 @@ static cvy_err cannot(const char *path, const char *verb) {
 
 /* ---- files ---- */
 
-/* An error leaves `errno`. */
+/* Writes a new file that says who the holder is. An error leaves `errno`. */
 static bool write_holder(const char *path, const cvy_holder *holder) {
   char text[CVY_HOLDER_BYTES];
   const size_t count = cvy_holder_print(text, holder);
   const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd < 0) return false;
-  const bool good = write(fd, text, count) == (ssize_t)count;
-  const int reason = errno;
-  close(fd);
-  if (!good) unlink(path);
+  const ssize_t written = write(fd, text, count);
+  int reason = written == (ssize_t)count ? 0 : written < 0 ? errno : ENOSPC;
+  if (close(fd) != 0 && !reason) reason = errno; /* where NFS tells of a full disk */
+  if (reason) unlink(path);
   errno = reason;
-  return good;
+  return !reason;
 }
 
-/* Some file systems have one name a file. */
+/* Tells whether the error of link(2) means that the file system has one name a file. */
 static bool links_are_unknown(int reason) {
   return reason == EPERM || reason == ENOSYS || reason == EOPNOTSUPP || reason == EMLINK;
 }
@@ -73,7 +73,8 @@ static bool put(cvy_lock *lock, const char *path) {
 
 /* ---- another's lock ---- */
 
-/* How long ago the file was touched, by the clock of its own file system: that of a file touched now. */
+/* Returns how long ago the holder's file was touched, by the clock of its own file system, which this process
+ * reads by touching its own file. */
 static double age_s(const cvy_lock *lock, const cvy_holder *holder) {
   struct stat now;
   if (utimensat(AT_FDCWD, lock->draft, NULL, 0) != 0 || stat(lock->draft, &now) != 0) return 0;
@@ -122,8 +123,9 @@ static char *claim_path(const cvy_lock *lock, const cvy_holder *after) {
   return cvy_format("%s.after.%s", lock->path, after->token);
 }
 
-/* The one who counts: the holder of the lock, or who claims to come after him, and so on. *path (free it) is
- * the name of that one's file. Returns 0, or ENOENT where there is no lock, or another reason. */
+/* Finds the holder who counts: the lock's holder, or the one who claims to come after him, and so on to the
+ * end of the chain. *path, to be freed, is that holder's file. It returns 0, ENOENT if there is no lock, or
+ * another `errno`. */
 static int find_last(const cvy_lock *lock, cvy_holder *last, char **path) {
   *path = cvy_format("%s", lock->path);
   int reason = cvy_holder_read(last, *path);
@@ -151,7 +153,8 @@ static void remove_claims(const cvy_lock *lock, cvy_holder from) {
   }
 }
 
-/* Tells whether this process is the one who counts. *first is whose lock stands there now. */
+/* Tells whether this process is the last in the chain of claims. *first is the holder whose lock stands there
+ * now. */
 static bool is_next(const cvy_lock *lock, cvy_holder *first) {
   cvy_holder last;
   char *path;
@@ -161,8 +164,9 @@ static bool is_next(const cvy_lock *lock, cvy_holder *first) {
   return is_known && is_last;
 }
 
-/* `last` is gone. Of all that know that, one gets the name of who comes after him. Such a claim is worth
- * nothing if `last` was replaced in the meantime. Returns whether the lock is now this process's. */
+/* Replaces the lock of `last`, who is gone, and tells whether the lock is now this process's. Of all
+ * processes that know `last` to be gone, one makes the claim's name. The claim is worth nothing if `last` was
+ * replaced in the meantime. */
 static bool replace(cvy_lock *lock, const cvy_holder *last) {
   char *claim = claim_path(lock, last);
   cvy_holder first;
@@ -178,7 +182,7 @@ static bool replace(cvy_lock *lock, const cvy_holder *last) {
 
 /* ---- taking ---- */
 
-/* One attempt: *taken if it is had. CVY_OK without that: look again. */
+/* Attempts once to take the lock. If it succeeds and *taken is false, another attempt is worth while. */
 static cvy_err attempt(cvy_lock *lock, bool *taken) {
   cvy_holder last;
   char *path;
@@ -207,7 +211,7 @@ static cvy_err take(cvy_lock *lock) {
   return taken ? CVY_OK : cvy_error(CVY_E_SYSTEM, "%s: locks come and go there all the time", lock->path);
 }
 
-/* Removes what processes that were killed at a lock have left beside it, unless they may be elsewhere. */
+/* Removes the drafts and claims of processes that are certainly gone. */
 static void sweep(const cvy_lock *lock) {
   DIR *dir = opendir(lock->folder);
   if (!dir) return;
@@ -224,7 +228,8 @@ static void sweep(const cvy_lock *lock) {
 
 /* ---- keeping ---- */
 
-/* ENOENT twice, for a name may be on its way over a network. Other errors say nothing. */
+/* Tells whether the lock's file is gone or another's (*is_there). It must be gone twice, for a name may be on
+ * its way over a network. Other errors say nothing. */
 static bool is_taken_away(const cvy_lock *lock, cvy_holder *by, bool *is_there) {
   int reason = cvy_holder_read(by, lock->path);
   if (reason == ENOENT) {

@@ -20,7 +20,7 @@
 
 typedef struct cvy_lock cvy_lock;
 
-/* Seconds. Tests shorten them. */
+/* These are the seconds of a lock's clock. Tests shorten them. */
 typedef struct cvy_lock_times {
   double beat;        /* from one touch to the next */
   double look;        /* from one look at another's lock to the next */
@@ -30,15 +30,15 @@ typedef struct cvy_lock_times {
 extern cvy_lock_times cvy_lock_clock;
 
 /* Makes the folder unless it is there, and takes its lock. `work` says what will be done there, such as
- * "convoy train". If another process holds the lock, that is CVY_E_INPUT: "FOLDER: another WORK is at work
- * there: process PID on HOST, since TIME"; it may take two minutes to find out. */
+ * "convoy train". It fails with CVY_E_INPUT if another process holds the lock: "FOLDER: another WORK is at
+ * work there: process PID on HOST, since TIME". It may take two minutes to find out. */
 cvy_err cvy_lock_take(cvy_lock **out, const char *folder, const char *work) CVY_MUST_CHECK;
-/* CVY_E_RUN if the lock was taken away meanwhile: its file is gone, or another's. To be called before what
- * the lock protects is changed, for a process may have slept for long. */
+/* Fails with CVY_E_RUN if the lock was taken away meanwhile: its file is gone, or is another's. It must be
+ * called before what the lock protects is changed, for a process may have slept for long. */
 cvy_err cvy_lock_check(cvy_lock *lock) CVY_MUST_CHECK;
-/* Tells whether a check, or the last touch, has seen that already. It costs nothing. */
+/* Tells whether cvy_lock_check or the last touch has seen that the lock was taken away. It costs nothing. */
 bool cvy_lock_is_lost(const cvy_lock *lock);
-/* Removes the file if it is still this lock's. NULL is allowed. */
+/* Removes the lock's file if it is still this lock's, and frees the lock. NULL is allowed. */
 void cvy_lock_release(cvy_lock *lock);
 
 #endif

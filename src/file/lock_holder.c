@@ -15,7 +15,7 @@
 
 /* ---- files of the system ---- */
 
-/* Reads a small file, with a zero behind it. Returns 0 or errno. */
+/* Reads a small file, puts a zero behind it, and returns 0 or `errno`. *number is the file's inode. */
 static int read_small(char *out, size_t bytes, const char *path, struct timespec *touched, uint64_t *number) {
   struct stat info = {0};
   const int fd = open(path, O_RDONLY | O_CLOEXEC); /* which asks the server of NFS anew */
@@ -29,7 +29,7 @@ static int read_small(char *out, size_t bytes, const char *path, struct timespec
   return reason;
 }
 
-/* Reads state and start of a process. Returns 0 or errno. */
+/* Reads state and start of a process, and returns 0 or `errno`. */
 static int read_process(int64_t pid, char *state, int64_t *start) {
   char path[64], text[1024];
   long long ticks = 0;
@@ -148,7 +148,7 @@ static void set_field(cvy_holder *holder, const char *line) {
   }
 }
 
-/* A token becomes part of a file's name. */
+/* Tells whether a text is a token, which may become part of a file's name. */
 static bool is_token(const char *token) {
   return strlen(token) == 32 && strspn(token, "0123456789abcdef") == 32;
 }

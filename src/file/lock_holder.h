@@ -24,15 +24,15 @@ typedef enum cvy_holder_state { CVY_HOLDER_UNKNOWN, CVY_HOLDER_LIVES, CVY_HOLDER
 
 /* Describes this process, with a new token. */
 void cvy_holder_here(cvy_holder *out, const char *work);
-/* Tells whether these are one lock. */
+/* Tells whether two holders are of one lock. */
 bool cvy_holder_is(const cvy_holder *a, const cvy_holder *b);
 /* Tells whether the holder's process lives, as seen from `here`: UNKNOWN if it cannot be seen from here. */
 cvy_holder_state cvy_holder_judge(const cvy_holder *holder, const cvy_holder *here);
 
 /* Writes the text of a lock's file, and returns its length. */
 size_t cvy_holder_print(char out[CVY_HOLDER_BYTES], const cvy_holder *holder);
-/* Reads such a file. Returns 0 or errno. A file of another content is some holder's of whom nothing is known;
- * its token is made from the file's own number. Allocates nothing. */
+/* Reads a lock's file, and returns 0 or `errno`. A file of another content counts as the lock of a holder of
+ * whom nothing is known; its token is made from the file's inode. Nothing is allocated. */
 int cvy_holder_read(cvy_holder *out, const char *path);
 /* Writes "process 17 on node3, since 2026-11-30 09:41:22 UTC, job 99". */
 void cvy_holder_describe(char out[CVY_HOLDER_BYTES], const cvy_holder *holder);

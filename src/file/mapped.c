@@ -1,4 +1,4 @@
-/* Files in memory by mmap. */
+/* Maps files into memory by mmap. */
 #include "file/mapped.h"
 
 #include <errno.h>

@@ -12,7 +12,7 @@ typedef struct cvy_mapped {
   size_t count;
 } cvy_mapped;
 
-/* It is an error that names `path` if there is no file or it cannot be mapped. */
+/* Maps the file `path`. It is an error that names `path` if there is no file or it cannot be mapped. */
 cvy_err cvy_mapped_open(cvy_mapped *out, const char *path) CVY_MUST_CHECK;
 void cvy_mapped_close(cvy_mapped *mapped);
 

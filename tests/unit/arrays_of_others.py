@@ -122,12 +122,14 @@ with h5py.File("storage.h5", "w") as file:
 # Several files.
 write("x", x=grey)
 write("y", y=labels.reshape(n, 1, 1, 1))
+write("minus_y", y=[0, 1, 2, 0, -1, 2])
 write("part1", images=grey[:4], labels=np.array(["b", "c", "a"], "S")[labels[:4]])
 write("part2", images=grey[4:], labels=np.array([b"d", b"a"]))
 write("large", images=np.zeros((2, 9, 9), "u1"), labels=[b"a", b"b"])
 for name, text in {"list": "# parts\n\n part1.h5 \r\npart2.h5", "halves": "x.h5\ny.h5\n", "keras": "keras.h5:test\n",
                    "wrong": "part1.h5\nnot there.h5\n", "empty": "# nothing\n", "sizes": "part1.h5\nlarge.h5\n",
-                   "kinds": "part1.h5\nhot.h5\n"}.items():
+                   "kinds": "part1.h5\nhot.h5\n", "minus": "x.h5\nminus_y.h5\n",
+                   "in/from_here": "keras.h5:test\n"}.items():
     with open(name + ".txt", "w") as file:
         file.write(text)
 
@@ -151,6 +153,13 @@ with h5py.File("cell.mat", "w") as file:
     file.create_dataset("label", data=cells, dtype=h5py.ref_dtype)
     file["data"].attrs["MATLAB_class"] = np.bytes_("uint8")
     file["label"].attrs["MATLAB_class"] = np.bytes_("cell")
+with h5py.File("cells.mat", "w") as file:
+    file["#refs#/a"] = np.frombuffer(b"c\0", "u2")[:, None]
+    for cell in range(5000):
+        file[f"#refs#/a{cell}"] = file["#refs#/a"]
+    file["data"] = grey.transpose(0, 2, 1)
+    file["label"] = labels[:, None].T
+    file["data"].attrs["MATLAB_class"] = file["label"].attrs["MATLAB_class"] = np.bytes_("uint8")
 with h5py.File("octave.h5", "w") as file:
     for key, value in [("images", grey.transpose(0, 2, 1)), ("labels", labels[None])]:
         group = file.create_group(key)

@@ -6,6 +6,9 @@
 #include "base/text.h"
 #include "suite.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 static bool have_files(const char *test) {
   static int made; /* 1: yes, 2: no */
   const char *home = getenv("CONVOY_SOURCE");
@@ -204,14 +207,23 @@ static void several_files(void) {
       {"empty.txt", "train", "empty.txt: names no HDF5 file"},
       {"sizes.txt", "train", "large.h5: images of 9x9x1, but those of "},
       {"kinds.txt", "train", "hot.h5: labels are one-hot of 3, but in "},
+      {"minus.txt", "train", "minus_y.h5: record 4: label -1; expected a whole number"},
   };
+  static const expectation here[] = {{"in/from_here.txt", "train", "4 of 3x5x3: 0120 of 0 1 2"}};
+  if (!have_files("several_files")) return;
   expect("several_files", all, CVY_COUNT(all), NULL);
+  const int before = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  CU_ASSERT_FATAL(before >= 0 && chdir(scratch_folder()) == 0);
+  expect("a part, from the current folder", here, CVY_COUNT(here), NULL);
+  CU_ASSERT_EQUAL(fchdir(before), 0);
+  close(before);
 }
 
 static void other_writers(void) {
   static const expectation all[] = {
       {"hwn.mat", "train", USUAL},
       {"onehot.mat", "train", USUAL},
+      {"cells.mat", "train", USUAL},
       {"nhw.mat", "train",
        "5 images in 'data' but 6 labels in 'label' (images belong along the last of MATLAB's"},
       {"hwcn.mat", "train", "labels run from 1 to 3: --first-label 1"},
