@@ -14,7 +14,7 @@ if(NOT PKG_CONFIG_FOUND)
   message(FATAL_ERROR "pkg-config, which finds the other libraries, is not there (Debian: apt-get install pkg-config)")
 endif()
 
-# Finds a library as target PkgConfig::NAME by its pkg-config file.
+# Finds a library by its pkg-config file, as the target PkgConfig::NAME.
 function(find_library_package name module title debian)
   pkg_check_modules(${name} QUIET IMPORTED_TARGET GLOBAL ${module})
   if(NOT TARGET PkgConfig::${name})

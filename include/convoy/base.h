@@ -42,7 +42,8 @@ void cvy_set_fatal_hook(void (*hook)(int exit_code));
  * may; cvy_comm_start lets only rank 0. */
 void cvy_log_enable(bool on);
 
-/* Sets how many threads compute in this process, the calling one included. Until then it is 1. */
+/* Sets how many threads compute in this process, the calling one included. Until then there is
+ * one. */
 void cvy_threads_set(int count);
 int cvy_threads(void);
 

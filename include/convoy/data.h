@@ -28,26 +28,27 @@ typedef struct cvy_dataset_info {
   float colour_vectors[CVY_MAX_CHANNELS][CVY_MAX_CHANNELS];
 } cvy_dataset_info;
 
-/* What is said about HDF5 files of other makers; what is not said is found. */
+/* This is what a caller says about HDF5 files of other makers. What is not said is found by itself. */
 typedef struct cvy_arrays_said {
-  const char *images, *labels; /* names of datasets; NULL or "": those that are usual */
+  const char *images, *labels; /* names of datasets in the file; NULL or "": the usual names are tried */
   int64_t first_label;         /* the label of the first class; -1: it is 0, or else that is an error */
   int axes;                    /* the order in which an image lies: a cvy_axes */
   bool outside_links;          /* external links may lead out of the file's folder */
 } cvy_arrays_said;
 #define CVY_NOTHING_SAID ((cvy_arrays_said){.first_label = -1})
-/* What follows the number of the image, the slowest first. */
+/* This is the order of an image's axes in memory, the slowest first: H is its height, W its width, C its
+ * channels. */
 typedef enum cvy_axes { CVY_AXES_FOUND, CVY_AXES_HWC, CVY_AXES_CHW, CVY_AXES_WHC, CVY_AXES_CWH } cvy_axes;
 extern const char *const cvy_axes_words[]; /* "auto", "hwc" and so on */
 
 /* Opens `path`: a file; or a folder, whose shards `split`-*.h5 are taken; or a prefix "dir/train". Plain HDF5
- * files of other makers are read too, FILE:PART for one split or group in it, and text files that list such
- * files. `said` is about these; NULL: nothing is said. Errors: nothing there, a missing shard of the set,
- * foreign or truncated HDF5, labels out of range (names file and record), shards that disagree in shape,
- * channels or classes. */
+ * files of other makers are read too, as FILE or as FILE:PART for one split or group in it, and text files
+ * that list some. `said` is about files of other makers; NULL: nothing is said. Errors: nothing there, a
+ * missing shard of the set, foreign or truncated HDF5, labels out of range (names file and record), shards
+ * that disagree in shape, channels or classes. */
 cvy_err cvy_dataset_open_said(cvy_dataset **out, const char *path, const char *split,
                               const cvy_arrays_said *said) CVY_MUST_CHECK;
-/* The same, with nothing said. */
+/* Opens a dataset as cvy_dataset_open_said does, with nothing said. */
 cvy_err cvy_dataset_open(cvy_dataset **out, const char *path, const char *split) CVY_MUST_CHECK;
 void cvy_dataset_close(cvy_dataset *dataset);
 const cvy_dataset_info *cvy_dataset_describe(const cvy_dataset *dataset);

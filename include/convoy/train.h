@@ -51,10 +51,11 @@ typedef struct cvy_train_result {
 cvy_err cvy_train(cvy_train_result *out, cvy_comm *comm, const cvy_recipe *recipe,
                   const cvy_train_options *options) CVY_MUST_CHECK;
 
+/* This is what is asked of cvy_evaluate. */
 typedef struct cvy_evaluate_options {
   const char *data;    /* a dataset; NULL: the recipe's own for the split */
   const char *split;   /* of a folder: "train", "val", "test", ...; NULL: "val" */
-  bool assume_classes; /* class names on one side only do not matter */
+  bool assume_classes; /* if only one side names its classes, label 0 is taken for its first, and so on */
 } cvy_evaluate_options;
 
 /* Finds the score of a checkpoint's network on a dataset. The recipe's own data for the split "train" are its

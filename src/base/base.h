@@ -69,16 +69,19 @@ CVY_NORETURN void cvy_check_failed(const char *file, int line, const char *condi
 void cvy_log(const char *format, ...) CVY_PRINTF(1, 2);
 void cvy_warn(const char *format, ...) CVY_PRINTF(1, 2);
 
-/* Shows progress of long work on stderr: one line on a terminal, cut to its width, that rewrites itself;
- * elsewhere a plain line every few seconds. Silent where logging is off. Lines of the log replace it. */
+/* Shows progress of long work on stderr. On a terminal it is one line, cut to the terminal's width, that
+ * rewrites itself and that a line of the log replaces; elsewhere it is a plain line every few seconds.
+ * Nothing is shown where logging is off. */
 void cvy_progress(const char *format, ...) CVY_PRINTF(1, 2);
-/* Shows the progress as last made at once. */
+/* Shows at once the progress of the last call, which may have been held back. */
 void cvy_progress_show(void);
-/* These end the work: the last state is left standing as a line, or dropped. */
+/* Ends the work, and leaves its last progress standing as a line. */
 void cvy_progress_end(void);
+/* Ends the work, and leaves no line of it. */
 void cvy_progress_drop(void);
-/* Says what begins now: "reading the list of files". Where nothing is shown for some seconds while it lasts,
- * a line tells it and how long it has taken so far. It lasts until the next call, or the end of progress. */
+/* Says what work begins now: "reading the list of files". It lasts until the next call, or the end of
+ * progress. Whenever nothing has been shown for some seconds meanwhile, a line tells the work and how long it
+ * has taken so far. */
 void cvy_doing(const char *format, ...) CVY_PRINTF(1, 2);
 
 /* ---- memory ------------------------------------------------------------------------------------------- */
@@ -95,14 +98,15 @@ void cvy_pool_destroy(cvy_pool *pool); /* NULL is allowed */
 void *cvy_pool_new(cvy_pool *pool, size_t bytes);
 char *cvy_pool_format(cvy_pool *pool, const char *format, ...) CVY_PRINTF(2, 3);
 
-/* A stream into memory, for what prints into a FILE. cvy_text_stream_end returns all that was printed, with a
- * zero behind it, to be freed; *bytes (NULL: not wanted) receives its length without the zero. */
+/* This is a stream into memory, for functions that print into a FILE. */
 typedef struct cvy_text_stream {
-  FILE *out;
+  FILE *out; /* what is printed here is kept */
   char *text;
   size_t bytes;
 } cvy_text_stream;
 void cvy_text_stream_begin(cvy_text_stream *stream);
+/* Returns all that was printed, with a zero behind it; free() it. *bytes receives the length without the
+ * zero, if `bytes` is not NULL. */
 char *cvy_text_stream_end(cvy_text_stream *stream, size_t *bytes);
 
 /* Takes large planned memory (parameters, activations, scratch). It is 64-byte aligned and zeroed, page by
@@ -186,8 +190,8 @@ void cvy_parallel(int64_t tasks, cvy_task task, const void *context);
 /* Returns the seconds on a clock that never steps. */
 double cvy_now_s(void);
 
-/* The median, the lowest and the highest of `count` values. cvy_spread_of sorts the values. The median of an
- * even count is the mean of the two in the middle. */
+/* This is the median, the lowest and the highest of some values. cvy_spread_of sorts the values. The median
+ * of an even count is the mean of the two in the middle. */
 typedef struct cvy_spread {
   double median, lowest, highest;
 } cvy_spread;

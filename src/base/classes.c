@@ -26,7 +26,7 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* Fails if one of the labels is no number. */
+/* Reads the labels as whole numbers, and tells whether all are. */
 static bool number_all(int64_t *values, const char *const *labels, int64_t count) {
   for (int64_t i = 0; i < count; i++)
     if (!cvy_whole_number(&values[i], labels[i])) return false;

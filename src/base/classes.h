@@ -9,10 +9,11 @@
 
 #include "base/base.h"
 
-/* Reads a text that is a whole number below 2^53 in size: with blanks around it, a sign, leading zeros, zeros
- * behind a point, or an exponent. */
+/* Reads a text that is a whole number below 2^53 in size, and tells whether it is one. It may have blanks
+ * around it, a sign, leading zeros, zeros behind a point, and an exponent. */
 bool cvy_whole_number(int64_t *out, const char *text);
 
+/* These are the classes of a set of labels. */
 typedef struct cvy_classes {
   const char **names; /* [count], in the order of the classes */
   int64_t count;
@@ -20,19 +21,20 @@ typedef struct cvy_classes {
   const char *encoding; /* of labels that are not UTF-8; NULL: not known */
 } cvy_classes;
 
-/* Finds the classes of `count` labels, in any order and each as often as it likes. The result is in `pool`; a
- * name that is no number is the label's own text as cvy_utf8_name writes it. */
+/* Finds the classes of `count` labels, which may be in any order and repeat. The result is in `pool`. A name
+ * that is no number is the label's own text as cvy_utf8_name writes it. */
 cvy_classes cvy_classes_of(cvy_pool *pool, const char *const *labels, int64_t count);
-/* The same, where labels that are not UTF-8 are in `encoding`, which must outlive the classes; NULL: not
- * known. */
+/* Does the same where labels that are not UTF-8 are in `encoding`, which must outlive the classes. NULL means
+ * that it is not known. */
 cvy_classes cvy_classes_in(cvy_pool *pool, const char *const *labels, int64_t count, const char *encoding);
 /* Returns the class of a label; -1 if it has none. */
 int64_t cvy_classes_find(const cvy_classes *classes, const char *label);
 
-/* Finds classes of one set among those of another: out[k] is where names[k] stands in `among`, or -1. Two
- * names are one if they are the same text, or the same whole number. */
+/* Finds classes of one set among those of another: out[k] is where names[k] stands in `among`, or -1. Names
+ * are compared as cvy_same_class does. */
 void cvy_classes_match(int64_t *out, const char *const *names, int64_t count, const char *const *among,
                        int64_t among_count);
+/* Tells whether two names are those of one class: the same text, or the same whole number. */
 bool cvy_same_class(const char *name, const char *other);
 
 #endif

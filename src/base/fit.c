@@ -18,7 +18,7 @@ static const char *next_line(const char *line) {
   return *line ? line + 1 : line;
 }
 
-/* The first letter of `text`: its bytes, and its columns. */
+/* Returns the bytes of the first letter of `text`, and gives its columns. */
 static size_t letter(int64_t *columns, const char *text) {
   uint32_t value;
   char one[8];
@@ -52,7 +52,8 @@ static size_t without_blanks_behind(const char *text, size_t bytes) {
   return bytes;
 }
 
-/* Writes words, the first line behind `used` columns, and the others behind `hang` blanks. */
+/* Writes words in lines. The first line has `used` columns already, and the others begin with `hang`
+ * blanks. */
 static void write_words(FILE *out, const char *text, size_t bytes, int64_t used, int64_t hang,
                         int64_t columns) {
   const char *end = text + bytes;
@@ -75,7 +76,7 @@ static void write_words(FILE *out, const char *text, size_t bytes, int64_t used,
   }
 }
 
-/* Where a line goes on: beneath what follows its first gap of two blanks, or four further in. */
+/* Returns where a line goes on: beneath what follows its first gap of two blanks, or four further in. */
 static int64_t hang_of(const char *line, size_t bytes, int64_t columns) {
   const size_t indent = strspn(line, " ");
   for (size_t i = indent; i + 2 < bytes; i++)
@@ -121,8 +122,8 @@ static void find_filled(bool *filled, const table *t) {
   }
 }
 
-/* A column begins where a letter stands in some line, and every line has a blank before it. Blanks in front
- * belong to the first one. */
+/* Finds the columns. A column begins where a letter stands in some line, and every line has a blank before
+ * it. Blanks in front belong to the first column. */
 static void find_columns(table *t, int64_t width) {
   bool *filled = cvy_new((size_t)width + 1);
   find_filled(filled, t);
@@ -140,7 +141,7 @@ static void find_columns(table *t, int64_t width) {
   free(filled);
 }
 
-/* How many bytes of a line lie before a column; accents stay with the letters before them. */
+/* Returns how many bytes of a line lie before a column. Accents stay with the letters before them. */
 static size_t bytes_before(const char *line, size_t bytes, int64_t column) {
   int64_t at = 0, columns;
   size_t i = 0, length;
@@ -151,7 +152,7 @@ static size_t bytes_before(const char *line, size_t bytes, int64_t column) {
   return i;
 }
 
-/* The part of a line between two columns, without blanks at its end. */
+/* Gives the part of a line between two columns, without blanks at its end, and returns its bytes. */
 static size_t slice(const char **out, const char *line, int64_t from, int64_t to) {
   const size_t bytes = line_bytes(line), begin = bytes_before(line, bytes, from);
   *out = line + begin;
@@ -197,17 +198,18 @@ void cvy_fit_table_into(FILE *out, const char *text, int64_t columns) {
 
 FILE *cvy_fit_begin(cvy_fitted *f, FILE *to) {
   *f = (cvy_fitted){.out = to, .to = to};
-  if (cvy_terminal_columns(to) > 0) f->out = open_memstream(&f->text, &f->bytes);
-  CVY_CHECK(f->out != NULL);
+  if (cvy_terminal_columns(to) > 0) {
+    cvy_text_stream_begin(&f->held);
+    f->out = f->held.out;
+  }
   return f->out;
 }
 
 static void end(cvy_fitted *f, void (*fit)(FILE *out, const char *text, int64_t columns)) {
   if (f->out == f->to) return;
-  fclose(f->out);
-  fit(f->to, f->text, cvy_terminal_columns(f->to));
-  free(f->text);
-  *f = (cvy_fitted){0};
+  char *text = cvy_text_stream_end(&f->held, NULL);
+  fit(f->to, text, cvy_terminal_columns(f->to));
+  free(text);
 }
 
 void cvy_fit_table(cvy_fitted *f) {

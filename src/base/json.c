@@ -16,7 +16,8 @@ static void quote_byte(FILE *out, unsigned char byte) {
     fputc(byte, out);
 }
 
-/* JSON is UTF-8: a byte that is not becomes the escape of base/utf8.h, whose backslash JSON doubles. */
+/* Writes a text. JSON is UTF-8, so another byte becomes the escape of base/utf8.h, whose backslash JSON
+ * doubles. */
 static void quote(FILE *out, const char *text) {
   fputc('"', out);
   while (*text) {
@@ -66,7 +67,7 @@ static int digits_needed(double value, bool as_float) {
   return digits;
 }
 
-/* Writes a number with so many digits, without an exponent where the number is neither tiny nor huge. */
+/* Writes a number with `digits` digits. It has an exponent only if it is tiny or huge. */
 static void write_number(FILE *out, double value, int digits) {
   char text[40];
   snprintf(text, sizeof text, "%.*e", digits - 1, value);

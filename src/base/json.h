@@ -16,8 +16,9 @@ void cvy_json_open(cvy_json *json, const char *key, char bracket); /* '{' or '['
 void cvy_json_close(cvy_json *json, char bracket);                 /* '}' or ']' */
 void cvy_json_text(cvy_json *json, const char *key, const char *value);
 void cvy_json_int(cvy_json *json, const char *key, int64_t value);
-/* With 17 digits it is the shortest number that reads back as the same double, with 9 as the same float if
- * the value is one; otherwise it is rounded to so many digits. */
+/* Writes a number. With 17 digits it is the shortest that reads back as the same double; with 9 and a value
+ * that is a float, the shortest that reads back as the same float. Otherwise it is rounded to so many
+ * digits. */
 void cvy_json_number(cvy_json *json, const char *key, double value, int significant_digits);
 void cvy_json_null(cvy_json *json, const char *key);
 

@@ -14,7 +14,7 @@ enum { LINE_BYTES = 512, USUAL_COLUMNS = 80 };
 
 static const double redraw_s = 0.1, plain_interval_s = 5, quiet_s = 8, new_work_s = 1;
 
-/* All below is the lock's. */
+/* The lock guards all the variables that follow it. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static bool enabled = true;
 static char current[LINE_BYTES]; /* the progress as last made, shown or not */
@@ -66,7 +66,7 @@ static void show_current(void) {
   current_shown = true;
 }
 
-/* Silence begins with the first word of what is under way. */
+/* Begins to measure silence, for the first progress or work; from then on show_line and draw do it. */
 static void begin_silence(void) {
   if (spoke_s == 0) spoke_s = cvy_now_s();
 }
@@ -168,7 +168,8 @@ static void show_work(void) {
   work_shown = true;
 }
 
-/* On a terminal the seconds are seen to pass, at once where nothing else stands there. */
+/* Returns how long it may be silent before the work is told. On a terminal where no other progress stands
+ * the seconds are seen to pass. */
 static double patience_s(void) {
   return cvy_is_terminal(stderr) && (work_shown || !current[0]) ? new_work_s : quiet_s;
 }
@@ -186,7 +187,8 @@ static void *watch_the_clock(void *nothing) {
   return NULL;
 }
 
-/* The thread lives as long as the process. Without it there is silence, but nothing is wrong. */
+/* Starts the thread of the clock, which lives as long as the process. If it cannot be started there is
+ * silence, but nothing is wrong. */
 static void start_the_clock(void) {
   pthread_t thread;
   if (!cvy_thread_start(&thread, watch_the_clock, NULL, "the clock of what is under way"))

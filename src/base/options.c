@@ -12,7 +12,7 @@
 
 enum { MEANT_BYTES = 600, MOST_KEYS = 128 };
 
-/* "unknown layer 'cnv'; did you mean 'conv'? (known: conv, fc)" */
+/* Says "unknown layer 'cnv'; did you mean 'conv'? (known: conv, fc)". */
 static cvy_err unknown_word(const cvy_yaml *at, const char *kind_of_word, const char *what,
                             const char *const *known, int64_t count) {
   char list[1024];
@@ -28,7 +28,7 @@ static int64_t names_of(const char *names[MOST_KEYS], const cvy_option *table) {
   return count;
 }
 
-/* Returns what was chosen as "key: name" or "key: {name: ...}"; else what stands in for it. */
+/* Returns the name that was chosen as "key: name" or "key: {name: ...}"; else `stand_in`. */
 static const char *chosen(const cvy_yaml *mapping, const char *key, const char *stand_in) {
   const cvy_yaml *value = cvy_yaml_get(mapping, key);
   if (value && value->kind == CVY_YAML_MAPPING && value->count > 0) value = value->keys[0];
@@ -499,8 +499,8 @@ static cvy_err no_kind(const cvy_yaml *node, const choice *c, const cvy_yaml *st
                         cvy_yaml_describe(node), stray ? cvy_meant(stray->text, known, count) : "");
 }
 
-/* Returns how many letters of a typed "a.b.key=value" stand before ".key"; 0 where that is not how the node
- * was typed. `typed` becomes "a.b.key=value". */
+/* Returns how many letters of a typed "a.b.key=value" stand before ".key", where `node` is the key; 0 if it
+ * was not typed like this. `typed` becomes "a.b.key=value". */
 static int letters_before(const char **typed, const cvy_yaml *node) {
   const char *comma = strchr(node->file, ','), *equals = strchr(node->file, '=');
   if (!cvy_yaml_is_typed(node) || !comma || !equals) return 0;
@@ -547,7 +547,7 @@ static cvy_err beside_kind(const cvy_yaml *kind, const cvy_yaml *stray, const ch
                         letters, typed, kind->text, meant, typed + letters + key_letters);
 }
 
-/* A key stands beside a kind, and is none of its options. */
+/* Says that a key stands beside a kind and is none of its options. */
 static cvy_err stray_key(const cvy_kind *kind, const cvy_yaml *stray, const choice *c) {
   const char *options[MOST_KEYS], *known[MOST_KEYS];
   char list[1024];
@@ -556,7 +556,7 @@ static cvy_err stray_key(const cvy_kind *kind, const cvy_yaml *stray, const choi
                         kind->name, cvy_meant(stray->text, known, names_of_kinds(known, c)), list);
 }
 
-/* Where one name should stand, several keys do. */
+/* Says what is wrong where several keys stand in the place of one name. */
 static cvy_err several_keys(const cvy_yaml *node, const choice *c) {
   const cvy_yaml *named = NULL, *second = NULL, *stray = NULL;
   for (int64_t i = 0; i < node->count; i++) {
@@ -585,8 +585,8 @@ static cvy_err unknown_kind(const cvy_yaml *name, const choice *c) {
   char *end;
   strtod(name->text, &end);
   if (*end || !name->text[0]) return unknown_word(name, c->what, "", known, count);
-  return cvy_yaml_error(name, "expected the name of a %s, not the number %s%s", c->what, name->text,
-                        cvy_meant("number", known, count));
+  return cvy_yaml_error(name, "expected the name of %s %s, not the number %s%s", cvy_article(c->what),
+                        c->what, name->text, cvy_meant("number", known, count));
 }
 
 cvy_err cvy_kind_read(int64_t *index, void **config, cvy_pool *pool, const cvy_kind *const *kinds,

@@ -106,9 +106,9 @@ cvy_err cvy_kind_read(int64_t *index, void **config, cvy_pool *pool, const cvy_k
 /* Makes {name: {all options resolved}}. */
 cvy_yaml *cvy_kind_dump(const cvy_kind *kind, const void *config, cvy_pool *pool);
 
-/* Returns what to say of an unknown key with this value (NULL: none): as cvy_meant, and where the value
- * belongs below another key, it is written out there. `mapping` is where the key was found, or NULL; `typed`:
- * on the command line. It is in a buffer of this thread. */
+/* Returns what to say of an unknown key `word` with this value (NULL: none), as cvy_meant does. If the value
+ * belongs below another key, it is written out there, as on the command line if `typed` is true. `mapping` is
+ * where the key was found, or NULL. The text is in a buffer of this thread. */
 const char *cvy_meant_key(const char *word, const char *value, bool typed, const cvy_yaml *mapping,
                           const cvy_option *table);
 

@@ -1,4 +1,4 @@
-/* The width of a terminal: asked anew each time, for people change it. */
+/* Finds the width of a terminal. It is asked anew each time, for people change it. */
 #define _DEFAULT_SOURCE /* struct winsize */
 #include "base/terminal.h"
 

@@ -4,10 +4,11 @@
 
 #include "base/base.h"
 
-/* Whether what is written to `out` goes to a terminal that understands escape sequences. */
+/* Tells whether what is written to `out` goes to a terminal that understands escape sequences. */
 bool cvy_is_terminal(FILE *out);
-/* The columns of the terminal that `out` goes to: the smaller of what it says itself and what COLUMNS says. 0
- * if it is no terminal, or nobody says; then lines have their full width. */
+/* Returns the columns of the terminal that `out` goes to: the smaller of what the terminal itself and the
+ * environment's COLUMNS say. It is 0 if `out` is no terminal, or neither says; then lines have their full
+ * width. */
 int64_t cvy_terminal_columns(FILE *out);
 
 #endif

@@ -85,3 +85,9 @@ int64_t cvy_drop_repeats(const char **texts, int64_t count) {
     if (kept == 0 || strcmp(texts[i], texts[kept - 1]) != 0) texts[kept++] = texts[i];
   return kept;
 }
+
+/* ---- words ---- */
+
+const char *cvy_article(const char *word) {
+  return word[0] && strchr("aeiou", word[0]) ? "an" : "a";
+}

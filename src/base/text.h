@@ -33,4 +33,7 @@ int64_t cvy_find_by_text(const void *items, int64_t count, size_t bytes, const c
 /* Drops what stands twice among sorted texts, and returns how many are left. */
 int64_t cvy_drop_repeats(const char **texts, int64_t count);
 
+/* Returns the article for an English word: "a" or "an". */
+const char *cvy_article(const char *word);
+
 #endif

@@ -81,7 +81,7 @@ typedef struct cvy_trace_track {
 } cvy_trace_track;
 int64_t cvy_trace_track_count(void);
 cvy_trace_track cvy_trace_track_at(int64_t index);
-/* The events lie in blocks. Each is one track's, in the order in which its spans ended. */
+/* The events lie in blocks. A block is one track's, in the order in which its spans ended. */
 int64_t cvy_trace_block_count(void);
 const cvy_trace_event *cvy_trace_block_at(int64_t index, int64_t *count, int64_t *track);
 int64_t cvy_trace_dropped(void);

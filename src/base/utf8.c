@@ -10,7 +10,7 @@
 
 /* ---- letters ---- */
 
-/* How many bytes a letter has that begins with this one; 0 if none does. */
+/* Returns how many bytes a letter has that begins with this one; 0 if none does. */
 static size_t length_after(unsigned char first) {
   if (first < 0x80) return 1;
   if (first < 0xc2 || first > 0xf4) return 0;
@@ -39,7 +39,8 @@ bool cvy_utf8_valid(const char *text) {
   return true;
 }
 
-/* Controls of ASCII and Latin-1, ends of lines and paragraphs, marks that turn the direction of writing. */
+/* Tells whether a letter is a control of ASCII or Latin-1, an end of a line or paragraph, or a mark that
+ * turns the direction of writing. */
 static bool is_control(uint32_t letter) {
   return letter < 0x20 || (letter >= 0x7f && letter < 0xa0) || (letter >= 0x2028 && letter <= 0x202e) ||
          (letter >= 0x2066 && letter <= 0x2069);
@@ -89,7 +90,7 @@ static void open_letters(void) {
   if (!letters) letters = newlocale(LC_CTYPE_MASK, "en_US.UTF-8", (locale_t)0);
 }
 
-/* Where no such locale is installed the thread stays where it is. */
+/* Where no locale of UTF-8 is installed, uselocale(0) leaves the thread where it is. */
 cvy_locale *cvy_utf8_enter(void) {
   pthread_once(&letters_once, open_letters);
   return (cvy_locale *)uselocale(letters);
@@ -101,7 +102,7 @@ void cvy_utf8_leave(cvy_locale *before) {
 
 /* ---- columns ---- */
 
-/* Widths are the C library's; it knows them only where a locale of UTF-8 is used. */
+/* Returns the columns of a letter as the C library knows them, which it does only in a locale of UTF-8. */
 static int64_t columns_of(uint32_t letter) {
   if (letter < 0x7f) return letter >= 0x20;
   cvy_locale *before = cvy_utf8_enter();

@@ -8,7 +8,8 @@
 
 /* ---- escapes ---- */
 
-/* The byte that is written as "xE4" here, behind a backslash; 0 if none is. */
+/* Returns the byte that "xE4" at the beginning of the text stands for, behind a backslash; 0 if it is
+ * none. */
 static unsigned escaped_byte(const char *text) {
   unsigned byte = 0;
   if (text[0] != 'x' || !isxdigit((unsigned char)text[1]) || !isxdigit((unsigned char)text[2])) return 0;

@@ -15,7 +15,8 @@ static const cvy_habit habits[] = {
 #undef CVY_HABIT_SAY
 };
 
-/* Writes the small letters and digits of a word, and returns how many there are; -1 if they are too many. */
+/* Writes a word in small letters, without '_', '-', '.' and blanks. Returns its length, or -1 if it is too
+ * long. */
 static int plain_letters(char out[MAX_WORD + 1], const char *word) {
   int length = 0;
   for (; *word; word++) {
@@ -36,8 +37,8 @@ static int least(int a, int b) {
   return a < b ? a : b;
 }
 
-/* The edits that lead from one word to the other (Damerau 1964): a letter more, less or changed, or two
- * neighbours exchanged. */
+/* Counts the edits that lead from one word to the other (Damerau 1964). An edit adds, drops or changes a
+ * letter, or exchanges two neighbours. */
 static int edit_distance(const char *a, int n, const char *b, int m) {
   int rows[MAX_WORD + 1][MAX_WORD + 1];
   for (int j = 0; j <= m; j++) rows[0][j] = j;
@@ -53,7 +54,7 @@ static int edit_distance(const char *a, int n, const char *b, int m) {
   return rows[n][m];
 }
 
-/* Returns the only word that begins with these letters. */
+/* Returns the only word that begins with these letters; NULL if none or several do. */
 static const char *only_beginning(const char *letters, int length, const char *const *words, int64_t count) {
   const char *found = NULL;
   for (int64_t i = 0; length >= LEAST_BEGINNING && i < count; i++) {
@@ -75,7 +76,7 @@ const char *cvy_nearest_word(const char *word, const char *const *words, int64_t
     const int known_length = plain_letters(known, words[i]);
     if (known_length < 0) continue;
     const int distance = edit_distance(letters, length, known, known_length);
-    /* All letters but one may not be others. */
+    /* At least two letters must be right, unless all are. */
     if (distance > most || (distance > 0 && distance >= least(length, known_length) - 1)) continue;
     most = distance - 1;
     nearest = words[i];

@@ -7,14 +7,14 @@
 
 #include "base/base.h"
 
-/* A word of other programs. It means something only where `key` is among the known words. */
+/* This is a word of other programs. It means something only where `key` is among the known words. */
 typedef struct cvy_habit {
   const char *word; /* in small letters and digits alone */
   const char *key;  /* "key", or "other/key" where another word must be known too */
-  /* Where its value belongs, below `key`: "[constant].rate"; the name in brackets is what stands in for the
-   * one that was chosen there. NULL: at `key` itself. */
+  /* Where its value belongs, below `key`: "[constant].rate". The brackets stand for the name that was chosen
+   * there, or for the name in them if none was. NULL: at `key` itself. */
   const char *path;
-  const char *say; /* a sentence instead; NULL: none */
+  const char *say; /* a sentence that is said instead; NULL: none */
 } cvy_habit;
 
 /* Returns the word of `words` that is nearest to `word` by edits, if it is near enough to be what was meant,
@@ -22,8 +22,9 @@ typedef struct cvy_habit {
 const char *cvy_nearest_word(const char *word, const char *const *words, int64_t count);
 /* Returns the habit that a word is of among these known words; NULL if it is none. */
 const cvy_habit *cvy_habit_of(const char *word, const char *const *words, int64_t count);
-/* Returns the key of a habit without the other word. */
+/* Returns the key of a habit, without the other word that may stand before it. */
 const char *cvy_habit_key(const cvy_habit *habit);
+/* These walk all habits, for tests. */
 int64_t cvy_habit_count(void);
 const cvy_habit *cvy_habit_at(int64_t index);
 

@@ -192,8 +192,8 @@ static cvy_err read_document(cvy_yaml **out, reader *r) {
   return CVY_OK;
 }
 
-/* libyaml would not say where. A mark in front makes it UTF-16, which libyaml reads; a zero byte ends what
- * can be checked here. */
+/* Checks that a text is UTF-8, for libyaml would not say where it is not. A text with UTF-16's mark in front
+ * is left to libyaml, which reads that too. A zero byte ends what is checked here. */
 static cvy_err check_utf8(const char *text, const char *name) {
   int line = 1, column = 1;
   uint32_t letter;
@@ -202,8 +202,8 @@ static cvy_err check_utf8(const char *text, const char *name) {
     if (!(length = cvy_utf8_next(&letter, text)))
       return cvy_error(
           CVY_E_INPUT,
-          "%s:%d:%d: the byte 0x%02X is no UTF-8; of a file in Latin-1 'iconv -f latin1 -t utf8' "
-          "makes it",
+          "%s:%d:%d: the byte 0x%02X is no UTF-8; if the file is in Latin-1, 'iconv -f latin1 -t utf8' "
+          "converts it",
           name, line, column, (unsigned char)*text);
     column = letter == '\n' ? 1 : column + 1;
     line += letter == '\n';
@@ -211,7 +211,7 @@ static cvy_err check_utf8(const char *text, const char *name) {
   return CVY_OK;
 }
 
-/* `text` has a zero byte behind it. */
+/* Parses the first document of `text`, which has a zero byte behind its `bytes`. */
 static cvy_err parse(cvy_yaml **out, cvy_pool *pool, const char *text, size_t bytes, const char *name) {
   reader r = {.pool = pool, .file = cvy_pool_format(pool, "%s", name)};
   *out = NULL;

@@ -13,8 +13,8 @@ static const char *const usual_sizes[] = {"0.0625", "0.25", "1", "4", "16", "64"
 typedef struct allreduce {
   cvy_comm *comm;
   const cvy_bench_allreduce_options *options;
-  cvy_json *json;    /* NULL: for people */
-  cvy_fitted *table; /* theirs */
+  cvy_json *json;    /* NULL: the results are for people */
+  cvy_fitted *table; /* what people see */
 } allreduce;
 
 static bool speaks(const allreduce *a) {

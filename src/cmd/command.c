@@ -36,7 +36,9 @@ static void print_help(FILE *out) {
         out);
 }
 
-static void print_command_help(FILE *out, const cvy_command *command, const cvy_kind *further) {
+static void print_command_help(const cvy_command *command, const cvy_kind *further) {
+  cvy_fitted fitted;
+  FILE *out = cvy_fit_begin(&fitted, stdout);
   fprintf(out, "usage: convoy %s %s\n\n%s\n\noptions:\n", command->kind->name, command->usage,
           command->description);
   cvy_options_help(out, command->kind->options, "--");
@@ -45,6 +47,7 @@ static void print_command_help(FILE *out, const cvy_command *command, const cvy_
     cvy_options_help(out, further->options, "--");
   }
   if (command->more_help) command->more_help(out);
+  cvy_fit_lines(&fitted);
 }
 
 /* ---- parsing ---- */
@@ -70,7 +73,8 @@ static bool takes_values(const cvy_command *command) {
   return strstr(command->usage, "=value") != NULL;
 }
 
-/* A key of a recipe or a parameter of a network is often written as an option: "--epochs 3". */
+/* Returns what to say of an unknown option, for a key of a recipe or a parameter of a network is often
+ * written as one: "--epochs 3". */
 static const char *meant_as_key(const cvy_command *command, const char *name, const char *value) {
   static _Thread_local char text[300];
   text[0] = '\0';
@@ -105,7 +109,7 @@ static cvy_err unknown_option(const cvy_command *command, const target *targets,
                    meant_as_key(command, name, value));
 }
 
-/* argv[*at] is an option: sets it, and moves on past its value. */
+/* Sets the option argv[*at], and moves on past its value. */
 static cvy_err parse_option(const cvy_command *command, const target *targets, int64_t count, cvy_pool *pool,
                             int argc, const char *const *argv, int *at) {
   const char *word = strcmp(argv[*at], "-o") == 0 ? "--output" : argv[*at];
@@ -193,9 +197,7 @@ static cvy_err run(const cvy_command *command, cvy_pool *pool, int argc, const c
   const char *first = first_word(command, argc, argv);
   const cvy_kind *further = first && command->further ? command->further(first) : NULL;
   if (asks_for_help(argc, argv)) {
-    cvy_fitted fitted;
-    print_command_help(cvy_fit_begin(&fitted, stdout), command, further);
-    cvy_fit_lines(&fitted);
+    print_command_help(command, further);
     return CVY_OK;
   }
   target targets[2] = {{command->kind, cvy_pool_new(pool, command->kind->config_bytes)}};
@@ -234,7 +236,7 @@ static bool is_one_of(const char *word, const char *a, const char *b, const char
   return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
 }
 
-/* `convoy help train` is `convoy train --help`; so are all other ways to ask. */
+/* Prints the help of `convoy help`; that of `convoy help COMMAND` is the one of `convoy COMMAND --help`. */
 static int help(int argc, const char *const *argv) {
   if (argc < 3 || argv[2][0] == '-') {
     cvy_fitted fitted;
@@ -244,7 +246,7 @@ static int help(int argc, const char *const *argv) {
   }
   const cvy_command *command = find_command(argv[2]);
   if (!command) return unknown_command(argv[2]);
-  print_command_help(stdout, command, argc > 3 && command->further ? command->further(argv[3]) : NULL);
+  print_command_help(command, argc > 3 && command->further ? command->further(argv[3]) : NULL);
   return 0;
 }
 

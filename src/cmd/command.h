@@ -17,7 +17,7 @@ typedef struct cvy_command {
   const cvy_kind *kind;    /* name, one line of help, options, bytes of the config */
   const char *usage;       /* "RECIPE [key=value ...]" */
   const char *description; /* paragraphs and examples for --help */
-  /* NULL, or the keys that words "key=value" may set, to tell who writes them as options. */
+  /* NULL, or the keys that words "key=value" may set. Who writes one as an option is told so. */
   const cvy_option *keys;
   /* NULL, or prints more help: the lists that registries know. */
   void (*more_help)(FILE *out);

@@ -2,6 +2,7 @@
 #include "cmd/kinds.h"
 
 #include "base/fit.h"
+#include "base/text.h"
 
 #include <string.h>
 
@@ -13,7 +14,7 @@ const cvy_option cvy_registry_table[] = {
     {"json", CVY_BOOL, offsetof(cvy_registry_options, json), "false", .help = "print one JSON object"},
     {0}};
 
-/* The types to show. */
+/* These are the types to show. */
 typedef struct selection {
   bool is_whole;
   int64_t count;
@@ -115,9 +116,9 @@ static cvy_err find(const cvy_kind **out, const cvy_registry *r, const char *nam
 
 cvy_err cvy_registry_show(const cvy_registry *r, const cvy_arguments *arguments,
                           const cvy_registry_options *o) {
-  CVY_TRY(cvy_expect_words(arguments, 0, 1,
-                           cvy_pool_format(arguments->pool, "at most the name of %s %s",
-                                           strchr("aeiou", r->what[0]) ? "an" : "a", r->what)));
+  CVY_TRY(cvy_expect_words(
+      arguments, 0, 1,
+      cvy_pool_format(arguments->pool, "at most the name of %s %s", cvy_article(r->what), r->what)));
   selection s = {.is_whole = arguments->count == 0};
   if (s.is_whole)
     for (; s.count < r->count() && s.count < MOST_KINDS; s.count++) s.kinds[s.count] = r->at(s.count);

@@ -11,7 +11,7 @@
 
 /* ---- a recipe ---- */
 
-/* What is said of a thing that is no recipe; @ stands for its path. */
+/* These sentences are said of things that are no recipe; @ stands for the path. */
 static const char *const no_recipe[] = {
     [CVY_IS_RUN] = "@ is a run folder, not a recipe; its own recipe stands in it: convoy train "
                    "@/recipe.yaml run=@ --resume goes on with the run, 'convoy eval @' scores it",
@@ -62,7 +62,7 @@ cvy_err cvy_mistaken_recipe(cvy_pool *pool, const char *word) {
 
 /* ---- a network ---- */
 
-/* How things are called that are no network. */
+/* These are the names of things that are no network. */
 static const char *const names[] = {
     [CVY_IS_RUN] = "a run folder (the network that it trained stands in its recipe.yaml)",
     [CVY_IS_SHARDS] = "a folder of HDF5 files",

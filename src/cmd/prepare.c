@@ -65,14 +65,14 @@ static void list_sources(FILE *out) {
     fprintf(out, "  %-16s %s\n", cvy_reader_at(i)->kind->name, cvy_reader_at(i)->kind->help);
 }
 
-/* Tells whether something stands there, be it the archive of ARCHIVE:FOLDER. */
+/* Tells whether something stands at `path`. Of ARCHIVE:FOLDER the archive is enough. */
 static bool stands(cvy_pool *pool, const char *path) {
   const char *colon = strrchr(path, ':');
   return access(path, F_OK) == 0 ||
          (colon && access(cvy_pool_format(pool, "%.*s", (int)(colon - path), path), F_OK) == 0);
 }
 
-/* "val=PATH" names the split, unless that is the whole name of something that stands there. */
+/* Reads an input. "val=PATH" names its split, unless something of that whole name stands there. */
 static cvy_err parse_input(cvy_prepare_input *out, cvy_pool *pool, const char *word) {
   const size_t letters = strspn(word, "abcdefghijklmnopqrstuvwxyz");
   *out = (cvy_prepare_input){.path = word};
@@ -129,7 +129,7 @@ static cvy_err parse_size(cvy_prepare_config *out, const char *text) {
   return CVY_OK;
 }
 
-/* A source that could not be read may be one of another reader. */
+/* Adds to the message of an input that could not be read which other reader may be the right one. */
 static cvy_err hint_at_reader(cvy_pool *pool, const cvy_prepare_config *config, cvy_err err) {
   if (err != CVY_E_INPUT || config->input_count == 0 || strstr(cvy_err_message(), "convoy prepare"))
     return err;

@@ -17,13 +17,13 @@ typedef struct cvy_rank_options {
 
 /* Starts MPI, and sets the threads that are asked for or that this rank's share of the node allows. */
 cvy_comm *cvy_ranks_start(const cvy_rank_options *options);
-/* CVY_E_USAGE unless all ranks know of each other, and were asked for the same. Collective. It must come
- * before everything else that is collective, where the others would wait for a rank that does something
- * else. */
+/* Fails with CVY_E_USAGE unless all ranks know of each other, and were asked for the same. The call is
+ * collective. It must come before all other collective calls, in which ranks would wait for one that does
+ * something else. */
 cvy_err cvy_ranks_same(cvy_comm *comm, const cvy_arguments *arguments) CVY_MUST_CHECK;
-/* Ends MPI. Results that cannot be written (cmd/results.h) are an error of the rank that prints them,
- * which is rank 0. Rank 0 prints the error, and all wait for that: mpirun ends a job as soon as one rank
- * has failed, and what was not yet printed is lost. Returns the error without its message. */
+/* Ends MPI, and returns the error without its message. Rank 0 prints the message; it is also an error if the
+ * results, which rank 0 prints, cannot be written (cmd/results.h). All ranks wait for that: mpirun ends a job
+ * as soon as one rank has failed, and what was not yet printed is lost. */
 cvy_err cvy_ranks_finish(cvy_comm *comm, cvy_err err, const char *command) CVY_MUST_CHECK;
 
 #endif

@@ -9,7 +9,7 @@
 void cvy_results_begin(void) {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
     if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
-    /* It takes the lowest free number, which is this one; using it stays as impossible as it was. */
+    /* open takes the lowest free number, which is fd. In this mode using it fails, as it does when closed. */
     if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd) return;
   }
 }

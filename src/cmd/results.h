@@ -1,6 +1,5 @@
-/* The results of a command are what it prints on standard output. One that could not be written is an
- * error of the command, whatever it has found out: who reads a file that was cut off by a full disk must
- * know it.
+/* The results of a command are what it prints on standard output. If a part of them cannot be written the
+ * command fails, whatever it has found out: who reads a file that a full disk has cut off must know it.
  *
  * A reader who goes away (`convoy layers | head -1`) ends a command by SIGPIPE, without a word, as it
  * ends cat. Training goes on without its reader (train/stop.h). */
@@ -9,14 +8,14 @@
 
 #include "base/base.h"
 
-/* Sees to it, before any file is opened, that none can take the place of a standard stream that is
- * closed: its contents would be mixed with what the command prints. */
+/* Opens something harmless in the place of each standard stream that is closed. It must be called before any
+ * file is opened, for that would take the place, and what the command prints would be written into it. */
 void cvy_results_begin(void);
-/* Writes what still waits in the buffer. CVY_E_SYSTEM if any of the results is lost; said once, so that a
- * second call finds nothing wrong. */
+/* Writes what still waits in the buffer. It fails with CVY_E_SYSTEM if any of the results is lost. It says so
+ * once; a second call finds nothing wrong. */
 cvy_err cvy_results_flush(void) CVY_MUST_CHECK;
-/* Does so at the end of a command, tells of an error, and returns the exit code: `code`, or 1 in place of
- * 0. */
+/* Calls cvy_results_flush at the end of a command, and prints the error if it fails. Returns the exit code:
+ * `code`, but 1 in place of 0 if it failed. */
 int cvy_results_end(int code, const char *command);
 
 #endif

@@ -92,7 +92,8 @@ static void print_line(const cvy_train_result *r, const cvy_comm *comm) {
   printf(" of %.1f, weights %s\n", r->seconds, r->weights.hex);
 }
 
-/* Checks the words after the recipe, of which some are options that lack their dashes. */
+/* Checks the words after the recipe. They are key=value, but some people write options without dashes, or
+ * blanks around '='. */
 static cvy_err check_words(const cvy_arguments *arguments) {
   for (int64_t i = 1; i < arguments->count; i++) {
     const char *next = i + 1 < arguments->count ? arguments->words[i + 1] : "";

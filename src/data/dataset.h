@@ -52,11 +52,18 @@ typedef struct cvy_file_records {
 cvy_file_records cvy_dataset_records_in(const cvy_dataset *dataset, int64_t file);
 /* Adds each image to the count of its class in counts[class_count]. */
 void cvy_dataset_count_classes(int64_t *counts, const cvy_dataset *dataset);
+/* What may be done where one set has names of classes, and the other only the numbers 0, 1, 2 ... They can be
+ * assumed to mean the same. */
+typedef enum cvy_assuming {
+  CVY_ASSUMES_NEVER, /* this would not help: the difference is an error, and the message names no way out */
+  CVY_ASSUMES_ASKED, /* it is an error until the user asks for it: the message says how */
+  CVY_ASSUMES        /* the user has asked for it: they are taken for the same, with a warning */
+} cvy_assuming;
 /* Compares the classes of `data`, found at `path`, with those that a network learns or has learnt. Errors:
- * the same names in another order, other names, more or fewer classes; and names on one side only, where the
- * other's are the numbers 0, 1, 2 ..., unless these are to be assumed to mean the same, which is said. */
+ * the same names in another order, other names, more or fewer classes; and names on one side only, unless
+ * they are to be assumed to mean the same. */
 cvy_err cvy_dataset_check_classes(const char *path, const cvy_dataset_info *data,
-                                  const cvy_dataset_info *known, bool assume) CVY_MUST_CHECK;
+                                  const cvy_dataset_info *known, cvy_assuming assuming) CVY_MUST_CHECK;
 /* Tells the size of image `index`. It returns false, and 0 x 0, where only its file would tell (shards made
  * before sizes were recorded). */
 bool cvy_dataset_size(int64_t *h, int64_t *w, const cvy_dataset *dataset, int64_t index);

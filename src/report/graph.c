@@ -307,7 +307,7 @@ static cvy_err draw_into(const cvy_whole *out, const cvy_net_info *net, const ch
   FILE *file = tmpfile();
   if (!file) return cvy_error(CVY_E_RUN, "no temporary file can be made: %s", strerror(errno));
   print_graph(file, net);
-  errno = EIO; /* for a write that failed before, whose reason is gone unless it fails again */
+  errno = EIO; /* stands for the reason of a write that failed before, unless fflush fails again */
   const bool failed = fflush(file) != 0 || ferror(file);
   cvy_err err = failed ? cvy_error(CVY_E_RUN, "cannot write a temporary file: %s", strerror(errno)) : CVY_OK;
   if (!err) err = run_dot(file, format, out->place, out->path);
@@ -331,7 +331,7 @@ static cvy_err write_dot(const cvy_net_info *net, const char *path) {
   return cvy_whole_commit(out);
 }
 
-/* Returns the ending that says how to write, or NULL if it is none of those known. */
+/* Returns the ending of `path`, which says how to write the graph; NULL if it is none of the known ones. */
 static const char *format_of(const char *path) {
   static const char *const formats[] = {"svg", "pdf", "png", "dot"};
   const char *dot = strrchr(path, '.'), *ending = dot && !strchr(dot, '/') ? dot + 1 : "";

@@ -3,8 +3,8 @@
 
 #include "base/count.h"
 #include "base/json.h"
-#include "base/utf8.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "file/h5.h"
 
 #include <string.h>
@@ -219,7 +219,8 @@ static cvy_err show_lengths(inspection *in) {
   return CVY_OK;
 }
 
-/* Shows from where to where the heights and widths of encoded pictures reach; those not known are 0. */
+/* Shows the least and the largest height and width of encoded pictures. A size that is not known is 0 in the
+ * file, and is passed over. */
 static cvy_err show_sizes(inspection *in) {
   int64_t dims[CVY_H5_MAX_DIMS], least[2] = {INT64_MAX, INT64_MAX}, most[2] = {0};
   int dim_count;
@@ -249,7 +250,7 @@ static cvy_err show_sizes(inspection *in) {
   return CVY_OK;
 }
 
-/* "first cats/7.jpg, last dogs/2.jpg" */
+/* Shows "names from cats/7.jpg to dogs/2.jpg". */
 static cvy_err show_names(inspection *in) {
   int64_t dims[CVY_H5_MAX_DIMS];
   int dim_count;

@@ -51,7 +51,7 @@ static void to_bytes(cvy_image *out, const float *samples, const cvy_picture *p,
   }
 }
 
-/* What is needed to read a record and to draw it. */
+/* This is what is needed to read a record and to draw it. */
 typedef struct desk {
   cvy_read_buffer buffer;
   cvy_canvas canvas;

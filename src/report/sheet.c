@@ -120,15 +120,11 @@ cvy_err cvy_sheet_read(cvy_image *out, const char *path) {
   cvy_bytes file = {0};
   cvy_image as_stored = {0};
   cvy_err err = cvy_bytes_read(&file, path);
-  if (err) {
-    cvy_bytes_free(&file);
-    return err;
+  if (!err) {
+    err = cvy_image_decode(&as_stored, file.data, file.count, 3);
+    if (err) err = cvy_error_in(err, "%s", path);
   }
-  err = cvy_image_decode(&as_stored, file.data, file.count, 3);
-  if (err)
-    err = cvy_error_in(err, "%s", path);
-  else
-    cvy_image_turn(out, &as_stored, cvy_image_orientation(file.data, file.count));
+  if (!err) cvy_image_turn(out, &as_stored, cvy_image_orientation(file.data, file.count));
   cvy_image_free(&as_stored);
   cvy_bytes_free(&file);
   return err;

@@ -48,7 +48,8 @@ static cvy_err open_everything(evaluation *e, const char *path, const cvy_evalua
   const bool assume = asked->assume_classes || (!asked->data && e->recipe->data.assume_classes);
   CVY_TRY(cvy_stream_open(&e->data, from, split, &e->recipe->data.arrays, spec->evaluation,
                           cvy_net_describe(cvy_model_net(e->model))));
-  CVY_TRY(cvy_dataset_check_classes(from, cvy_dataset_describe(e->data.data), spec->data, assume));
+  CVY_TRY(cvy_dataset_check_classes(from, cvy_dataset_describe(e->data.data), spec->data,
+                                    assume ? CVY_ASSUMES : CVY_ASSUMES_ASKED));
   const cvy_intake intake = cvy_intake_of(e->recipe);
   return cvy_stream_check_sizes(&e->data, &intake, false);
 }

@@ -54,7 +54,7 @@ static cvy_err open_validation(cvy_run *run, const cvy_dataset_info *training) {
   CVY_TRY(cvy_stream_open(&run->val, r->data.val, "val", &r->data.arrays, cvy_recipe_evaluation(r),
                           cvy_net_describe(run->net)));
   CVY_TRY(cvy_dataset_check_classes(r->data.val, cvy_dataset_describe(run->val.data), training,
-                                    r->data.assume_classes));
+                                    r->data.assume_classes ? CVY_ASSUMES : CVY_ASSUMES_ASKED));
   return cvy_stream_check_sizes(&run->val, &run->intake, false);
 }
 
@@ -119,7 +119,7 @@ static cvy_err check_resumable(cvy_run *run, const cvy_checkpoint *checkpoint) {
   if (strcmp(cvy_checkpoint_fingerprint(checkpoint), run->fingerprint.hex) == 0) return CVY_OK;
   const char *data = run->recipe->data.train;
   CVY_TRY_IN(cvy_dataset_check_classes(data, cvy_dataset_describe(run->train.data),
-                                       cvy_checkpoint_data(checkpoint), false),
+                                       cvy_checkpoint_data(checkpoint), CVY_ASSUMES_NEVER),
              "%s was trained on other data", path);
   return cvy_error(CVY_E_INPUT, "%s was trained on other data than %s holds now", path, data);
 }

@@ -121,6 +121,10 @@ expect 2 "has 12 classes, and the network learns 11" $train data.train=fewer dat
 
 # ---- going on with other classes ----
 expect 2 "run/last.h5 was trained on other data: fewer: has 11 classes, and the network learns 12" $train data.train=fewer data.val=fewer --resume
-expect 2 "run/last.h5 was trained on other data: names: its classes are called 'c00' to 'c11'" $train data.train=names data.val=names --resume
+other_data="run/last.h5 was trained on other data: names: its classes are called 'c00' to 'c11'"
+expect 2 "$other_data" $train data.train=names data.val=names --resume
+$train data.train=names data.val=names --resume --assume-classes >refused 2>&1 && fail "a run goes on with other data"
+grep -q "$other_data" refused || fail "assumed classes change what is said of other data"
+grep -q -e "--assume-classes" -e "prepare both" refused && fail "what does not help is advised"
 
 finish

@@ -37,6 +37,7 @@ expect 0 "They lie in: " "$convoy" recipes
 expect 0 "resnet50          ResNet-50: He, Zhang, Ren" "$convoy" networks
 expect 0 "network: lenet5" "$convoy" recipes lenet5-digits
 expect 0 '"name": "lenet5"' "$convoy" networks --json
+expect 2 "--json is for the list alone" "$convoy" networks lenet5 --json
 expect 0 "conv: convolution with learnt filters" "$convoy" layers conv
 [ "$("$convoy" layers conv | grep -c '^[a-z]')" = 1 ] || fail "layers conv lists others too"
 expect 0 "elu: x where x > 0" "$convoy" layers elu

@@ -11,16 +11,16 @@ static cvy_dataset_info info_of(const char *const *names) {
   return info;
 }
 
-static const char *comparison(const char *const *data, const char *const *known, bool assume) {
+static const char *comparison(const char *const *data, const char *const *known, cvy_assuming assuming) {
   const cvy_dataset_info a = info_of(data), b = info_of(known);
   cvy_log_enable(false);
-  const cvy_err err = cvy_dataset_check_classes("set", &a, &b, assume);
+  const cvy_err err = cvy_dataset_check_classes("set", &a, &b, assuming);
   CU_ASSERT(err == CVY_OK || err == CVY_E_INPUT);
   return err ? cvy_err_message() : "";
 }
 
 static void expect(const char *const *data, const char *const *known, bool assume, const char *text) {
-  const char *message = comparison(data, known, assume);
+  const char *message = comparison(data, known, assume ? CVY_ASSUMES : CVY_ASSUMES_ASKED);
   const bool right = text[0] ? strstr(message, text) != NULL : !message[0];
   CU_ASSERT(right);
   if (!right) printf("\n'%s' lacks '%s'\n", message, text);
@@ -29,6 +29,15 @@ static void expect(const char *const *data, const char *const *known, bool assum
 /* Whatever is assumed. */
 static void expect_always(const char *const *data, const char *const *known, const char *text) {
   for (int assume = 0; assume < 2; assume++) expect(data, known, assume, text);
+}
+
+/* Expects the same difference to be told where nothing can be assumed, but no way out. */
+static void expect_no_advice(const char *const *data, const char *const *known, const char *text) {
+  const char *message = comparison(data, known, CVY_ASSUMES_NEVER);
+  const bool right = strstr(message, text) && !strstr(message, "--assume-classes") &&
+                     !strstr(message, "prepare");
+  CU_ASSERT(right);
+  if (!right) printf("\n'%s' lacks '%s', or advises something\n", message, text);
 }
 
 #define NAMES(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -88,5 +97,17 @@ static void other_counts(void) {
   expect(NAMES("0", "1"), NAMES("ant", "bee", "cow"), true, "");
 }
 
+static void nothing_is_advised_where_nothing_helps(void) {
+  expect_no_advice(NAMES("cat", "dog"), NAMES("cat", "fox"),
+                   "class 1 is 'dog'; where the network learns it is");
+  expect_no_advice(NAMES("cat", "dog"), NAMES("dog", "cat"), "has the network's classes in another order");
+  expect_no_advice(NAMES("0", "10", "2"), NAMES("0", "2", "10"),
+                   "has the network's classes in another order");
+  expect_no_advice(NAMES("0", "1"), NAMES("cat", "dog"), "do not tell whether they are the same");
+  expect_no_advice(NAMES("0", "1"), NAMES("0", "1", "2"), "has 2 classes, and the network learns 3");
+  expect_no_advice(NAMES("0", "1", "2"), NAMES("0", "1"), "has 3 classes, and the network learns 2");
+}
+
 SUITE("classes of datasets", TEST(the_same_classes), TEST(other_names), TEST(another_order),
-      TEST(numbers_in_the_order_of_bytes), TEST(only_one_side_has_names), TEST(other_counts))
+      TEST(numbers_in_the_order_of_bytes), TEST(only_one_side_has_names), TEST(other_counts),
+      TEST(nothing_is_advised_where_nothing_helps))
