@@ -44,7 +44,7 @@ static void add_losses(cvy_net *net, bool training) {
   }
 }
 
-/* People count steps from 1. An evaluation is no step. */
+/* Returns the step's number as people count, from 1; -1 for an evaluation, which is no step. */
 static int64_t traced_step(const cvy_pass *pass) {
   return pass->training ? pass->step + 1 : -1;
 }
