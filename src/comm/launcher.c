@@ -7,7 +7,6 @@
 #include "comm/launcher.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 typedef struct launcher {
   const char *size, *rank; /* names of variables; size may be NULL */
