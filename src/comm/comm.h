@@ -20,9 +20,9 @@ const char *cvy_comm_library_version(void); /* "Open MPI v4.1.4"; may be called 
  * is not collective. */
 cvy_err cvy_comm_expect_alone(const cvy_comm *comm) CVY_MUST_CHECK;
 
-/* All ranks learn whether one of them failed: returns on every rank the error of the lowest failing rank,
- * with its message (and which rank it was, unless all ranks failed). For set-up; in the step loop errors are
- * fatal. */
+/* Tells all ranks whether one of them failed. It returns, on every rank, the error of the lowest failing
+ * rank, with its message (and which rank it was, unless all ranks failed). This is for set-up; in the step
+ * loop errors are fatal. */
 cvy_err cvy_comm_agree(cvy_comm *comm, cvy_err mine) CVY_MUST_CHECK;
 
 void cvy_comm_broadcast(cvy_comm *comm, void *data, size_t bytes); /* sends from rank 0 to all */

@@ -184,7 +184,7 @@ static bool is_word(const char *text) {
 
 /* ---- blocks ---- */
 
-/* A block's parameters are its options. */
+/* Makes the kind of a block, whose options are the block's parameters. */
 static const cvy_kind *kind_of_block(cvy_pool *pool, const block *b) {
   const int64_t count = b->parameters ? b->parameters->count : 0;
   cvy_kind *kind = cvy_pool_new(pool, sizeof *kind);

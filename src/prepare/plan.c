@@ -150,7 +150,7 @@ static cvy_err open_groups(job *j) {
   return cvy_prepare_agree_classes(j);
 }
 
-/* A thread holds several records at a time. */
+/* Refuses images that are so large that a thread could not hold several at a time. */
 static cvy_err check_size(const cvy_source *s) {
   const int64_t most = (int64_t)1 << 28;
   if (s->h * s->w * s->c <= most) return CVY_OK;

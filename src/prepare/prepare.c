@@ -32,7 +32,7 @@ static cvy_err check_same_plan(const job *j) {
   return cvy_error(CVY_E_INPUT, "rank %d has other arguments, or sees other files, than rank 0", other);
 }
 
-/* Every rank learns what every other has made. */
+/* Tells every rank what every other has made. */
 static void share_entries(job *j, const entry *before) {
   enum { WORDS = sizeof(entry) / sizeof(int64_t) };
   if (!j->config->comm) return;

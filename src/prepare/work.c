@@ -135,7 +135,8 @@ cvy_err cvy_prepare_write_remarks(const cvy_prepare_job *j, const cvy_remarks *r
 
 /* ---- finding what is there ---- */
 
-/* A journal without its shard, and a shard that was being sealed, are made again. */
+/* Finds what is there of a shard. A journal without its shard, and a shard that was being sealed, count for
+ * nothing, so that the shard is made again. */
 static cvy_err find_stage(cvy_prepare_entry *entry, cvy_remarks *remarks, const cvy_prepare_job *j,
                           int64_t shard, bool publishing) {
   const bool here = exists(file_of(j, shard, ".h5.tmp"));

@@ -47,8 +47,8 @@ const char *cvy_checkpoint_recipe(const cvy_checkpoint *checkpoint);
 const char *cvy_checkpoint_fingerprint(const cvy_checkpoint *checkpoint);
 /* Returns what is stored of the training data: classes, channels, mean and deviation. */
 const cvy_dataset_info *cvy_checkpoint_data(const cvy_checkpoint *checkpoint);
-/* Fills the arenas and the run's state. Errors: tensors that are missing or have another shape, values
- * that do not match the stored hash. */
+/* Fills the arenas and the run's state. These are errors: tensors that are missing or have another shape,
+ * values that do not match the stored hash. */
 cvy_err cvy_checkpoint_read(cvy_checkpoint *checkpoint, const cvy_arenas *arenas,
                             cvy_run_state *state) CVY_MUST_CHECK;
 

@@ -41,8 +41,8 @@ cvy_intake cvy_intake_of(const cvy_recipe *recipe);
 cvy_err cvy_stream_check_sizes(const cvy_stream *stream, const cvy_intake *intake,
                                bool training) CVY_MUST_CHECK;
 
-/* The configuration of a loader for training. It lacks which microbatches of which steps the loader delivers.
- * The samples are normalised by the mean and deviation of the dataset itself. */
+/* Returns the configuration of a loader for training. It lacks which microbatches of which steps the loader
+ * delivers. The samples are normalised by the mean and deviation of the dataset itself. */
 cvy_loader_config cvy_stream_for_training(const cvy_stream *stream, const cvy_intake *intake,
                                           int64_t microbatch);
 /* Returns the configuration of a loader by which rank `rank` of `ranks` sees its range of the microbatches
