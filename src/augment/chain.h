@@ -19,8 +19,8 @@ cvy_err cvy_augment_resolve(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *list
  * recipe. */
 cvy_err cvy_augment_size(int64_t *out_h, int64_t *out_w, const cvy_augment *augment, int64_t h,
                          int64_t w) CVY_MUST_CHECK;
-/* The smallest size that may leave the chain for a picture of h x w, which is known. An error says that the
- * chain cannot take it, at least not always. */
+/* Finds the smallest size that may leave the chain for a picture of h x w, neither of which is 0. An error
+ * says that the chain cannot take this picture, at least not always. */
 cvy_err cvy_augment_least(int64_t *out_h, int64_t *out_w, const cvy_augment *augment, int64_t h, int64_t w,
                           bool training) CVY_MUST_CHECK;
 /* Checks that pictures of `c` channels can go through the chain (NULL: there is none, so they can). Errors

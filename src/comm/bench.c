@@ -47,7 +47,7 @@ static void sum(const bench *b, cvy_summing way) {
   }
 }
 
-/* The values are whole numbers, so that the sum is exact in any order. */
+/* Returns a whole number, so that sums of such values are exact in any order. */
 static float value_at(int rank, int64_t i) {
   return (float)(1 + (i + rank) % 7);
 }
@@ -70,8 +70,8 @@ static cvy_err check(const bench *b, cvy_summing way) {
 
 /* ---- the bound ---- */
 
-/* Each rank of a level's groups sends twice `count` floats, as in halving and doubling, to the next one of
- * its group and receives as many from the one before: at radix 2 partners exchange them. */
+/* Sends twice `count` floats, as in halving and doubling, to the next rank of this one's group at the level,
+ * and receives as many from the one before. At radix 2 partners exchange them. */
 static void carry(const bench *b, const cvy_level *l, int64_t count) {
   const int64_t base = b->comm->rank - l->digit * l->stride;
   const int to = cvy_int(base + (l->digit + 1) % l->radix * l->stride),

@@ -15,13 +15,14 @@ bool cvy_comm_leads_node(const cvy_comm *comm);          /* the lowest rank of i
 const char *cvy_comm_thread_level(const cvy_comm *comm); /* "MPI_THREAD_SERIALIZED": what MPI provides */
 const char *cvy_comm_library_version(void); /* "Open MPI v4.1.4"; may be called before MPI starts */
 
-/* CVY_E_USAGE if this is a job of one rank, but several programs were started by somebody whom this MPI does
- * not understand, such as the mpirun of another MPI: each of them finds itself alone. Not collective. */
+/* Fails with CVY_E_USAGE if this is a job of one rank, but several programs were started by a launcher that
+ * this MPI does not understand, such as the mpirun of another MPI. Each of them finds itself alone. This call
+ * is not collective. */
 cvy_err cvy_comm_expect_alone(const cvy_comm *comm) CVY_MUST_CHECK;
 
-/* All ranks learn whether one of them failed: returns on every rank the error of the lowest failing rank,
- * with its message (and which rank it was, unless all ranks failed). For set-up; in the step loop errors are
- * fatal. */
+/* Tells all ranks whether one of them failed. It returns, on every rank, the error of the lowest failing
+ * rank, with its message (and which rank it was, unless all ranks failed). This is for set-up; in the step
+ * loop errors are fatal. */
 cvy_err cvy_comm_agree(cvy_comm *comm, cvy_err mine) CVY_MUST_CHECK;
 
 void cvy_comm_broadcast(cvy_comm *comm, void *data, size_t bytes); /* sends from rank 0 to all */

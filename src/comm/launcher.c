@@ -1,16 +1,15 @@
 /* Reads the environment for launchers that MPI may not understand.
  *
- * The mpirun of another MPI starts several programs, each of which finds itself alone: it speaks another
- * language than the Open MPI that Convoy is built on. So does srun without --mpi=pmix. A batch script of
- * Slurm, or the shell of salloc, has the variables of its job too, but is one program: only those of a step
- * count, unless the step is a shell at somebody's terminal. */
+ * The mpirun of another MPI starts several programs, each of which finds itself alone, because that mpirun
+ * speaks another language than the Open MPI that Convoy is built on. So does srun without --mpi=pmix. A batch
+ * script of Slurm, or the shell of salloc, has the variables of its job too, but is one program: only the
+ * variables of a step count, unless the step is a shell at somebody's terminal. */
 #include "comm/launcher.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 typedef struct launcher {
-  const char *size, *rank; /* variables; size may be NULL */
+  const char *size, *rank; /* names of variables; size may be NULL */
   const char *name;
 } launcher;
 
@@ -21,7 +20,7 @@ static const launcher launchers[] = {
     {NULL, "PMIX_RANK", "a launcher that speaks another PMIx"},
 };
 
-/* The variable's whole number; -1 if it has none. */
+/* Returns the whole number that the variable holds; -1 if it holds none. */
 static int64_t number_in(const char *variable) {
   const char *text = variable ? getenv(variable) : NULL;
   char *end;
@@ -30,7 +29,7 @@ static int64_t number_in(const char *variable) {
   return *end == '\0' && value >= 0 ? value : -1;
 }
 
-/* Returns the variable that speaks for several programs; NULL: none does. */
+/* Returns the variable that shows several programs; NULL if none does. */
 static const char *variable_of(const launcher *l) {
   if (number_in(l->size) > 1) return l->size;
   return number_in(l->rank) > 0 ? l->rank : NULL;

@@ -4,12 +4,13 @@
 
 #include "base/base.h"
 
-/* Writes what speaks for several programs, such as "PMI_SIZE=3: mpirun of another MPI (MPICH, Intel MPI) has
- * started several programs"; "" if nothing does, or if an mpirun of Open MPI has started one. If the running
- * MPI then finds one rank, they do not understand each other. To be called before MPI starts. */
+/* Writes the sign that several programs were started, such as "PMI_SIZE=3: mpirun of another MPI (MPICH,
+ * Intel MPI) has started several programs"; "" if nothing does, or if an mpirun of Open MPI has started one.
+ * If the running MPI then finds one rank, it does not understand that launcher. This must be called before
+ * MPI starts. */
 void cvy_launcher_look(char *out, size_t bytes);
-/* Lets a program start alone that srun has started without telling MPI of it: Open MPI would refuse to. To be
- * called before MPI starts. */
+/* Makes Open MPI start where srun has started the program without telling MPI of it; it would refuse to. This
+ * must be called before MPI starts. */
 void cvy_launcher_prepare(void);
 
 #endif

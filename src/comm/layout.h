@@ -54,8 +54,8 @@ void cvy_findings_add(cvy_findings *findings, const char *name, const char *form
  *   mixed           ranks whose software differs */
 bool cvy_layout_examine(cvy_findings *findings, const cvy_layout *layout);
 /* Writes the mpirun line without those faults, for a command that follows. It has the same number of ranks,
- * or a divisor of it that fits. Where the nodes cannot share that number evenly, each gets the largest share
- * that its cores allow. */
+ * or a divisor of it that fits. Where the nodes cannot share that number evenly, each gets its share
+ * rounded up, as far as its cores allow. */
 void cvy_layout_advise(char *out, size_t bytes, const cvy_layout *layout);
 
 /* Warns on rank 0 of what cvy_layout_examine finds. It says nothing where all is well. The call is

@@ -13,7 +13,7 @@ struct cvy_comm {
   int node_leader;                /* the lowest rank of the node */
   bool has_neighbours, has_nodes; /* other ranks are on this node, on other nodes */
   struct cvy_watch *watch;
-  char launcher[200]; /* what speaks for more programs than this job has ranks; "" if nothing does */
+  char launcher[200]; /* the sign that several programs were started, though this job has one rank; or "" */
 };
 
 /* Finds how much later the clock of rank `whom` is than this one's, both read by `now`. That rank answers

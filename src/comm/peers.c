@@ -29,7 +29,8 @@ void cvy_clock_answer(cvy_comm *comm, int who, double (*now)(void)) {
   }
 }
 
-/* The answer was given between question and return; the quickest round leaves the least doubt when. */
+/* Asks in some rounds. The answer was given between question and return, and the quickest round leaves the
+ * least doubt about when. */
 cvy_clock cvy_clock_ask(cvy_comm *comm, int whom, double (*now)(void)) {
   cvy_clock best = {.uncertain_s = 1e9};
   for (int i = 0; i < ROUNDS; i++) {

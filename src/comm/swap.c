@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Each rank begins with the one behind it, so that not all send to one at once. */
+/* Begins with the rank behind this one, so that not all ranks send to one at once. */
 int cvy_swap_begin(const cvy_comm *comm, const cvy_swap *s, MPI_Request *requests) {
   const int count = cvy_int(s->count);
   int begun = 0;

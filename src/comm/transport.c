@@ -112,8 +112,8 @@ static bool is_set[CVY_COUNT(settings)];
 void cvy_transport_prepare(void) {
   /* A process that no mpirun started would start Open MPI's daemon: 0.1 s for what it never asks for. */
   setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
-  /* Such processes would share one folder for files that they do not need, and one that ends takes it away
-   * from another that begins. */
+  /* Processes that no mpirun started would also share a folder for files that they do not need, and one that
+   * ends would take the folder away from another that begins. */
   if (!getenv("PMIX_NAMESPACE") && !getenv("OMPI_COMM_WORLD_SIZE"))
     setenv("OMPI_MCA_orte_create_session_dirs", "0", 0);
   for (int64_t i = 0; i < CVY_COUNT(settings); i++) {

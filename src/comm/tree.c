@@ -46,7 +46,8 @@ cvy_err cvy_tree_create(cvy_tree *out, int64_t leaves, const int64_t *radices, i
   return CVY_OK;
 }
 
-/* The rank counts are the products of the top radices: the leaves divided by a product of bottom ones. */
+/* Returns the number of ranks that have `level` levels within them: the product of the radices above, which
+ * is the leaves divided by the product of those below. */
 static int64_t rank_count_above(const cvy_tree *tree, int level) {
   int64_t below = 1;
   for (int i = 0; i < level; i++) below *= tree->radix[i];

@@ -1,4 +1,5 @@
-/* Asks, answers, and tells who is missing. Nothing here may fail: whoever cannot be asked is not watched. */
+/* Asks, answers, and tells who is missing. No error is reported: a rank that cannot be asked is not
+ * watched. */
 #define _DEFAULT_SOURCE /* getifaddrs */
 #include "comm/watch.h"
 
@@ -19,12 +20,12 @@ enum { ADDRESSES = 4 };
 
 cvy_watch_times cvy_watch_clock = {.ask = 5, .miss = 30, .again = 60};
 
-/* Where a rank can be asked. */
+/* The place where a rank can be asked. */
 typedef struct place {
-  uint64_t secret; /* rank 0's goes with every message of the job */
-  uint32_t addresses[ADDRESSES];
+  uint64_t secret;               /* rank 0's goes with every message of the job */
+  uint32_t addresses[ADDRESSES]; /* in network byte order, as the port is */
   int32_t address_count, node, pid;
-  uint16_t port; /* 0: nowhere. As the addresses, in the order of the network */
+  uint16_t port; /* 0: the rank cannot be asked */
   char host[64];
 } place;
 
@@ -38,7 +39,7 @@ typedef struct message {
 typedef struct watched {
   int rank;
   double answered_s; /* 0: not yet */
-  double told_s;     /* when it was told last that it does not answer; 0: it does */
+  double told_s;     /* when people were last told that it does not answer; 0: it answers */
 } watched;
 
 struct cvy_watch {
@@ -46,13 +47,13 @@ struct cvy_watch {
   place *places;    /* [ranks] */
   watched *watched; /* [count] */
   int count;
-  double waiting_told_s; /* when it was told last that this rank waits */
+  double waiting_told_s; /* when people were last told that this rank waits; 0: it does not wait */
   pthread_t thread;
 };
 
 /* ---- before it starts ---- */
 
-/* Addresses of this host alone are no places for others. */
+/* Adds an address, unless it is one that only this host can reach. */
 static void add_address(place *p, const struct sockaddr *address) {
   struct sockaddr_in internet;
   if (!address || address->sa_family != AF_INET || p->address_count == ADDRESSES) return;
@@ -75,7 +76,7 @@ static int open_socket(place *p) {
   return fd;
 }
 
-/* Describes this rank's place, and opens its socket; -1 where that cannot be. */
+/* Describes this rank's place. Returns its open socket, or -1 if there can be none. */
 static int find_place(place *p, const cvy_comm *comm) {
   struct ifaddrs *interfaces;
   *p = (place){.node = comm->node_leader, .pid = getpid()};
@@ -92,7 +93,7 @@ static void watch_rank(cvy_watch *w, int rank) {
   if (w->places[rank].port != 0) w->watched[w->count++] = (watched){.rank = rank};
 }
 
-/* The rank that asks rank 0: the first one on another node, if there is one. */
+/* Returns the rank that asks rank 0: the first one on another node, or rank 1 if there is none. */
 static int second_of(const cvy_watch *w) {
   for (int rank = 1; rank < w->ranks; rank++)
     if (w->places[rank].node != w->places[0].node) return rank;
@@ -126,7 +127,7 @@ static void ask(const cvy_watch *w, int rank) {
 
 static void tell(const char *format, ...) CVY_PRINTF(1, 2);
 
-/* Any rank may have something to tell, not rank 0 alone. The line goes out in one piece. */
+/* Prints a warning in one piece. Unlike cvy_warn it speaks on every rank, not on rank 0 alone. */
 static void tell(const char *format, ...) {
   char text[512];
   va_list va;
@@ -164,7 +165,7 @@ static void read_messages(cvy_watch *w, double now_s) {
 
 /* ---- who is missing ---- */
 
-/* Tells whether something that lasts since `since_s` is to be told, once more if it was told already. */
+/* Tells whether people should be told of what has lasted since `since_s`, for the first time or again. */
 static bool is_due(double since_s, double told_s, double now_s) {
   return now_s - since_s >= cvy_watch_clock.miss && (told_s == 0 || now_s - told_s >= cvy_watch_clock.again);
 }
@@ -192,7 +193,7 @@ static void look_at_own_wait(cvy_watch *w, double now_s) {
        now_s - since_s);
 }
 
-/* This process was stopped itself, or had no core: what it did not hear meanwhile says nothing. */
+/* Forgives the others their silence of `slept_s`, in which this process was stopped itself or had no core. */
 static void forgive(cvy_watch *w, double slept_s) {
   for (int i = 0; i < w->count; i++)
     if (w->watched[i].answered_s > 0) w->watched[i].answered_s += slept_s;

@@ -10,17 +10,18 @@
 
 #include "comm/comm.h"
 
-/* Seconds. Tests shorten them. */
+/* The times of the watch, in seconds. Tests shorten them. */
 typedef struct cvy_watch_times {
   double ask;   /* from one question to the next */
-  double miss;  /* without an answer, until it is told */
-  double again; /* from one time that it is told to the next */
+  double miss;  /* from the last answer to the warning */
+  double again; /* from one warning to the next */
 } cvy_watch_times;
 extern cvy_watch_times cvy_watch_clock;
 
 typedef struct cvy_watch cvy_watch;
 
-/* Starts watching; NULL if there is one rank, or where the system lets nobody ask. Collective. */
+/* Starts watching. It returns NULL if there is one rank, or where the system lets nobody ask. This call is
+ * collective. */
 cvy_watch *cvy_watch_start(cvy_comm *comm);
 void cvy_watch_stop(cvy_watch *watch); /* NULL is allowed */
 

@@ -202,8 +202,8 @@ typedef struct cvy_layer_type {
   /* Whether a larger number comes out no smaller than a smaller one, after rounding too: the layer may
    * then as well follow a max pooling. */
   bool keeps_order;
-  /* What becomes of scores that go through it, where no loss should get them so: "presses scores between
-   * 0 and 1"; NULL: nothing that a loss would mind. */
+  /* What it does to scores that a loss should get as they are: "presses scores between 0 and 1"; NULL:
+   * nothing that a loss would mind. */
   const char *on_scores;
   bool hands_on; /* its numbers are those that it reads, but for noise in training */
   bool is_loss;  /* it reads the targets, and nobody reads its y */

@@ -1,5 +1,6 @@
 /* Finds what products of matrices give here. Their bits depend on OpenBLAS's version, and on the kernel that
- * it chooses for the processor, its caches and the shape. So some are computed, and names do not suffice. */
+ * OpenBLAS chooses for the processor, its caches and the shape. Names do not tell all of that, so some
+ * products are computed. */
 #include "math/arithmetic.h"
 
 #include "math/direct.h"
@@ -32,7 +33,8 @@ static void add_by_blas(cvy_hasher *hasher, float *c, const float *a, const floa
     }
 }
 
-/* Convoy's own kernels add as they multiply where the processor can. */
+/* Adds a product of Convoy's own kernels, which round once for a multiplication and its addition where the
+ * processor can. */
 static void add_directly(cvy_hasher *hasher, float *c, const float *a, const float *b) {
   const int64_t rows = 16, columns = 64, inner = 300;
   const cvy_direct_kernels *kernels = cvy_kernels_get()->direct;

@@ -22,7 +22,7 @@ static cvy_err take(cvy_loader *loader) {
   return CVY_OK;
 }
 
-/* The first round through the loader's memory also pays for its pages. */
+/* Measures after a first round through the loader's memory, which also pays for its pages. */
 static cvy_err measure(cvy_bench_input_result *out, cvy_loader *loader, double *seconds, int64_t count) {
   for (int64_t i = 0; i < DEPTH; i++) CVY_TRY(take(loader));
   const cvy_input_times before = cvy_loader_times(loader);

@@ -119,7 +119,7 @@ static void multiply(const void *context, int64_t index, int thread) {
            SIDE, 1, 0);
 }
 
-/* All ranks measure; rank 0 alone has a place to keep it. */
+/* Measures on all ranks. Rank 0 alone has a place to keep the links. */
 static cvy_err measure_links(cvy_link **place, cvy_comm *comm, int distance) {
   float *matrices = cvy_new(sizeof *matrices * 3 * SIDE * SIDE * (size_t)cvy_threads());
   cvy_link *links;

@@ -114,7 +114,7 @@ static slot *free_slot(walk *w) {
   return NULL;
 }
 
-/* A block begins when it is ready and a slot is free. */
+/* Begins a block when it is ready and a slot is free. */
 static void begin_block(walk *w, double bytes, double ready_s) {
   double now_s = ready_s;
   slot *next;
@@ -154,7 +154,7 @@ typedef struct swaps {
   double sent_bytes; /* bytes sent to other nodes */
 } swaps;
 
-/* Each rank sends `bytes` to each other one. */
+/* Adds a swap in which each rank sends `bytes` to each other one. */
 static void add_swap(swaps *sum, const cvy_plan_cluster *c, int64_t ranks, double bytes) {
   const double neighbours = neighbours_of(c, ranks);
   const double beside = bytes * (neighbours - 1), away = bytes * ((double)ranks - neighbours);
@@ -348,7 +348,7 @@ void cvy_plan_foretell(cvy_plan_step *out, const cvy_plan_work *w, const cvy_pla
 
 /* ---- memory ---- */
 
-/* A rank has its part of each block, in whole pages. */
+/* Returns the bytes that a rank has of `bytes`: its part of each block, in whole pages. */
 static size_t own_pages(size_t bytes, size_t block, int64_t ranks) {
   const size_t part = block / (size_t)ranks, pages = part < PAGE_BYTES ? PAGE_BYTES : part;
   return (size_t)((double)bytes * (double)pages / (double)block);

@@ -61,7 +61,7 @@ static cvy_err plan_node(cvy_node *n, const cvy_net *net) {
   return CVY_OK;
 }
 
-/* The last layer is the network's loss; others, further up, are auxiliary. */
+/* Checks that the last layer is a loss, which is the network's; others, further up, are auxiliary. */
 static cvy_err check_losses(const cvy_net *net) {
   const cvy_node *last = &net->nodes[net->node_count - 1];
   if (!last->type->is_loss)
@@ -123,9 +123,9 @@ static cvy_err read_nodes(cvy_net *net, const cvy_yaml *root, int64_t microbatch
   return cvy_net_expand(net, d.parameters, d.blocks, d.layers, root);
 }
 
-/* The largest of rectified numbers is the largest number, rectified. The pooling goes first, so that the
- * other layer works on fewer numbers and the large value need not be kept. An output that somebody asks for
- * is made as described. */
+/* Moves a pooling in front of a layer that keeps the order of numbers. The largest of rectified numbers, for
+ * instance, is the largest number, rectified. So the other layer works on fewer numbers, and the large value
+ * need not be kept. An output that somebody asks for is made as described. */
 static void pool_first(cvy_net *net) {
   for (int64_t i = 0; i + 1 < net->node_count; i++) {
     cvy_node *ordered = &net->nodes[i], *pool = &net->nodes[i + 1];

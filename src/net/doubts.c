@@ -1,9 +1,9 @@
-/* Finds what a description allows and hardly means: a network that trains, and trains badly. Networks
- * that come from elsewhere often end with a softmax, where here the loss includes it. */
+/* Finds what a description allows but hardly means, because the network would train badly. Networks that come
+ * from elsewhere often end with a softmax, which is part of the loss here. */
 #include "net/node.h"
 
-/* The layer that makes the numbers which `n` reads, but for layers that only hand them on; NULL: none
- * does. */
+/* Returns the layer that makes the numbers which `n` reads, past layers that only hand them on; NULL if they
+ * are the image's. */
 static const cvy_node *maker_of(const cvy_net *net, const cvy_node *n) {
   int64_t at = n->inputs[0];
   while (at != CVY_NET_INPUT && net->nodes[at].type->hands_on) at = net->nodes[at].inputs[0];

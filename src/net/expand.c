@@ -184,7 +184,7 @@ static bool is_word(const char *text) {
 
 /* ---- blocks ---- */
 
-/* A block's parameters are its options. */
+/* Makes the kind of a block, whose options are the block's parameters. */
 static const cvy_kind *kind_of_block(cvy_pool *pool, const block *b) {
   const int64_t count = b->parameters ? b->parameters->count : 0;
   cvy_kind *kind = cvy_pool_new(pool, sizeof *kind);
@@ -382,8 +382,8 @@ static int64_t add_names(const char **names, int64_t count, int64_t room, const 
   return count;
 }
 
-/* A key that is neither the kind's own nor one of all kinds may be a slip in either; cvy_kind_read knows the
- * kind's own keys alone. */
+/* Refuses a key that looks like a slip in one of the kind's own keys or in one that all kinds have.
+ * cvy_kind_read, which refuses every unknown key, knows the kind's own keys alone. */
 static cvy_err check_keys(const expander *e, const cvy_yaml *name, const cvy_yaml *own) {
   const char *words[MAX_KINDS];
   const cvy_option *options = NULL;
@@ -399,11 +399,11 @@ static cvy_err check_keys(const expander *e, const cvy_yaml *name, const cvy_yam
     int64_t k = 0;
     while (k < own_count && strcmp(words[k], own->keys[i]->text) != 0) k++;
     const char *meant = k < own_count ? "" : cvy_meant(own->keys[i]->text, words, count);
+    if (!meant[0]) continue;
     char list[1024];
     cvy_text_list(list, sizeof list, ", ", words, own_count > 0 ? own_count : count);
-    if (meant[0])
-      return cvy_yaml_error(own->keys[i], "unknown key '%s' in %s%s (known: %s)", own->keys[i]->text,
-                            name->text, meant, list);
+    return cvy_yaml_error(own->keys[i], "unknown key '%s' in %s%s (known: %s)", own->keys[i]->text,
+                          name->text, meant, list);
   }
   return CVY_OK;
 }

@@ -178,13 +178,14 @@ typedef struct cvy_net_observer {
 /* Sets the observer, which must outlive its use. With NULL nobody watches, as at first. */
 void cvy_net_observe(cvy_net *net, const cvy_net_observer *observer);
 
-/* What the description allows, but hardly means, with what would be right: "FILE:LINE:COLUMN: ..." each. */
+/* Texts about what the description allows but hardly means, with what would be right: "FILE:LINE:COLUMN:
+ * ...". */
 typedef struct cvy_net_doubts {
   int64_t count;
   const char **texts; /* in the pool */
 } cvy_net_doubts;
 cvy_net_doubts cvy_net_find_doubts(const cvy_net *net, cvy_pool *pool);
-/* Warns of each. */
+/* Warns of each doubt. */
 void cvy_net_warn(const cvy_net *net);
 
 /* Prints the table of a textbook: a line a layer, then the totals. */

@@ -55,8 +55,9 @@ static bool is_read_by_others(const places *p, int64_t value, int64_t reader) {
   return false;
 }
 
-/* A layer can work in place when nobody else reads the input's value, neither forward nor backward. The layer
- * that made it, and those that handed it on in place, may read its sign if the layer keeps signs. */
+/* Tells whether a layer can work in place. It can when nobody else reads the input's value, neither forward
+ * nor backward. The layer that made it, and those that handed it on in place, may read its sign if the layer
+ * keeps signs. */
 static bool can_share(const places *p, int64_t layer) {
   const cvy_node *nodes = p->net->nodes, *n = &nodes[layer];
   const int64_t input = n->inputs[0];
@@ -240,7 +241,7 @@ static cvy_err place_params(cvy_net *net) {
   return CVY_OK;
 }
 
-/* A relu that works in place on what only a convolution has written rides along with it. */
+/* Lets each relu that works in place on what only a convolution has written ride along with it. */
 static void join_relus(cvy_net *net) {
   for (int64_t i = 0; i < net->node_count; i++) {
     cvy_node *relu = &net->nodes[i];
@@ -250,7 +251,7 @@ static void join_relus(cvy_net *net) {
   }
 }
 
-/* A net for evaluation never runs these layers. */
+/* Tells whether a layer never runs, as the layers that a net for evaluation leaves out. */
 static bool never_runs(const cvy_net *net, const cvy_node *n) {
   return net->wishes.purpose == CVY_NET_EVALUATION && n->is_left_out;
 }

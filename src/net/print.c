@@ -205,7 +205,7 @@ static void json_shape(cvy_json *json, const char *key, cvy_shape s) {
   json_ints(json, key, (const int64_t[]){s.h, s.w, s.c}, 3);
 }
 
-/* Every layer has the same keys; those of a window are null where there is none. */
+/* Prints a window. Every layer has the same keys, which are null where there is none. */
 static void json_window(cvy_json *json, const cvy_sliding *s) {
   const int64_t none[2] = {0, 0};
   if (s->kernel[0] == 0) {

@@ -44,7 +44,7 @@ static void add_losses(cvy_net *net, bool training) {
   }
 }
 
-/* People count steps from 1. An evaluation is no step. */
+/* Returns the step's number as people count, from 1; -1 for an evaluation, which is no step. */
 static int64_t traced_step(const cvy_pass *pass) {
   return pass->training ? pass->step + 1 : -1;
 }
@@ -101,7 +101,7 @@ static void add_gradients(const cvy_net *net, const cvy_node *n) {
       cvy_add_into(gradient_of(net, n->inputs[k]), n->added_dx[k], cvy_shape_count(n->plan.x[k]));
 }
 
-/* A layer whose loss does not count has gradients of zero. */
+/* Gives gradients of zero to a layer whose loss does not count. */
 static void give_zeros(const cvy_layer_call *call) {
   const cvy_layer_plan *plan = call->plan;
   for (int64_t k = 0; k < plan->input_count; k++)

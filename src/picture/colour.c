@@ -67,8 +67,8 @@ INLINE void saturate(planes *p, float factor) {
   }
 }
 
-/* The hue is in sixths of a turn: red is 0, green 2, blue 4. A channel is full within one sixth of its own
- * hue, and gone from two sixths on. */
+/* Turns the hue, which is in sixths of a turn: red is 0, green 2, blue 4. A channel is full within one sixth
+ * of its own hue, and gone from two sixths on. */
 INLINE void turn_hue(planes *p, float turns) {
   const float sixths = 6 * turns;
   for (int64_t i = 0; i < p->count; i++) {

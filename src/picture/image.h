@@ -46,18 +46,18 @@ int64_t cvy_image_scale_for(double shrink);
  * size. */
 cvy_err cvy_image_decode_at_least(cvy_image *out, int64_t full[2], const void *bytes, size_t byte_count,
                                   int64_t channels, int64_t h, int64_t w) CVY_MUST_CHECK;
-/* Which files that end early are taken. */
+/* Says which files that end early are mended. */
 typedef enum cvy_tolerance {
   CVY_TOLERATE_NOTHING,
-  CVY_TOLERATE_END_MARKER, /* those that lack their end marker, and no pixel */
+  CVY_TOLERATE_END_MARKER, /* those that lack their end marker, but no pixel */
   CVY_TOLERATE_TRUNCATED   /* JPEG files of which a part is missing, too */
 } cvy_tolerance;
 extern const char *const cvy_tolerance_words[]; /* "nothing", "end-marker", "truncated" */
-enum { CVY_MEND_NOTE = 96 };
+enum { CVY_MEND_NOTE = 96 };                    /* bytes of a note, at most */
 /* Makes a whole file of one that ends early, if it is tolerated and nothing else is wrong with it. Otherwise
- * it returns false, and *out is NULL. What is missing of a JPEG is grey; what there is has the same pixels as
- * libjpeg makes of the file that ends early (details that a progressive one lacks are left out, not
- * guessed). `note` says what was missing. The caller frees *out. */
+ * it returns false, and *out is NULL. What is missing of a JPEG is grey, and the rest has the pixels that
+ * libjpeg makes of the file that ends early. Details that a progressive JPEG lacks are left out, not guessed.
+ * `note` says what was missing. The caller frees *out. */
 bool cvy_image_mend(void **out, size_t *out_count, char note[CVY_MEND_NOTE], const void *bytes,
                     size_t byte_count, cvy_tolerance tolerance);
 /* Returns the orientation that the EXIF data of a JPEG file claims: 1 (upright, or nothing said) to 8. */

@@ -1,10 +1,11 @@
 /* Makes whole files of files that end early, as a camera or a download leaves them behind.
  *
- * libjpeg shows what there is of such a JPEG, and grey for the rest. Whether only the end marker is
- * missing shows when the entropy coding is read to the end: nothing more was asked for than there was,
- * and every coefficient of every component has come. Then two bytes mend it. Else the coefficients that
- * have come are written anew, without loss, and those that have not as zeros. So the mended file is
- * decoded by everybody, in whole or in part, as libjpeg decodes the broken one. */
+ * Of a JPEG that ends early libjpeg shows what there is, and grey for the rest. Its entropy coding is read to
+ * the end here. If nothing more was asked for than there was, and every coefficient of every component has
+ * come, then only the end marker is missing, and two bytes mend the file. Else the coefficients that have
+ * come are written anew, without loss, and the others as zeros. So everybody decodes the mended file, in
+ * whole or in part, as libjpeg decodes the broken one. A PNG is mended only if none of its pixels is
+ * missing. */
 #include "picture/image.h"
 
 #include <setjmp.h>
@@ -29,9 +30,9 @@ typedef struct jpeg_rest {
   struct jpeg_progress_mgr progress;
   jmp_buf failed;
   bool ends_early;               /* the file has no end marker */
-  bool is_short;                 /* and its last scan wants more than there is */
-  int64_t first_row;             /* of the first scan: the row of blocks where that was so, or NO_ROW */
-  bool has_come[MAX_COMPONENTS]; /* in a scan */
+  bool is_short;                 /* its last scan wants more than there is, too */
+  int64_t first_row;             /* the row of blocks at which the first scan ended early, or NO_ROW */
+  bool has_come[MAX_COMPONENTS]; /* components that some scan had */
   unsigned char *bytes;          /* the file written anew */
   unsigned long byte_count;
 } jpeg_rest;
@@ -41,7 +42,7 @@ static void give_up(j_common_ptr info) {
   longjmp(rest->failed, 1);
 }
 
-/* What is wrong before the end is damage, and not mended. */
+/* Takes note of a file that ends early. Any other fault is damage, which is not mended. */
 static void hear_message(j_common_ptr info, int level) {
   jpeg_rest *rest = info->client_data;
   if (level >= 0) return;
@@ -100,7 +101,8 @@ static void describe_rest(char note[CVY_MEND_NOTE], const jpeg_rest *rest) {
              h - rest->first_row * block_h, h);
 }
 
-/* Sets rest->bytes where a part is missing; where only the end marker is, they stay NULL. */
+/* Returns whether the file can be mended. If a part is missing, rest->bytes is the whole file; if only the
+ * end marker is, it stays NULL. */
 static bool read_rest(jpeg_rest *rest, const void *bytes, size_t byte_count, cvy_tolerance tolerance,
                       char note[CVY_MEND_NOTE]) {
   if (setjmp(rest->failed)) return false;
@@ -155,7 +157,8 @@ static bool mend_jpeg(void **out, size_t *out_count, char note[CVY_MEND_NOTE], c
 
 /* ---- PNG ---- */
 
-/* A length, a name of four letters, so many bytes, and their CRC-32 make a chunk. Whole ones are kept. */
+/* Keeps the whole chunks, and adds the last one. A chunk is a length, a name of four letters, that many bytes
+ * and a CRC-32. */
 static bool mend_png(void **out, size_t *out_count, char note[CVY_MEND_NOTE], const uint8_t *bytes,
                      size_t byte_count) {
   static const uint8_t end[] = {0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xae, 0x42, 0x60, 0x82};

@@ -1,19 +1,18 @@
 /* Agreement of the splits on their classes.
  *
- * A reader numbers the classes of each split by itself, so a split that lacks one numbers those behind it
- * differently. Names tell which are the same; labels become those of train. */
+ * A reader numbers the classes of each split by itself, so where a split lacks a class, all behind it have
+ * other numbers than in train. Names tell which classes are the same, and labels become those of train. */
 #include "prepare/agree.h"
 
 #include "base/classes.h"
 #include "base/text.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 typedef cvy_prepare_group group;
 typedef cvy_prepare_job job;
 
-/* How errors call a group: the split, or the first input of what is cut into splits. */
+/* Returns what errors call a group: its split, or its first input where it is yet to be cut into splits. */
 static const char *title(const group *g) {
   return g->split ? g->split : g->input_count > 0 ? g->inputs[0] : "the source";
 }
@@ -36,7 +35,7 @@ static cvy_err check_own_classes(job *j, const group *g) {
   return CVY_OK;
 }
 
-/* Lists the names for which missing[k] holds, "'bee', 'cow' and 3 more"; returns their number. */
+/* Lists the names for which missing[k] is true, as "'bee', 'cow' and 3 more". Returns their number. */
 static int64_t list_missing(char *buffer, size_t bytes, const char *const *names, const bool *missing,
                             int64_t count) {
   cvy_text list = cvy_text_in(buffer, bytes);

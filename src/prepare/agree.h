@@ -1,4 +1,5 @@
-/* The classes of a run of `convoy prepare`: those of the split train, which all others have to follow. */
+/* The classes of a run of `convoy prepare`, which are those of the split train. All other splits follow
+ * it. */
 #ifndef CVY_PREPARE_AGREE_H
 #define CVY_PREPARE_AGREE_H
 

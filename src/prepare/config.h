@@ -30,8 +30,8 @@ typedef struct cvy_prepare_config {
   /* More records than this that cannot be read are an error: "20", "0.5%". NULL stands for 1 %, but at least
    * 10. */
   const char *max_rejected;
-  bool allow_missing_classes; /* of the classes of train, a split may lack some */
-  cvy_tolerance tolerance;    /* which pictures whose files end early are mended and kept */
+  bool allow_missing_classes; /* a split may lack some of train's classes */
+  cvy_tolerance tolerance;    /* which files that end early are mended, so that their pictures are kept */
   uint64_t seed;
   cvy_comm *comm; /* all of its ranks work on it; NULL: this process alone */
 } cvy_prepare_config;

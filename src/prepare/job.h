@@ -12,7 +12,7 @@ typedef struct cvy_prepare_group {
   int64_t input_count;
   bool open;
   cvy_source source;
-  int32_t *labels; /* the job's class of each of the source's; NULL: they are the same */
+  int32_t *labels; /* the job's number of each class of the source, or -1; NULL: it is the source's own */
 } cvy_prepare_group;
 
 typedef struct cvy_prepare_part {
@@ -33,10 +33,10 @@ typedef struct cvy_prepare_entry {
   cvy_pixel_sums sums; /* sums of the measured part, else 0 */
 } cvy_prepare_entry;
 
-/* What is said of a record. */
+/* What there is to say of a record. */
 typedef struct cvy_note {
   int64_t group, index; /* index in the source */
-  char *line;           /* line of a table; free() */
+  char *line;           /* its line of rejected.csv or mended.csv; free() */
   char *reason;         /* "NAME: REASON"; free() */
 } cvy_note;
 
@@ -59,7 +59,7 @@ typedef struct cvy_prepare_job {
   cvy_prepare_group groups[CVY_PREPARE_SPLITS];
   cvy_prepare_part parts[CVY_PREPARE_SPLITS];
   int64_t group_count, part_count, shard_count;
-  const cvy_prepare_group *leader; /* the group whose classes those of the job are */
+  const cvy_prepare_group *leader; /* the group whose classes are the job's */
   const char *const *class_names;
   int64_t class_count;
   bool encoded;
@@ -78,7 +78,7 @@ typedef struct cvy_prepare_job {
   /* These are of the work folder: */
   char *work_dir, *plan; /* plan: what decides about the bytes, as text */
   bool made_dir;
-  struct cvy_lock *lock; /* rank 0's, of the work folder */
+  struct cvy_lock *lock; /* the lock of the work folder, on rank 0 */
   int beats_fd;
 } cvy_prepare_job;
 

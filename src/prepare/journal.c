@@ -1,6 +1,7 @@
-/* A journal is lines of numbers: records, rejected ones and mended ones; the words of the pixel sums; and
- * for each rejected record, then for each mended one, its group, its index, and the lengths of two texts
- * that follow: its line of rejected.csv or mended.csv, and its reason. */
+/* Writes and reads journals. A journal is lines of numbers: how many records there are, how many were
+ * rejected and how many mended; then the words of the pixel sums; then for each rejected record, and after
+ * that for each mended one, its group, its index, and the lengths of two texts that follow: its line of
+ * rejected.csv or mended.csv, and its reason. */
 #include "prepare/journal.h"
 
 #include <errno.h>
@@ -86,8 +87,10 @@ static bool take_number(int64_t *out, const char **at) {
 static bool take_note(cvy_notes *notes, const char **at, const char *end) {
   int64_t group, index, line, reason;
   if (!take_number(&group, at) || !take_number(&index, at) || !take_number(&line, at) ||
-      !take_number(&reason, at) || line < 0 || reason < 0 || end - *at < line + reason + 2)
+      !take_number(&reason, at))
     return false;
+  const int64_t left = end - *at - 2; /* without the ends of the two lines */
+  if (line < 0 || reason < 0 || line > left || reason > left - line) return false;
   const char *text = *at + 1;
   const cvy_note item = {.group = group,
                          .index = index,

@@ -6,7 +6,7 @@
 
 /* Adds the item, and takes over its texts. */
 void cvy_notes_add(cvy_notes *notes, const cvy_note *item);
-/* Puts them in the order of the source. */
+/* Puts both lists in the order of the source. */
 void cvy_remarks_sort(cvy_remarks *remarks);
 void cvy_remarks_free(cvy_remarks *remarks);
 

@@ -8,10 +8,9 @@
 #include "prepare/plan.h"
 
 #include "base/text.h"
-#include "base/utf8.h"
-#include "file/bytes.h"
 #include "file/descriptors.h"
 #include "prepare/agree.h"
+#include "prepare/names.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +59,7 @@ static cvy_err group_named(job *j, const cvy_prepare_input *inputs, int64_t coun
   return CVY_OK;
 }
 
-/* Adds to what a reader says of an input which other reader it is for, where that is sure. */
+/* Adds to a reader's error the name of the reader that the input is for, where that is sure. */
 static cvy_err name_reader(cvy_err err, const job *j, const char *input) {
   if (err != CVY_E_INPUT || strstr(cvy_err_message(), "convoy prepare ")) return err;
   const cvy_reader *other = cvy_reader_that_fits(input);
@@ -98,19 +97,6 @@ static cvy_err check_sizes(const group *a, const group *b) {
   return CVY_OK;
 }
 
-/* Records' names are left without the input if it is a folder, else without the folder that it is in. */
-static void find_folders(job *j, group *g) {
-  g->folders = cvy_pool_new(j->pool, sizeof *g->folders * (size_t)(g->input_count + 1));
-  for (int64_t i = 0; i < g->input_count; i++) {
-    const char *input = g->inputs[i], *slash = strrchr(input, '/');
-    size_t length = strlen(input);
-    if (cvy_is_folder(input))
-      g->folders[i] = cvy_pool_format(j->pool, "%s%s", input, length && input[length - 1] == '/' ? "" : "/");
-    else
-      g->folders[i] = slash ? cvy_pool_format(j->pool, "%.*s", (int)(slash - input + 1), input) : "";
-  }
-}
-
 /* Returns `path` with its links followed as far as it exists, in `pool`. */
 static const char *real_path(cvy_pool *pool, const char *path) {
   char *head = cvy_pool_format(pool, "%s%s", path[0] == '/' ? "" : "./", path);
@@ -124,7 +110,8 @@ static const char *real_path(cvy_pool *pool, const char *path) {
   return out;
 }
 
-/* Shards among the classes would be taken for one of them the next time. */
+/* Refuses to write among the folders of classes, where the shards would be taken for a class the next
+ * time. */
 static cvy_err check_place(const job *j, const char *input) {
   const char *from = real_path(j->pool, input), *to = real_path(j->pool, j->config->dir);
   const size_t length = strlen(from);
@@ -133,55 +120,13 @@ static cvy_err check_place(const job *j, const char *input) {
                    j->config->dir, input);
 }
 
-/* A database may turn out to hold pixels, where its like hold files. */
+/* Refuses to keep the files of a source that turns out to hold pixels, as some databases do. */
 static cvy_err check_files(const cvy_prepare_config *c, const cvy_source *s, const char *input) {
   if ((!c->encoded && c->shorter == 0) || s->h == 0) return CVY_OK;
   return cvy_error(CVY_E_USAGE,
                    "%s: it has pixels of %" PRId64 "x%" PRId64
                    ", no JPEG or PNG files to keep; leave --encoded away, or give --size WIDTHxHEIGHT",
                    input, s->w, s->h);
-}
-
-/* Shards hold UTF-8. */
-static void write_out_class_names(job *j, cvy_source *s) {
-  const char **names = cvy_pool_new(j->pool, sizeof *names * (size_t)(s->class_count + 1));
-  for (int64_t k = 0; k < s->class_count; k++) names[k] = cvy_utf8_shown(j->pool, s->class_names[k]);
-  s->class_names = names;
-}
-
-/* The text of the reader's option --encoding; NULL if it has none. */
-static const char *asked_encoding(const cvy_prepare_config *c) {
-  for (const cvy_option *o = c->reader->kind->options; o && o->name && c->reader_config; o++)
-    if (strcmp(o->name, "encoding") == 0)
-      return *(const char *const *)((const char *)c->reader_config + o->offset);
-  return NULL;
-}
-
-static cvy_err check_encoding(const job *j, const cvy_source *s) {
-  char *nothing;
-  const char *asked = asked_encoding(j->config);
-  if (!asked || !asked[0] || !s->encoding || cvy_utf8_convert(&nothing, j->pool, asked, "") == CVY_OK)
-    return CVY_OK;
-  return cvy_error(CVY_E_USAGE, "--encoding: %s", cvy_err_message());
-}
-
-/* Tells once of classes whose names had to be escaped, and how else they could be read. */
-static void tell_of_escapes(const job *j, const cvy_source *s) {
-  const char *first = NULL;
-  char *bytes, *read = NULL;
-  int64_t count = 0;
-  for (int64_t k = 0; k < s->class_count; k++) {
-    if (!cvy_utf8_was_other(s->class_names[k])) continue;
-    if (count++ == 0) first = s->class_names[k];
-  }
-  if (count == 0) return;
-  bytes = cvy_utf8_unescape(j->pool, first);
-  const bool helps = asked_encoding(j->config) &&
-                     cvy_utf8_convert(&read, j->pool, "latin-1", bytes) == CVY_OK;
-  cvy_warn("the name%s of %" PRId64 " class%s %s not UTF-8, and stand%s escaped as in '%s'%s%s%s",
-           count > 1 ? "s" : "", count, count > 1 ? "es" : "", count > 1 ? "are" : "is", count > 1 ? "" : "s",
-           first, helps ? "; --encoding latin-1 reads that as '" : "",
-           helps ? cvy_utf8_shown(j->pool, read) : "", helps ? "'" : "");
 }
 
 static cvy_err open_groups(job *j) {
@@ -197,18 +142,15 @@ static cvy_err open_groups(job *j) {
     if (g->input_count > 0) err = name_reader(err, j, g->inputs[0]);
     if (err) return err;
     g->open = true;
-    CVY_TRY(check_encoding(j, &g->source));
-    write_out_class_names(j, &g->source);
-    if (i == 0) tell_of_escapes(j, &g->source);
+    CVY_TRY(cvy_prepare_set_names(j, g));
     g->source.bytes_only = c->reader->keeps_files;
     CVY_TRY(check_files(c, &g->source, g->input_count > 0 ? g->inputs[0] : ""));
-    find_folders(j, g);
     if (i > 0) CVY_TRY(check_sizes(&j->groups[0], g));
   }
   return cvy_prepare_agree_classes(j);
 }
 
-/* A thread holds several records at a time. */
+/* Refuses images that are so large that a thread could not hold several at a time. */
 static cvy_err check_size(const cvy_source *s) {
   const int64_t most = (int64_t)1 << 28;
   if (s->h * s->w * s->c <= most) return CVY_OK;

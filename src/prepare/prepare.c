@@ -32,7 +32,7 @@ static cvy_err check_same_plan(const job *j) {
   return cvy_error(CVY_E_INPUT, "rank %d has other arguments, or sees other files, than rank 0", other);
 }
 
-/* Every rank learns what every other has made. */
+/* Tells every rank what every other has made. */
 static void share_entries(job *j, const entry *before) {
   enum { WORDS = sizeof(entry) / sizeof(int64_t) };
   if (!j->config->comm) return;
@@ -86,7 +86,7 @@ static cvy_err none_left(const job *j, const part *p, const cvy_notes *rejects) 
                    p->count, p->split, first ? first->reason : "", j->config->dir);
 }
 
-/* Says what would keep a picture that was refused for ending early. */
+/* Returns what would keep a picture that was rejected because its file ends early; "" for other reasons. */
 static const char *advice_for(const cvy_note *reject) {
   return strstr(reject->reason, ": truncated: ") ? "; --tolerate truncated would keep pictures that end early"
                                                  : "";
@@ -105,7 +105,7 @@ static cvy_err check_rejects(const job *j, const cvy_notes *rejects) {
   return CVY_OK;
 }
 
-/* Rank 0 does this. */
+/* Writes rejected.csv and mended.csv, and fails if too much was rejected. Rank 0 alone calls it. */
 static cvy_err look_at_remarks(const job *j) {
   cvy_remarks remarks;
   cvy_err err = cvy_prepare_all_remarks(&remarks, j);
@@ -173,8 +173,8 @@ static cvy_err warn_of_split(const job *j, const char *split) {
   return CVY_OK;
 }
 
-/* Looks at what was written: a class may be missing by permission or by the cut, or all of its pictures may
- * have been unreadable. */
+/* Warns of classes of which nothing was written. One may be missing by permission or by the cut into splits,
+ * or all of its pictures may have been unreadable. */
 static cvy_err warn_of_empty_classes(const job *j) {
   for (int64_t i = 0; i < j->part_count; i++) CVY_TRY(warn_of_split(j, j->parts[i].split));
   return CVY_OK;

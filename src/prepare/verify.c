@@ -194,7 +194,7 @@ void cvy_verification_free(cvy_verification *v) {
 
 /* ---- repairing ---- */
 
-/* The lock is that of prepare, which writes the same shards. */
+/* Takes the lock of prepare, which writes the same shards. */
 cvy_err cvy_verify_lock(struct cvy_lock **out, const char *folder) {
   char *path = cvy_format("%s/.convoy-prepare", folder);
   const cvy_err err = cvy_lock_take(out, path, "convoy verify --repair");

@@ -37,9 +37,9 @@ void cvy_verification_free(cvy_verification *verification); /* NULL is allowed *
 cvy_err cvy_verify_repair(const cvy_verification *verification, const char *folder,
                           const char *split) CVY_MUST_CHECK;
 cvy_err cvy_verify_finish_repair(const char *folder, const char *split) CVY_MUST_CHECK;
-/* Keep other repairs, and `convoy prepare`, away from the folder meanwhile. CVY_E_INPUT names who is at work
- * there. Unlocking allows NULL. */
+/* Keeps other repairs, and `convoy prepare`, away from the folder until cvy_verify_unlock. It fails with
+ * CVY_E_INPUT if another is at work there, and names it. */
 cvy_err cvy_verify_lock(struct cvy_lock **out, const char *folder) CVY_MUST_CHECK;
-void cvy_verify_unlock(struct cvy_lock *lock, const char *folder);
+void cvy_verify_unlock(struct cvy_lock *lock, const char *folder); /* a lock of NULL is allowed */
 
 #endif

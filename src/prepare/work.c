@@ -89,7 +89,7 @@ cvy_err cvy_prepare_write_journal(const cvy_prepare_job *j, int64_t shard, const
   return cvy_whole_commit(file);
 }
 
-/* *good is false where there is no journal, or none of this version. */
+/* Reads a journal, and adds to the remarks. *good is false if there is none, or none of this version. */
 static cvy_err read_journal(bool *good, cvy_prepare_entry *entry, cvy_remarks *remarks,
                             const cvy_prepare_job *j, int64_t shard, const char *ending) {
   cvy_bytes text = {0};
@@ -135,7 +135,8 @@ cvy_err cvy_prepare_write_remarks(const cvy_prepare_job *j, const cvy_remarks *r
 
 /* ---- finding what is there ---- */
 
-/* A journal without its shard, and a shard that was being sealed, are made again. */
+/* Finds what is there of a shard. A journal without its shard, and a shard that was being sealed, count for
+ * nothing, so that the shard is made again. */
 static cvy_err find_stage(cvy_prepare_entry *entry, cvy_remarks *remarks, const cvy_prepare_job *j,
                           int64_t shard, bool publishing) {
   const bool here = exists(file_of(j, shard, ".h5.tmp"));
@@ -258,7 +259,8 @@ cvy_err cvy_prepare_publish(cvy_prepare_job *j) {
   return CVY_OK;
 }
 
-/* A record that was refused may be mended before the next run, so shards with one are made again. */
+/* Keeps finished shards, but not those with rejected records, for people may mend these before the next
+ * run. */
 void cvy_prepare_leave_work(cvy_prepare_job *j) {
   int64_t kept = 0;
   cvy_prepare_entry entry;
@@ -271,7 +273,7 @@ void cvy_prepare_leave_work(cvy_prepare_job *j) {
   for (int64_t k = 0; k < j->shard_count; k++) {
     cvy_remarks remarks = {0};
     bool written;
-    /* One that cannot be read counts as none: the error that has led here matters more. */
+    /* A journal that cannot be read counts as none: the error that has led here matters more. */
     if ((read_journal(&written, &entry, &remarks, j, k, ".written") || !written) &&
         read_journal(&written, &entry, &remarks, j, k, ".sealed"))
       written = false;

@@ -9,13 +9,15 @@
 cvy_err cvy_prepare_open_work(cvy_prepare_job *j) CVY_MUST_CHECK;
 void cvy_prepare_close_work(cvy_prepare_job *j);
 
-/* Writes the journal of a shard that is written, or, unless `finished`, what a rank that stops has found in
- * it. */
+/* Writes the journal of a shard. Unless it is `finished`, the journal only tells what a rank that stops has
+ * found so far. */
 cvy_err cvy_prepare_write_journal(const cvy_prepare_job *j, int64_t shard, const cvy_remarks *remarks,
                                   bool finished) CVY_MUST_CHECK;
-/* What was found in all shards, in the order of the source. The caller frees it, also after an error. */
+/* Gathers the remarks on the records of all shards, in the order of the source. The caller frees them, also
+ * after an error. */
 cvy_err cvy_prepare_all_remarks(cvy_remarks *out, const cvy_prepare_job *j) CVY_MUST_CHECK;
-/* Puts rejected.csv and mended.csv in place of an earlier run's; an empty list removes that. */
+/* Puts rejected.csv and mended.csv in the place of an earlier run's. Where a list is empty, its file is
+ * removed. */
 cvy_err cvy_prepare_write_remarks(const cvy_prepare_job *j, const cvy_remarks *remarks) CVY_MUST_CHECK;
 
 /* Writes into a shard what depends on the others. */

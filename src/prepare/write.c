@@ -4,6 +4,7 @@
 
 #include "base/utf8.h"
 #include "prepare/journal.h"
+#include "prepare/names.h"
 #include "prepare/plan.h"
 #include "prepare/progress.h"
 #include "prepare/work.h"
@@ -17,7 +18,7 @@ struct cvy_prepare_worker {
   cvy_source sources[CVY_PREPARE_SPLITS]; /* [group]; opened when first needed, for readers reuse buffers */
   bool open[CVY_PREPARE_SPLITS];
   cvy_image decoded, scaled, upright;
-  void *mended; /* a file that ended early */
+  void *mended; /* the whole file that was made of one that ends early */
   cvy_pixel_sums sums;
 };
 
@@ -26,7 +27,7 @@ typedef struct slot {
   int64_t index; /* index in the source */
   cvy_err err;
   char *name, *reason;
-  char mended[CVY_MEND_NOTE]; /* what its file lacked; "": nothing */
+  char mended[CVY_MEND_NOTE]; /* what its file lacked; "" if nothing */
   int32_t label;
   uint8_t *bytes; /* kept from record to record */
   size_t byte_count, capacity;
@@ -61,15 +62,6 @@ static cvy_err source_of(cvy_source **out, const batch *b, cvy_prepare_worker *w
   if ((*out)->count == first->count) return CVY_OK;
   return cvy_error(CVY_E_RUN, "%s: the source has changed while it was read",
                    g->input_count ? g->inputs[0] : "");
-}
-
-/* Returns a name without the part of its path that the command line named. */
-static const char *short_name(const cvy_prepare_group *g, const char *name) {
-  for (int64_t i = 0; i < g->input_count; i++) {
-    const size_t length = strlen(g->folders[i]);
-    if (strncmp(name, g->folders[i], length) == 0) return name + length;
-  }
-  return name;
 }
 
 static void keep_bytes(slot *s, const void *bytes, size_t count) {
@@ -177,14 +169,6 @@ static cvy_err read_record(slot *s, cvy_record *record, cvy_prepare_worker *w, c
   return CVY_OK;
 }
 
-/* The name under which a record is kept; free() */
-static char *kept_name(const cvy_prepare_group *g, const char *name) {
-  cvy_pool *pool = cvy_pool_create();
-  char *kept = cvy_format("%s", cvy_utf8_name(pool, short_name(g, name), g->source.encoding));
-  cvy_pool_destroy(pool);
-  return kept;
-}
-
 /* Returns what is wrong, without the name before it. */
 static char *reason_of(const char *message, const char *raw_name) {
   char name[CVY_MESSAGE_BYTES];
@@ -203,7 +187,7 @@ static void prepare_record(const void *context, int64_t i, int thread) {
   s->mended[0] = '\0';
   s->index = cvy_random_permute(&order, b->first + i, g->source.count);
   s->err = read_record(s, &record, &b->j->workers[thread], b, thread);
-  s->name = record.name ? kept_name(g, record.name) : cvy_format("record %" PRId64, s->index);
+  s->name = record.name ? cvy_prepare_record_name(g, record.name) : cvy_format("record %" PRId64, s->index);
   if (s->err) s->reason = reason_of(cvy_err_message(), record.name ? record.name : "");
 }
 

@@ -136,7 +136,7 @@ static cvy_err read_memory(cvy_checkpoint *c, double memory[CVY_SCHEDULE_MEMORY]
   return CVY_OK;
 }
 
-/* Leaves "" where the file lacks the attribute. */
+/* Reads a text. Where the file lacks the attribute, *out stays as it is. */
 static cvy_err read_text(char *out, size_t bytes, cvy_checkpoint *c, const char *name) {
   char *text;
   if (!cvy_h5_has_attr(c->file, "", name)) return CVY_OK;

@@ -27,8 +27,8 @@ typedef struct cvy_run_state {
   cvy_tally interval; /* tally of the steps since the last line of metrics */
   double train_loss;
   double last_top1, last_loss; /* scores of the latest validation; NaN: none, or the file lacks them */
-  cvy_hash validated_on;       /* the data of which best and last are scores; "" as above */
-  cvy_arithmetic arithmetic;   /* what computes; no names: the file lacks it */
+  cvy_hash validated_on;       /* fingerprint of the data of which best and last are scores; "": as above */
+  cvy_arithmetic arithmetic;   /* what the latest steps were computed with; no names: the file lacks it */
   double schedule_memory[CVY_SCHEDULE_MEMORY]; /* what the schedule has noted */
   int64_t skipped;                             /* bad records that were replaced in all steps so far */
 } cvy_run_state;
@@ -45,10 +45,10 @@ void cvy_checkpoint_close(cvy_checkpoint *checkpoint);
  * them. */
 const char *cvy_checkpoint_recipe(const cvy_checkpoint *checkpoint);
 const char *cvy_checkpoint_fingerprint(const cvy_checkpoint *checkpoint);
-/* The classes, channels, mean and deviation of the training data. */
+/* Returns what is stored of the training data: classes, channels, mean and deviation. */
 const cvy_dataset_info *cvy_checkpoint_data(const cvy_checkpoint *checkpoint);
-/* Fills the arenas and the run's state. Errors: tensors that are missing or have another shape, values
- * that do not match the stored hash. */
+/* Fills the arenas and the run's state. These are errors: tensors that are missing or have another shape,
+ * values that do not match the stored hash. */
 cvy_err cvy_checkpoint_read(cvy_checkpoint *checkpoint, const cvy_arenas *arenas,
                             cvy_run_state *state) CVY_MUST_CHECK;
 

@@ -45,8 +45,8 @@ cvy_err cvy_duties_validate(cvy_run *run) {
   return err;
 }
 
-/* An epoch that could not be validated is not lost: its steps stay counted, by which a resumed run knows that
- * it must begin with the validation. */
+/* Keeps an epoch that could not be validated: its steps stay counted, by which a resumed run knows that it
+ * must begin with the validation. */
 static cvy_err keep_unfinished(cvy_run *run, cvy_err err) {
   cvy_saved_error failed;
   cvy_error_save(&failed, err);
@@ -55,7 +55,7 @@ static cvy_err keep_unfinished(cvy_run *run, cvy_err err) {
                    failed.message, run->state.step);
 }
 
-/* A schedule that waits for scores sees the new one. */
+/* Shows the new score to a schedule that waits for scores. */
 static void note_in_schedule(cvy_run *run) {
   const cvy_schedule *schedule = run->recipe->schedule;
   const cvy_schedule_moment moment = cvy_run_moment(run);

@@ -1,12 +1,12 @@
 /* Evaluation of a stored model: the model gives the network and what images go through, the recipe by
  * which it was trained says how to load them. */
 #include "data/dataset.h"
+#include "file/bytes.h"
 #include "model/model.h"
 #include "train/recipe.h"
 #include "train/score.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 typedef struct evaluation {
   cvy_model *model;
@@ -14,12 +14,7 @@ typedef struct evaluation {
   cvy_stream data;
 } evaluation;
 
-static bool is_folder(const char *path) {
-  struct stat info;
-  return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-/* Finds where the split lies: in what was named, or in the recipe's own data. */
+/* Finds the split, and where it lies: in what was named, or in the recipe's own data. */
 static cvy_err find_split(const char **from, const char **split, const cvy_recipe *recipe,
                           const cvy_evaluate_options *asked) {
   const char *train = recipe->data.train, *val = recipe->data.val;
@@ -30,7 +25,7 @@ static cvy_err find_split(const char **from, const char **split, const cvy_recip
     return cvy_error(CVY_E_USAGE, "its recipe has no validation data; name some with --data, or a split "
                                   "with --split");
   const bool is_own = !asked->data && (is_train || is_val);
-  if (!asked->split || is_own || is_folder(*from)) return CVY_OK;
+  if (!asked->split || is_own || cvy_is_folder(*from)) return CVY_OK;
   return cvy_error(
       CVY_E_USAGE,
       "--split %s: a split is chosen among the shards of a folder, and %s is none; name the data "
@@ -38,7 +33,7 @@ static cvy_err find_split(const char **from, const char **split, const cvy_recip
       *split, *from);
 }
 
-/* What the recipe assumes is said of its own data alone. */
+/* Opens the model and the data. The recipe's assume_classes holds for the recipe's own data alone. */
 static cvy_err open_everything(evaluation *e, const char *path, const cvy_evaluate_options *asked) {
   const char *from, *split;
   CVY_TRY(cvy_model_open(&e->model, path));

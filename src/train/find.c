@@ -45,11 +45,12 @@ cvy_names cvy_list_yaml(cvy_pool *pool, const char *folder) {
   int64_t count = 0;
   for (int64_t i = 0; i < places.count; i++) {
     struct dirent **entries = NULL;
-    const int found = scandir(cvy_pool_format(pool, "%s/%s", places.folders[i], folder), &entries, is_yaml,
-                              NULL);
+    const char *place = cvy_pool_format(pool, "%s/%s", places.folders[i], folder);
+    const int found = scandir(place, &entries, is_yaml, NULL);
     for (int k = 0; k < found; k++) {
       const char *name = entries[k]->d_name;
-      if (count < MOST_NAMES) names[count++] = cvy_pool_format(pool, "%.*s", (int)strlen(name) - 5, name);
+      if (count < MOST_NAMES && is_there(cvy_pool_format(pool, "%s/%s", place, name)))
+        names[count++] = cvy_pool_format(pool, "%.*s", (int)strlen(name) - 5, name);
       free(entries[k]);
     }
     free(entries);
@@ -117,7 +118,7 @@ cvy_names cvy_recipes_of(cvy_pool *pool, const char *network) {
 
 /* ---- finding ---- */
 
-/* "networks" -> "network" */
+/* Returns "network" for "networks". */
 static const char *one_of(cvy_pool *pool, const char *folder) {
   return cvy_pool_format(pool, "%.*s", (int)strlen(folder) - 1, folder);
 }
@@ -211,7 +212,7 @@ cvy_err cvy_find_yaml(const char **out, cvy_pool *pool, const char *name, const 
 
 /* ---- networks ---- */
 
-/* A network may be another one with other parameters. */
+/* A network that is another one with other parameters. */
 typedef struct variant {
   const char *name;
   const cvy_yaml *network;

@@ -1,4 +1,4 @@
-/* Networks and recipes that come with Convoy, found by name. */
+/* Finds networks and recipes by name: those that come with Convoy, and those of further places. */
 #ifndef CVY_TRAIN_FIND_H
 #define CVY_TRAIN_FIND_H
 
@@ -15,19 +15,21 @@ cvy_err cvy_find_yaml(const char **out, cvy_pool *pool, const char *name, const 
 /* Returns where NAME.yaml stands in the `folder` of a place; NULL if in none. */
 const char *cvy_find_named(cvy_pool *pool, const char *name, const char *folder);
 
+/* Names of networks or recipes. */
 typedef struct cvy_names {
   int64_t count;
   const char *const *names;
 } cvy_names;
-/* Lists the names that stand in the `folder` of any place, sorted. They are in `pool`. */
+/* Lists the names that cvy_find_named finds in the `folder` of any place, sorted. They are in `pool`. */
 cvy_names cvy_list_yaml(cvy_pool *pool, const char *folder);
 /* Returns the first line of the comment at the head of a file, with "..." where it goes on; "" if there is
  * none. */
 const char *cvy_about_yaml(cvy_pool *pool, const char *path);
-/* Tells whether a recipe stands in the file at `path`, or only a network in such a file's tree. */
+/* Tells whether the file at `path` holds a recipe. */
 bool cvy_holds_recipe(cvy_pool *pool, const char *path);
+/* Tells whether the tree of a file is a network's, and no recipe's. */
 bool cvy_is_network(const struct cvy_yaml *root);
-/* Lists the recipes that name this network. */
+/* Lists the recipes that come with Convoy and name this network, some at most. */
 cvy_names cvy_recipes_of(cvy_pool *pool, const char *network);
 
 /* Loads the network that stands at `path`, which may be another one with other parameters ("network:

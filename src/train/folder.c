@@ -27,7 +27,7 @@ static cvy_err nothing_to_resume(const cvy_folder *folder) {
                    folder->last);
 }
 
-/* No other job can change what stands there any more. */
+/* Checks what stands in the folder. It is locked, so no other job can change that any more. */
 static cvy_err check_what_stands(const cvy_folder *folder, const cvy_recipe *recipe,
                                  const cvy_train_options *options) {
   const bool stands = access(folder->last, F_OK) == 0;
@@ -82,7 +82,7 @@ static cvy_err write_recipe(const cvy_recipe *recipe) {
   return err;
 }
 
-/* The lines behind the last whole one up to `step` are of steps that will be made again. */
+/* Keeps the whole lines up to `step`. What is behind them is of steps that will be made again. */
 static cvy_err keep_lines(const char *path, int64_t step) {
   FILE *file = fopen(path, "r+");
   if (!file)
@@ -90,8 +90,8 @@ static cvy_err keep_lines(const char *path, int64_t step) {
   cvy_metrics line;
   long end = 0;
   while (cvy_metrics_next(&line, file) && line.step <= step) end = ftell(file);
-  const bool failed = ferror(file) ||
-                      ftruncate(fileno(file), end) != 0; /* what was not read is not cut off */
+  /* Where reading failed, the rest of the file is unknown, and not cut off. */
+  const bool failed = ferror(file) || ftruncate(fileno(file), end) != 0;
   fclose(file);
   return failed ? cvy_error(CVY_E_SYSTEM, "%s: cannot shorten: %s", path, strerror(errno)) : CVY_OK;
 }
@@ -115,9 +115,9 @@ cvy_err cvy_folder_begin(cvy_folder *folder, const cvy_recipe *recipe, int64_t s
   return open_log(folder, step);
 }
 
-/* The line goes out in one write, for it is shorter than the buffer. */
 void cvy_folder_log(cvy_folder *folder, const cvy_metrics *line) {
   cvy_folder_guard(folder);
+  /* The line goes out in one write, for it is shorter than the buffer. */
   if (!cvy_metrics_write(folder->metrics, line) || fflush(folder->metrics) != 0)
     cvy_fatal("%s: cannot write: %s", folder->log, strerror(errno));
 }

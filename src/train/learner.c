@@ -147,7 +147,8 @@ static void update_slice(void *context, int64_t first, int64_t end) {
   update(l, kept_gradients(l) + first, first, end);
 }
 
-/* Where all ranks have all sums each measures a part of its own too: any cut gives the same bits. */
+/* Measures this rank's part of the norms. Where all ranks have all sums, each measures a part too, for any
+ * cut gives the same bits. */
 static void measure_share(cvy_learner *l) {
   const int64_t count = l->info->replicated_count, rank = cvy_comm_rank(l->comm),
                 ranks = cvy_comm_size(l->comm);
@@ -158,7 +159,8 @@ static void measure_share(cvy_learner *l) {
   cvy_split_own(&l->split, measure_slice, l);
 }
 
-/* The sums of squares are integers, so those of the ranks add up to the same in any order. */
+/* Finds the norms over all ranks. The sums of squares are integers, so they add up to the same in any
+ * order. */
 static void take_norms(cvy_learner *l) {
   const int64_t squares = 2 * l->norm_count;
   memset(l->norm_sums, 0, sizeof *l->norm_sums * (size_t)l->norm_count);
@@ -368,7 +370,7 @@ float *cvy_learner_room(cvy_learner *l, int64_t k) {
   return cvy_accumulator_buffer(l->accumulator, k);
 }
 
-/* No step changes the state of what is frozen. */
+/* Clears the state of what is frozen, which no step ever changes. */
 static void clear_frozen(float *arena, const cvy_net_info *net) {
   for (int64_t i = 0; i < net->param_tensors; i++)
     if (net->params[i].frozen)

@@ -125,7 +125,7 @@ static int64_t find_field(const char *key, const char *quote) {
   return -1;
 }
 
-/* The value of a known field is a number, or the null that stands for one that is none. */
+/* Sets a known field. Its value is a number, or the null that stands for one that is none. */
 static bool set_field(cvy_metrics *line, int64_t field, const char *text, const char *end) {
   char *value = (char *)line + fields[field].offset, *parsed;
   const bool is_null = end - text == 4 && memcmp(text, "null", 4) == 0;

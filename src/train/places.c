@@ -1,4 +1,4 @@
-/* Where networks and recipes may stand: the list of places, and how it is told. */
+/* Makes the list of places where networks and recipes may stand, and tells it. */
 #define _GNU_SOURCE /* for dladdr */
 #include "train/places.h"
 
@@ -17,7 +17,7 @@ static void add(cvy_places *places, const char *folder) {
   if (places->count < MOST_PLACES) places->folders[places->count++] = folder;
 }
 
-/* Adds `below` of a folder, without the ".." in it where it is there. */
+/* Adds the folder `below` another one, if it is there, by its path without "..". */
 static void add_below(cvy_places *places, cvy_pool *pool, const char *folder, const char *below) {
   const char *path = cvy_pool_format(pool, "%s/%s", folder, below);
   char *resolved = realpath(path, NULL);

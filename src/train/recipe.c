@@ -197,7 +197,7 @@ static cvy_err load_network(cvy_recipe *r, const cvy_yaml *name, const cvy_yaml 
   return CVY_OK;
 }
 
-/* A name or a file is replaced by what stands there, so that the resolved recipe needs no other file. */
+/* Replaces a name or a file by what stands there, so that the resolved recipe needs no other file. */
 static cvy_err read_network(cvy_recipe *r) {
   const cvy_yaml *given = r->network;
   if (given->kind == CVY_YAML_SCALAR) CVY_TRY(load_network(r, given, NULL));

@@ -20,7 +20,7 @@ typedef struct cvy_meter {
   int64_t first_step;
   int64_t interval_first_step;
   double interval_started_s, interval_waited_s, interval_exposed_s;
-  double told_s; /* when the progress was made last */
+  double told_s; /* when the progress was shown last */
 } cvy_meter;
 
 typedef struct cvy_run {

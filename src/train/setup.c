@@ -141,7 +141,8 @@ static void warn_of_other_arithmetic(const cvy_run *run) {
         run->folder->last, then->names, now->names, core);
 }
 
-/* Scores of other data are not to be compared with those to come. */
+/* Forgets the scores so far if they are of other validation data, for those to come cannot be compared with
+ * them. */
 static void forget_other_validation(cvy_run *run) {
   cvy_run_state *state = &run->state;
   if (!run->val.data || !state->validated_on.hex[0] ||

@@ -11,7 +11,7 @@ static void on_signal(int signal_number) {
   requested = 1;
 }
 
-/* nohup has the signal ignored, and so it shall be. */
+/* Tells whether whoever started the program had it ignore the signal, as nohup does with SIGHUP. */
 static bool is_ignored(int signal_number) {
   struct sigaction action;
   return sigaction(signal_number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;

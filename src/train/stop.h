@@ -10,7 +10,8 @@
 
 #include <stdbool.h>
 
-/* From here on signals raise the flag; a second SIGINT ends the process as usual. SIGPIPE is ignored. */
+/* Makes the signals raise the flag from now on, and has SIGPIPE ignored. A second SIGINT ends the process as
+ * usual. */
 void cvy_stop_listen(void);
 bool cvy_stop_requested(void);
 

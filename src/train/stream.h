@@ -36,14 +36,13 @@ typedef struct cvy_intake {
 
 cvy_intake cvy_intake_of(const cvy_recipe *recipe);
 
-/* Looks at every picture whose size is known without reading it. CVY_E_INPUT names the first one that the
- * chain cannot take, at least not always, with what would help, and says how many there are; where bad
- * records are skipped, that is a warning. */
+/* Checks, as cvy_sizes_check does, that the stream's chain can take every picture whose size is known without
+ * reading it. */
 cvy_err cvy_stream_check_sizes(const cvy_stream *stream, const cvy_intake *intake,
                                bool training) CVY_MUST_CHECK;
 
-/* The configuration of a loader for training. It lacks which microbatches of which steps the loader delivers.
- * The samples are normalised by the mean and deviation of the dataset itself. */
+/* Returns the configuration of a loader for training. It lacks which microbatches of which steps the loader
+ * delivers. The samples are normalised by the mean and deviation of the dataset itself. */
 cvy_loader_config cvy_stream_for_training(const cvy_stream *stream, const cvy_intake *intake,
                                           int64_t microbatch);
 /* Returns the configuration of a loader by which rank `rank` of `ranks` sees its range of the microbatches

@@ -50,7 +50,7 @@ static const struct {
 
 static const char first_words[] = "{\"displayTimeUnit\"";
 
-/* Nothing but an older trace may be lost for a new one. What is no file (a pipe, a device) loses nothing. */
+/* Checks that a new trace would replace nothing but an older one. A pipe or a device loses nothing. */
 static cvy_err check_place(const char *path) {
   struct stat about;
   char words[sizeof first_words] = "";

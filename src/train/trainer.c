@@ -107,7 +107,8 @@ static cvy_err end_folder(cvy_folder *folder, cvy_err err) {
   return cvy_error_restore(&stopped);
 }
 
-/* A run that is at its end is validated on data that none of its steps was: that is its best. */
+/* Validates a run that is at its end. If its earlier scores were forgotten, because the validation data is
+ * other now, this one is its best. */
 static cvy_err validate_again(cvy_run *run) {
   CVY_TRY(cvy_duties_validate(run));
   if (!run->val.data || run->state.best_step > 0) return CVY_OK;

@@ -101,6 +101,8 @@ expect 2 "nowhere/networks (not there)" env CONVOY_PATH="$work/nowhere" "$convoy
 export CONVOY_PATH="$work/nowhere:$work/own"
 expect 0 "special" "$convoy" summary special
 expect 0 "special-digits" "$convoy" recipes
+ln -s nowhere.yaml own/recipes/gone.yaml
+case $("$convoy" recipes --json) in *gone*) fail "a recipe that cannot be read is listed" ;; *special-digits*) ;; *) fail "recipes --json" ;; esac
 expect 0 "done: " "$convoy" train special-digits data.train=data data.val=data epochs=1 run=special
 unset CONVOY_PATH
 # Beside the recipe, where a recipe of the network's name is passed over.

@@ -4,6 +4,7 @@
 #include "sets.h"
 #include "data/dataset.h"
 #include "data/dataset_parts.h"
+#include "prepare/journal.h"
 #include "prepare/verify.h"
 
 #include <dirent.h>
@@ -756,6 +757,31 @@ static void a_folder_of_many_splits(void) {
   end();
 }
 
+/* Parses a journal of a shard whose only rejected record has a note that begins so. */
+static bool takes_note(const char *note) {
+  char text[4096];
+  cvy_prepare_entry entry = {.records = 3, .rejected = 1};
+  cvy_remarks none = {0}, remarks = {0};
+  char *head;
+  size_t bytes;
+  FILE *out = open_memstream(&head, &bytes);
+  cvy_journal_print(out, &entry, &none);
+  fclose(out);
+  snprintf(text, sizeof text, "%s%s", head, note);
+  free(head);
+  const bool good = cvy_journal_parse(&entry, &remarks, text, strlen(text));
+  cvy_remarks_free(&remarks);
+  return good;
+}
+
+static void a_journal_with_impossible_lengths(void) {
+  CU_ASSERT(takes_note("0 7 4 6\na,b\na: bad\n"));
+  CU_ASSERT_FALSE(takes_note("0 7 4 7\na,b\na: bad\n"));
+  CU_ASSERT_FALSE(takes_note("0 7 9223372036854775807 9223372036854775807\na,b\na: bad\n"));
+  CU_ASSERT_FALSE(takes_note("0 7 18446744073709551615 6\na,b\na: bad\n"));
+  CU_ASSERT_FALSE(takes_note("0 7 0 0"));
+}
+
 SUITE("prepare", TEST(splits_are_exact_and_complete), TEST(the_same_arguments_give_the_same_bytes),
       TEST(any_number_of_threads), TEST(statistics_are_those_of_the_training_split),
       TEST(named_splits_stay_apart), TEST(a_source_may_know_its_splits), TEST(pictures_scaled_or_kept),
@@ -763,4 +789,4 @@ SUITE("prepare", TEST(splits_are_exact_and_complete), TEST(the_same_arguments_gi
       TEST(turned_and_scaled_pictures), TEST(colours_of_the_training_split), TEST(classes_of_one_name),
       TEST(an_error_midway_and_on), TEST(what_cannot_be_read_is_left_out), TEST(too_much_is_rejected),
       TEST(nothing_can_be_read), TEST(a_full_disk), TEST(a_really_full_disk), TEST(a_folder_of_many_splits),
-      TEST(real_sets))
+      TEST(a_journal_with_impossible_lengths), TEST(real_sets))
