@@ -18,7 +18,7 @@ static void deliver(cvy_database *db, const cvy_value *value, int64_t side) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const cvy_database_config config = {.raw = ""};
   cvy_database db = {.config = &config};
-  uint8_t *copy = malloc(size + 1); /* of which the sanitizer sees the end */
+  uint8_t *copy = malloc(size + 1); /* the sanitizer sees reading behind a block of its own */
   memcpy(copy + 1, data, size);
   cvy_value value = {0};
   if (!cvy_datum_look(&value, &db, copy + 1, size)) {

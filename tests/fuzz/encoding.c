@@ -1,5 +1,5 @@
-/* Whatever a text holds, in whatever encoding, it is refused or becomes UTF-8; and so for fields of JSON. The
- * first byte says which encoding. */
+/* Whatever a text holds, in whatever encoding, it is refused or becomes UTF-8. Whatever a JSON holds, its
+ * field is refused or found. The first byte chooses the encoding. */
 #include "fuzz.h"
 
 #include "archive/encoding.h"

@@ -1,5 +1,5 @@
-/* HDF5 files of other makers, made as made.h says: names, groups, links, splits, shapes and types of all
- * kinds; and texts that list them. Whatever they are, they are refused, or every image and label can be
+/* Fuzzes HDF5 files of other makers, made as made.h says: names, groups, links, splits, shapes and types of
+ * all kinds; and texts that list them. Whatever they are, they are refused, or every image and label can be
  * read. */
 #include "made.h"
 
@@ -8,7 +8,7 @@
 
 enum { IMAGES = 4, SIDE = 3, MOST_NAMES = 6, MOST_READ = 8 };
 
-/* The usual file has the first two. */
+/* These are the names of datasets; the usual file has the first two. */
 static const char *const names[] = {"images",      "labels",       "X_train", "y_train",      "x_test",
                                     "y_test",      "train/images", "train/y", "val/data",     "val/label",
                                     "train_set_x", "train_set_y",  "a/b/x",   "a/b/y",        "class_names",
@@ -103,7 +103,7 @@ static void go_through(const char *path, const char *split, const cvy_arrays_sai
   cvy_arrays_close(a);
 }
 
-/* The rest of the input is a list of files, one of which may be the file. */
+/* Takes the rest of the input for a list of files, one of which may be the file. */
 static void go_through_list(const uint8_t *data, size_t size, const cvy_arrays_said *said) {
   const char *list = fuzz_path("list.txt");
   scratch_write(list, data, size);

@@ -67,7 +67,7 @@ static void take_part(const cvy_image *whole, bool whole_is_good, const uint8_t 
   cvy_image_free(&image);
 }
 
-/* A mended file is whole, and of the same size; a whole one is not mended. */
+/* Checks that a mended file is whole, and of the same size, and that a whole JPEG is not mended. */
 static void mend(const uint8_t *file, size_t size, int64_t h, int64_t w, bool is_whole,
                  cvy_tolerance tolerance) {
   cvy_image image = {0};

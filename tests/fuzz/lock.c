@@ -1,5 +1,5 @@
-/* The file of a lock, which any process may have written: whoever reads it judges a process by it, and makes
- * names of files from its token. */
+/* Fuzzes the file of a lock, which any process may have written. Whoever reads it judges a process by it, and
+ * makes names of files from its token. */
 #include "fuzz.h"
 
 #include "file/lock_holder.h"

@@ -1,5 +1,5 @@
-/* Names: what is escaped comes back, what is shown is UTF-8 without control characters, and what is fitted
- * into a terminal keeps its letters. */
+/* Fuzzes names: what is escaped comes back, what is shown is UTF-8 without control characters, and what is
+ * fitted into a terminal keeps its letters. */
 #include "fuzz.h"
 
 #include "base/fit.h"
@@ -23,7 +23,7 @@ static size_t letters_of(const char *text) {
   return count;
 }
 
-/* Lines keep all letters; tables too, but write those of the first column again. */
+/* Checks that lines keep all letters; tables do too, but write those of the first column again. */
 static void fit(const char *text, int64_t columns) {
   char *fitted = NULL;
   size_t bytes;
@@ -39,7 +39,7 @@ static void fit(const char *text, int64_t columns) {
   free(fitted);
 }
 
-/* The first byte is how wide the terminal is. */
+/* Takes the first byte for the width of the terminal. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   fuzz_bytes left = {data, size};
   const int64_t columns = fuzz_byte(&left);

@@ -40,7 +40,7 @@ static void walk(cvy_protobuf message, int *budget) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   int budget = 20000;
-  uint8_t *copy = malloc(size + 1); /* of which the sanitizer sees the end */
+  uint8_t *copy = malloc(size + 1); /* the sanitizer sees reading behind a block of its own */
   memcpy(copy + 1, data, size);
   walk(cvy_protobuf_of(copy + 1, size), &budget);
   free(copy);

@@ -95,9 +95,9 @@ static void go_through(const cvy_reader *reader, cvy_source *source) {
   cvy_record record;
   cvy_source second = {0};
   FUZZ_CHECK(source->count >= 0 && source->class_count > 0);
-  if (source->count == 0) return; /* an archive of empty classes */
   for (int64_t k = 0; k < source->class_count && k < 1000; k++)
     FUZZ_CHECK(strlen(source->class_names[k]) > 0);
+  if (source->count == 0) return; /* an archive may have empty classes alone */
   const int64_t count = source->count < MOST_RECORDS ? source->count : MOST_RECORDS;
   for (int64_t i = 0; i < count; i++) {
     const int64_t index = i % 2 ? source->count - 1 - i / 2 : i / 2;

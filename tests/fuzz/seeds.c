@@ -40,21 +40,16 @@ static void add_between(const char *target, const char *before, size_t before_co
   free(all);
 }
 
-static void join(maker *m, const void *bytes, size_t count) {
-  memcpy(m->bytes + m->count, bytes, count);
-  m->count += count;
-}
-
 static void join_file(maker *m, const char *path) {
   size_t count;
   char *bytes = scratch_read(path, &count);
-  join(m, bytes, count);
+  put_bytes(m, bytes, count);
   free(bytes);
 }
 
 /* ---- HDF5 files of other makers ---- */
 
-/* Flags, how many things there are beyond two, and the choices that make each of them (foreign.c). */
+/* Adds flags, how many things there are beyond two, and the choices that make each of them (foreign.c). */
 static void make_foreign(void) {
   uint8_t foreign[300] = {0};
   for (int flags = 0; flags < 32; flags++) {
@@ -96,10 +91,10 @@ static void add_turned(const file_bytes *jpeg) {
                                  0,    1,    1, 0x12, 0,   3,   0,   0,   0, 1, 0,   6,   0, 0,  0, 0, 0, 0};
   static maker m;
   m.count = 0;
-  join(&m, jpeg->bytes, 2);
-  join(&m, exif, sizeof exif);
-  join(&m, jpeg->bytes + 2, jpeg->count - 2);
-  join(&m, "\0\0\0\0\0\0\0\0", 8);
+  put_bytes(&m, jpeg->bytes, 2);
+  put_bytes(&m, exif, sizeof exif);
+  put_bytes(&m, jpeg->bytes + 2, jpeg->count - 2);
+  put_bytes(&m, "\0\0\0\0\0\0\0\0", 8);
   add("image", m.bytes, m.count);
 }
 
@@ -108,8 +103,8 @@ static void add_image(file_bytes file) {
   static maker m;
   for (int i = 0; i < 2 && file.count > 0; i++) {
     m.count = 0;
-    join(&m, file.bytes, file.count);
-    join(&m, choices[i], sizeof choices[i]);
+    put_bytes(&m, file.bytes, file.count);
+    put_bytes(&m, choices[i], sizeof choices[i]);
     add("image", m.bytes, m.count);
   }
   free(file.bytes);
@@ -122,8 +117,8 @@ static void add_early(const file_bytes *file) {
   const size_t counts[] = {file->count - 2, file->count - 12, file->count * 4 / 5};
   for (int i = 0; i < 3; i++) {
     m.count = 0;
-    join(&m, file->bytes, counts[i]);
-    join(&m, choices, sizeof choices);
+    put_bytes(&m, file->bytes, counts[i]);
+    put_bytes(&m, choices, sizeof choices);
     add("image", m.bytes, m.count);
   }
 }
@@ -164,12 +159,12 @@ static void make_digits(void) {
   add("hoda", images.bytes, images.count);
   make_idx_images(&images, 5, 4, 3);
   make_idx_labels(&labels, 5);
-  join(&images, "CUT\n", 4);
-  join(&images, labels.bytes, labels.count);
+  put_bytes(&images, "CUT\n", 4);
+  put_bytes(&images, labels.bytes, labels.count);
   add("mnist", images.bytes, images.count);
 }
 
-/* One picture as the Python version has it. */
+/* Adds one picture as the Python version has it. */
 static void make_pickled_cifar(const char *target, const char *labels) {
   static maker m;
   static const uint8_t zeros[3072];
@@ -178,12 +173,12 @@ static void make_pickled_cifar(const char *target, const char *labels) {
                                "cnumpy\ndtype\n(U\2u1K\0K\1tR(K\3U\1|NNNK\0K\0K\0tb\x89T"
                                "\0\x0c\0\0";
   m.count = 0;
-  join(&m, "\x80\2}U", 4);
+  put_bytes(&m, "\x80\2}U", 4);
   put(&m, (int)strlen(labels));
-  join(&m, labels, strlen(labels));
-  join(&m, before, sizeof before - 1);
-  join(&m, zeros, sizeof zeros);
-  join(&m, "tbs.", 4);
+  put_bytes(&m, labels, strlen(labels));
+  put_bytes(&m, before, sizeof before - 1);
+  put_bytes(&m, zeros, sizeof zeros);
+  put_bytes(&m, "tbs.", 4);
   add(target, m.bytes, m.count);
 }
 
@@ -204,7 +199,7 @@ static void make_cifar(void) {
   write_archive(seed_path("cifar100"), "ustar", NULL, hundred, 2);
 }
 
-/* Two rows in UTF-16, the lower byte first. */
+/* These are two rows in UTF-16, the lower byte first. */
 #define WIDE "a\0.\0j\0p\0g\0,\0x\0\n\0b\0.\0p\0n\0g\0,\0y\0\n\0"
 
 static void make_encodings(void) {
@@ -226,7 +221,7 @@ static void make_encodings(void) {
   add_text("encoding", "a{\"a\": {\"label\": \"\\u00e9\\ud83d\\ude00\\n\"}, \"b\": [1, null], \"label\": 3}");
 }
 
-/* Instructions of every protocol. */
+/* Adds pickles with instructions of every protocol. */
 static void make_pickles(void) {
   static const char array[] = "\x80\2}q\1U\4datacnumpy.core.multiarray\n_reconstruct\nq\2cnumpy\nndarray\nq\3"
                               "K\0\x85U\1b\x87R(K\1K\2K\3\x86"
@@ -382,7 +377,7 @@ static void make_tiny(void) {
 static void put_element(maker *m, uint32_t type, const void *bytes, size_t count) {
   put_u32(m, type, false);
   put_u32(m, (uint32_t)count, false);
-  join(m, bytes, count);
+  put_bytes(m, bytes, count);
   while (m->count % 8) put(m, 0);
 }
 
@@ -443,15 +438,15 @@ static void make_imagenet(void) {
   for (int i = 0; i < 4; i++) {
     all.count = 0;
     join_file(&all, path);
-    join(&all, "CUT\n", 4);
-    join(&all, answers[i], strlen(answers[i]));
-    if (i == 3) join(&all, "CUT\nn01443537 goldfish\nn01629819 salamander\n", 45);
+    put_bytes(&all, "CUT\n", 4);
+    put_bytes(&all, answers[i], strlen(answers[i]));
+    if (i == 3) put_bytes(&all, "CUT\nn01443537 goldfish\nn01629819 salamander\n", 45);
     if (i == 2) {
       uint8_t head[128] = "MATLAB 5.0";
       memcpy(head + 124, "\0\1IM", 4);
-      join(&all, "CUT\n", 4);
-      join(&all, head, sizeof head);
-      join(&all, meta.bytes + 1, meta.count - 1);
+      put_bytes(&all, "CUT\n", 4);
+      put_bytes(&all, head, sizeof head);
+      put_bytes(&all, meta.bytes + 1, meta.count - 1);
     }
     add("imagenet", all.bytes, all.count);
   }
@@ -465,7 +460,7 @@ static void make_imagenet(void) {
   free(mat);
   all.count = 0;
   join_file(&all, path);
-  join(&all, "CUT\n", 4);
+  put_bytes(&all, "CUT\n", 4);
   join_file(&all, kit_path);
   add("imagenet", all.bytes, all.count);
   size_t count;

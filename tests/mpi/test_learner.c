@@ -267,7 +267,7 @@ static void a_rehearsal_is_forgotten(void) {
 
 /* ---- frozen layers ---- */
 
-/* The rank's frozen tensors hold their first values still, and the others do not. */
+/* Checks that the rank's frozen tensors still hold their first values, and the others do not. */
 static void expect_frozen_alone_stays(cvy_learner *learner, const setting *s) {
   cvy_learner *fresh = open_learner(comm, s);
   const cvy_net_info *net = cvy_net_describe(cvy_learner_net(learner));

@@ -1,5 +1,5 @@
 /* ranks: 2 3 */
-/* A rank that is stopped is told of by the others, and so is its return; one that is merely busy is not. */
+/* Tests that a rank that is stopped is told of by the others, and its return too, but a busy one is not. */
 #define _GNU_SOURCE
 #include "base/wait.h"
 #include "comm/comm.h"
@@ -7,7 +7,6 @@
 
 #include "unit/suite.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -43,9 +42,10 @@ static int count(const char *text, const char *part) {
   return found;
 }
 
-/* This process stops itself; a child of it sends it on its way again. */
+/* Stops this process; its child lets it go on after some seconds. */
 static void stop_for(double seconds) {
   const pid_t me = getpid(), child = fork();
+  CVY_CHECK(child >= 0);
   if (child == 0) {
     nap(seconds);
     kill(me, SIGCONT);
@@ -55,7 +55,7 @@ static void stop_for(double seconds) {
   waitpid(child, NULL, 0);
 }
 
-/* Everybody waits while rank `who` is stopped. */
+/* Makes everybody wait while rank `who` is stopped. */
 static void stop_rank(int who) {
   char text[4096], missing[64];
   int before;
@@ -82,7 +82,7 @@ static void rank_0_is_stopped(void) {
   stop_rank(0);
 }
 
-/* For as long as it takes, neither computing nor sleeping is told of. */
+/* A rank that computes is not told of, however long it takes. */
 static void a_busy_rank(void) {
   char text[4096];
   int before;

@@ -1,4 +1,4 @@
-/* Protocol buffers that the tests write themselves. */
+/* Writes protocol buffers for the tests, and what lies around them in files of records. */
 #ifndef CVY_TESTS_PROTOBUFS_H
 #define CVY_TESTS_PROTOBUFS_H
 

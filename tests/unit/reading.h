@@ -9,12 +9,6 @@ static cvy_pool *pool;
 static cvy_source source;
 static cvy_record record;
 
-static inline bool says(const char *part) {
-  if (strstr(cvy_err_message(), part)) return true;
-  printf("  the message is \"%s\", expected \"%s\" in it\n", cvy_err_message(), part);
-  return false;
-}
-
 static inline cvy_err open_with(const char *name, const char *option, const char *value, const char *a,
                                 const char *b, int64_t h, int64_t w) {
   const cvy_reader *reader = reader_named(name);
@@ -37,20 +31,21 @@ static inline cvy_err go_through(const char *name, const char *a, const char *b)
   return err;
 }
 
-/* Opens a source of which one class alone has no record. */
+/* Checks that one class alone of the source has no record. */
 static inline void expect_empty_class(const char *name, const char *a, const char *b,
                                       const char *class_name) {
   CU_ASSERT_EQUAL_FATAL(open_plain(name, a, b), CVY_OK);
   CU_ASSERT_PTR_NOT_NULL_FATAL(source.class_sizes);
+  CU_ASSERT(source.class_count > 1);
   for (int64_t k = 0; k < source.class_count; k++)
     CU_ASSERT_EQUAL(source.class_sizes[k] == 0, strcmp(source.class_names[k], class_name) == 0);
   reader_named(name)->close(&source);
 }
 
-/* Opens a source of a single class, as a split that lacks the others may be. */
+/* Checks that the source has a single class, as a split that lacks the others may. */
 static inline void expect_one_class(const char *name, const char *a, const char *b, const char *class_name) {
   CU_ASSERT_EQUAL_FATAL(open_plain(name, a, b), CVY_OK);
-  CU_ASSERT_EQUAL(source.class_count, 1);
+  CU_ASSERT_EQUAL_FATAL(source.class_count, 1);
   CU_ASSERT_STRING_EQUAL(source.class_names[0], class_name);
   reader_named(name)->close(&source);
 }
@@ -84,6 +79,11 @@ static inline bool reads_again(const char *name) {
 static inline void begin(void) {
   fresh_folder();
   pool = cvy_pool_create();
+}
+
+static inline void begin_quietly(void) {
+  begin();
+  cvy_log_enable(false);
 }
 
 static inline void end(void) {

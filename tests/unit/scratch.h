@@ -3,6 +3,7 @@
 #ifndef CVY_TESTS_SCRATCH_H
 #define CVY_TESTS_SCRATCH_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +57,16 @@ static inline void scratch_write(const char *path, const void *bytes, size_t cou
   }
 }
 
+/* Returns how many files and folders a folder holds; -1 if there is no such folder. */
+static inline int scratch_count(const char *path) {
+  int count = -2; /* "." and ".." */
+  DIR *dir = opendir(path);
+  if (!dir) return -1;
+  while (readdir(dir)) count++;
+  closedir(dir);
+  return count;
+}
+
 /* Reads a whole file; the caller frees it. */
 static inline char *scratch_read(const char *path, size_t *count) {
   FILE *file = fopen(path, "rb");
@@ -69,6 +80,15 @@ static inline char *scratch_read(const char *path, size_t *count) {
   if (fread(bytes, 1, *count, file) != *count) exit(1);
   fclose(file);
   return bytes;
+}
+
+/* Tells whether Python has a module. If it lacks it, this prints a line that says so. */
+static inline bool scratch_python_has(const char *module, const char *skipped_test) {
+  char command[200];
+  snprintf(command, sizeof command, "/usr/bin/python3 -c 'import %s' 2>/dev/null", module);
+  if (system(command) == 0) return true;
+  printf("skipped: %s (no %s)\n", skipped_test, module);
+  return false;
 }
 
 #endif

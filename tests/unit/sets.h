@@ -26,6 +26,10 @@ static inline const char *fresh(const char *name) {
   return path;
 }
 
+static inline void write_text(const char *name, const char *text) {
+  scratch_write(fresh(name), text, strlen(text));
+}
+
 typedef struct maker {
   unsigned char bytes[1 << 16];
   size_t count;

@@ -3,6 +3,8 @@
 #ifndef CVY_TESTS_SUITE_H
 #define CVY_TESTS_SUITE_H
 
+#include "base/base.h"
+
 #include <CUnit/Basic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +27,13 @@ static inline const char *test_data(const char *skipped_test) {
   }
   fclose(readme);
   return dir;
+}
+
+/* Tells whether the last error's message holds `part`. If not, it prints both. */
+static inline bool says(const char *part) {
+  if (strstr(cvy_err_message(), part)) return true;
+  printf("  the message is \"%s\", expected \"%s\" in it\n", cvy_err_message(), part);
+  return false;
 }
 
 static inline int run_suite(const char *name, CU_TestInfo *tests) {

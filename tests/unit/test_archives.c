@@ -10,8 +10,7 @@ static const uint8_t red[3] = {220, 20, 30}, blue[3] = {10, 40, 200};
 static file_bytes cat[3], dog[2];
 
 static void begin_pictures(void) {
-  begin();
-  cvy_log_enable(false);
+  begin_quietly();
   for (int i = 0; i < 3; i++) cat[i] = make_picture(i != 1, 9 + i, 14 - i, red);
   for (int i = 0; i < 2; i++) dog[i] = make_picture(i != 1, 12 + i, 10 - i, blue);
 }
@@ -268,8 +267,7 @@ static void count_classes(const char *reader, const char *input, int64_t classes
 static void archives_themselves(void) {
   const char *data = test_data("archives of CIFAR-10, cats and dogs");
   if (!data) return;
-  begin();
-  cvy_log_enable(false);
+  begin_quietly();
   char path[4200];
   cvy_prepare_input *found;
   int64_t count;
@@ -284,10 +282,6 @@ static void archives_themselves(void) {
 }
 
 /* ---- csv ---- */
-
-static void write_text(const char *name, const char *text) {
-  scratch_write(fresh(name), text, strlen(text));
-}
 
 static void begin_list(void) {
   begin_pictures();
@@ -516,8 +510,7 @@ static void tiny_imagenet_damage_never_crashes(void) {
 static void tiny_imagenet_itself(void) {
   const char *data = test_data("Tiny-ImageNet");
   if (!data) return;
-  begin();
-  cvy_log_enable(false);
+  begin_quietly();
   char path[4200];
   cvy_prepare_input *found;
   int64_t count;

@@ -23,10 +23,6 @@ static cvy_h5 *reopen(cvy_h5 *written) {
   return file;
 }
 
-static bool says(const char *part) {
-  return strstr(cvy_err_message(), part) != NULL;
-}
-
 /* Takes every length around the widths of vectors, at every place of a cache line. */
 static void sums_are_those_of_zlib(void) {
   enum { MOST = 1100 };

@@ -1,4 +1,4 @@
-/* Which texts are whole numbers, and in which order labels are classes. */
+/* Tests which texts are whole numbers, and in which order labels are classes. */
 #include "suite.h"
 
 #include "base/classes.h"
@@ -89,7 +89,7 @@ static void labels_in_other_encodings(void) {
   CU_ASSERT_EQUAL(cvy_classes_find(&b, "K\xe4se"), 1);
   CU_ASSERT_EQUAL(cvy_classes_find(&b, "\xd6l"), 4);
   CU_ASSERT_EQUAL(cvy_classes_find(&b, "\xc3\x96l"), 4); /* the same name in UTF-8 is the same class */
-  CU_ASSERT_EQUAL(cvy_classes_find(&a, "K\\xE4se"), -1); /* this one is spelt so */
+  CU_ASSERT_EQUAL(cvy_classes_find(&a, "K\\xE4se"), -1); /* no label is spelt like this */
   cvy_pool_destroy(pool);
 }
 

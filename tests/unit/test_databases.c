@@ -1,7 +1,10 @@
-/* The readers of databases: lmdb, leveldb, recordio, tfrecord. LMDB and LevelDB write their own files. */
+/* Tests the readers of databases: lmdb, leveldb, recordio, tfrecord. LMDB and LevelDB write their own files.
+ * */
 #include "suite.h"
 #include "protobufs.h"
 #include "reading.h"
+
+#include "base/text.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -12,11 +15,6 @@
 enum { MOST = 12 };
 static maker values[MOST];
 static maker m;
-
-static void begin_quietly(void) {
-  begin();
-  cvy_log_enable(false);
-}
 
 static cvy_err open_one(const char *name, const char *path) {
   return open_with(name, NULL, NULL, path, NULL, 0, 0);
@@ -420,34 +418,33 @@ static void splits_of_a_folder(void) {
 
 /* ---- LevelDB ---- */
 
-/* What a folder holds: names, sizes and times of change. */
+/* Describes the files of a folder by their names, sizes and times of change. */
 static char *look_at_folder(const char *path) {
-  char *text = cvy_pool_new(pool, 8192);
+  char *chars = cvy_pool_new(pool, 8192);
+  cvy_text text = cvy_text_in(chars, 8192);
   struct dirent **entries;
-  size_t length = 0;
   const int count = scandir(path, &entries, NULL, alphasort);
+  CU_ASSERT_FATAL(count > 2);
   for (int i = 0; i < count; i++) {
     struct stat info;
     char file[1300];
     snprintf(file, sizeof file, "%s/%s", path, entries[i]->d_name);
     if (entries[i]->d_name[0] != '.' && stat(file, &info) == 0)
-      length += (size_t)snprintf(text + length, 8192 - length, "%s %ld %ld.%09ld\n", entries[i]->d_name,
-                                 (long)info.st_size, (long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
+      cvy_text_add(&text, "%s %ld %ld.%09ld\n", entries[i]->d_name, (long)info.st_size,
+                   (long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
     free(entries[i]);
   }
   free(entries);
-  return text;
+  CU_ASSERT(text.length < 8191);
+  return chars;
 }
 
 static int folders_of_links(void) {
-  int count = 0;
-  DIR *dir = opendir(fresh("tmp"));
-  for (const struct dirent *entry; dir && (entry = readdir(dir));) count += entry->d_name[0] != '.';
-  if (dir) closedir(dir);
-  return count;
+  return scratch_count(fresh("tmp"));
 }
 
-/* How many tables LevelDB cannot write into its folder of links, for folders have their names. */
+/* Counts the names of tables that folders have, so that LevelDB cannot write tables into its folder of links.
+ * */
 static int names_taken(void) {
   char command[1200];
   int count = -1;
@@ -545,6 +542,7 @@ static void leveldb_that_is_open_elsewhere(void) {
   write_leveldb(fresh("db"), 10);
   CU_ASSERT_FATAL(pipe(to_child) == 0 && pipe(to_parent) == 0);
   const pid_t child = fork();
+  CU_ASSERT_FATAL(child >= 0);
   if (child == 0) {
     const int fd = open(fresh("db/LOCK"), O_RDWR);
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -763,7 +761,7 @@ static void names_of_examples(void) {
   end();
 }
 
-/* One record of a file: a picture, and the features given. */
+/* Appends a record to a file: a picture, and the features given. */
 static void put_with(maker *to, const maker *features) {
   static maker all, value;
   const file_bytes png = rec_png();
@@ -859,11 +857,13 @@ static void damaged_examples(void) {
     scratch_write(fresh("cut"), m.bytes, cut);
     expect_refused("tfrecord", fresh("cut"), "truncated: the record at byte ");
   }
+  int64_t opened = 0;
   for (size_t k = 0; k < m.count; k++) { /* the checksums see every flip, and no flip founds a class */
     m.bytes[k] ^= 0x10;
     scratch_write(fresh("flipped"), m.bytes, m.count);
     const cvy_err err = open_one("tfrecord", fresh("flipped"));
     if (!err) {
+      opened++;
       CU_ASSERT_EQUAL(source.class_count, 2);
       for (int i = 0; i < 4; i++) {
         const bool hit = k >= begin[i] && k < begin[i + 1];
@@ -877,6 +877,7 @@ static void damaged_examples(void) {
     }
     m.bytes[k] ^= 0x10;
   }
+  CU_ASSERT(opened > 100);
   write_gz(fresh("zipped.gz"), &m);
   expect_refused("tfrecord", fresh("zipped.gz"), "but gzip's compressed data; gunzip it first");
   scratch_write(fresh("text"), "path,label\nx,1\nmore\n", 20);

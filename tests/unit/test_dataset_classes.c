@@ -1,9 +1,7 @@
-/* Which classes of two sets are the same, and what is said where they are not. */
+/* Tests which classes of two sets are the same, and what is said where they are not. */
 #include "suite.h"
 
 #include "data/dataset.h"
-
-#include <string.h>
 
 static cvy_dataset_info info_of(const char *const *names) {
   cvy_dataset_info info = {.class_names = names};
@@ -26,7 +24,7 @@ static void expect(const char *const *data, const char *const *known, bool assum
   if (!right) printf("\n'%s' lacks '%s'\n", message, text);
 }
 
-/* Whatever is assumed. */
+/* Expects the text with --assume-classes and without. */
 static void expect_always(const char *const *data, const char *const *known, const char *text) {
   for (int assume = 0; assume < 2; assume++) expect(data, known, assume, text);
 }

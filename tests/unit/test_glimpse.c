@@ -1,4 +1,4 @@
-/* Which reader an input is for, told at a glance. */
+/* Tests which reader an input is for, told at a glance. */
 #include "suite.h"
 #include "archives.h"
 #include "reading.h"
@@ -8,10 +8,6 @@ static void expect_fits(const char *name, const char *input) {
   const char *found = reader ? reader->kind->name : "none";
   if (strcmp(found, name) != 0) printf("  %s: %s, expected %s\n", input, found, name);
   CU_ASSERT_STRING_EQUAL(found, name);
-}
-
-static void write_file(const char *name) {
-  scratch_write(fresh(name), "x", 1);
 }
 
 static void pack(const char *path, const char *format, const char *filter, const char *a, const char *b) {
@@ -51,13 +47,13 @@ static void folders(void) {
   expect_fits("folder", fresh("set"));
   expect_fits("none", fresh("set/train/cat"));
   mkdir(fresh("mnist"), 0777);
-  write_file("mnist/train-images.idx3-ubyte");
+  write_text("mnist/train-images.idx3-ubyte", "x");
   expect_fits("mnist", fresh("mnist"));
   mkdir(fresh("hoda"), 0777);
-  write_file("hoda/Train 60000.cdb");
+  write_text("hoda/Train 60000.cdb", "x");
   expect_fits("hoda", fresh("hoda"));
   mkdir(fresh("cifar"), 0777);
-  write_file("cifar/data_batch_1");
+  write_text("cifar/data_batch_1", "x");
   expect_fits("cifar10", fresh("cifar"));
   make_idx_images(&m, 2, 3, 3);
   write_gz(fresh("images"), &m);
@@ -75,8 +71,7 @@ static void folders(void) {
 }
 
 static void errors_name_it(void) {
-  begin();
-  cvy_log_enable(false);
+  begin_quietly();
   pack(fresh("pets.tar"), "gnutar", NULL, "pets/cat/1.jpg", "pets/dog/2.png");
   const cvy_prepare_input input = {NULL, fresh("pets.tar")};
   cvy_prepare_config config = {

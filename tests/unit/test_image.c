@@ -19,12 +19,6 @@ static int64_t largest_difference(const cvy_image *a, const cvy_image *b) {
   return largest;
 }
 
-static bool says(const char *part) {
-  if (strstr(cvy_err_message(), part)) return true;
-  printf("  the message is \"%s\", expected \"%s\" in it\n", cvy_err_message(), part);
-  return false;
-}
-
 /* ---- JPEG ---- */
 
 static void jpeg_grey_and_colour(void) {

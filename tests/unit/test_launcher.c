@@ -1,11 +1,11 @@
-/* Who has started this program: which variables speak for several programs, and which do not. */
+/* Tests who has started this program: which variables speak for several programs, and which do not. */
 #include "comm/launcher.h"
 
 #include "suite.h"
 
 #include <stdio.h>
 
-/* Looks with these variables ("A=1 B=2") alone. */
+/* Looks where these variables ("A=1 B=2") alone are set. */
 static const char *look(const char *variables) {
   static const char *const all[] = {
       "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "PMI_SIZE",         "PMI_RANK",     "PMI_FD",
@@ -25,36 +25,36 @@ static const char *look(const char *variables) {
   return out;
 }
 
-static bool says(const char *variables, const char *text) {
+static bool finds(const char *variables, const char *text) {
   return strstr(look(variables), text) != NULL;
 }
 
 static void several(void) {
   CU_ASSERT_STRING_EQUAL(look("PMI_SIZE=3 PMI_RANK=0 MPI_LOCALNRANKS=3"),
                          "PMI_SIZE=3: mpirun of another MPI (MPICH, Intel MPI) has started several programs");
-  CU_ASSERT(says("PMI_RANK=2", "PMI_RANK=2: mpirun of another MPI (MPICH, Intel MPI) has started several"));
-  CU_ASSERT(says("MPI_LOCALNRANKS=2", "MPI_LOCALNRANKS=2: mpirun of another MPI"));
-  CU_ASSERT(says("MV2_COMM_WORLD_SIZE=2", "MVAPICH2"));
+  CU_ASSERT(finds("PMI_RANK=2", "PMI_RANK=2: mpirun of another MPI (MPICH, Intel MPI) has started several"));
+  CU_ASSERT(finds("MPI_LOCALNRANKS=2", "MPI_LOCALNRANKS=2: mpirun of another MPI"));
+  CU_ASSERT(finds("MV2_COMM_WORLD_SIZE=2", "MVAPICH2"));
   CU_ASSERT(
-      says("PMIX_RANK=1", "PMIX_RANK=1: a launcher that speaks another PMIx has started several programs"));
-  CU_ASSERT(says("OMPI_COMM_WORLD_SIZE=4 PMI_SIZE=4", "OMPI_COMM_WORLD_SIZE=4: mpirun of another Open MPI"));
-  CU_ASSERT(says("SLURM_NTASKS=4 SLURM_PROCID=0 SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=2",
-                 "SLURM_STEP_NUM_TASKS=2: srun has started several programs"));
-  CU_ASSERT(says("SLURM_NTASKS=4 SLURM_PROCID=0 SLURM_STEPID=1", "SLURM_NTASKS=4: srun"));
-  CU_ASSERT(says("SLURM_NTASKS=4 SLURM_PROCID=3", "SLURM_PROCID=3: srun"));
+      finds("PMIX_RANK=1", "PMIX_RANK=1: a launcher that speaks another PMIx has started several programs"));
+  CU_ASSERT(finds("OMPI_COMM_WORLD_SIZE=4 PMI_SIZE=4", "OMPI_COMM_WORLD_SIZE=4: mpirun of another Open MPI"));
+  CU_ASSERT(finds("SLURM_NTASKS=4 SLURM_PROCID=0 SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=2",
+                  "SLURM_STEP_NUM_TASKS=2: srun has started several programs"));
+  CU_ASSERT(finds("SLURM_NTASKS=4 SLURM_PROCID=0 SLURM_STEPID=1", "SLURM_NTASKS=4: srun"));
+  CU_ASSERT(finds("SLURM_NTASKS=4 SLURM_PROCID=3", "SLURM_PROCID=3: srun"));
 }
 
 static void one(void) {
   const char *const alone[] = {
       "", "PMI_SIZE=1 PMI_RANK=0 MPI_LOCALNRANKS=1", "PMIX_RANK=0 PMIX_NAMESPACE=x",
       "PMI_SIZE=many PMI_RANK=",
-      /* mpirun -n 1, on this node or on another one of a job of Slurm: */
+      /* mpirun -n 1 sets these, on this node or on another one of a job of Slurm: */
       "OMPI_COMM_WORLD_SIZE=1 OMPI_COMM_WORLD_RANK=0 PMIX_RANK=0",
       "OMPI_COMM_WORLD_SIZE=1 SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=2 SLURM_PROCID=1",
-      /* a batch script, the shell of salloc, the same as a step of its own: */
+      /* A batch script has these, the shell of salloc, and that shell as a step of its own: */
       "SLURM_NTASKS=8 SLURM_PROCID=0", "SLURM_NTASKS=8",
       "SLURM_NTASKS=8 SLURM_PROCID=0 SLURM_STEP_ID=4294967290",
-      /* srun -n 1, srun --pty bash: */
+      /* srun -n 1 and srun --pty bash set these: */
       "SLURM_NTASKS=8 SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=1",
       "SLURM_NTASKS=8 SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=8 SLURM_PTY_PORT=9 SLURM_PROCID=0"};
   for (int64_t i = 0; i < CVY_COUNT(alone); i++) CU_ASSERT_STRING_EQUAL(look(alone[i]), "");

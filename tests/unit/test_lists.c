@@ -1,5 +1,5 @@
-/* Lists of pictures as other programs write them: what divides their fields, how their labels and paths are
- * written, in which encoding. */
+/* Tests lists of pictures as other programs write them: what divides their fields, how their labels and paths
+ * are written, in which encoding. */
 #include "suite.h"
 #include "reading.h"
 
@@ -10,11 +10,10 @@ enum { PICTURES = 4 };
 
 static const char *const files[PICTURES] = {"img/a.png", "img/b c.png", "img/d,e.png", "img/f.JPG"};
 
-/* Picture i is 5+i pixels high. */
+/* Writes the pictures; picture i is 5+i pixels high. */
 static void begin_lists(void) {
   static const uint8_t red[3] = {220, 20, 30};
-  begin();
-  cvy_log_enable(false);
+  begin_quietly();
   mkdir(fresh("img"), 0777);
   mkdir(fresh("lists"), 0777);
   for (int i = 0; i < PICTURES; i++) write_picture(fresh(files[i]), i == 3, 5 + i, 9, red);
@@ -25,15 +24,11 @@ static void write_bytes(const char *name, const void *bytes, size_t count) {
   scratch_write(fresh(name), bytes, count);
 }
 
-static void write_text(const char *name, const char *text) {
-  write_bytes(name, text, strlen(text));
-}
-
 static cvy_err open_list(const char *option, const char *value) {
   return open_with("csv", option, value, fresh("list"), NULL, 0, 0);
 }
 
-/* The open list has these classes, and pictures 0, 1, ... with these labels, in this order. */
+/* Checks that the open list has these classes, and pictures 0, 1, ... with these labels, in this order. */
 static void expect_pictures(const char *classes, const char *labels) {
   char names[400];
   cvy_text_list(names, sizeof names, "|", source.class_names, source.class_count);
@@ -149,12 +144,12 @@ static void columns_with_names(void) {
 
 static void counts_are_no_labels(void) {
   char text[600], name[40];
-  size_t length = 0;
+  cvy_text rows = cvy_text_in(text, sizeof text);
   begin_lists();
   for (int i = 0; i < 10; i++) {
     snprintf(name, sizeof name, "img/n%d.png", i);
     write_text(name, "x");
-    length += (size_t)snprintf(text + length, sizeof text - length, "%d %s\n", i + 1, name);
+    cvy_text_add(&rows, "%d %s\n", i + 1, name);
   }
   expect_refused(text,
                  "/list: each of its 10 rows has a label of its own, such as '1': these count the rows");
@@ -168,12 +163,9 @@ static void counts_are_no_labels(void) {
 static void numbers_are_no_lists(void) {
   static char text[4000];
   begin_lists();
-  size_t length = 0;
-  for (int row = 0; row < 3; row++) {
-    for (int i = 0; i < 65; i++) length += (size_t)snprintf(text + length, 8, "%s%d", i ? "," : "", i * row);
-    text[length++] = '\n';
-  }
-  text[length] = 0;
+  cvy_text rows = cvy_text_in(text, sizeof text);
+  for (int row = 0; row < 3; row++)
+    for (int i = 0; i < 65; i++) cvy_text_add(&rows, "%d%s", i * row, i < 64 ? "," : "\n");
   expect_refused(text, "/list:3: 65 numbers and no path: these are pixels");
   expect_refused("3 1:0.5 7:1\n2 2:1\n", "'1:0.5 ...' is LibSVM's format");
   CU_ASSERT_EQUAL(open_plain("csv", fresh("img"), NULL), CVY_E_INPUT);
@@ -252,7 +244,7 @@ static void encodings(void) {
   expect_encoded("ISO-8859-15", latin, sizeof latin - 1);
   expect_encoded(NULL, utf8, sizeof utf8 - 1);
   expect_encoded(NULL, utf8 + 3, sizeof utf8 - 4);
-  expect_encoded("latin-1", utf8, sizeof utf8 - 1); /* the mark decides */
+  expect_encoded("latin-1", utf8, sizeof utf8 - 1); /* the mark in front decides */
   for (int big = 0; big < 2; big++) {
     size_t count = widen(wide, latin, big, true);
     expect_encoded(NULL, wide, count);
@@ -284,7 +276,7 @@ static void names_of_files_keep_their_bytes(void) {
     write_text("list", "img/\xe4.png,x\nimg/b c.png,y\n");
     CU_ASSERT_EQUAL_FATAL(open_list("encoding", "latin-1"), CVY_OK);
     CU_ASSERT_EQUAL(reader_named("csv")->read(&record, &source, 0), CVY_OK);
-    CU_ASSERT_EQUAL(record.image.h, 5 + i); /* that in UTF-8 goes first */
+    CU_ASSERT_EQUAL(record.image.h, 5 + i); /* the name in UTF-8 goes first */
     CU_ASSERT_PTR_NOT_NULL(strstr(record.name, "/img/\xc3\xa4.png"));
     reader_named("csv")->close(&source);
   }

@@ -742,7 +742,7 @@ static void im2col_gathers_patches(void) {
     }
 }
 
-/* What computes is told by what it computes, which is the same every time and on any thread. */
+/* A processor's arithmetic is told by names and by a hash of products, which are the same every time. */
 static void arithmetic(void) {
   const cvy_arithmetic first = cvy_arithmetic_here();
   cvy_arithmetic again = cvy_arithmetic_here();

@@ -1,5 +1,5 @@
-/* Files that end early: which are mended, and that the mended ones show what libjpeg makes of the broken
- * ones. */
+/* Tests files that end early: which are mended, and that the mended ones show what libjpeg makes of the
+ * broken ones. */
 #include "suite.h"
 #include "pictures.h"
 
@@ -38,7 +38,7 @@ static void show(cvy_image *out, const void *bytes, size_t count) {
 
 /* ---- files ---- */
 
-/* A picture with many details, so that most of its file is data. */
+/* Draws a picture with many details, so that most of its file is data. */
 static void draw(int64_t c) {
   paint(&image, 90, 70, c);
   for (int64_t i = 0; i < 90 * 70 * c; i++) image.px[i] = (uint8_t)(image.px[i] / 2 + i * i * 31 % 97);
@@ -131,9 +131,10 @@ static void what_is_missing_is_grey(void) {
     }
     CU_ASSERT(taken > 200);
     free(file.bytes);
-    draw(3);
   }
+  draw(3);
   const file_bytes file = make(SEQUENTIAL);
+  CU_ASSERT_EQUAL(cvy_image_decode(&whole, file.bytes, file.count, 0), CVY_OK);
   CU_ASSERT_TRUE_FATAL(mend(file.bytes, file.count * 3 / 4, CVY_TOLERATE_TRUNCATED));
   CU_ASSERT_EQUAL(cvy_image_decode(&other, mended, mended_count, 0), CVY_OK);
   CU_ASSERT_EQUAL(memcmp(whole.px, other.px, (size_t)(48 * 70 * 3)), 0);
@@ -144,7 +145,7 @@ static void what_is_missing_is_grey(void) {
 /* Some rows of blocks are enough, or as much as there is of a low picture. */
 static void next_to_nothing_is_refused(void) {
   draw(3);
-  file_bytes file = make(SEQUENTIAL);
+  const file_bytes file = make(SEQUENTIAL);
   size_t scan = 0;
   while (file.bytes[scan] != 0xff || file.bytes[scan + 1] != 0xda) scan++;
   CU_ASSERT_FALSE(mend(file.bytes, scan + 20, CVY_TOLERATE_TRUNCATED));

@@ -101,7 +101,7 @@ static void every_network_has_a_known_count(void) {
   closedir(folder);
 }
 
-/* The doubts about a network that ends as `end` says, one a line. */
+/* Returns the doubts about a network that ends as `end` says, one a line. */
 static const char *doubts_about(const char *end) {
   static char out[1000];
   char text[1000];

@@ -1,4 +1,4 @@
-/* Pickles: instructions by hand, what Python writes in every protocol, arrays of NumPy, and damage. */
+/* Tests pickles: instructions by hand, what Python writes in every protocol, arrays of NumPy, and damage. */
 #include "suite.h"
 #include "scratch.h"
 
@@ -17,9 +17,7 @@ static void expect_refused(const void *data, size_t count, const char *message) 
   cvy_pickle *value;
   CU_ASSERT_EQUAL(read_bytes(&value, data, count), CVY_E_INPUT);
   CU_ASSERT_PTR_NULL(value);
-  if (strstr(cvy_err_message(), message)) return;
-  printf("  the message is \"%s\", expected \"%s\" in it\n", cvy_err_message(), message);
-  CU_FAIL("another message");
+  CU_ASSERT(says(message));
 }
 
 #define REFUSED(literal, message) expect_refused(literal, sizeof(literal) - 1, message)
@@ -135,9 +133,7 @@ static void refuses(void) {
 /* ---- what Python writes ---- */
 
 static const char script[] =
-    "import pickle, sys, collections\n"
-    "try: import numpy\n"
-    "except ImportError: sys.exit(77)\n"
+    "import collections, numpy, pickle, sys\n"
     "a = numpy.arange(6, dtype='u1').reshape(2, 3)\n"
     "o = collections.OrderedDict(x=1)\n"
     "v = {'ints': [0, 1, 255, 256, 65536, -5, 1 << 40, -(1 << 62)],\n"
@@ -146,6 +142,19 @@ static const char script[] =
     "     'u1': a, 'f8': a.astype('>f8'), 'i4': numpy.asfortranarray(a.astype('<i4')), 'same': a}\n"
     "for p in range(6): open(sys.argv[1] + str(p), 'wb').write(pickle.dumps(v, p))\n";
 
+/* Returns a number of one, four or eight bytes from the array, which is as NumPy stored it. */
+static double number_at(const cvy_pickle_array *a, int64_t index) {
+  uint8_t bytes[8] = {0};
+  for (int64_t i = 0; i < a->item_size; i++)
+    bytes[i] = a->data[index * a->item_size + (a->big_endian ? a->item_size - 1 - i : i)];
+  int32_t whole_number;
+  double number;
+  memcpy(&whole_number, bytes, sizeof whole_number);
+  memcpy(&number, bytes, sizeof number);
+  return a->kind == 'f' ? number : whole_number;
+}
+
+/* Checks an array of 2 x 3 numbers, which are 0 to 5 row by row. */
 static void check_array(const cvy_pickle *value, char kind, int64_t item_size, bool big_endian,
                         bool fortran) {
   cvy_pickle_array array;
@@ -156,7 +165,7 @@ static void check_array(const cvy_pickle *value, char kind, int64_t item_size, b
   CU_ASSERT(array.kind == kind && array.item_size == item_size && array.big_endian == big_endian);
   CU_ASSERT(array.rank == 2 && array.dims[0] == 2 && array.dims[1] == 3 && array.fortran == fortran);
   CU_ASSERT_EQUAL_FATAL(array.byte_count, (size_t)(6 * item_size));
-  for (int i = 0; i < 6 && item_size == 1; i++) CU_ASSERT_EQUAL(array.data[i], i);
+  for (int i = 0; i < 6; i++) CU_ASSERT_EQUAL(number_at(&array, fortran ? i % 3 * 2 + i / 3 : i), i);
 }
 
 static void check_values(const cvy_pickle *v) {
@@ -202,13 +211,11 @@ static void damage(uint8_t *data, size_t count) {
 
 static void python_writes_it(void) {
   char path[400], command[4000];
+  if (!scratch_python_has("numpy", "python_writes_it")) return;
   snprintf(path, sizeof path, "%s/make.py", scratch_folder());
   scratch_write(path, script, sizeof script - 1);
   snprintf(command, sizeof command, "/usr/bin/python3 %s %s/protocol", path, scratch_folder());
-  if (system(command) != 0) {
-    printf("skipped: python_writes_it (no numpy)\n");
-    return;
-  }
+  CU_ASSERT_EQUAL_FATAL(system(command), 0);
   for (int protocol = 0; protocol < 6; protocol++) {
     size_t count;
     cvy_pickle *value;
@@ -257,8 +264,7 @@ static void arrays(void) {
   for (int64_t i = 0; i < CVY_COUNT(bad); i++) {
     CU_ASSERT_EQUAL_FATAL(read_bytes(&value, bad[i].data, bad[i].count), CVY_OK);
     CU_ASSERT_EQUAL(cvy_pickle_to_array(&array, value, "p"), CVY_E_INPUT);
-    CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), bad[i].message));
-    if (!strstr(cvy_err_message(), bad[i].message)) printf("  %s\n", cvy_err_message());
+    CU_ASSERT(says(bad[i].message));
   }
   cvy_pool_destroy(pool);
 }

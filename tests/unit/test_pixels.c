@@ -1,47 +1,36 @@
-/* Tables of pixels: where the label stands, what shape the pictures have, what is refused. */
+/* Tests tables of pixels: where the label stands, what shape the pictures have, what is refused. */
 #include "suite.h"
 #include "reading.h"
 
 #include "base/text.h"
 
-static char text[20000];
-static size_t length;
-
-static void add(const char *what) {
-  length += (size_t)snprintf(text + length, sizeof text - length, "%s", what);
-}
-
-static void write_table(const char *all) {
-  scratch_write(fresh("table"), all, strlen(all));
-}
-
 static cvy_err open_table(const char *option, const char *value) {
   return open_with("pixels", option, value, fresh("table"), NULL, 0, 0);
 }
 
-/* Record i has the sample (10 i + 3 p) % 256 at p, but zeros in the corners, and label 9 - i. */
+/* Writes a table whose record i has the sample (10 i + 3 p) % 256 at p, but zeros in the corners, and label
+ * 9 - i. */
 static void make_table(int rows, int samples, const char *header, const char *separator, bool label_last,
                        const char *zeros) {
-  char number[40];
-  length = 0;
-  add(header);
+  static char chars[20000];
+  cvy_text text = cvy_text_in(chars, sizeof chars);
+  cvy_text_add(&text, "%s", header);
   for (int i = 0; i < rows; i++) {
     for (int p = 0; p <= samples; p++) {
       const int sample = label_last ? p : p - 1;
+      if (p) cvy_text_add(&text, "%s", separator);
       if (sample < 0 || sample == samples)
-        snprintf(number, sizeof number, "%d", 9 - i);
+        cvy_text_add(&text, "%d", 9 - i);
       else
-        snprintf(number, sizeof number, "%d%s",
-                 sample == 0 || sample == samples - 1 ? 0 : (10 * i + 3 * sample) % 256, zeros);
-      add(p ? separator : "");
-      add(number);
+        cvy_text_add(&text, "%d%s", sample == 0 || sample == samples - 1 ? 0 : (10 * i + 3 * sample) % 256,
+                     zeros);
     }
-    add("\r\n");
+    cvy_text_add(&text, "\r\n");
   }
-  write_table(text);
+  write_text("table", chars);
 }
 
-/* The open set has records 0, 1, ... of such a table, of this shape. */
+/* Checks that the open set has records 0, 1, ... as make_table wrote them, of this shape. */
 static void expect_table(int rows, int64_t h, int64_t w, int64_t c, bool planes) {
   CU_ASSERT(source.count == rows && source.h == h && source.w == w && source.c == c);
   CU_ASSERT(source.class_count == rows && strcmp(source.class_names[rows - 1], "9") == 0);
@@ -71,8 +60,7 @@ static void expect_read(const char *option, const char *value, int rows, int64_t
 
 static void tables_of_every_kind(void) {
   static const char header[] = "label,a,b,c,d,e,f,g,h,i\n", last[] = "a,b,c,d,e,f,g,h,i,Class\n";
-  begin();
-  cvy_log_enable(false);
+  begin_quietly();
   make_table(5, 9, header, ",", false, "");
   expect_read(NULL, NULL, 5, 3, 3, 1, false);
   make_table(5, 9, last, ",", true, ".0");
@@ -104,7 +92,7 @@ static void tables_of_every_kind(void) {
 }
 
 static void expect_refused(const char *table, const char *message) {
-  write_table(table);
+  write_text("table", table);
   const cvy_err err = open_table(NULL, NULL);
   CU_ASSERT_EQUAL(err, CVY_E_INPUT);
   if (!err) reader_named("pixels")->close(&source);
@@ -112,8 +100,7 @@ static void expect_refused(const char *table, const char *message) {
 }
 
 static void refuses(void) {
-  begin();
-  cvy_log_enable(false);
+  begin_quietly();
   expect_refused("", "/table: no row in it");
   expect_refused("label,a,b,c,d\n", "a header, but no row below it");
   expect_refused("label,a,b,c,d\n1,0,0,0\n", "/table:2: 4 fields; the first row has 5");
@@ -126,7 +113,7 @@ static void refuses(void) {
   expect_refused("label,a,b,c,d\n,0,0,0,0\n", "/table:2: no label");
   expect_refused("label,a,b,c,d,e\n1,0,0,0,0,0\n", "5 numbers a row beside the label: no square");
   expect_refused("1,2,3,4,5\n5,4,3,2,1\n", "nothing tells which has the labels");
-  write_table("label,a,b,c,d\n1,0,0,0,0\n2,0,0,0,0\n");
+  write_text("table", "label,a,b,c,d\n1,0,0,0,0\n2,0,0,0,0\n");
   CU_ASSERT_EQUAL(open_table("shape", "3x2"), CVY_E_INPUT);
   CU_ASSERT(says("--shape does not fit"));
   CU_ASSERT_EQUAL(open_table("shape", "round"), CVY_E_USAGE);
@@ -137,8 +124,7 @@ static void refuses(void) {
 }
 
 static void damage_never_crashes(void) {
-  begin();
-  cvy_log_enable(false);
+  begin_quietly();
   make_table(3, 4, "label,a,b,\"c\",d\n", ",", false, "");
   const file_bytes whole = read_whole(fresh("table"));
   for (size_t k = 0; k < whole.count; k++)

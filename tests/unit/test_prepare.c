@@ -7,7 +7,6 @@
 #include "prepare/journal.h"
 #include "prepare/verify.h"
 
-#include <dirent.h>
 #include <math.h>
 #include <sys/resource.h>
 #include <signal.h>
@@ -15,12 +14,6 @@
 
 static cvy_pool *pool;
 static cvy_prepare_result result;
-
-static bool says(const char *part) {
-  if (strstr(cvy_err_message(), part)) return true;
-  printf("  the message is \"%s\", expected \"%s\" in it\n", cvy_err_message(), part);
-  return false;
-}
 
 static void begin(void) {
   fresh_folder();
@@ -62,16 +55,6 @@ static cvy_err prepare(const call *c) {
                                      .max_rejected = c->max_rejected,
                                      .seed = c->seed};
   return cvy_prepare(&result, &config);
-}
-
-static int64_t entries(const char *name) {
-  int64_t count = 0;
-  DIR *dir = opendir(fresh(name));
-  if (!dir) return -1;
-  for (const struct dirent *e; (e = readdir(dir));)
-    count += strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
-  closedir(dir);
-  return count;
 }
 
 /* Reads the labels of a whole split, in order, and the images too if `images` is not NULL. Returns their
@@ -140,7 +123,7 @@ static void splits_are_exact_and_complete(void) {
   }
   CU_ASSERT_FALSE(in_order);
   CU_ASSERT_STRING_EQUAL(result.splits[2].split, "test");
-  CU_ASSERT_EQUAL(entries("out"), 9);
+  CU_ASSERT_EQUAL(scratch_count(fresh("out")), 9);
   end();
 }
 
@@ -328,11 +311,11 @@ static void an_earlier_run_is_replaced(void) {
   CU_ASSERT_EQUAL(prepare(&first), CVY_OK);
   scratch_write(fresh("out/train-notes.h5"), "mine", 4);
   scratch_write(fresh("out/train-00000-of-00005.h5.bak"), "mine", 4);
-  CU_ASSERT_EQUAL(entries("out"), 12);
+  CU_ASSERT_EQUAL(scratch_count(fresh("out")), 12);
   CU_ASSERT_EQUAL(prepare(&second), CVY_OK);
   /* There are 2 of train, 2 of val, the 5 of the split that this run does not have, and the two files that
    * are not ours. */
-  CU_ASSERT_EQUAL(entries("out"), 11);
+  CU_ASSERT_EQUAL(scratch_count(fresh("out")), 11);
   int32_t labels[50];
   CU_ASSERT_EQUAL(read_split("out", "train", 2, labels, NULL), 40);
   CU_ASSERT_EQUAL(read_split("out", "extra", 5, labels, NULL), 25);
@@ -371,7 +354,7 @@ static void wrong_arguments(void) {
                   CVY_E_USAGE);
   CU_ASSERT(says("split 'val' has only 2"));
   CU_ASSERT_EQUAL(prepare(&(call){.source = "synthetic", .encoded = true, .h = 32, .w = 32}), CVY_E_USAGE);
-  CU_ASSERT_EQUAL(entries("out"), -1);
+  CU_ASSERT_EQUAL(scratch_count(fresh("out")), -1);
   end();
 }
 
@@ -379,7 +362,7 @@ static void the_folder_is_made_with_its_parents(void) {
   begin();
   call c = {.source = "synthetic", .option = "count", .value = "20", .dir = "deep/down/here"};
   CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
-  CU_ASSERT_EQUAL(entries("deep/down/here"), 2);
+  CU_ASSERT_EQUAL(scratch_count(fresh("deep/down/here")), 2);
   scratch_write(fresh("file"), "x", 1);
   c.dir = "file";
   CU_ASSERT_EQUAL(prepare(&c), CVY_E_INPUT);
@@ -546,7 +529,7 @@ static void classes_of_one_name(void) {
   fake.class_names = (const char *const[]){"1.0", "+1"};
   CU_ASSERT_EQUAL(prepare_fake("out"), CVY_E_INPUT);
   CU_ASSERT(says("the classes '1.0' and '+1' are the same number"));
-  CU_ASSERT_EQUAL(entries("out"), -1);
+  CU_ASSERT_EQUAL(scratch_count(fresh("out")), -1);
   end();
 }
 
@@ -560,14 +543,14 @@ static void an_error_midway_and_on(void) {
   fake.fails_at = 5;
   CU_ASSERT_EQUAL(prepare_fake("out"), CVY_E_SYSTEM);
   CU_ASSERT(says("the tape broke"));
-  CU_ASSERT_EQUAL(entries("out"), -1); /* no shard was ready */
+  CU_ASSERT_EQUAL(scratch_count(fresh("out")), -1); /* no shard was ready */
   fake.fails_at = 35;
   CU_ASSERT_EQUAL(prepare_fake("out"), CVY_E_SYSTEM);
-  CU_ASSERT_EQUAL(entries("out"), 1); /* three were */
+  CU_ASSERT_EQUAL(scratch_count(fresh("out")), 1); /* three were */
   fake.fails_at = -1;
   CU_ASSERT_EQUAL(prepare_fake("out"), CVY_OK);
   CU_ASSERT_EQUAL(fake.reads, 30);
-  CU_ASSERT_EQUAL(entries("out"), 6);
+  CU_ASSERT_EQUAL(scratch_count(fresh("out")), 6);
   for (int k = 0; k < 6; k++) {
     char a[64], b[64];
     snprintf(a, sizeof a, "whole/train-%05d-of-00006.h5", k);
@@ -608,7 +591,7 @@ static void what_cannot_be_read_is_left_out(void) {
   const file_bytes list = read_whole(fresh("out/rejected.csv"));
   CU_ASSERT(list.count == strlen(rejected_pets) && memcmp(list.bytes, rejected_pets, list.count) == 0);
   free(list.bytes);
-  CU_ASSERT_EQUAL(entries("out"), 5);
+  CU_ASSERT_EQUAL(scratch_count(fresh("out")), 5);
 
   cvy_dataset *dataset;
   CU_ASSERT_EQUAL_FATAL(cvy_dataset_open(&dataset, fresh("out"), "train"), CVY_OK);
@@ -624,7 +607,7 @@ static void what_cannot_be_read_is_left_out(void) {
   remove(fresh("pets/cat/a \"text\", no picture"));
   CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
   CU_ASSERT_EQUAL(result.rejected, 0);
-  CU_ASSERT_EQUAL(entries("out"), 4);
+  CU_ASSERT_EQUAL(scratch_count(fresh("out")), 4);
   end();
 }
 
@@ -646,7 +629,7 @@ static void too_much_is_rejected(void) {
       says("3 images cannot be read, more than --max-rejected allows (2 of 8); the first: cat/a \"text\""));
   const file_bytes after = read_whole(fresh("out/train-00000-of-00001.h5"));
   CU_ASSERT(before.count == after.count && memcmp(before.bytes, after.bytes, before.count) == 0);
-  CU_ASSERT_EQUAL(entries("out"), 3);
+  CU_ASSERT_EQUAL(scratch_count(fresh("out")), 3);
   c.max_rejected = "37.5%";
   CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
   const char *const wrong[] = {"x", "", "-1", "101%", "1%x", "nan"};
@@ -671,7 +654,7 @@ static void nothing_can_be_read(void) {
       prepare(&(call){.source = "folder", .inputs = {{NULL, fresh("all")}}, .fractions = "train=1"}),
       CVY_E_RUN);
   CU_ASSERT(says("none of the 2 images of 'train' can be read; the first: a/1.jpg: neither"));
-  CU_ASSERT_EQUAL(entries("out"), 1);
+  CU_ASSERT_EQUAL(scratch_count(fresh("out")), 1);
   end();
 }
 
@@ -687,7 +670,7 @@ static void a_full_disk(void) {
   const cvy_err err = prepare(&(call){.source = "synthetic", .option = "count", .value = "500"});
   setrlimit(RLIMIT_FSIZE, &held);
   CU_ASSERT_EQUAL(err, CVY_E_SYSTEM);
-  CU_ASSERT_EQUAL(entries("out"), -1);
+  CU_ASSERT_EQUAL(scratch_count(fresh("out")), -1);
   end();
 }
 

@@ -1,18 +1,10 @@
-/* Protocol buffers: every kind of field, and whatever else bytes may be. */
+/* Tests protocol buffers: every kind of field, and whatever else bytes may be. */
 #include "suite.h"
 #include "protobufs.h"
 
 #include "archive/protobuf.h"
 
-#include <math.h>
-
 static maker m;
-
-static bool says(const char *part) {
-  if (strstr(cvy_err_message(), part)) return true;
-  printf("  the message is \"%s\", expected \"%s\" in it\n", cvy_err_message(), part);
-  return false;
-}
 
 static cvy_protobuf_field next(cvy_protobuf *message) {
   cvy_protobuf_field field = {0};
@@ -104,7 +96,7 @@ static void repeated_numbers_are_packed_or_not(void) {
   CU_ASSERT(cvy_protobuf_count(&count, &f, CVY_NUMBER_DOUBLE) == CVY_OK && count == 0);
 }
 
-/* A message in a message, `depth` times. */
+/* Writes a message in a message, `depth` times. */
 static void nest(int depth) {
   static maker inner;
   m.count = 0;
@@ -116,7 +108,7 @@ static void nest(int depth) {
   }
 }
 
-/* How deep it can be followed. */
+/* Returns how deep messages that lie in each other can be followed; -1 if what is read is wrong. */
 static int follow(int depth) {
   nest(depth);
   cvy_protobuf message = cvy_protobuf_of(m.bytes, m.count);

@@ -5,10 +5,12 @@
 #include "base/text.h"
 
 static maker m, n;
+
 static void registry(void) {
-  const char *const names[] = {"synthetic", "synthetic-photos", "hoda",    "mnist", "cifar10",
-                               "cifar100",  "folder",           "tar",     "csv",   "webdataset",
-                               "pixels",    "tiny-imagenet",    "imagenet"};
+  const char *const names[] = {
+      "synthetic",     "synthetic-photos", "hoda",   "mnist", "cifar10", "cifar100", "folder",   "tar",
+      "csv",           "webdataset",       "pixels", "hdf5",  "lmdb",    "leveldb",  "recordio", "tfrecord",
+      "tiny-imagenet", "imagenet"};
   for (int64_t i = 0; i < CVY_COUNT(names); i++) CU_ASSERT_PTR_NOT_NULL(reader_named(names[i]));
   for (int64_t i = 0; i < cvy_reader_count(); i++) {
     const cvy_reader *r = cvy_reader_at(i);
@@ -348,8 +350,7 @@ static void mnist_files_of_any_name(void) {
       {"x.bin", "y.bin", "u.bin", "v.bin"},
   };
   for (int64_t k = 0; k < CVY_COUNT(names); k++) {
-    begin();
-    cvy_log_enable(false);
+    begin_quietly();
     make_mnist(names[k][0], names[k][1], 20, k == 1);
     expect_mnist_splits("");
     CU_ASSERT_EQUAL_FATAL(open_plain("mnist", fresh_dir, NULL), CVY_OK);
@@ -364,8 +365,7 @@ static void mnist_files_of_any_name(void) {
 }
 
 static void mnist_folders_that_are_not_clear(void) {
-  begin();
-  cvy_log_enable(false);
+  begin_quietly();
   cvy_prepare_input *found;
   int64_t count;
   const cvy_reader *reader = reader_named("mnist");

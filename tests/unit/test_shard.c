@@ -3,17 +3,8 @@
 #include "shards.h"
 #include "data/dataset.h"
 
-#include <dirent.h>
 #include <math.h>
 #include <zlib.h>
-
-static int files_in(const char *dir) {
-  int count = 0;
-  DIR *d = opendir(dir);
-  for (struct dirent *entry; d && (entry = readdir(d));) count += entry->d_name[0] != '.';
-  if (d) closedir(d);
-  return count;
-}
 
 static int64_t attribute(cvy_h5 *h5, const char *name) {
   int64_t value = -1;
@@ -67,7 +58,7 @@ static void raw_shards(void) {
   char *dir = cvy_format("%s/raw", scratch_folder());
   const cvy_shard_config config = raw_config(dir, "train", 3, 2, 3, 2);
   CU_ASSERT_EQUAL_FATAL(write_raw(&config, 20), CVY_OK);
-  CU_ASSERT_EQUAL(files_in(dir), 3);
+  CU_ASSERT_EQUAL(scratch_count(dir), 3);
   check_raw_shard(dir, 0, 0, 6);
   check_raw_shard(dir, 1, 6, 7);
   check_raw_shard(dir, 2, 13, 7);
@@ -86,7 +77,7 @@ static void encoded_shards(void) {
     CU_ASSERT_EQUAL_FATAL(set_add(&set, big + i, (size_t)(i * ((3 << 20) / N - 100) + 1), label_of_record(i)),
                           CVY_OK);
   CU_ASSERT_EQUAL_FATAL(set_finish(&set, some_mean, some_deviation), CVY_OK);
-  CU_ASSERT_EQUAL(files_in(dir), 2);
+  CU_ASSERT_EQUAL(scratch_count(dir), 2);
   uint64_t offsets[6];
   uint32_t checksums[5];
   char *path = cvy_format("%s/val-00001-of-00002.h5", dir);
@@ -135,11 +126,11 @@ static void nothing_left_after_an_error(void) {
   const uint8_t record[4] = {0};
   set_writer set = set_begin(&config, 6);
   for (int i = 0; i < 5; i++) CU_ASSERT_EQUAL(set_add(&set, record, 4, 0), CVY_OK);
-  CU_ASSERT_EQUAL(files_in(dir), 3);
+  CU_ASSERT_EQUAL(scratch_count(dir), 3);
   CU_ASSERT_EQUAL(set_add(&set, record, 4, CLASSES), CVY_E_INPUT);
   CU_ASSERT_STRING_EQUAL(cvy_err_message(), "label 5; expected 0 to 4");
   set_abandon(&set);
-  CU_ASSERT_EQUAL(files_in(dir), 0);
+  CU_ASSERT_EQUAL(scratch_count(dir), 0);
   cvy_shard *shard;
   config.dir = "/nowhere/at/all";
   CU_ASSERT_EQUAL(cvy_shard_create(&shard, &config), CVY_E_SYSTEM);
@@ -167,7 +158,7 @@ static void full_disk(void) {
     const cvy_shard_config config = raw_config(disk, "train", 4, 256, 256, 1);
     const cvy_err err = write_raw(&config, records);
     CU_ASSERT_EQUAL(err, records < 14 ? CVY_OK : CVY_E_SYSTEM); /* 14 fit, but not beside the spool */
-    CU_ASSERT_EQUAL(files_in(disk), err ? 0 : 4);
+    CU_ASSERT_EQUAL(scratch_count(disk), err ? 0 : 4);
     if (err) CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "No space left on device"));
     for (int k = 0; k < 4 && !err; k++) {
       char *path = cvy_format("%s/train-%05d-of-00004.h5", disk, k);
@@ -178,7 +169,7 @@ static void full_disk(void) {
   CU_ASSERT_EQUAL(write_encoded(disk, 30, 100000), CVY_E_SYSTEM);
   CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "No space left on device"));
   CU_ASSERT_EQUAL(write_encoded(disk, 80, 9000), CVY_E_SYSTEM); /* they fit, but not beside their spool */
-  CU_ASSERT_EQUAL(files_in(disk), 0);
+  CU_ASSERT_EQUAL(scratch_count(disk), 0);
 }
 
 static void pixel_sums(void) {
@@ -294,10 +285,7 @@ static void colours(void) {
 }
 
 static void python_reads_it(void) {
-  if (system("/usr/bin/python3 -c 'import h5py' 2>/dev/null") != 0) {
-    printf("skipped: python_reads_it (no h5py)\n");
-    return;
-  }
+  if (!scratch_python_has("h5py", "python_reads_it")) return;
   char *dir = raw_dataset("python", 1, 10, 5, 4, 3);
   char *script = cvy_format(
       "/usr/bin/python3 -c \"\nimport h5py, zlib\nf = h5py.File('%s/train-00000-of-00001.h5', 'r')\n"

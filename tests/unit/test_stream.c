@@ -96,7 +96,7 @@ static void sizes_must_not_vary(void) {
 
 /* ---- sizes of pictures ---- */
 
-/* Three of 40 x 30, one of 20 x 10, and one whose size nobody knows. */
+/* Makes a set of three pictures of 40 x 30, one of 20 x 10, and one whose size nobody knows. */
 static char *encoded_set(void) {
   char *path = cvy_format("%s/encoded", scratch_folder());
   cvy_shard_config config = raw_config(path, "train", 2, 0, 0, 3);

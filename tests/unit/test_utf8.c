@@ -1,4 +1,4 @@
-/* Which texts are UTF-8, that escapes can be undone, and how wide texts are. */
+/* Tests which texts are UTF-8, that escapes can be undone, and how wide texts are. */
 #include "suite.h"
 
 #include "base/utf8.h"
@@ -72,7 +72,7 @@ static void escapes(void) {
   cvy_pool_destroy(pool);
 }
 
-/* Texts of bytes that are likely to be taken for one another. */
+/* The texts are of bytes that are likely to be taken for one another. */
 static void every_text_comes_back(void) {
   static const char bytes[] = "\\\\\\xxE4e0\xe4\xc3\xa4\xe7\x8c\xab\n\x1b\x7fz";
   cvy_random random = {.seed = 15, .purpose = CVY_FOR_TEST};

@@ -1,4 +1,4 @@
-/* WebDataset's shards, and the fields of JSON that their labels may be. */
+/* Tests WebDataset's shards, and the fields of JSON that their labels may be. */
 #include "suite.h"
 #include "archives.h"
 #include "reading.h"
@@ -54,8 +54,7 @@ static file_bytes pictures[4];
 
 static void begin_shards(void) {
   static const uint8_t red[3] = {220, 20, 30};
-  begin();
-  cvy_log_enable(false);
+  begin_quietly();
   for (int i = 0; i < 4; i++) pictures[i] = make_picture(i % 2, 5 + i, 9, red);
 }
 
@@ -73,7 +72,7 @@ static void write_shard(const char *path, const packed *members, int64_t count) 
   write_archive(path, "ustar", strstr(path, ".gz") ? "gzip" : NULL, members, count);
 }
 
-/* The open set has these classes, and pictures 0, 1, ... with these labels, in this order. */
+/* Checks that the open set has these classes, and pictures 0, 1, ... with these labels, in this order. */
 static void expect_samples(const char *classes, const char *labels) {
   char names[400];
   cvy_text_list(names, sizeof names, "|", source.class_names, source.class_count);
@@ -105,7 +104,7 @@ static void expect_refused(const packed *members, int64_t count, const char *mes
 }
 
 static void write_two_shards(void) {
-  /* Not in the order of their names: the order of the shard counts. */
+  /* Samples do not lie in the order of their names: the order of the shard counts. */
   const packed first[] = {PICTURE("z.png", 0),
                           TEXT("z.cls", "10\n"),
                           TEXT("z.json", "{\"label\": \"b\"}"),

@@ -7,7 +7,6 @@
 #include "scratch.h"
 #include "suite.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/syscall.h>
@@ -59,14 +58,6 @@ static void new_dir(const char *name) {
   mkdir(dir, 0777);
 }
 
-static int files_in(const char *path) {
-  int count = 0;
-  DIR *d = opendir(path);
-  for (struct dirent *entry; d && (entry = readdir(d));) count += entry->d_name[0] != '.';
-  if (d) closedir(d);
-  return count;
-}
-
 static bool holds(const char *path, const char *expected) {
   size_t count;
   if (!scratch_exists(path)) return false;
@@ -74,10 +65,6 @@ static bool holds(const char *path, const char *expected) {
   const bool same = count == strlen(expected) && memcmp(found, expected, count) == 0;
   free(found);
   return same;
-}
-
-static bool says(const char *part) {
-  return strstr(cvy_err_message(), part) != NULL;
 }
 
 /* ---- tests ---- */
@@ -91,7 +78,7 @@ static void written_synced_and_renamed(void) {
   CU_ASSERT(holds(path, "first"));
   CU_ASSERT_EQUAL(cvy_whole_write(path, "sec\0nd", 6), CVY_OK);
   CU_ASSERT(file_syncs == 2 && folder_syncs == 2);
-  CU_ASSERT_EQUAL(files_in(dir), 1);
+  CU_ASSERT_EQUAL(scratch_count(dir), 1);
   size_t count;
   char *found = scratch_read(path, &count);
   CU_ASSERT(count == 6 && memcmp(found, "sec\0nd", 6) == 0);
@@ -110,13 +97,13 @@ static void not_before_the_commit(void) {
   CU_ASSERT_STRING_EQUAL(file->place, in_dir("a.txt.tmp"));
   fputs("new", file->stream);
   fflush(file->stream);
-  CU_ASSERT(holds(path, "old") && files_in(dir) == 2);
+  CU_ASSERT(holds(path, "old") && scratch_count(dir) == 2);
   cvy_whole_rollback(file);
-  CU_ASSERT(holds(path, "old") && files_in(dir) == 1);
+  CU_ASSERT(holds(path, "old") && scratch_count(dir) == 1);
   CU_ASSERT_EQUAL_FATAL(cvy_whole_begin(&file, path), CVY_OK);
   fputs("new", file->stream);
   CU_ASSERT_EQUAL(cvy_whole_commit(file), CVY_OK);
-  CU_ASSERT(holds(path, "new") && files_in(dir) == 1);
+  CU_ASSERT(holds(path, "new") && scratch_count(dir) == 1);
   cvy_whole_rollback(NULL);
 }
 
@@ -125,7 +112,7 @@ static void leftovers(void) {
   new_dir("leftovers");
   scratch_write(in_dir("a.txt.tmp"), "half of something long", 22);
   CU_ASSERT_EQUAL(cvy_whole_write_text(in_dir("a.txt"), "short"), CVY_OK);
-  CU_ASSERT(holds(in_dir("a.txt"), "short") && files_in(dir) == 1);
+  CU_ASSERT(holds(in_dir("a.txt"), "short") && scratch_count(dir) == 1);
 }
 
 static void two_writers_of_one_file(void) {
@@ -149,14 +136,14 @@ static void full_disk(void) {
   CU_ASSERT_EQUAL(cvy_whole_write_text(path, "old"), CVY_OK);
   CU_ASSERT_EQUAL(cvy_whole_write(path, big, 2 << 20), CVY_E_SYSTEM);
   CU_ASSERT(says(path) && says("cannot be written: No space left on device"));
-  CU_ASSERT(holds(path, "old") && files_in(disk) == 1);
+  CU_ASSERT(holds(path, "old") && scratch_count(disk) == 1);
   /* Now the file is written piece by piece, without a look at what each write returns. */
   cvy_whole *file;
   CU_ASSERT_EQUAL_FATAL(cvy_whole_begin(&file, path), CVY_OK);
   for (int i = 0; i < 2048; i++) fwrite(big, 1, 1000, file->stream);
   CU_ASSERT_EQUAL(cvy_whole_commit(file), CVY_E_SYSTEM);
   CU_ASSERT(says("cannot be written: "));
-  CU_ASSERT(holds(path, "old") && files_in(disk) == 1);
+  CU_ASSERT(holds(path, "old") && scratch_count(disk) == 1);
   free(big);
 }
 
@@ -168,7 +155,7 @@ static void sync_that_fails(void) {
   sync_fails = false;
   CU_ASSERT_EQUAL(err, CVY_E_SYSTEM);
   CU_ASSERT(says("a.txt: cannot be written: Input/output error"));
-  CU_ASSERT(holds(in_dir("a.txt"), "old") && files_in(dir) == 1);
+  CU_ASSERT(holds(in_dir("a.txt"), "old") && scratch_count(dir) == 1);
 }
 
 /* Root may write everywhere, so a read-only disk stands for a folder without permission. */
@@ -184,7 +171,7 @@ static void read_only_place(void) {
   CU_ASSERT_EQUAL_FATAL(mount("none", dir, "tmpfs", MS_REMOUNT | MS_RDONLY, "size=64k"), 0);
   CU_ASSERT_EQUAL(cvy_whole_write_text(path, "new"), CVY_E_SYSTEM);
   CU_ASSERT(says(path) && says("cannot be written: Read-only file system"));
-  CU_ASSERT(holds(path, "old") && files_in(dir) == 1);
+  CU_ASSERT(holds(path, "old") && scratch_count(dir) == 1);
   CU_ASSERT_EQUAL(cvy_make_folder(NULL, in_dir("deeper")), CVY_E_SYSTEM);
   CU_ASSERT(says("deeper: cannot make the folder: Read-only file system"));
   umount(dir);
@@ -210,7 +197,7 @@ static void links_and_pipes(void) {
   scratch_write(in_dir("far/a.txt"), "old", 3);
   CU_ASSERT_EQUAL_FATAL(symlink("far/a.txt", in_dir("link.txt")), 0);
   CU_ASSERT_EQUAL(cvy_whole_write_text(in_dir("link.txt"), "new"), CVY_OK);
-  CU_ASSERT(holds(in_dir("far/a.txt"), "new") && files_in(in_dir("far")) == 1);
+  CU_ASSERT(holds(in_dir("far/a.txt"), "new") && scratch_count(in_dir("far")) == 1);
   struct stat info;
   CU_ASSERT(lstat(in_dir("link.txt"), &info) == 0 && S_ISLNK(info.st_mode));
 
@@ -238,11 +225,11 @@ static void steps(void) {
   CU_ASSERT_EQUAL(cvy_whole_sync(place, inode + 1, path), CVY_E_SYSTEM);
   CU_ASSERT(says("a.txt: another process has begun to write it, too"));
   CU_ASSERT(cvy_whole_publish(path) == CVY_OK && folder_syncs == 1);
-  CU_ASSERT(holds(path, "text") && files_in(dir) == 1);
+  CU_ASSERT(holds(path, "text") && scratch_count(dir) == 1);
   scratch_write(place, "more", 4);
   cvy_whole_withdraw(path);
   cvy_whole_withdraw(path);
-  CU_ASSERT(holds(path, "text") && files_in(dir) == 1);
+  CU_ASSERT(holds(path, "text") && scratch_count(dir) == 1);
   free(place);
 }
 
@@ -257,7 +244,7 @@ static void hdf5_files_too(void) {
   forget_syncs();
   CU_ASSERT_EQUAL(cvy_h5_commit(file), CVY_OK);
   CU_ASSERT(file_syncs >= 1 && folder_syncs == 1 && renames_before_sync == 0);
-  CU_ASSERT(scratch_exists(in_dir("a.h5")) && files_in(dir) == 1);
+  CU_ASSERT(scratch_exists(in_dir("a.h5")) && scratch_count(dir) == 1);
 }
 
 static void folders(void) {

@@ -1,5 +1,5 @@
-/* Words that people type: slips of the fingers, habits of other programs, and what is said of them. */
-#define _DEFAULT_SOURCE /* mkstemps */
+/* Tests words that people type: slips of the fingers, habits of other programs, and what is said of them. */
+#include "scratch.h"
 #include "suite.h"
 
 #include "augment/augmentation.h"
@@ -7,8 +7,6 @@
 #include "net/net.h"
 #include "optim/optim.h"
 #include "train/recipe.h"
-
-#include <unistd.h>
 
 static void expect_nearest(const char *typed, const char *meant, const char *const *known, int64_t count) {
   const char *nearest = cvy_nearest_word(typed, known, count);
@@ -61,7 +59,7 @@ static void other_words_are_not_taken_for_slips(void) {
     CU_ASSERT_PTR_NULL(nearest);
   }
   static const char *const alike[] = {"rule_one", "rule_two"};
-  CU_ASSERT_PTR_NULL(cvy_nearest_word("rule", alike, 2)); /* begins both */
+  CU_ASSERT_PTR_NULL(cvy_nearest_word("rule", alike, 2)); /* this begins both */
 }
 
 /* ---- habits ---- */
@@ -118,6 +116,7 @@ static bool is_anywhere(const char *word, size_t length) {
 
 static void habits_lead_to_what_there_is(void) {
   gather_words();
+  CU_ASSERT(cvy_habit_count() > 100);
   for (int64_t i = 0; i < cvy_habit_count(); i++) {
     const cvy_habit *habit = cvy_habit_at(i);
     const char *slash = strchr(habit->key, '/'), *key = cvy_habit_key(habit);
@@ -137,25 +136,22 @@ static void habits_lead_to_what_there_is(void) {
 
 /* ---- recipes ---- */
 
-static void expect_said(const char *first, const char *second, const char *text) {
+static void expect_said(const char *word, const char *text) {
   static const char recipe[] =
       "network: {name: tiny, input: [4, 4, 1], layers: [fc: {outputs: 3}, softmax_loss]}\n"
       "data: {train: data}\nbatch: 32\nmicrobatch: 8\nepochs: 3\nrun: runs/one\n"
       "solver: sgd\nlearning_rate: {step: {rate: 0.1, every: 2}}\n";
-  char path[] = "/tmp/convoy-words-XXXXXX.yaml";
-  const int file = mkstemps(path, 5);
-  CU_ASSERT_FATAL(file >= 0 && write(file, recipe, sizeof recipe - 1) == sizeof recipe - 1);
-  close(file);
-  const char *const words[] = {first, second};
+  char path[300];
+  snprintf(path, sizeof path, "%s/recipe.yaml", scratch_folder());
+  scratch_write(path, recipe, sizeof recipe - 1);
   cvy_recipe *loaded = NULL;
-  const cvy_err err = cvy_recipe_load(&loaded, path, words, second ? 2 : 1);
+  const cvy_err err = cvy_recipe_load(&loaded, path, &word, 1);
   CU_ASSERT(err == CVY_E_INPUT || err == CVY_E_USAGE);
   if (!err || !strstr(cvy_err_message(), text)) {
-    printf("\n    '%s' does not say '%s' but: %s", first, text, err ? cvy_err_message() : "nothing");
+    printf("\n    '%s' does not say '%s' but: %s", word, text, err ? cvy_err_message() : "nothing");
     CU_ASSERT(false);
   }
   cvy_recipe_destroy(loaded);
-  unlink(path);
 }
 
 static void habits_are_answered_with_the_key_that_is_meant(void) {
@@ -200,7 +196,7 @@ static void habits_are_answered_with_the_key_that_is_meant(void) {
       {"wire=bfloat16", "did you mean 'bf16'?"},
       {"epochs:3", "did you mean epochs=3?"},
   };
-  for (int64_t i = 0; i < CVY_COUNT(said); i++) expect_said(said[i][0], NULL, said[i][1]);
+  for (int64_t i = 0; i < CVY_COUNT(said); i++) expect_said(said[i][0], said[i][1]);
 }
 
 static void in_a_file_it_is_written_as_a_file_has_it(void) {
