@@ -1,4 +1,4 @@
-# What stands on a terminal, of any width: no half lines, no broken words, and never a long silence.
+# Tests what stands on a terminal of any width: there are no half lines and no broken words.
 . "$(dirname "$0")/lib" "$1"
 digits data 400
 
@@ -23,7 +23,8 @@ def check(holds, what):
 
 def size(fd, columns): fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
 
-# What a command writes to a terminal of so many columns; narrower: (seconds, columns) of a change.
+# Returns what a command writes to a terminal of so many columns, and its exit code. `narrower` is when the
+# window changes, in seconds, and to how many columns.
 def on_terminal(columns, words, narrower=None, **environment):
     pid, fd = pty.fork()
     if pid == 0:
@@ -44,7 +45,8 @@ def on_terminal(columns, words, narrower=None, **environment):
         text += part
     return text.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
-# The lines that stand in the end on a terminal wide enough: a return goes back, and the clearing clears.
+# Returns the lines that stand in the end on a terminal that is wide enough: a return goes back to the line's
+# begin, and the clearing clears what follows.
 def standing(text):
     lines, line, at = [], "", 0
     for piece in re.findall(r"\x1b\[J|[\r\n]|[^\r\n\x1b]+", text):
@@ -60,6 +62,7 @@ drawn = re.compile(r"\r\x1b\[J([^\r\n\x1b]*)\r(?!\n)")
 for columns in 40, 60, 74, 120:
     text, code = on_terminal(columns, ["train", "./recipe.yaml", "--overwrite", "--threads", "1"])
     check(code == 0, f"training ends with {code}: {text}")
+    check(drawn.findall(text), f"no progress at {columns} columns")
     check(all(len(line) < columns for line in drawn.findall(text)), f"progress beyond {columns} columns")
     check("step 1/" in text.split("epoch 1:")[0], "the first step is not told")
     lines = standing(text)
@@ -71,9 +74,10 @@ check([len(line) for line in lines if line.startswith("verifying")] == [29, 29],
 
 text, _ = on_terminal(100, ["train", "./recipe.yaml", "--overwrite", "epochs=60", "run=long"], (1.5, 50))
 before, _, after = text.partition("<narrower>")
-check(after and all(len(line) < 50 for line in drawn.findall(after)[2:]), "progress is not cut to a narrower window")
+later = drawn.findall(after)[2:]
+check(later and all(len(line) < 50 for line in later), f"progress is not cut to a narrower window: {text}")
 
-# Not on a terminal: plain lines.
+# Where there is no terminal, plain lines are written.
 plain = subprocess.run([convoy, "train", "./recipe.yaml", "--overwrite"], capture_output=True, text=True)
 check("\r" not in plain.stderr and "\x1b" not in plain.stderr, "escape sequences where there is no terminal")
 lines = plain.stderr.splitlines()
@@ -87,19 +91,20 @@ for words in (["summary", "vgg16"], ["layers"], ["augmentations"], ["train", "--
     if words[0] in ("summary", "layers"): check(max(map(len, full.splitlines())) > 80, f"{words}: not the full width")
     for columns in 40, 60, 80:
         text = on_terminal(columns, words)[0].replace("\r\n", "\n")
-        rows = [row for row in re.sub(r"\r\x1b\[J[^\r]*\r|\r\x1b\[J", "", text).splitlines()]
+        rows = re.sub(r"\r\x1b\[J[^\r]*\r|\r\x1b\[J", "", text).splitlines()
+        check(rows, f"{words}: no rows at {columns} columns")
         check(all(len(row) <= columns or " " not in row.strip() for row in rows), f"{words}: a row beyond {columns} columns")
         if words[0] in ("summary", "layers", "augmentations", "train"):
             check(set(full.split()) == set(text.split()), f"{words}: broken words at {columns} columns")
 
-# Epochs in metrics.jsonl.
+# metrics.jsonl tells the epochs.
 epochs = [line for line in map(json.loads, open("run/metrics.jsonl")) if "train_loss" in line]
 check(len(epochs) == 2 and all(0 < e["train_top1"] < 1 and "val_loss" in e for e in epochs), f"epochs {epochs}")
 sys.exit(failures > 0)
 END_OF_CONSOLE
 python3 console.py "$convoy" || fail "on a terminal"
 
-# Without validation data epochs are told too; a silence is broken.
+# Without validation data epochs are told too.
 "$convoy" train ./recipe.yaml --overwrite data.val= >said 2>&1 || fail "$(cat said)"
 grep -q 'convoy: epoch 2: training loss [0-9.]*$' said || fail "no epoch is told without validation: $(cat said)"
 grep -c '"train_top1"' run/metrics.jsonl | grep -qx 2 || fail "no epochs in metrics.jsonl"

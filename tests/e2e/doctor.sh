@@ -75,7 +75,7 @@ mkdir empty
 expect 2 "nowhere: No such file or directory; expected a folder of shards, or a file" "$convoy" doctor --data nowhere
 expect 2 "empty: there are no files in this folder" "$convoy" doctor --data empty
 
-# Open MPI has Convoy's parameters, unless the user has set others, wherever that was.
+# Open MPI has Convoy's parameters, unless the user has set others, in whatever place.
 links() { # links N WHERE COMMAND...
   local n=$1 where=$2
   shift 2
@@ -87,12 +87,12 @@ links 4 nobody "$convoy" doctor
 links 4 nobody doctor1
 links 2 "the environment" env OMPI_MCA_btl_tcp_links=2 "$convoy" doctor
 links 3 "mpirun --mca" doctor1 --mca btl_tcp_links 3
-# Open MPI 4.1.4 overlooks --am for this one, and so keeps its default.
+# Open MPI 4.1.4 overlooks --am for btl_tcp_links, and so keeps its default.
 echo "btl_tcp_links = 5 # as I like it" >am.conf
 links "[15]" "mpirun --am" doctor1 --am "$work/am.conf"
 echo "-mca btl_tcp_links 6" >tune.conf
 links 6 "mpirun --tune" doctor1 --tune "$work/tune.conf"
-# What the system excludes may hang.
+# The system's file is kept, for a network that it excludes may hang.
 { echo "btl_tcp_links = 5" && cat /etc/openmpi/openmpi-mca-params.conf 2>/dev/null; } >whole.conf
 links 5 "a file" env OMPI_MCA_mca_base_param_files="$work/whole.conf" "$convoy" doctor
 mkdir .openmpi

@@ -1,4 +1,5 @@
-# HDF5 files of others, as they come: trained from directly, and made into shards, they give the same bits.
+# Tests HDF5 files of others as they come: training reads them directly, whatever their layout, to the same
+# bits, and prepare makes shards of them.
 # cores: 1
 . "$(dirname "$0")/lib" "$1"
 of_others=${CONVOY_TEST_DATA:-}/reported/hdf5-of-others
@@ -27,19 +28,18 @@ learning_rate: {constant: {rate: 0.001}}
 run: run
 END
 
-weights() { # weights KEY=VALUE...: at the end of a run
-  "$convoy" train ./recipe.yaml --overwrite --json "$@" 2>err.log >out.json || cat err.log
-  field weights <out.json
+weights() { # weights KEY=VALUE...: prints the hash of a run's weights; nothing if it fails, which err.log tells
+  "$convoy" train ./recipe.yaml --overwrite --json "$@" 2>err.log >out.json && field weights <out.json
 }
 
 plain=$(weights)
-[ -n "$plain" ] || fail "plain.h5 is not trained on"
+[ -n "$plain" ] || fail "plain.h5 is not trained on: $(cat err.log)"
 for file in softlinks external-links in-groups labels-1xn x_train train_set_x; do
   [ "$(weights data.train=$file.h5)" = "$plain" ] || fail "$file.h5 differs from plain.h5: $(cat err.log)"
 done
-[ "$(weights data.train=labels-from-1.h5 data.first_label=1)" = "$plain" ] || fail "labels from 1 differ"
-[ "$(weights data.train=x_train.h5:train data.images=x data.labels=y)" = "$plain" ] || fail "named datasets differ"
-[ -n "$(weights data.train=labels-n111.h5)" ] || fail "labels [n,1,1,1]"
+[ "$(weights data.train=labels-from-1.h5 data.first_label=1)" = "$plain" ] || fail "labels from 1 differ: $(cat err.log)"
+[ "$(weights data.train=x_train.h5:train data.images=x data.labels=y)" = "$plain" ] || fail "named datasets differ: $(cat err.log)"
+[ -n "$(weights data.train=labels-n111.h5)" ] || fail "labels [n,1,1,1]: $(cat err.log)"
 [ -n "$(weights data.train=list.txt)" ] || fail "a list: $(cat err.log)"
 [ -n "$(weights data.train=matlab73.mat 'network={net.yaml: {h: 20}}')" ] || fail "MATLAB 7.3: $(cat err.log)"
 grep -q "'data' is MATLAB's, .* height 20, width 28" err.log || fail "MATLAB 7.3 is not told: $(cat err.log)"

@@ -1,5 +1,5 @@
-# A plain cmake makes an optimised program; cmake --install gives one that finds its networks, also after a move, and a library
-# that pkg-config and CMake know.
+# Tests that a plain cmake makes an optimised program, and that cmake --install gives one that finds its
+# networks, also after a move, and a library that pkg-config and CMake know.
 # cores: 1
 . "$(dirname "$0")/lib" "$1"
 build=$(dirname "$convoy")
@@ -86,7 +86,8 @@ cmake -S project -B "project/a build" -DCMAKE_PREFIX_PATH="$work/prefix" ${sanit
   cmake --build "project/a build" >>project.log 2>&1 || fail "find_package(convoy): $(tail -20 project.log)"
 expect 0 "0.1.0" "project/a build/use"
 
-# Plain builds: no type means an optimised one, warnings are no errors; what is missing is told by Debian's names, all at once.
+# A plain build is optimised, and its warnings are no errors. What is missing is told by Debian's names, all at
+# once.
 cmake -S "$CONVOY_SOURCE" -B "$work/a plain build" -DCONVOY_TESTS=OFF >plain.log 2>&1 || fail "a plain cmake: $(tail -20 plain.log)"
 grep -q "Build type: RelWithDebInfo" plain.log || fail "a plain cmake names no build type: $(cat plain.log)"
 grep -q -- '-O3 -g.* .*command.c' "a plain build/compile_commands.json" || fail "a plain cmake does not optimise"

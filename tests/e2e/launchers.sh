@@ -1,4 +1,5 @@
-# Several programs that each find themselves alone are refused, whoever has started them; one program of a batch job is not.
+# Tests that several programs which each find themselves alone are refused, whoever has started them, and
+# that one program in a batch job is not.
 . "$(dirname "$0")/lib" "$1"
 digits data 400
 cat >recipe.yaml <<'END'
@@ -25,7 +26,7 @@ expect 0 "weights" $slurm SLURM_STEP_ID=0 SLURM_STEPID=0 SLURM_STEP_NUM_TASKS=1 
 expect 0 "weights" env PMI_SIZE=3 mpirun --oversubscribe -n 1 "$convoy" train ./recipe.yaml --resume
 expect 0 "weights" env PMI_SIZE=3 mpirun --oversubscribe -n 2 "$convoy" train ./recipe.yaml --resume
 
-# The real one, where it is installed.
+# MPICH's own mpirun is tried where it is installed.
 if command -v mpirun.mpich >/dev/null; then
   expect 2 "$alone" mpirun.mpich -n 3 "$convoy" train ./recipe.yaml run=mpich
   [ ! -e mpich ] || fail "a refused job made a folder"

@@ -1,4 +1,5 @@
-# More shards than files that may be open: the soft limit is raised, and where the hard one is too low, files take turns. Same bits.
+# Tests more shards than files that may be open: the soft limit is raised, and where the hard one is too low,
+# files take turns. The bits are the same.
 . "$(dirname "$0")/lib" "$1"
 cat >recipe.yaml <<'END'
 network: lenet5
@@ -8,7 +9,7 @@ microbatch: 8
 epochs: 2
 run: run
 END
-weights() { field weights <"$1"; }
+weights() { field weights <"$1"; } # weights JSON: prints the hash of a run's weights
 
 # ---- only the soft limit is low ----
 (
@@ -32,6 +33,7 @@ weights() { field weights <"$1"; }
   expect 0 "in 110 shards" "$convoy" prepare synthetic -o again --count 600 --shards 110 --split train=0.8,val=0.2
   exit "$failures"
 ) || fail "with a low hard limit"
+[ -n "$(weights soft.json)" ] || fail "no weights: $(cat soft.json)"
 [ "$(weights hard.json)" = "$(weights soft.json)" ] || fail "files that take turns give other bits"
 
 # Compressed shards are read through HDF5, and take turns too.

@@ -1,4 +1,5 @@
-# Names that are no UTF-8, or hold control characters: what is written of them is UTF-8, and can be undone.
+# Tests names that are no UTF-8, or hold control characters: what is written of them is UTF-8, and can be
+# undone.
 # cores: 1
 . "$(dirname "$0")/lib" "$1"
 
@@ -44,7 +45,7 @@ found = sorted(sets[0]["classes"])
 if found != sorted(sys.argv[2:]): sys.exit(f"classes {found}")
 END
 
-check() { # check SOURCE INPUT TEXT OPTIONS -- CLASSES: TEXT is said once
+check() { # check SOURCE INPUT TEXT OPTIONS -- CLASSES: prepares it, says TEXT once, and finds the classes
   local source=$1 input=$2 text=$3
   shift 3
   local options=()
@@ -55,7 +56,7 @@ check() { # check SOURCE INPUT TEXT OPTIONS -- CLASSES: TEXT is said once
   iconv -f utf8 -t utf8 said >/dev/null 2>&1 || fail "$input: what is said is no UTF-8"
   LC_ALL=C grep -q "$(printf '[\001-\010\013-\037]')" said && fail "$input: control characters: $(cat -v said)"
   [ -z "$text" ] || [ "$(grep -cF -- "$text" said)" = 1 ] || fail "$input: '$text' is not said once: $(cat said)"
-  "$convoy" verify out --json >verified 2>/dev/null || fail "verify: $(cat verified)"
+  "$convoy" verify out --json >verified 2>verify.log || fail "verify: $(cat verify.log verified)"
   python3 classes.py verified "$@" || fail "$source $input"
 }
 

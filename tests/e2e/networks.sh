@@ -1,5 +1,6 @@
-# What trains badly is warned of. AlexNet with dropout and ResNet-18 with batch normalisation, made small by their parameters: the same bits at 1, 2 and 4
-# ranks, in evaluation too, and after a resume at another rank count.
+# Tests that AlexNet with dropout and ResNet-18 with batch normalisation, made small by their parameters, get
+# the same bits at 1, 2 and 4 ranks, in evaluation too, and after a resume at another rank count; and that a
+# network that trains badly is warned of.
 . "$(dirname "$0")/lib" "$1"
 
 # Colour images in which the class is a direction of stripes; h5py writes them as anyone would.

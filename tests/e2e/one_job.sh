@@ -1,4 +1,5 @@
-# One run folder, one job: the second is refused, whoever holds the folder and however it got there; nothing of a killed one stands in the way.
+# Tests that one job works in a run folder: a second one is refused, whoever holds the folder and however it
+# was started, and nothing that a killed job has left stands in the way.
 . "$(dirname "$0")/lib" "$1"
 digits data 400
 cat >recipe.yaml <<'END'
@@ -12,11 +13,11 @@ run: run
 END
 train="$convoy train ./recipe.yaml"
 
-# held FOLDER: waits until somebody holds it
+# held FOLDER: waits until somebody holds it; until_file FILE: waits until it is there
 held() { for _ in $(seq 200); do [ -e "$1/lock" ] && return; sleep 0.05; done; fail "nobody took $1"; }
 until_file() { for _ in $(seq 200); do [ -e "$1" ] && return; sleep 0.05; done; fail "$1 did not come"; }
 
-# ---- many at once: exactly one goes on; the others say who it is ----
+# ---- many at once: exactly one goes on, and the others say which ----
 for i in $(seq 6); do $train epochs=1 log_every=1 run=many >many.$i.log 2>&1 & starters[i]=$!; done
 winners=0
 for i in $(seq 6); do
@@ -27,10 +28,11 @@ for i in $(seq 6); do
     *) fail "starter $i: $(cat many.$i.log)" ;;
   esac
 done
+[ -s many/metrics.jsonl ] || fail "no metrics"
 [ $winners = 1 ] || fail "$winners of 6 jobs ran in one folder"
 [ "$(wc -l <many/metrics.jsonl)" = "$(grep -c '^{.*}$' many/metrics.jsonl)" ] || fail "torn metrics"
 
-# ---- before the first checkpoint and after it, with every word ----
+# ---- a second job before the first checkpoint and after it, with --overwrite and --resume ----
 SLURM_JOB_ID=4711 timeout 100 mpirun --oversubscribe -n 2 $train >first.log 2>&1 &
 job=$!
 held run
@@ -41,7 +43,7 @@ until_file run/last.h5
 for word in "" --resume; do expect 2 "run: another convoy train is at work there: process " $train $word; done
 expect 0 "top-1" "$convoy" eval run/last.h5 --data data
 
-# ---- killed without mercy: the next one goes on at once, and half a line is mended ----
+# ---- a job is killed: the next one goes on at once, and half a line is mended ----
 kill -KILL "$(sed -n 's/^pid //p' run/lock)"
 wait $job
 [ -e run/lock ] || fail "a killed job has removed its lock"

@@ -123,12 +123,13 @@ printf '\377' | dd of=straight/last.h5 bs=1 seek=$((size - 2000)) conv=notrunc 2
 train 1 --resume >damaged.json 2>damaged.log
 [ $? = 2 ] || [ "$(weights damaged.json)" = "$(weights straight.json)" ] || fail "a damaged checkpoint was used"
 
-# What computes is written down: steps by another kind of processor are told of, those by the same are not.
+# A checkpoint says which kernels computed it. Going on with others is warned of, and with the same is not.
 train 1 run=mixed --stop-after 20 >/dev/null 2>&1
 CONVOY_KERNELS=portable train 2 run=mixed --resume --stop-after 30 >/dev/null 2>mixed.log
 grep -q "warning: mixed/last.h5 was computed by a processor of another type ([A-Za-z0-9]*, [a-z0-9]*) than this one ([A-Za-z0-9]*, portable)" mixed.log ||
   fail "other kernels are not told of: $(cat mixed.log)"
 CONVOY_KERNELS=portable train 1 run=mixed --resume --stop-after 40 >/dev/null 2>mixed.log
+[ $? = 75 ] || fail "resuming on the same kernels: $(cat mixed.log)"
 ! grep -q "another type" mixed.log || fail "the same kernels are told of: $(cat mixed.log)"
 expect 75 "rank 1 has another processor type than rank 0" mpirun --oversubscribe -n 1 env CONVOY_KERNELS=portable "$convoy" train ./recipe.yaml run=mixed \
   --resume --stop-after 50 : -n 1 env "$convoy" train ./recipe.yaml run=mixed --resume --stop-after 50
@@ -141,9 +142,9 @@ grep -q "warning: other holds other validation data than the run was validated o
   fail "other validation data is not told of: $(cat anew.log)"
 [ "$(field best_top1 <anew.json)" = "$(field val_top1 <anew.json)" ] && [ "$(field best_step <anew.json)" = 127 ] || fail "best of other data: $(cat anew.json)"
 [ "$(weights anew.json)" = "$(weights straight.json)" ] || fail "other validation data changed the weights"
-train 1 run=judged epochs=3 data.val=other --resume >same.json 2>same.log
+train 1 run=judged epochs=3 data.val=other --resume >same.json 2>same.log || fail "judging once more: $(cat same.log)"
 ! grep -q forgotten same.log || fail "the same validation data is told of"
-train 1 run=judged epochs=3 --resume >back.json 2>back.log
+train 1 run=judged epochs=3 --resume >back.json 2>back.log || fail "judging as before: $(cat back.log)"
 [ "$(field best_top1 <back.json)" = "$(field val_top1 <back.json)" ] && [ "$(field val_top1 <back.json)" = "$(field val_top1 <straight.json)" ] ||
   fail "a finished run on other data: $(cat back.json)"
 finish

@@ -5,8 +5,9 @@
     sources.py --hash DIR...
                           prints DIR and a hash of what its shards say: classes, labels, pixels or files, in their order
 
-The classes are named by whole numbers, since most sources hold numbers. The protocol buffers are written by Python's protobuf from descriptors made here, LMDB, LevelDB and HDF5 by
-their libraries, and TFRecord and RecordIO by the few lines that their formats are.
+The classes are named by whole numbers, since most sources hold numbers. Python's protobuf writes the protocol
+buffers, from descriptors made here; LMDB, LevelDB and HDF5 are written by their libraries, TFRecord and
+RecordIO by a few lines here.
 """
 import hashlib
 import io
@@ -24,7 +25,7 @@ WIDTH, HEIGHT = 20, 16
 
 
 def png(pixels):
-    """A PNG file of rows of RGB pixels, written here: zlib's and struct's are all that it takes."""
+    """Returns a PNG file of rows of RGB pixels."""
     h, w, _ = pixels.shape
     rows = b"".join(b"\0" + row.tobytes() for row in pixels)
 
@@ -35,7 +36,7 @@ def png(pixels):
 
 
 def pictures(labels):
-    """(label, name, pixels): four of each class, in the order in which a folder is read."""
+    """Yields (label, name, pixels), four of each class, in the order in which a folder is read."""
     random = np.random.default_rng(5)
     for label in labels:
         for i in range(4):
@@ -45,7 +46,7 @@ def pictures(labels):
 # ---- protocol buffers ----
 
 def messages():
-    """Caffe's Datum and TensorFlow's Example."""
+    """Returns the classes of Caffe's Datum and TensorFlow's Example."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
     kinds = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(name="sources.proto", package="s")
@@ -84,7 +85,7 @@ def datum(kinds, label, pixels, encoded, floats=False):
     if encoded:
         d.data, d.encoded = png(pixels), True
         return d.SerializeToString()
-    planes = pixels[:, :, ::-1].transpose(2, 0, 1)  # as OpenCV and Caffe have them: blue first, planes
+    planes = pixels[:, :, ::-1].transpose(2, 0, 1)  # OpenCV and Caffe have planes, blue first
     d.channels, d.height, d.width = planes.shape
     if floats:
         d.float_data.extend(map(float, planes.ravel()))
@@ -129,7 +130,7 @@ def tfrecord(records):
 
 
 def recordio(records):
-    """As dmlc-core writes it: a record is cut where the magic stands in it at a multiple of four."""
+    """Returns the records as dmlc-core writes them: one is cut where the magic stands in it at a multiple of four."""
     magic = struct.pack("<I", 0xced7230a)
     out = b""
     for data in records:

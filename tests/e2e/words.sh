@@ -1,5 +1,6 @@
-# Words that people type: a network where a recipe should be, a run folder where a checkpoint should, options of other programs;
-# and networks and recipes found by name. tests/unit/test_words.c has the keys of recipes and the options of layers.
+# Tests words that people type: a network where a recipe should be, a run folder where a checkpoint should,
+# options of other programs. It also tests that networks and recipes are found by name. tests/unit/test_words.c
+# has the keys of recipes and the options of layers.
 # cores: 1
 . "$(dirname "$0")/lib" "$1"
 digits data 400
@@ -105,7 +106,7 @@ ln -s nowhere.yaml own/recipes/gone.yaml
 case $("$convoy" recipes --json) in *gone*) fail "a recipe that cannot be read is listed" ;; *special-digits*) ;; *) fail "recipes --json" ;; esac
 expect 0 "done: " "$convoy" train special-digits data.train=data data.val=data epochs=1 run=special
 unset CONVOY_PATH
-# Beside the recipe, where a recipe of the network's name is passed over.
+# A network beside the recipe is found, and a recipe there that has the network's name is passed over.
 cp own/networks/special.yaml flat/special.yaml
 sed "s,lenet5,special,;s,data/digits,$work/data," "$CONVOY_SOURCE/launch/recipes/lenet5-digits.yaml" >flat/recipe.yaml
 expect 0 "special, 61706 parameters" "$convoy" train flat/recipe.yaml epochs=1 run=flat/run
