@@ -96,10 +96,10 @@ static inline void put_feature(maker *features, const char *name, int kind, cons
 }
 
 static inline void put_number_feature(maker *features, const char *name, int64_t value) {
-  maker *packed = calloc(1, sizeof *packed);
-  put_varint(packed, (uint64_t)value);
-  put_feature(features, name, 3, packed->bytes, packed->count);
-  free(packed);
+  maker *digits = calloc(1, sizeof *digits);
+  put_varint(digits, (uint64_t)value);
+  put_feature(features, name, 3, digits->bytes, digits->count);
+  free(digits);
 }
 
 static inline void put_text_feature(maker *features, const char *name, const char *text) {
