@@ -15,8 +15,10 @@ typedef struct cvy_recipe cvy_recipe;
  * "key.key=value". */
 cvy_err cvy_recipe_load(cvy_recipe **out, const char *name, const char *const *overrides,
                         int64_t override_count) CVY_MUST_CHECK;
-/* Reads a recipe from its resolved text, as checkpoints hold it. `name` stands for the file in errors. */
-cvy_err cvy_recipe_parse(cvy_recipe **out, const char *text, const char *name) CVY_MUST_CHECK;
+/* Reads a recipe from its resolved text, as checkpoints hold it. `name` stands for the file in errors, and
+ * `overrides` are as above. */
+cvy_err cvy_recipe_parse(cvy_recipe **out, const char *text, const char *name, const char *const *overrides,
+                         int64_t override_count) CVY_MUST_CHECK;
 void cvy_recipe_destroy(cvy_recipe *recipe);
 
 typedef struct cvy_train_options {
@@ -56,6 +58,8 @@ typedef struct cvy_evaluate_options {
   const char *data;    /* a dataset; NULL: the recipe's own for the split */
   const char *split;   /* of a folder: "train", "val", "test", ...; NULL: "val" */
   bool assume_classes; /* if only one side names its classes, label 0 is taken for its first, and so on */
+  const char *const *settings; /* "data.key=value": how the data are read, where the recipe says otherwise */
+  int64_t setting_count;
 } cvy_evaluate_options;
 
 /* Finds the score of a checkpoint's network on a dataset. The recipe's own data for the split "train" are its

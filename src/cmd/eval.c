@@ -46,14 +46,16 @@ static void print_line(const cvy_score *score) {
 
 static cvy_err evaluate(cvy_comm *comm, const cvy_arguments *arguments, const options *o) {
   CVY_TRY(cvy_ranks_same(comm, arguments));
-  CVY_TRY(cvy_expect_words(arguments, 1, 1, "one checkpoint or run folder"));
+  CVY_TRY(cvy_expect_words(arguments, 1, INT64_MAX, "a checkpoint or run folder, then data.key=value ..."));
   cvy_score score;
   const char *checkpoint, *word = arguments->words[0];
   CVY_TRY(cvy_comm_agree(comm, cvy_checkpoint_of(&checkpoint, arguments->pool, word)));
   if (checkpoint != word) cvy_log("evaluating %s", checkpoint);
   const cvy_evaluate_options evaluate_options = {.data = o->data[0] ? o->data : NULL,
                                                  .split = o->split[0] ? o->split : NULL,
-                                                 .assume_classes = o->assume_classes};
+                                                 .assume_classes = o->assume_classes,
+                                                 .settings = arguments->words + 1,
+                                                 .setting_count = arguments->count - 1};
   CVY_TRY(cvy_evaluate(&score, comm, checkpoint, &evaluate_options));
   if (cvy_comm_rank(comm) != 0) return CVY_OK;
   if (o->json)
@@ -75,14 +77,16 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
 
 const cvy_command cvy_command_eval = {
     .kind = &kind,
-    .usage = "CHECKPOINT|RUNFOLDER [--data SHARDS] [--split NAME] [options]",
+    .usage = "CHECKPOINT|RUNFOLDER [--data SHARDS] [--split NAME] [data.key=value ...] [options]",
     .description =
         "Every image is counted once, and the numbers are the same at any number of ranks. The "
         "network, its input\n"
         "normalisation and its evaluation chain come from the checkpoint. A run folder stands for its\n"
-        "best.h5, or else its last.h5.\n"
+        "best.h5, or else its last.h5. data.key=value says how the data are read, where the recipe says\n"
+        "otherwise ('convoy train --help' explains the keys).\n"
         "\n"
         "  mpirun -n 2 convoy eval runs/lenet5-hoda\n"
         "  mpirun -n 2 convoy eval runs/lenet5-hoda --split train\n"
-        "  mpirun -n 2 convoy eval runs/lenet5-hoda/best.h5 --data data/hoda",
+        "  mpirun -n 2 convoy eval runs/lenet5-hoda/best.h5 --data data/hoda\n"
+        "  convoy eval runs/lenet5-hoda --data scans.h5:test data.images=x data.labels=y",
     .run = run};

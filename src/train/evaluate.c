@@ -1,5 +1,6 @@
 /* Evaluation of a stored model: the model gives the network and what images go through, the recipe by
  * which it was trained says how to load them. */
+#include "base/text.h"
 #include "data/dataset.h"
 #include "file/bytes.h"
 #include "model/model.h"
@@ -33,12 +34,41 @@ static cvy_err find_split(const char **from, const char **split, const cvy_recip
       *split, *from);
 }
 
+/* Refuses settings that evaluation would not look at, for the model has all else that the recipe says. */
+static cvy_err check_settings(const cvy_evaluate_options *asked) {
+  static const char *const known[] = {
+      "data.images",   "data.labels",  "data.first_label", "data.axes",         "data.outside_links",
+      "data.prefetch", "data.threads", "data.cache.keep",  "data.cache.memory", "data.on_bad_record"};
+  for (int64_t i = 0; i < asked->setting_count; i++) {
+    const char *setting = asked->settings[i];
+    bool is_known = false;
+    if (!strchr(setting, '='))
+      return cvy_error(CVY_E_USAGE, "'%s': expected data.key=value; other data are named with --data %s",
+                       setting, setting);
+    for (int64_t k = 0; k < CVY_COUNT(known) && !is_known; k++) {
+      const size_t length = strlen(known[k]);
+      is_known = strncmp(setting, known[k], length) == 0 && setting[length] == '=';
+    }
+    if (is_known) continue;
+    char list[400];
+    cvy_text_list(list, sizeof list, ", ", known, CVY_COUNT(known));
+    return cvy_error(CVY_E_USAGE,
+                     "'%s': an evaluation takes network and preprocessing from the checkpoint; what can be "
+                     "set is how its data are read: %s",
+                     setting, list);
+  }
+  return CVY_OK;
+}
+
 /* Opens the model and the data. The recipe's assume_classes holds for the recipe's own data alone. */
 static cvy_err open_everything(evaluation *e, const char *path, const cvy_evaluate_options *asked) {
   const char *from, *split;
+  CVY_TRY(check_settings(asked));
   CVY_TRY(cvy_model_open(&e->model, path));
   const cvy_model_spec *spec = cvy_model_spec_of(e->model);
-  CVY_TRY_IN(cvy_recipe_parse(&e->recipe, spec->recipe_text, "/recipe"), "%s", path);
+  CVY_TRY_IN(
+      cvy_recipe_parse(&e->recipe, spec->recipe_text, "/recipe", asked->settings, asked->setting_count), "%s",
+      path);
   CVY_TRY_IN(find_split(&from, &split, e->recipe, asked), "%s", path);
   const bool assume = asked->assume_classes || (!asked->data && e->recipe->data.assume_classes);
   CVY_TRY(cvy_stream_open(&e->data, from, split, &e->recipe->data.arrays, spec->evaluation,

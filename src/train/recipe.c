@@ -254,11 +254,13 @@ cvy_err cvy_recipe_load(cvy_recipe **out, const char *name, const char *const *o
   return finish(out, r, err);
 }
 
-cvy_err cvy_recipe_parse(cvy_recipe **out, const char *text, const char *name) {
+cvy_err cvy_recipe_parse(cvy_recipe **out, const char *text, const char *name, const char *const *overrides,
+                         int64_t override_count) {
   cvy_recipe *r = cvy_new(sizeof *r);
   r->pool = cvy_pool_create();
   cvy_yaml *root = NULL;
-  const cvy_err err = cvy_yaml_parse(&root, r->pool, text, name);
+  cvy_err err = cvy_yaml_parse(&root, r->pool, text, name);
+  for (int64_t i = 0; !err && i < override_count; i++) err = cvy_yaml_override(root, r->pool, overrides[i]);
   r->root = root;
   return finish(out, r, err);
 }

@@ -19,7 +19,6 @@ expect 2 "unknown option --thread; did you mean --threads?" "$convoy" train ./re
 expect 2 "--threads needs a value" "$convoy" train ./recipe.yaml --threads
 expect 2 "'threads' must be a whole number from 0 to 1024, not 'two'" "$convoy" train ./recipe.yaml --threads two
 expect 2 "expected a recipe" "$convoy" train
-expect 2 "one word too many" "$convoy" eval a.h5 b.h5
 expect 2 "no recipe is named 'lenet6'" "$convoy" train lenet6
 expect 2 "no recipe stands at ./nothing.yaml" "$convoy" train ./nothing.yaml
 expect 2 "no network is named 'alexnot'" "$convoy" summary alexnot
@@ -107,6 +106,8 @@ echo "seed: 7" | cat recipe.yaml - >node/recipe.yaml
 expect 2 "rank 1 has another recipe" apart $train
 cp recipe.yaml node/
 expect 2 "rank 1 has other validation data" apart $train data.val=other
+expect 2 "'b.h5': expected data.key=value; other data are named with --data b.h5" "$convoy" eval good/best.h5 b.h5
+expect 2 "'batch=5': an evaluation takes network and preprocessing from the checkpoint" "$convoy" eval good/best.h5 batch=5
 expect 2 "rank 1 has other data" apart "$convoy" eval good/best.h5 --data other
 cp "$CONVOY_SOURCE/launch/networks/lenet5.yaml" net.yaml
 sed 's/fc: {name: f6/fc: {parallel: sharded, name: f6/' net.yaml >node/net.yaml

@@ -40,6 +40,10 @@ done
 [ "$(weights data.train=labels-from-1.h5 data.first_label=1)" = "$plain" ] || fail "labels from 1 differ: $(cat err.log)"
 [ "$(weights data.train=x_train.h5:train data.images=x data.labels=y)" = "$plain" ] || fail "named datasets differ: $(cat err.log)"
 [ -n "$(weights data.train=labels-n111.h5)" ] || fail "labels [n,1,1,1]: $(cat err.log)"
+loss_of() { "$convoy" eval run/last.h5 --json "$@" 2>err.log | field loss; } # loss_of OPTIONS: by the last run
+known=$(loss_of --data plain.h5)
+[ -n "$known" ] && [ "$(loss_of --data x_train.h5:train data.images=x data.labels=y)" = "$known" ] ||
+  fail "named datasets are scored otherwise: $(cat err.log)"
 [ -n "$(weights data.train=list.txt)" ] || fail "a list: $(cat err.log)"
 [ -n "$(weights data.train=matlab73.mat 'network={net.yaml: {h: 20}}')" ] || fail "MATLAB 7.3: $(cat err.log)"
 grep -q "'data' is MATLAB's, .* height 20, width 28" err.log || fail "MATLAB 7.3 is not told: $(cat err.log)"

@@ -6,12 +6,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   cvy_recipe *recipe, *again;
   char *text = fuzz_text(data, size);
-  if (!cvy_recipe_parse(&recipe, text, "fuzz")) {
-    FUZZ_CHECK(!cvy_recipe_parse(&again, recipe->text, "resolved"));
+  if (!cvy_recipe_parse(&recipe, text, "fuzz", NULL, 0)) {
+    FUZZ_CHECK(!cvy_recipe_parse(&again, recipe->text, "resolved", NULL, 0));
     if (strcmp(recipe->text, again->text) != 0)
       fprintf(stderr, "%s\nbecame\n%s\n", recipe->text, again->text);
     FUZZ_CHECK(strcmp(recipe->text, again->text) == 0);
-    FUZZ_CHECK(!cvy_recipe_compare(recipe, again, "fuzz"));
+    FUZZ_CHECK(!cvy_recipe_compare(recipe, again, "fuzz", NULL, 0));
     cvy_recipe_destroy(again);
     cvy_recipe_destroy(recipe);
   }

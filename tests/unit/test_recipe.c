@@ -13,7 +13,7 @@ static const char text[] = "network: {name: tiny, input: [4, 4, 1], layers: [fc:
 
 static cvy_recipe *read_recipe(const char *yaml) {
   cvy_recipe *recipe;
-  if (cvy_recipe_parse(&recipe, yaml, "recipe.yaml")) printf("\n    %s", cvy_err_message());
+  if (cvy_recipe_parse(&recipe, yaml, "recipe.yaml", NULL, 0)) printf("\n    %s", cvy_err_message());
   CU_ASSERT_PTR_NOT_NULL_FATAL(recipe);
   return recipe;
 }

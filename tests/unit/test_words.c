@@ -201,11 +201,11 @@ static void habits_are_answered_with_the_key_that_is_meant(void) {
 
 static void in_a_file_it_is_written_as_a_file_has_it(void) {
   cvy_recipe *recipe;
-  CU_ASSERT_EQUAL(cvy_recipe_parse(&recipe, "batch: 8\nlr: 0.1\n", "r.yaml"), CVY_E_INPUT);
+  CU_ASSERT_EQUAL(cvy_recipe_parse(&recipe, "batch: 8\nlr: 0.1\n", "r.yaml", NULL, 0), CVY_E_INPUT);
   CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(),
                                 "r.yaml:2:1: unknown key 'lr' in the recipe; did you mean 'learning_rate: "
                                 "{constant: {rate: 0.1}}'?"));
-  CU_ASSERT_EQUAL(cvy_recipe_parse(&recipe, "solver: {adagrad: {}}\nweight_decay: 5e-4\n", "r.yaml"),
+  CU_ASSERT_EQUAL(cvy_recipe_parse(&recipe, "solver: {adagrad: {}}\nweight_decay: 5e-4\n", "r.yaml", NULL, 0),
                   CVY_E_INPUT);
   CU_ASSERT_PTR_NOT_NULL(
       strstr(cvy_err_message(), "did you mean 'solver: {adagrad: {weight_decay: 5e-4}}'?"));
