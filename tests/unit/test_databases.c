@@ -407,8 +407,8 @@ static void splits_of_a_folder(void) {
   mkdir(fresh("other"), 0777);
   CU_ASSERT_EQUAL(reader_named("lmdb")->find_splits(&found, &count, pool, fresh_dir), CVY_OK);
   CU_ASSERT_EQUAL_FATAL(count, 2);
-  CU_ASSERT(strcmp(found[0].split, "val") == 0 && strstr(found[0].path, "/mnist_test_lmdb"));
-  CU_ASSERT(strcmp(found[1].split, "train") == 0 && strstr(found[1].path, "/mnist_train_lmdb"));
+  CU_ASSERT(strcmp(found[0].split, "train") == 0 && strstr(found[0].path, "/mnist_train_lmdb"));
+  CU_ASSERT(strcmp(found[1].split, "val") == 0 && strstr(found[1].path, "/mnist_test_lmdb"));
   CU_ASSERT_EQUAL(reader_named("lmdb")->find_splits(&found, &count, pool, fresh("mnist_test_lmdb")), CVY_OK);
   CU_ASSERT_EQUAL(count, 0);
   CU_ASSERT_EQUAL(reader_named("leveldb")->find_splits(&found, &count, pool, fresh_dir), CVY_OK);
