@@ -10,16 +10,55 @@
 
 static const double too_large = 9007199254740992.0; /* 2^53: beyond it not every whole number has a double */
 
-bool cvy_whole_number(int64_t *out, const char *text) {
-  const char *first = text + strspn(text, " \t");
-  const size_t length = strspn(first, "+-.0123456789eE");
+/* ---- whole numbers ---- */
+
+/* Tells whether a letter is a blank, as tables and programs put some around numbers: those of Unicode, those
+ * without a width, and the mark U+FEFF. */
+static bool is_blank(uint32_t letter) {
+  return letter == ' ' || letter == '\t' || letter == 0xa0 || (letter >= 0x2000 && letter <= 0x200d) ||
+         letter == 0x202f || letter == 0x205f || letter == 0x2060 || letter == 0x3000 || letter == 0xfeff;
+}
+
+static const char *behind_blanks(const char *text) {
+  uint32_t letter;
+  for (size_t bytes; (bytes = cvy_utf8_next(&letter, text)) > 0 && is_blank(letter);) text += bytes;
+  return text;
+}
+
+/* Reads digits, with a point and zeros behind them or not, to the last digit. *value is unchanged if there is
+ * anything else, or if the number is beyond 64 bits. */
+static bool read_digits(int64_t *value, const char *first, size_t length, bool negative) {
+  int64_t whole = 0;
+  size_t i = 0;
+  for (; i < length && first[i] != '.'; i++) {
+    const int64_t digit = first[i] - '0';
+    if (digit < 0 || digit > 9 || whole > (INT64_MAX - digit) / 10) return false;
+    whole = whole * 10 + digit;
+  }
+  if (i == 0) return false;
+  for (i++; i < length; i++)
+    if (first[i] != '0') return false;
+  *value = negative ? -whole : whole;
+  return true;
+}
+
+/* Reads what strtod takes, such as "1e3" and "2.50e1", if it is a whole number. */
+static bool read_float(int64_t *out, const char *first, size_t length) {
   char *end;
-  if (length == 0 || first[length + strspn(first + length, " \t")]) return false;
   const double value = strtod(first, &end);
   if (end != first + length || !(fabs(value) < too_large) || value != floor(value)) return false;
   *out = (int64_t)value;
   return true;
 }
+
+bool cvy_whole_number(int64_t *out, const char *text) {
+  const char *first = behind_blanks(text);
+  const size_t length = strspn(first, "+-.0123456789eE"), sign = first[0] == '+' || first[0] == '-';
+  if (length == sign || behind_blanks(first + length)[0]) return false;
+  return read_digits(out, first + sign, length - sign, first[0] == '-') || read_float(out, first, length);
+}
+
+/* ---- the order of classes ---- */
 
 static int by_value(const void *a, const void *b) {
   const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -41,9 +80,18 @@ static void name_numbers(cvy_classes *classes, cvy_pool *pool, int64_t *values, 
       classes->names[classes->count++] = cvy_pool_format(pool, "%" PRId64, values[i]);
 }
 
+/* Compares names of classes that are not all numbers: the numbers among them come first, by value. */
+static int by_name(const void *a, const void *b) {
+  const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+  int64_t m = 0, n = 0;
+  const bool x_is = cvy_whole_number(&m, x), y_is = cvy_whole_number(&n, y);
+  if (x_is != y_is) return x_is ? -1 : 1;
+  return m != n ? (m > n) - (m < n) : strcmp(x, y);
+}
+
 static void name_texts(cvy_classes *classes, cvy_pool *pool, const char *const *labels, int64_t count) {
   for (int64_t i = 0; i < count; i++) classes->names[i] = cvy_utf8_name(pool, labels[i], classes->encoding);
-  cvy_sort_by_text(classes->names, count, sizeof *classes->names);
+  qsort(classes->names, (size_t)count, sizeof *classes->names, by_name);
   classes->count = cvy_drop_repeats(classes->names, count);
 }
 
@@ -66,9 +114,11 @@ cvy_classes cvy_classes_of(cvy_pool *pool, const char *const *labels, int64_t co
 static int64_t find_text(const cvy_classes *classes, const char *label) {
   cvy_pool *pool = cvy_pool_create();
   const char *name = cvy_utf8_name(pool, label, classes->encoding);
-  const int64_t found = cvy_find_by_text(classes->names, classes->count, sizeof *classes->names, name);
+  const char **found = classes->count ? bsearch(&name, classes->names, (size_t)classes->count,
+                                                sizeof *classes->names, by_name)
+                                      : NULL;
   cvy_pool_destroy(pool);
-  return found;
+  return found ? found - classes->names : -1;
 }
 
 static int value_to_name(const void *value, const void *name) {

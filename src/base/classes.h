@@ -1,16 +1,17 @@
 /* The classes of a set: in which order its labels' texts are numbered, and how whole numbers are named.
  *
  * Labels that are all whole numbers, however they are written (10, +10, 010, "10.0", 1e1), are ordered by
- * value, and their classes are named by shortest decimals. All other labels name their classes themselves, in
- * UTF-8 (base/utf8.h says how a label that is not becomes it), and are ordered by bytes. So the same labels
- * give the same classes from any source. */
+ * value, and their classes are named by shortest decimals. Where others are among them, each label names its
+ * class itself, in UTF-8 (base/utf8.h says how a label that is not becomes it). The whole numbers come first
+ * then, by value, and the others follow by their bytes. So the same labels give the same classes from any
+ * source. */
 #ifndef CVY_BASE_CLASSES_H
 #define CVY_BASE_CLASSES_H
 
 #include "base/base.h"
 
-/* Reads a text that is a whole number below 2^53 in size, and tells whether it is one. It may have blanks
- * around it, a sign, leading zeros, zeros behind a point, and an exponent. */
+/* Reads a text that is a whole number of 64 bits, and tells whether it is one. It may have blanks around it,
+ * those of Unicode too, a sign, leading zeros, zeros behind a point, or an exponent if it is below 2^53. */
 bool cvy_whole_number(int64_t *out, const char *text);
 
 /* These are the classes of a set of labels. */

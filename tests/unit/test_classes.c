@@ -7,11 +7,25 @@ static void whole_numbers_in_many_ways(void) {
   static const struct {
     const char *text;
     int64_t value;
-  } whole[] = {{"0", 0},       {"10", 10},        {"+10", 10},
-               {"010", 10},    {"-3", -3},        {" 7\t", 7},
-               {"10.0", 10},   {"10.000000", 10}, {"10.", 10},
-               {"1e1", 10},    {"-0", 0},         {"1.200000000000000000e+01", 12},
-               {"2.50e1", 25}, {"00000042", 42},  {"9007199254740991", 9007199254740991}};
+  } whole[] = {{"0", 0},
+               {"10", 10},
+               {"+10", 10},
+               {"010", 10},
+               {"-3", -3},
+               {" 7\t", 7},
+               {"10.0", 10},
+               {"10.000000", 10},
+               {"10.", 10},
+               {"1e1", 10},
+               {"-0", 0},
+               {"1.200000000000000000e+01", 12},
+               {"2.50e1", 25},
+               {"00000042", 42},
+               {"9007199254740993", 9007199254740993},
+               {"9007199254740993.00", 9007199254740993},
+               {"-9223372036854775807", -INT64_MAX},
+               {"\xc2\xa0\x31\x30\xe3\x80\x80", 10},
+               {"\xef\xbb\xbf\x32", 2}};
   static const char *const others[] = {"",
                                        " ",
                                        "a",
@@ -28,7 +42,11 @@ static void whole_numbers_in_many_ways(void) {
                                        "1e",
                                        "+",
                                        "1e400",
-                                       "9007199254740992",
+                                       "9223372036854775808",
+                                       "1e16",
+                                       "1.0e",
+                                       "+-1",
+                                       "-.",
                                        "n0144",
                                        "1_0"};
   for (int64_t i = 0; i < CVY_COUNT(whole); i++) {
@@ -65,10 +83,10 @@ static void numbers_go_by_value(void) {
   expect_classes(labels, CVY_COUNT(labels), names, CVY_COUNT(names));
 }
 
-/* A single label that is no number makes texts of all. */
+/* A single label that is no number makes texts of all, but the numbers among them keep their order. */
 static void texts_go_by_bytes(void) {
-  static const char *const labels[] = {"10", "9", "cat", "9", "Cat", "9.0"};
-  static const char *const names[] = {"10", "9", "9.0", "Cat", "cat"};
+  static const char *const labels[] = {"10", "9", "cat", "9", "Cat", "9.0", "-1"};
+  static const char *const names[] = {"-1", "9", "9.0", "10", "Cat", "cat"};
   expect_classes(labels, CVY_COUNT(labels), names, CVY_COUNT(names));
 }
 
