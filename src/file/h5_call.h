@@ -46,6 +46,11 @@ cvy_err cvy_h5_failed(const cvy_h5_call *c, const char *doing) CVY_MUST_CHECK;
  * names the filter instead. */
 cvy_err cvy_h5_unreadable(const cvy_h5_call *c, hid_t dataset, const char *doing) CVY_MUST_CHECK;
 
+/* Returns which of a dataset's filters has parameters by which nothing can be unpacked; NULL if none has. */
+const char *cvy_h5_wrong_filter(hid_t dataset);
+/* Refuses a dataset with such a filter. */
+cvy_err cvy_h5_check_filters(const cvy_h5_call *c, hid_t dataset) CVY_MUST_CHECK;
+
 #define H5_TRY(c, condition, doing)                                                                          \
   do {                                                                                                       \
     if (!(condition)) return cvy_h5_failed(c, doing);                                                        \

@@ -1,5 +1,5 @@
-/* Chunks and filters: a dataset whose unpacked chunks stay in memory, and what a filter that is missing here
- * is called.
+/* Chunks and filters: a dataset whose unpacked chunks stay in memory, filters whose parameters cannot be, and
+ * what a filter that is missing here is called.
  *
  * HDF5 keeps unpacked chunks for as long as a dataset is open, 1 MiB of them, and none that is larger. Rows
  * in random order then unpack a whole chunk each, which may hold a thousand rows. So the dataset stays open,
@@ -76,6 +76,46 @@ cvy_err cvy_h5_unreadable(const cvy_h5_call *c, hid_t dataset, const char *doing
   return is_dataset && find_missing(&f, dataset) ? missing_filter(c, &f) : err;
 }
 
+/* Tells whether a filter of HDF5's own has parameters by which it can unpack a chunk of `elements`. HDF5 does
+ * not look: szip divides by a number that is not there. */
+static bool can_unpack(H5Z_filter_t id, const unsigned *values, size_t count, hsize_t elements) {
+  if (id == H5Z_FILTER_SZIP)
+    return count == 4 && values[1] >= 2 && values[1] <= 32 && values[1] % 2 == 0 && values[2] >= 1 &&
+           values[2] <= 64 && values[3] >= 1 && values[3] <= 128 * values[1];
+  if (id == H5Z_FILTER_NBIT) return count >= 5 && values[0] == count && values[2] == elements;
+  if (id == H5Z_FILTER_SCALEOFFSET) return count == 20 && values[2] == elements && values[4] <= 8;
+  return true;
+}
+
+const char *cvy_h5_wrong_filter(hid_t dataset) {
+  enum { MOST_VALUES = 32 };
+  static const char *const names[] = {
+      [H5Z_FILTER_SZIP] = "szip", [H5Z_FILTER_NBIT] = "nbit", [H5Z_FILTER_SCALEOFFSET] = "scaleoffset"};
+  hsize_t chunk[H5S_MAX_RANK], elements = 1;
+  const char *wrong = NULL;
+  const hid_t plist = H5Dget_create_plist(dataset);
+  const bool in_chunks = plist >= 0 && H5Pget_layout(plist) == H5D_CHUNKED;
+  const int dim_count = in_chunks ? H5Pget_chunk(plist, H5S_MAX_RANK, chunk) : 0;
+  for (int i = 0; i < dim_count; i++) elements *= chunk[i];
+  for (int i = 0; in_chunks && i < H5Pget_nfilters(plist) && !wrong; i++) {
+    unsigned flags, config, values[MOST_VALUES] = {0};
+    size_t count = MOST_VALUES;
+    const H5Z_filter_t id = H5Pget_filter2(plist, (unsigned)i, &flags, &count, values, 0, NULL, &config);
+    if (!can_unpack(id, values, count, elements)) wrong = names[id];
+  }
+  if (plist >= 0) H5Pclose(plist);
+  return wrong;
+}
+
+cvy_err cvy_h5_check_filters(const cvy_h5_call *c, hid_t dataset) {
+  const char *wrong = cvy_h5_wrong_filter(dataset);
+  if (!wrong) return CVY_OK;
+  return cvy_error(
+      CVY_E_INPUT,
+      "%s: dataset '%s' is compressed by %s, whose parameters in the file are damaged or missing",
+      c->file->path, c->name, wrong);
+}
+
 /* ---- chunks ---- */
 
 /* The table of HDF5's cache puts a chunk by a number made of its place, bit field by bit field; two chunks of
@@ -134,6 +174,7 @@ static cvy_err look_at_chunks(int64_t *chunk_rows, layout *l, cvy_h5_call *c, hi
   H5_TRY(c, plist >= 0, "cannot open");
   if (H5Pget_layout(plist) != H5D_CHUNKED) return CVY_OK;
   if (find_missing(&missing, dataset)) return missing_filter(c, &missing);
+  CVY_TRY(cvy_h5_check_filters(c, dataset));
   CVY_TRY(measure(l, c, dataset, plist));
   *chunk_rows = l->chunk[0] > INT64_MAX ? INT64_MAX : (int64_t)l->chunk[0];
   return CVY_OK;

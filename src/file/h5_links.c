@@ -151,6 +151,29 @@ static const char *follow(walk *w, place *at, const char *path, int links) {
 
 /* ---- numbers that lie in other files ---- */
 
+/* Returns what is wrong with what a dataset holds, so that reading it would give made-up numbers or crash. */
+static const char *check_numbers(walk *w, hid_t dataset, hid_t plist) {
+  H5D_space_status_t status;
+  const hid_t space = H5Dget_space(dataset);
+  const bool is_empty = H5Sget_simple_extent_npoints(space) <= 0;
+  if (space >= 0) H5Sclose(space);
+  const char *filter = cvy_h5_wrong_filter(dataset);
+  if (filter)
+    return trouble(w, "a dataset compressed by %s, whose parameters in the file are damaged or missing%s",
+                   filter, "");
+  const bool is_stored = H5Pget_layout(plist) == H5D_CONTIGUOUS || H5Pget_layout(plist) == H5D_CHUNKED;
+  if (!is_stored || is_empty || H5Dget_space_status(dataset, &status) < 0) return NULL;
+  return status == H5D_SPACE_STATUS_NOT_ALLOCATED ? "a dataset into which nothing was ever written" : NULL;
+}
+
+static const char *check_dataset(walk *w, hid_t dataset) {
+  const hid_t plist = dataset < 0 ? -1 : H5Dget_create_plist(dataset);
+  const char *problem = plist < 0 ? "a dataset that cannot be opened" : check_numbers(w, dataset, plist);
+  if (plist >= 0) H5Pclose(plist);
+  if (dataset >= 0) H5Dclose(dataset);
+  return problem;
+}
+
 /* Checks that one source of a virtual dataset is there: HDF5 reads a lost source as zeros, without a word. */
 static const char *check_source(walk *w, const place *at, hid_t plist, size_t index) {
   char file[1024] = "", name[1024] = "";
@@ -164,6 +187,7 @@ static const char *check_source(walk *w, const place *at, hid_t plist, size_t in
   const char *problem = strcmp(file, ".") == 0 ? NULL : open_target(w, &to.file, at->file, file);
   to.name = "";
   if (!problem) problem = follow(w, &to, name, 0);
+  if (!problem) problem = check_dataset(w, H5Dopen2(w->files[to.file].id, to.name, H5P_DEFAULT));
   return problem ? trouble(w, "a virtual dataset; one of its sources is %s%s", problem, "") : NULL;
 }
 
@@ -177,6 +201,7 @@ static const char *check_storage(walk *w, const place *at, hid_t dataset) {
   for (size_t i = 0; i < sources && !problem; i++) problem = check_source(w, at, plist, i);
   if (!problem && H5Pget_external_count(plist) > 0)
     problem = "a dataset whose numbers lie in another file; h5repack makes one that has its own";
+  if (!problem) problem = check_numbers(w, dataset, plist);
   if (plist >= 0) H5Pclose(plist);
   return problem;
 }

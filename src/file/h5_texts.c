@@ -11,11 +11,17 @@ hid_t cvy_h5_text_type(cvy_h5_call *c, size_t bytes) {
   return good ? type : H5I_INVALID_HID;
 }
 
-char *cvy_h5_unpadded(cvy_pool *pool, const char *text, size_t width, H5T_str_t padding) {
-  size_t length = strnlen(text, width);
-  if (padding == H5T_STR_SPACEPAD)
-    while (length > 0 && text[length - 1] == ' ') length--;
-  return cvy_pool_format(pool, "%.*s", (int)length, text);
+cvy_err cvy_h5_unpadded(char **out, const cvy_h5_call *c, int64_t index, const char *text, size_t width,
+                        H5T_str_t padding, cvy_pool *pool) {
+  size_t length = padding == H5T_STR_NULLTERM ? strnlen(text, width) : width;
+  while (length > 0 && (!text[length - 1] || (padding == H5T_STR_SPACEPAD && text[length - 1] == ' ')))
+    length--;
+  if (strnlen(text, length) < length)
+    return cvy_error(CVY_E_INPUT,
+                     "%s: dataset '%s': text %" PRId64 " has a zero byte within; zeros may only end a text",
+                     c->file->path, c->name, index);
+  *out = cvy_pool_format(pool, "%.*s", (int)length, text);
+  return CVY_OK;
 }
 
 cvy_err cvy_h5_read_block(cvy_h5_call *c, cvy_h5_text_reader read, hid_t from, hid_t type, hid_t space,
@@ -31,10 +37,13 @@ cvy_err cvy_h5_read_block(cvy_h5_call *c, cvy_h5_text_reader read, hid_t from, h
     return cvy_h5_unreadable(c, from, "cannot read its texts");
   }
   char **pointers = (char **)(void *)block;
-  for (int64_t i = 0; i < count; i++)
-    texts[i] = varies ? cvy_pool_format(pool, "%s", pointers[i] ? pointers[i] : "")
-                      : cvy_h5_unpadded(pool, block + width * (size_t)i, width, H5Tget_strpad(type));
+  cvy_err err = CVY_OK;
+  for (int64_t i = 0; i < count && !err; i++)
+    if (varies)
+      texts[i] = cvy_pool_format(pool, "%s", pointers[i] ? pointers[i] : "");
+    else
+      err = cvy_h5_unpadded(&texts[i], c, i, block + width * (size_t)i, width, H5Tget_strpad(type), pool);
   if (varies) H5Dvlen_reclaim(memory_type, space, H5P_DEFAULT, block);
   free(block);
-  return CVY_OK;
+  return err;
 }

@@ -7,8 +7,10 @@
 /* Makes a type for UTF-8 of at most `bytes` bytes, padded with zeros. It is invalid if HDF5 cannot make
  * it. */
 hid_t cvy_h5_text_type(cvy_h5_call *c, size_t bytes);
-/* Returns one text of a fixed-length type, without its padding, in `pool`. */
-char *cvy_h5_unpadded(cvy_pool *pool, const char *text, size_t width, H5T_str_t padding);
+/* Copies text `index` of a fixed-length type into `pool`, without its padding. Zeros before other bytes are
+ * an error, unless the type says that what comes behind a zero means nothing. */
+cvy_err cvy_h5_unpadded(char **out, const cvy_h5_call *c, int64_t index, const char *text, size_t width,
+                        H5T_str_t padding, cvy_pool *pool) CVY_MUST_CHECK;
 
 /* H5Dread or H5Aread by another name. */
 typedef herr_t (*cvy_h5_text_reader)(hid_t from, hid_t memory_type, void *out);

@@ -40,7 +40,7 @@ static cvy_err open_dataset(hid_t *out, cvy_h5_call *c) {
   if (*out >= 0 && strcmp(c->file->held_name, c->name) == 0) return CVY_OK;
   *out = cvy_h5_keep(c, H5Dopen2(c->file->id, c->name, H5P_DEFAULT));
   H5_TRY(c, *out >= 0, "cannot open");
-  return CVY_OK;
+  return c->file->writing ? CVY_OK : cvy_h5_check_filters(c, *out);
 }
 
 typedef struct extent {
@@ -317,8 +317,7 @@ static cvy_err read_text(cvy_h5_call *c, int64_t index, char **out, cvy_pool *po
   const size_t width = H5Tget_size(type);
   char *text = cvy_pool_new(pool, width + 1);
   H5_TRY(c, H5Dread(dataset, type, in_memory, in_file, H5P_DEFAULT, text) >= 0, "cannot read");
-  *out = cvy_h5_unpadded(pool, text, width, H5Tget_strpad(type));
-  return CVY_OK;
+  return cvy_h5_unpadded(out, c, index, text, width, H5Tget_strpad(type), pool);
 }
 
 cvy_err cvy_h5_read_text(cvy_h5 *file, const char *name, int64_t index, char **out, cvy_pool *pool) {

@@ -41,6 +41,7 @@ write("bytes", images=grey, labels=animals)
 write("texts", images=grey, labels=[name.decode() for name in animals])
 write("texts_column", images=grey, labels=animals[:, None])
 write("digits", images=grey, labels=np.array([b"10", b"9", b" 2.0"])[labels])
+write("zero_within", images=grey, labels=np.array([b"a", b"a\0b\0", b"c"], "S5")[labels])
 write("no_text", images=grey, labels=np.array([b"dog", b"", b"eel"])[labels])
 write("from_1", images=grey, labels=labels + 1.0)
 write("late", images=grey, labels=labels + 5)
@@ -180,6 +181,32 @@ packed("auto", compression="gzip")
 packed("cut", chunks=(4, 2, 2))
 packed("fletcher", fletcher32=True, shuffle=True, chunks=(6, 3, 5))
 packed("grown", chunks=(1, 3, 5), maxshape=(None, 3, 5))
+
+with h5py.File("scaled.h5", "w") as file:
+    file.create_dataset("images", data=grey.astype("i4"), chunks=(6, 3, 5), scaleoffset=0)
+    file["labels"] = labels
+with h5py.File("unwritten.h5", "w") as file:
+    file.create_dataset("images", grey.shape, "u1")
+    file["labels"] = labels
+with h5py.File("unwritten_labels.h5", "w") as file:
+    file["images"] = grey
+    file.create_dataset("labels", (n,), "i8", chunks=(3,))
+# Filters' parameters that cannot be: of szip there are none, of the others the size of a chunk is wrong.
+for number, name, begin in [(4, "szip", b""), (5, "nbit", [8, 1]), (6, "scaleoffset", [0, 0])]:
+    layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    layout.set_chunk((n, 3, 5))
+    layout.set_filter(number, h5py.h5z.FLAG_OPTIONAL)
+    with h5py.File(f"no_{name}.h5", "w") as file:
+        space = h5py.h5s.create_simple((n, 3, 5))
+        made = h5py.h5d.create(file.id, b"images", h5py.h5t.NATIVE_UINT8, space, layout)
+        made.write_direct_chunk((0, 0, 0), b"zz" * 50)
+        file["labels"] = labels
+    with open(f"no_{name}.h5", "rb+") as file:
+        good, bad = (np.array([*begin, size], "<u4").tobytes() for size in (n * 15, n * 1500))
+        whole = file.read()
+        assert name == "szip" or whole.count(good) == 1
+        file.seek(0)
+        file.write(whole.replace(good, bad) if begin else whole)
 
 # Samples that are not bytes.
 write("unit", images=(grey / 255).astype("f4"), labels=labels)

@@ -126,6 +126,7 @@ static void labels_that_are_refused(void) {
       {"two_hot.h5", "train", "record 4: its row in 'labels' is not one-hot"},
       {"fewer.h5", "train", "6 images in 'images' but 5 labels in 'labels'"},
       {"masks.h5", "train", "dataset 'labels' is 6x3x5, but 'images' holds 6 images"},
+      {"zero_within.h5", "train", "dataset 'labels': text 1 has a zero byte within"},
       {"no_text.h5", "train", "no_text.h5: record 1: no label in 'labels'"},
       {"own_names_other.h5", "train",
        "record 1: label 'cat', which is not among the 2 classes that the file names"},
@@ -234,6 +235,12 @@ static void other_writers(void) {
       {"cut.h5", "train", USUAL},
       {"fletcher.h5", "train", USUAL},
       {"grown.h5", "train", USUAL},
+      {"scaled.h5", "train", USUAL},
+      {"no_szip.h5", "train", "'images' is a dataset compressed by szip, whose parameters in the file are"},
+      {"no_nbit.h5", "train", "'images' is a dataset compressed by nbit, whose parameters"},
+      {"no_scaleoffset.h5", "train", "'images' is a dataset compressed by scaleoffset, whose parameters"},
+      {"unwritten.h5", "train", "'images' is a dataset into which nothing was ever written"},
+      {"unwritten_labels.h5", "train", "'labels' is a dataset into which nothing was ever written"},
   };
   static const expectation axes[] = {{"caffe.h5", "train", "6 of 3x5x3: 012012 of 0 1 2"}};
   expect("other_writers", all, CVY_COUNT(all), NULL);
