@@ -138,6 +138,9 @@ static cvy_err open_hdf5(cvy_source *out, const void *config_, const char *const
   out->count = a->count;
   out->class_count = a->class_count;
   out->class_names = a->class_names;
+  out->class_sizes = a->class_sizes;
+  out->is_numbered = a->is_numbered;
+  out->assumes_classes = ((const config *)config_)->said.assume_classes;
   out->h = s->h;
   out->w = s->w;
   out->c = a->c;
@@ -192,6 +195,8 @@ static const cvy_option options[] = {
      .help = "the order in which an image's height, width and channels lie"},
     {"outside-links", CVY_BOOL, offsetof(config, said.outside_links), "false",
      .help = "whether external links may lead out of the file's folder"},
+    {"assume-classes", CVY_BOOL, offsetof(config, said.assume_classes), "false",
+     .help = "where only some files name their classes: the first label of the others is the first class"},
     {0},
 };
 

@@ -15,6 +15,8 @@ typedef struct cvy_source {
   int64_t class_count;
   const char *const *class_names;
   const int64_t *class_sizes; /* records of each class; NULL: each is taken to have some */
+  bool is_numbered;           /* the names are the labels' own numbers, for nothing names the classes */
+  bool assumes_classes;       /* the user says that such numbers mean the classes of the other splits */
   const char *encoding;       /* of names that are not UTF-8; NULL or "": not known */
   int64_t h, w, c;            /* size of every image; h = w = 0 if sizes vary and nothing scales them */
   int64_t encoded_bytes;      /* bytes of all records together, if the reader keeps_files */

@@ -34,6 +34,8 @@ typedef struct cvy_arrays_said {
   int64_t first_label;         /* the label of the first class; -1: it is 0, or else that is an error */
   int axes;                    /* the order in which an image lies: a cvy_axes */
   bool outside_links;          /* external links may lead out of the file's folder */
+  /* Where only some of several files name their classes, label 0 of the others is taken for the first. */
+  bool assume_classes;
 } cvy_arrays_said;
 #define CVY_NOTHING_SAID ((cvy_arrays_said){.first_label = -1})
 /* This is the order of an image's axes in memory, the slowest first: H is its height, W its width, C its

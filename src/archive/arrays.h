@@ -29,6 +29,8 @@ typedef struct cvy_arrays {
   const char *writer;                          /* "MATLAB", where dimensions lie in reverse; else NULL */
   int64_t class_count;
   const char **class_names;
+  int64_t *class_sizes; /* images of each class */
+  bool is_numbered;     /* classes are called by their numbers, for nothing names them */
 } cvy_arrays;
 
 /* Tells whether cvy_arrays_open may succeed: the input is an HDF5 file, or a text that may list some. */

@@ -25,6 +25,7 @@ typedef struct reading {
   char **names;       /* the file's own names of classes; NULL: it has none */
   const char *names_in;
   int64_t name_count;
+  bool *has_names;      /* [part_count]: whether a part has names of its own */
   int64_t *name_values; /* the numbers that an enumeration gives to `names`; NULL: 0, 1, 2 ... */
 } reading;
 
@@ -179,6 +180,7 @@ static cvy_err take_members(reading *r, const sheet *s) {
   CVY_TRY(cvy_h5_members(s->h5, s->entry->place, &names, &values, &count, r->arrays->pool));
   const bool is_boolean = count == 2 && strcmp(names[0], "FALSE") == 0 && strcmp(names[1], "TRUE") == 0;
   if (count == 0 || is_boolean) return CVY_OK;
+  r->has_names[s->part - r->arrays->parts] = true;
   bool same = !r->names || (r->name_values && r->name_count == count);
   for (int64_t k = 0; same && r->names && k < count; k++)
     same = r->name_values[k] == values[k] && strcmp(r->names[k], names[k]) == 0;
@@ -229,20 +231,44 @@ static cvy_err read_names(reading *r, int64_t index) {
   cvy_h5 *h5;
   char **names;
   int64_t count;
-  if (!entry || entry->trouble || r->name_values) return CVY_OK;
+  if (!entry || entry->trouble || r->has_names[index]) return CVY_OK;
   CVY_TRY(cvy_h5_open(&h5, entry->file));
   const cvy_err err = cvy_h5_read_texts(h5, entry->place, &names, &count, r->arrays->pool);
   cvy_h5_discard(h5);
   if (err) return err;
   bool same = !r->names || r->name_count == count;
-  for (int64_t k = 0; r->names && same && k < count; k++) same = strcmp(r->names[k], names[k]) == 0;
+  for (int64_t k = 0; r->names && same && k < count; k++)
+    same = strcmp(r->names[k], names[k]) == 0 && (!r->name_values || r->name_values[k] == k);
   if (!same || count < 1 || count > MOST_CLASSES)
     return cvy_error(CVY_E_INPUT, "%s: '%s' names %" PRId64 " classes%s", r->from[index].path, entry->name,
                      count, same ? "" : ", and others than the files before");
+  r->has_names[index] = true;
   r->names = names;
   r->names_in = entry->name;
   r->name_count = count;
   return CVY_OK;
+}
+
+/* Refuses a file of numbers that nothing names beside one that names its classes: the numbers may mean
+ * anything. */
+static cvy_err check_named_alike(const reading *r) {
+  int64_t with = 0, without = 0, same = 0;
+  const int64_t parts = r->arrays->part_count;
+  while (with < parts && !r->has_names[with]) with++;
+  while (without < parts && r->has_names[without]) without++;
+  if (r->form == TEXTS || r->said->assume_classes || with == parts || without == parts) return CVY_OK;
+  for (int64_t k = 0; k < r->name_count; k++) {
+    char number[32];
+    snprintf(number, sizeof number, "%" PRId64, r->name_values ? r->name_values[k] : k);
+    same += strcmp(r->names[k], number) == 0;
+  }
+  if (same == r->name_count) return CVY_OK;
+  return cvy_error(CVY_E_INPUT,
+                   "%s: its labels are numbers that nothing names, and the classes of %s are called '%s' to "
+                   "'%s'; whether they are the same is not told: --assume-classes (in a recipe, "
+                   "data.assume_classes: true) takes its first label for '%s', and so on",
+                   r->from[without].path, r->from[with].path, r->names[0], r->names[r->name_count - 1],
+                   r->names[0]);
 }
 
 /* Returns "FILE: record N" of image `index` of all. */
@@ -265,13 +291,37 @@ static cvy_err starts_late(const reading *r, int64_t lowest, int64_t highest) {
                    r->from[0].path, lowest, highest, lowest, lowest, lowest);
 }
 
-static void find_range(const reading *r, int64_t *lowest, int64_t *highest) {
+/* Finds the range of `count` labels from image `first` on. */
+static void find_range(const reading *r, int64_t first, int64_t count, int64_t *lowest, int64_t *highest) {
   *lowest = INT64_MAX;
   *highest = 0;
-  for (int64_t i = 0; i < r->arrays->count; i++) {
+  for (int64_t i = first; i < first + count; i++) {
     if (r->values[i] < *lowest) *lowest = r->values[i];
     if (r->values[i] > *highest) *highest = r->values[i];
   }
+}
+
+/* Refuses files of which some count the same number of classes from 0 and others from 1, as it seems. */
+static cvy_err check_counted_alike(const reading *r) {
+  const cvy_arrays *a = r->arrays;
+  int64_t lowest, highest, most = 0;
+  const char *from_0 = NULL;
+  for (int64_t i = 0; i < a->part_count; i++) {
+    find_range(r, a->parts[i].first, a->parts[i].count, &lowest, &highest);
+    if (lowest > 0 || (from_0 && highest <= most)) continue;
+    from_0 = r->from[i].path;
+    most = highest;
+  }
+  for (int64_t i = 0; i < a->part_count && from_0; i++) {
+    find_range(r, a->parts[i].first, a->parts[i].count, &lowest, &highest);
+    if (lowest == 1 && highest == most + 1)
+      return cvy_error(CVY_E_INPUT,
+                       "%s: labels run from 1 to %" PRId64 ", but those of %s from 0 to %" PRId64
+                       ", which may be the same classes; --first-label 0 (in a recipe, data.first_label: 0) "
+                       "takes the numbers as they are",
+                       r->from[i].path, highest, from_0, most);
+  }
+  return CVY_OK;
 }
 
 /* Drops names that are fewer than the labels: they belong to something else, or are wrong. */
@@ -287,11 +337,12 @@ static void check_names(reading *r, int64_t highest) {
 static cvy_err find_first_label(int64_t *out, reading *r) {
   int64_t lowest, highest;
   const bool is_said = r->said->first_label >= 0;
-  find_range(r, &lowest, &highest);
+  find_range(r, 0, r->arrays->count, &lowest, &highest);
   *out = is_said && r->form == NUMBERS && !r->name_values ? r->said->first_label : 0;
   const bool needs_none = is_said || lowest == 0 || r->form == ONE_HOT || r->name_values ||
                           (r->names && highest < r->name_count);
   if (!needs_none) return starts_late(r, lowest, highest);
+  if (!is_said && r->form == NUMBERS && !r->name_values) CVY_TRY(check_counted_alike(r));
   check_names(r, r->form == ONE_HOT ? r->width - 1 : highest - *out);
   return CVY_OK;
 }
@@ -327,6 +378,7 @@ static cvy_err number_numbers(reading *r) {
     *label_at(r, i) = (int32_t) class;
   }
   a->class_count = classes;
+  a->is_numbered = !r->names;
   a->class_names = cvy_pool_new(a->pool, sizeof *a->class_names * (size_t)classes);
   for (int64_t k = 0; k < classes; k++)
     a->class_names[k] = r->names ? r->names[k] : cvy_pool_format(a->pool, "%" PRId64, first + k);
@@ -368,16 +420,16 @@ static cvy_err number_texts(reading *r) {
   return CVY_OK;
 }
 
-/* Tells people which classes have no image, which is allowed. */
-static void tell_missing(const reading *r) {
-  const cvy_arrays *a = r->arrays;
+/* Counts the images of each class, and tells people which have none, which is allowed. */
+static void count_classes(const reading *r) {
+  cvy_arrays *a = r->arrays;
   char chars[200];
   cvy_text missing = cvy_text_in(chars, sizeof chars);
   int64_t count = 0;
-  bool *seen = cvy_pool_new(a->pool, sizeof *seen * (size_t)a->class_count);
-  for (int64_t i = 0; i < a->count; i++) seen[*label_at(r, i)] = true;
+  a->class_sizes = cvy_pool_new(a->pool, sizeof *a->class_sizes * (size_t)a->class_count);
+  for (int64_t i = 0; i < a->count; i++) a->class_sizes[*label_at(r, i)]++;
   for (int64_t k = 0; k < a->class_count; k++)
-    if (!seen[k]) {
+    if (!a->class_sizes[k]) {
       cvy_text_item(&missing, ", ", "%s", a->class_names[k]);
       count++;
     }
@@ -396,10 +448,12 @@ static cvy_err read_all(reading *r) {
         cvy_buffer_create((void **)&part->labels, sizeof *part->labels * (size_t)part->count, "labels"), "%s",
         part->path);
   }
+  r->has_names = cvy_pool_new(a->pool, sizeof *r->has_names * (size_t)a->part_count);
   for (int64_t i = 0; i < a->part_count; i++) CVY_TRY(read_part(r, i));
   for (int64_t i = 0; i < a->part_count; i++) CVY_TRY(read_names(r, i));
+  CVY_TRY(check_named_alike(r));
   CVY_TRY(r->form == TEXTS ? number_texts(r) : number_numbers(r));
-  tell_missing(r);
+  count_classes(r);
   return CVY_OK;
 }
 

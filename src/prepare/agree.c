@@ -71,6 +71,28 @@ static cvy_err refuse_missing(const job *j, const group *g, const bool *missing)
                    title(g), count, j->class_count, names);
 }
 
+/* Settles which classes are the same where only the leader or only this group names its classes. Numbers that
+ * nothing names are no names, although they may look like some. */
+static cvy_err match_numbers(int64_t *where, const job *j, const group *g) {
+  const cvy_source *s = &g->source, *leader = &j->leader->source;
+  int64_t same = 0;
+  while (same < s->class_count && where[same] == same) same++;
+  if (same == s->class_count || s->is_numbered == leader->is_numbered) return CVY_OK;
+  const group *numbered = s->is_numbered ? g : j->leader, *named = s->is_numbered ? j->leader : g;
+  const char *const *names = named->source.class_names, *last = names[named->source.class_count - 1];
+  if (!s->assumes_classes)
+    return cvy_error(
+        CVY_E_INPUT,
+        "'%s' has labels that are numbers, which nothing names, and the classes of '%s' are called "
+        "'%s' to '%s'; whether they are the same is not told: --assume-classes takes the first "
+        "label for '%s', and so on",
+        title(numbered), title(named), names[0], last, names[0]);
+  cvy_warn("as --assume-classes says, the first label of '%s' is taken for '%s', and so on", title(numbered),
+           names[0]);
+  for (int64_t k = 0; k < s->class_count; k++) where[k] = k < j->class_count ? k : -1;
+  return CVY_OK;
+}
+
 static cvy_err map_labels(job *j, group *g) {
   const cvy_source *s = &g->source;
   int64_t *where = cvy_pool_new(j->pool, sizeof *where * (size_t)(s->class_count + 1));
@@ -78,6 +100,7 @@ static cvy_err map_labels(job *j, group *g) {
   bool *missing = cvy_pool_new(j->pool, (size_t)j->class_count + 1);
   bool differs = s->class_count != j->class_count;
   cvy_classes_match(where, s->class_names, s->class_count, j->class_names, j->class_count);
+  CVY_TRY(match_numbers(where, j, g));
   memset(missing, true, (size_t)j->class_count);
   for (int64_t k = 0; k < s->class_count; k++) {
     const bool has_some = !s->class_sizes || s->class_sizes[k] > 0;

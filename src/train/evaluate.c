@@ -70,7 +70,8 @@ static cvy_err open_everything(evaluation *e, const char *path, const cvy_evalua
       cvy_recipe_parse(&e->recipe, spec->recipe_text, "/recipe", asked->settings, asked->setting_count), "%s",
       path);
   CVY_TRY_IN(find_split(&from, &split, e->recipe, asked), "%s", path);
-  const bool assume = asked->assume_classes || (!asked->data && e->recipe->data.assume_classes);
+  const bool assume = asked->assume_classes || (!asked->data && e->recipe->data.arrays.assume_classes);
+  e->recipe->data.arrays.assume_classes = assume;
   CVY_TRY(cvy_stream_open(&e->data, from, split, &e->recipe->data.arrays, spec->evaluation,
                           cvy_net_describe(cvy_model_net(e->model))));
   CVY_TRY(cvy_dataset_check_classes(from, cvy_dataset_describe(e->data.data), spec->data,

@@ -34,11 +34,11 @@ static const cvy_option data_options[] = {
      .help = "training shards: a folder (its train-*.h5), a prefix, or a file"},
     {"val", CVY_STRING, RECIPE(data.val) - RECIPE(data), "", .effect = CVY_LOCAL,
      .help = "validation shards (a folder: its val-*.h5); none: no validation"},
-    {"assume_classes", CVY_BOOL, RECIPE(data.assume_classes) - RECIPE(data), "false",
+    {"assume_classes", CVY_BOOL, RECIPE(data.arrays.assume_classes) - RECIPE(data), "false",
      .effect = CVY_CHANGES_NO_BIT,
      .help =
-         "where only train or val names its classes, and the other's are numbers from 0 on: these are taken "
-         "for the same"},
+         "where only train or val, or only some of several HDF5 files, names its classes, and the others' "
+         "are numbers from 0 on: these are taken for the same"},
     {"images", CVY_STRING, RECIPE(data.arrays.images) - RECIPE(data), "", .effect = CVY_LOCAL,
      .help = "HDF5 files of other makers: the dataset that holds the images; none: found by the usual names"},
     {"labels", CVY_STRING, RECIPE(data.arrays.labels) - RECIPE(data), "", .effect = CVY_LOCAL,

@@ -29,7 +29,6 @@ struct cvy_recipe {
       int64_t memory_mib; /* memory of each rank */
     } cache;
     int on_bad_record; /* CVY_BAD_RECORD_... */
-    bool assume_classes;
   } data;
   int64_t batch, microbatch;
   cvy_ints radices;

@@ -54,7 +54,7 @@ static cvy_err open_validation(cvy_run *run, const cvy_dataset_info *training) {
   CVY_TRY(cvy_stream_open(&run->val, r->data.val, "val", &r->data.arrays, cvy_recipe_evaluation(r),
                           cvy_net_describe(run->net)));
   CVY_TRY(cvy_dataset_check_classes(r->data.val, cvy_dataset_describe(run->val.data), training,
-                                    r->data.assume_classes ? CVY_ASSUMES : CVY_ASSUMES_ASKED));
+                                    r->data.arrays.assume_classes ? CVY_ASSUMES : CVY_ASSUMES_ASKED));
   return cvy_stream_check_sizes(&run->val, &run->intake, false);
 }
 

@@ -92,6 +92,51 @@ assert list(h5py.File("set-1/train-00000-of-00002.h5")["class_names"][()]) == [b
 PY
 # An HDF5 file of numbers does not say whether there are more classes than it has labels.
 expect 2 "plain.h5: labels run from 3 to 100: --first-label 3" "$convoy" prepare hdf5 plain.h5 -o bad
+
+# ---- HDF5 files whose numbers leave classes out, or stand beside names ----
+/usr/bin/python3 - <<'PY' || fail "the HDF5 files cannot be written"
+import h5py
+import numpy as np
+def write(name, labels, **more):
+    with h5py.File(name + ".h5", "w") as file:
+        file["images"] = np.arange(len(labels) * 12, dtype="u1").reshape(-1, 3, 4)
+        file["labels"] = labels
+        for key, value in more.items():
+            file[key] = value
+write("gaps", [0, 1, 2, 10] * 2)
+write("all", [0, 1, 2] * 2)
+write("two", [0, 2, 0, 2])
+write("named", [0, 1, 2] * 2, class_names=[b"cat", b"dog", b"eel"])
+PY
+expect 2 "'train' has no picture of 7 of the 11 classes: '3', '4', " "$convoy" prepare hdf5 train=gaps.h5 -o bad
+expect 0 "train: 8 images of 11 classes" "$convoy" prepare hdf5 train=gaps.h5 --missing-classes allow -o gaps
+expect 2 "'val' has no picture of 1 of the 3 classes: '1'; --missing-classes allow" "$convoy" prepare hdf5 train=all.h5 val=two.h5 -o bad
+expect 0 "val: 4 images of 3 classes" "$convoy" prepare hdf5 train=all.h5 val=two.h5 --missing-classes allow -o two
+for splits in "train=all.h5 val=named.h5" "train=named.h5 val=all.h5" "train=named.h5 train=all.h5"; do
+  # shellcheck disable=SC2086
+  expect 2 "are called 'cat' to 'eel'; whether they are the same is not told: --assume-classes" "$convoy" prepare hdf5 $splits -o bad
+  # shellcheck disable=SC2086
+  expect 0 "images of 3 classes" "$convoy" prepare hdf5 $splits --assume-classes -o "assumed-${splits//[ =]/-}"
+done
+cat >net.yaml <<'END'
+name: tiny
+input: [3, 4, 1]
+layers: [fc: {outputs: 3}, softmax_loss]
+END
+cat >recipe.yaml <<'END'
+network: net.yaml
+data: {train: list.txt}
+batch: 4
+microbatch: 2
+epochs: 1
+learning_rate: {constant: {rate: 0.001}}
+run: run
+END
+printf 'all.h5\nnamed.h5\n' >list.txt
+expect 2 "data.assume_classes: true" "$convoy" train ./recipe.yaml
+expect 0 "" "$convoy" train ./recipe.yaml --assume-classes
+expect 2 "data.assume_classes: true" "$convoy" eval run/last.h5 --data list.txt
+expect 0 "" "$convoy" eval run/last.h5 --data list.txt --assume-classes
 cd ../in || exit 1
 
 # ---- read-only, and as it was ----

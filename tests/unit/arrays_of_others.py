@@ -63,6 +63,7 @@ with h5py.File("packed_texts.h5", "w") as file:
 # Names of classes.
 write("own_names", images=grey, labels=labels, class_names=[b"dog", b"cat", b"eel", b"fox"])
 write("own_names_texts", images=grey, labels=animals, classes=[b"eel", b"dog", b"cat"])
+write("named_0_1", images=grey, labels=labels, class_names=[b"0", b"1", b"2"])
 write("own_names_few", images=grey, labels=labels, list_classes=[b"no", b"yes"])
 write("own_names_other", images=grey, labels=animals, classes=[b"eel", b"dog"])
 
@@ -129,7 +130,9 @@ write("part2", images=grey[4:], labels=np.array([b"d", b"a"]))
 write("large", images=np.zeros((2, 9, 9), "u1"), labels=[b"a", b"b"])
 for name, text in {"list": "# parts\n\n part1.h5 \r\npart2.h5", "halves": "x.h5\ny.h5\n", "keras": "keras.h5:test\n",
                    "wrong": "part1.h5\nnot there.h5\n", "empty": "# nothing\n", "sizes": "part1.h5\nlarge.h5\n",
-                   "kinds": "part1.h5\nhot.h5\n", "minus": "x.h5\nminus_y.h5\n",
+                   "some_named": "type_u1.h5\nown_names.h5\n", "some_enum": "enum.h5\ntype_u1.h5\n",
+                   "named_0_1": "named_0_1.h5\ntype_u1.h5\n", "counted": "from_1.h5\ntype_u1.h5\n",
+                   "sorted": "type_u1.h5\nlate.h5\n", "kinds": "part1.h5\nhot.h5\n", "minus": "x.h5\nminus_y.h5\n",
                    "in/from_here": "keras.h5:test\n"}.items():
     with open(name + ".txt", "w") as file:
         file.write(text)

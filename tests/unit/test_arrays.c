@@ -211,10 +211,24 @@ static void several_files(void) {
       {"sizes.txt", "train", "large.h5: images of 9x9x1, but those of "},
       {"kinds.txt", "train", "hot.h5: labels are one-hot of 3, but in "},
       {"minus.txt", "train", "minus_y.h5: record 4: label -1; expected a whole number"},
+      {"some_named.txt", "train",
+       "own_names.h5 are called 'dog' to 'fox'; whether they are the same is not told: --assume-classes (in "
+       "a recipe, data.assume_classes: true) takes its first label for 'dog', and so on"},
+      {"some_enum.txt", "train", "enum.h5 are called 'CAT' to 'EEL'; whether they are the same is not told"},
+      {"named_0_1.txt", "train", "12 of 3x5x1: 012012012 of 0 1 2"},
+      {"counted.txt", "train", "from_1.h5: labels run from 1 to 3, but those of "},
+      {"counted.txt", "train", "type_u1.h5 from 0 to 2, which may be the same classes; --first-label 0"},
+      {"sorted.txt", "train", "12 of 3x5x1: 012012567 of 0 1 2 3 4 5 6 7"},
   };
+  static const expectation assumed[] = {
+      {"some_named.txt", "train", "12 of 3x5x1: 012012012 of dog cat eel fox"}};
+  static const expectation counted[] = {{"counted.txt", "train", "12 of 3x5x1: 123123012 of 0 1 2 3"}};
   static const expectation here[] = {{"in/from_here.txt", "train", "4 of 3x5x3: 0120 of 0 1 2"}};
   if (!have_files("several_files")) return;
   expect("several_files", all, CVY_COUNT(all), NULL);
+  expect("assumed", assumed, CVY_COUNT(assumed),
+         &(cvy_arrays_said){.first_label = -1, .assume_classes = true});
+  expect("counted", counted, CVY_COUNT(counted), &(cvy_arrays_said){.first_label = 0});
   const int before = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   CU_ASSERT_FATAL(before >= 0 && chdir(scratch_folder()) == 0);
   expect("a part, from the current folder", here, CVY_COUNT(here), NULL);
