@@ -5,6 +5,7 @@
 #include "archive/arrays_find.h"
 #include "archive/arrays_labels.h"
 #include "archive/arrays_unpack.h"
+#include "archive/encoding.h"
 #include "archive/file_tree.h"
 #include "file/bytes.h"
 #include "file/descriptors.h"
@@ -61,8 +62,9 @@ static bool is_text(const char *path) {
   unsigned char bytes[512];
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
   const ssize_t count = fd < 0 ? -1 : read(fd, bytes, sizeof bytes);
+  const bool has_mark = count > 0 && cvy_text_has_mark(bytes, (size_t)count);
   bool is = count > 0;
-  for (ssize_t i = 0; i < count && is; i++)
+  for (ssize_t i = 0; i < count && is && !has_mark; i++)
     is = bytes[i] >= ' ' || bytes[i] == '\t' || bytes[i] == '\n' || bytes[i] == '\r';
   if (fd >= 0) close(fd);
   return is;
@@ -138,12 +140,26 @@ static cvy_err add_list(opening *o, const char *list, const cvy_bytes *bytes) {
   return o->count > before ? CVY_OK : cvy_error(CVY_E_INPUT, "%s: names no HDF5 file", list);
 }
 
+/* Refuses texts that come where an HDF5 file should have come. */
+static cvy_err check_list(const char *list, const cvy_bytes *bytes) {
+  static const char lfs[] = "version https://git-lfs";
+  const char *what = NULL;
+  if (bytes->count > 0 && bytes->data[0] == '<')
+    what = "a web page or another text in angle brackets, not an HDF5 file: was it downloaded rightly?";
+  if (bytes->count >= strlen(lfs) && memcmp(bytes->data, lfs, strlen(lfs)) == 0)
+    what = "a pointer of Git LFS, not the HDF5 file itself, which 'git lfs pull' fetches";
+  return what ? cvy_error(CVY_E_INPUT, "%s: %s", list, what) : CVY_OK;
+}
+
 static cvy_err read_list(opening *o, const char *list) {
+  const char *encoding = "";
   struct stat info;
   cvy_bytes bytes = {0};
   if (stat(list, &info) == 0 && info.st_size > MOST_LIST_BYTES)
     return cvy_error(CVY_E_INPUT, "%s: not an HDF5 file, and too long for a list of such", list);
   cvy_err err = cvy_bytes_read(&bytes, list);
+  if (!err && cvy_text_has_mark(bytes.data, bytes.count)) err = cvy_text_to_utf8(&bytes, &encoding, list);
+  if (!err) err = check_list(list, &bytes);
   if (!err) err = add_list(o, list, &bytes);
   cvy_bytes_free(&bytes);
   return err;
@@ -255,17 +271,26 @@ static const char *column_major(cvy_h5 *h5, const cvy_h5_entry *e) {
   return cvy_h5_has_attr(h5, group, "OCTAVE_NEW_FORMAT") ? "Octave" : NULL;
 }
 
-static cvy_axes find_axes(const int64_t *d, int dim_count, bool reversed) {
+static cvy_axes find_axes(const cvy_h5_entry *e, bool reversed) {
+  const int64_t *d = e->dims;
+  const int dim_count = e->dim_count;
   const bool first = dim_count == 4 && is_channel_count(d[1]),
              last = dim_count == 3 || is_channel_count(d[3]);
   if (reversed) return dim_count == 4 && (first || !last) ? CVY_AXES_CWH : CVY_AXES_WHC;
   return first && !last ? CVY_AXES_CHW : CVY_AXES_HWC;
 }
 
+static bool is_by_planes(cvy_axes axes) {
+  return axes == CVY_AXES_CHW || axes == CVY_AXES_CWH;
+}
+
+static bool is_by_columns(cvy_axes axes) {
+  return axes == CVY_AXES_WHC || axes == CVY_AXES_CWH;
+}
+
 static void set_steps(cvy_arrays *a, cvy_axes axes) {
   const int64_t h = a->h, w = a->w, c = a->c;
-  const bool planes = axes == CVY_AXES_CHW || axes == CVY_AXES_CWH,
-             columns = axes == CVY_AXES_WHC || axes == CVY_AXES_CWH;
+  const bool planes = is_by_planes(axes), columns = is_by_columns(axes);
   a->channel_step = planes ? h * w : 1;
   a->column_step = (columns ? h : 1) * (planes ? 1 : c);
   a->row_step = (columns ? 1 : w) * (planes ? 1 : c);
@@ -276,8 +301,7 @@ static cvy_err read_shape(cvy_arrays *a, cvy_arrays_part *part, const cvy_h5_ent
   int64_t d[CVY_H5_MAX_DIMS] = {0}, samples;
   int dim_count;
   CVY_TRY(cvy_h5_shape(part->h5, part->name, d, &dim_count));
-  const bool planes = axes == CVY_AXES_CHW || axes == CVY_AXES_CWH,
-             columns = axes == CVY_AXES_WHC || axes == CVY_AXES_CWH;
+  const bool planes = is_by_planes(axes), columns = is_by_columns(axes);
   const int64_t c = dim_count == 3 ? 1 : d[planes ? 1 : 3];
   if ((dim_count != 3 && dim_count != 4) || c < 1 || c > CVY_MAX_CHANNELS)
     return cvy_error(CVY_E_INPUT,
@@ -310,19 +334,38 @@ static void tell_axes(const opening *o, const source *s, const char *writer) {
             s->path, s->pair.images->name, a->parts[0].count, a->c, a->h, a->w);
 }
 
-static cvy_err choose_axes(opening *o, const source *s) {
-  int64_t d[CVY_H5_MAX_DIMS] = {0};
-  int dim_count;
-  const cvy_arrays_part *part = &o->arrays->parts[0];
-  CVY_TRY(cvy_h5_shape(part->h5, part->name, d, &dim_count));
-  const char *writer = column_major(part->h5, s->pair.images);
-  o->axes = o->said->axes != CVY_AXES_FOUND ? (cvy_axes)o->said->axes
-                                            : find_axes(d, dim_count, writer != NULL);
-  CVY_TRY(read_shape(o->arrays, &o->arrays->parts[0], s->pair.images, o->axes));
-  set_steps(o->arrays, o->axes);
-  o->arrays->writer = writer;
-  tell_axes(o, s, o->said->axes == CVY_AXES_FOUND ? writer : NULL);
-  return CVY_OK;
+static cvy_err other_axes(const opening *o, const source *s, cvy_axes axes) {
+  return cvy_error(
+      CVY_E_INPUT,
+      "%s: images in '%s' seem to lie as [count]%s, but those of %s as [count]%s (h, w and c are "
+      "height, width and channels): bring them into one order, or prepare a set of each",
+      s->path, s->pair.images->name, cvy_axes_words[axes], o->sources[0].path, cvy_axes_words[o->axes]);
+}
+
+/* Finds the order and the shape of one part's images. All parts have the order of the first, but where there
+ * is one channel it does not matter where it stands. */
+static cvy_err choose_axes(opening *o, int64_t index) {
+  cvy_arrays *a = o->arrays;
+  const source *s = &o->sources[index];
+  const bool is_said = o->said->axes != CVY_AXES_FOUND;
+  const char *writer = column_major(a->parts[index].h5, s->pair.images);
+  const cvy_axes axes = is_said ? (cvy_axes)o->said->axes : find_axes(s->pair.images, writer != NULL);
+  const int64_t h = a->h, w = a->w, c = a->c;
+  CVY_TRY(read_shape(a, &a->parts[index], s->pair.images, axes));
+  if (index == 0) {
+    o->axes = axes;
+    set_steps(a, axes);
+    a->writer = writer;
+    tell_axes(o, s, is_said ? NULL : writer);
+    return CVY_OK;
+  }
+  if (h != a->h || w != a->w || c != a->c)
+    return cvy_error(CVY_E_INPUT,
+                     "%s: images of %" PRId64 "x%" PRId64 "x%" PRId64 ", but those of %s are %" PRId64
+                     "x%" PRId64 "x%" PRId64,
+                     s->path, a->h, a->w, a->c, o->sources[0].path, h, w, c);
+  const bool same = axes == o->axes || (c == 1 && is_by_columns(axes) == is_by_columns(o->axes));
+  return same ? CVY_OK : other_axes(o, s, axes);
 }
 
 /* ---- parts ---- */
@@ -338,13 +381,7 @@ static cvy_err open_part(opening *o, int64_t index) {
   part->name = e->place;
   CVY_TRY(cvy_h5_open(&part->h5, e->file));
   CVY_TRY(cvy_h5_element(part->h5, part->name, &element));
-  const int64_t h = a->h, w = a->w, c = a->c;
-  CVY_TRY(index == 0 ? choose_axes(o, s) : read_shape(a, part, e, o->axes));
-  if (index > 0 && (h != a->h || w != a->w || c != a->c))
-    return cvy_error(CVY_E_INPUT,
-                     "%s: images of %" PRId64 "x%" PRId64 "x%" PRId64 ", but those of %s are %" PRId64
-                     "x%" PRId64 "x%" PRId64,
-                     s->path, a->h, a->w, a->c, o->sources[0].path, h, w, c);
+  CVY_TRY(choose_axes(o, index));
   a->is_float |= element != CVY_H5_U8;
   part->first = a->count;
   a->count += part->count;

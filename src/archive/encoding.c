@@ -38,6 +38,11 @@ static const char *marked(size_t *length, const cvy_bytes *text) {
   return NULL;
 }
 
+bool cvy_text_has_mark(const void *bytes, size_t count) {
+  size_t length;
+  return marked(&length, &(cvy_bytes){.data = (uint8_t *)bytes, .count = count}) != NULL;
+}
+
 /* Returns the encoding of a text that looks like UTF-16 without a mark, else NULL: in UTF-16 a letter of
  * ASCII has a zero byte beside it, and always on the same side. */
 static const char *unmarked_utf16(const cvy_bytes *text) {

@@ -11,6 +11,9 @@
  * that says another; text that looks like UTF-16 without a mark is refused likewise. */
 cvy_err cvy_text_to_utf8(cvy_bytes *text, const char **encoding, const char *path) CVY_MUST_CHECK;
 
+/* Tells whether a text begins with a mark U+FEFF, in whatever encoding. */
+bool cvy_text_has_mark(const void *bytes, size_t count);
+
 /* Returns the bytes of a text in UTF-8 as that encoding has them, in `pool`; NULL if it cannot hold them, or
  * holds them with zero bytes in between. */
 const char *cvy_text_from_utf8(cvy_pool *pool, const char *text, const char *encoding);

@@ -79,6 +79,7 @@ write("groups", train__images=grey, train__labels=labels, valid__images=grey[:5]
 write("below", images__train=grey, images__test=grey[:4], labels__train=labels, labels__test=labels[:4])
 write("deep", a__b__train__data=grey, a__b__train__label=labels)
 write("caffe", data=colour.transpose(0, 3, 1, 2), label=labels.astype("f4").reshape(n, 1, 1, 1))
+write("grey_planes", images=grey[:, None], labels=labels)
 write("strange", cats=colour, tags=labels)
 write("rivals", a__x=colour, a__y=labels, b__x=colour[:4], b__y=labels[:4])
 write("meta", images=grey, x=np.zeros((n, 7)), labels=labels, info__labels=np.zeros(9))
@@ -132,10 +133,15 @@ for name, text in {"list": "# parts\n\n part1.h5 \r\npart2.h5", "halves": "x.h5\
                    "wrong": "part1.h5\nnot there.h5\n", "empty": "# nothing\n", "sizes": "part1.h5\nlarge.h5\n",
                    "some_named": "type_u1.h5\nown_names.h5\n", "some_enum": "enum.h5\ntype_u1.h5\n",
                    "named_0_1": "named_0_1.h5\ntype_u1.h5\n", "counted": "from_1.h5\ntype_u1.h5\n",
+                   "orders": "keras.h5:train\ncaffe.h5\n", "grey_orders": "grey_planes.h5\ntype_u1.h5\n",
+                   "pointer": "version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+                   "page": "<!DOCTYPE html><html>404</html>\n", "marked": "\ufeffpart1.h5\r\npart2.h5\r\n",
                    "sorted": "type_u1.h5\nlate.h5\n", "kinds": "part1.h5\nhot.h5\n", "minus": "x.h5\nminus_y.h5\n",
                    "in/from_here": "keras.h5:test\n"}.items():
-    with open(name + ".txt", "w") as file:
+    with open(name + ".txt", "w", newline="") as file:
         file.write(text)
+with open("utf_16.txt", "wb") as file:
+    file.write("part1.h5\r\npart2.h5\r\n".encode("utf-16"))
 
 
 # MATLAB's dimensions lie in reverse, and so do Octave's.

@@ -218,6 +218,13 @@ static void several_files(void) {
       {"named_0_1.txt", "train", "12 of 3x5x1: 012012012 of 0 1 2"},
       {"counted.txt", "train", "from_1.h5: labels run from 1 to 3, but those of "},
       {"counted.txt", "train", "type_u1.h5 from 0 to 2, which may be the same classes; --first-label 0"},
+      {"orders.txt", "train", "caffe.h5: images in 'data' seem to lie as [count]chw, but those of "},
+      {"orders.txt", "train", "keras.h5 as [count]hwc (h, w and c are height, width and channels)"},
+      {"grey_orders.txt", "train", "12 of 3x5x1: 012012012 of 0 1 2"},
+      {"pointer.txt", "train", "pointer.txt: a pointer of Git LFS, not the HDF5 file itself"},
+      {"page.txt", "train", "page.txt: a web page or another text in angle brackets, not an HDF5 file"},
+      {"marked.txt", "train", "6 of 3x5x1: 120130 of a b c d"},
+      {"utf_16.txt", "train", "6 of 3x5x1: 120130 of a b c d"},
       {"sorted.txt", "train", "12 of 3x5x1: 012012567 of 0 1 2 3 4 5 6 7"},
   };
   static const expectation assumed[] = {
