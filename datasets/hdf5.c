@@ -90,6 +90,7 @@ static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *po
   *count = 0;
   /* Errors are left to `open`, which knows what the user said about the file. */
   if (cvy_arrays_splits(&names, &found, pool, path, &CVY_NOTHING_SAID)) return CVY_OK;
+  if (found == 0 || strcmp(names[0], "train") != 0) return CVY_OK;
   *out = cvy_pool_new(pool, sizeof **out * (size_t)(found + 1));
   for (int64_t i = 0; i < found; i++) {
     const bool serves = found == 2 && strcmp(names[i], "test") == 0; /* what else is there to measure on? */
@@ -97,6 +98,19 @@ static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *po
                                              cvy_pool_format(pool, "%s:%s", path, names[i])};
   }
   return CVY_OK;
+}
+
+static const char *part_for(cvy_pool *pool, const void *config_, const char *input, const char *split) {
+  const char **names;
+  int64_t count;
+  const config *c = config_;
+  const char *part = NULL;
+  /* Errors are left to `open` here, too. */
+  if (cvy_arrays_splits(&names, &count, pool, input, c ? &c->said : &CVY_NOTHING_SAID)) return input;
+  for (int64_t i = 0; i < count; i++)
+    if (strcmp(names[i], split) == 0 || (!part && strcmp(split, "val") == 0 && strcmp(names[i], "test") == 0))
+      part = names[i];
+  return part ? cvy_pool_format(pool, "%s:%s", input, part) : input;
 }
 
 static void close_hdf5(cvy_source *source) {
@@ -205,6 +219,7 @@ const cvy_reader cvy_reader_hdf5 = {
                               "HDF5 files of images and labels (h5py, MATLAB 7.3, Caffe), or a list of them",
                               options, sizeof(config)},
     .find_splits = find_splits,
+    .part_for = part_for,
     .open = open_hdf5,
     .read = read_hdf5,
     .close = close_hdf5,

@@ -59,6 +59,9 @@ typedef struct cvy_reader {
    * function is NULL if there never are any. */
   cvy_err (*find_splits)(cvy_prepare_input **out, int64_t *count, cvy_pool *pool,
                          const char *path) CVY_MUST_CHECK;
+  /* Returns the part of an input that is meant where the user names the input for `split`, and it has several
+   * splits: "FILE:train". It is the input itself where that has none. NULL: inputs are always taken whole. */
+  const char *(*part_for)(cvy_pool *pool, const void *config, const char *input, const char *split);
   bool walks;                   /* each folder below an input counts, so the shards cannot lie there */
   bool keeps_files;             /* read can deliver JPEG or PNG bytes as they came */
   int64_t default_h, default_w; /* scaled to this if --size is not given; 0: left as they are */

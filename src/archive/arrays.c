@@ -177,6 +177,19 @@ static cvy_err add_input(opening *o, const char *input) {
 
 /* ---- choosing ---- */
 
+/* Tells people which datasets were taken, where the file has others that might have been meant. */
+static void tell_choice(const source *s) {
+  const cvy_arrays_pair *p = &s->pair;
+  if (p->images && p->worse_images)
+    cvy_log(
+        "%s: the images are '%s', and not '%s' (--images NAME, or in a recipe data.images, takes another)",
+        s->path, p->images->name, p->worse_images->name);
+  if (p->labels && p->worse_labels)
+    cvy_log(
+        "%s: the labels are '%s', and not '%s' (--labels NAME, or in a recipe data.labels, takes another)",
+        s->path, p->labels->name, p->worse_labels->name);
+}
+
 static cvy_err choose(opening *o, source *s) {
   cvy_h5 *h5;
   cvy_h5_entry *entries;
@@ -189,6 +202,7 @@ static cvy_err choose(opening *o, source *s) {
   if (err) return err;
   s->entries = entries;
   s->entry_count = count;
+  tell_choice(s);
   if (o->split && !s->part && s->pair.split[0] && strcmp(s->pair.split, o->split) != 0)
     cvy_log("%s: '%s' is taken for %s", s->path, s->pair.images ? s->pair.images->name : s->pair.labels->name,
             o->split);
@@ -452,7 +466,7 @@ static cvy_err find_splits(const char ***out, int64_t *count, cvy_pool *pool, cv
   for (int64_t i = 0; i < pair_count; i++)
     if (pairs[i].split[0]) names[(*count)++] = pairs[i].split;
   *out = names;
-  if (*count < 2 || strcmp(names[0], "train") != 0) *count = 0;
+  if (*count < 2) *count = 0;
   return CVY_OK;
 }
 

@@ -43,8 +43,8 @@ bool cvy_may_be_arrays(const char *input);
 cvy_err cvy_arrays_open(cvy_arrays **out, const char *const *inputs, int64_t input_count, const char *split,
                         const cvy_arrays_said *said, bool spools) CVY_MUST_CHECK;
 void cvy_arrays_close(cvy_arrays *arrays); /* NULL is allowed */
-/* Finds the splits that the names in one HDF5 file tell ("train", then the others), if there are two or more
- * and one is train; else *count = 0. The result is in `pool`. */
+/* Finds the splits that the names in one HDF5 file tell ("train" first), if there are two or more; else
+ * *count = 0. The result is in `pool`. */
 cvy_err cvy_arrays_splits(const char ***out, int64_t *count, cvy_pool *pool, const char *path,
                           const cvy_arrays_said *said) CVY_MUST_CHECK;
 

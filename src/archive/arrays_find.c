@@ -12,11 +12,12 @@
 
 typedef enum role { IMAGES, LABELS, CLASSES, ROLES } role;
 
-/* These are the words that each role is known by, the better ones first. */
-static const char *const image_words[] = {"images", "image",    "data",   "x",     "imgs",     "img",
-                                          "pixels", "pictures", "inputs", "input", "features", NULL};
-static const char *const label_words[] = {"labels", "label", "y",        "targets", "target",
-                                          "class",  "cls",   "category", NULL};
+/* These are the words that each role is known by, the better ones first. Those of images and labels may have
+ * an s behind them, which makes no difference. */
+static const char *const image_words[] = {"image",   "data",  "x",       "img", "pixel",
+                                          "picture", "input", "feature", NULL};
+static const char *const label_words[] = {"label",    "y",   "target", "class",   "cls",
+                                          "category", "ans", "lab",    "classes", NULL};
 static const char *const class_words[] = {"class_names", "classes",    "list_classes",
                                           "label_names", "categories", NULL};
 static const char *const *const usual[ROLES] = {image_words, label_words, class_words};
@@ -25,8 +26,8 @@ static const char *const split_names[CVY_ARRAYS_SPLITS] = {"", "train", "val", "
 static const struct {
   const char *word;
   int split;
-} split_words[] = {{"train", 1},      {"training", 1}, {"val", 2},  {"valid", 2},
-                   {"validation", 2}, {"dev", 2},      {"test", 3}, {"testing", 3}};
+} split_words[] = {{"train", 1}, {"training", 1}, {"val", 2}, {"valid", 2}, {"validation", 2}, {"dev", 2},
+                   {"test", 3},  {"testing", 3},  {"tr", 1},  {"va", 2},    {"te", 3}};
 
 /* ---- names ---- */
 
@@ -149,7 +150,8 @@ static bool same_text(const char *a, const char *b) {
   return *a == *b;
 }
 
-/* Returns how well a name fits a role: 0 is the best, and a negative number means not at all. */
+/* Returns how well a name fits a role: 0 is the best, and a negative number means not at all. A dataset
+ * `classes` holds labels if it holds numbers, and else names. */
 static int rank_of(const search *s, role r, const parsed *p) {
   const char *said = said_of(s, r);
   if (said) {
@@ -157,8 +159,12 @@ static int rank_of(const search *s, role r, const parsed *p) {
     const char *whole = cvy_pool_format(s->pool, "%s%s%s", p->place, p->place[0] ? "/" : "", p->stem);
     return same_text(said, whole) || same_text(said, p->stem) ? 1 : -1;
   }
-  for (int i = 0; usual[r][i]; i++)
-    if (strcmp(usual[r][i], p->stem) == 0) return i;
+  if (r == LABELS && strcmp(p->stem, "classes") == 0 && p->entry->holds != CVY_H5_NUMBERS) return -1;
+  for (int i = 0; usual[r][i]; i++) {
+    const size_t length = strlen(usual[r][i]);
+    if (strncmp(usual[r][i], p->stem, length) != 0) continue;
+    if (!p->stem[length] || (r != CLASSES && strcmp(p->stem + length, "s") == 0)) return i;
+  }
   return -1;
 }
 
@@ -208,6 +214,20 @@ static const candidate *best_of(const search *s, role r, int split, const char *
     }
   }
   return best;
+}
+
+/* Returns the best of the candidates that `best` was preferred to, if it has as many rows. */
+static const cvy_h5_entry *next_best(const search *s, role r, const candidate *best, const char *place) {
+  const candidate *found = NULL;
+  for (int64_t i = 0; best && best->plausible && !said_of(s, r) && i < s->count[r]; i++) {
+    const candidate *c = &s->of[r][i];
+    const cvy_h5_entry *e = c->name.entry, *b = best->name.entry;
+    const bool rivals = c->name.split == best->name.split && c->plausible && !e->trouble &&
+                        (!place || strcmp(place, c->name.place) == 0) && c->rank > best->rank;
+    if (!rivals || same_dataset(e, b) || e->dims[0] != b->dims[0]) continue;
+    if (!found || c->rank < found->rank) found = c;
+  }
+  return found ? found->name.entry : NULL;
 }
 
 void cvy_arrays_list(char *out, size_t bytes, const cvy_h5_entry *entries, int64_t count) {
@@ -274,6 +294,8 @@ static void find_pair(cvy_arrays_pair *out, const search *s, int split, bool pla
   note_rivals(out, labels, rival);
   if (images) out->images = images->name.entry;
   if (labels) out->labels = labels->name.entry;
+  out->worse_images = next_best(s, IMAGES, images, place);
+  out->worse_labels = next_best(s, LABELS, labels, place);
   if (images || labels) out->classes = classes_for(s, split, place ? place : "");
 }
 

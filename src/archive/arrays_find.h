@@ -9,8 +9,9 @@
 typedef struct cvy_arrays_pair {
   const char *split; /* "train", "val", "test"; "" if the names tell none */
   const cvy_h5_entry *images, *labels;
-  const cvy_h5_entry *classes; /* the names of the classes; NULL: there are none */
-  const char *rivals[2];       /* datasets that fit equally well; NULL: none do */
+  const cvy_h5_entry *classes;                     /* the names of the classes; NULL: there are none */
+  const char *rivals[2];                           /* datasets that fit equally well; NULL: none do */
+  const cvy_h5_entry *worse_images, *worse_labels; /* others of as many rows whose names fit, but less well */
 } cvy_arrays_pair;
 
 enum { CVY_ARRAYS_SPLITS = 4 };

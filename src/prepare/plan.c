@@ -54,7 +54,10 @@ static cvy_err group_named(job *j, const cvy_prepare_input *inputs, int64_t coun
     CVY_TRY(check_split_name(inputs[i].split, strlen(inputs[i].split)));
     group *g = group_of(j, inputs[i].split, count);
     if (!g) return too_many_splits();
-    g->inputs[g->input_count++] = inputs[i].path;
+    const cvy_reader *reader = j->config->reader;
+    g->inputs[g->input_count++] = reader->part_for ? reader->part_for(j->pool, j->config->reader_config,
+                                                                      inputs[i].path, inputs[i].split)
+                                                   : inputs[i].path;
   }
   return CVY_OK;
 }

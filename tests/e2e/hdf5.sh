@@ -63,7 +63,8 @@ expect 0 "train: 60 images of 10 classes" prepare train=labels-from-1.h5 --first
 expect 0 "train: 60 images of 10 classes" prepare train=x_train.h5:train val=x_train.h5:test --images x --labels y
 expect 0 "255ths" prepare train=labels-n111.h5
 expect 2 "--first-label 1" prepare train=labels-from-1.h5
-expect 2 "holds the splits train, test: x_train.h5:train, say, takes one" prepare train=x_train.h5
+expect 0 "val: 20 images of 10 classes" prepare train=x_train.h5 val=x_train.h5
+expect 2 "holds the splits train, test: x_train.h5:train, say, takes one" prepare all=x_train.h5
 if "$convoy" prepare hdf5 train=lzf.h5 -o shards >err.log 2>&1; then
   echo "skipped: a filter that is missing (lzf's plug-in is here)"
 else

@@ -82,6 +82,17 @@ write("caffe", data=colour.transpose(0, 3, 1, 2), label=labels.astype("f4").resh
 write("grey_planes", images=grey[:, None], labels=labels)
 write("strange", cats=colour, tags=labels)
 write("rivals", a__x=colour, a__y=labels, b__x=colour[:4], b__y=labels[:4])
+write("short", Xtr=grey, Ytr=labels, Xte=grey[:4], Yte=labels[:4])
+write("sklearn", x_tr=grey, y_tr=labels, x_va=grey[:4], y_va=labels[:4])
+write("measured", X_val=grey, y_val=labels, X_test=grey[:4], y_test=labels[:4])
+write("ans", images=grey, ans=labels)
+write("classes", imgs=grey, classes=labels)
+write("labs", img=grey, labs=labels, classes=[b"cat", b"dog", b"eel"])
+write("two_labels", images=grey, labels=labels, label=animals)
+write("same_labels", images=grey, labels=labels)
+with h5py.File("same_labels.h5", "a") as file:
+    file["label"] = file["labels"]
+write("two_images", images=grey, data=grey[::-1], labels=labels)
 write("meta", images=grey, x=np.zeros((n, 7)), labels=labels, info__labels=np.zeros(9))
 
 # Links.

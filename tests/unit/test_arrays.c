@@ -168,6 +168,16 @@ static void names_and_splits(void) {
       {"rivals.h5", "train", "'a/x' and 'b/x' fit equally well: say which by --images NAME"},
       {"rivals.h5:b", "train", "4 of 3x5x3: 0120 of 0 1 2"},
       {"meta.h5", "train", USUAL},
+      {"short.h5", "train", USUAL},
+      {"short.h5", "val", FEWER},
+      {"sklearn.h5", "val", FEWER},
+      {"ans.h5", "train", USUAL},
+      {"classes.h5", "train", USUAL},
+      {"labs.h5", "train", "6 of 3x5x1: 012012 of cat dog eel"},
+      {"two_labels.h5", "train",
+       "'label' and 'labels' fit equally well: say which by --images NAME --labels"},
+      {"same_labels.h5", "train", USUAL},
+      {"two_images.h5", "train", USUAL},
       {"x.h5", "train", "images in 'x', but no dataset named labels, label, y or the like: --labels NAME"},
       {"y.h5", "train", "labels in 'y', but no dataset named images, data, X or the like: --images NAME"},
   };
@@ -346,6 +356,7 @@ static void splits_for_shards(void) {
                {"groups.h5", "train=train val=val test=test "},
                {"coursera.h5", "train=train val=test "},
                {"only_train.h5", ""},
+               {"measured.h5", ""},
                {"links.h5", ""},
                {"strange.h5", ""}};
   if (!have_files("splits_for_shards")) return;
@@ -375,6 +386,28 @@ static void missing_filter(void) {
   CU_ASSERT(refused || strcmp(found, USUAL) == 0);
 }
 
+/* Returns what the reader makes of an input that the user names for a split: what follows the folder. */
+static const char *part_for(const char *input, const char *split) {
+  const cvy_reader *reader = reader_named("hdf5");
+  return reader->part_for(pool, NULL, other(input), split) + strlen(scratch_folder()) + 1;
+}
+
+static void parts_for_splits(void) {
+  if (!have_files("parts_for_splits")) return;
+  begin();
+  CU_ASSERT_STRING_EQUAL(part_for("keras.h5", "train"), "keras.h5:train");
+  CU_ASSERT_STRING_EQUAL(part_for("keras.h5", "val"), "keras.h5:test");
+  CU_ASSERT_STRING_EQUAL(part_for("keras.h5", "test"), "keras.h5:test");
+  CU_ASSERT_STRING_EQUAL(part_for("keras.h5", "other"), "keras.h5");
+  CU_ASSERT_STRING_EQUAL(part_for("keras.h5:test", "train"), "keras.h5:test");
+  CU_ASSERT_STRING_EQUAL(part_for("groups.h5", "val"), "groups.h5:val");
+  CU_ASSERT_STRING_EQUAL(part_for("measured.h5", "val"), "measured.h5:val");
+  CU_ASSERT_STRING_EQUAL(part_for("measured.h5", "train"), "measured.h5");
+  CU_ASSERT_STRING_EQUAL(part_for("only_test.h5", "train"), "only_test.h5");
+  CU_ASSERT_STRING_EQUAL(part_for("list.txt", "train"), "list.txt");
+  end();
+}
+
 SUITE("arrays", TEST(labels_of_every_kind), TEST(labels_that_are_refused), TEST(names_and_splits),
       TEST(links), TEST(several_files), TEST(other_writers), TEST(records_for_shards),
-      TEST(shards_that_are_refused), TEST(splits_for_shards), TEST(missing_filter))
+      TEST(shards_that_are_refused), TEST(splits_for_shards), TEST(missing_filter), TEST(parts_for_splits))
