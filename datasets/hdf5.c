@@ -2,7 +2,7 @@
  * lies, and what its labels mean. Shards hold bytes, so samples must be bytes, or numbers that stand for
  * bytes: whole ones from 0 to 255, or 255ths of 1. */
 #include "archive/arrays.h"
-#include "datasets/reader.h"
+#include "datasets/pictures.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -44,42 +44,77 @@ static void widen(range *r, const float *samples, int64_t count) {
   }
 }
 
-static cvy_err find_range(range *r, const cvy_arrays *a) {
+static const range nothing_yet = {.lowest = INFINITY, .highest = -INFINITY, .whole = true, .parts = true};
+
+static void join(range *r, const range *more) {
+  r->lowest = fmin(r->lowest, more->lowest);
+  r->highest = fmax(r->highest, more->highest);
+  r->whole = r->whole && more->whole;
+  r->parts = r->parts && more->parts;
+}
+
+static bool is_unit(const range *r) {
+  return r->lowest >= 0 && r->highest <= 1 && r->parts && !r->whole;
+}
+
+static bool is_bytes(const range *r) {
+  return r->lowest >= 0 && r->highest <= 255 && r->whole;
+}
+
+static cvy_err find_range(range *r, const cvy_arrays *a, const cvy_arrays_part *part) {
   const int64_t samples = a->h * a->w * a->c, row_bytes = samples * (int64_t)sizeof(float);
   const int64_t rows = row_bytes < BLOCK_BYTES ? BLOCK_BYTES / row_bytes : 1;
   float *block;
   CVY_TRY(cvy_buffer_create((void **)&block, (size_t)(rows * row_bytes), "a block of images"));
-  *r = (range){.lowest = INFINITY, .highest = -INFINITY, .whole = true, .parts = true};
+  *r = nothing_yet;
   cvy_err err = CVY_OK;
-  for (int64_t p = 0; p < a->part_count && !err; p++)
-    for (int64_t i = 0; i < a->parts[p].count && !err; i += rows) {
-      const int64_t left = a->parts[p].count - i, count = left < rows ? left : rows;
-      err = cvy_arrays_read(a, block, a->parts[p].first + i, count);
-      if (!err) widen(r, block, count * samples);
-    }
+  for (int64_t i = 0; i < part->count && !err; i += rows) {
+    const int64_t left = part->count - i, count = left < rows ? left : rows;
+    err = cvy_arrays_read(a, block, part->first + i, count);
+    if (!err) widen(r, block, count * samples);
+  }
   cvy_buffer_destroy(block);
   return err;
 }
 
-static cvy_err find_scale(state *s) {
-  const cvy_arrays *a = s->arrays;
-  range r;
-  s->scale = 1;
-  if (!a->is_float) return CVY_OK;
-  CVY_TRY(find_range(&r, a));
-  const bool is_unit = r.lowest >= 0 && r.highest <= 1 && r.parts && !r.whole;
-  if (is_unit) {
-    s->scale = 255;
-    cvy_log("%s: '%s' holds 255ths from %g to %g, which become bytes", a->parts[0].path, a->parts[0].name,
-            r.lowest, r.highest);
-  }
-  if (is_unit || (r.lowest >= 0 && r.highest <= 255 && r.whole)) return CVY_OK;
+static cvy_err no_bytes(const cvy_arrays_part *part, const range *r) {
   return cvy_error(
       CVY_E_INPUT,
       "%s: samples in '%s' run from %g to %g%s; shards hold bytes, so they should be whole numbers from "
       "0 to 255, or these divided by 255. As data.train of a recipe the file itself can be used, "
       "which keeps its floats",
-      a->parts[0].path, a->parts[0].name, r.lowest, r.highest, r.whole ? "" : ", and are not all whole");
+      part->path, part->name, r->lowest, r->highest, r->whole ? "" : ", and are not all whole");
+}
+
+/* Tells which file's samples differ from those of the others, where each by itself would do. */
+static cvy_err two_kinds(const cvy_arrays *a, const range *ranges) {
+  int64_t unit = 0, bytes = 0;
+  while (unit < a->part_count - 1 && !is_unit(&ranges[unit])) unit++;
+  while (bytes < a->part_count - 1 && ranges[bytes].highest <= 1) bytes++;
+  return cvy_error(
+      CVY_E_INPUT,
+      "%s: samples in '%s' are 255ths from %g to %g, but those of %s whole numbers from %g to %g; "
+      "files that are joined should have one kind",
+      a->parts[unit].path, a->parts[unit].name, ranges[unit].lowest, ranges[unit].highest,
+      a->parts[bytes].path, ranges[bytes].lowest, ranges[bytes].highest);
+}
+
+static cvy_err find_scale(state *s) {
+  const cvy_arrays *a = s->arrays;
+  range all = nothing_yet, *ranges = cvy_pool_new(a->pool, sizeof *ranges * (size_t)a->part_count);
+  s->scale = 1;
+  if (!a->is_float) return CVY_OK;
+  for (int64_t i = 0; i < a->part_count; i++) {
+    CVY_TRY(find_range(&ranges[i], a, &a->parts[i]));
+    if (!is_unit(&ranges[i]) && !is_bytes(&ranges[i])) return no_bytes(&a->parts[i], &ranges[i]);
+    join(&all, &ranges[i]);
+  }
+  if (is_bytes(&all)) return CVY_OK;
+  if (!is_unit(&all)) return two_kinds(a, ranges);
+  s->scale = 255;
+  cvy_log("%s: '%s' holds 255ths from %g to %g, which become bytes", a->parts[0].path, a->parts[0].name,
+          all.lowest, all.highest);
+  return CVY_OK;
 }
 
 /* ---- the reader ---- */
@@ -154,6 +189,7 @@ static cvy_err open_hdf5(cvy_source *out, const void *config_, const char *const
   out->class_names = a->class_names;
   out->class_sizes = a->class_sizes;
   out->is_numbered = a->is_numbered;
+  out->encoding = ((const config *)config_)->said.encoding;
   out->assumes_classes = ((const config *)config_)->said.assume_classes;
   out->h = s->h;
   out->w = s->w;
@@ -211,6 +247,7 @@ static const cvy_option options[] = {
      .help = "whether external links may lead out of the file's folder"},
     {"assume-classes", CVY_BOOL, offsetof(config, said.assume_classes), "false",
      .help = "where only some files name their classes: the first label of the others is the first class"},
+    CVY_ENCODING_OPTION(config, said.encoding),
     {0},
 };
 

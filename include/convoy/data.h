@@ -36,6 +36,7 @@ typedef struct cvy_arrays_said {
   bool outside_links;          /* external links may lead out of the file's folder */
   /* Where only some of several files name their classes, label 0 of the others is taken for the first. */
   bool assume_classes;
+  const char *encoding; /* of labels and names of classes that are not UTF-8; NULL or "": not known */
 } cvy_arrays_said;
 #define CVY_NOTHING_SAID ((cvy_arrays_said){.first_label = -1})
 /* This is the order of an image's axes in memory, the slowest first: H is its height, W its width, C its

@@ -4,6 +4,7 @@
 
 #include "base/classes.h"
 #include "base/text.h"
+#include "base/utf8.h"
 
 #include <math.h>
 #include <string.h>
@@ -45,6 +46,7 @@ typedef struct sheet {
 static cvy_err wrong_shape(const sheet *s, const int64_t *dims, int dim_count) {
   char shape[160];
   cvy_text_dims(shape, sizeof shape, dims, dim_count);
+  if (dim_count == 0) snprintf(shape, sizeof shape, "a single value");
   return cvy_error(CVY_E_INPUT,
                    "%s: dataset '%s' is %s, but '%s' holds %" PRId64
                    " images; expected [count], [count][1] or "
@@ -73,6 +75,12 @@ static cvy_err find_form(sheet *s) {
   const bool square = kept_count == 2 && kept[0] == n && kept[1] == n;
   const bool upright = kept_count == 2 && kept[1] == n && !square;
   const bool rows = n == 1 ? kept_count == 1 : kept_count == 2 && kept[0] == n && !(square && s->writer);
+  if (square && s->writer && s->form != TEXTS)
+    return cvy_error(CVY_E_INPUT,
+                     "%s: dataset '%s' is %" PRId64 "x%" PRId64
+                     ", with as many classes as images; %s may have "
+                     "its one-hot rows along either dimension: write the labels as %" PRId64 " numbers",
+                     s->path, s->entry->name, n, n, s->writer, n);
   if (s->form == TEXTS || (!rows && !upright)) return wrong_shape(s, d, dim_count);
   s->form = ONE_HOT;
   s->across = upright;
@@ -114,13 +122,22 @@ static int64_t hot_one(const double *row, int64_t width, int64_t step) {
   return hot;
 }
 
+static cvy_err not_hot(const sheet *s, int64_t record, const double *row, int64_t step) {
+  char chars[120];
+  cvy_text values = cvy_text_in(chars, sizeof chars);
+  for (int64_t k = 0; k < s->width; k++) cvy_text_item(&values, " ", "%g", row[k * step]);
+  return cvy_error(CVY_E_INPUT,
+                   "%s: record %" PRId64
+                   ": its row in '%s' is not one-hot: %s; expected a single 1 among zeros",
+                   s->path, record, s->entry->name, chars);
+}
+
 static cvy_err take_rows(int64_t *values, const sheet *s, const double *block, int64_t first, int64_t count) {
   for (int64_t i = 0; i < count; i++) {
-    values[first + i] = s->across ? hot_one(block + i, s->width, s->part->count)
-                                  : hot_one(block + i * s->width, s->width, 1);
-    if (values[first + i] < 0)
-      return cvy_error(CVY_E_INPUT, "%s: record %" PRId64 ": its row in '%s' is not one-hot", s->path,
-                       first + i, s->entry->name);
+    const double *row = s->across ? block + i : block + i * s->width;
+    const int64_t step = s->across ? s->part->count : 1;
+    values[first + i] = hot_one(row, s->width, step);
+    if (values[first + i] < 0) return not_hot(s, first + i, row, step);
   }
   return CVY_OK;
 }
@@ -284,11 +301,21 @@ static int32_t *label_at(const reading *r, int64_t index) {
 }
 
 static cvy_err starts_late(const reading *r, int64_t lowest, int64_t highest) {
+  char gaps[120] = "";
+  int64_t count = highest - lowest + 1, empty = count;
+  bool *seen = cvy_pool_new(r->arrays->pool, sizeof *seen * (size_t)count);
+  for (int64_t i = 0; i < r->arrays->count; i++) {
+    empty -= !seen[r->values[i] - lowest];
+    seen[r->values[i] - lowest] = true;
+  }
+  if (empty > 0)
+    snprintf(gaps, sizeof gaps, " (%" PRId64 " classes then, of which %" PRId64 " have no image)", count,
+             empty);
   return cvy_error(CVY_E_INPUT,
                    "%s: labels run from %" PRId64 " to %" PRId64 ": --first-label %" PRId64
-                   " (in a recipe, data.first_label: %" PRId64 ") if the first class is %" PRId64
-                   "; --first-label 0 if class 0 merely has no image here",
-                   r->from[0].path, lowest, highest, lowest, lowest, lowest);
+                   " (of train and eval, data.first_label=%" PRId64 ") if the first class is %" PRId64
+                   "%s; --first-label 0 if class 0 merely has no image here",
+                   r->from[0].path, lowest, highest, lowest, lowest, lowest, gaps);
 }
 
 /* Finds the range of `count` labels from image `first` on. */
@@ -369,8 +396,11 @@ static cvy_err number_numbers(reading *r) {
   for (int64_t i = 0; i < a->count; i++) {
     const int64_t class = class_of_number(r, r->values[i], first);
     if (class < 0 && !r->name_values)
-      return cvy_error(CVY_E_INPUT, "%s: label %" PRId64 "; the first label was said to be %" PRId64,
-                       record_text(r, i), r->values[i], first);
+      return cvy_error(
+          CVY_E_INPUT,
+          "%s: label %" PRId64 "; the first label was said to be %" PRId64
+          ": --first-label 0 (of train and eval, data.first_label=0) if labels here begin with 0",
+          record_text(r, i), r->values[i], first);
     if (class < 0)
       return cvy_error(CVY_E_INPUT, "%s: label %" PRId64 ", which its enumeration does not have",
                        record_text(r, i), r->values[i]);
@@ -381,7 +411,8 @@ static cvy_err number_numbers(reading *r) {
   a->is_numbered = !r->names;
   a->class_names = cvy_pool_new(a->pool, sizeof *a->class_names * (size_t)classes);
   for (int64_t k = 0; k < classes; k++)
-    a->class_names[k] = r->names ? r->names[k] : cvy_pool_format(a->pool, "%" PRId64, first + k);
+    a->class_names[k] = r->names ? cvy_utf8_name(a->pool, r->names[k], r->said->encoding)
+                                 : cvy_pool_format(a->pool, "%" PRId64, first + k);
   return CVY_OK;
 }
 
@@ -404,14 +435,16 @@ static cvy_err number_by_names(reading *r) {
     *label_at(r, i) = (int32_t)sorted[at].class;
   }
   a->class_count = r->name_count;
-  a->class_names = (const char **)r->names;
+  a->class_names = cvy_pool_new(a->pool, sizeof *a->class_names * (size_t)r->name_count);
+  for (int64_t k = 0; k < r->name_count; k++)
+    a->class_names[k] = cvy_utf8_name(a->pool, r->names[k], r->said->encoding);
   return CVY_OK;
 }
 
 static cvy_err number_texts(reading *r) {
   cvy_arrays *a = r->arrays;
   if (r->names) return number_by_names(r);
-  const cvy_classes classes = cvy_classes_of(a->pool, r->texts, a->count);
+  const cvy_classes classes = cvy_classes_in(a->pool, r->texts, a->count, r->said->encoding);
   if (classes.count > MOST_CLASSES)
     return cvy_error(CVY_E_INPUT, "%s: %" PRId64 " different labels", r->from[0].path, classes.count);
   for (int64_t i = 0; i < a->count; i++) *label_at(r, i) = (int32_t)cvy_classes_find(&classes, r->texts[i]);

@@ -35,6 +35,9 @@ cvy_err cvy_verify_splits(const char ***out, int64_t *count, cvy_pool *pool, con
   const char **splits = NULL;
   int64_t n = 0, room = 0;
   DIR *dir = opendir(path);
+  if (!dir && errno == ENOTDIR)
+    return cvy_error(CVY_E_INPUT, "%s: a file; expected a folder of shards (such as train-00000-of-00004.h5)",
+                     path);
   if (!dir) return cvy_error(CVY_E_INPUT, "%s: %s", path, strerror(errno));
   for (const struct dirent *entry; (entry = readdir(dir));) {
     char *split = split_of(pool, entry->d_name);

@@ -30,8 +30,8 @@ static cvy_err find_split(const char **from, const char **split, const cvy_recip
   return cvy_error(
       CVY_E_USAGE,
       "--split %s: a split is chosen among the shards of a folder, and %s is none; name the data "
-      "itself with --data",
-      *split, *from);
+      "itself with --data (%s:%s, if it is an HDF5 file of another maker with several splits)",
+      *split, *from, *from, *split);
 }
 
 /* Refuses settings that evaluation would not look at, for the model has all else that the recipe says. */

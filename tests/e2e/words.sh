@@ -76,6 +76,8 @@ cp data/train-00000-of-00001.h5 data/test-00000-of-00001.h5
 expect 0 "360 images" "$convoy" eval run --split test
 expect 0 "360 images" "$convoy" eval run/last.h5 --data data --split test
 expect 2 "a split is chosen among the shards of a folder" "$convoy" eval run --data data/val-00000-of-00001.h5 --split test
+expect 2 "--data (data/val-00000-of-00001.h5:test, if it is an HDF5 file of another maker" "$convoy" eval run --data data/val-00000-of-00001.h5 --split test
+expect 2 "val-00000-of-00001.h5: a file; expected a folder of shards" "$convoy" verify data/val-00000-of-00001.h5
 mv run/best.h5 away.h5
 expect 0 "evaluating run/last.h5" ranks 2 "$convoy" eval run
 mkdir empty && touch empty/metrics.jsonl

@@ -41,6 +41,10 @@ write("bytes", images=grey, labels=animals)
 write("texts", images=grey, labels=[name.decode() for name in animals])
 write("texts_column", images=grey, labels=animals[:, None])
 write("digits", images=grey, labels=np.array([b"10", b"9", b" 2.0"])[labels])
+write("single", images=grey, labels=3)
+write("late_gaps", images=grey, labels=np.array([10, 9, 2])[labels])
+write("latin", images=grey, labels=np.array([b"z", b"caf\xe9", b"eel"])[labels])
+write("latin_names", images=grey, labels=labels, class_names=[b"z", b"caf\xe9", b"eel"])
 write("zero_within", images=grey, labels=np.array([b"a", b"a\0b\0", b"c"], "S5")[labels])
 write("no_text", images=grey, labels=np.array([b"dog", b"", b"eel"])[labels])
 write("from_1", images=grey, labels=labels + 1.0)
@@ -166,6 +170,7 @@ def matlab(name, data, label):
 matlab("hwcn", colour.transpose(1, 2, 3, 0).astype("f8"), labels[:, None] + 1.0)
 matlab("hwn", grey.transpose(1, 2, 0), labels[None, :])
 matlab("nhw", grey, labels[:, None])
+matlab("square", grey[:3].transpose(1, 2, 0), np.eye(3))
 matlab("onehot", grey.transpose(1, 2, 0), hot)
 with h5py.File("cell.mat", "w") as file:
     file["#refs#/x"] = np.frombuffer(b"c\0", "u2")[:, None]

@@ -111,6 +111,8 @@ static void labels_of_every_kind(void) {
       {"own_names.h5", "train", "6 of 3x5x1: 012012 of dog cat eel fox"},
       {"own_names_texts.h5", "train", "6 of 3x5x1: 120120 of eel dog cat"},
       {"own_names_few.h5", "train", USUAL},
+      {"latin.h5", "train", "6 of 3x5x1: 201201 of caf\\xE9 eel z"},
+      {"latin_names.h5", "train", "6 of 3x5x1: 012012 of z caf\\xE9 eel"},
   };
   expect("labels_of_every_kind", all, CVY_COUNT(all), NULL);
 }
@@ -118,12 +120,16 @@ static void labels_of_every_kind(void) {
 static void labels_that_are_refused(void) {
   static const expectation all[] = {
       {"from_1.h5", "train",
-       "from_1.h5: labels run from 1 to 3: --first-label 1 (in a recipe, data.first_label: 1)"},
+       "from_1.h5: labels run from 1 to 3: --first-label 1 (of train and eval, data.first_label=1)"},
       {"late.h5", "train", "labels run from 5 to 7: --first-label 5"},
       {"negative.h5", "train", "negative.h5: record 0: label -1; expected a whole number"},
       {"half.h5", "train", "half.h5: record 1: label 0.5; expected a whole number"},
       {"nan.h5", "train", "nan.h5: record 2: label nan; expected a whole number"},
-      {"two_hot.h5", "train", "record 4: its row in 'labels' is not one-hot"},
+      {"two_hot.h5", "train", "record 4: its row in 'labels' is not one-hot: 1 1 0; expected a single 1"},
+      {"single.h5", "train", "dataset 'labels' is a single value, but 'images' holds 6 images"},
+      {"late_gaps.h5", "train",
+       "if the first class is 2 (9 classes then, of which 6 have no image); --first"},
+      {"square.mat", "train", "dataset 'label' is 3x3, with as many classes as images; MATLAB may have its"},
       {"fewer.h5", "train", "6 images in 'images' but 5 labels in 'labels'"},
       {"masks.h5", "train", "dataset 'labels' is 6x3x5, but 'images' holds 6 images"},
       {"zero_within.h5", "train", "dataset 'labels': text 1 has a zero byte within"},
@@ -339,6 +345,11 @@ static void shards_that_are_refused(void) {
     CU_ASSERT_EQUAL(open_plain("hdf5", other(cases[i].file), NULL), CVY_E_INPUT);
     CU_ASSERT(says(cases[i].says));
   }
+  CU_ASSERT_EQUAL(open_plain("hdf5", other("type_u1.h5"), other("unit.h5")), CVY_E_INPUT);
+  CU_ASSERT(says("unit.h5: samples in 'images' are 255ths from 0 to "));
+  CU_ASSERT(says("type_u1.h5 whole numbers from 0 to 242; files that are joined should have one kind"));
+  CU_ASSERT_EQUAL(open_plain("hdf5", other("type_u1.h5"), other("centred.h5")), CVY_E_INPUT);
+  CU_ASSERT(says("centred.h5: samples in 'images' run from -1 to 0."));
   CU_ASSERT_EQUAL(open_plain("hdf5", other("keras.h5:train"), other("keras.h5:test")), CVY_OK);
   CU_ASSERT_EQUAL(source.count, 10);
   reader_named("hdf5")->close(&source);
@@ -408,6 +419,21 @@ static void parts_for_splits(void) {
   end();
 }
 
+static void labels_in_another_encoding(void) {
+  static const char *const files[] = {"latin.h5", "latin_names.h5"};
+  if (!have_files("labels_in_another_encoding")) return;
+  begin_quietly();
+  for (int64_t i = 0; i < CVY_COUNT(files); i++) {
+    CU_ASSERT_EQUAL_FATAL(open_with("hdf5", "encoding", "latin-1", other(files[i]), NULL, 0, 0), CVY_OK);
+    CU_ASSERT_STRING_EQUAL(source.class_names[i], "caf\xc3\xa9");
+    CU_ASSERT_STRING_EQUAL(source.encoding, "latin-1");
+    reader_named("hdf5")->close(&source);
+  }
+  cvy_log_enable(true);
+  end();
+}
+
 SUITE("arrays", TEST(labels_of_every_kind), TEST(labels_that_are_refused), TEST(names_and_splits),
       TEST(links), TEST(several_files), TEST(other_writers), TEST(records_for_shards),
-      TEST(shards_that_are_refused), TEST(splits_for_shards), TEST(missing_filter), TEST(parts_for_splits))
+      TEST(shards_that_are_refused), TEST(splits_for_shards), TEST(missing_filter), TEST(parts_for_splits),
+      TEST(labels_in_another_encoding))
