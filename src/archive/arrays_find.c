@@ -150,8 +150,23 @@ static bool same_text(const char *a, const char *b) {
   return *a == *b;
 }
 
+static bool is_plausible(role r, const cvy_h5_entry *e) {
+  if (e->trouble) return true;
+  if (r == IMAGES) return e->holds == CVY_H5_NUMBERS && (e->dim_count == 3 || e->dim_count == 4);
+  if (r == CLASSES) return e->holds == CVY_H5_TEXTS;
+  return e->dim_count >= 1 && e->dim_count <= CVY_H5_MAX_DIMS;
+}
+
+/* Tells whether a dataset holds as many numbers as some other holds images. */
+static bool has_a_number_for_each(const search *s, const cvy_h5_entry *e) {
+  if (e->trouble || e->holds != CVY_H5_NUMBERS || e->dim_count < 1) return false;
+  for (int64_t i = 0; i < s->entry_count; i++)
+    if (is_plausible(IMAGES, &s->entries[i]) && s->entries[i].dims[0] == e->dims[0]) return true;
+  return false;
+}
+
 /* Returns how well a name fits a role: 0 is the best, and a negative number means not at all. A dataset
- * `classes` holds labels if it holds numbers, and else names. */
+ * `classes` holds labels if it has a number for each image, and else names. */
 static int rank_of(const search *s, role r, const parsed *p) {
   const char *said = said_of(s, r);
   if (said) {
@@ -159,20 +174,13 @@ static int rank_of(const search *s, role r, const parsed *p) {
     const char *whole = cvy_pool_format(s->pool, "%s%s%s", p->place, p->place[0] ? "/" : "", p->stem);
     return same_text(said, whole) || same_text(said, p->stem) ? 1 : -1;
   }
-  if (r == LABELS && strcmp(p->stem, "classes") == 0 && p->entry->holds != CVY_H5_NUMBERS) return -1;
+  if (r == LABELS && strcmp(p->stem, "classes") == 0 && !has_a_number_for_each(s, p->entry)) return -1;
   for (int i = 0; usual[r][i]; i++) {
     const size_t length = strlen(usual[r][i]);
     if (strncmp(usual[r][i], p->stem, length) != 0) continue;
     if (!p->stem[length] || (r != CLASSES && strcmp(p->stem + length, "s") == 0)) return i;
   }
   return -1;
-}
-
-static bool is_plausible(role r, const cvy_h5_entry *e) {
-  if (e->trouble) return true;
-  if (r == IMAGES) return e->holds == CVY_H5_NUMBERS && (e->dim_count == 3 || e->dim_count == 4);
-  if (r == CLASSES) return e->holds == CVY_H5_TEXTS;
-  return e->dim_count >= 1 && e->dim_count <= CVY_H5_MAX_DIMS;
 }
 
 static void gather(search *s) {
