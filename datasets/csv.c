@@ -32,6 +32,15 @@ typedef struct state {
 
 /* ---- labels ---- */
 
+/* Refuses a label that is hardly a class. */
+static cvy_err check_labels(const cvy_list *list, const char *const *labels, int64_t count) {
+  int64_t which = 0;
+  const char *doubt = cvy_classes_doubt(&which, labels, count);
+  if (!doubt) return CVY_OK;
+  return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": label '%s' %s", list->path,
+                   list->table.rows[list->first + which].line, labels[which], doubt);
+}
+
 /* Finds the classes. One-hot lists have one for each of their columns, others one for each label that occurs.
  * `said` is whether the user named the labels' column. */
 static cvy_err find_classes(cvy_classes *out, const state *s, bool said) {
@@ -48,6 +57,7 @@ static cvy_err find_classes(cvy_classes *out, const state *s, bool said) {
     if (!labels[i][0])
       return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": no label", list->path,
                        list->table.rows[list->label_column < 0 ? 0 : list->first + i].line);
+  if (list->label_column >= 0) CVY_TRY(check_labels(list, labels, count));
   *out = cvy_classes_of(s->common.pool, labels, count);
   if (out->count == rows && rows >= FEWEST_COUNTED && list->label_column >= 0 && !said)
     return cvy_error(CVY_E_INPUT,

@@ -113,8 +113,11 @@ static void labels_are_written_in_many_ways(void) {
     expect_read(text, "2|9|10", "210");
   }
   expect_read("img/a.png,\"cat \"\nimg/b c.png,\" cat\"\n\"img/d,e.png\",dog\n", "cat|dog", "001");
-  expect_read("path,label\nimg/a.png,10\nimg/b c.png,9\n\"img/d,e.png\",x\n", "10|9|x", "012");
+  expect_read("path,label\nimg/a.png,10\nimg/b c.png,9\n\"img/d,e.png\",x\n", "9|10|x", "102");
   expect_refused("img/a.png,3\nimg/b c.png,\" \"\n", "/list:2: no label");
+  expect_refused("path,label\nimg/a.png,3.0\nimg/b c.png,nan\n", "/list:3: label 'nan' stands for a missing");
+  expect_refused("img/a.png;10,0\nimg/b c.png;9,0\n", "/list:1: label '10,0' has a decimal comma");
+  expect_refused("img/a.png 0.5\nimg/b.png 0.25\n", "/list:1: label '0.5' is no whole number");
   end();
 }
 
