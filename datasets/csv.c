@@ -1,6 +1,7 @@
 /* Reads lists of pictures with their labels. list_columns.c finds how a list is written, list_paths.c where
  * its pictures lie. */
 #include "archive/encoding.h"
+#include "archive/file_tree.h"
 #include "base/classes.h"
 #include "datasets/list_columns.h"
 #include "datasets/pictures.h"
@@ -120,25 +121,38 @@ static cvy_err add_pictures(cvy_source *out, bool said) {
   return check_contradictions(s, out->count);
 }
 
-static cvy_err open_state(cvy_source *out, const config *c, const char *const *inputs, int64_t input_count) {
-  state *s = out->state;
-  cvy_pool *pool = s->common.pool;
-  cvy_bytes *file = &s->common.delivery.file;
-  if (input_count != 1)
-    return cvy_error(CVY_E_USAGE, "csv: a split is one list, not %" PRId64 " inputs", input_count);
-  const char *list = cvy_pool_format(pool, "%s", inputs[0]), *slash = strrchr(list, '/');
+/* Cuts an input into the list's path, in `pool`, and the split behind a colon; NULL: there is none. */
+static const char *cut_input(const char **split, cvy_pool *pool, const char *input) {
+  const char *path, *part;
+  cvy_split_input(&path, &part, pool, input);
+  *split = part ? cvy_split_called(part) : NULL;
+  return cvy_pool_format(pool, "%s", *split ? path : input);
+}
+
+static cvy_err read_list(cvy_list *out, cvy_bytes *file, cvy_pool *pool, const config *c, const char *list) {
+  const char *slash = strrchr(list, '/');
   const char *dir = slash ? cvy_pool_format(pool, "%.*s", (int)(slash - list), list) : ".";
   if (cvy_is_folder(list)) return cvy_error(CVY_E_INPUT, "%s: a folder; expected a list of pictures", list);
   if (c->root[0] && !cvy_is_folder(c->root))
     return cvy_error(CVY_E_USAGE, "--root %s: no such folder", c->root);
   CVY_TRY(cvy_bytes_read(file, list));
-  s->list = (cvy_list){.path = list,
-                       .paths = {.pool = pool,
-                                 .root = c->root[0] ? c->root : dir,
-                                 .root_is_said = c->root[0],
-                                 .encoding = c->encoding}};
-  CVY_TRY(cvy_text_to_utf8(file, &s->list.paths.encoding, list));
-  CVY_TRY(cvy_list_read(&s->list, file->data, file->count, &c->columns));
+  *out = (cvy_list){.path = list,
+                    .paths = {.pool = pool,
+                              .root = c->root[0] ? c->root : dir,
+                              .root_is_said = c->root[0],
+                              .encoding = c->encoding}};
+  CVY_TRY(cvy_text_to_utf8(file, &out->paths.encoding, list));
+  return cvy_list_read(out, file->data, file->count, &c->columns);
+}
+
+static cvy_err open_state(cvy_source *out, const config *c, const char *const *inputs, int64_t input_count) {
+  state *s = out->state;
+  const char *split;
+  if (input_count != 1)
+    return cvy_error(CVY_E_USAGE, "csv: a split is one list, not %" PRId64 " inputs", input_count);
+  const char *list = cut_input(&split, s->common.pool, inputs[0]);
+  CVY_TRY(read_list(&s->list, &s->common.delivery.file, s->common.pool, c, list));
+  CVY_TRY(cvy_list_keep_split(&s->list, split));
   return add_pictures(out, c->columns.label_column[0]);
 }
 
@@ -161,6 +175,21 @@ static cvy_err read_csv(cvy_record *out, cvy_source *source, int64_t index) {
   *out = (cvy_record){.label = p->label, .name = s->common.delivery.name};
   CVY_TRY(cvy_pictures_read(&s->common.delivery, p->file));
   return cvy_pictures_deliver(out, &s->common.delivery, source);
+}
+
+/* Finds the splits that a column of the list tells. A list that cannot be read without options has none here;
+ * opening it with them says how to name its splits. */
+static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *input) {
+  const config c = {.columns = {.path_column = "", .label_column = ""}, .root = "", .encoding = ""};
+  const char *split, *splits[CVY_LIST_SPLITS], *path = cut_input(&split, pool, input);
+  cvy_bytes file = {0};
+  cvy_list list;
+  *count = 0;
+  if (!split && !read_list(&list, &file, pool, &c, path))
+    cvy_splits_called(out, count, pool, cvy_pool_format(pool, "%s:", path), splits,
+                      cvy_list_splits(splits, &list));
+  cvy_bytes_free(&file);
+  return CVY_OK;
 }
 
 /* Tells whether a file is called like a list and begins with text. */
@@ -199,6 +228,7 @@ const cvy_reader cvy_reader_csv = {
                               "a list of pictures: path and label, divided by comma, semicolon, tab or blank",
                               options, sizeof(config)},
     .keeps_files = true,
+    .find_splits = find_splits,
     .open = open_csv,
     .read = read_csv,
     .close = cvy_pictures_end,

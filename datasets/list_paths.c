@@ -45,8 +45,8 @@ static bool try_spelling(search *s, const char *field) {
 
 /* ---- all spellings ---- */
 
-/* Tells whether a field ends as a picture's file does, also of a format that cannot be decoded. */
-static bool has_ending(const char *field) {
+bool cvy_list_has_ending(const cvy_list_paths *paths, const char *field) {
+  (void)paths;
   static const char *const others[] = {".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"};
   const char *dot = strrchr(field, '.');
   for (int64_t i = 0; dot && i < CVY_COUNT(others); i++)
@@ -79,7 +79,7 @@ static cvy_err try_all(search *s, const char *field) {
   if (!field[0]) return CVY_OK;
   const char *slashed = strchr(field, '\\') ? with_slashes(s->paths->pool, field) : NULL;
   if (try_spelling(s, field) || (slashed && try_spelling(s, slashed))) return CVY_OK;
-  if (has_ending(field)) return CVY_OK;
+  if (cvy_list_has_ending(s->paths, field)) return CVY_OK;
   return try_endings(s, slashed ? slashed : field);
 }
 
@@ -109,5 +109,6 @@ cvy_err cvy_list_find(const char **file, const char **name, const cvy_list_paths
 
 bool cvy_list_names_picture(const cvy_list_paths *paths, const char *field) {
   search s = {.paths = paths};
-  return has_ending(field) || try_all(&s, field) || s.file; /* an error: there are two such files */
+  return cvy_list_has_ending(paths, field) || try_all(&s, field) ||
+         s.file; /* an error: there are two such files */
 }

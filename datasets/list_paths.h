@@ -17,6 +17,8 @@ typedef struct cvy_list_paths {
  * is, in UTF-8 and in the list's encoding. It is an error if there is no file, or if two endings would do. */
 cvy_err cvy_list_find(const char **file, const char **name, const cvy_list_paths *paths,
                       const char *field) CVY_MUST_CHECK;
+/* Tells whether a field ends as a picture's file does, also of a format that cannot be decoded. */
+bool cvy_list_has_ending(const cvy_list_paths *paths, const char *field);
 /* Tells whether a field names a picture, by its ending or because there is such a file. */
 bool cvy_list_names_picture(const cvy_list_paths *paths, const char *field);
 

@@ -31,7 +31,7 @@ cvy_classes cvy_classes_in(cvy_pool *pool, const char *const *labels, int64_t co
 /* Returns the class of a label; -1 if it has none. */
 int64_t cvy_classes_find(const cvy_classes *classes, const char *label);
 
-/* Finds a label that is hardly a class. Where half of the labels or more are numbers, these are one that is not
+/* Finds a label that is hardly a class: where half of the labels or more are numbers, one that is not
  * whole, one with a decimal comma, and one that stands for a missing value, as "nan", "NA" and "None" do.
  * Returns what is wrong with label *which, for a message behind it; NULL if there is no such label. */
 const char *cvy_classes_doubt(int64_t *which, const char *const *labels, int64_t count);

@@ -126,6 +126,7 @@ static void one_hot_columns(void) {
   expect_read("file,dog,cat\nimg/a.png,1,0\nimg/b c.png,0.0,1.0\n", "cat|dog", "10");
   expect_read("id,b,a,c\nimg/a,1,0,0\nimg/b c,0,1,0\n", "a|b|c", "10");
   expect_read("img/a.png 0 1 0\nimg/b.png 0 0 1\n", "0|1|2", "12");
+  expect_read("file,dog,cat\nimg/a.png,True,False\nimg/b c.png,False,True\n", "cat|dog", "10");
   expect_refused("file,dog,cat\nimg/a.png,1,0\nimg/b c.png,1,1\n",
                  "/list:3: 2 of the columns 2 'dog', 3 'cat' hold a 1; a picture has one class");
   expect_refused("file,dog,cat\nimg/a.png,1,0\nimg/b c.png,0,0\n", "/list:3: 0 of the columns");
@@ -142,6 +143,68 @@ static void columns_with_names(void) {
   expect_refused("first,second,label\nimg/a.png,img/a.png,1\nimg/a.png,img/b c.png,2\n",
                  "the columns 1 'first', 2 'second' all name pictures");
   expect_refused("img/a.png,x\nimg/a.png,y\n", "/list:2: img/a.png is 'y' here, and 'x' in line 1");
+  end();
+}
+
+/* Files called 0.png and 1.png are no reason to take the labels 0 and 1 for their names without endings. */
+static void pictures_named_by_numbers(void) {
+  static const uint8_t blue[3] = {10, 40, 200};
+  begin_lists();
+  for (int i = 0; i < 3; i++) write_picture(fresh(cvy_pool_format(pool, "%d.png", i)), false, 5 + i, 9, blue);
+  expect_read("0.png 2\n1.png 0\n2.png 1\n", "0|1|2", "201");
+  expect_read("0.png,2\n1.png,0\n2.png,0\n", "0|2", "100");
+  expect_read("0.png\t1\n1.png\t0\n", "0|1", "10");
+  expect_read("0\t1.0\t0.png\n1\t0.0\t1.png\n", "0|1", "10");
+  expect_read("id,label\n0,2\n1,0\n2,0\n", "0|2", "100");
+  expect_read("label,id\n1,0\n0,1\n", "0|1", "10");
+  write_text("list", "1,0\n0,1\n");
+  CU_ASSERT_EQUAL_FATAL(open_list("label-column", "1"), CVY_OK);
+  expect_pictures("0|1", "10");
+  end();
+}
+
+static void expect_splits(const char *text, const char *expected) {
+  cvy_prepare_input *found;
+  int64_t count;
+  char chars[200];
+  cvy_text all = cvy_text_in(chars, sizeof chars);
+  write_text("list", text);
+  CU_ASSERT_EQUAL_FATAL(reader_named("csv")->find_splits(&found, &count, pool, fresh("list")), CVY_OK);
+  for (int64_t i = 0; i < count; i++)
+    cvy_text_item(&all, " ", "%s=%s", found[i].split, strrchr(found[i].path, '/') + 1);
+  CU_ASSERT_STRING_EQUAL(chars, expected);
+}
+
+static void a_column_of_splits(void) {
+  static const char list[] = "image,split,breed\nimg/a.png,train,x\nimg/b c.png,Train,y\nimg/f.JPG,test,y\n";
+  begin_lists();
+  expect_splits(list, "train=list:train val=list:test");
+  CU_ASSERT_EQUAL_FATAL(open_plain("csv", fresh("list:train"), NULL), CVY_OK);
+  expect_pictures("x|y", "01");
+  CU_ASSERT_EQUAL_FATAL(open_plain("csv", fresh("list:test"), NULL), CVY_OK);
+  CU_ASSERT(source.count == 1 && source.class_count == 1);
+  reader_named("csv")->close(&source);
+  CU_ASSERT_EQUAL(open_plain("csv", fresh("list:val"), NULL), CVY_E_INPUT);
+  CU_ASSERT(says("/list: no row of the split val"));
+  expect_refused(list, "/list: its column 'split' says of which split a row is; name one, train=");
+  CU_ASSERT(says("/list:train"));
+  expect_splits("image,label\nimg/a.png,x\n", "");
+  CU_ASSERT_EQUAL(open_plain("csv", fresh("list:train"), NULL), CVY_E_INPUT);
+  CU_ASSERT(says("/list: no column 'split'"));
+  expect_splits("no list", "");
+  expect_read("image,label,set\nimg/a.png,x,train\nimg/b c.png,y,train\n", "x|y", "01");
+  expect_read("image,label,set\nimg/a.png,x,1\nimg/b c.png,y,2\n", "x|y", "01"); /* these are no splits */
+  end();
+}
+
+static void two_columns_of_one_name(void) {
+  begin_lists();
+  expect_refused("image,label,label\nimg/a.png,1,x\nimg/b c.png,2,y\n",
+                 "/list:1: the columns 2 and 3 are both called 'label'; --label-column says which counts");
+  CU_ASSERT_EQUAL_FATAL(open_list("label-column", "3"), CVY_OK);
+  expect_pictures("x|y", "01");
+  CU_ASSERT_EQUAL(open_list("label-column", "label"), CVY_E_INPUT);
+  expect_refused("image,image,y\nimg/a.png,1,x\n", "both called 'image'; --path-column says");
   end();
 }
 
@@ -313,6 +376,7 @@ static void reported_lists(void) {
 }
 
 SUITE("lists", TEST(blanks_divide), TEST(lists_of_mxnet), TEST(labels_are_written_in_many_ways),
-      TEST(one_hot_columns), TEST(columns_with_names), TEST(counts_are_no_labels), TEST(numbers_are_no_lists),
-      TEST(paths_have_a_root), TEST(endings_may_be_missing), TEST(encodings),
+      TEST(one_hot_columns), TEST(columns_with_names), TEST(pictures_named_by_numbers),
+      TEST(a_column_of_splits), TEST(two_columns_of_one_name), TEST(counts_are_no_labels),
+      TEST(numbers_are_no_lists), TEST(paths_have_a_root), TEST(endings_may_be_missing), TEST(encodings),
       TEST(names_of_files_keep_their_bytes), TEST(reported_lists))
