@@ -197,6 +197,25 @@ static void a_column_of_splits(void) {
   end();
 }
 
+/* Several lists of a split are joined, each as it is written; their labels are numbered together. */
+static void lists_are_joined(void) {
+  begin_lists();
+  write_text("list", "img/a.png,10\nimg/b c.png,9\n");
+  write_text("lists/more", "../img/d,e.png 2.0\n../img/f.JPG 9.0\n");
+  CU_ASSERT_EQUAL_FATAL(open_plain("csv", fresh("list"), fresh("lists/more")), CVY_OK);
+  expect_pictures("2|9|10", "2101");
+  write_text("more", "label;file\n3;img/a.png\n");
+  CU_ASSERT_EQUAL(open_plain("csv", fresh("list"), fresh("more")), CVY_E_INPUT);
+  CU_ASSERT(says("/more:2: img/a.png is '3' here, and '10' in line 1 of "));
+  write_text("more", "label;file\n3;img/a.png\nnan;img/f.JPG\n");
+  CU_ASSERT_EQUAL(open_plain("csv", fresh("list"), fresh("more")), CVY_E_INPUT);
+  CU_ASSERT(says("/more:3: label 'nan' stands for"));
+  CU_ASSERT_EQUAL(open_plain("csv", fresh("list"), fresh("list")), CVY_E_USAGE);
+  CU_ASSERT(says("/list is given twice"));
+  CU_ASSERT_EQUAL(open_plain("csv", NULL, NULL), CVY_E_USAGE);
+  end();
+}
+
 static void two_columns_of_one_name(void) {
   begin_lists();
   expect_refused("image,label,label\nimg/a.png,1,x\nimg/b c.png,2,y\n",
@@ -377,6 +396,7 @@ static void reported_lists(void) {
 
 SUITE("lists", TEST(blanks_divide), TEST(lists_of_mxnet), TEST(labels_are_written_in_many_ways),
       TEST(one_hot_columns), TEST(columns_with_names), TEST(pictures_named_by_numbers),
-      TEST(a_column_of_splits), TEST(two_columns_of_one_name), TEST(counts_are_no_labels),
-      TEST(numbers_are_no_lists), TEST(paths_have_a_root), TEST(endings_may_be_missing), TEST(encodings),
-      TEST(names_of_files_keep_their_bytes), TEST(reported_lists))
+      TEST(a_column_of_splits), TEST(lists_are_joined), TEST(two_columns_of_one_name),
+      TEST(counts_are_no_labels), TEST(numbers_are_no_lists), TEST(paths_have_a_root),
+      TEST(endings_may_be_missing), TEST(encodings), TEST(names_of_files_keep_their_bytes),
+      TEST(reported_lists))
