@@ -27,7 +27,7 @@ static bool try_place(search *s, const char *path) {
     return true;
   }
   const char *encoding = s->paths->encoding;
-  if (!encoding || strcmp(encoding, "UTF-8") == 0) return false;
+  if (!encoding || !encoding[0] || strcmp(encoding, "UTF-8") == 0) encoding = "ISO-8859-1"; /* of old disks */
   const char *bytes = cvy_text_from_utf8(s->paths->pool, path, encoding);
   if (!bytes || strcmp(bytes, path) == 0 || !is_file(bytes)) return false;
   s->file = bytes;
@@ -85,6 +85,15 @@ static cvy_err try_all(search *s, const char *field) {
 
 /* ---- for the reader ---- */
 
+/* Returns the part of a field before its last blank if there is such a file, else NULL. */
+static const char *before_last_blank(const cvy_list_paths *paths, const char *field) {
+  const char *blank = strrchr(field, ' ');
+  search s = {.paths = paths};
+  if (!blank) return NULL;
+  const char *cut = cvy_pool_format(paths->pool, "%.*s", (int)(blank - field), field);
+  return try_spelling(&s, cut) ? cut : NULL;
+}
+
 static cvy_err not_found(const cvy_list_paths *paths, const char *field) {
   struct stat info;
   const bool absolute = field[0] == '/';
@@ -94,6 +103,13 @@ static cvy_err not_found(const cvy_list_paths *paths, const char *field) {
   if (stat(path, &info) == 0) return cvy_error(CVY_E_INPUT, "%s: not a file", path);
   if (!absolute && is_file(field))
     return cvy_error(CVY_E_INPUT, "%s: No such file; it is there below the current folder: --root .", path);
+  const char *cut = before_last_blank(paths, field);
+  if (cut)
+    return cvy_error(
+        CVY_E_INPUT,
+        "%s: No such file, but '%s' is one; where paths hold blanks and rows several labels, tabs "
+        "or commas must divide them (--separator)",
+        path, cut);
   return cvy_error(CVY_E_INPUT, "%s: No such file%s", path,
                    paths->root_is_said ? "" : "; --root says to which folder paths are relative");
 }

@@ -74,6 +74,7 @@ static void blanks_divide(void) {
   expect_refused("img/a.png\nimg/b c.png\n", "no labels: only paths; 'convoy prepare folder'");
   expect_refused("img/a.png 1\nimg/d,e.png\n", "/list:2: 1 field; the first row has 2");
   expect_refused("img/a.png 1 0 1\nimg/d,e.png 0 1 5\n", "says which of them it is: 2 '1', 3 '0', 4 '1'");
+  expect_refused("img/a.png 1\nimg/b c.png 1 5\n", "but 'img/b c.png' is one; where paths hold blanks");
   write_text("list", "img/a.png 1 0 1\nimg/d,e.png 0 1 5\n");
   CU_ASSERT_EQUAL_FATAL(open_list("label-column", "4"), CVY_OK);
   CU_ASSERT(source.class_count == 2 && strcmp(source.class_names[1], "5") == 0);
@@ -365,6 +366,13 @@ static void names_of_files_keep_their_bytes(void) {
     CU_ASSERT_PTR_NOT_NULL(strstr(record.name, "/img/\xc3\xa4.png"));
     reader_named("csv")->close(&source);
   }
+  write_picture(fresh("img/\xf6.png"), false, 7, 9, blue); /* a list in UTF-8, of a disk in Latin-1 */
+  write_text("list", "img/\xc3\xb6.png,x\nimg/b c.png,y\n");
+  CU_ASSERT_EQUAL_FATAL(open_list(NULL, NULL), CVY_OK);
+  CU_ASSERT_EQUAL(reader_named("csv")->read(&record, &source, 0), CVY_OK);
+  CU_ASSERT_EQUAL(record.image.h, 7);
+  CU_ASSERT_PTR_NOT_NULL(strstr(record.name, "/img/\xc3\xb6.png"));
+  reader_named("csv")->close(&source);
   CU_ASSERT_STRING_EQUAL(cvy_text_from_utf8(pool, "\xc3\xa4", "ISO-8859-1"), "\xe4");
   CU_ASSERT_PTR_NULL(cvy_text_from_utf8(pool, "\xd8\xb3", "ISO-8859-1"));
   CU_ASSERT_PTR_NULL(cvy_text_from_utf8(pool, "a", "UTF-16LE"));
