@@ -59,6 +59,21 @@ static void tell_of_escapes(const job *j, const cvy_source *s) {
            helps ? cvy_utf8_shown(j->pool, read) : "", helps ? "'" : "");
 }
 
+/* Tells which names of classes hold control characters, which are escaped too. */
+static void tell_of_controls(const job *j, const cvy_source *s) {
+  const char *first = NULL;
+  int64_t count = 0;
+  for (int64_t k = 0; k < s->class_count; k++) {
+    const char *name = s->class_names[k];
+    if (!strchr(name, '\\') || cvy_utf8_was_other(name)) continue;
+    if (cvy_utf8_is_clean(cvy_utf8_unescape(j->pool, name))) continue;
+    if (count++ == 0) first = name;
+  }
+  if (count > 0)
+    cvy_warn("the name%s of %" PRId64 " class%s hold%s control characters, which stand escaped as in '%s'",
+             count > 1 ? "s" : "", count, count > 1 ? "es" : "", count > 1 ? "" : "s", first);
+}
+
 /* ---- of records ---- */
 
 /* Finds what is left off the records' names: the input if it is a folder, else the folder that it is in. */
@@ -96,6 +111,7 @@ cvy_err cvy_prepare_set_names(const job *j, group *g) {
   CVY_TRY(check_encoding(j, &g->source));
   write_out_class_names(j, &g->source);
   if (g == &j->groups[0]) tell_of_escapes(j, &g->source);
+  if (g == &j->groups[0]) tell_of_controls(j, &g->source);
   find_folders(j, g);
   return CVY_OK;
 }

@@ -71,6 +71,7 @@ check folder folder "--encoding latin-1 reads that as 'Käse'" -- Apfel 'K\xE4se
 grep -qF '"Apfel/kaputt\xFF,\x0A.png",' out/rejected.csv || fail "rejected.csv: $(cat out/rejected.csv)"
 "$convoy" inspect out/train-*.h5 >said 2>&1 || fail "inspect: $(cat said)"
 LC_ALL=C grep -q "$(printf '[\001-\010\013-\037]')" said && fail "inspect: control characters: $(cat -v said)"
+check folder folder "the name of 1 class holds control characters, which stand escaped as in 'a\x0Ab\x1B[31m'" --encoding latin-1 -- Apfel Käse Öl 'a\x0Ab\x1B[31m'
 check tar marked.zip "" -- Apfel Käse 猫
 check tar extra.zip "" -- Apfel Käse
 check tar dos.zip "taken for cp437" -- Apfel Käse
