@@ -11,6 +11,37 @@ typedef cvy_class_layout layout;
 typedef cvy_class_folders state;
 typedef cvy_class_picture picture;
 
+/* ---- what lies above the classes ---- */
+
+static size_t folder_length(const char *name, size_t length) {
+  while (length > 0 && name[length - 1] != '/') length--;
+  return length;
+}
+
+void cvy_class_layout_find(layout *l) {
+  bool any = false;
+  for (int64_t i = 0; i < l->count; i++)
+    any |= !l->members[i]->folder && cvy_looks_like_picture(l->members[i]->name);
+  l->above = NULL;
+  l->flat = true;
+  for (int64_t i = 0; i < l->count; i++) {
+    const char *name = l->members[i]->name;
+    if (l->members[i]->folder || (any && !cvy_looks_like_picture(name))) continue;
+    const size_t own = folder_length(name, strlen(name));
+    if (!l->above) {
+      l->above = name;
+      l->above_length = own;
+    }
+    while (l->above_length > 0 && strncmp(l->above, name, l->above_length) != 0)
+      l->above_length = folder_length(l->above, l->above_length - 1);
+    l->flat &= own == l->above_length;
+  }
+}
+
+size_t cvy_class_layout_above(const layout *l) {
+  return l->above_length > 0 ? folder_length(l->above, l->above_length - 1) : 0;
+}
+
 /* ---- names ---- */
 
 /* Returns the number of bytes in front of ".1.jpg", "_1.jpg" or "-1.jpg"; 0 if the name ends otherwise. */

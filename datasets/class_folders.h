@@ -30,6 +30,11 @@ typedef struct cvy_class_layout {
   bool flat; /* all pictures lie in one folder, and their own names tell the classes: "cat.1.jpg" */
 } cvy_class_layout;
 
+/* Finds the folders that the pictures share, counting those that are called like pictures if any are, and
+ * whether there are no other folders. `above` is NULL if there is no file. */
+void cvy_class_layout_find(cvy_class_layout *layout);
+/* Returns how many bytes of `above` stand before the last of its folders. */
+size_t cvy_class_layout_above(const cvy_class_layout *layout);
 /* Finds the name of a member's class: *out is where it begins. Returns how many bytes it has; 0 if the member
  * lies beside the classes. */
 size_t cvy_class_of_member(const char **out, const cvy_class_layout *layout, const cvy_member *member);

@@ -1,6 +1,7 @@
 /* Opening and reading databases of pictures; how each kind stores them is its own file's matter. */
 #include "datasets/database.h"
 
+#include "base/classes.h"
 #include "base/text.h"
 
 #include <dirent.h>
@@ -216,7 +217,20 @@ static cvy_err read_raw_size(cvy_database *db) {
   return CVY_OK;
 }
 
+/* Refuses a label that is hardly a class. */
+static cvy_err check_labels(const cvy_database *db) {
+  const char **texts = cvy_pool_new(db->common.pool, sizeof *texts * (size_t)(db->labels.count + 1));
+  int64_t which = 0, i = 0;
+  for (int64_t k = 0; k < db->labels.count; k++) texts[k] = db->labels.items[k].text;
+  const char *doubt = cvy_classes_doubt(&which, texts, db->labels.count);
+  if (!doubt) return CVY_OK;
+  while (i + 1 < db->count && db->entries[i].label != db->labels.items[which].id) i++;
+  return cvy_error(CVY_E_INPUT, "%s: record %d: label '%s' %s", db->paths[db->entries[i].input],
+                   (int)db->entries[i].number, texts[which], doubt);
+}
+
 static cvy_err number_classes(cvy_source *out, cvy_database *db) {
+  CVY_TRY(check_labels(db));
   const cvy_label_classes classes = cvy_labels_classes(db->common.pool, &db->labels);
   for (int64_t i = 0; i < db->count; i++)
     if (db->entries[i].label >= 0) db->entries[i].label = classes.class_of[db->entries[i].label];

@@ -1,5 +1,6 @@
 /* A folder of pictures: one sub-folder of JPEG and PNG files a class.
  *
+ * A single sub-folder that holds nothing but all others is skipped, as in "pets/images/cat/1.jpg", and so on.
  * Files beside the sub-folders do not count, nor does what systems leave behind. A folder whose sub-folders
  * are called train, val (or valid, validation) and test holds splits, each a folder of classes. */
 #include "datasets/class_folders.h"
@@ -12,6 +13,27 @@ typedef struct config {
   const char *encoding;
 } config;
 
+/* Tells whether a folder lies neither above the classes nor below it. */
+static bool has_folder_beside(const cvy_class_layout *l) {
+  for (int64_t i = 0; i < l->count; i++) {
+    const char *name = l->members[i]->name;
+    const size_t length = strlen(name), shorter = length < l->above_length ? length : l->above_length;
+    if (!l->members[i]->folder) continue;
+    if (memcmp(name, l->above, shorter) != 0 || (length < l->above_length && l->above[length] != '/'))
+      return true;
+  }
+  return false;
+}
+
+/* Finds what lies above the classes. A folder that has others beside it is a class, empty ones too. */
+static void find_layout(cvy_class_layout *l) {
+  cvy_class_layout_find(l);
+  if (l->above && l->flat) l->above_length = cvy_class_layout_above(l);
+  l->flat = false;
+  if (!l->above) l->above = "";
+  while (l->above_length > 0 && has_folder_beside(l)) l->above_length = cvy_class_layout_above(l);
+}
+
 static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t input_count) {
   cvy_class_folders *s = out->state;
   if (input_count != 1)
@@ -23,9 +45,10 @@ static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t in
                      "%s: a file, not a folder; 'convoy prepare tar' reads archives, and csv lists",
                      inputs[0]);
   CVY_TRY(cvy_file_tree_open(&s->tree, inputs[0]));
-  cvy_class_layout all = {.above = "", .count = s->tree->members.count};
+  cvy_class_layout all = {.count = s->tree->members.count};
   all.members = cvy_pool_new(s->common.pool, sizeof *all.members * (size_t)(all.count + 1));
   for (int64_t i = 0; i < all.count; i++) all.members[i] = &s->tree->members.items[i];
+  find_layout(&all);
   return cvy_class_folders_fill(out, &all);
 }
 

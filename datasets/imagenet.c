@@ -11,6 +11,7 @@
  *                                                        from 1 in an order of its own, that of meta.mat
  *
  * Classes are numbered in the order of their synsets, as they are everywhere but in the development kit. */
+#include "archive/encoding.h"
 #include "archive/file_tree.h"
 #include "archive/matlab.h"
 #include "archive/unpack.h"
@@ -103,6 +104,7 @@ static cvy_err read_devkit(state *s, const char *path) {
     if (!found) err = cvy_error(CVY_E_INPUT, "%s: no '%s' in it", path, names[k]);
     if (!err) err = cvy_file_tree_read(file, kit, found);
     if (!err && k == 0) err = read_meta(s, file->data, file->count, name);
+    if (!err && k == 1) err = cvy_text_by_mark(file, name);
     if (!err && k == 1 && !s->given.truth_path) {
       cvy_lines_read(&s->given.truth, s->common.pool, file->data, file->count);
       s->given.truth_path = name;
@@ -125,6 +127,7 @@ static cvy_err read_text(state *s, const char *path) {
   CVY_TRY(cvy_bytes_read(file, path));
   if (file->count >= 6 && memcmp(file->data, "MATLAB", 6) == 0)
     return read_meta(s, file->data, file->count, path);
+  CVY_TRY(cvy_text_by_mark(file, path));
   cvy_lines_read(&lines, s->common.pool, file->data, file->count);
   if (lines.count == 0) return cvy_error(CVY_E_INPUT, "%s: no line in it", path);
   if (cvy_is_synset(lines.items[0].first)) {

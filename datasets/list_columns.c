@@ -9,6 +9,7 @@
 
 #include "base/classes.h"
 #include "base/text.h"
+#include "datasets/pictures.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +102,13 @@ static cvy_err find_separator(cvy_separator *out, const cvy_list *list, const vo
 
 /* ---- the header ---- */
 
+static const char *const path_words[] = {"path",       "file",     "filename",  "file_name", "image_path",
+                                         "img_path",   "filepath", "file_path", "image",     "img",
+                                         "image_name", "picture",  NULL};
+static const char *const label_words[] = {"label",      "class",     "category", "target", "labels",
+                                          "class_name", "classname", "y",        NULL};
+static const char *const split_words[] = {"split", "set", "subset", "partition", NULL};
+
 static bool is_header(const cvy_list *list, const cvy_row *row) {
   for (int64_t i = 0; i < row->count; i++)
     if (strchr(row->fields[i], '/') || cvy_list_names_picture(&list->paths, row->fields[i])) return false;
@@ -114,11 +122,25 @@ static int64_t column_called(const cvy_row *header, const char *const *words) {
   return -1;
 }
 
+/* Finds the column that the header calls by one of the words; *out is -1 if there is none. It is an error if
+ * two are called by the same word. */
+static cvy_err find_called(int64_t *out, const cvy_list *list, const char *const *words, const char *option) {
+  const cvy_row *header = &list->table.rows[0];
+  *out = list->first > 0 ? column_called(header, words) : -1;
+  for (int64_t i = *out + 1; *out >= 0 && i < header->count; i++)
+    if (strcasecmp(header->fields[i], header->fields[*out]) == 0)
+      return cvy_error(CVY_E_INPUT,
+                       "%s:%" PRId64 ": the columns %" PRId64 " and %" PRId64
+                       " are both called '%s'; --%s says which counts, by its number",
+                       list->path, header->line, *out + 1, i + 1, header->fields[i], option);
+  return CVY_OK;
+}
+
 /* Finds the column that --path-column or --label-column says: a header's word, or a number from 1 on. */
 static cvy_err column_said(int64_t *out, const cvy_list *list, const char *option, const char *said) {
   const cvy_row *first = &list->table.rows[0];
   char *end;
-  if (list->first > 0) *out = column_called(first, (const char *const[]){said, NULL});
+  CVY_TRY(find_called(out, list, (const char *const[]){said, NULL}, option));
   if (*out >= 0) return CVY_OK;
   const long number = strtol(said, &end, 10);
   if (end == said || *end || number < 1 || number > first->count)
@@ -142,25 +164,48 @@ static const char *columns_text(const cvy_list *list, const bool *which) {
 
 /* ---- the paths ---- */
 
-static bool all_name_pictures(const cvy_list *list, int64_t column) {
+/* A test tells whether a field names a picture. */
+typedef bool test(const cvy_list_paths *paths, const char *field);
+
+static bool all_pass(const cvy_list *list, int64_t column, test *passes) {
   for (int64_t i = list->first; i < list->table.count && i < list->first + SAMPLED_ROWS; i++)
-    if (!cvy_list_names_picture(&list->paths, list->table.rows[i].fields[column])) return false;
+    if (!passes(&list->paths, list->table.rows[i].fields[column])) return false;
   return true;
 }
 
-/* Finds the one column whose first fields all name pictures; if there is none, the first column with a
- * picture in its first row. */
+/* Tells whether a column holds labels: the header calls it so, or it is --label-column and only `bare` names,
+ * without the endings of pictures, could make paths of it. */
+static bool holds_labels(const cvy_list *list, int64_t column, bool bare) {
+  const char *field = list->table.rows[0].fields[column];
+  if (bare && column == list->label_column) return true;
+  for (const char *const *word = label_words; *word && list->first > 0; word++)
+    if (strcasecmp(field, *word) == 0) return true;
+  return false;
+}
+
+/* Finds the columns whose first fields all pass, and returns how many they are. *first becomes the first
+ * column whose field in the first row does, unless one was found before. */
+static int64_t find_passing(bool *which, int64_t *first, cvy_list *list, test *passes) {
+  const cvy_row *row = &list->table.rows[list->first];
+  int64_t found = 0;
+  for (int64_t i = 0; i < row->count; i++) {
+    which[i] = !holds_labels(list, i, passes == cvy_list_names_picture) &&
+               passes(&list->paths, row->fields[i]);
+    if (which[i] && *first < 0) *first = i;
+    which[i] = which[i] && all_pass(list, i, passes);
+    if (which[i]) list->path_column = i;
+    found += which[i];
+  }
+  return found;
+}
+
+/* Finds the one column whose first fields all name pictures, by their endings or else because there are such
+ * files; if there is none, the first column with a picture in its first row. */
 static cvy_err find_paths(cvy_list *list) {
   const cvy_row *row = &list->table.rows[list->first];
   bool *which = cvy_pool_new(list->paths.pool, sizeof *which * (size_t)row->count);
-  int64_t found = 0, first = -1;
-  for (int64_t i = 0; i < row->count; i++) {
-    if (!cvy_list_names_picture(&list->paths, row->fields[i])) continue;
-    if (first < 0) first = i;
-    which[i] = all_name_pictures(list, i);
-    found += which[i];
-    if (which[i]) list->path_column = i;
-  }
+  int64_t first = -1, found = find_passing(which, &first, list, cvy_list_has_ending);
+  if (found == 0) found = find_passing(which, &first, list, cvy_list_names_picture);
   if (found > 1)
     return cvy_error(CVY_E_INPUT,
                      "%s:%" PRId64 ": the columns %s all name pictures; --path-column says which", list->path,
@@ -173,12 +218,9 @@ static cvy_err find_paths(cvy_list *list) {
 }
 
 static cvy_err find_path_column(cvy_list *list, const cvy_list_options *options) {
-  static const char *const words[] = {"path",       "file",     "filename",  "file_name", "image_path",
-                                      "img_path",   "filepath", "file_path", "image",     "img",
-                                      "image_name", "picture",  NULL};
   if (options->path_column[0])
     return column_said(&list->path_column, list, "path-column", options->path_column);
-  if (list->first > 0) list->path_column = column_called(&list->table.rows[0], words);
+  CVY_TRY(find_called(&list->path_column, list, path_words, "path-column"));
   return list->path_column >= 0 ? CVY_OK : find_paths(list);
 }
 
@@ -220,13 +262,21 @@ static bool is_empty(const cvy_list *list, int64_t column) {
   return true;
 }
 
+/* Returns 0 or 1 as a field of one-hot labels says it, in numbers or words; -1 if it is neither. */
+static int hot_value(const char *field) {
+  int64_t value;
+  if (strcasecmp(field, "true") == 0) return 1;
+  if (strcasecmp(field, "false") == 0) return 0;
+  return cvy_whole_number(&value, field) && (value == 0 || value == 1) ? (int)value : -1;
+}
+
 /* Returns how many columns of `which` hold a 1 in a row; -1 if one holds neither 0 nor 1. */
 static int64_t count_ones(const cvy_row *row, const bool *which) {
-  int64_t ones = 0, value;
+  int64_t ones = 0;
   for (int64_t i = 0; i < row->count; i++) {
     if (!which[i]) continue;
-    if (!cvy_whole_number(&value, row->fields[i]) || (value != 0 && value != 1)) return -1;
-    ones += value;
+    if (hot_value(row->fields[i]) < 0) return -1;
+    ones += hot_value(row->fields[i]);
   }
   return ones;
 }
@@ -279,13 +329,8 @@ static cvy_err find_among(cvy_list *list, bool *which, int64_t count) {
 }
 
 static cvy_err find_label_column(cvy_list *list, const cvy_list_options *options) {
-  static const char *const words[] = {"label",      "class",     "category", "target", "labels",
-                                      "class_name", "classname", "y",        NULL};
   const cvy_row *row = &list->table.rows[0];
-  if (options->label_column[0])
-    CVY_TRY(column_said(&list->label_column, list, "label-column", options->label_column));
-  else if (list->first > 0)
-    list->label_column = column_called(row, words);
+  if (!options->label_column[0]) CVY_TRY(find_called(&list->label_column, list, label_words, "label-column"));
   if (list->label_column == list->path_column)
     return cvy_error(CVY_E_USAGE, "%s: column %" PRId64 " cannot hold both path and label", list->path,
                      list->path_column + 1);
@@ -294,10 +339,56 @@ static cvy_err find_label_column(cvy_list *list, const cvy_list_options *options
   const bool index = begins_with_index(list, row->count);
   int64_t count = 0;
   for (int64_t i = 0; i < row->count; i++) {
-    which[i] = i != list->path_column && !(i == 0 && index) && !is_empty(list, i);
+    which[i] = i != list->path_column && i != list->split_column && !(i == 0 && index) && !is_empty(list, i);
     count += which[i];
   }
   return find_among(list, which, count);
+}
+
+/* ---- splits ---- */
+
+/* Finds the column that says of which split each row is; there is none if a row tells no split. */
+static void find_split_column(cvy_list *list) {
+  const int64_t column = list->first > 0 ? column_called(&list->table.rows[0], split_words) : -1;
+  if (column < 0 || column == list->path_column || column == list->label_column) return;
+  for (int64_t i = list->first; i < list->table.count; i++)
+    if (!cvy_split_called(list->table.rows[i].fields[column])) return;
+  list->split_column = column;
+}
+
+/* Returns the split of a row. */
+static const char *split_of(const cvy_list *list, int64_t row) {
+  return cvy_split_called(list->table.rows[row].fields[list->split_column]);
+}
+
+int64_t cvy_list_splits(const char *out[CVY_LIST_SPLITS], const cvy_list *list) {
+  int64_t count = 0;
+  for (int64_t i = list->first; i < list->table.count && list->split_column >= 0; i++) {
+    int64_t k = 0;
+    while (k < count && strcmp(out[k], split_of(list, i)) != 0) k++;
+    if (k == count) out[count++] = split_of(list, i);
+  }
+  return count;
+}
+
+cvy_err cvy_list_keep_split(cvy_list *list, const char *split) {
+  const char *splits[CVY_LIST_SPLITS];
+  int64_t kept = list->first;
+  const int64_t count = cvy_list_splits(splits, list);
+  if (!split && count < 2) return CVY_OK;
+  if (!split)
+    return cvy_error(
+        CVY_E_INPUT,
+        "%s: its column '%s' says of which split a row is; name one, %s=%s:%s and so on, or leave "
+        "--split away",
+        list->path, list->table.rows[0].fields[list->split_column], splits[0], list->path, splits[0]);
+  if (count == 0)
+    return cvy_error(CVY_E_INPUT, "%s: no column 'split' that says of which split each row is", list->path);
+  for (int64_t i = list->first; i < list->table.count; i++)
+    if (strcmp(split_of(list, i), split) == 0) list->table.rows[kept++] = list->table.rows[i];
+  list->table.count = kept;
+  return kept > list->first ? CVY_OK
+                            : cvy_error(CVY_E_INPUT, "%s: no row of the split %s", list->path, split);
 }
 
 /* ---- for the reader ---- */
@@ -306,11 +397,14 @@ cvy_err cvy_list_read(cvy_list *list, const void *bytes, size_t count, const cvy
   cvy_separator separator = (cvy_separator)(options->separator - 1);
   if (options->separator == 0) CVY_TRY(find_separator(&separator, list, bytes, count));
   CVY_TRY(cvy_table_read(&list->table, list->paths.pool, bytes, count, separator, INT64_MAX, list->path));
-  list->path_column = list->label_column = -1;
+  list->path_column = list->label_column = list->split_column = -1;
   list->first = options->header ? options->header == 1 : is_header(list, &list->table.rows[0]);
   if (list->first == list->table.count)
     return cvy_error(CVY_E_INPUT, "%s: a header, but no row below it", list->path);
+  if (options->label_column[0])
+    CVY_TRY(column_said(&list->label_column, list, "label-column", options->label_column));
   CVY_TRY(find_path_column(list, options));
+  find_split_column(list);
   return find_label_column(list, options);
 }
 
@@ -318,11 +412,8 @@ const char *cvy_list_label(const cvy_list *list, int64_t row) {
   static const char blanks[] = " \t\r\n";
   const cvy_row *r = &list->table.rows[row];
   if (list->label_column < 0) {
-    for (int64_t i = 0; i < r->count; i++) {
-      int64_t value = 0;
-      if (list->hot_labels[i] && cvy_whole_number(&value, r->fields[i]) && value == 1)
-        return list->hot_labels[i];
-    }
+    for (int64_t i = 0; i < r->count; i++)
+      if (list->hot_labels[i] && hot_value(r->fields[i]) == 1) return list->hot_labels[i];
     return "";
   }
   const char *label = r->fields[list->label_column];

@@ -27,7 +27,7 @@ static bool try_place(search *s, const char *path) {
     return true;
   }
   const char *encoding = s->paths->encoding;
-  if (!encoding || strcmp(encoding, "UTF-8") == 0) return false;
+  if (!encoding || !encoding[0] || strcmp(encoding, "UTF-8") == 0) encoding = "ISO-8859-1"; /* of old disks */
   const char *bytes = cvy_text_from_utf8(s->paths->pool, path, encoding);
   if (!bytes || strcmp(bytes, path) == 0 || !is_file(bytes)) return false;
   s->file = bytes;
@@ -45,8 +45,8 @@ static bool try_spelling(search *s, const char *field) {
 
 /* ---- all spellings ---- */
 
-/* Tells whether a field ends as a picture's file does, also of a format that cannot be decoded. */
-static bool has_ending(const char *field) {
+bool cvy_list_has_ending(const cvy_list_paths *paths, const char *field) {
+  (void)paths;
   static const char *const others[] = {".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"};
   const char *dot = strrchr(field, '.');
   for (int64_t i = 0; dot && i < CVY_COUNT(others); i++)
@@ -79,11 +79,20 @@ static cvy_err try_all(search *s, const char *field) {
   if (!field[0]) return CVY_OK;
   const char *slashed = strchr(field, '\\') ? with_slashes(s->paths->pool, field) : NULL;
   if (try_spelling(s, field) || (slashed && try_spelling(s, slashed))) return CVY_OK;
-  if (has_ending(field)) return CVY_OK;
+  if (cvy_list_has_ending(s->paths, field)) return CVY_OK;
   return try_endings(s, slashed ? slashed : field);
 }
 
 /* ---- for the reader ---- */
+
+/* Returns the part of a field before its last blank if there is such a file, else NULL. */
+static const char *before_last_blank(const cvy_list_paths *paths, const char *field) {
+  const char *blank = strrchr(field, ' ');
+  search s = {.paths = paths};
+  if (!blank) return NULL;
+  const char *cut = cvy_pool_format(paths->pool, "%.*s", (int)(blank - field), field);
+  return try_spelling(&s, cut) ? cut : NULL;
+}
 
 static cvy_err not_found(const cvy_list_paths *paths, const char *field) {
   struct stat info;
@@ -94,6 +103,13 @@ static cvy_err not_found(const cvy_list_paths *paths, const char *field) {
   if (stat(path, &info) == 0) return cvy_error(CVY_E_INPUT, "%s: not a file", path);
   if (!absolute && is_file(field))
     return cvy_error(CVY_E_INPUT, "%s: No such file; it is there below the current folder: --root .", path);
+  const char *cut = before_last_blank(paths, field);
+  if (cut)
+    return cvy_error(
+        CVY_E_INPUT,
+        "%s: No such file, but '%s' is one; where paths hold blanks and rows several labels, tabs "
+        "or commas must divide them (--separator)",
+        path, cut);
   return cvy_error(CVY_E_INPUT, "%s: No such file%s", path,
                    paths->root_is_said ? "" : "; --root says to which folder paths are relative");
 }
@@ -109,5 +125,6 @@ cvy_err cvy_list_find(const char **file, const char **name, const cvy_list_paths
 
 bool cvy_list_names_picture(const cvy_list_paths *paths, const char *field) {
   search s = {.paths = paths};
-  return has_ending(field) || try_all(&s, field) || s.file; /* an error: there are two such files */
+  return cvy_list_has_ending(paths, field) || try_all(&s, field) ||
+         s.file; /* an error: there are two such files */
 }

@@ -39,6 +39,7 @@ typedef struct state {
   bool planes;
   int64_t count, capacity;
   const char **labels;
+  int64_t *lines; /* of the labels */
   int32_t *classes;
   int64_t h, w;
   bool borrows; /* all but what follows belongs to the source that this one came of */
@@ -252,6 +253,9 @@ static void grow(state *s) {
   const char **more = cvy_pool_new(s->pool, sizeof *more * (size_t)s->capacity);
   if (s->count > 0) memcpy(more, s->labels, sizeof *more * (size_t)s->count);
   s->labels = more;
+  int64_t *lines = cvy_pool_new(s->pool, sizeof *lines * (size_t)s->capacity);
+  if (s->count > 0) memcpy(lines, s->lines, sizeof *lines * (size_t)s->count);
+  s->lines = lines;
 }
 
 static cvy_err add_sample(state *s, const cursor *at, int64_t column, const char *p, size_t length) {
@@ -282,7 +286,7 @@ static cvy_err read_row(state *s, cursor *at) {
       CVY_TRY(add_sample(s, at, column, p, length));
   }
   if (!s->labels[s->count][0]) return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": no label", s->path, at->line);
-  s->count++;
+  s->lines[s->count++] = at->line;
   end_line(at);
   return CVY_OK;
 }
@@ -314,6 +318,11 @@ static void close_pixels(cvy_source *source) {
 }
 
 static cvy_err number_classes(cvy_source *out, state *s) {
+  int64_t which = 0;
+  const char *doubt = cvy_classes_doubt(&which, s->labels, s->count);
+  if (doubt)
+    return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": label '%s' %s", s->path, s->lines[which], s->labels[which],
+                     doubt);
   const cvy_classes classes = cvy_classes_of(s->pool, s->labels, s->count);
   s->classes = cvy_pool_new(s->pool, sizeof *s->classes * (size_t)s->count);
   for (int64_t i = 0; i < s->count; i++) s->classes[i] = (int32_t)cvy_classes_find(&classes, s->labels[i]);

@@ -17,32 +17,6 @@ typedef cvy_class_layout layout;
 
 /* ---- names ---- */
 
-static size_t folder_length(const char *name, size_t length) {
-  while (length > 0 && name[length - 1] != '/') length--;
-  return length;
-}
-
-/* Finds the folders that the pictures share, counting those that are called like pictures if any are. */
-static void find_above(layout *l) {
-  bool any = false;
-  for (int64_t i = 0; i < l->count; i++)
-    any |= !l->members[i]->folder && cvy_looks_like_picture(l->members[i]->name);
-  l->above = NULL;
-  l->flat = true;
-  for (int64_t i = 0; i < l->count; i++) {
-    const char *name = l->members[i]->name;
-    if (l->members[i]->folder || (any && !cvy_looks_like_picture(name))) continue;
-    const size_t own = folder_length(name, strlen(name));
-    if (!l->above) {
-      l->above = name;
-      l->above_length = own;
-    }
-    while (l->above_length > 0 && strncmp(l->above, name, l->above_length) != 0)
-      l->above_length = folder_length(l->above, l->above_length - 1);
-    l->flat &= own == l->above_length;
-  }
-}
-
 /* Returns how many classes the pictures' own names tell, two at most; *untold is a picture whose name tells
  * none, or NULL. */
 static int64_t told_by_names(const char **untold, const layout *l) {
@@ -67,7 +41,7 @@ static int64_t told_by_names(const char **untold, const layout *l) {
 static cvy_err judge_flat(layout *l, cvy_pool *pool, const cvy_file_tree *tree, size_t part_length) {
   const char *untold;
   const int64_t told = told_by_names(&untold, l);
-  const size_t above = l->above_length > 0 ? folder_length(l->above, l->above_length - 1) : 0;
+  const size_t above = cvy_class_layout_above(l);
   const char *folder = l->above_length > 0 ? cvy_pool_format(pool, "%.*s", (int)(l->above_length - 1 - above),
                                                              l->above + above)
                                            : NULL;
@@ -94,7 +68,7 @@ static cvy_err find_layout(layout *l, cvy_pool *pool, const cvy_file_tree *tree,
     const cvy_member *m = &tree->members.items[i];
     if (!part || (strncmp(m->name, part, length) == 0 && m->name[length] == '/')) l->members[l->count++] = m;
   }
-  find_above(l);
+  cvy_class_layout_find(l);
   if (!l->above)
     return cvy_error(CVY_E_INPUT, "%s%s%s: no file in it", tree->path, part ? ":" : "", part ? part : "");
   return l->flat ? judge_flat(l, pool, tree, part ? length + 1 : 0) : CVY_OK;

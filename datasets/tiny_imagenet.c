@@ -8,6 +8,7 @@
  *   val/val_annotations.txt                   "val_0.JPEG n03444034 ..." (and a box)
  *
  * All of it lies beneath one folder, or in an archive. The test pictures have no labels and are left out. */
+#include "archive/encoding.h"
 #include "archive/file_tree.h"
 #include "datasets/pictures.h"
 #include "datasets/synsets.h"
@@ -61,6 +62,7 @@ static cvy_err read_lines(cvy_lines *out, bool *there, const char **path, state 
   cvy_file_tree_name(full, sizeof full, s->tree, m);
   *path = cvy_pool_format(s->common.pool, "%s", full);
   CVY_TRY(cvy_file_tree_read(&s->common.delivery.file, s->tree, m));
+  CVY_TRY(cvy_text_by_mark(&s->common.delivery.file, *path));
   cvy_lines_read(out, s->common.pool, s->common.delivery.file.data, s->common.delivery.file.count);
   return CVY_OK;
 }

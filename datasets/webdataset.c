@@ -5,6 +5,7 @@
  *
  * Other extensions, also "seg.png", are passed over. Samples are in the order of the shards as they are
  * given, and of the pictures in them. */
+#include "archive/encoding.h"
 #include "archive/file_tree.h"
 #include "archive/json_field.h"
 #include "base/classes.h"
@@ -158,20 +159,24 @@ static cvy_err find_picture(const part **out, const state *s, const cvy_file_tre
 
 /* ---- labels ---- */
 
-static cvy_err read_text(state *s, const cvy_file_tree *tree, const part *p) {
-  if (p->member->size <= MOST_LABEL_BYTES)
-    return cvy_file_tree_read(&s->common.delivery.file, tree, p->member);
-  return cvy_error(CVY_E_INPUT, "%s: %s: %" PRId64 " bytes are no label", tree->path, p->member->name,
-                   p->member->size);
+/* Reads the text that may hold a label; `name` receives its name for errors. */
+static cvy_err read_text(const char **name, state *s, const cvy_file_tree *tree, const part *p) {
+  char full[4352];
+  if (p->member->size > MOST_LABEL_BYTES)
+    return cvy_error(CVY_E_INPUT, "%s: %s: %" PRId64 " bytes are no label", tree->path, p->member->name,
+                     p->member->size);
+  cvy_file_tree_name(full, sizeof full, tree, p->member);
+  *name = cvy_pool_format(s->common.pool, "%s", full);
+  CVY_TRY(cvy_file_tree_read(&s->common.delivery.file, tree, p->member));
+  return cvy_text_by_mark(&s->common.delivery.file, *name);
 }
 
 static cvy_err read_json(const char **out, state *s, const cvy_file_tree *tree, const part *p,
                          const char *field) {
   static const char *const known[] = {"label", "cls", "class", "class_name", "target"};
-  char name[4352];
+  const char *name;
   *out = NULL;
-  CVY_TRY(read_text(s, tree, p));
-  cvy_file_tree_name(name, sizeof name, tree, p->member);
+  CVY_TRY(read_text(&name, s, tree, p));
   const cvy_bytes *text = &s->common.delivery.file;
   if (field) return cvy_json_field(out, s->common.pool, text->data, text->count, field, name);
   for (int64_t i = 0; i < CVY_COUNT(known) && !*out; i++)
@@ -181,7 +186,8 @@ static cvy_err read_json(const char **out, state *s, const cvy_file_tree *tree, 
 
 /* Reads a label that is all of a file's text, without blanks and line ends around. */
 static cvy_err read_plain(const char **out, state *s, const cvy_file_tree *tree, const part *p) {
-  CVY_TRY(read_text(s, tree, p));
+  const char *name;
+  CVY_TRY(read_text(&name, s, tree, p));
   const char *text = (const char *)s->common.delivery.file.data;
   size_t first = 0, last = s->common.delivery.file.count;
   while (first < last && isspace((unsigned char)text[first])) first++;
@@ -271,6 +277,11 @@ static cvy_err number_classes(cvy_source *out) {
   state *s = out->state;
   const char **labels = cvy_pool_new(s->common.pool, sizeof *labels * (size_t)out->count);
   for (int64_t i = 0; i < out->count; i++) labels[i] = s->pictures[i].label;
+  int64_t which = 0;
+  const char *doubt = cvy_classes_doubt(&which, labels, out->count);
+  if (doubt)
+    return cvy_error(CVY_E_INPUT, "%s: %s: label '%s' %s", s->shards[s->pictures[which].shard]->path,
+                     s->pictures[which].member->name, labels[which], doubt);
   const cvy_classes classes = cvy_classes_of(s->common.pool, labels, out->count);
   for (int64_t i = 0; i < out->count; i++)
     s->pictures[i].class = (int32_t)cvy_classes_find(&classes, labels[i]);

@@ -444,6 +444,10 @@ static cvy_err number_by_names(reading *r) {
 static cvy_err number_texts(reading *r) {
   cvy_arrays *a = r->arrays;
   if (r->names) return number_by_names(r);
+  int64_t which = 0;
+  const char *doubt = cvy_classes_doubt(&which, (const char *const *)r->texts, a->count);
+  if (doubt)
+    return cvy_error(CVY_E_INPUT, "%s: label '%s' %s", record_text(r, which), r->texts[which], doubt);
   const cvy_classes classes = cvy_classes_in(a->pool, r->texts, a->count, r->said->encoding);
   if (classes.count > MOST_CLASSES)
     return cvy_error(CVY_E_INPUT, "%s: %" PRId64 " different labels", r->from[0].path, classes.count);

@@ -115,6 +115,18 @@ cvy_err cvy_text_to_utf8(cvy_bytes *text, const char **encoding, const char *pat
   return converted(text, first, name, path);
 }
 
+cvy_err cvy_text_by_mark(cvy_bytes *text, const char *path) {
+  size_t first;
+  const char *mark = marked(&first, text);
+  if (mark) CVY_TRY(converted(text, first, mark, path));
+  const uint8_t *zero = text->count > 0 ? memchr(text->data, 0, text->count) : NULL;
+  if (!zero) return CVY_OK;
+  return cvy_error(CVY_E_INPUT,
+                   "%s: byte %" PRId64
+                   " is zero, as none is in UTF-8; UTF-16 is read if its mark is in front",
+                   path, (int64_t)(zero - text->data));
+}
+
 const char *cvy_text_from_utf8(cvy_pool *pool, const char *text, const char *encoding) {
   iconv_t converter = iconv_open(encoding, utf8);
   if (converter == (iconv_t)-1) return NULL;

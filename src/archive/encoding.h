@@ -13,6 +13,9 @@ cvy_err cvy_text_to_utf8(cvy_bytes *text, const char **encoding, const char *pat
 
 /* Tells whether a text begins with a mark U+FEFF, in whatever encoding. */
 bool cvy_text_has_mark(const void *bytes, size_t count);
+/* Does the same by the mark alone, for texts whose encoding nobody can say. A text without a mark is left as
+ * it is, whatever its letters, but a zero byte in it is an error that begins with `path`. */
+cvy_err cvy_text_by_mark(cvy_bytes *text, const char *path) CVY_MUST_CHECK;
 
 /* Returns the bytes of a text in UTF-8 as that encoding has them, in `pool`; NULL if it cannot hold them, or
  * holds them with zero bytes in between. */

@@ -2,6 +2,7 @@
 #include "archive/json_field.h"
 
 #include "archive/letters.h"
+#include "base/classes.h"
 
 #include <string.h>
 
@@ -41,18 +42,24 @@ static bool take_hex(uint32_t *out, scan *s) {
   return true;
 }
 
-/* Reads what stands behind "\u"; JSON writes a letter beyond 16 bits as two halves. */
+/* Reads what stands behind "\u". JSON writes a letter beyond 16 bits as two halves. Half a letter alone and
+ * the letter 0 become bytes that are no UTF-8, by which two texts stay two. */
 static cvy_err read_unicode(char **to, scan *s) {
-  uint32_t letter, low;
+  uint32_t letter;
   if (!take_hex(&letter, s)) return bad(s, "four hexadecimal digits");
-  if (letter >= 0xd800 && letter < 0xdc00) {
-    if (s->end - s->p < 2 || s->p[0] != '\\' || s->p[1] != 'u') return bad(s, "the second half of a letter");
-    s->p += 2;
-    if (!take_hex(&low, s) || low < 0xdc00 || low > 0xdfff) return bad(s, "the second half of a letter");
-    letter = 0x10000 + ((letter - 0xd800) << 10) + (low - 0xdc00);
+  if (letter >= 0xd800 && letter < 0xdc00 && s->end - s->p >= 6 && memcmp(s->p, "\\u", 2) == 0) {
+    const int64_t low = cvy_hexadecimal(s->p + 2, 4);
+    if (low >= 0xdc00 && low < 0xe000) {
+      letter = 0x10000 + ((letter - 0xd800) << 10) + ((uint32_t)low - 0xdc00);
+      s->p += 6;
+    }
   }
-  if (letter == 0 || (letter >= 0xdc00 && letter < 0xe000)) return bad(s, "a letter");
-  *to = cvy_put_utf8(*to, letter);
+  if (letter > 0) {
+    *to = cvy_put_utf8(*to, letter);
+    return CVY_OK;
+  }
+  *(*to)++ = '\xc0';
+  *(*to)++ = '\x80';
   return CVY_OK;
 }
 
@@ -135,6 +142,30 @@ static cvy_err find_key(bool *found, scan *s, const char *wanted, size_t length)
   return take(s, '}') ? CVY_OK : bad(s, "',' or '}'");
 }
 
+/* Reads an array of zeros with a single 1 among them as the place of the 1. *out stays NULL if the array is
+ * another, or is of one value, which says nothing. */
+static cvy_err read_one_hot(const char **out, scan *s) {
+  const char *word = NULL;
+  int64_t count = 0, ones = 0, place = 0, value;
+  if (!take(s, '[')) return bad(s, "'['");
+  do {
+    skip_blanks(s);
+    if (s->p == s->end || strchr("[]{\"", *s->p)) return CVY_OK;
+    CVY_TRY(read_plain(&word, s));
+    const bool yes = strcmp(word, "true") == 0, no = strcmp(word, "false") == 0;
+    if (yes || no)
+      value = yes;
+    else if (!cvy_whole_number(&value, word))
+      return CVY_OK;
+    if (value != 0 && value != 1) return CVY_OK;
+    if (value == 1) place = count;
+    ones += value;
+    count++;
+  } while (take(s, ','));
+  if (count > 1 && ones == 1 && take(s, ']')) *out = cvy_pool_format(s->pool, "%" PRId64, place);
+  return CVY_OK;
+}
+
 cvy_err cvy_json_field(const char **out, cvy_pool *pool, const void *text, size_t count, const char *key,
                        const char *path) {
   const char *begin = text ? text : "";
@@ -149,7 +180,8 @@ cvy_err cvy_json_field(const char **out, cvy_pool *pool, const void *text, size_
     if (s.p == s.end || *s.p != '{') return CVY_OK;
   }
   if (s.p < s.end && *s.p == '"') return read_string(out, &s);
-  if (s.p < s.end && (*s.p == '{' || *s.p == '[')) return CVY_OK;
+  if (s.p < s.end && *s.p == '[') return read_one_hot(out, &s);
+  if (s.p < s.end && *s.p == '{') return CVY_OK;
   CVY_TRY(read_plain(out, &s));
   if (strcmp(*out, "null") == 0) *out = NULL;
   return CVY_OK;

@@ -24,6 +24,7 @@ typedef struct unpacking {
   const char *path;
   int fd; /* the temporary file */
   int64_t packed_bytes, written, shown;
+  int64_t members;
   int64_t other_names; /* names that are not UTF-8 */
   uint8_t part[PART_BYTES];
 } unpacking;
@@ -105,9 +106,12 @@ static cvy_err copy_member(unpacking *u, struct archive *a, struct archive_entry
                            cvy_pool *pool) {
   const int64_t begin = u->written;
   const char *name = archive_entry_pathname(entry);
+  u->members++;
   if (!name)
-    return cvy_error(CVY_E_INPUT, "%s: a member after %" PRId64 " bytes of content has no name", u->path,
-                     begin);
+    return cvy_error(CVY_E_INPUT,
+                     "%s: the name of member %" PRId64
+                     " is none, or is marked as UTF-8 but is in another encoding; pack the folder anew",
+                     u->path, u->members);
   u->other_names += !cvy_utf8_valid(name);
   const bool folder = archive_entry_filetype(entry) == AE_IFDIR;
   if (!folder && archive_entry_filetype(entry) != AE_IFREG)
@@ -193,7 +197,7 @@ static cvy_err unpack(int *fd, int64_t *bytes, packing kind, cvy_members *out, c
   if (!err) err = kind == GZIP ? gunzip(u) : unpack_with_libarchive(u, kind, out, pool);
   if (u->shown > 0) cvy_progress_end();
   if (u->other_names > 0)
-    cvy_log("%s: %" PRId64 " names are not UTF-8; they are taken for %s unless --encoding says another", path,
+    cvy_log("%s: %" PRId64 " names are not UTF-8; without --encoding they are taken for %s", path,
             u->other_names, out->encoding);
   close(*fd);
   *fd = u->fd;

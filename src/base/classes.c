@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static const double too_large = 9007199254740992.0; /* 2^53: beyond it not every whole number has a double */
 
@@ -134,6 +135,45 @@ int64_t cvy_classes_find(const cvy_classes *classes, const char *label) {
   const char **found = bsearch(&value, classes->names, (size_t)classes->count, sizeof *classes->names,
                                value_to_name);
   return found ? found - classes->names : -1;
+}
+
+/* ---- labels that are hardly classes ---- */
+
+static bool is_missing_value(const char *text) {
+  static const char *const words[] = {"na", "n/a", "#n/a", "<na>", "nan", "none", "null"};
+  for (int64_t i = 0; i < CVY_COUNT(words); i++)
+    if (strcasecmp(text, words[i]) == 0) return true;
+  return false;
+}
+
+/* Tells whether a text is a number that is not whole, or beyond all doubles. A comma counts as a point. */
+static bool is_fraction(const char *text) {
+  char copy[64], *end;
+  const size_t length = strlen(text);
+  if (length == 0 || length >= sizeof copy || strspn(text, "+-.,0123456789eE") < length) return false;
+  for (size_t i = 0; i <= length; i++) copy[i] = (char)(text[i] == ',' ? '.' : text[i]);
+  const double value = strtod(copy, &end);
+  return end > copy && !*end && (strchr(text, ',') || !(fabs(value) < INFINITY) || value != floor(value));
+}
+
+/* Returns what keeps a text from being a class among numbers; NULL if nothing does. */
+static const char *doubt_of(const char *text) {
+  if (is_missing_value(text)) return "stands for a missing value; give it a class, or leave the picture out";
+  if (!is_fraction(text)) return NULL;
+  return strchr(text, ',') ? "has a decimal comma; classes are whole numbers, without one, or names"
+                           : "is no whole number; classes are whole numbers or names";
+}
+
+const char *cvy_classes_doubt(int64_t *which, const char *const *labels, int64_t count) {
+  int64_t numbers = 0, first = -1, value;
+  for (int64_t i = 0; i < count; i++) {
+    const bool whole = cvy_whole_number(&value, labels[i]);
+    numbers += whole || is_fraction(labels[i]);
+    if (first < 0 && !whole && doubt_of(labels[i])) first = i;
+  }
+  if (first < 0 || 2 * numbers < count) return NULL;
+  *which = first;
+  return doubt_of(labels[first]);
 }
 
 /* ---- classes of two sets ---- */

@@ -31,6 +31,11 @@ cvy_classes cvy_classes_in(cvy_pool *pool, const char *const *labels, int64_t co
 /* Returns the class of a label; -1 if it has none. */
 int64_t cvy_classes_find(const cvy_classes *classes, const char *label);
 
+/* Finds a label that is hardly a class: where half of the labels or more are numbers, one that is not
+ * whole, one with a decimal comma, and one that stands for a missing value, as "nan", "NA" and "None" do.
+ * Returns what is wrong with label *which, for a message behind it; NULL if there is no such label. */
+const char *cvy_classes_doubt(int64_t *which, const char *const *labels, int64_t count);
+
 /* Finds classes of one set among those of another: out[k] is where names[k] stands in `among`, or -1. Names
  * are compared as cvy_same_class does. */
 void cvy_classes_match(int64_t *out, const char *const *names, int64_t count, const char *const *among,

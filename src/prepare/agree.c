@@ -6,6 +6,8 @@
 
 #include "base/classes.h"
 #include "base/text.h"
+#include "base/utf8.h"
+#include "prepare/names.h"
 
 #include <string.h>
 
@@ -48,6 +50,13 @@ static int64_t list_missing(char *buffer, size_t bytes, const char *const *names
   return found;
 }
 
+/* Tells whether one of the classes for which unknown[k] is true has bytes that were not UTF-8. */
+static bool any_escaped(const group *g, const bool *unknown) {
+  for (int64_t k = 0; k < g->source.class_count; k++)
+    if (unknown[k] && cvy_utf8_was_other(g->source.class_names[k])) return true;
+  return false;
+}
+
 static cvy_err refuse_unknown(const job *j, const group *g, const bool *unknown) {
   char names[300];
   const int64_t count = list_missing(names, sizeof names, g->source.class_names, unknown,
@@ -55,10 +64,12 @@ static cvy_err refuse_unknown(const job *j, const group *g, const bool *unknown)
   if (count == 0) return CVY_OK;
   return cvy_error(CVY_E_INPUT,
                    "'%s' has %" PRId64 " class%s that '%s' lacks: %s ('%s' has %" PRId64
-                   " classes, '%s' %" PRId64 "); a network could not learn %s",
+                   " classes, '%s' %" PRId64 "); a network could not learn %s%s",
                    title(g), count, count == 1 ? "" : "es", title(j->leader), names, title(j->leader),
-                   j->leader->source.class_count, title(g), g->source.class_count,
-                   count == 1 ? "it" : "them");
+                   j->leader->source.class_count, title(g), g->source.class_count, count == 1 ? "it" : "them",
+                   cvy_prepare_encoding(j->config) && any_escaped(g, unknown)
+                       ? "; --encoding says in which encoding the escaped names are"
+                       : "");
 }
 
 static cvy_err refuse_missing(const job *j, const group *g, const bool *missing) {

@@ -18,8 +18,7 @@ static void write_out_class_names(const job *j, cvy_source *s) {
   s->class_names = names;
 }
 
-/* Returns the text of the reader's option --encoding; NULL if it has no such option. */
-static const char *asked_encoding(const cvy_prepare_config *c) {
+const char *cvy_prepare_encoding(const cvy_prepare_config *c) {
   for (const cvy_option *o = c->reader->kind->options; o && o->name && c->reader_config; o++)
     if (strcmp(o->name, "encoding") == 0)
       return *(const char *const *)((const char *)c->reader_config + o->offset);
@@ -27,11 +26,18 @@ static const char *asked_encoding(const cvy_prepare_config *c) {
 }
 
 static cvy_err check_encoding(const job *j, const cvy_source *s) {
-  char *nothing;
-  const char *asked = asked_encoding(j->config);
-  if (!asked || !asked[0] || !s->encoding || cvy_utf8_convert(&nothing, j->pool, asked, "") == CVY_OK)
-    return CVY_OK;
-  return cvy_error(CVY_E_USAGE, "--encoding: %s", cvy_err_message());
+  static const char path[] = "a/1.png";
+  char *read;
+  const char *asked = cvy_prepare_encoding(j->config);
+  if (!asked || !asked[0] || !s->encoding) return CVY_OK;
+  const cvy_err err = cvy_utf8_convert(&read, j->pool, asked, "");
+  if (err) return cvy_error(CVY_E_USAGE, "--encoding: %s", cvy_err_message());
+  if (cvy_utf8_convert(&read, j->pool, asked, path) == CVY_OK && strcmp(read, path) == 0) return CVY_OK;
+  return cvy_error(
+      CVY_E_USAGE,
+      "--encoding %s: no names of files are in it, for ASCII is no part of it; latin-1 and cp1252 "
+      "are what Western names mostly are in",
+      asked);
 }
 
 /* Tells which names of classes had to be escaped, and how else they could be read. */
@@ -45,12 +51,27 @@ static void tell_of_escapes(const job *j, const cvy_source *s) {
   }
   if (count == 0) return;
   bytes = cvy_utf8_unescape(j->pool, first);
-  const bool helps = asked_encoding(j->config) &&
+  const bool helps = cvy_prepare_encoding(j->config) &&
                      cvy_utf8_convert(&read, j->pool, "latin-1", bytes) == CVY_OK;
   cvy_warn("the name%s of %" PRId64 " class%s %s not UTF-8, and stand%s escaped as in '%s'%s%s%s",
            count > 1 ? "s" : "", count, count > 1 ? "es" : "", count > 1 ? "are" : "is", count > 1 ? "" : "s",
            first, helps ? "; --encoding latin-1 reads that as '" : "",
            helps ? cvy_utf8_shown(j->pool, read) : "", helps ? "'" : "");
+}
+
+/* Tells which names of classes hold control characters, which are escaped too. */
+static void tell_of_controls(const job *j, const cvy_source *s) {
+  const char *first = NULL;
+  int64_t count = 0;
+  for (int64_t k = 0; k < s->class_count; k++) {
+    const char *name = s->class_names[k];
+    if (!strchr(name, '\\') || cvy_utf8_was_other(name)) continue;
+    if (cvy_utf8_is_clean(cvy_utf8_unescape(j->pool, name))) continue;
+    if (count++ == 0) first = name;
+  }
+  if (count > 0)
+    cvy_warn("the name%s of %" PRId64 " class%s hold%s control characters, which stand escaped as in '%s'",
+             count > 1 ? "s" : "", count, count > 1 ? "es" : "", count > 1 ? "" : "s", first);
 }
 
 /* ---- of records ---- */
@@ -90,6 +111,7 @@ cvy_err cvy_prepare_set_names(const job *j, group *g) {
   CVY_TRY(check_encoding(j, &g->source));
   write_out_class_names(j, &g->source);
   if (g == &j->groups[0]) tell_of_escapes(j, &g->source);
+  if (g == &j->groups[0]) tell_of_controls(j, &g->source);
   find_folders(j, g);
   return CVY_OK;
 }

@@ -10,5 +10,7 @@
 cvy_err cvy_prepare_set_names(const cvy_prepare_job *j, cvy_prepare_group *g) CVY_MUST_CHECK;
 /* Returns the name under which a record is kept. The caller frees it. */
 char *cvy_prepare_record_name(const cvy_prepare_group *g, const char *name);
+/* Returns the text of the reader's option --encoding; NULL if it has no such option. */
+const char *cvy_prepare_encoding(const cvy_prepare_config *config);
 
 #endif

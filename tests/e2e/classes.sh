@@ -57,6 +57,7 @@ cp -r a=b b
 expect 2 "'a=b' and 'b' both stand there; write ./a=b for the one, or a=./b for the other" "$convoy" prepare folder a=b -o eq
 expect 0 "a: 2 images" "$convoy" prepare folder a=./b -o eq
 expect 0 "all: 2 images" "$convoy" prepare folder ./a=b -o eq --split all=1
+expect 2 "no=thing: no such file or folder, and no 'thing' that could be the split 'no'" "$convoy" prepare folder no=thing -o eq
 
 # ---- whole numbers: what a network learns from a folder, a list of the same pictures tells as well ----
 /usr/bin/python3 - <<'END'

@@ -34,6 +34,9 @@ def zipped(path, names, byte, extra=False):
     open(path, "wb").write(whole)
 zipped("marked.zip", ("Apfel", "Käse", "猫"), b"#")
 zipped("dos.zip", ("Apfel", "K#se"), b"\x84")
+zipped("wrong.zip", ("Apfel", "Käse"), b"#")
+whole = open("wrong.zip", "rb").read().replace("Käse".encode(), b"K\xe4xse")
+open("wrong.zip", "wb").write(whole)
 zipped("extra.zip", ("Apfel", "K#se"), b"\x84", True)
 END
 python3 make.py || fail "cannot make the inputs"
@@ -68,11 +71,22 @@ check folder folder "--encoding latin-1 reads that as 'Käse'" -- Apfel 'K\xE4se
 grep -qF '"Apfel/kaputt\xFF,\x0A.png",' out/rejected.csv || fail "rejected.csv: $(cat out/rejected.csv)"
 "$convoy" inspect out/train-*.h5 >said 2>&1 || fail "inspect: $(cat said)"
 LC_ALL=C grep -q "$(printf '[\001-\010\013-\037]')" said && fail "inspect: control characters: $(cat -v said)"
+check folder folder "the name of 1 class holds control characters, which stand escaped as in 'a\x0Ab\x1B[31m'" --encoding latin-1 -- Apfel Käse Öl 'a\x0Ab\x1B[31m'
 check tar marked.zip "" -- Apfel Käse 猫
 check tar extra.zip "" -- Apfel Käse
 check tar dos.zip "taken for cp437" -- Apfel Käse
 check tar dos.zip "" --encoding cp1252 -- Apfel 'K„se'
+check tar dos.zip "without --encoding they are taken for cp437" --encoding cp1252 -- Apfel 'K„se'
+expect 2 "the name of member 4 is none, or is marked as UTF-8 but is in another encoding" "$convoy" prepare tar wrong.zip -o out2
+expect 2 "--encoding utf-16: no names of files are in it" "$convoy" prepare folder folder --encoding utf-16 -o out2
+expect 2 "--encoding utf-32le: no names of files are in it" "$convoy" prepare tar dos.zip --encoding utf-32le -o out2
 expect 2 "no encoding 'klingon'" "$convoy" prepare tar dos.zip --encoding klingon -o out2
+
+mkdir -p latin/Apfel latin/$'K\344se' utf8/Apfel utf8/Käse
+for dir in latin/Apfel latin/$'K\344se' utf8/Apfel utf8/Käse; do cp folder/Apfel/*0.png "$dir/0.png"; done
+expect 2 "could not learn it; --encoding says in which encoding the escaped names are" \
+  "$convoy" prepare folder train=utf8 val=latin --missing-classes allow --size 4x4 -o out2
+expect 0 "val: 2 images of 2 classes" "$convoy" prepare folder train=utf8 val=latin --encoding latin-1 --size 4x4 -o out2
 
 printf '# K\344se\nnetwork: lenet5\n' >latin.yaml
 expect 2 'latin.yaml:1:4: the byte 0xE4 is no UTF-8' "$convoy" train ./latin.yaml

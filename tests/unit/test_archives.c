@@ -451,6 +451,11 @@ static void tiny_imagenet_made_here(void) {
   put_text(&tiny[0], "n02000001\nn01000001\nn03000001\n"); /* the third has no folder: this is a part */
   write_archive(fresh("part.tar"), "gnutar", NULL, tiny, CVY_COUNT(tiny));
   expect_tiny(fresh("part.tar"));
+  put_text(&tiny[0], "\xef\xbb\xbfn02000001\nn01000001\n"); /* as Windows writes lists: with a mark */
+  tiny[1] = (packed){tiny[1].name, "\xff\xfen\0000\0001\0000\0000\0000\0000\0000\0001\0 \0c\0a\0t\0", 28,
+                     NULL};
+  write_archive(fresh("marked.tar"), "gnutar", NULL, tiny, CVY_COUNT(tiny));
+  expect_tiny(fresh("marked.tar"));
   CU_ASSERT_EQUAL(open_plain("tiny-imagenet", fresh("tiny:test"), NULL), CVY_E_USAGE);
   CU_ASSERT_EQUAL(open_plain("tiny-imagenet", fresh("tiny"), fresh("tiny")), CVY_E_USAGE);
   end_pictures();

@@ -107,11 +107,11 @@ static void two_folders_of_one_number(void) {
   end_tree();
 }
 
-/* A name that is no number makes texts of all. */
+/* A name that is no number makes texts of all, but numbers keep their order. */
 static void texts_go_by_bytes(void) {
   make_tree(NAMES("10/a.png", "9/a.png", "cat-2/a.png", "cat/b.png", "cat/a.png", "Cat/a.png"));
-  expect_tree(NAMES("10", "9", "Cat", "cat", "cat-2"),
-              NAMES("10/a.png", "9/a.png", "Cat/a.png", "cat/a.png", "cat/b.png", "cat-2/a.png"));
+  expect_tree(NAMES("9", "10", "Cat", "cat", "cat-2"),
+              NAMES("9/a.png", "10/a.png", "Cat/a.png", "cat/a.png", "cat/b.png", "cat-2/a.png"));
   end_tree();
 }
 
@@ -125,6 +125,22 @@ static void odd_names(void) {
 static void folders_in_folders(void) {
   make_tree(NAMES("c0/b/1.png", "c0/a/2.png", "c0/3.png", "d1/a/x/y/4.png", "d1/empty/"));
   expect_tree(NAMES("c0", "d1"), NAMES("c0/3.png", "c0/a/2.png", "c0/b/1.png", "d1/a/x/y/4.png"));
+  end_tree();
+}
+
+/* Folders that all pictures share lie above the classes. */
+static void folders_above_the_classes(void) {
+  make_tree(NAMES("c0/a/0.png", "c0/b/1.png"));
+  expect_tree(NAMES("a", "b"), NAMES("a/0.png", "b/1.png"));
+  end_tree();
+  make_tree(NAMES("x/images/10/0.png", "x/images/9/p/1.png", "x/README"));
+  expect_tree(NAMES("9", "10"), NAMES("9/p/1.png", "10/0.png"));
+  end_tree();
+  make_tree(NAMES("x/a/0.png"));
+  for (int i = 0; i < 3; i++) expect_one_class(places[i][0], fresh(places[i][1]), NULL, "a");
+  end_tree();
+  make_tree(NAMES("ant/x/1.png", "ant/y/2.png", "bee/"));
+  expect_empty_class("folder", fresh("tree"), NULL, "bee");
   end_tree();
 }
 
@@ -230,7 +246,7 @@ static void what_is_no_folder(void) {
 }
 
 SUITE("class folders", TEST(whole_numbers_go_by_value), TEST(zeros_in_front), TEST(two_folders_of_one_number),
-      TEST(texts_go_by_bytes), TEST(odd_names), TEST(folders_in_folders), TEST(splits_are_no_classes),
-      TEST(leavings_are_passed_over), TEST(likenesses_are_not), TEST(other_files_are_rejected),
-      TEST(empty_classes_are_counted), TEST(a_single_class), TEST(links_are_followed),
-      TEST(links_in_circles_end), TEST(what_is_no_folder))
+      TEST(texts_go_by_bytes), TEST(odd_names), TEST(folders_in_folders), TEST(folders_above_the_classes),
+      TEST(splits_are_no_classes), TEST(leavings_are_passed_over), TEST(likenesses_are_not),
+      TEST(other_files_are_rejected), TEST(empty_classes_are_counted), TEST(a_single_class),
+      TEST(links_are_followed), TEST(links_in_circles_end), TEST(what_is_no_folder))

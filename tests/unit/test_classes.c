@@ -111,9 +111,32 @@ static void labels_in_other_encodings(void) {
   cvy_pool_destroy(pool);
 }
 
+static void expect_doubt(const char *const *labels, int64_t count, int64_t which, const char *what) {
+  int64_t found = -1;
+  const char *doubt = cvy_classes_doubt(&found, labels, count);
+  CU_ASSERT_EQUAL(found, which);
+  CU_ASSERT(what ? doubt && strstr(doubt, what) != NULL : !doubt);
+}
+
+/* Among numbers a fraction, a decimal comma and a missing value are no classes; among names they may be. */
+static void doubtful_labels(void) {
+  static const char *const missing[] = {"NA", "N/A", "nan", "NaN", "None", "null", "NULL", "<NA>"};
+  for (int64_t i = 0; i < CVY_COUNT(missing); i++) {
+    expect_doubt((const char *const[]){"1", "2.0", missing[i]}, 3, 2, "missing value");
+    expect_doubt((const char *const[]){"1", "cat", missing[i]}, 3, -1, NULL);
+  }
+  expect_doubt((const char *const[]){"0.5", "1.25", "3"}, 3, 0, "no whole number");
+  expect_doubt((const char *const[]){"3", "1e400"}, 2, 1, "no whole number");
+  expect_doubt((const char *const[]){"3", "10,0", "9,0"}, 3, 1, "decimal comma");
+  expect_doubt((const char *const[]){"cat", "dog", "0.5"}, 3, -1, NULL);
+  expect_doubt((const char *const[]){"3", "1.2.3", "1-2", "", "cat", "0x1f", "e"}, 7, -1, NULL);
+  expect_doubt((const char *const[]){"3", "1", "10", "cat", "1e16", "99999999999999999999"}, 6, -1, NULL);
+  expect_doubt(NULL, 0, -1, NULL);
+}
+
 static void no_labels_no_classes(void) {
   expect_classes(NULL, 0, NULL, 0);
 }
 
 SUITE("classes", TEST(whole_numbers_in_many_ways), TEST(numbers_go_by_value), TEST(texts_go_by_bytes),
-      TEST(labels_in_other_encodings), TEST(no_labels_no_classes))
+      TEST(labels_in_other_encodings), TEST(doubtful_labels), TEST(no_labels_no_classes))

@@ -74,6 +74,7 @@ static void blanks_divide(void) {
   expect_refused("img/a.png\nimg/b c.png\n", "no labels: only paths; 'convoy prepare folder'");
   expect_refused("img/a.png 1\nimg/d,e.png\n", "/list:2: 1 field; the first row has 2");
   expect_refused("img/a.png 1 0 1\nimg/d,e.png 0 1 5\n", "says which of them it is: 2 '1', 3 '0', 4 '1'");
+  expect_refused("img/a.png 1\nimg/b c.png 1 5\n", "but 'img/b c.png' is one; where paths hold blanks");
   write_text("list", "img/a.png 1 0 1\nimg/d,e.png 0 1 5\n");
   CU_ASSERT_EQUAL_FATAL(open_list("label-column", "4"), CVY_OK);
   CU_ASSERT(source.class_count == 2 && strcmp(source.class_names[1], "5") == 0);
@@ -113,8 +114,11 @@ static void labels_are_written_in_many_ways(void) {
     expect_read(text, "2|9|10", "210");
   }
   expect_read("img/a.png,\"cat \"\nimg/b c.png,\" cat\"\n\"img/d,e.png\",dog\n", "cat|dog", "001");
-  expect_read("path,label\nimg/a.png,10\nimg/b c.png,9\n\"img/d,e.png\",x\n", "10|9|x", "012");
+  expect_read("path,label\nimg/a.png,10\nimg/b c.png,9\n\"img/d,e.png\",x\n", "9|10|x", "102");
   expect_refused("img/a.png,3\nimg/b c.png,\" \"\n", "/list:2: no label");
+  expect_refused("path,label\nimg/a.png,3.0\nimg/b c.png,nan\n", "/list:3: label 'nan' stands for a missing");
+  expect_refused("img/a.png;10,0\nimg/b c.png;9,0\n", "/list:1: label '10,0' has a decimal comma");
+  expect_refused("img/a.png 0.5\nimg/b.png 0.25\n", "/list:1: label '0.5' is no whole number");
   end();
 }
 
@@ -123,6 +127,7 @@ static void one_hot_columns(void) {
   expect_read("file,dog,cat\nimg/a.png,1,0\nimg/b c.png,0.0,1.0\n", "cat|dog", "10");
   expect_read("id,b,a,c\nimg/a,1,0,0\nimg/b c,0,1,0\n", "a|b|c", "10");
   expect_read("img/a.png 0 1 0\nimg/b.png 0 0 1\n", "0|1|2", "12");
+  expect_read("file,dog,cat\nimg/a.png,True,False\nimg/b c.png,False,True\n", "cat|dog", "10");
   expect_refused("file,dog,cat\nimg/a.png,1,0\nimg/b c.png,1,1\n",
                  "/list:3: 2 of the columns 2 'dog', 3 'cat' hold a 1; a picture has one class");
   expect_refused("file,dog,cat\nimg/a.png,1,0\nimg/b c.png,0,0\n", "/list:3: 0 of the columns");
@@ -139,6 +144,87 @@ static void columns_with_names(void) {
   expect_refused("first,second,label\nimg/a.png,img/a.png,1\nimg/a.png,img/b c.png,2\n",
                  "the columns 1 'first', 2 'second' all name pictures");
   expect_refused("img/a.png,x\nimg/a.png,y\n", "/list:2: img/a.png is 'y' here, and 'x' in line 1");
+  end();
+}
+
+/* Files called 0.png and 1.png are no reason to take the labels 0 and 1 for their names without endings. */
+static void pictures_named_by_numbers(void) {
+  static const uint8_t blue[3] = {10, 40, 200};
+  begin_lists();
+  for (int i = 0; i < 3; i++) write_picture(fresh(cvy_pool_format(pool, "%d.png", i)), false, 5 + i, 9, blue);
+  expect_read("0.png 2\n1.png 0\n2.png 1\n", "0|1|2", "201");
+  expect_read("0.png,2\n1.png,0\n2.png,0\n", "0|2", "100");
+  expect_read("0.png\t1\n1.png\t0\n", "0|1", "10");
+  expect_read("0\t1.0\t0.png\n1\t0.0\t1.png\n", "0|1", "10");
+  expect_read("id,label\n0,2\n1,0\n2,0\n", "0|2", "100");
+  expect_read("label,id\n1,0\n0,1\n", "0|1", "10");
+  write_text("list", "1,0\n0,1\n");
+  CU_ASSERT_EQUAL_FATAL(open_list("label-column", "1"), CVY_OK);
+  expect_pictures("0|1", "10");
+  end();
+}
+
+static void expect_splits(const char *text, const char *expected) {
+  cvy_prepare_input *found;
+  int64_t count;
+  char chars[200];
+  cvy_text all = cvy_text_in(chars, sizeof chars);
+  write_text("list", text);
+  CU_ASSERT_EQUAL_FATAL(reader_named("csv")->find_splits(&found, &count, pool, fresh("list")), CVY_OK);
+  for (int64_t i = 0; i < count; i++)
+    cvy_text_item(&all, " ", "%s=%s", found[i].split, strrchr(found[i].path, '/') + 1);
+  CU_ASSERT_STRING_EQUAL(chars, expected);
+}
+
+static void a_column_of_splits(void) {
+  static const char list[] = "image,split,breed\nimg/a.png,train,x\nimg/b c.png,Train,y\nimg/f.JPG,test,y\n";
+  begin_lists();
+  expect_splits(list, "train=list:train val=list:test");
+  CU_ASSERT_EQUAL_FATAL(open_plain("csv", fresh("list:train"), NULL), CVY_OK);
+  expect_pictures("x|y", "01");
+  CU_ASSERT_EQUAL_FATAL(open_plain("csv", fresh("list:test"), NULL), CVY_OK);
+  CU_ASSERT(source.count == 1 && source.class_count == 1);
+  reader_named("csv")->close(&source);
+  CU_ASSERT_EQUAL(open_plain("csv", fresh("list:val"), NULL), CVY_E_INPUT);
+  CU_ASSERT(says("/list: no row of the split val"));
+  expect_refused(list, "/list: its column 'split' says of which split a row is; name one, train=");
+  CU_ASSERT(says("/list:train"));
+  expect_splits("image,label\nimg/a.png,x\n", "");
+  CU_ASSERT_EQUAL(open_plain("csv", fresh("list:train"), NULL), CVY_E_INPUT);
+  CU_ASSERT(says("/list: no column 'split'"));
+  expect_splits("no list", "");
+  expect_read("image,label,set\nimg/a.png,x,train\nimg/b c.png,y,train\n", "x|y", "01");
+  expect_read("image,label,set\nimg/a.png,x,1\nimg/b c.png,y,2\n", "x|y", "01"); /* these are no splits */
+  end();
+}
+
+/* Several lists of a split are joined, each as it is written; their labels are numbered together. */
+static void lists_are_joined(void) {
+  begin_lists();
+  write_text("list", "img/a.png,10\nimg/b c.png,9\n");
+  write_text("lists/more", "../img/d,e.png 2.0\n../img/f.JPG 9.0\n");
+  CU_ASSERT_EQUAL_FATAL(open_plain("csv", fresh("list"), fresh("lists/more")), CVY_OK);
+  expect_pictures("2|9|10", "2101");
+  write_text("more", "label;file\n3;img/a.png\n");
+  CU_ASSERT_EQUAL(open_plain("csv", fresh("list"), fresh("more")), CVY_E_INPUT);
+  CU_ASSERT(says("/more:2: img/a.png is '3' here, and '10' in line 1 of "));
+  write_text("more", "label;file\n3;img/a.png\nnan;img/f.JPG\n");
+  CU_ASSERT_EQUAL(open_plain("csv", fresh("list"), fresh("more")), CVY_E_INPUT);
+  CU_ASSERT(says("/more:3: label 'nan' stands for"));
+  CU_ASSERT_EQUAL(open_plain("csv", fresh("list"), fresh("list")), CVY_E_USAGE);
+  CU_ASSERT(says("/list is given twice"));
+  CU_ASSERT_EQUAL(open_plain("csv", NULL, NULL), CVY_E_USAGE);
+  end();
+}
+
+static void two_columns_of_one_name(void) {
+  begin_lists();
+  expect_refused("image,label,label\nimg/a.png,1,x\nimg/b c.png,2,y\n",
+                 "/list:1: the columns 2 and 3 are both called 'label'; --label-column says which counts");
+  CU_ASSERT_EQUAL_FATAL(open_list("label-column", "3"), CVY_OK);
+  expect_pictures("x|y", "01");
+  CU_ASSERT_EQUAL(open_list("label-column", "label"), CVY_E_INPUT);
+  expect_refused("image,image,y\nimg/a.png,1,x\n", "both called 'image'; --path-column says");
   end();
 }
 
@@ -280,6 +366,13 @@ static void names_of_files_keep_their_bytes(void) {
     CU_ASSERT_PTR_NOT_NULL(strstr(record.name, "/img/\xc3\xa4.png"));
     reader_named("csv")->close(&source);
   }
+  write_picture(fresh("img/\xf6.png"), false, 7, 9, blue); /* a list in UTF-8, of a disk in Latin-1 */
+  write_text("list", "img/\xc3\xb6.png,x\nimg/b c.png,y\n");
+  CU_ASSERT_EQUAL_FATAL(open_list(NULL, NULL), CVY_OK);
+  CU_ASSERT_EQUAL(reader_named("csv")->read(&record, &source, 0), CVY_OK);
+  CU_ASSERT_EQUAL(record.image.h, 7);
+  CU_ASSERT_PTR_NOT_NULL(strstr(record.name, "/img/\xc3\xb6.png"));
+  reader_named("csv")->close(&source);
   CU_ASSERT_STRING_EQUAL(cvy_text_from_utf8(pool, "\xc3\xa4", "ISO-8859-1"), "\xe4");
   CU_ASSERT_PTR_NULL(cvy_text_from_utf8(pool, "\xd8\xb3", "ISO-8859-1"));
   CU_ASSERT_PTR_NULL(cvy_text_from_utf8(pool, "a", "UTF-16LE"));
@@ -310,6 +403,8 @@ static void reported_lists(void) {
 }
 
 SUITE("lists", TEST(blanks_divide), TEST(lists_of_mxnet), TEST(labels_are_written_in_many_ways),
-      TEST(one_hot_columns), TEST(columns_with_names), TEST(counts_are_no_labels), TEST(numbers_are_no_lists),
-      TEST(paths_have_a_root), TEST(endings_may_be_missing), TEST(encodings),
-      TEST(names_of_files_keep_their_bytes), TEST(reported_lists))
+      TEST(one_hot_columns), TEST(columns_with_names), TEST(pictures_named_by_numbers),
+      TEST(a_column_of_splits), TEST(lists_are_joined), TEST(two_columns_of_one_name),
+      TEST(counts_are_no_labels), TEST(numbers_are_no_lists), TEST(paths_have_a_root),
+      TEST(endings_may_be_missing), TEST(encodings), TEST(names_of_files_keep_their_bytes),
+      TEST(reported_lists))

@@ -111,6 +111,7 @@ static void refuses(void) {
   expect_refused("label,a,b,c,d\n1,0,-1,0,0\n", "column 3: '-1' is no");
   expect_refused("label,a,b,c,d\n1,0,,0,0\n", "column 3: '' is no");
   expect_refused("label,a,b,c,d\n,0,0,0,0\n", "/table:2: no label");
+  expect_refused("label,a,b,c,d\n1,0,0,0,0\n\n2.5,0,0,0,0\n", "/table:4: label '2.5' is no whole number");
   expect_refused("label,a,b,c,d,e\n1,0,0,0,0,0\n", "5 numbers a row beside the label: no square");
   expect_refused("1,2,3,4,5\n5,4,3,2,1\n", "nothing tells which has the labels");
   write_text("table", "label,a,b,c,d\n1,0,0,0,0\n2,0,0,0,0\n");

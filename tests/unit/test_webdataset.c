@@ -35,7 +35,21 @@ static void fields_of_json(void) {
       {"{\"b\":1", "label", "j: no JSON: byte 6: expected ',' or '}'"},
       {"{\"b\":[1}", "label", "j: no JSON: byte 7: expected ',' or ']'"},
       {"{\"b\":\"x", "label", "j: no JSON: byte 6: expected a string that ends"},
-      {"{\"b\":\"\\ud83d\"}", "label", "j: no JSON: byte 12: expected the second half of a letter"},
+      {"{\"b\":\"\\ud83d\",\"label\":1}", "label", "1"},
+      {"{\"label\":\"\\ud83d\\u0041\"}", "label",
+       "\xed\xa0\xbd"
+       "A"},
+      {"{\"label\":\"a\\u0000b\"}", "label",
+       "a\xc0\x80"
+       "b"},
+      {"{\"label\":[0, 0,1]}", "label", "2"},
+      {"{\"label\":[false,true]}", "label", "1"},
+      {"{\"label\":[1.0,0.0]}", "label", "0"},
+      {"{\"label\":[0,1,1]}", "label", "none"},
+      {"{\"label\":[0,0]}", "label", "none"},
+      {"{\"label\":[0,2]}", "label", "none"},
+      {"{\"label\":[\"1\",0]}", "label", "none"},
+      {"{\"label\":[]}", "label", "none"},
       {"{\"b\":\"\\q\"}", "label", "j: no JSON: byte 8: expected a known letter behind \\"},
       {"{\"b\":\"a\nb\"}", "label", "j: no JSON: byte 7: expected no control character in a string"},
   };
@@ -149,6 +163,43 @@ static void labels_in_json_and_text(void) {
   end_shards();
 }
 
+/* PowerShell's ">" writes UTF-16 with a mark, and other programs put a mark in front of UTF-8. */
+static void labels_with_marks(void) {
+  begin_shards();
+  const packed members[] = {PICTURE("0.png", 0),
+                            TEXT("0.cls", "\xff\xfe"
+                                          "1\0"
+                                          "9\0\r\0\n\0"),
+                            PICTURE("1.jpg", 1),
+                            TEXT("1.cls", "\xef\xbb\xbf"
+                                          "2\n"),
+                            PICTURE("2.png", 2),
+                            TEXT("2.cls", "\xfe\xff\0"
+                                          "1\0"
+                                          "0")};
+  write_shard(fresh("s.tar"), members, CVY_COUNT(members));
+  expect_read(NULL, NULL, fresh("s.tar"), NULL, "2|10|19", "201");
+  const packed json[] = {PICTURE("0.png", 0), TEXT("0.json", "\xef\xbb\xbf{\"label\": [0, 1]}"),
+                         PICTURE("1.jpg", 1), TEXT("1.json", "{\"label\": [1, 0]}")};
+  write_shard(fresh("j.tar"), json, CVY_COUNT(json));
+  expect_read(NULL, NULL, fresh("j.tar"), NULL, "0|1", "10");
+  const packed zero[] = {PICTURE("0.jpg", 1), TEXT("0.cls", "1\0"
+                                                            "2\0")};
+  expect_refused(zero, 2, "/bad.tar: 0.cls: byte 1 is zero");
+  end_shards();
+}
+
+static void labels_that_are_no_classes(void) {
+  begin_shards();
+  const packed missing[] = {PICTURE("0.jpg", 1),  TEXT("0.cls", "1"),  PICTURE("1.jpg", 1),
+                            TEXT("1.cls", "nan"), PICTURE("2.jpg", 1), TEXT("2.cls", "2")};
+  expect_refused(missing, 6, "/bad.tar: 1.jpg: label 'nan' stands for a missing value");
+  const packed fractions[] = {PICTURE("0.jpg", 1), TEXT("0.cls", "0.5"), PICTURE("1.jpg", 1),
+                              TEXT("1.cls", "0.25")};
+  expect_refused(fractions, 4, "/bad.tar: 0.jpg: label '0.5' is no whole number");
+  end_shards();
+}
+
 static void refuses(void) {
   begin_shards();
   const packed bare[] = {PICTURE("0.jpg", 1), TEXT("0.cls", "1"), PICTURE("1.jpg", 1)};
@@ -214,5 +265,6 @@ static void damage_never_crashes(void) {
   end_shards();
 }
 
-SUITE("webdataset", TEST(fields_of_json), TEST(shards_in_order), TEST(labels_in_json_and_text), TEST(refuses),
-      TEST(names_tell_splits), TEST(damage_never_crashes))
+SUITE("webdataset", TEST(fields_of_json), TEST(shards_in_order), TEST(labels_in_json_and_text),
+      TEST(labels_with_marks), TEST(labels_that_are_no_classes), TEST(refuses), TEST(names_tell_splits),
+      TEST(damage_never_crashes))
