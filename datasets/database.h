@@ -6,7 +6,9 @@
  * - all are samples of one size: they are delivered as such, of that size or the one asked for;
  * - else they are delivered as files, as they came (samples as PNG files), unless a size is asked for.
  * A record that makes no sense has no label; it is refused when it is read, and does not end the run. But
- * where none of an input's first records makes sense, the input is of another kind and refused. */
+ * where none of an input's first records makes sense, the input is of another kind and refused. So is one
+ * with a record whose label is there and can be no class, as 0.5, for its other labels would hardly be
+ * classes either. */
 #ifndef CVY_DATASETS_DATABASE_H
 #define CVY_DATASETS_DATABASE_H
 
@@ -94,6 +96,9 @@ struct cvy_database_kind {
 /* Adds a record, and fills in the input, number and label of its entry. Only a kind's `list` may call it. */
 cvy_err cvy_database_add(cvy_database *db, int32_t input, cvy_database_entry entry, const uint8_t *value,
                          size_t bytes) CVY_MUST_CHECK;
+
+/* Makes the error of a label that can be no class. Only a kind's `look` may call it. */
+cvy_err cvy_database_refuse(cvy_database *db, const char *format, ...) CVY_PRINTF(2, 3) CVY_MUST_CHECK;
 
 /* These are functions of cvy_reader, or do its work for a kind. */
 cvy_err cvy_database_find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *path,
