@@ -174,7 +174,7 @@ static cvy_err list_folder(const char ***out, int64_t *count, cvy_pool *pool, co
   }
   closedir(dir);
   cvy_sort_by_text(*out, *count, sizeof **out);
-  return CVY_OK;
+  return cvy_check_folder_whole(*out, *count);
 }
 
 cvy_err cvy_database_find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *path,

@@ -758,6 +758,42 @@ static void examples_of_imagenet(void) {
   end();
 }
 
+/* A folder of files that say that they are of more is refused; given one by one they are taken. */
+static void files_that_are_missing(void) {
+  static const struct {
+    const char *files[4], *missing; /* NULL: nothing is */
+  } cases[] = {
+      {{"train-00000-of-00002", "train-00001-of-00002"}, NULL},
+      {{"part_1_of_2.tfrecord", "part_2_of_2.tfrecord"}, NULL},
+      {{"set-0-of-1", "1-of-a-kind", "off-of-2"}, NULL},
+      {{"train-00000-of-00002"},
+       "/train-00000-of-00002: by its name it is one of 2 files, of which 1 is missing: "
+       "train-00001-of-00002; files given one by one are taken as they are"},
+      {{"train-00001-of-00002"}, "of which 1 is missing: train-00000-of-00002"},
+      {{"a-0-of-1", "b.02-of-04.rec", "b.04-of-04.rec"},
+       "/b.02-of-04.rec: by its name it is one of 4 files, of which 2 are missing: b.01-of-04.rec, "
+       "b.03-of-04.rec"},
+      {{"train-00007-of-01024"}, "of which 1023 are missing: train-00000-of-01024, train-00001-of-01024, "},
+  };
+  cvy_prepare_input *found;
+  int64_t count;
+  for (int i = 0; i < CVY_COUNT(cases); i++) {
+    begin_quietly();
+    m.count = 0;
+    put_imagenet(&m, 1, NULL, NULL, NULL);
+    for (int k = 0; k < 4 && cases[i].files[k]; k++) write_value(fresh(cases[i].files[k]));
+    const cvy_err err = reader_named("tfrecord")->find_splits(&found, &count, pool, fresh_dir);
+    CU_ASSERT_EQUAL(err, cases[i].missing ? CVY_E_INPUT : CVY_OK);
+    if (cases[i].missing) {
+      CU_ASSERT(says(cases[i].missing));
+      expect_refused("tfrecord", fresh_dir, cases[i].missing);
+    }
+    CU_ASSERT_EQUAL_FATAL(open_one("tfrecord", fresh(cases[i].files[0])), CVY_OK);
+    close_one("tfrecord");
+    end();
+  }
+}
+
 static void names_of_examples(void) {
   begin_quietly();
   m.count = 0;
@@ -1002,6 +1038,7 @@ SUITE("databases", TEST(datums_of_samples), TEST(grey_datums), TEST(datums_of_fi
       TEST(leveldb_stays_as_it_is), TEST(leveldb_with_tables_of_nobody), TEST(leveldb_that_is_damaged),
       TEST(leveldb_that_is_open_elsewhere), TEST(records_of_mxnet), TEST(records_in_parts),
       TEST(records_of_several_labels), TEST(labels_of_mxnet_that_are_no_classes),
-      TEST(damaged_records_of_mxnet), TEST(examples_of_imagenet), TEST(names_of_examples),
-      TEST(labels_of_examples), TEST(labels_of_examples_that_are_no_classes), TEST(large_labels_of_examples),
-      TEST(examples_of_several_pictures), TEST(examples_of_samples), TEST(damaged_examples))
+      TEST(damaged_records_of_mxnet), TEST(examples_of_imagenet), TEST(files_that_are_missing),
+      TEST(names_of_examples), TEST(labels_of_examples), TEST(labels_of_examples_that_are_no_classes),
+      TEST(large_labels_of_examples), TEST(examples_of_several_pictures), TEST(examples_of_samples),
+      TEST(damaged_examples))
