@@ -238,7 +238,7 @@ static cvy_err read_raw_size(cvy_database *db) {
 }
 
 static cvy_err number_classes(cvy_source *out, cvy_database *db) {
-  const cvy_label_classes classes = cvy_labels_classes(db->common.pool, &db->labels);
+  const cvy_label_classes classes = cvy_labels_classes(db->common.pool, &db->labels, db->config->encoding);
   for (int64_t i = 0; i < db->count; i++)
     if (db->entries[i].label >= 0) db->entries[i].label = classes.class_of[db->entries[i].label];
   out->class_count = classes.count;
@@ -287,6 +287,7 @@ cvy_err cvy_database_open(cvy_source *out, const cvy_database_kind *kind, const 
   cvy_database *db = cvy_pictures_begin(out, sizeof *db, 0, h, w);
   db->kind = kind;
   db->config = config;
+  out->encoding = db->config->encoding;
   return cvy_pictures_opened(out, open_state(out, inputs, input_count), cvy_database_close);
 }
 

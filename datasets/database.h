@@ -17,10 +17,11 @@
 
 /* These are the options of all readers of databases. A reader's table lists only what it can use. */
 typedef struct cvy_database_config {
-  int colour;      /* cvy_database_colours */
-  int order;       /* cvy_database_orders; of the channels of samples */
-  int64_t label;   /* which of several labels, from 1; 0: there is one */
-  const char *raw; /* "32x32x3": what is in the records, samples of that size; "": files */
+  int colour;           /* cvy_database_colours */
+  int order;            /* cvy_database_orders; of the channels of samples */
+  int64_t label;        /* which of several labels, from 1; 0: there is one */
+  const char *raw;      /* "32x32x3": what is in the records, samples of that size; "": files */
+  const char *encoding; /* of texts that are not UTF-8; NULL or "": not known */
   const char *picture_key, *label_key; /* names of the features with picture and label; "": found */
 } cvy_database_config;
 extern const char *const cvy_database_colours[]; /* auto, rgb, grey */

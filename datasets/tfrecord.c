@@ -420,6 +420,9 @@ static const cvy_option options[] = {
      .help = "the feature with the picture; none: image/encoded, image, image_raw and their like"},
     {"label-key", CVY_STRING, offsetof(cvy_database_config, label_key), "",
      .help = "the feature with the label; none: image/class/label, label and their like"},
+    {"encoding", CVY_STRING, offsetof(cvy_database_config, encoding), "",
+     .help =
+         "of texts that are not UTF-8: latin-1, cp1252, or what else iconv knows; none: they are escaped"},
     {0},
 };
 

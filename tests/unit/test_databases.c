@@ -914,6 +914,33 @@ static void labels_of_examples_that_are_no_classes(void) {
   end();
 }
 
+static void names_of_examples_in_latin_1(void) {
+  static maker f;
+  begin_quietly();
+  m.count = 0;
+  put_imagenet(&m, 1, NULL, "K\xe4se", "\xfc.png");
+  put_imagenet(&m, 2, NULL, "Apfel", NULL);
+  write_value(fresh("names"));
+  m.count = f.count = 0;
+  put_text_feature(&f, "label", "K\xe4se");
+  put_with(&m, &f);
+  f.count = 0;
+  put_text_feature(&f, "label", "Apfel");
+  put_with(&m, &f);
+  write_value(fresh("labels"));
+  CU_ASSERT_EQUAL_FATAL(open_one("tfrecord", fresh("names")), CVY_OK);
+  expect_classes("K\\xE4se", "Apfel", NULL);
+  close_one("tfrecord");
+  CU_ASSERT_EQUAL_FATAL(open_with("tfrecord", "encoding", "latin-1", fresh("names"), NULL, 0, 0), CVY_OK);
+  expect_classes("K\xc3\xa4se", "Apfel", NULL);
+  CU_ASSERT_STRING_EQUAL(source.encoding, "latin-1");
+  close_one("tfrecord");
+  CU_ASSERT_EQUAL_FATAL(open_with("tfrecord", "encoding", "latin-1", fresh("labels"), NULL, 0, 0), CVY_OK);
+  expect_classes("Apfel", "K\xc3\xa4se", NULL);
+  close_one("tfrecord");
+  end();
+}
+
 static void large_labels_of_examples(void) {
   static maker f;
   begin_quietly();
@@ -1040,5 +1067,5 @@ SUITE("databases", TEST(datums_of_samples), TEST(grey_datums), TEST(datums_of_fi
       TEST(records_of_several_labels), TEST(labels_of_mxnet_that_are_no_classes),
       TEST(damaged_records_of_mxnet), TEST(examples_of_imagenet), TEST(files_that_are_missing),
       TEST(names_of_examples), TEST(labels_of_examples), TEST(labels_of_examples_that_are_no_classes),
-      TEST(large_labels_of_examples), TEST(examples_of_several_pictures), TEST(examples_of_samples),
-      TEST(damaged_examples))
+      TEST(names_of_examples_in_latin_1), TEST(large_labels_of_examples), TEST(examples_of_several_pictures),
+      TEST(examples_of_samples), TEST(damaged_examples))
