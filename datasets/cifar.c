@@ -6,6 +6,7 @@
 #include "archive/file_tree.h"
 #include "archive/pickle.h"
 #include "archive/unpack.h"
+#include "base/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -83,14 +84,36 @@ static bool is_pickle(const cvy_bytes *bytes) {
   return (p[0] == 0x80 && p[1] <= 5) || p[0] == '}' || (p[0] == '(' && p[1] == 'd');
 }
 
+/* Writes what an array is: "uint8 [3][3072]", "float64 [3][3072] in Fortran's order". */
+static void describe_array(char out[160], const cvy_pickle_array *array) {
+  const char *kind = array->kind == 'u' ? "uint" : array->kind == 'i' ? "int" : "float";
+  cvy_text text = cvy_text_in(out, 160);
+  if (array->kind == 'b')
+    cvy_text_add(&text, "bool ");
+  else
+    cvy_text_add(&text, "%s%" PRId64 " ", kind, 8 * array->item_size);
+  for (int64_t i = 0; i < array->rank; i++) cvy_text_add(&text, "[%" PRId64 "]", array->dims[i]);
+  if (array->fortran) cvy_text_add(&text, " in Fortran's order");
+}
+
+static bool has_samples(const cvy_pickle_array *a) {
+  const bool flat = a->rank == 2 && a->dims[1] == SAMPLES;
+  const bool planes = a->rank == 4 && a->dims[1] == 3 && a->dims[2] == SIDE && a->dims[3] == SIDE;
+  return a->kind == 'u' && a->item_size == 1 && !a->fortran && (flat || planes) && a->dims[0] > 0;
+}
+
 static cvy_err take_samples(file *f, state *s, const cvy_pickle *dict) {
   const cvy_pickle *data = cvy_pickle_get(dict, "data");
   cvy_pickle_array array;
+  char found[160];
   if (!data) return cvy_error(CVY_E_INPUT, "%s: a pickle without 'data'", f->name);
   CVY_TRY(cvy_pickle_to_array(&array, data, f->name));
-  if (array.item_size != 1 || array.kind != 'u' || array.fortran || array.rank != 2 || array.dims[0] == 0 ||
-      array.dims[1] != SAMPLES)
-    return cvy_error(CVY_E_INPUT, "%s: its 'data' is no array of bytes [records][%d]", f->name, SAMPLES);
+  describe_array(found, &array);
+  if (!has_samples(&array))
+    return cvy_error(CVY_E_INPUT,
+                     "%s: its 'data' is %s; expected uint8 [records][%d] or [records][3][%d][%d], the last "
+                     "index running fastest",
+                     f->name, found, SAMPLES, SIDE, SIDE);
   f->count = array.dims[0];
   f->stride = SAMPLES;
   const uint8_t *whole = s->whole.data;
@@ -104,16 +127,76 @@ static cvy_err take_samples(file *f, state *s, const cvy_pickle *dict) {
   return CVY_OK;
 }
 
+/* Tells whether a whole number is beyond 64 bits. */
+static bool is_huge(const cvy_pickle *value) {
+  return value->type == CVY_PICKLE_INT && value->whole == 0 && value->byte_count > 8;
+}
+
+static bool are_integers(const cvy_pickle_array *array) {
+  return array->kind == 'u' || array->kind == 'i';
+}
+
+/* Refuses a value among the labels that is no whole number, and says what it is. */
+static cvy_err no_label(const file *f, int64_t place, const cvy_pickle *value) {
+  char text[160] = "an object";
+  cvy_pickle_array array;
+  const int length = value->byte_count < 40 ? (int)value->byte_count : 40;
+  if (value->type == CVY_PICKLE_FLOAT) snprintf(text, sizeof text, "the float %g", value->number);
+  if (value->type == CVY_PICKLE_BOOL) snprintf(text, sizeof text, value->whole ? "True" : "False");
+  if (is_huge(value)) snprintf(text, sizeof text, "a number beyond 64 bits");
+  if (value->type == CVY_PICKLE_NONE) snprintf(text, sizeof text, "None");
+  if (value->type == CVY_PICKLE_LIST || value->type == CVY_PICKLE_TUPLE)
+    snprintf(text, sizeof text, "a list");
+  if (value->type == CVY_PICKLE_TEXT || value->type == CVY_PICKLE_BYTES)
+    snprintf(text, sizeof text, "the text '%.*s'", length, (const char *)value->bytes);
+  if (value->type == CVY_PICKLE_CALL && !cvy_pickle_to_array(&array, value, "")) describe_array(text, &array);
+  return cvy_error(CVY_E_INPUT, "%s: record %" PRId64 ": its label is %s; expected a whole number", f->name,
+                   place, text);
+}
+
+static cvy_err read_label(int64_t *out, const file *f, int64_t place, const cvy_pickle *value) {
+  cvy_pickle_array number;
+  *out = value->whole;
+  if (value->type == CVY_PICKLE_INT && !is_huge(value)) return CVY_OK;
+  if (value->type != CVY_PICKLE_CALL || cvy_pickle_to_array(&number, value, f->name) || number.rank > 0 ||
+      !are_integers(&number))
+    return no_label(f, place, value);
+  *out = cvy_pickle_integer_at(&number, 0);
+  return CVY_OK;
+}
+
+/* Finds the labels in a list, or else in an array of NumPy; *count receives how many there are. */
+static cvy_err find_labels(int64_t *count, cvy_pickle_array *array, const file *f, const cvy_pickle *labels,
+                           const char *key) {
+  char found[160];
+  *count = labels ? labels->count : 0;
+  if (labels && (labels->type == CVY_PICKLE_LIST || labels->type == CVY_PICKLE_TUPLE)) return CVY_OK;
+  if (!labels || labels->type != CVY_PICKLE_CALL)
+    return cvy_error(CVY_E_INPUT, "%s: a pickle without the list '%s'", f->name, key);
+  CVY_TRY(cvy_pickle_to_array(array, labels, f->name));
+  *count = array->rank > 0 ? array->dims[0] : 0;
+  describe_array(found, array);
+  const bool row = array->rank == 1 || (array->rank == 2 && array->dims[1] == 1);
+  if (row && are_integers(array)) return CVY_OK;
+  return cvy_error(CVY_E_INPUT, "%s: its '%s' is %s; expected whole numbers, [records]", f->name, key, found);
+}
+
 static cvy_err take_labels(file *f, state *s, const cvy_pickle *dict) {
   const cvy_pickle *labels = cvy_pickle_get(dict, s->set->pickled_labels);
-  if (!labels || labels->type != CVY_PICKLE_LIST)
-    return cvy_error(CVY_E_INPUT, "%s: a pickle without the list '%s'", f->name, s->set->pickled_labels);
-  if (labels->count != f->count)
+  cvy_pickle_array array = {0};
+  int64_t count, label;
+  CVY_TRY(find_labels(&count, &array, f, labels, s->set->pickled_labels));
+  if (count != f->count)
     return cvy_error(CVY_E_INPUT, "%s: %" PRId64 " pictures, but %" PRId64 " labels", f->name, f->count,
-                     labels->count);
+                     count);
   f->labels = cvy_pool_new(s->pool, (size_t)f->count);
-  for (int64_t k = 0; k < f->count; k++)
-    CVY_TRY(put_label(f, s->set, k, labels->items[k]->type == CVY_PICKLE_INT ? labels->items[k]->whole : -1));
+  for (int64_t k = 0; k < f->count; k++) {
+    if (array.data)
+      label = cvy_pickle_integer_at(&array, k);
+    else
+      CVY_TRY(read_label(&label, f, k, labels->items[k]));
+    CVY_TRY(put_label(f, s->set, k, label));
+  }
   return CVY_OK;
 }
 
@@ -218,6 +301,12 @@ static cvy_err add_input(state *s, const char *input) {
 
 /* ---- the reader ---- */
 
+static cvy_err one_part(const cifar_part found[2], const char *path) {
+  const int has = found[1].found;
+  return cvy_error(CVY_E_INPUT, "%s: '%s' is there, but not '%s'; %s:%s takes what is there, cut by --split",
+                   path, found[has].names[0], found[1 - has].names[0], path, parts[has]);
+}
+
 cvy_err cvy_cifar_find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *path,
                               const cvy_cifar *set) {
   static const char *const splits[2] = {"train", "val"};
@@ -226,10 +315,11 @@ cvy_err cvy_cifar_find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool 
   *count = 0;
   if (is_single(path)) return CVY_OK;
   CVY_TRY(cvy_file_tree_open(&tree, path));
-  const cvy_err err = find_parts(found, tree, set);
+  cvy_err err = find_parts(found, tree, set);
+  if (!err && found[0].found != found[1].found) err = one_part(found, path);
   if (!err) cvy_file_tree_keep(tree);
   cvy_file_tree_close(tree);
-  if (err || !found[0].found || !found[1].found) return err;
+  if (err || !found[0].found) return err;
   *out = cvy_pool_new(pool, 2 * sizeof **out);
   for (int i = 0; i < 2; i++)
     (*out)[(*count)++] = (cvy_prepare_input){splits[i], cvy_pool_format(pool, "%s:%s", path, parts[i])};

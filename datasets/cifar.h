@@ -7,7 +7,7 @@
 /* This describes one of the two sets. In the binary version a record is `label_bytes` labels, of which the
  * one at `label` counts, and 3,072 samples: the red plane, the green, the blue, each 32 rows of 32. In the
  * Python version a file is a pickled dict with the same samples as an array [records][3072] and a list of
- * labels. */
+ * labels; those who save it again make them [records][3][32][32] and an array. */
 typedef struct cvy_cifar {
   const char *reader; /* the reader's name, for errors */
   int64_t label_bytes, label, class_count;

@@ -91,9 +91,20 @@ static cvy_err take_label(cvy_database_entry *e, cvy_database *db, const cvy_val
   return err;
 }
 
+/* Passes a refusal of the whole input on, unless it is the record that is damaged. */
+static cvy_err check_refusal(cvy_database *db, const cvy_database_entry *e) {
+  cvy_saved_error refusal;
+  cvy_error_save(&refusal, CVY_E_INPUT);
+  const cvy_err damage = db->kind->verify ? db->kind->verify(e) : CVY_OK;
+  if (!damage) return cvy_error_restore(&refusal);
+  db->refused = false;
+  return damage;
+}
+
 static cvy_err take_record(cvy_database_entry *e, cvy_database *db, const uint8_t *value, size_t bytes) {
   cvy_value v = {0};
-  CVY_TRY(db->kind->look(&v, db, value, bytes));
+  const cvy_err err = db->kind->look(&v, db, value, bytes);
+  if (err) return db->refused ? check_refusal(db, e) : err;
   CVY_TRY(take_label(e, db, &v));
   note_picture(db, &v.picture);
   return CVY_OK;
@@ -101,6 +112,16 @@ static cvy_err take_record(cvy_database_entry *e, cvy_database *db, const uint8_
 
 static cvy_err none_makes_sense(const cvy_database *db) {
   return cvy_error(CVY_E_INPUT, "%s; expected %s", db->complaint, db->kind->what);
+}
+
+cvy_err cvy_database_refuse(cvy_database *db, const char *format, ...) {
+  char text[CVY_MESSAGE_BYTES / 2];
+  va_list va;
+  va_start(va, format);
+  vsnprintf(text, sizeof text, format, va);
+  va_end(va);
+  db->refused = true;
+  return cvy_error(CVY_E_INPUT, "%s", text);
 }
 
 cvy_err cvy_database_add(cvy_database *db, int32_t input, cvy_database_entry entry, const uint8_t *value,
@@ -154,7 +175,7 @@ static cvy_err list_folder(const char ***out, int64_t *count, cvy_pool *pool, co
   }
   closedir(dir);
   cvy_sort_by_text(*out, *count, sizeof **out);
-  return CVY_OK;
+  return cvy_check_folder_whole(*out, *count);
 }
 
 cvy_err cvy_database_find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *path,
@@ -231,7 +252,7 @@ static cvy_err check_labels(const cvy_database *db) {
 
 static cvy_err number_classes(cvy_source *out, cvy_database *db) {
   CVY_TRY(check_labels(db));
-  const cvy_label_classes classes = cvy_labels_classes(db->common.pool, &db->labels);
+  const cvy_label_classes classes = cvy_labels_classes(db->common.pool, &db->labels, db->config->encoding);
   for (int64_t i = 0; i < db->count; i++)
     if (db->entries[i].label >= 0) db->entries[i].label = classes.class_of[db->entries[i].label];
   out->class_count = classes.count;
@@ -280,6 +301,7 @@ cvy_err cvy_database_open(cvy_source *out, const cvy_database_kind *kind, const 
   cvy_database *db = cvy_pictures_begin(out, sizeof *db, 0, h, w);
   db->kind = kind;
   db->config = config;
+  out->encoding = db->config->encoding;
   return cvy_pictures_opened(out, open_state(out, inputs, input_count), cvy_database_close);
 }
 

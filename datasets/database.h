@@ -6,7 +6,9 @@
  * - all are samples of one size: they are delivered as such, of that size or the one asked for;
  * - else they are delivered as files, as they came (samples as PNG files), unless a size is asked for.
  * A record that makes no sense has no label; it is refused when it is read, and does not end the run. But
- * where none of an input's first records makes sense, the input is of another kind and refused. */
+ * where none of an input's first records makes sense, the input is of another kind and refused. So is one
+ * with a record whose label is there and can be no class, as 0.5, for its other labels would hardly be
+ * classes either. */
 #ifndef CVY_DATASETS_DATABASE_H
 #define CVY_DATASETS_DATABASE_H
 
@@ -15,10 +17,11 @@
 
 /* These are the options of all readers of databases. A reader's table lists only what it can use. */
 typedef struct cvy_database_config {
-  int colour;      /* cvy_database_colours */
-  int order;       /* cvy_database_orders; of the channels of samples */
-  int64_t label;   /* which of several labels, from 1; 0: there is one */
-  const char *raw; /* "32x32x3": what is in the records, samples of that size; "": files */
+  int colour;           /* cvy_database_colours */
+  int order;            /* cvy_database_orders; of the channels of samples */
+  int64_t label;        /* which of several labels, from 1; 0: there is one */
+  const char *raw;      /* "32x32x3": what is in the records, samples of that size; "": files */
+  const char *encoding; /* of texts that are not UTF-8; NULL or "": not known */
   const char *picture_key, *label_key; /* names of the features with picture and label; "": found */
 } cvy_database_config;
 extern const char *const cvy_database_colours[]; /* auto, rgb, grey */
@@ -94,6 +97,9 @@ struct cvy_database_kind {
 /* Adds a record, and fills in the input, number and label of its entry. Only a kind's `list` may call it. */
 cvy_err cvy_database_add(cvy_database *db, int32_t input, cvy_database_entry entry, const uint8_t *value,
                          size_t bytes) CVY_MUST_CHECK;
+
+/* Makes the error of a label that can be no class. Only a kind's `look` may call it. */
+cvy_err cvy_database_refuse(cvy_database *db, const char *format, ...) CVY_PRINTF(2, 3) CVY_MUST_CHECK;
 
 /* These are functions of cvy_reader, or do its work for a kind. */
 cvy_err cvy_database_find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *path,

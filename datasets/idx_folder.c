@@ -11,7 +11,7 @@
 #include <dirent.h>
 #include <string.h>
 
-enum { MAX_FILES = 256 };
+enum { MAX_FILES = 256, DEPTH = 2 }; /* torchvision puts them into MNIST/raw */
 
 typedef struct idx_name {
   const char *path; /* first, for sorting */
@@ -74,17 +74,18 @@ static cvy_err add_file(listing *l, const char *path) {
   return CVY_OK;
 }
 
-static cvy_err add_folder(listing *l, const char *path, bool deeper) {
+/* Adds the files that lie `depth` folders below this one. */
+static cvy_err add_folder(listing *l, const char *path, int depth) {
   DIR *dir = opendir(path);
   cvy_err err = CVY_OK;
   if (!dir) return cvy_error(CVY_E_INPUT, "%s: cannot read this folder", path);
   for (const struct dirent *entry; !err && (entry = readdir(dir));) {
     if (entry->d_name[0] == '.') continue;
     const char *below = cvy_pool_format(l->pool, "%s/%s", path, entry->d_name);
-    if (!deeper)
+    if (depth == 0)
       err = add_file(l, below);
     else if (cvy_is_folder(below))
-      err = add_folder(l, below, false);
+      err = add_folder(l, below, depth - 1);
   }
   closedir(dir);
   return err;
@@ -181,8 +182,7 @@ cvy_err cvy_idx_folder(cvy_idx_pair **out, int64_t *count, cvy_pool *pool, const
   l->pool = pool;
   l->dir = dir;
   *count = 0;
-  CVY_TRY(add_folder(l, dir, false));
-  if (l->count == 0) CVY_TRY(add_folder(l, dir, true));
+  for (int depth = 0; depth <= DEPTH && l->count == 0; depth++) CVY_TRY(add_folder(l, dir, depth));
   drop_copies(l);
   cvy_idx_pair *pairs = cvy_pool_new(pool, sizeof *pairs * MAX_FILES);
   int64_t found = 0;

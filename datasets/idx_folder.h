@@ -14,9 +14,10 @@ typedef struct cvy_idx_pair {
 } cvy_idx_pair;
 
 /* Finds the IDX files, plain or gzipped, by the magic number that they begin with: those in the folder or, if
- * there are none, those in the folders in it. They are paired by their names, else by their counts. If there
- * are several pairs, each has a split, and no split comes twice. The result is in `pool`; *count is 0 if
- * there is no IDX file. It is an error if a file has no partner, or if the splits cannot be told. */
+ * there are none, those in the folders in it, or else those in the folders in these. They are paired by their
+ * names, else by their counts. If there are several pairs, each has a split, and no split comes twice. The
+ * result is in `pool`; *count is 0 if there is no IDX file. It is an error if a file has no partner, or if
+ * the splits cannot be told. */
 cvy_err cvy_idx_folder(cvy_idx_pair **out, int64_t *count, cvy_pool *pool, const char *dir) CVY_MUST_CHECK;
 
 #endif

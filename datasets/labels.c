@@ -46,24 +46,24 @@ static bool repeat(const char *const *names, int64_t count) {
   return any;
 }
 
-static void take_names(cvy_label_classes *out, cvy_pool *pool, const cvy_labels *l) {
+static void take_names(cvy_label_classes *out, cvy_pool *pool, const cvy_labels *l, const char *encoding) {
   const char **names = cvy_pool_new(pool, sizeof *names * (size_t)(out->count + 1));
   for (int64_t i = 0; i < l->count; i++)
-    names[out->class_of[l->items[i].id]] = cvy_utf8_name(pool, l->items[i].name, NULL);
+    names[out->class_of[l->items[i].id]] = cvy_utf8_name(pool, l->items[i].name, encoding);
   if (repeat(names, out->count))
     for (int64_t k = 0; k < out->count; k++)
       names[k] = cvy_pool_format(pool, "%s %s", out->names[k], names[k]);
   out->names = names;
 }
 
-cvy_label_classes cvy_labels_classes(cvy_pool *pool, const cvy_labels *l) {
+cvy_label_classes cvy_labels_classes(cvy_pool *pool, const cvy_labels *l, const char *encoding) {
   const char **texts = cvy_pool_new(pool, sizeof *texts * (size_t)(l->count + 1));
   for (int64_t i = 0; i < l->count; i++) texts[i] = l->items[i].text;
-  const cvy_classes classes = cvy_classes_of(pool, texts, l->count);
+  const cvy_classes classes = cvy_classes_in(pool, texts, l->count, encoding);
   cvy_label_classes out = {classes.names, classes.count,
                            cvy_pool_new(pool, sizeof *out.class_of * (size_t)(l->count + 1))};
   for (int64_t i = 0; i < l->count; i++)
     out.class_of[l->items[i].id] = (int32_t)cvy_classes_find(&classes, l->items[i].text);
-  if (all_named(l)) take_names(&out, pool, l);
+  if (all_named(l)) take_names(&out, pool, l, encoding);
   return out;
 }

@@ -32,7 +32,8 @@ typedef struct cvy_label_classes {
   int64_t count;
   int32_t *class_of; /* [labels->count]: the class of each id */
 } cvy_label_classes;
-/* Finds the classes; the result is in `pool`. */
-cvy_label_classes cvy_labels_classes(cvy_pool *pool, const cvy_labels *labels);
+/* Finds the classes; the result is in `pool`. Texts that are not UTF-8 are in `encoding`; NULL or "" if that
+ * is not known. */
+cvy_label_classes cvy_labels_classes(cvy_pool *pool, const cvy_labels *labels, const char *encoding);
 
 #endif

@@ -2,6 +2,7 @@
 #include "datasets/pictures.h"
 
 #include "base/text.h"
+#include "file/numbered.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -164,4 +165,9 @@ void cvy_splits_of_files(cvy_prepare_input **out, int64_t *count, cvy_pool *pool
   }
   const int64_t training = count_split(found, path_count, "train");
   if (training > 0 && training < path_count) put_in_order(out, count, pool, found, path_count);
+}
+
+cvy_err cvy_check_folder_whole(const char *const *paths, int64_t count) {
+  const cvy_err err = cvy_check_numbered(paths, count);
+  return err ? cvy_error(err, "%s; files given one by one are taken as they are", cvy_err_message()) : CVY_OK;
 }

@@ -67,5 +67,8 @@ void cvy_splits_called(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, 
  * files as inputs, in the order and with the rule for test that cvy_splits_called has. Else *count is 0. */
 void cvy_splits_of_files(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *const *paths,
                          int64_t path_count);
+/* Checks that no file is missing among those of a folder that say how many there are, as
+ * "train-00000-of-00002" does. */
+cvy_err cvy_check_folder_whole(const char *const *paths, int64_t count) CVY_MUST_CHECK;
 
 #endif

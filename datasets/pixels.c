@@ -19,7 +19,7 @@
 enum { PLANES = 2, TRIED_ROWS = 1000 };
 
 typedef struct config {
-  const char *label_column, *shape;
+  const char *label_column, *shape, *encoding;
   int layout;
 } config;
 
@@ -333,7 +333,7 @@ static cvy_err number_classes(cvy_source *out, state *s) {
 
 static cvy_err open_state(cvy_source *out, const config *c, const char *const *inputs, int64_t input_count) {
   state *s = out->state;
-  const char *encoding = "";
+  const char *encoding = c->encoding;
   if (input_count != 1)
     return cvy_error(CVY_E_USAGE, "pixels: a split is one table, not %" PRId64 " inputs", input_count);
   s->path = cvy_pool_format(s->pool, "%s", inputs[0]);
@@ -409,6 +409,9 @@ static const cvy_option options[] = {
      .help = "the header's word, or number from 1, of the labels; none: found"},
     {"shape", CVY_STRING, offsetof(config, shape), "",
      .help = "WIDTHxHEIGHT of the pictures as they are stored, or WIDTHxHEIGHTx3; none: they are square"},
+    {"encoding", CVY_STRING, offsetof(config, encoding), "",
+     .help = "the table's: windows-1252, latin-1, utf-16, or what else iconv knows; none: UTF-8, or what a "
+             "mark in front says"},
     {"layout", CVY_CHOICE, offsetof(config, layout), "auto", .words = layout_words,
      .help = "of three colours: those of a pixel side by side, or one plane behind the other"},
     {0},

@@ -142,19 +142,33 @@ static cvy_err no_room(size_t bytes, uint32_t flag) {
                    bytes, flag);
 }
 
+/* Tells whether the labels are zeros with a single 1, and which of them it is. */
+static bool are_one_hot(float *out, const uint8_t *labels, uint32_t count) {
+  uint32_t ones = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    const float label = f32_at(labels + 4 * (size_t)i);
+    if (label != 0 && label != 1) return false;
+    if (label == 1) *out = (float)i;
+    ones += label == 1;
+  }
+  return ones == 1;
+}
+
 /* Finds the label that counts. The value has room for as many labels as the flag says. */
-static cvy_err choose_label(float *out, const cvy_database *db, const uint8_t *value, uint32_t flag) {
+static cvy_err choose_label(float *out, cvy_database *db, const uint8_t *value, uint32_t flag) {
   const int64_t chosen = db->config->label;
   if (flag <= 1 && chosen <= 1) {
     *out = f32_at(value + (flag == 1 ? RECORD_HEAD : 4));
     return CVY_OK;
   }
+  if (chosen == 0 && are_one_hot(out, value + RECORD_HEAD, flag)) return CVY_OK;
   if (chosen == 0)
-    return cvy_error(CVY_E_INPUT, "%" PRIu32 " labels (%g, %g, ...); --label 1 takes the first of them", flag,
-                     (double)f32_at(value + RECORD_HEAD), (double)f32_at(value + RECORD_HEAD + 4));
+    return cvy_database_refuse(db, "%" PRIu32 " labels (%g, %g, ...); --label 1 takes the first of them",
+                               flag, (double)f32_at(value + RECORD_HEAD),
+                               (double)f32_at(value + RECORD_HEAD + 4));
   if (chosen > flag)
-    return cvy_error(CVY_E_INPUT, "--label %" PRId64 ": it has %" PRIu32 " label%s", chosen,
-                     flag < 1 ? 1 : flag, flag <= 1 ? "" : "s");
+    return cvy_database_refuse(db, "--label %" PRId64 ": it has %" PRIu32 " label%s", chosen,
+                               flag < 1 ? 1 : flag, flag <= 1 ? "" : "s");
   *out = f32_at(value + RECORD_HEAD + 4 * (chosen - 1));
   return CVY_OK;
 }
@@ -164,8 +178,8 @@ static cvy_err look(cvy_value *out, cvy_database *db, const uint8_t *value, size
   const uint32_t flag = bytes >= RECORD_HEAD ? u32_at(value) : 0;
   if (bytes < RECORD_HEAD || flag > (bytes - RECORD_HEAD) / 4) return no_room(bytes, flag);
   CVY_TRY(choose_label(&label, db, value, flag));
-  if (!(fabsf(label) < 16777216) || label != floorf(label))
-    return cvy_error(CVY_E_INPUT, "label %g; a class is a whole number", (double)label);
+  if (!(fabsf(label) < 0x1p24f) || label != floorf(label))
+    return cvy_database_refuse(db, "label %g; a class is a whole number below 2^24", (double)label);
   CVY_TRY(cvy_bytes_reserve(&db->texts, 32, "a label"));
   snprintf((char *)db->texts.data, 32, "%.0f", (double)(label == 0 ? 0 : label));
   out->label = (const char *)db->texts.data;
@@ -208,7 +222,8 @@ static const cvy_option options[] = {
     {"colour", CVY_CHOICE, offsetof(cvy_database_config, colour), "auto", .words = cvy_database_colours,
      .help = "channels of the pictures; auto: of samples as they are, of JPEG and PNG files rgb"},
     {"label", CVY_INT, offsetof(cvy_database_config, label), "0", 0, 1000000,
-     .help = "which label counts where a record has several, from 1; 0: a record has one"},
+     .help = "which label counts where a record has several, from 1; 0: a record has one, or zeros with a "
+             "single 1"},
     {"raw", CVY_STRING, offsetof(cvy_database_config, raw), "",
      .help = "WIDTHxHEIGHTxCHANNELS of records that hold samples, no JPEG or PNG files; none: files"},
     {"channel-order", CVY_CHOICE, offsetof(cvy_database_config, order), "bgr", .words = cvy_database_orders,

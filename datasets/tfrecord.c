@@ -143,6 +143,7 @@ typedef struct feature {
   int64_t ones, where;  /* of numbers: how many are 1, and which is the last of them */
   bool one_hot;         /* of numbers: each is 0 or 1 */
   double number;        /* of numbers: the first */
+  int64_t whole;        /* of whole numbers: the first */
   const uint8_t *bytes; /* of texts: the first */
   size_t byte_count;
 } feature;
@@ -174,6 +175,7 @@ static cvy_err take_numbers(feature *f, cvy_database *db, const cvy_protobuf_fie
     cvy_protobuf_floats(room, field);
   else
     cvy_protobuf_integers(room, field);
+  if (!floats && f->count == 0 && count > 0) f->whole = *(int64_t *)room;
   for (int64_t i = 0; i < count; i++)
     take_number(f, floats ? (double)((float *)room)[i] : (double)((int64_t *)room)[i]);
   return CVY_OK;
@@ -288,14 +290,14 @@ static bool is_text(const feature *f) {
 }
 
 static cvy_err label_number(cvy_value *out, cvy_database *db, const feature *f) {
-  double value = f->number;
+  const bool is_float = f->kind == FLOATS;
   char text[32];
   if (f->count > 1 && (!f->one_hot || f->ones != 1))
-    return cvy_error(CVY_E_INPUT, "%" PRId64 " labels; expected one, or zeros with a single 1", f->count);
-  if (f->count > 1) value = (double)f->where;
-  if (!(fabs(value) < 9007199254740992.0) || value != floor(value))
-    return cvy_error(CVY_E_INPUT, "label %g; a class is a whole number or a text", value);
-  snprintf(text, sizeof text, "%.0f", value == 0 ? 0 : value);
+    return cvy_database_refuse(db, "%" PRId64 " labels; expected one, or zeros with a single 1", f->count);
+  if (is_float && (!(fabs(f->number) < 0x1p53) || f->number != floor(f->number)))
+    return cvy_database_refuse(db, "label %g; a class is a whole number or a text", f->number);
+  const int64_t class = f->count > 1 ? f->where : is_float ? (int64_t)f->number : f->whole;
+  snprintf(text, sizeof text, "%" PRId64, class);
   out->label = add_text(db, (const uint8_t *)text, strlen(text));
   return CVY_OK;
 }
@@ -327,6 +329,12 @@ static cvy_err take_label(cvy_value *out, cvy_database *db, const example *x) {
   if (is_text(&x->found[FILE_NAME]))
     out->file_name = add_text(db, x->found[FILE_NAME].bytes, x->found[FILE_NAME].byte_count);
   if (numbers) return label_number(out, db, label);
+  if (label->kind == BYTES && label->count > 0 && !is_text(label))
+    return cvy_database_refuse(db,
+                               "a label of %" PRId64
+                               " text%s, %zu bytes in the first; expected one, of 1 to %d "
+                               "bytes that are not zero",
+                               label->count, label->count > 1 ? "s" : "", label->byte_count, MOST_TEXT);
   if (is_text(label))
     out->label = add_text(db, label->bytes, label->byte_count);
   else
@@ -358,7 +366,11 @@ static bool are_samples(cvy_held *picture, const example *x) {
 
 static cvy_err take_picture(cvy_value *out, const example *x) {
   const feature *picture = &x->found[PICTURE];
-  if (picture->kind != BYTES || picture->count != 1)
+  if (picture->count > 0 && (picture->kind != BYTES || picture->count > 1))
+    return cvy_error(
+        CVY_E_INPUT, "its picture is %" PRId64 " %s%s; expected one text, a JPEG or PNG file or samples",
+        picture->count, picture->kind == BYTES ? "text" : "number", picture->count > 1 ? "s" : "");
+  if (picture->count == 0)
     return cvy_error(CVY_E_INPUT, "no picture in it (--picture-key names its feature); it has %s",
                      x->room[0] ? x->room : "no features");
   out->picture = (cvy_held){.bytes = picture->bytes, .count = picture->byte_count};
@@ -408,6 +420,9 @@ static const cvy_option options[] = {
      .help = "the feature with the picture; none: image/encoded, image, image_raw and their like"},
     {"label-key", CVY_STRING, offsetof(cvy_database_config, label_key), "",
      .help = "the feature with the label; none: image/class/label, label and their like"},
+    {"encoding", CVY_STRING, offsetof(cvy_database_config, encoding), "",
+     .help =
+         "of texts that are not UTF-8: latin-1, cp1252, or what else iconv knows; none: they are escaped"},
     {0},
 };
 

@@ -79,7 +79,7 @@ static cvy_err add_folder(paths *to, cvy_pool *pool, const char *path) {
     if (is_shard_name(entry->d_name)) add_path(to, pool, cvy_pool_format(pool, "%s/%s", path, entry->d_name));
   closedir(dir);
   cvy_sort_by_text(to->items + first, to->count - first, sizeof *to->items);
-  return CVY_OK;
+  return cvy_check_folder_whole(to->items + first, to->count - first);
 }
 
 /* Adds the shards of a range, one by one: "train-{000..146}.tar" is how WebDataset's users name many. */

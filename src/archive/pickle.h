@@ -57,8 +57,12 @@ typedef struct cvy_pickle_array {
   size_t byte_count;
 } cvy_pickle_array;
 
-/* Reads an array as any version of NumPy pickles it; its data lies where the pickle's bytes do. It is an
- * error, which begins with `path`, if `value` is no such array or if the bytes do not fit the shape. */
+/* Reads an array as any version of NumPy pickles it; its data lies where the pickle's bytes do. A single
+ * number of NumPy is an array of rank 0. It is an error, which begins with `path`, if `value` is no such
+ * array or if the bytes do not fit the shape. */
 cvy_err cvy_pickle_to_array(cvy_pickle_array *out, const cvy_pickle *value, const char *path) CVY_MUST_CHECK;
+/* Returns an element of an array of kind 'u', 'i' or 'b', whose elements lie in a row; those of 'u' beyond 63
+ * bits come out negative. */
+int64_t cvy_pickle_integer_at(const cvy_pickle_array *array, int64_t index);
 
 #endif

@@ -3,7 +3,8 @@
  *   numpy.core.multiarray _reconstruct (...), with the state (version, shape, dtype, fortran, bytes)
  *   numpy.core.numeric _frombuffer (bytes, dtype, shape, order), in protocol 5
  *
- * where newer versions say numpy._core. A dtype is numpy dtype ("u1", ...), its state has the byte order. */
+ * and a single number as numpy.core.multiarray scalar (dtype, bytes), where newer versions say numpy._core. A
+ * dtype is numpy dtype ("u1", ...), its state has the byte order. */
 #include "archive/pickle.h"
 
 #include <string.h>
@@ -47,6 +48,12 @@ static cvy_err read_dtype(cvy_pickle_array *out, const cvy_pickle *dtype, const 
   return CVY_OK;
 }
 
+static cvy_err check_bytes(const cvy_pickle_array *array, uint64_t needed, const char *path) {
+  if (needed == array->byte_count) return CVY_OK;
+  return cvy_error(CVY_E_INPUT, "%s: an array with %zu bytes; its shape needs %" PRIu64, path,
+                   array->byte_count, needed);
+}
+
 /* Reads the shape, and checks that `byte_count` bytes fill it. */
 static cvy_err read_shape(cvy_pickle_array *out, const cvy_pickle *shape, const char *path) {
   uint64_t bytes = (uint64_t)out->item_size;
@@ -60,9 +67,7 @@ static cvy_err read_shape(cvy_pickle_array *out, const cvy_pickle *shape, const 
     if (__builtin_mul_overflow(bytes, (uint64_t)dim->whole, &bytes))
       return no_array(path, "its shape is none");
   }
-  if (bytes == out->byte_count) return CVY_OK;
-  return cvy_error(CVY_E_INPUT, "%s: an array with %zu bytes; its shape needs %" PRIu64, path,
-                   out->byte_count, bytes);
+  return check_bytes(out, bytes, path);
 }
 
 static cvy_err read_content(cvy_pickle_array *out, const cvy_pickle *bytes, const char *path) {
@@ -77,6 +82,11 @@ static cvy_err read_content(cvy_pickle_array *out, const cvy_pickle *bytes, cons
 cvy_err cvy_pickle_to_array(cvy_pickle_array *out, const cvy_pickle *value, const char *path) {
   *out = (cvy_pickle_array){0};
   const cvy_pickle *s = value->state;
+  if (calls(value, "multiarray scalar") && value->arguments->count == 2) {
+    CVY_TRY(read_dtype(out, value->arguments->items[0], path));
+    CVY_TRY(read_content(out, value->arguments->items[1], path));
+    return check_bytes(out, (uint64_t)out->item_size, path);
+  }
   if (calls(value, "multiarray _reconstruct")) {
     if (!s || s->type != CVY_PICKLE_TUPLE || s->count != 5) return no_array(path, "its state is none");
     CVY_TRY(read_dtype(out, s->items[2], path));
@@ -91,4 +101,12 @@ cvy_err cvy_pickle_to_array(cvy_pickle_array *out, const cvy_pickle *value, cons
   CVY_TRY(read_content(out, a[0], path));
   out->fortran = cvy_pickle_is(a[3], "F");
   return read_shape(out, a[2], path);
+}
+
+int64_t cvy_pickle_integer_at(const cvy_pickle_array *array, int64_t index) {
+  const uint8_t *item = array->data + index * array->item_size;
+  const int last = (int)array->item_size - 1;
+  uint64_t value = array->kind == 'i' && item[array->big_endian ? 0 : last] >> 7 ? UINT64_MAX : 0;
+  for (int i = 0; i <= last; i++) value = value << 8 | item[array->big_endian ? i : last - i];
+  return (int64_t)value;
 }

@@ -10,6 +10,10 @@
 
 enum { MAX_DEPTH = 64, MAX_BYTES = 16 << 20 };
 
+/* Paths are bytes, but YAML is UTF-8. So a text that is not UTF-8 is written in its escaped form, which
+ * base/utf8.h describes, behind this tag. */
+static const char bytes_tag[] = "!bytes";
+
 typedef struct reader {
   yaml_parser_t parser;
   cvy_pool *pool;
@@ -150,7 +154,9 @@ static cvy_err read_node(cvy_yaml **out, reader *r, yaml_event_t *event, int dep
   cvy_yaml *node = *out = new_node(r->pool, kind, r->file, event->start_mark);
   bool anchored = type == YAML_ALIAS_EVENT;
   if (type == YAML_SCALAR_EVENT) {
-    node->text = cvy_pool_format(r->pool, "%s", (const char *)event->data.scalar.value);
+    const char *text = (const char *)event->data.scalar.value, *tag = (const char *)event->data.scalar.tag;
+    const bool escaped = tag && strcmp(tag, bytes_tag) == 0;
+    node->text = escaped ? cvy_utf8_unescape(r->pool, text) : cvy_pool_format(r->pool, "%s", text);
     node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
     anchored = event->data.scalar.anchor != NULL;
   } else if (type == YAML_SEQUENCE_START_EVENT) {
@@ -250,6 +256,18 @@ cvy_err cvy_yaml_load(cvy_yaml **out, cvy_pool *pool, const char *path) {
   return err;
 }
 
+/* Tells whether libyaml reads such a text: UTF-8 whose control characters are tabs and ends of lines. */
+static bool is_readable(const char *text) {
+  uint32_t letter;
+  for (size_t length; *text; text += length) {
+    if (!(length = cvy_utf8_next(&letter, text))) return false;
+    if (letter < ' ' ? !strchr("\t\n\r", (int)letter) : letter >= 0x7f && letter < 0xa0 && letter != 0x85)
+      return false;
+    if (letter == 0xfeff || letter == 0xfffe || letter == 0xffff) return false;
+  }
+  return true;
+}
+
 /* libyaml checks what it reads, but the key of an override does not come through it, and one that is no UTF-8
  * would keep its emitter busy for ever. */
 static bool is_printable(const char *text) {
@@ -280,10 +298,10 @@ cvy_err cvy_yaml_override(cvy_yaml *root, cvy_pool *pool, const char *assignment
   }
   const char *file = cvy_pool_format(pool, "%s%s", command_line, assignment);
   cvy_yaml *value;
-  if (equals[1])
+  if (equals[1] && is_readable(equals + 1))
     CVY_TRY(cvy_yaml_parse(&value, pool, equals + 1, file));
   else
-    value = cvy_yaml_new_scalar(pool, file, "");
+    value = cvy_yaml_new_scalar(pool, file, equals + 1); /* nothing, or a path of any bytes */
   char *path = cvy_pool_format(pool, "%.*s", (int)(equals - assignment), assignment);
   if (!is_printable(path))
     return cvy_error(CVY_E_USAGE, "'%s': keys are made of letters, digits and '_'", assignment);
@@ -321,13 +339,25 @@ static bool is_short_list_of_words(const cvy_yaml *node) {
   return node->count <= 8;
 }
 
+static void emit_scalar(yaml_emitter_t *emitter, const char *text, bool plain) {
+  yaml_event_t event;
+  cvy_pool *pool = cvy_pool_create();
+  const bool escaped = !cvy_utf8_valid(text);
+  if (escaped) text = cvy_utf8_escape(pool, text);
+  const yaml_char_t *tag = escaped ? (const yaml_char_t *)bytes_tag : NULL;
+  const yaml_scalar_style_t style = escaped ? YAML_SINGLE_QUOTED_SCALAR_STYLE
+                                    : plain ? YAML_PLAIN_SCALAR_STYLE
+                                            : YAML_DOUBLE_QUOTED_SCALAR_STYLE;
+  CVY_CHECK(yaml_scalar_event_initialize(&event, NULL, tag, (const yaml_char_t *)text, (int)strlen(text),
+                                         !escaped, !escaped, style));
+  emit(emitter, &event);
+  cvy_pool_destroy(pool);
+}
+
 static void emit_node(yaml_emitter_t *emitter, const cvy_yaml *node) {
   yaml_event_t event;
   if (node->kind == CVY_YAML_SCALAR) {
-    const yaml_scalar_style_t style = node->plain ? YAML_PLAIN_SCALAR_STYLE : YAML_DOUBLE_QUOTED_SCALAR_STYLE;
-    yaml_scalar_event_initialize(&event, NULL, NULL, (const yaml_char_t *)node->text, (int)strlen(node->text),
-                                 true, true, style);
-    emit(emitter, &event);
+    emit_scalar(emitter, node->text, node->plain);
     return;
   }
   const bool flow = is_short_list_of_words(node);

@@ -1,7 +1,8 @@
 /* YAML as a tree that remembers where each word stood, so that errors can point at it.
  *
  * libyaml parses; anchors and aliases are refused (repetition has its own, clearer means), and so are two
- * equal keys in one mapping. Nodes and texts live in the caller's pool. */
+ * equal keys in one mapping. The text of a scalar may be any bytes, for it may be a path: one that is not
+ * UTF-8 is written as !bytes 'caf\xE9/train'. Nodes and texts live in the caller's pool. */
 #ifndef CVY_BASE_YAML_H
 #define CVY_BASE_YAML_H
 
@@ -34,7 +35,8 @@ void cvy_yaml_add(cvy_pool *pool, cvy_yaml *parent, const char *key, cvy_yaml *c
 
 /* Returns the value of `key`; NULL if the mapping has none. */
 cvy_yaml *cvy_yaml_get(const cvy_yaml *mapping, const char *key);
-/* Sets "a.b.c=value" (value is YAML); mappings on the way are made where they are missing. */
+/* Sets "a.b.c=value"; mappings on the way are made where they are missing. The value is YAML, or a plain text
+ * if it has letters or bytes that YAML does not know. */
 cvy_err cvy_yaml_override(cvy_yaml *root, cvy_pool *pool, const char *assignment) CVY_MUST_CHECK;
 
 /* Tells whether a node comes from cvy_yaml_override, hence from the command line. */

@@ -227,9 +227,10 @@ static const cvy_command *find_command(const char *name) {
 static int unknown_command(const char *name) {
   const char *known[CVY_COUNT(commands)];
   for (int64_t i = 0; i < CVY_COUNT(commands); i++) known[i] = commands[i]->kind->name;
-  fprintf(stderr, "convoy: unknown command '%s'%s; convoy --help lists them\n", name,
-          cvy_meant(name, known, CVY_COUNT(commands)));
-  return 2;
+  const cvy_err err = cvy_error(CVY_E_USAGE, "unknown command '%s'%s; convoy --help lists them", name,
+                                cvy_meant(name, known, CVY_COUNT(commands)));
+  fprintf(stderr, "convoy: %s\n", cvy_err_message());
+  return cvy_err_exit_code(err);
 }
 
 static bool is_one_of(const char *word, const char *a, const char *b, const char *c) {

@@ -2,6 +2,7 @@
 #include "base/json.h"
 #include "cmd/mistaken.h"
 #include "cmd/ranks.h"
+#include "train/score.h"
 #include <convoy/train.h>
 
 typedef struct options {
@@ -21,7 +22,8 @@ static const cvy_option table[] = {
     {"split", CVY_STRING, offsetof(options, split), "",
      .help =
          "which shards of a folder: train, val, test, or whatever the files' names begin with; none: val"},
-    {"json", CVY_BOOL, offsetof(options, json), "false", .help = "print one JSON object"},
+    {"json", CVY_BOOL, offsetof(options, json), "false",
+     .help = "print one JSON object; of five classes or fewer it has no top5"},
     {0}};
 
 static void print_json(const cvy_score *score, const cvy_comm *comm) {
@@ -30,7 +32,7 @@ static void print_json(const cvy_score *score, const cvy_comm *comm) {
   cvy_json_int(&json, "images", score->images);
   cvy_json_number(&json, "loss", score->loss, 17);
   cvy_json_number(&json, "top1", score->top1, 17);
-  cvy_json_number(&json, "top5", score->top5, 17);
+  if (cvy_score_has_top5(score)) cvy_json_number(&json, "top5", score->top5, 17);
   cvy_json_int(&json, "skipped", score->skipped);
   cvy_json_int(&json, "ranks", cvy_comm_size(comm));
   cvy_json_close(&json, '}');
@@ -39,7 +41,7 @@ static void print_json(const cvy_score *score, const cvy_comm *comm) {
 
 static void print_line(const cvy_score *score) {
   printf("%" PRId64 " images: loss %.4f, top-1 %.2f %%", score->images, score->loss, 100 * score->top1);
-  if (score->classes > 5) printf(", top-5 %.2f %%", 100 * score->top5);
+  if (cvy_score_has_top5(score)) printf(", top-5 %.2f %%", 100 * score->top5);
   if (score->skipped) printf(", %" PRId64 " bad records replaced", score->skipped);
   putchar('\n');
 }

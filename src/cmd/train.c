@@ -6,6 +6,7 @@
 #include "cmd/network.h"
 #include "cmd/ranks.h"
 #include "train/recipe.h"
+#include "train/score.h"
 #include "train/stop.h"
 #include <convoy/train.h>
 
@@ -64,7 +65,7 @@ static void print_json(const cvy_train_result *r, const cvy_comm *comm) {
   if (r->val.images) {
     cvy_json_number(&json, "val_loss", r->val.loss, 17);
     cvy_json_number(&json, "val_top1", r->val.top1, 17);
-    cvy_json_number(&json, "val_top5", r->val.top5, 17);
+    if (cvy_score_has_top5(&r->val)) cvy_json_number(&json, "val_top5", r->val.top5, 17);
     cvy_json_number(&json, "best_top1", r->best_top1, 17);
     cvy_json_int(&json, "best_step", r->best_step);
   }

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "file/descriptors.h"
+#include "file/numbered.h"
 #include "prepare/agree.h"
 #include "prepare/names.h"
 
@@ -71,11 +72,20 @@ static cvy_err name_reader(cvy_err err, const job *j, const char *input) {
                    other->kind->name);
 }
 
+/* Warns where the inputs are some files of a set that has more, as their names tell. */
+static void warn_of_missing_files(const job *j) {
+  const int64_t count = j->config->input_count;
+  const char **paths = cvy_pool_new(j->pool, sizeof *paths * (size_t)(count + 1));
+  for (int64_t i = 0; i < count; i++) paths[i] = j->config->inputs[i].path;
+  if (cvy_check_numbered(paths, count)) cvy_warn("%s", cvy_err_message());
+}
+
 static cvy_err plan_groups(job *j) {
   const cvy_prepare_config *c = j->config;
   cvy_prepare_input *found = NULL;
   int64_t found_count = 0, named = 0;
   for (int64_t i = 0; i < c->input_count; i++) named += c->inputs[i].split != NULL;
+  warn_of_missing_files(j);
   if (named > 0) return group_named(j, c->inputs, c->input_count);
   if (c->input_count == 1 && !c->fractions && c->reader->find_splits)
     CVY_TRY(name_reader(c->reader->find_splits(&found, &found_count, j->pool, c->inputs[0].path), j,

@@ -105,12 +105,20 @@ static cvy_err check_rejects(const job *j, const cvy_notes *rejects) {
   return CVY_OK;
 }
 
+static void warn_of_rejects(const job *j, const cvy_notes *rejects) {
+  if (rejects->count == 0) return;
+  cvy_warn("%" PRId64 " of %" PRId64 " images %s left out; the first: %s (%s/rejected.csv has all)",
+           rejects->count, j->total, rejects->count > 1 ? "are" : "is", rejects->items[0].reason,
+           j->config->dir);
+}
+
 /* Writes rejected.csv and mended.csv, and fails if too much was rejected. Rank 0 alone calls it. */
 static cvy_err look_at_remarks(const job *j) {
   cvy_remarks remarks;
   cvy_err err = cvy_prepare_all_remarks(&remarks, j);
   if (!err) err = cvy_prepare_write_remarks(j, &remarks);
   if (!err) err = check_rejects(j, &remarks.rejected);
+  if (!err) warn_of_rejects(j, &remarks.rejected);
   cvy_remarks_free(&remarks);
   return err;
 }

@@ -2,6 +2,7 @@
 #include "train/tell.h"
 
 #include "train/metrics.h"
+#include "train/score.h"
 
 /* ---- the start ---- */
 
@@ -112,7 +113,7 @@ static void log_epoch(const cvy_run *run, const cvy_score *training, bool is_bes
 
 void cvy_tell_epoch(const cvy_run *run, const cvy_score *training, bool is_best) {
   static const cvy_metric further[] = {CVY_METRIC_TRAIN_LOSS, CVY_METRIC_TRAIN_TOP1, CVY_METRIC_VAL_LOSS,
-                                       CVY_METRIC_VAL_TOP1, CVY_METRIC_VAL_TOP5};
+                                       CVY_METRIC_VAL_TOP1};
   enum { OF_TRAINING = 2 };
   const cvy_score *score = &run->val_score;
   if (!run->folder) return;
@@ -123,6 +124,7 @@ void cvy_tell_epoch(const cvy_run *run, const cvy_score *training, bool is_best)
   line.val_loss = score->loss;
   line.val_top1 = score->top1;
   line.val_top5 = score->top5;
+  line.has[CVY_METRIC_VAL_TOP5] = run->val.data && cvy_score_has_top5(score);
   line.has[CVY_METRIC_VAL_SKIPPED] = run->val.data && run->intake.skips_bad;
   line.val_skipped = score->skipped;
   cvy_folder_log(run->folder, &line);

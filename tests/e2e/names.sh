@@ -92,4 +92,26 @@ printf '# K\344se\nnetwork: lenet5\n' >latin.yaml
 expect 2 'latin.yaml:1:4: the byte 0xE4 is no UTF-8' "$convoy" train ./latin.yaml
 printf 'K\344se' | xargs -0 -I% "$convoy" inspect % >said 2>&1
 grep -qF 'K\xE4se' said || fail "a path: $(cat -v said)"
+
+# Paths are bytes: those of options and of key=value too, and a recipe that keeps one is UTF-8 and can be used.
+latin=$(printf 'K\344se')
+cat >net.yaml <<'END'
+name: small
+input: [4, 4, 3]
+layers: [{fc: {outputs: 4}}, softmax_loss]
+END
+cat >recipe.yaml <<'END'
+{network: net.yaml, data: {train: set}, batch: 4, microbatch: 4, epochs: 1, run: run,
+ learning_rate: {constant: {rate: 0.01}}}
+END
+expect 0 "" "$convoy" prepare folder folder --encoding latin-1 --size 4x4 -o "set$latin"
+expect 0 "" "$convoy" train ./recipe.yaml "data.train=set$latin" "run=run$latin" --trace "trace$latin"
+iconv -f utf8 -t utf8 "run$latin/recipe.yaml" >/dev/null || fail "recipe.yaml is no UTF-8"
+expect 0 "" "$convoy" train ./recipe.yaml "data.train=set$latin" "run=run$latin" epochs=2 --resume
+cp "run$latin/recipe.yaml" again.yaml
+expect 0 "" "$convoy" train ./again.yaml --overwrite
+expect 0 "" "$convoy" eval "run$latin" --data "set$latin"
+expect 0 "" "$convoy" doctor --data "set$latin"
+expect 2 'set\xE4: no such file' "$convoy" train ./recipe.yaml "data.train=set$(printf '\344')"
+expect 2 "unknown command 'K\\xE4se'" "$convoy" "$latin"
 finish

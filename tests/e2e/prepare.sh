@@ -16,6 +16,7 @@ for class in cat dog emu; do
 done
 zoo="$convoy prepare folder zoo --size 20x16 --shards 5"
 expect 0 "9 images could not be read: zoo1/rejected.csv" $zoo -o zoo1
+expect 0 "convoy: warning: 9 of 129 images are left out; the first: cat/" bash -c "$zoo -o zoo1w 2>&1 >/dev/null"
 [ "$(wc -l <zoo1/rejected.csv)" = 10 ] || fail "rejected.csv: $(cat zoo1/rejected.csv)"
 grep -q '^dog/nothing.jpg,empty (0 bytes)$' zoo1/rejected.csv || fail "rejected.csv: $(cat zoo1/rejected.csv)"
 expect 0 "9 images could not be read" $zoo -o zoo1t --threads 3

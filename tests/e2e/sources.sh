@@ -158,7 +158,15 @@ expect 2 "it has pixels of 20x16, no JPEG or PNG files to keep" "$convoy" prepar
 expect 2 "none in this folder; expected an LMDB with Caffe's Datums" "$convoy" prepare lmdb pictures -o bad
 expect 2 "tfds.tfrecord: no record begins at byte 0" "$convoy" prepare recordio tfds.tfrecord -o bad
 expect 2 "pictures.rec: no TFRecord file" "$convoy" prepare tfrecord pictures.rec -o bad
+mkdir half
+cp tfds.tfrecord half/train-00000-of-00002
+cp web-000000.tar half/part-00001-of-00003.tar
+expect 2 "of which 1 is missing: train-00001-of-00002; files given one by one" "$convoy" prepare tfrecord half -o bad
+expect 2 "of which 2 are missing: part-00000-of-00003.tar, part-00002-of-00003.tar; files" \
+  "$convoy" prepare webdataset half -o bad
 [ ! -e bad ] || fail "a refused source left a folder"
+expect 0 "warning: half/train-00000-of-00002: by its name it is one of 2 files, of which 1 is missing: train-00001" \
+  "$convoy" prepare tfrecord half/train-00000-of-00002 -o half-set
 /usr/bin/python3 - <<'PY'
 import lmdb
 env = lmdb.open("damaged", map_size=1 << 20)

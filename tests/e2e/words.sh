@@ -92,7 +92,16 @@ mkdir -p few/a few/b && for i in $(seq 20); do cp "$CONVOY_SOURCE/tests/e2e/dot.
 "$convoy" prepare folder few -o shards --size 32x32 --colour grey --split train=0.5,val=0.5 >prepare.log 2>&1 || fail "$(cat prepare.log)"
 expect 0 "done: " "$convoy" train lenet5-digits network.lenet5.classes=2 data.train=shards data.val=shards batch=16 microbatch=8 epochs=1 run=two
 case $("$convoy" eval two 2>&1) in *top-5*) fail "top-5 of two classes is told" ;; esac
-expect 0 '"top5": 1' "$convoy" eval two --json
+case $("$convoy" eval two --json) in *top5*) fail "top-5 of two classes is in the JSON of eval" ;; *'"top1": '*) ;; *) fail "eval --json" ;; esac
+case $("$convoy" train lenet5-digits network.lenet5.classes=2 data.train=shards data.val=shards batch=16 microbatch=8 epochs=1 run=two --overwrite --json) in
+  *top5*) fail "top-5 of two classes is in the JSON of train" ;;
+  *'"val_top1": '*) ;;
+  *) fail "train --json" ;;
+esac
+grep -q val_top1 two/metrics.jsonl || fail "metrics.jsonl: $(cat two/metrics.jsonl)"
+grep val_top5 two/metrics.jsonl && fail "top-5 of two classes is in metrics.jsonl"
+expect 0 '"top5": ' "$convoy" eval run --json
+grep -q val_top5 run/metrics.jsonl || fail "top-5 of ten classes is not in metrics.jsonl"
 
 # ---- names are found ----
 mkdir -p own/networks own/recipes flat

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/options.h"
+#include "base/utf8.h"
 
 #include <math.h>
 #include <sys/mman.h>
@@ -231,6 +232,29 @@ static void yaml_survives_damage(void) {
     if (round % 2) text[cvy_random_next_below(&where, (int64_t)length)] = '\0';
     text[cvy_random_next_below(&where, (int64_t)length)] = (char)cvy_random_next(&where);
     error_of(text);
+  }
+}
+
+/* A path may hold any bytes, and what is written of it is UTF-8 that reads back as these bytes. */
+static void any_bytes_are_a_text_on_the_command_line(void) {
+  static const char *const texts[] = {
+      "lat\xe9/num.h5",   "[\xff",        "a\\xE9\xe9",         "c\x01trl", "\xc2\x80",
+      "\xef\xbb\xbfmark", "\xef\xbf\xbe", "\xf0\x90\x80\x80: x"};
+  for (int i = 0; i < CVY_COUNT(texts); i++) {
+    cvy_pool *pool = cvy_pool_create();
+    cvy_yaml *root = cvy_yaml_new_mapping(pool, "f"), *again;
+    const bool is_yaml = i == CVY_COUNT(texts) - 1;
+    const cvy_err err = cvy_yaml_override(root, pool, cvy_pool_format(pool, "a.b=%s", texts[i]));
+    CU_ASSERT_EQUAL_FATAL(err, CVY_OK);
+    const cvy_yaml *b = cvy_yaml_get(cvy_yaml_get(root, "a"), "b");
+    CU_ASSERT_EQUAL(b->kind, is_yaml ? CVY_YAML_MAPPING : CVY_YAML_SCALAR);
+    if (!is_yaml) CU_ASSERT_STRING_EQUAL(b->text, texts[i]);
+    char *text = cvy_yaml_text(root);
+    CU_ASSERT(cvy_utf8_valid(text));
+    CU_ASSERT_EQUAL_FATAL(cvy_yaml_parse(&again, pool, text, "again"), CVY_OK);
+    if (!is_yaml) CU_ASSERT_STRING_EQUAL(cvy_yaml_get(cvy_yaml_get(again, "a"), "b")->text, texts[i]);
+    free(text);
+    cvy_pool_destroy(pool);
   }
 }
 
@@ -494,7 +518,8 @@ SUITE("base", TEST(errors_carry_their_place), TEST(pools_and_buffers),
       TEST(sparse_buffers_take_what_is_touched), TEST(random_numbers_are_philox),
       TEST(random_draws_have_their_moments), TEST(permutations_are_permutations), TEST(permutations_mix),
       TEST(every_task_runs_once), TEST(yaml_remembers_places), TEST(yaml_errors_point),
-      TEST(yaml_survives_damage), TEST(overrides_reach_nested_keys), TEST(options_read_every_type),
+      TEST(yaml_survives_damage), TEST(overrides_reach_nested_keys),
+      TEST(any_bytes_are_a_text_on_the_command_line), TEST(options_read_every_type),
       TEST(options_refuse_what_is_wrong), TEST(a_choice_may_stop_before_the_last_words),
       TEST(command_line_values), TEST(json_is_json), TEST(json_numbers_are_the_shortest_that_read_back),
       TEST(json_is_utf8), TEST(messages_have_no_control_characters), TEST(hashes_do_not_depend_on_pieces))

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <leveldb/c.h>
 #include <lmdb.h>
+#include <math.h>
 #include <sys/wait.h>
 
 enum { MOST = 12 };
@@ -643,6 +644,32 @@ static void records_of_several_labels(void) {
   CU_ASSERT(says("label 0.25; a class is a whole number"));
   CU_ASSERT_EQUAL(open_with("recordio", "label", "4", fresh("a.rec"), NULL, 0, 0), CVY_E_INPUT);
   CU_ASSERT(says("--label 4: it has 3 labels"));
+  m.count = 0;
+  put_rec(&m, 3, 0, (float[]){0, 0, 1});
+  put_rec(&m, 3, 0, (float[]){0, 1, 0});
+  write_value(fresh("hot.rec"));
+  CU_ASSERT_EQUAL_FATAL(open_one("recordio", fresh("hot.rec")), CVY_OK);
+  expect_classes("1", "2", NULL);
+  expect_read("recordio", 0, 1);
+  close_one("recordio");
+  end();
+}
+
+/* One label that can be no class refuses the file, whatever the other records have. */
+static void labels_of_mxnet_that_are_no_classes(void) {
+  static const struct {
+    float label;
+    const char *message;
+  } cases[] = {{0.5f, "/a.rec: record 2: label 0.5; a class is a whole number below 2^24"},
+               {NAN, "record 2: label nan; "},
+               {1e9f, "record 2: label 1e+09; "}};
+  begin_quietly();
+  for (int i = 0; i < CVY_COUNT(cases); i++) {
+    m.count = 0;
+    for (int k = 0; k < 4; k++) put_rec(&m, 0, k == 2 ? cases[i].label : (float)(k % 2), NULL);
+    write_value(fresh("a.rec"));
+    expect_refused("recordio", fresh("a.rec"), cases[i].message);
+  }
   end();
 }
 
@@ -731,6 +758,42 @@ static void examples_of_imagenet(void) {
   end();
 }
 
+/* A folder of files that say that they are of more is refused; given one by one they are taken. */
+static void files_that_are_missing(void) {
+  static const struct {
+    const char *files[4], *missing; /* NULL: nothing is */
+  } cases[] = {
+      {{"train-00000-of-00002", "train-00001-of-00002"}, NULL},
+      {{"part_1_of_2.tfrecord", "part_2_of_2.tfrecord"}, NULL},
+      {{"set-0-of-1", "1-of-a-kind", "off-of-2"}, NULL},
+      {{"train-00000-of-00002"},
+       "/train-00000-of-00002: by its name it is one of 2 files, of which 1 is missing: "
+       "train-00001-of-00002; files given one by one are taken as they are"},
+      {{"train-00001-of-00002"}, "of which 1 is missing: train-00000-of-00002"},
+      {{"a-0-of-1", "b.02-of-04.rec", "b.04-of-04.rec"},
+       "/b.02-of-04.rec: by its name it is one of 4 files, of which 2 are missing: b.01-of-04.rec, "
+       "b.03-of-04.rec"},
+      {{"train-00007-of-01024"}, "of which 1023 are missing: train-00000-of-01024, train-00001-of-01024, "},
+  };
+  cvy_prepare_input *found;
+  int64_t count;
+  for (int i = 0; i < CVY_COUNT(cases); i++) {
+    begin_quietly();
+    m.count = 0;
+    put_imagenet(&m, 1, NULL, NULL, NULL);
+    for (int k = 0; k < 4 && cases[i].files[k]; k++) write_value(fresh(cases[i].files[k]));
+    const cvy_err err = reader_named("tfrecord")->find_splits(&found, &count, pool, fresh_dir);
+    CU_ASSERT_EQUAL(err, cases[i].missing ? CVY_E_INPUT : CVY_OK);
+    if (cases[i].missing) {
+      CU_ASSERT(says(cases[i].missing));
+      expect_refused("tfrecord", fresh_dir, cases[i].missing);
+    }
+    CU_ASSERT_EQUAL_FATAL(open_one("tfrecord", fresh(cases[i].files[0])), CVY_OK);
+    close_one("tfrecord");
+    end();
+  }
+}
+
 static void names_of_examples(void) {
   begin_quietly();
   m.count = 0;
@@ -792,9 +855,6 @@ static void labels_of_examples(void) {
   f.count = 0;
   put_number_feature(&f, "wrong/label", 1);
   put_with(&m, &f); /* 5 */
-  f.count = 0;
-  put_feature(&f, "label", 3, "\1\2", 2);
-  put_with(&m, &f); /* 6 */
   write_value(fresh("a"));
   CU_ASSERT_EQUAL_FATAL(open_one("tfrecord", fresh("a")), CVY_OK);
   CU_ASSERT_EQUAL(source.class_count, 4);
@@ -805,7 +865,6 @@ static void labels_of_examples(void) {
   expect_read("tfrecord", 3, 0);
   expect_read("tfrecord", 4, 1);
   expect_bad("tfrecord", 5, "no label in it (--label-key names its feature); it has wrong/label, image");
-  expect_bad("tfrecord", 6, "2 labels; expected one, or zeros with a single 1");
   close_one("tfrecord");
   CU_ASSERT_EQUAL_FATAL(open_with("tfrecord", "label-key", "wrong/label", fresh("a"), NULL, 0, 0), CVY_OK);
   CU_ASSERT_EQUAL(source.class_count, 1); /* whether that is enough is for prepare */
@@ -813,6 +872,117 @@ static void labels_of_examples(void) {
   close_one("tfrecord");
   CU_ASSERT_EQUAL(open_with("tfrecord", "picture-key", "thumbnail", fresh("a"), NULL, 0, 0), CVY_E_INPUT);
   CU_ASSERT(says("no picture in it (--picture-key names its feature); it has label, image"));
+  end();
+}
+
+/* Puts two records with the label 1 and one with the features; opening them is refused. */
+static void expect_label_refused(const maker *features, const char *message) {
+  static maker f;
+  m.count = 0;
+  for (int i = 0; i < 2; i++) {
+    f.count = 0;
+    put_number_feature(&f, "label", 1);
+    put_with(&m, &f);
+  }
+  put_with(&m, features);
+  write_value(fresh("a"));
+  expect_refused("tfrecord", fresh("a"), message);
+  m.bytes[m.count - 5] ^= 1; /* a record that is damaged is only left out */
+  write_value(fresh("damaged"));
+  CU_ASSERT_EQUAL_FATAL(open_one("tfrecord", fresh("damaged")), CVY_OK);
+  expect_bad("tfrecord", 2, "do not match their checksum");
+  close_one("tfrecord");
+}
+
+static void labels_of_examples_that_are_no_classes(void) {
+  static maker f;
+  begin_quietly();
+  const float numbers[] = {0.5f, NAN, INFINITY};
+  const char *const messages[] = {"/a: record 2: label 0.5; a class is a whole number or a text",
+                                  "record 2: label nan; ", "record 2: label inf; "};
+  for (int i = 0; i < CVY_COUNT(numbers); i++) {
+    f.count = 0;
+    put_feature(&f, "label", 2, &numbers[i], sizeof numbers[i]);
+    expect_label_refused(&f, messages[i]);
+  }
+  f.count = 0;
+  put_feature(&f, "label", 3, "\1\2", 2);
+  expect_label_refused(&f, "record 2: 2 labels; expected one, or zeros with a single 1");
+  f.count = 0;
+  put_text_feature(&f, "label", "");
+  expect_label_refused(&f, "record 2: a label of 1 text, 0 bytes in the first; expected one, of 1 to 1000");
+  end();
+}
+
+static void names_of_examples_in_latin_1(void) {
+  static maker f;
+  begin_quietly();
+  m.count = 0;
+  put_imagenet(&m, 1, NULL, "K\xe4se", "\xfc.png");
+  put_imagenet(&m, 2, NULL, "Apfel", NULL);
+  write_value(fresh("names"));
+  m.count = f.count = 0;
+  put_text_feature(&f, "label", "K\xe4se");
+  put_with(&m, &f);
+  f.count = 0;
+  put_text_feature(&f, "label", "Apfel");
+  put_with(&m, &f);
+  write_value(fresh("labels"));
+  CU_ASSERT_EQUAL_FATAL(open_one("tfrecord", fresh("names")), CVY_OK);
+  expect_classes("K\\xE4se", "Apfel", NULL);
+  close_one("tfrecord");
+  CU_ASSERT_EQUAL_FATAL(open_with("tfrecord", "encoding", "latin-1", fresh("names"), NULL, 0, 0), CVY_OK);
+  expect_classes("K\xc3\xa4se", "Apfel", NULL);
+  CU_ASSERT_STRING_EQUAL(source.encoding, "latin-1");
+  close_one("tfrecord");
+  CU_ASSERT_EQUAL_FATAL(open_with("tfrecord", "encoding", "latin-1", fresh("labels"), NULL, 0, 0), CVY_OK);
+  expect_classes("Apfel", "K\xc3\xa4se", NULL);
+  close_one("tfrecord");
+  end();
+}
+
+static void large_labels_of_examples(void) {
+  static maker f;
+  begin_quietly();
+  m.count = 0;
+  for (int i = 0; i < 3; i++) {
+    f.count = 0;
+    put_number_feature(&f, "label", (INT64_C(1) << 62) + 1 - i);
+    put_with(&m, &f);
+  }
+  write_value(fresh("a"));
+  CU_ASSERT_EQUAL_FATAL(open_one("tfrecord", fresh("a")), CVY_OK);
+  expect_classes("4611686018427387903", "4611686018427387904", "4611686018427387905");
+  expect_read("tfrecord", 0, 2);
+  close_one("tfrecord");
+  end();
+}
+
+/* An example whose feature has two pictures, or a number, is left out, and it is told why. */
+static void examples_of_several_pictures(void) {
+  static maker f, value, list, feature, entry;
+  begin_quietly();
+  m.count = 0;
+  put_imagenet(&m, 1, NULL, NULL, NULL);
+  f.count = list.count = feature.count = entry.count = 0;
+  for (int i = 0; i < 2; i++) put_field(&list, 1, "abc", 3);
+  put_field(&feature, 1, list.bytes, list.count);
+  put_field(&entry, 1, "image", 5);
+  put_field(&entry, 2, feature.bytes, feature.count);
+  put_field(&f, 1, entry.bytes, entry.count);
+  put_number_feature(&f, "label", 1);
+  make_example(&value, &f);
+  put_record(&m, &value);
+  f.count = 0;
+  put_number_feature(&f, "label", 1);
+  put_number_feature(&f, "image", 7);
+  make_example(&value, &f);
+  put_record(&m, &value);
+  write_value(fresh("a"));
+  CU_ASSERT_EQUAL_FATAL(open_one("tfrecord", fresh("a")), CVY_OK);
+  expect_bad("tfrecord", 1, "its picture is 2 texts; expected one text, a JPEG or PNG file or samples");
+  expect_bad("tfrecord", 2, "its picture is 1 number; expected one text, a JPEG or PNG file or samples");
+  close_one("tfrecord");
   end();
 }
 
@@ -894,5 +1064,8 @@ SUITE("databases", TEST(datums_of_samples), TEST(grey_datums), TEST(datums_of_fi
       TEST(names_of_keys), TEST(lmdb_as_a_file), TEST(lmdb_that_is_cut_off), TEST(splits_of_a_folder),
       TEST(leveldb_stays_as_it_is), TEST(leveldb_with_tables_of_nobody), TEST(leveldb_that_is_damaged),
       TEST(leveldb_that_is_open_elsewhere), TEST(records_of_mxnet), TEST(records_in_parts),
-      TEST(records_of_several_labels), TEST(damaged_records_of_mxnet), TEST(examples_of_imagenet),
-      TEST(names_of_examples), TEST(labels_of_examples), TEST(examples_of_samples), TEST(damaged_examples))
+      TEST(records_of_several_labels), TEST(labels_of_mxnet_that_are_no_classes),
+      TEST(damaged_records_of_mxnet), TEST(examples_of_imagenet), TEST(files_that_are_missing),
+      TEST(names_of_examples), TEST(labels_of_examples), TEST(labels_of_examples_that_are_no_classes),
+      TEST(names_of_examples_in_latin_1), TEST(large_labels_of_examples), TEST(examples_of_several_pictures),
+      TEST(examples_of_samples), TEST(damaged_examples))

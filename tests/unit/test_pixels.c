@@ -91,6 +91,19 @@ static void tables_of_every_kind(void) {
   end();
 }
 
+/* Labels in Latin-1 are refused with the option that reads them. */
+static void tables_in_other_encodings(void) {
+  begin();
+  write_text("table", "label,a,b,c,d\nK\xe4se,0,0,0,0\nApfel,1,2,3,4\n");
+  CU_ASSERT_EQUAL(open_table(NULL, NULL), CVY_E_INPUT);
+  CU_ASSERT(says("/table:2: the byte 0xe4 is no UTF-8; --encoding "));
+  CU_ASSERT_EQUAL_FATAL(open_table("encoding", "latin-1"), CVY_OK);
+  CU_ASSERT_STRING_EQUAL(source.class_names[1], "K\xc3\xa4se");
+  reader_named("pixels")->close(&source);
+  CU_ASSERT_EQUAL(open_table("encoding", "klingon"), CVY_E_USAGE);
+  end();
+}
+
 static void expect_refused(const char *table, const char *message) {
   write_text("table", table);
   const cvy_err err = open_table(NULL, NULL);
@@ -140,4 +153,5 @@ static void damage_never_crashes(void) {
   end();
 }
 
-SUITE("pixels", TEST(tables_of_every_kind), TEST(refuses), TEST(damage_never_crashes))
+SUITE("pixels", TEST(tables_of_every_kind), TEST(tables_in_other_encodings), TEST(refuses),
+      TEST(damage_never_crashes))

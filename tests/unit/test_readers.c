@@ -389,6 +389,14 @@ static void mnist_folders_that_are_not_clear(void) {
   make_mnist("raw/t10k-images-idx3-ubyte", "raw/t10k-labels-idx1-ubyte", 7, false);
   expect_mnist_splits("train:20 val:7");
   end();
+  begin();
+  mkdir(fresh("MNIST"), 0777); /* torchvision's root */
+  mkdir(fresh("MNIST/raw"), 0777);
+  make_mnist("MNIST/raw/train-images-idx3-ubyte", "MNIST/raw/train-labels-idx1-ubyte", 20, false);
+  make_mnist("MNIST/raw/t10k-images-idx3-ubyte", "MNIST/raw/t10k-labels-idx1-ubyte", 7, false);
+  make_mnist("MNIST/raw/t10k-images-idx3-ubyte.gz", "MNIST/raw/t10k-labels-idx1-ubyte.gz", 7, true);
+  expect_mnist_splits("train:20 val:7");
+  end();
 }
 
 static void mnist_with_other_labels(void) {

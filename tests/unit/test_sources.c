@@ -233,6 +233,143 @@ static void cifar_python_version_refuses(void) {
   end();
 }
 
+/* Puts a dtype of NumPy: "i8", and '<' or '>' for the order of its bytes. */
+static void put_dtype(maker *to, const char *type, char order) {
+  PUT(to, "cnumpy\ndtype\nU\x02");
+  put_bytes(to, type, 2);
+  PUT(to, "K\0K\1\x87R(K\x03U\x01");
+  put(to, order);
+  PUT(to, "NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb");
+}
+
+/* Puts an array of NumPy, of the shape `dims`, which ends with 0. */
+static void put_array(maker *to, const char *type, char order, bool fortran, const int *dims,
+                      const void *bytes, size_t count) {
+  PUT(to, "cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85U\x01"
+          "b\x87R(K\1(");
+  for (; *dims; dims++) {
+    put(to, 'M');
+    put(to, *dims & 255);
+    put(to, *dims >> 8);
+  }
+  put(to, 't');
+  put_dtype(to, type, order);
+  put(to, fortran ? 0x88 : 0x89);
+  put(to, 'T');
+  for (int i = 0; i < 4; i++) put(to, (int)(count >> (8 * i) & 255));
+  put_bytes(to, bytes, count);
+  PUT(to, "tb");
+}
+
+/* Puts the array 'data' of three records into a dict. */
+static void put_data(maker *to, const char *type, bool fortran, const int *dims) {
+  static uint8_t samples[8 * 3 * 3072];
+  make_cifar(&bin[0], 1, 0, 3);
+  for (int i = 0; i < 3; i++) memcpy(samples + 3072 * i, bin[0].bytes + 3073 * i + 1, 3072);
+  PUT(to, "U\x04"
+          "data");
+  put_array(to, type, '|', fortran, dims, samples, (size_t)(type[1] - '0') * 3 * 3072);
+  put(to, 's');
+}
+
+/* Opens a pickle of three pictures with the labels that `put_labels` puts. It must fail with `message`, or
+ * without one the labels must be 0, 1 and 2. */
+static void expect_labels(void (*put_labels)(maker *to), const char *message) {
+  maker *to = &pickled[0];
+  to->count = 0;
+  PUT(to, "\x80\x02}");
+  put_data(to, "u1", false, (const int[]){3, 3, 32, 32, 0});
+  PUT(to, "U\x06labels");
+  put_labels(to);
+  PUT(to, "s.");
+  write_maker(fresh("a"), to);
+  if (message) {
+    expect_refused("cifar10", INPUTS(fresh("a")), CVY_E_INPUT, message);
+    return;
+  }
+  CU_ASSERT_EQUAL_FATAL(open_inputs("cifar10", NULL, NULL, INPUTS(fresh("a"))), CVY_OK);
+  for (int i = 0; i < 3; i++) expect_cifar("cifar10", i, i, i);
+  reader_named("cifar10")->close(&source);
+}
+
+static void labels_i8(maker *to) {
+  put_array(to, "i8", '<', false, (const int[]){3, 0}, (const int64_t[]){0, 1, 2}, 24);
+}
+
+static void labels_u2_column(maker *to) {
+  put_array(to, "u2", '>', false, (const int[]){3, 1, 0}, "\0\0\0\1\0\2", 6);
+}
+
+static void labels_negative(maker *to) {
+  put_array(to, "i2", '>', false, (const int[]){3, 0}, "\0\0\0\1\xff\xfe", 6);
+}
+
+static void labels_float_array(maker *to) {
+  put_array(to, "f8", '<', false, (const int[]){3, 0}, (const double[]){0, 1, 2}, 24);
+}
+
+static void labels_one_hot(maker *to) {
+  put_array(to, "u1", '|', false, (const int[]){3, 2, 0}, "\0\1\0\1\0\1", 6);
+}
+
+static void labels_scalars(maker *to) {
+  PUT(to, "](K\0K\1cnumpy.core.multiarray\nscalar\n(");
+  put_dtype(to, "i4", '<');
+  PUT(to, "U\x04\2\0\0\0tRe");
+}
+
+static void labels_float(maker *to) {
+  PUT(to, "](K\0K\1F2.5\ne");
+}
+
+static void labels_bool(maker *to) {
+  PUT(to, "](\x88K\1K\2e");
+}
+
+static void labels_text(maker *to) {
+  PUT(to, "](K\0U\x03"
+          "catK\2e");
+}
+
+static void labels_huge(maker *to) {
+  PUT(to, "](K\0K\1\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
+          "e");
+}
+
+/* Sets that others have saved again, with labels and pictures in other forms. */
+static void cifar_pickled_again(void) {
+  begin_quietly();
+  expect_labels(labels_i8, NULL);
+  expect_labels(labels_u2_column, NULL);
+  expect_labels(labels_scalars, NULL);
+  expect_labels(labels_negative, "/a: record 2: label -2; expected 0 to 9");
+  expect_labels(labels_float_array, "/a: its 'labels' is float64 [3]; expected whole numbers, [records]");
+  expect_labels(labels_one_hot, "/a: its 'labels' is uint8 [3][2]; expected whole numbers, [records]");
+  expect_labels(labels_float, "/a: record 2: its label is the float 2.5; expected a whole number");
+  expect_labels(labels_bool, "/a: record 0: its label is True; expected a whole number");
+  expect_labels(labels_text, "/a: record 1: its label is the text 'cat'; expected a whole number");
+  expect_labels(labels_huge, "/a: record 2: its label is a number beyond 64 bits; expected a whole number");
+  static const struct {
+    const char *type;
+    bool fortran;
+    int dims[5];
+    const char *found;
+  } cases[] = {{"u1", true, {3, 3072}, "uint8 [3][3072] in Fortran's order"},
+               {"u1", false, {3, 32, 32, 3}, "uint8 [3][32][32][3]"},
+               {"f4", false, {3, 3072}, "float32 [3][3072]"}};
+  for (int i = 0; i < CVY_COUNT(cases); i++) {
+    pickled[0].count = 0;
+    PUT(&pickled[0], "\x80\x02}");
+    put_data(&pickled[0], cases[i].type, cases[i].fortran, cases[i].dims);
+    put(&pickled[0], '.');
+    write_maker(fresh("a"), &pickled[0]);
+    expect_refused(
+        "cifar10", INPUTS(fresh("a")), CVY_E_INPUT,
+        cvy_pool_format(pool, "/a: its 'data' is %s; expected uint8 [records][3072] or ", cases[i].found));
+  }
+  end();
+}
+
 /* Pickles of Python 3 in every protocol, made of the same records. */
 static void cifar_python_itself(void) {
   static const char script[] =
@@ -282,6 +419,18 @@ static void cifar_refuses(void) {
                  "'data_batch_5.bin' is there, but not 'data_batch_4.bin'");
   write_maker(fresh("data_batch_4.bin"), &bin[3]);
   expect_refused("cifar10", INPUTS(fresh_dir), CVY_E_INPUT, "holds train and test");
+  remove(fresh("test_batch.bin"));
+  cvy_prepare_input *found;
+  int64_t count;
+  CU_ASSERT_EQUAL(reader_named("cifar10")->find_splits(&found, &count, pool, fresh_dir), CVY_E_INPUT);
+  CU_ASSERT(says("'data_batch_1.bin' is there, but not 'test_batch.bin'; "));
+  const char *train = cvy_pool_format(pool, "%s:train", fresh_dir);
+  CU_ASSERT(says(cvy_pool_format(pool, "; %s takes what is there, cut by --split", train)));
+  CU_ASSERT_EQUAL(reader_named("cifar10")->find_splits(&found, &count, pool, train), CVY_OK);
+  CU_ASSERT_EQUAL(count, 0);
+  CU_ASSERT_EQUAL_FATAL(open_inputs("cifar10", NULL, NULL, INPUTS(train)), CVY_OK);
+  CU_ASSERT_EQUAL(source.count, 15);
+  reader_named("cifar10")->close(&source);
   expect_refused("cifar10", INPUTS(fresh("none.bin")), CVY_E_INPUT, "none.bin: cannot open: No such file");
   expect_refused("cifar10", INPUTS(cvy_pool_format(pool, "%s:val", fresh_dir)), CVY_E_USAGE,
                  "are train and test");
@@ -755,8 +904,8 @@ static void photos_of_one_size(void) {
 }
 
 SUITE("sources", TEST(cifar10_made_here), TEST(cifar100_made_here), TEST(cifar10_python_version),
-      TEST(cifar100_python_version), TEST(cifar_python_version_refuses), TEST(cifar_python_itself),
-      TEST(cifar_python_of_a_bug_report), TEST(cifar_refuses), TEST(cifar_damage_never_crashes),
-      TEST(imagenet_train), TEST(imagenet_val), TEST(imagenet_finds_splits), TEST(imagenet_refuses),
-      TEST(imagenet_damage_never_crashes), TEST(imagenet_itself),
+      TEST(cifar100_python_version), TEST(cifar_python_version_refuses), TEST(cifar_pickled_again),
+      TEST(cifar_python_itself), TEST(cifar_python_of_a_bug_report), TEST(cifar_refuses),
+      TEST(cifar_damage_never_crashes), TEST(imagenet_train), TEST(imagenet_val), TEST(imagenet_finds_splits),
+      TEST(imagenet_refuses), TEST(imagenet_damage_never_crashes), TEST(imagenet_itself),
       TEST(photos_are_a_function_of_seed_and_index), TEST(photos_of_one_size))
