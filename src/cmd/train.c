@@ -120,6 +120,7 @@ static cvy_err load(cvy_recipe **out, const cvy_arguments *arguments, const opti
 
 static cvy_err train(cvy_comm *comm, const cvy_arguments *arguments, const options *o) {
   CVY_TRY(cvy_ranks_same(comm, arguments));
+  CVY_TRY(cvy_comm_expect_all(comm));
   CVY_TRY(cvy_expect_words(arguments, 1, INT64_MAX,
                            "a recipe ('convoy recipes' lists some), then key=value ..."));
   if (o->resume && o->overwrite)
@@ -159,8 +160,9 @@ const cvy_command cvy_command_train = {
     .kind = &kind,
     .usage = "RECIPE [key=value ...] [options]",
     .description =
-        "Trains on all ranks that mpirun starts; without mpirun on one. RECIPE is a YAML file or the name\n"
-        "of one that comes with convoy ('convoy recipes' lists them). key=value sets a key of\n"
+        "Trains on all ranks that mpirun starts; without mpirun on one, but in a job of Slurm for several\n"
+        "tasks 'mpirun -n 1' must say that one is meant. RECIPE is a YAML file or the name of one that\n"
+        "comes with convoy ('convoy recipes' lists them). key=value sets a key of\n"
         "the recipe: epochs=3, learning_rate.step.rate=0.02. The run folder receives recipe.yaml (all\n"
         "options written out), metrics.jsonl, last.h5 and best.h5. SIGUSR1, SIGTERM, SIGHUP and SIGINT to\n"
         "a rank end all of them after the step with a checkpoint (exit 75), a second SIGINT at once. Send\n"
