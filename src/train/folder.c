@@ -19,7 +19,7 @@ static cvy_err make_run_folder(bool *made, const char *path) {
 static cvy_err lock(cvy_folder *folder, const char *path) {
   const cvy_err err = cvy_lock_take(&folder->lock, path, "convoy train");
   if (err != CVY_E_INPUT) return err;
-  return cvy_error(err, "%s; wait for its end, or choose another folder (run=OTHER)", cvy_err_message());
+  return cvy_error(err, "%s. Wait for its end, or choose another folder (run=OTHER)", cvy_err_message());
 }
 
 static cvy_err nothing_to_resume(const cvy_folder *folder) {
