@@ -1,5 +1,6 @@
 /* `convoy train`: words, options and the result of a run. */
 #include "augment/augmentation.h"
+#include "base/fit.h"
 #include "base/json.h"
 #include "cmd/command.h"
 #include "cmd/mistaken.h"
@@ -82,14 +83,17 @@ static void print_json(const cvy_train_result *r, const cvy_comm *comm) {
 }
 
 static void print_line(const cvy_train_result *r, const cvy_comm *comm) {
-  printf("done: %" PRId64 " steps, training loss %.4f", r->steps, r->train_loss);
+  cvy_fitted fitted;
+  FILE *out = cvy_fit_begin(&fitted, stdout);
+  fprintf(out, "done: %" PRId64 " steps, training loss %.4f", r->steps, r->train_loss);
   if (r->val.images)
-    printf(", validation top-1 %.2f %% (best %.2f %% at step %" PRId64 ")", 100 * r->val.top1,
-           100 * r->best_top1, r->best_step);
-  if (r->skipped) printf(", %" PRId64 " bad records replaced", r->skipped);
-  printf(", %.0f img/s, waited for data %.1f s", r->images_per_s, r->waited_s);
-  if (cvy_comm_size(comm) > 1) printf(", for gradients %.1f s", r->exposed_s);
-  printf(" of %.1f, weights %s\n", r->seconds, r->weights.hex);
+    fprintf(out, ", validation top-1 %.2f %% (best %.2f %% at step %" PRId64 ")", 100 * r->val.top1,
+            100 * r->best_top1, r->best_step);
+  if (r->skipped) fprintf(out, ", %" PRId64 " bad records replaced", r->skipped);
+  fprintf(out, ", %.0f img/s, waited for data %.1f s", r->images_per_s, r->waited_s);
+  if (cvy_comm_size(comm) > 1) fprintf(out, ", for gradients %.1f s", r->exposed_s);
+  fprintf(out, " of %.1f, weights %s\n", r->seconds, r->weights.hex);
+  cvy_fit_lines(&fitted);
 }
 
 /* Checks the words after the recipe. They are key=value, but some people write options without dashes, or
