@@ -96,7 +96,8 @@ for words in (["summary", "vgg16"], ["layers"], ["augmentations"], ["train", "--
     if words[0] in ("summary", "layers"): check(max(map(len, full.splitlines())) > 80, f"{words}: not the full width")
     for columns in 30, 40, 60, 80:
         text = on_terminal(columns, words)[0].replace("\r\n", "\n")
-        rows = re.sub(r"\r\x1b\[J[^\r]*\r|\r\x1b\[J", "", text).splitlines()
+        text = re.sub(r"\r\x1b\[J[^\r]*\r|\r\x1b\[J", "", text)
+        rows = text.splitlines()
         check(rows, f"{words}: no rows at {columns} columns")
         check(all(len(row) <= columns or " " not in row.strip() for row in rows), f"{words}: a row beyond {columns} columns")
         if words[0] in ("summary", "layers", "augmentations", "train", "--version", "verify", "inspect", "eval"):
