@@ -282,6 +282,7 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
   cvy_threads_set(cvy_int(o->threads));
   const cvy_net_wishes wishes = {.convolution = (cvy_conv_choice)o->conv};
   CVY_TRY(cvy_net_create(&net, description, o->batch, &wishes));
+  cvy_net_warn(net);
   cvy_bench_result result;
   const cvy_err err = cvy_bench(&result, arguments->pool, net, &bench_options);
   const bench b = {cvy_net_describe(net), o, &result};

@@ -155,7 +155,9 @@ static cvy_err create_net(scaling *s, const cvy_arguments *arguments) {
   CVY_TRY(cvy_network_from_words(&s->network, arguments, 1));
   CVY_TRY(cvy_bench_tree(&tree, cvy_comm_size(s->comm), s->options->microbatches));
   const cvy_bench_ranks_options options = options_of(s, cvy_comm_size(s->comm), &tree);
-  return cvy_bench_ranks_net(&s->net, s->comm, &options);
+  CVY_TRY(cvy_bench_ranks_net(&s->net, s->comm, &options));
+  cvy_net_warn(s->net);
+  return CVY_OK;
 }
 
 static cvy_err compare_networks(scaling *s) {

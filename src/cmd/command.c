@@ -258,7 +258,9 @@ static int run_words(int argc, const char *const *argv) {
   }
   if (is_one_of(argv[1], "--help", "-h", "help")) return help(argc, argv);
   if (is_one_of(argv[1], "--version", "-V", "version")) {
-    cvy_print_version(stdout);
+    cvy_fitted fitted;
+    cvy_print_version(cvy_fit_begin(&fitted, stdout));
+    cvy_fit_lines(&fitted);
     return 0;
   }
   const cvy_command *command = find_command(argv[1]);

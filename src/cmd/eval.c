@@ -1,4 +1,5 @@
 /* `convoy eval`: the score of a checkpoint on a dataset. */
+#include "base/fit.h"
 #include "base/json.h"
 #include "cmd/mistaken.h"
 #include "cmd/ranks.h"
@@ -40,10 +41,13 @@ static void print_json(const cvy_score *score, const cvy_comm *comm) {
 }
 
 static void print_line(const cvy_score *score) {
-  printf("%" PRId64 " images: loss %.4f, top-1 %.2f %%", score->images, score->loss, 100 * score->top1);
-  if (cvy_score_has_top5(score)) printf(", top-5 %.2f %%", 100 * score->top5);
-  if (score->skipped) printf(", %" PRId64 " bad records replaced", score->skipped);
-  putchar('\n');
+  cvy_fitted fitted;
+  FILE *out = cvy_fit_begin(&fitted, stdout);
+  fprintf(out, "%" PRId64 " images: loss %.4f, top-1 %.2f %%", score->images, score->loss, 100 * score->top1);
+  if (cvy_score_has_top5(score)) fprintf(out, ", top-5 %.2f %%", 100 * score->top5);
+  if (score->skipped) fprintf(out, ", %" PRId64 " bad records replaced", score->skipped);
+  fputc('\n', out);
+  cvy_fit_lines(&fitted);
 }
 
 static cvy_err evaluate(cvy_comm *comm, const cvy_arguments *arguments, const options *o) {

@@ -1,4 +1,5 @@
 /* `convoy inspect`: what a file holds. */
+#include "base/fit.h"
 #include "cmd/command.h"
 #include "report/inspect.h"
 
@@ -12,7 +13,11 @@ static const cvy_option table[] = {
 static cvy_err run(const cvy_arguments *arguments, const void *config, const void *further) {
   (void)further;
   CVY_TRY(cvy_expect_words(arguments, 1, 1, "one HDF5 file"));
-  return cvy_inspect(stdout, arguments->words[0], ((const options *)config)->json);
+  const bool json = ((const options *)config)->json;
+  cvy_fitted fitted;
+  const cvy_err err = cvy_inspect(json ? stdout : cvy_fit_begin(&fitted, stdout), arguments->words[0], json);
+  if (!json) cvy_fit_lines(&fitted);
+  return err;
 }
 
 static const cvy_kind kind = {"inspect", "what a shard or checkpoint holds, with a hash of its contents",

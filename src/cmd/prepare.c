@@ -1,4 +1,5 @@
 /* `convoy prepare`: makes the shards of a dataset. */
+#include "base/fit.h"
 #include "base/count.h"
 #include "cmd/mistaken.h"
 #include "cmd/ranks.h"
@@ -107,17 +108,21 @@ static cvy_err unknown_source(const char *name) {
 }
 
 static void print_result(const cvy_prepare_result *result, const char *dir) {
+  cvy_fitted fitted;
+  FILE *out = cvy_fit_begin(&fitted, stdout);
   for (int64_t i = 0; i < result->split_count; i++)
-    printf("%s: %" PRId64 " images of %" PRId64 " classes in %" PRId64 " shard%s, %" PRId64
-           " bytes (%s/%s-*.h5)\n",
-           result->splits[i].split, result->splits[i].images, result->class_count, result->splits[i].shards,
-           result->splits[i].shards > 1 ? "s" : "", result->splits[i].bytes, dir, result->splits[i].split);
+    fprintf(out,
+            "%s: %" PRId64 " images of %" PRId64 " classes in %" PRId64 " shard%s, %" PRId64
+            " bytes (%s/%s-*.h5)\n",
+            result->splits[i].split, result->splits[i].images, result->class_count, result->splits[i].shards,
+            result->splits[i].shards > 1 ? "s" : "", result->splits[i].bytes, dir, result->splits[i].split);
   if (result->mended > 0)
-    printf("%" PRId64 " image%s ended early and %s mended: %s/mended.csv says which and how\n",
-           result->mended, result->mended > 1 ? "s" : "", result->mended > 1 ? "were" : "was", dir);
+    fprintf(out, "%" PRId64 " image%s ended early and %s mended: %s/mended.csv says which and how\n",
+            result->mended, result->mended > 1 ? "s" : "", result->mended > 1 ? "were" : "was", dir);
   if (result->rejected > 0)
-    printf("%" PRId64 " image%s could not be read: %s/rejected.csv says which and why\n", result->rejected,
-           result->rejected > 1 ? "s" : "", dir);
+    fprintf(out, "%" PRId64 " image%s could not be read: %s/rejected.csv says which and why\n",
+            result->rejected, result->rejected > 1 ? "s" : "", dir);
+  cvy_fit_lines(&fitted);
 }
 
 /* Reads "WIDTHxHEIGHT" or "N"; for a source that has no files, N is N x N. */

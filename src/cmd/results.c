@@ -1,12 +1,15 @@
-/* Looks after standard output, so that each command need not. */
+/* Looks after standard output and what may go wrong with it, so that each command need not. */
 #include "cmd/results.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 void cvy_results_begin(void) {
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
     if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
     /* open takes the lowest free number, which is fd. In this mode using it fails, as it does when closed. */

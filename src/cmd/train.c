@@ -1,5 +1,6 @@
 /* `convoy train`: words, options and the result of a run. */
 #include "augment/augmentation.h"
+#include "base/fit.h"
 #include "base/json.h"
 #include "cmd/command.h"
 #include "cmd/mistaken.h"
@@ -83,14 +84,17 @@ static void print_json(const cvy_train_result *r, const cvy_comm *comm) {
 }
 
 static void print_line(const cvy_train_result *r, const cvy_comm *comm) {
-  printf("done: %" PRId64 " steps, training loss %.4f", r->steps, r->train_loss);
+  cvy_fitted fitted;
+  FILE *out = cvy_fit_begin(&fitted, stdout);
+  fprintf(out, "done: %" PRId64 " steps, training loss %.4f", r->steps, r->train_loss);
   if (r->val.images)
-    printf(", validation top-1 %.2f %% (best %.2f %% at step %" PRId64 ")", 100 * r->val.top1,
-           100 * r->best_top1, r->best_step);
-  if (r->skipped) printf(", %" PRId64 " bad records replaced", r->skipped);
-  printf(", %.0f img/s, waited for data %.1f s", r->images_per_s, r->waited_s);
-  if (cvy_comm_size(comm) > 1) printf(", for gradients %.1f s", r->exposed_s);
-  printf(" of %.1f, weights %s\n", r->seconds, r->weights.hex);
+    fprintf(out, ", validation top-1 %.2f %% (best %.2f %% at step %" PRId64 ")", 100 * r->val.top1,
+            100 * r->best_top1, r->best_step);
+  if (r->skipped) fprintf(out, ", %" PRId64 " bad records replaced", r->skipped);
+  fprintf(out, ", %.0f img/s, waited for data %.1f s", r->images_per_s, r->waited_s);
+  if (cvy_comm_size(comm) > 1) fprintf(out, ", for gradients %.1f s", r->exposed_s);
+  fprintf(out, " of %.1f, weights %s\n", r->seconds, r->weights.hex);
+  cvy_fit_lines(&fitted);
 }
 
 /* Checks the words after the recipe. They are key=value, but some people write options without dashes, or
@@ -121,6 +125,7 @@ static cvy_err load(cvy_recipe **out, const cvy_arguments *arguments, const opti
 
 static cvy_err train(cvy_comm *comm, const cvy_arguments *arguments, const options *o) {
   CVY_TRY(cvy_ranks_same(comm, arguments));
+  CVY_TRY(cvy_comm_expect_all(comm));
   CVY_TRY(cvy_expect_words(arguments, 1, INT64_MAX,
                            "a recipe ('convoy recipes' lists some), then key=value ..."));
   if (o->resume && o->overwrite)
@@ -160,8 +165,9 @@ const cvy_command cvy_command_train = {
     .kind = &kind,
     .usage = "RECIPE [key=value ...] [options]",
     .description =
-        "Trains on all ranks that mpirun starts; without mpirun on one. RECIPE is a YAML file or the name\n"
-        "of one that comes with convoy ('convoy recipes' lists them). key=value sets a key of\n"
+        "Trains on all ranks that mpirun starts; without mpirun on one, but in a job of Slurm for several\n"
+        "tasks 'mpirun -n 1' must say that one is meant. RECIPE is a YAML file or the name of one that\n"
+        "comes with convoy ('convoy recipes' lists them). key=value sets a key of\n"
         "the recipe: epochs=3, learning_rate.step.rate=0.02. The run folder receives recipe.yaml (all\n"
         "options written out), metrics.jsonl, last.h5 and best.h5. SIGUSR1, SIGTERM, SIGHUP and SIGINT to\n"
         "a rank end all of them after the step with a checkpoint (exit 75), a second SIGINT at once. Send\n"

@@ -1,4 +1,5 @@
 /* `convoy verify`: reads every record of a dataset's shards, and writes them anew without the bad ones. */
+#include "base/fit.h"
 #include "base/json.h"
 #include "base/utf8.h"
 #include "cmd/command.h"
@@ -19,15 +20,18 @@ static const cvy_option table[] = {
     {0}};
 
 static void print_text(const cvy_verification *v, const char *split, bool repaired) {
+  cvy_fitted fitted;
+  FILE *out = cvy_fit_begin(&fitted, stdout);
   const cvy_dataset_info *info = cvy_dataset_describe(v->dataset);
-  for (int64_t i = 0; i < v->bad_count; i++) printf("%s\n", v->bad[i].message);
-  printf("%s: %" PRId64 " images in %" PRId64 " shard%s, %" PRId64 " bad%s\n", split, v->images,
-         info->shard_count, info->shard_count > 1 ? "s" : "", v->bad_count, repaired ? ", dropped" : "");
+  for (int64_t i = 0; i < v->bad_count; i++) fprintf(out, "%s\n", v->bad[i].message);
+  fprintf(out, "%s: %" PRId64 " images in %" PRId64 " shard%s, %" PRId64 " bad%s\n", split, v->images,
+          info->shard_count, info->shard_count > 1 ? "s" : "", v->bad_count, repaired ? ", dropped" : "");
   for (int64_t k = 0; k < info->class_count; k++) {
     char name[512];
     cvy_utf8_show_in(name, sizeof name, info->class_names[k]);
-    printf("  %-*s %" PRId64 "\n", cvy_utf8_pad(name, 32), name, v->of_class[k]);
+    fprintf(out, "  %-*s %" PRId64 "\n", cvy_utf8_pad(name, 32), name, v->of_class[k]);
   }
+  cvy_fit_lines(&fitted);
 }
 
 static void print_json(cvy_json *json, const cvy_verification *v, const char *split, bool repaired) {

@@ -19,6 +19,9 @@ const char *cvy_comm_library_version(void); /* "Open MPI v4.1.4"; may be called 
  * this MPI does not understand, such as the mpirun of another MPI. Each of them finds itself alone. This call
  * is not collective. */
 cvy_err cvy_comm_expect_alone(const cvy_comm *comm) CVY_MUST_CHECK;
+/* Fails with CVY_E_USAGE if this is a job of one rank within a job of Slurm for several, and neither mpirun
+ * nor srun was told to start one. This call is not collective. */
+cvy_err cvy_comm_expect_all(const cvy_comm *comm) CVY_MUST_CHECK;
 
 /* Tells all ranks whether one of them failed. It returns, on every rank, the error of the lowest failing
  * rank, with its message (and which rank it was, unless all ranks failed). This is for set-up; in the step

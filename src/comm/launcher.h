@@ -9,6 +9,9 @@
  * If the running MPI then finds one rank, it does not understand that launcher. This must be called before
  * MPI starts. */
 void cvy_launcher_look(char *out, size_t bytes);
+/* Writes the sign that a job of Slurm is meant to have several programs, such as "SLURM_NTASKS=4"; "" if
+ * there is none, or if mpirun or srun has started one program. This must be called before MPI starts. */
+void cvy_launcher_look_at_job(char *out, size_t bytes);
 /* Makes Open MPI start where srun has started the program without telling MPI of it; it would refuse to. This
  * must be called before MPI starts. */
 void cvy_launcher_prepare(void);

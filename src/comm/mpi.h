@@ -14,6 +14,7 @@ struct cvy_comm {
   bool has_neighbours, has_nodes; /* other ranks are on this node, on other nodes */
   struct cvy_watch *watch;
   char launcher[200]; /* the sign that several programs were started, though this job has one rank; or "" */
+  char slurm[64];     /* the sign that several were meant to be, though this job has one rank; or "" */
 };
 
 /* Finds how much later the clock of rank `whom` is than this one's, both read by `now`. That rank answers

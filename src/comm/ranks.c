@@ -46,8 +46,9 @@ cvy_comm *cvy_comm_start(void) {
   CVY_MPI(MPI_Initialized(&initialized));
   CVY_CHECK(!initialized, "MPI was started elsewhere");
   int provided;
-  char launcher[sizeof((cvy_comm *)0)->launcher];
+  char launcher[sizeof((cvy_comm *)0)->launcher], slurm[sizeof((cvy_comm *)0)->slurm];
   cvy_launcher_look(launcher, sizeof launcher);
+  cvy_launcher_look_at_job(slurm, sizeof slurm);
   cvy_launcher_prepare();
   cvy_transport_prepare();
   CVY_MPI(MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided));
@@ -63,7 +64,10 @@ cvy_comm *cvy_comm_start(void) {
   CVY_MPI(MPI_Comm_set_errhandler(comm->mpi, MPI_ERRORS_RETURN));
   CVY_MPI(MPI_Comm_rank(comm->mpi, &comm->rank));
   CVY_MPI(MPI_Comm_size(comm->mpi, &comm->size));
-  if (comm->size == 1) memcpy(comm->launcher, launcher, sizeof launcher);
+  if (comm->size == 1) {
+    memcpy(comm->launcher, launcher, sizeof launcher);
+    memcpy(comm->slurm, slurm, sizeof slurm);
+  }
   look_at_node(comm);
   cvy_log_enable(comm->rank == 0);
   tell_settings(comm);
@@ -101,6 +105,16 @@ cvy_err cvy_comm_expect_alone(const cvy_comm *comm) {
       "that one's mpirun ('mpirun --version' says whose it is; on Debian it is mpirun.openmpi), or with "
       "'srun --mpi=pmix'. If it is meant to be alone, unset %.*s",
       comm->launcher, cvy_comm_library_version(), (int)strcspn(comm->launcher, "="), comm->launcher);
+}
+
+cvy_err cvy_comm_expect_all(const cvy_comm *comm) {
+  if (!comm->slurm[0]) return CVY_OK;
+  return cvy_error(
+      CVY_E_USAGE,
+      "%s: this job of Slurm is for several programs, but one was started, which would train alone: 'mpirun "
+      "convoy train ...' or 'srun --mpi=pmix convoy train ...' starts them all. If a single one is meant, "
+      "'mpirun -n 1 convoy train ...' says so",
+      comm->slurm);
 }
 
 bool cvy_comm_leads_node(const cvy_comm *comm) {

@@ -95,7 +95,11 @@ static cvy_holder_state watch(const cvy_lock *lock, const char *path, const cvy_
   const double until_s = cvy_now_s() + watch_s;
   char who[CVY_HOLDER_BYTES];
   cvy_holder_describe(who, holder);
-  cvy_log("%s: looking for up to %.0f s whether its holder still lives: %s", path, watch_s, who);
+  cvy_log(
+      "%s: looking for up to %.0f s whether its holder still lives: %s; if no job is at work there, remove "
+      "that file",
+      path, watch_s, who);
+  cvy_doing("waiting up to %.0f s for %s", watch_s, path);
   while (cvy_now_s() < until_s) {
     nanosleep(&(struct timespec){.tv_nsec = (long)(1e9 * clock->look)}, NULL);
     cvy_holder now;
@@ -109,10 +113,14 @@ static cvy_holder_state watch(const cvy_lock *lock, const char *path, const cvy_
 }
 
 static cvy_err refuse(const cvy_lock *lock, const char *path, const cvy_holder *holder, bool is_seen) {
-  char who[CVY_HOLDER_BYTES];
+  char who[CVY_HOLDER_BYTES], stopped[64] = "";
   const char *work = holder->work[0] ? holder->work : "job";
   cvy_holder_describe(who, holder);
-  if (is_seen) return cvy_error(CVY_E_INPUT, "%s: another %s is at work there: %s", lock->folder, work, who);
+  if (is_seen && cvy_holder_is_stopped(holder))
+    snprintf(stopped, sizeof stopped, " (it is stopped; kill -CONT %" PRId64 " wakes it)", holder->pid);
+  if (is_seen)
+    return cvy_error(CVY_E_INPUT, "%s: another %s is at work there: %s%s; if it is surely gone, remove %s",
+                     lock->folder, work, who, stopped, path);
   return cvy_error(
       CVY_E_INPUT,
       "%s: another %s is at work there: %s (it renews %s; if it is certainly gone, remove that file)",
@@ -182,6 +190,17 @@ static bool replace(cvy_lock *lock, const cvy_holder *last) {
 
 /* ---- taking ---- */
 
+/* Fails if something else than a file stands under the lock's name, which no job has made. */
+static cvy_err check_kind(const cvy_lock *lock) {
+  struct stat info;
+  if (lstat(lock->path, &info) != 0 || S_ISREG(info.st_mode)) return CVY_OK;
+  return cvy_error(CVY_E_SYSTEM, "%s: %s has this name, which convoy's lock needs: rename or remove it",
+                   lock->path,
+                   S_ISDIR(info.st_mode)   ? "a folder"
+                   : S_ISLNK(info.st_mode) ? "a symbolic link"
+                                           : "something that is no file");
+}
+
 /* Attempts once to take the lock. If it succeeds and *taken is false, another attempt is worth while. */
 static cvy_err attempt(cvy_lock *lock, bool *taken) {
   cvy_holder last;
@@ -190,6 +209,7 @@ static cvy_err attempt(cvy_lock *lock, bool *taken) {
   if (*taken) return CVY_OK;
   if (errno != EEXIST && errno != ENOENT) return cannot(lock->path, "create");
   if (errno == ENOENT) return cvy_make_folder(NULL, lock->folder); /* who was there before has removed it */
+  CVY_TRY(check_kind(lock));
   const int reason = find_last(lock, &last, &path);
   errno = reason;
   cvy_err err = reason && reason != ENOENT ? cannot(lock->path, "read") : CVY_OK;
@@ -199,6 +219,7 @@ static cvy_err attempt(cvy_lock *lock, bool *taken) {
     if (!is_seen) state = watch(lock, path, &last);
     if (state == CVY_HOLDER_LIVES) err = refuse(lock, path, &last, is_seen);
     if (state == CVY_HOLDER_GONE) *taken = replace(lock, &last);
+    if (!err && !is_seen) cvy_doing("going on in %s", lock->folder);
   }
   free(path);
   return err;

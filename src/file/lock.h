@@ -31,7 +31,8 @@ extern cvy_lock_times cvy_lock_clock;
 
 /* Makes the folder unless it is there, and takes its lock. `work` says what will be done there, such as
  * "convoy train". It fails with CVY_E_INPUT if another process holds the lock: "FOLDER: another WORK is at
- * work there: process PID on HOST, since TIME". It may take two minutes to find out. */
+ * work there: process PID on HOST, since TIME", and which file to remove if that one is gone. It may take two
+ * minutes to find out. */
 cvy_err cvy_lock_take(cvy_lock **out, const char *folder, const char *work) CVY_MUST_CHECK;
 /* Fails with CVY_E_RUN if the lock was taken away meanwhile: its file is gone, or is another's. It must be
  * called before what the lock protects is changed, for a process may have slept for long. */

@@ -18,7 +18,7 @@
 /* Reads a small file, puts a zero behind it, and returns 0 or `errno`. *number is the file's inode. */
 static int read_small(char *out, size_t bytes, const char *path, struct timespec *touched, uint64_t *number) {
   struct stat info = {0};
-  const int fd = open(path, O_RDONLY | O_CLOEXEC); /* which asks the server of NFS anew */
+  const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* which asks the server of NFS anew */
   if (fd < 0) return errno;
   const ssize_t got = read(fd, out, bytes - 1);
   const int reason = got < 0 ? errno : fstat(fd, &info) != 0 ? errno : 0;
@@ -111,6 +111,12 @@ cvy_holder_state cvy_holder_judge(const cvy_holder *holder, const cvy_holder *he
   return kill((pid_t)holder->pid, 0) != 0 && errno == ESRCH ? CVY_HOLDER_GONE : CVY_HOLDER_UNKNOWN;
 }
 
+bool cvy_holder_is_stopped(const cvy_holder *holder) {
+  char state = 0;
+  int64_t start;
+  return read_process(holder->pid, &state, &start) == 0 && (state == 'T' || state == 't');
+}
+
 /* ---- as text ---- */
 
 typedef struct field {
@@ -126,6 +132,8 @@ static const field fields[] = {{TEXT(work)}, {TEXT(host)},  {WHOLE(pid)}, {WHOLE
 
 size_t cvy_holder_print(char out[CVY_HOLDER_BYTES], const cvy_holder *holder) {
   cvy_text text = cvy_text_in(out, CVY_HOLDER_BYTES);
+  cvy_text_add(&text,
+               "# convoy is at work in this folder; remove this file only if that process is surely gone\n");
   for (int64_t i = 0; i < CVY_COUNT(fields); i++) {
     const char *value = (const char *)holder + fields[i].offset;
     if (fields[i].bytes)

@@ -29,7 +29,10 @@ bool cvy_holder_is(const cvy_holder *a, const cvy_holder *b);
 /* Tells whether the holder's process lives, as seen from `here`: UNKNOWN if it cannot be seen from here. */
 cvy_holder_state cvy_holder_judge(const cvy_holder *holder, const cvy_holder *here);
 
-/* Writes the text of a lock's file, and returns its length. */
+/* Tells whether a holder that can be seen from here is stopped, as by SIGSTOP. */
+bool cvy_holder_is_stopped(const cvy_holder *holder);
+
+/* Writes the text of a lock's file, and returns its length. Its first line is for people. */
 size_t cvy_holder_print(char out[CVY_HOLDER_BYTES], const cvy_holder *holder);
 /* Reads a lock's file, and returns 0 or `errno`. A file of another content counts as the lock of a holder of
  * whom nothing is known; its token is made from the file's inode. Nothing is allocated. */

@@ -149,6 +149,7 @@ cvy_err cvy_outlook_make(cvy_outlook *out, cvy_pool *pool, const cvy_outlook_opt
   describe_cluster(&out->cluster, options);
   const cvy_net_wishes wishes = {.convolution = options->convolution};
   CVY_TRY(cvy_net_create(&net, options->network, options->microbatch, &wishes));
+  cvy_net_warn(net);
   const cvy_err err = measure(out, &times, pool, net, options);
   cvy_net_destroy(net);
   return err ? err : cvy_outlook_add_rows(out, options, &times);

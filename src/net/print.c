@@ -186,7 +186,8 @@ static void print_totals(FILE *out, const cvy_net *net) {
 
 void cvy_net_print(FILE *out, const cvy_net *net) {
   cvy_fitted fitted;
-  fprintf(out, "%s: sizes of one image, HxWxC\n", net->info.name);
+  fprintf(cvy_fit_begin(&fitted, out), "%s: sizes of one image, HxWxC\n", net->info.name);
+  cvy_fit_lines(&fitted);
   print_table(cvy_fit_begin(&fitted, out), &net->info);
   cvy_fit_table(&fitted);
   print_totals(cvy_fit_begin(&fitted, out), net);

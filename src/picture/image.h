@@ -57,7 +57,8 @@ enum { CVY_MEND_NOTE = 96 };                    /* bytes of a note, at most */
 /* Makes a whole file of one that ends early, if it is tolerated and nothing else is wrong with it. Otherwise
  * it returns false, and *out is NULL. What is missing of a JPEG is grey, and the rest has the pixels that
  * libjpeg makes of the file that ends early. Details that a progressive JPEG lacks are left out, not guessed.
- * `note` says what was missing. The caller frees *out. */
+ * `note` says what was missing; of a file that ends early and is not mended though parts may be missing, why
+ * not; else it is "". The caller frees *out. */
 bool cvy_image_mend(void **out, size_t *out_count, char note[CVY_MEND_NOTE], const void *bytes,
                     size_t byte_count, cvy_tolerance tolerance);
 /* Returns the orientation that the EXIF data of a JPEG file claims: 1 (upright, or nothing said) to 8. */

@@ -113,10 +113,16 @@ static bool read_rest(jpeg_rest *rest, const void *bytes, size_t byte_count, cvy
   jpeg_read_header(&rest->in, TRUE);
   jvirt_barray_ptr *coefficients = jpeg_read_coefficients(&rest->in);
   if (!rest->ends_early) return false;
-  snprintf(note, CVY_MEND_NOTE, "its end marker is missing");
-  if (!rest->is_short && has_all_details(rest)) return true;
+  if (!rest->is_short && has_all_details(rest)) {
+    snprintf(note, CVY_MEND_NOTE, "its end marker is missing");
+    return true;
+  }
   if (tolerance != CVY_TOLERATE_TRUNCATED) return false;
-  if (rest->first_row == 0 && rest->in.total_iMCU_rows > 1) return false; /* next to nothing has come */
+  if (rest->first_row == 0 && rest->in.total_iMCU_rows > 1) {
+    snprintf(note, CVY_MEND_NOTE, "not even its first %d rows are whole",
+             rest->in.max_v_samp_factor * DCTSIZE);
+    return false;
+  }
   describe_rest(note, rest);
   write_anew(rest, coefficients);
   return true;
@@ -183,6 +189,7 @@ bool cvy_image_mend(void **out, size_t *out_count, char note[CVY_MEND_NOTE], con
   const uint8_t *first = bytes;
   int64_t h, w, channels = 0;
   *out = NULL;
+  note[0] = '\0';
   if (tolerance == CVY_TOLERATE_NOTHING || cvy_image_size(&h, &w, &channels, bytes, byte_count)) return false;
   const bool is_jpeg = first[0] == 0xff;
   if (is_jpeg ? !mend_jpeg(out, out_count, note, bytes, byte_count, tolerance)
@@ -194,5 +201,7 @@ bool cvy_image_mend(void **out, size_t *out_count, char note[CVY_MEND_NOTE], con
   if (good) return true;
   free(*out);
   *out = NULL;
+  const bool may_lack_parts = tolerance == CVY_TOLERATE_TRUNCATED && !is_jpeg;
+  snprintf(note, CVY_MEND_NOTE, "%s", may_lack_parts ? "only of JPEG files a part may be missing" : "");
   return false;
 }

@@ -92,12 +92,13 @@ static void stored_size(int64_t out[2], const cvy_prepare_job *j, const cvy_sour
   }
 }
 
-/* Puts a whole file in the place of one that ends early, where that is tolerated. */
-static bool mend(slot *s, cvy_prepare_worker *w, const cvy_prepare_job *j, cvy_record *record) {
+/* Puts a whole file in the place of one that ends early, where that is tolerated. `note` says what was
+ * missing, or why the file is not mended. */
+static bool mend(char note[CVY_MEND_NOTE], cvy_prepare_worker *w, const cvy_prepare_job *j,
+                 cvy_record *record) {
   void *bytes;
   size_t count;
-  if (!cvy_image_mend(&bytes, &count, s->mended, record->encoded, record->encoded_bytes,
-                      j->config->tolerance))
+  if (!cvy_image_mend(&bytes, &count, note, record->encoded, record->encoded_bytes, j->config->tolerance))
     return false;
   free(w->mended);
   w->mended = bytes;
@@ -110,11 +111,16 @@ static bool mend(slot *s, cvy_prepare_worker *w, const cvy_prepare_job *j, cvy_r
 static cvy_err decode(int64_t full[2], slot *s, cvy_prepare_worker *w, const batch *b, cvy_record *record,
                       int64_t channels, const int64_t least[2]) {
   cvy_saved_error why;
+  char note[CVY_MEND_NOTE];
   const cvy_err err = cvy_image_decode_at_least(&w->decoded, full, record->encoded, record->encoded_bytes,
                                                 channels, least[0], least[1]);
   if (err != CVY_E_INPUT) return err;
   cvy_error_save(&why, err);
-  if (!mend(s, w, b->j, record)) return cvy_error_restore(&why);
+  if (!mend(note, w, b->j, record)) {
+    const cvy_err first = cvy_error_restore(&why);
+    return note[0] ? cvy_error(first, "%s; %s", cvy_err_message(), note) : first;
+  }
+  snprintf(s->mended, sizeof s->mended, "%s", note);
   return cvy_image_decode_at_least(&w->decoded, full, record->encoded, record->encoded_bytes, channels,
                                    least[0], least[1]);
 }

@@ -19,7 +19,7 @@ static cvy_err make_run_folder(bool *made, const char *path) {
 static cvy_err lock(cvy_folder *folder, const char *path) {
   const cvy_err err = cvy_lock_take(&folder->lock, path, "convoy train");
   if (err != CVY_E_INPUT) return err;
-  return cvy_error(err, "%s; wait for its end, or choose another folder (run=OTHER)", cvy_err_message());
+  return cvy_error(err, "%s. Wait for its end, or choose another folder (run=OTHER)", cvy_err_message());
 }
 
 static cvy_err nothing_to_resume(const cvy_folder *folder) {
@@ -56,6 +56,7 @@ cvy_err cvy_folder_create(cvy_folder **out, const cvy_recipe *recipe, const cvy_
   *out = NULL;
   if (!recipe->run[0]) return cvy_yaml_error(cvy_yaml_get(recipe->root, "run"), "'run' must name a folder");
   cvy_folder *folder = cvy_new(sizeof *folder);
+  folder->metrics = -1;
   folder->last = cvy_format("%s/last.h5", recipe->run);
   folder->best = cvy_format("%s/best.h5", recipe->run);
   folder->log = cvy_format("%s/metrics.jsonl", recipe->run);
@@ -99,11 +100,9 @@ static cvy_err keep_lines(const char *path, int64_t step) {
 static cvy_err open_log(cvy_folder *folder, int64_t step) {
   if (step > 0) CVY_TRY(keep_lines(folder->log, step));
   const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (step > 0 ? 0 : O_TRUNC);
-  const int fd = open(folder->log, flags, 0666);
-  folder->metrics = fd >= 0 ? fdopen(fd, "a") : NULL;
-  if (!folder->metrics) return cvy_error(CVY_E_SYSTEM, "%s: cannot open: %s", folder->log, strerror(errno));
-  setvbuf(folder->metrics, folder->buffer, _IOFBF, sizeof folder->buffer);
-  return CVY_OK;
+  folder->metrics = open(folder->log, flags, 0666);
+  if (folder->metrics >= 0) return CVY_OK;
+  return cvy_error(CVY_E_SYSTEM, "%s: cannot open: %s", folder->log, strerror(errno));
 }
 
 cvy_err cvy_folder_begin(cvy_folder *folder, const cvy_recipe *recipe, int64_t step) {
@@ -115,27 +114,42 @@ cvy_err cvy_folder_begin(cvy_folder *folder, const cvy_recipe *recipe, int64_t s
   return open_log(folder, step);
 }
 
+/* Writes a line behind the file's end. If not all of it can be written, it cuts the file back to whole
+ * lines, and `errno` has the reason. */
+static bool append(int fd, const char *line, size_t bytes) {
+  const off_t end = lseek(fd, 0, SEEK_END);
+  size_t done = 0;
+  ssize_t got = 1;
+  for (; done < bytes && got > 0; done += got > 0 ? (size_t)got : 0)
+    got = write(fd, line + done, bytes - done);
+  if (done == bytes) return true;
+  const int reason = got < 0 ? errno : ENOSPC;
+  const bool is_cut = done == 0 || (end >= 0 && ftruncate(fd, end) == 0);
+  errno = is_cut ? reason : errno;
+  return false;
+}
+
 void cvy_folder_log(cvy_folder *folder, const cvy_metrics *line) {
+  cvy_text_stream stream;
+  size_t bytes;
   cvy_folder_guard(folder);
-  /* The line goes out in one write, for it is shorter than the buffer. */
-  if (!cvy_metrics_write(folder->metrics, line) || fflush(folder->metrics) != 0)
-    cvy_fatal("%s: cannot write: %s", folder->log, strerror(errno));
+  cvy_text_stream_begin(&stream);
+  cvy_metrics_write(stream.out, line);
+  char *text = cvy_text_stream_end(&stream, &bytes);
+  if (!append(folder->metrics, text, bytes)) cvy_fatal("%s: cannot write: %s", folder->log, strerror(errno));
+  free(text);
 }
 
 cvy_err cvy_folder_end(cvy_folder *folder) {
-  FILE *metrics = folder->metrics;
-  folder->metrics = NULL;
-  const bool lost = !metrics || ferror(metrics);
-  const bool failed = (metrics && fclose(metrics) != 0) || lost;
-  return failed
-             ? cvy_error(CVY_E_SYSTEM, "%s: metrics.jsonl beside it could not be written; is the disk full?",
-                         folder->last)
-             : CVY_OK;
+  const int metrics = folder->metrics;
+  folder->metrics = -1;
+  if (close(metrics) == 0) return CVY_OK;
+  return cvy_error(CVY_E_SYSTEM, "%s: cannot write: %s", folder->log, strerror(errno));
 }
 
 void cvy_folder_destroy(cvy_folder *folder) {
   if (!folder) return;
-  if (folder->metrics) fclose(folder->metrics);
+  if (folder->metrics >= 0) close(folder->metrics);
   cvy_lock_release(folder->lock);
   free(folder->last);
   free(folder->best);

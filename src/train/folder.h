@@ -7,9 +7,8 @@
 
 typedef struct cvy_folder {
   struct cvy_lock *lock;
-  FILE *metrics;
+  int metrics;             /* the open metrics.jsonl, or -1 */
   char *last, *best, *log; /* paths; log is that of metrics.jsonl */
-  char buffer[1 << 14];
 } cvy_folder;
 
 /* Makes the folder, and locks it until cvy_folder_destroy. Nothing that stands there is changed. The call
@@ -24,7 +23,8 @@ cvy_err cvy_folder_begin(cvy_folder *folder, const cvy_recipe *recipe, int64_t s
  * before anything is written. cvy_folder_watch costs nothing, but may learn it some seconds later. */
 void cvy_folder_guard(cvy_folder *folder);
 void cvy_folder_watch(cvy_folder *folder);
-/* Adds a line to metrics.jsonl, which others may read at once. If it cannot be written, the job ends. */
+/* Adds a line to metrics.jsonl, which others may read at once. If it cannot be written, nothing of it stays
+ * in the file, and the job ends. */
 void cvy_folder_log(cvy_folder *folder, const cvy_metrics *line);
 cvy_err cvy_folder_end(cvy_folder *folder) CVY_MUST_CHECK; /* reports metrics that could not be written */
 void cvy_folder_destroy(cvy_folder *folder);

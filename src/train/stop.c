@@ -1,4 +1,4 @@
-/* Catches the signals that ask a run to stop, and those that would end it for no good reason. */
+/* Catches the signals that ask a run to stop, and has those ignored that would end it without a word. */
 #include "train/stop.h"
 
 #include <signal.h>
@@ -22,6 +22,7 @@ void cvy_stop_listen(void) {
   struct sigaction action = {.sa_handler = on_signal};
   sigemptyset(&action.sa_mask);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);
   for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
     if (signals[i] == SIGHUP && is_ignored(SIGHUP)) continue;
     action.sa_flags = SA_RESTART | (signals[i] == SIGINT ? (int)SA_RESETHAND : 0);

@@ -10,8 +10,8 @@
 
 #include <stdbool.h>
 
-/* Makes the signals raise the flag from now on, and has SIGPIPE ignored. A second SIGINT ends the process as
- * usual. */
+/* Makes the signals raise the flag from now on, and has SIGPIPE and SIGXFSZ (a file as large as `ulimit -f`
+ * allows) ignored: a write fails instead, and says why. A second SIGINT ends the process as usual. */
 void cvy_stop_listen(void);
 bool cvy_stop_requested(void);
 

@@ -107,8 +107,8 @@ static void log_epoch(const cvy_run *run, const cvy_score *training, bool is_bes
     snprintf(validation, sizeof validation, ", validation loss %.4f, top-1 %.2f %%%s", run->val_score.loss,
              100 * run->val_score.top1, is_best ? " (best so far)" : "");
   cvy_progress_drop();
-  cvy_log("epoch %" PRId64 ": training loss %.4f%s", (int64_t)cvy_run_epochs(run, run->state.step),
-          training->loss, validation);
+  cvy_log("epoch %" PRId64 ": training loss %.4f, top-1 %.2f %%%s",
+          (int64_t)cvy_run_epochs(run, run->state.step), training->loss, 100 * training->top1, validation);
 }
 
 void cvy_tell_epoch(const cvy_run *run, const cvy_score *training, bool is_best) {

@@ -109,4 +109,12 @@ expect 0 "MiB, 270 records" "$convoy" bench input data --batch 10 --steps 60 --r
 expect 2 "expected 'input' and the folder, prefix or file of a dataset" "$convoy" bench input
 expect 2 "nowhere" "$convoy" bench input nowhere
 expect 2 "lenot" "$convoy" bench input data --recipe lenot
+
+# A network that would train badly is measured with a warning.
+printf 'name: twice\ninput: [8, 8, 1]\nlayers:\n  - fc: {outputs: 10}\n  - softmax\n  - dropout\n  - softmax_loss\n' >twice.yaml
+for command in "bench step ./twice.yaml --batch 2 --steps 1" "bench layers ./twice.yaml --batch 2 --steps 1" \
+  "bench scaling ./twice.yaml --batch 2 --steps 1" "plan ./twice.yaml --nodes 2 --bandwidth 10 --latency 30 --microbatch 2"; do
+  # shellcheck disable=SC2086
+  expect 0 "warning: ./twice.yaml:5:5: layer 'softmax1' " "$convoy" $command
+done
 finish

@@ -37,7 +37,7 @@ SLURM_JOB_ID=4711 timeout 100 mpirun --oversubscribe -n 2 $train >first.log 2>&1
 job=$!
 held run
 for word in "" --overwrite --resume; do
-  expect 2 "run: another convoy train is at work there: process $(sed -n 's/^pid //p' run/lock) on $(hostname), since $(sed -n 's/^since //p' run/lock), job 4711; wait" ranks 2 $train $word
+  expect 2 "run: another convoy train is at work there: process $(sed -n 's/^pid //p' run/lock) on $(hostname), since $(sed -n 's/^since //p' run/lock), job 4711; if it is surely gone, remove run/lock. Wait" ranks 2 $train $word
 done
 until_file run/last.h5
 for word in "" --resume; do expect 2 "run: another convoy train is at work there: process " $train $word; done
@@ -73,6 +73,21 @@ for how in removed taken; do
   [ "$(grep -c '^{.*}$' run/metrics.jsonl)" = "$(wc -l <run/metrics.jsonl)" ] || fail "torn metrics once the lock was $how"
   rm -f run/lock
 done
+
+# ---- a lock of which nothing is known: the wait is told, and ends when somebody removes the file ----
+for name in file folder; do
+  mkdir -p odd.$name
+  [ $name = folder ] && mkdir odd.folder/lock || : >odd.file/lock
+  $train run=odd.$name epochs=1 >odd.$name.log 2>&1 &
+  pids[${#name}]=$!
+done
+wait "${pids[6]}"
+[ $? = 1 ] && grep -q "odd.folder/lock: a folder has this name" odd.folder.log || fail "a folder as lock: $(cat odd.folder.log)"
+sleep 10
+rm odd.file/lock
+wait "${pids[4]}" || fail "an empty lock: $(cat odd.file.log)"
+grep -q "lock says nothing; if no job is at work there, remove that file" odd.file.log || fail "an empty lock: $(cat odd.file.log)"
+grep -q "waiting up to 1[0-9][0-9] s for odd.file/lock: [0-9]* s so far" odd.file.log || fail "the wait is not told: $(cat odd.file.log)"
 
 # ---- shards: prepare and a repair of the same folder ----
 timeout 60 "$convoy" prepare synthetic -o shards --count 200000 >/dev/null 2>&1 &

@@ -40,15 +40,30 @@ expect 1 "$full" ranks 2 sh -c "'$convoy' eval run/best.h5 --threads 1 >/dev/ful
 expect 1 "$full" ranks 2 sh -c "'$convoy' train ./recipe.yaml run=two epochs=1 --threads 1 --json >/dev/full"
 expect 1 "to standard output: a part of them is lost" ranks 2 sh -c "'$convoy' bench allreduce 1 --steps 1 >/dev/full"
 
-# A reader has seen enough and goes away.
-"$convoy" layers 2>pipe.log | head -n 1 >/dev/null
-codes="${PIPESTATUS[0]}"
-[ "$codes" = 141 ] || [ "$codes" = 0 ] || fail "a closed pipe: exit $codes"
-[ ! -s pipe.log ] || fail "a closed pipe: $(cat pipe.log)"
+# A reader goes away before there is anything to read.
+for command in --help layers "inspect $shard" "verify data" "eval run/best.h5 --threads 1" "summary lenet --json"; do
+  { sleep 0.2; "$convoy" $command 2>pipe.log; echo $? >code; } | true
+  [ "$(cat code)" = 1 ] && [ "$(grep -c 'cannot be written to standard output: Broken pipe' pipe.log)" = 1 ] ||
+    fail "'$command' into a closed pipe ended with $(cat code): $(cat pipe.log)"
+done
 "$convoy" train ./recipe.yaml run=watched 2>&1 | head -n 1 >/dev/null
 [ "${PIPESTATUS[0]}" = 1 ] || fail "results for a reader who has gone were not missed"
 [ "$("$convoy" inspect watched/last.h5 | grep weights)" = "$("$convoy" inspect run/last.h5 | grep weights)" ] ||
   fail "a reader who went away has ended the training"
+
+# A file as large as `ulimit -f` allows is as a full disk.
+limited() { # limited KIB TEXT COMMAND...: the command ends with 1 and the text where no file may be larger
+  local kib=$1 text=$2
+  shift 2
+  expect 1 "$text" bash -c 'ulimit -f "$0"; exec "$@"' "$kib" "$convoy" "$@"
+}
+limited 4 "many/metrics.jsonl: cannot write: File too large" train ./recipe.yaml run=many batch=8
+[ "$(grep -c '^{.*}$' many/metrics.jsonl)" = "$(wc -l <many/metrics.jsonl)" ] || fail "metrics are torn: $(tail -n 1 many/metrics.jsonl)"
+limited 16 "large/best.h5: dataset" train ./recipe.yaml run=large epochs=1
+[ ! -e large/best.h5 ] || fail "half a checkpoint"
+limited 8 "train-00000-of-00001.h5: cannot write: File too large" prepare synthetic -o cut --count 40
+limited 1 "sheet2.png: cannot be written: File too large" preview data -o sheet2.png
+expect 1 "cannot be written to standard output: File too large" bash -c 'ulimit -f 1; exec "$0" layers --json >long.json' "$convoy"
 
 # A terminal that is gone ends a run as a request to stop does, unless nohup was asked for.
 hang_up() { # hang_up RUN COMMAND...: sends SIGHUP once the run writes metrics

@@ -108,6 +108,7 @@ if has_h5py; then
   expect 0 "4 images ended early" $early -o all --tolerate truncated
   grep -q '^c0/20.jpg,truncated: .* of its .* rows are missing$' all/mended.csv || fail "mended.csv: $(cat all/mended.csv)"
   expect 0 "4 images ended early" ranks 2 $early -o all2 --tolerate truncated
+  grep -q '^c0/91.png,truncated: PNG: .*; only of JPEG files a part may be missing$' all/rejected.csv || fail "rejected.csv: $(cat all/rejected.csv)"
   diff -r all all2 || fail "2 ranks mend otherwise"
   expect 0 "0 bad" "$convoy" verify all
   expect 0 "done: 5 steps" $train data.train=all data.augment='[random_resized_crop: {size: 28}]' run=mended

@@ -5,14 +5,15 @@
 
 #include <stdio.h>
 
-/* Looks where these variables ("A=1 B=2") alone are set. */
-static const char *look(const char *variables) {
+/* Sets these variables ("A=1 B=2") alone. */
+static void set(const char *variables) {
   static const char *const all[] = {
-      "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "PMI_SIZE",         "PMI_RANK",     "PMI_FD",
-      "MPI_LOCALNRANKS",      "MPI_LOCALRANKID",      "PMIX_RANK",        "SLURM_NTASKS", "SLURM_PROCID",
-      "MV2_COMM_WORLD_SIZE",  "SLURM_STEP_NUM_TASKS", "SLURM_STEP_ID",    "SLURM_STEPID", "SLURM_PTY_PORT",
-      "MV2_COMM_WORLD_RANK",  "PMIX_NAMESPACE",       "SLURM_PTY_WIN_COL"};
-  static char out[200];
+      "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "PMI_SIZE",          "PMI_RANK",     "PMI_FD",
+      "MPI_LOCALNRANKS",      "MPI_LOCALRANKID",      "PMIX_RANK",         "SLURM_NTASKS", "SLURM_PROCID",
+      "MV2_COMM_WORLD_SIZE",  "SLURM_STEP_NUM_TASKS", "SLURM_STEP_ID",     "SLURM_STEPID", "SLURM_PTY_PORT",
+      "MV2_COMM_WORLD_RANK",  "PMIX_NAMESPACE",       "SLURM_PTY_WIN_COL", "SLURM_NPROCS", "MPI_NRANKS",
+      "MPI_RANKID",           "PALS_NRANKS",          "PALS_RANKID",       "ALPS_APP_PE",  "FLUX_JOB_SIZE",
+      "FLUX_TASK_RANK",       "JSM_NAMESPACE_SIZE",   "JSM_NAMESPACE_RANK"};
   char text[400];
   for (int64_t i = 0; i < CVY_COUNT(all); i++) unsetenv(all[i]);
   snprintf(text, sizeof text, "%s", variables);
@@ -21,7 +22,20 @@ static const char *look(const char *variables) {
     *value = '\0';
     setenv(word, value + 1, 1);
   }
+}
+
+/* Looks where these variables alone are set. */
+static const char *look(const char *variables) {
+  static char out[200];
+  set(variables);
   cvy_launcher_look(out, sizeof out);
+  return out;
+}
+
+static const char *look_at_job(const char *variables) {
+  static char out[200];
+  set(variables);
+  cvy_launcher_look_at_job(out, sizeof out);
   return out;
 }
 
@@ -60,6 +74,35 @@ static void one(void) {
   for (int64_t i = 0; i < CVY_COUNT(alone); i++) CU_ASSERT_STRING_EQUAL(look(alone[i]), "");
 }
 
+static void other_launchers(void) {
+  static const char *const names[][2] = {{"MPI_NRANKS", "MPI_RANKID"},
+                                         {"PALS_NRANKS", "PALS_RANKID"},
+                                         {"FLUX_JOB_SIZE", "FLUX_TASK_RANK"},
+                                         {"JSM_NAMESPACE_SIZE", "JSM_NAMESPACE_RANK"},
+                                         {NULL, "ALPS_APP_PE"}};
+  for (int64_t i = 0; i < CVY_COUNT(names); i++)
+    for (int k = 0; k < 2; k++) {
+      char text[100];
+      if (!names[i][k]) continue;
+      snprintf(text, sizeof text, "%s=%d", names[i][k], k == 0 ? 2 : 1);
+      CU_ASSERT(finds(text, text) && finds(text, "has started several programs"));
+      snprintf(text, sizeof text, "%s=%d", names[i][k], k == 0 ? 1 : 0);
+      CU_ASSERT_STRING_EQUAL(look(text), "");
+    }
+}
+
+/* A job of Slurm says how many programs it is meant to have; mpirun and srun say it better. */
+static void a_job_for_several(void) {
+  CU_ASSERT_STRING_EQUAL(look_at_job("SLURM_NTASKS=4"), "SLURM_NTASKS=4");
+  CU_ASSERT_STRING_EQUAL(look_at_job("SLURM_NPROCS=4 SLURM_PROCID=0"), "SLURM_NPROCS=4");
+  CU_ASSERT_STRING_EQUAL(look_at_job("SLURM_NTASKS=4 SLURM_STEP_ID=4294967290 SLURM_STEP_NUM_TASKS=1"),
+                         "SLURM_NTASKS=4");
+  CU_ASSERT_STRING_EQUAL(look_at_job("SLURM_NTASKS=4 SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=1"), "");
+  CU_ASSERT_STRING_EQUAL(look_at_job("SLURM_NTASKS=4 OMPI_COMM_WORLD_SIZE=1"), "");
+  CU_ASSERT_STRING_EQUAL(look_at_job("SLURM_NTASKS=1 SLURM_NPROCS=1"), "");
+  CU_ASSERT_STRING_EQUAL(look_at_job(""), "");
+}
+
 /* Open MPI takes a step of Slurm for its own launcher, which it cannot be without PMIx. */
 static void a_step_alone(void) {
   look("SLURM_STEPID=0 SLURM_STEP_ID=0");
@@ -70,4 +113,5 @@ static void a_step_alone(void) {
   CU_ASSERT_PTR_NOT_NULL(getenv("SLURM_STEPID"));
 }
 
-SUITE("launcher", TEST(several), TEST(one), TEST(a_step_alone))
+SUITE("launcher", TEST(several), TEST(one), TEST(other_launchers), TEST(a_job_for_several),
+      TEST(a_step_alone))

@@ -94,6 +94,10 @@ static void one_at_a_time(void) {
   CU_ASSERT_EQUAL(cvy_lock_check(lock), CVY_OK);
   CU_ASSERT_FALSE(cvy_lock_is_lost(lock));
   CU_ASSERT_EQUAL(scratch_count(dir), 1);
+  size_t count;
+  char *text = scratch_read(lock_path, &count);
+  CU_ASSERT(memcmp(text, "# convoy is at work in this folder; remove", 42) == 0);
+  free(text);
   cvy_lock_release(lock);
   CU_ASSERT_EQUAL(scratch_count(dir), 0);
   cvy_lock_release(NULL);
@@ -113,10 +117,16 @@ static void the_job_is_named(void) {
 
 static void a_killed_holder(void) {
   new_dir("killed");
+  char expected[600];
   const pid_t holder = hold_elsewhere();
   CU_ASSERT_EQUAL(take_elsewhere("another train is at work there"), 1);
+  CU_ASSERT_EQUAL(take_elsewhere("stopped"), 2);
   kill(holder, SIGSTOP);
-  CU_ASSERT_EQUAL(take_elsewhere("another train is at work there"), 1);
+  siginfo_t stopped;
+  waitid(P_PID, (id_t)holder, &stopped, WSTOPPED | WNOWAIT);
+  snprintf(expected, sizeof expected,
+           "(it is stopped; kill -CONT %d wakes it); if it is surely gone, remove %s", holder, lock_path);
+  CU_ASSERT_EQUAL(take_elsewhere(expected), 1);
   kill(holder, SIGKILL);
   siginfo_t info;
   waitid(P_PID, (id_t)holder, &info, WEXITED | WNOWAIT);
@@ -183,7 +193,21 @@ static void files_that_say_nothing(void) {
   mkdir(lock_path, 0777);
   cvy_lock *lock;
   CU_ASSERT_EQUAL(cvy_lock_take(&lock, dir, "test"), CVY_E_SYSTEM);
-  CU_ASSERT(says("nothing/lock: cannot read: Is a directory"));
+  CU_ASSERT(says("nothing/lock: a folder has this name, which convoy's lock needs: rename or remove it"));
+  rmdir(lock_path);
+  const char *const targets[] = {"nowhere", "other"};
+  char *other = cvy_format("%s/other", dir);
+  scratch_write(other, "", 0);
+  for (int64_t i = 0; i < CVY_COUNT(targets); i++) {
+    CU_ASSERT_EQUAL(symlink(targets[i], lock_path), 0);
+    CU_ASSERT_EQUAL(cvy_lock_take(&lock, dir, "test"), CVY_E_SYSTEM);
+    CU_ASSERT(says("nothing/lock: a symbolic link has this name"));
+    remove(lock_path);
+  }
+  CU_ASSERT_EQUAL(mkfifo(lock_path, 0666), 0);
+  CU_ASSERT_EQUAL(cvy_lock_take(&lock, dir, "test"), CVY_E_SYSTEM);
+  CU_ASSERT(says("nothing/lock: something that is no file has this name"));
+  free(other);
 }
 
 static void a_lock_that_is_removed(void) {

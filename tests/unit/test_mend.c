@@ -149,6 +149,9 @@ static void next_to_nothing_is_refused(void) {
   size_t scan = 0;
   while (file.bytes[scan] != 0xff || file.bytes[scan + 1] != 0xda) scan++;
   CU_ASSERT_FALSE(mend(file.bytes, scan + 20, CVY_TOLERATE_TRUNCATED));
+  CU_ASSERT(strstr(note, "not even its first ") && strstr(note, " rows are whole"));
+  CU_ASSERT_FALSE(mend(file.bytes, scan + 20, CVY_TOLERATE_END_MARKER));
+  CU_ASSERT_STRING_EQUAL(note, "");
   CU_ASSERT_FALSE(mend(file.bytes, scan - 5, CVY_TOLERATE_TRUNCATED));
   free(file.bytes);
 }
@@ -182,6 +185,7 @@ static void png_without_an_end(void) {
     CU_ASSERT_EQUAL(good, lacks <= 12);
     if (good) CU_ASSERT(mended_count == file.count && memcmp(mended, file.bytes, file.count) == 0);
     CU_ASSERT_EQUAL(mend(file.bytes, count, CVY_TOLERATE_TRUNCATED), good); /* pixels are not made up */
+    if (lacks == 14) CU_ASSERT_STRING_EQUAL(note, "only of JPEG files a part may be missing");
   }
   free(file.bytes);
 }
