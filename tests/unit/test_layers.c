@@ -729,9 +729,12 @@ static void first_values_are_distributed_as_said(void) {
     double deviation, largest;
   } expected[] = {{spec_of(CVY_INIT_XAVIER, 0), bound / sqrt(3), bound},
                   {spec_of(CVY_INIT_HE, 0), he, 6.7 * he},
+                  {spec_of(CVY_INIT_HE_OUT, 0), sqrt(2.0 / 501), 6.7 * sqrt(2.0 / 501)},
+                  {spec_of(CVY_INIT_LECUN, 0), sqrt(1.0 / 200), sqrt(3.0 / 200)},
+                  {spec_of(CVY_INIT_PYTORCH, 0), sqrt(1.0 / 600), sqrt(1.0 / 200)},
                   {spec_of(CVY_INIT_GAUSSIAN, 0.02), 0.02, 6.7 * 0.02}};
   float *values = array(count);
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < CVY_COUNT(expected); i++) {
     double mean, deviation, largest;
     cvy_param_fill(values, &expected[i].spec, 5, 1, 0);
     moments(values, count, &mean, &deviation, &largest);
