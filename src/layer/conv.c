@@ -109,7 +109,7 @@ static void declare_params(cvy_layer_plan *plan, const conv *self, const cvy_win
   plan->params[1] = (cvy_param_spec){.name = "bias",
                                      .dim_count = 1,
                                      .dims = {self->filters},
-                                     .init = {.method = CVY_INIT_CONSTANT, .value = self->bias_value}};
+                                     .init = cvy_init_of_bias(&self->init, self->bias_value, fan_in)};
   plan->param_count = self->bias ? 2 : 1;
 }
 

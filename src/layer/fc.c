@@ -71,7 +71,7 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
   plan->params[1] = (cvy_param_spec){.name = "bias",
                                      .dim_count = 1,
                                      .dims = {self->outputs},
-                                     .init = {.method = CVY_INIT_CONSTANT, .value = self->bias_value}};
+                                     .init = cvy_init_of_bias(&self->init, self->bias_value, features)};
   plan->param_count = self->bias ? 2 : 1;
   plan->multiply_adds = n * features * self->outputs;
   plan->backward_reads_x = plan->learns;

@@ -7,19 +7,26 @@
 #include <math.h>
 
 const char *const cvy_init_words[] = {
-    [CVY_INIT_CONSTANT] = "constant",
-    [CVY_INIT_GAUSSIAN] = "gaussian",
-    [CVY_INIT_XAVIER] = "xavier",
-    [CVY_INIT_HE] = "he",
-    NULL,
+    [CVY_INIT_CONSTANT] = "constant", [CVY_INIT_GAUSSIAN] = "gaussian",
+    [CVY_INIT_XAVIER] = "xavier",     [CVY_INIT_HE] = "he",
+    [CVY_INIT_HE_OUT] = "he_out",     [CVY_INIT_LECUN] = "lecun",
+    [CVY_INIT_PYTORCH] = "pytorch",   NULL,
 };
 
 cvy_init cvy_init_chosen(const cvy_init_options *options, int64_t fan_in, int64_t fan_out) {
   const cvy_init_method method = (cvy_init_method)options->method;
   return (cvy_init){.method = method,
-                    .value = method == CVY_INIT_GAUSSIAN ? options->deviation : options->value,
+                    .value = method == CVY_INIT_GAUSSIAN   ? options->deviation
+                             : method == CVY_INIT_CONSTANT ? options->value
+                                                           : 0,
                     .fan_in = fan_in,
                     .fan_out = fan_out};
+}
+
+cvy_init cvy_init_of_bias(const cvy_init_options *weights, double value, int64_t fan_in) {
+  const bool varies = weights->method == CVY_INIT_PYTORCH;
+  return (cvy_init){
+      .method = varies ? CVY_INIT_PYTORCH : CVY_INIT_CONSTANT, .value = value, .fan_in = fan_in};
 }
 
 int64_t cvy_param_count(const cvy_param_spec *spec) {
@@ -71,6 +78,11 @@ static void fill_chunk(const void *context, int64_t index, int thread) {
   }
 }
 
+static void spread(filling *f, double centre, double width) {
+  f->low = centre - width;
+  f->high = centre + width;
+}
+
 void cvy_param_fill(float *values, const cvy_param_spec *spec, uint64_t seed, int64_t layer_index,
                     int64_t param_index) {
   const cvy_init *init = &spec->init;
@@ -85,11 +97,19 @@ void cvy_param_fill(float *values, const cvy_param_spec *spec, uint64_t seed, in
     f.deviation = init->value;
     break;
   case CVY_INIT_XAVIER:
-    f.high = sqrt(6.0 / (double)(init->fan_in + init->fan_out));
-    f.low = -f.high;
+    spread(&f, 0, sqrt(6.0 / (double)(init->fan_in + init->fan_out)));
+    break;
+  case CVY_INIT_LECUN:
+    spread(&f, 0, sqrt(3.0 / (double)init->fan_in));
+    break;
+  case CVY_INIT_PYTORCH:
+    spread(&f, init->value, 1 / sqrt((double)init->fan_in));
     break;
   case CVY_INIT_HE:
     f.deviation = sqrt(2.0 / (double)init->fan_in);
+    break;
+  case CVY_INIT_HE_OUT:
+    f.deviation = sqrt(2.0 / (double)init->fan_out);
     break;
   }
   cvy_parallel(cvy_pieces(f.count, CHUNK), fill_chunk, &f);

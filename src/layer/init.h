@@ -33,5 +33,8 @@ extern const char *const cvy_init_words[]; /* in the order of cvy_init_method */
   }
 
 cvy_init cvy_init_chosen(const cvy_init_options *options, int64_t fan_in, int64_t fan_out);
+/* Returns the first values of the biases beside such weights: all are `value`, or lie around it where the
+ * weights' way has values for biases too. */
+cvy_init cvy_init_of_bias(const cvy_init_options *weights, double value, int64_t fan_in);
 
 #endif

@@ -41,7 +41,10 @@ typedef enum cvy_init_method {
   CVY_INIT_CONSTANT, /* value */
   CVY_INIT_GAUSSIAN, /* mean 0, deviation `value` */
   CVY_INIT_XAVIER,   /* uniform in +-sqrt(6 / (fan_in + fan_out)); Glorot & Bengio 2010, eq. 16 */
-  CVY_INIT_HE        /* Gaussian with deviation sqrt(2 / fan_in); He et al. 2015, eq. 10 */
+  CVY_INIT_HE,       /* Gaussian with deviation sqrt(2 / fan_in); He et al. 2015, eq. 10 */
+  CVY_INIT_HE_OUT,   /* Gaussian with deviation sqrt(2 / fan_out); the same, eq. 14 */
+  CVY_INIT_LECUN,    /* uniform in +-sqrt(3 / fan_in); LeCun et al. 1998, eq. 16; Caffe's "xavier" */
+  CVY_INIT_PYTORCH   /* uniform in value +- 1 / sqrt(fan_in); PyTorch's default, for biases too */
 } cvy_init_method;
 
 typedef struct cvy_init {

@@ -7,17 +7,6 @@
 
 enum { ROWS = 32 };
 
-const cvy_option cvy_loss_options[] = {
-    {.name = "weight",
-     .type = CVY_FLOAT,
-     .offset = offsetof(cvy_loss, weight),
-     .fallback = "1",
-     .min = 0,
-     .max = CVY_NO_LIMIT,
-     .help = "multiplies the loss and its gradient, where a network has several losses"},
-    {0},
-};
-
 cvy_err cvy_loss_plan(cvy_layer_plan *plan) {
   CVY_TRY(cvy_layer_check_input(plan));
   const cvy_shape x = plan->x[0];
@@ -35,6 +24,10 @@ cvy_err cvy_loss_plan(cvy_layer_plan *plan) {
 
 static double weight_of(const cvy_layer_call *call) {
   return ((const cvy_loss *)call->config)->weight;
+}
+
+static double smoothing_of(const cvy_layer_call *call) {
+  return call->pass->training ? ((const cvy_loss *)call->config)->smoothing : 0;
 }
 
 static int64_t rows_end(const cvy_layer_plan *plan, int64_t index) {
@@ -60,29 +53,36 @@ static void forward_rows(const void *context, int64_t index, int thread) {
   const job *j = context;
   const cvy_layer_call *call = j->call;
   const int64_t scores = call->plan->y.c, classes = call->plan->class_count;
+  const double smoothing = smoothing_of(call);
   for (int64_t n = index * ROWS; n < rows_end(call->plan, index); n++) {
     const int32_t label = call->targets->labels[n];
     check_label(label, -1, classes);
     float *y = call->y + n * scores;
     const float *x = call->x[0] + n * scores;
-    double loss = j->row(y, x, scores, label);
+    double loss = j->row(y, x, scores, label, smoothing);
     if (is_mixed(call->targets, n)) {
       const int32_t partner = call->targets->partners[n];
       const double share = (double)call->targets->shares[n];
       check_label(partner, 0, classes);
-      loss = share * loss + (1 - share) * j->row(y, x, scores, partner);
+      loss = share * loss + (1 - share) * j->row(y, x, scores, partner, smoothing);
     }
     call->losses[n] = label < 0 ? 0 : weight_of(call) * loss;
   }
 }
 
+/* Numbers of a backward pass: what a probability's distance from its target counts for, and what targets have
+ * of the labels and of the smoothing. */
+typedef struct slope {
+  float factor, kept, spread;
+} slope;
+
 static void backward_mixed(float *dx, const float *y, int64_t scores, const cvy_targets *targets, int64_t n,
-                           float factor) {
+                           const slope *s) {
   const float share = targets->shares[n], rest = 1.0f - share;
   for (int64_t c = 0; c < scores; c++) {
     const float own = cvy_loss_expects(c, scores, targets->labels[n]) ? share : 0.0f;
     const float other = cvy_loss_expects(c, scores, targets->partners[n]) ? rest : 0.0f;
-    dx[c] = factor * (y[c] - (own + other));
+    dx[c] = s->factor * (y[c] - (s->kept * (own + other) + s->spread));
   }
 }
 
@@ -90,7 +90,10 @@ static void backward_rows(const void *context, int64_t index, int thread) {
   (void)thread;
   const cvy_layer_call *call = context;
   const int64_t scores = call->plan->y.c;
-  const float factor = call->pass->loss_scale * (float)weight_of(call);
+  const double smoothing = smoothing_of(call);
+  const slope s = {.factor = call->pass->loss_scale * (float)weight_of(call),
+                   .kept = (float)(1 - smoothing),
+                   .spread = (float)(smoothing / (double)scores)};
   for (int64_t n = index * ROWS; n < rows_end(call->plan, index); n++) {
     float *dx = call->dx[0] + n * scores;
     const float *y = call->y + n * scores;
@@ -100,11 +103,11 @@ static void backward_rows(const void *context, int64_t index, int thread) {
       continue;
     }
     if (is_mixed(call->targets, n)) {
-      backward_mixed(dx, y, scores, call->targets, n, factor);
+      backward_mixed(dx, y, scores, call->targets, n, &s);
       continue;
     }
     for (int64_t c = 0; c < scores; c++)
-      dx[c] = factor * (y[c] - (cvy_loss_expects(c, scores, label) ? 1.0f : 0.0f));
+      dx[c] = s.factor * (y[c] - ((cvy_loss_expects(c, scores, label) ? s.kept : 0.0f) + s.spread));
   }
 }
 

@@ -7,10 +7,15 @@
 
 typedef struct cvy_loss {
   double weight;
+  double smoothing; /* share of the label that all classes have alike in training; 0 in a loss without it */
 } cvy_loss;
 
-/* The option table of a loss; its configuration is a cvy_loss. */
-extern const cvy_option cvy_loss_options[];
+/* This is a line for the option table of a loss, whose configuration is a cvy_loss. */
+#define CVY_LOSS_WEIGHT                                                                                      \
+  {                                                                                                          \
+    .name = "weight", .type = CVY_FLOAT, .offset = offsetof(cvy_loss, weight), .fallback = "1", .min = 0,    \
+    .max = CVY_NO_LIMIT, .help = "multiplies the loss and its gradient, where a network has several losses"  \
+  }
 
 /* Plans a loss of one row of scores, 1x1xclasses; class_count is the number of scores. */
 cvy_err cvy_loss_plan(cvy_layer_plan *plan) CVY_MUST_CHECK;
@@ -21,14 +26,15 @@ static inline bool cvy_loss_expects(int64_t score, int64_t scores, int32_t label
   return scores == 1 ? label == 1 : label == score;
 }
 
-/* Makes the probabilities y of one image and returns its loss, which is left out where the label is -1. */
-typedef double (*cvy_loss_row)(float *y, const float *x, int64_t scores, int32_t label);
+/* Makes the probabilities y of one image and returns its loss, which is left out where the label is -1.
+ * `smoothing` is the share of the label that all classes have alike. */
+typedef double (*cvy_loss_row)(float *y, const float *x, int64_t scores, int32_t label, double smoothing);
 
 /* Makes y and the losses. An image's loss is weight * row(...); with two labels it is the mean of both rows,
  * by their shares. */
 void cvy_loss_forward(const cvy_layer_call *call, cvy_loss_row row);
-/* Makes dx = loss_scale * weight * (y - (1, or the label's share, where it is expected)), 0 where the label
- * is -1. */
+/* Makes dx = loss_scale * weight * (y - target), 0 where the label is -1. The target is 1, or the label's
+ * share, where it is expected, and else 0; of that, all scores get their part of the smoothing. */
 void cvy_loss_backward(const cvy_layer_call *call);
 
 #endif

@@ -13,7 +13,10 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
   return CVY_OK;
 }
 
-static double forward_row(float *y, const float *x, int64_t scores, int32_t label) {
+static const cvy_option options[] = {CVY_LOSS_WEIGHT, {0}};
+
+static double forward_row(float *y, const float *x, int64_t scores, int32_t label, double smoothing) {
+  (void)smoothing;
   cvy_kernels_get()->sigmoid_forward(y, x, scores);
   double loss = 0;
   for (int64_t c = 0; c < scores; c++) {
@@ -44,7 +47,7 @@ const cvy_layer_type cvy_layer_sigmoid_loss = {
     .kind = &(
         const cvy_kind){"sigmoid_loss",
                         "yes or no for each class (one score: class 1 or class 0), and its cross-entropy",
-                        cvy_loss_options, sizeof(cvy_loss)},
+                        options, sizeof(cvy_loss)},
     .short_name = "loss",
     .is_loss = true,
     .plan = plan,

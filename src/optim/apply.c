@@ -7,10 +7,11 @@ enum { BLOCK = 1 << 16 }; /* values of a task */
 typedef struct job {
   const cvy_rule *rule;
   const cvy_piece *piece;
+  float *direction; /* NULL: the rule is applied */
   const void *config;
 } job;
 
-static void apply_block(const void *context, int64_t index, int thread) {
+static void do_block(const void *context, int64_t index, int thread) {
   (void)thread;
   const job *j = context;
   const int64_t first = index * BLOCK, left = j->piece->count - first;
@@ -20,9 +21,20 @@ static void apply_block(const void *context, int64_t index, int thread) {
   block.weights += first;
   block.gradient += first;
   for (int64_t k = 0; k < j->rule->state_count; k++) block.state[k] += first;
-  j->rule->apply(&block, j->config);
+  if (j->direction)
+    j->rule->direct(&block, j->direction + first, j->config);
+  else
+    j->rule->apply(&block, j->config);
+}
+
+static void share(const job *j) {
+  cvy_parallel(cvy_pieces(j->piece->count, BLOCK), do_block, j);
 }
 
 void cvy_rule_apply(const cvy_rule *rule, const cvy_piece *piece, const void *config) {
-  cvy_parallel(cvy_pieces(piece->count, BLOCK), apply_block, &(job){rule, piece, config});
+  share(&(job){rule, piece, NULL, config});
+}
+
+void cvy_rule_direct(const cvy_rule *rule, const cvy_piece *piece, float *direction, const void *config) {
+  share(&(job){rule, piece, direction, config});
 }

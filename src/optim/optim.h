@@ -65,12 +65,17 @@ typedef struct cvy_rule {
   int64_t state_count;
   const char *state_names[CVY_MOST_STATE]; /* names of groups in checkpoints: letters and '_' */
   cvy_norms_of norms;
+  /* Replaces a piece's gradient, which `direction` holds, by the way that the step will go, and may change
+   * the state. norms.gradient is then the way's length, and apply gets the way as the gradient. It is for
+   * rules that want norms, and may be NULL. Threads call it as they call apply. */
+  void (*direct)(const cvy_piece *piece, float *direction, const void *config);
   /* Updates the weights and the state of a piece. Any thread may call it; it uses no other threads. */
   void (*apply)(const cvy_piece *piece, const void *config);
 } cvy_rule;
 
-/* Cuts the piece into blocks, which the threads share. */
+/* These cut the piece into blocks, which the threads share. */
 void cvy_rule_apply(const cvy_rule *rule, const cvy_piece *piece, const void *config);
+void cvy_rule_direct(const cvy_rule *rule, const cvy_piece *piece, float *direction, const void *config);
 
 /* These are compiled for this processor: for the set of instructions that cvy_kernels_get chooses. */
 int64_t cvy_rule_count(void);
@@ -103,6 +108,7 @@ typedef struct cvy_schedule {
                     const cvy_schedule_moment *moment);
   /* Whether rates depend on the run's total, so that another number of epochs changes the first steps too. */
   bool looks_ahead;
+  bool needs_scores; /* it stands still without validation */
 } cvy_schedule;
 
 int64_t cvy_schedule_count(void);

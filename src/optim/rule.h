@@ -1,7 +1,8 @@
-/* What the file of an update rule needs besides optim.h. It is compiled once for each instruction set. */
+/* What the files of update rules share besides optim.h. They are compiled once for each instruction set. */
 #ifndef CVY_OPTIM_RULE_H
 #define CVY_OPTIM_RULE_H
 
+#include "base/options.h"
 #include "optim/optim.h"
 
 #define CVY_RULE_JOIN(name, set)        cvy_rule_##name##_##set
@@ -12,5 +13,36 @@
 
 /* Stands before a loop whose iterations are independent of each other. */
 #define CVY_VECTOR _Pragma("omp simd")
+
+/* ---- weight decay ---- */
+
+typedef struct cvy_decay {
+  double weight_decay;
+  bool decay_biases;
+} cvy_decay;
+
+/* These are two lines for a rule's options; `help` says what the decay does. */
+#define CVY_DECAY_OPTIONS(config, field, text)                                                               \
+  {"weight_decay", CVY_FLOAT, offsetof(config, field.weight_decay), "0", 0, 1, .help = text}, {              \
+    "decay_biases", CVY_BOOL, offsetof(config, field.decay_biases), "false",                                 \
+        .help = "decay biases and normalisation too (as PyTorch does by default)"                            \
+  }
+#define CVY_L2_HELP        "L2: this times w is added to the gradient"
+#define CVY_DECOUPLED_HELP "decoupled: w falls by this times the rate, beside the update"
+
+/* Returns the decay of the piece's tensor. */
+static inline double cvy_decay_of(const cvy_piece *piece, const cvy_decay *decay) {
+  return piece->decays || decay->decay_biases ? decay->weight_decay : 0;
+}
+
+/* ---- running averages ---- */
+
+/* Returns base^n, by squaring: libm's pow may round otherwise elsewhere. */
+static inline double cvy_whole_power(double base, int64_t n) {
+  double power = 1;
+  for (; n > 0; n /= 2, base *= base)
+    if (n % 2) power *= base;
+  return power;
+}
 
 #endif

@@ -1,29 +1,24 @@
 /* AdaGrad (Duchi, Hazan and Singer 2011), in PyTorch's form without its decay of the learning rate:
  * h = g + decay w, G = G + h h, w = w - rate h / (sqrt(G) + epsilon). */
-#include "base/options.h"
 #include "optim/rule.h"
 
 #include <math.h>
 
 typedef struct adagrad {
-  double epsilon, weight_decay;
-  bool decay_biases;
+  double epsilon;
+  cvy_decay decay;
 } adagrad;
 
 /* Epsilon is above zero, also as a float: a first gradient of zero would divide zero by zero. */
 static const cvy_option options[] = {{"epsilon", CVY_FLOAT, offsetof(adagrad, epsilon), "1e-10", 1e-30, 1,
                                       .help = "added to the root, which is zero before the first gradient"},
-                                     {"weight_decay", CVY_FLOAT, offsetof(adagrad, weight_decay), "0", 0, 1,
-                                      .help = "L2: this times w is added to the gradient"},
-                                     {"decay_biases", CVY_BOOL, offsetof(adagrad, decay_biases), "false",
-                                      .help = "decay biases too (as PyTorch does by default)"},
+                                     CVY_DECAY_OPTIONS(adagrad, decay, CVY_L2_HELP),
                                      {0}};
 
 static void apply(const cvy_piece *piece, const void *config) {
   const adagrad *a = config;
-  const bool decays = piece->decays || a->decay_biases;
   const float rate = (float)piece->rate, epsilon = (float)a->epsilon,
-              decay = decays ? (float)a->weight_decay : 0.0f;
+              decay = (float)cvy_decay_of(piece, &a->decay);
   float *w = piece->weights, *sum = piece->state[0];
   const float *g = piece->gradient;
   CVY_VECTOR

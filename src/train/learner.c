@@ -15,8 +15,9 @@
  *   5. cvy_learner_finish waits for the exchange. One rank alone updates here.
  *
  * Where the rule wants norms nobody may be updated before everybody is measured: use_sums is not called,
- * learn only keeps the gradient, and finish does the rest (`update_late`): each rank measures its share,
- * the exact sums travel, each rank updates its part, and the weights are handed on. */
+ * learn only keeps the gradient, and finish does the rest (`update_late`): each rank lets the rule direct the
+ * gradients, if it does, and measures its share, the exact sums travel, each rank updates its part, and the
+ * weights are handed on. */
 #include "train/learner.h"
 
 #include "base/trace.h"
@@ -147,6 +148,16 @@ static void update_slice(void *context, int64_t first, int64_t end) {
   update(l, kept_gradients(l) + first, first, end);
 }
 
+static void direct_sums(void *context, int64_t first, int64_t end) {
+  const cvy_learner *l = context;
+  cvy_update_direct(&l->update, l->sums + first, first, end);
+}
+
+static void direct_slice(void *context, int64_t first, int64_t end) {
+  const cvy_learner *l = context;
+  cvy_update_direct(&l->update, kept_gradients(l) + first, first, end);
+}
+
 /* Measures this rank's part of the norms. Where all ranks have all sums, each measures a part too, for any
  * cut gives the same bits. */
 static void measure_share(cvy_learner *l) {
@@ -177,6 +188,10 @@ static void take_norms(cvy_learner *l) {
 
 static void update_late(cvy_learner *l) {
   const double start_s = cvy_now_s();
+  if (l->arenas.rule->direct) {
+    cvy_exchange_own(l->exchange, direct_sums, l);
+    cvy_split_own(&l->split, direct_slice, l);
+  }
   take_norms(l);
   cvy_exchange_own(l->exchange, update_sums, l);
   cvy_split_own(&l->split, update_slice, l);

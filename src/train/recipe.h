@@ -7,6 +7,7 @@
 #include "base/options.h"
 #include "comm/tree.h"
 #include "optim/optim.h"
+#include "optim/warmup.h"
 #include <convoy/train.h>
 
 enum { CVY_BAD_RECORD_FAILS, CVY_BAD_RECORD_SKIPPED };
@@ -40,6 +41,7 @@ struct cvy_recipe {
   int wire;        /* cvy_wire */
   int64_t bucket;  /* MiB; 0: to be measured */
   const cvy_yaml *solver, *learning_rate;
+  cvy_warmup warmup;
   const char *run;
   int64_t log_every, check_every, checkpoint_every;
 

@@ -70,6 +70,10 @@ static cvy_err open_data(cvy_run *run) {
   CVY_TRY(cvy_augment_check_training(run->train.augment, r->microbatch, cvy_dataset_source(run->train.data)));
   const cvy_dataset_info *training = cvy_dataset_describe(run->train.data);
   if (r->data.val[0]) CVY_TRY_IN(open_validation(run, training), "data.val");
+  if (!r->data.val[0] && r->schedule->needs_scores)
+    return cvy_error(CVY_E_INPUT,
+                     "the schedule '%s' waits for scores of validation; name validation data with data.val",
+                     r->schedule->kind->name);
   run->fingerprint = cvy_dataset_fingerprint(run->train.data);
   run->images = training->count;
   return CVY_OK;

@@ -9,7 +9,8 @@
 
 static double learning_rate(const cvy_run *run) {
   const cvy_schedule_moment moment = cvy_run_moment(run);
-  return run->recipe->schedule->rate(run->recipe->schedule_config, &moment);
+  const cvy_recipe *r = run->recipe;
+  return cvy_warmup_rate(&r->warmup, r->schedule, r->schedule_config, &moment);
 }
 
 /* Sums over the ranks, in one message, what they counted and whether one of them was asked to stop. */

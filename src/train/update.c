@@ -101,10 +101,9 @@ void cvy_norms_take(cvy_norms *out, const cvy_norm_sums *sums, int64_t count) {
 
 /* ---- the update ---- */
 
-static void update_tensor(const cvy_step_update *step, const cvy_net_param *param, const part *p,
-                          const float *gradient) {
+static cvy_piece piece_of(const cvy_step_update *step, const part *p, const float *gradient) {
   const cvy_arenas *arenas = step->arenas;
-  const cvy_rule *rule = arenas->rule;
+  const cvy_net_param *param = &cvy_net_describe(arenas->net)->params[p->tensor];
   cvy_piece piece = {.tensor = p->tensor,
                      .tensor_count = param->count,
                      .decays = param->spec->decays,
@@ -114,7 +113,13 @@ static void update_tensor(const cvy_step_update *step, const cvy_net_param *para
                      .gradient = gradient,
                      .rate = step->rate,
                      .step = step->step};
-  for (int64_t k = 0; k < rule->state_count; k++) piece.state[k] = arenas->state[k] + p->first;
+  for (int64_t k = 0; k < arenas->rule->state_count; k++) piece.state[k] = arenas->state[k] + p->first;
+  return piece;
+}
+
+static void update_tensor(const cvy_step_update *step, const part *p, const float *gradient) {
+  const cvy_rule *rule = step->arenas->rule;
+  cvy_piece piece = piece_of(step, p, gradient);
   if (rule->norms != CVY_NORMS_NONE) piece.norms = step->norms[norm_of(rule, p->tensor)];
   cvy_rule_apply(rule, &piece, step->rule_config);
 }
@@ -133,6 +138,17 @@ void cvy_update_weights(const cvy_step_update *step, const float *gradients, int
     const cvy_net_param *param = &net->params[i];
     if (!cut(&p, net, i, first, end)) continue;
     const float *gradient = gradients + (p.first - first);
-    is_learnt(param) ? update_tensor(step, param, &p, gradient) : update_average(step, param, &p, gradient);
+    is_learnt(param) ? update_tensor(step, &p, gradient) : update_average(step, param, &p, gradient);
+  }
+}
+
+void cvy_update_direct(const cvy_step_update *step, float *gradients, int64_t first, int64_t end) {
+  const cvy_net_info *net = cvy_net_describe(step->arenas->net);
+  part p;
+  for (int64_t i = 0; i < net->param_tensors; i++) {
+    if (!is_learnt(&net->params[i]) || !cut(&p, net, i, first, end)) continue;
+    float *direction = gradients + (p.first - first);
+    const cvy_piece piece = piece_of(step, &p, direction);
+    cvy_rule_direct(step->arenas->rule, &piece, direction, step->rule_config);
   }
 }

@@ -34,6 +34,10 @@ typedef struct cvy_step_update {
  * by value, so parts in any order give the same bits. */
 void cvy_update_weights(const cvy_step_update *step, const float *gradients, int64_t first, int64_t end);
 
+/* Has a rule that directs (optim/optim.h) replace gradients by the ways that the step will go. It works value
+ * by value too, once for each. */
+void cvy_update_direct(const cvy_step_update *step, float *gradients, int64_t first, int64_t end);
+
 /* The norms that a rule wants are made of sums of squares, in two phases: all values of all ranks are
  * measured, then updated. Sums are exact, so they may be cut and added in any order. */
 typedef struct cvy_norm_sums {

@@ -6,6 +6,7 @@
 #include "rules.h"
 #include "unit/arrays.h"
 
+#include "base/options.h"
 #include "base/yaml.h"
 #include "train/learner.h"
 #include "train/check.h"
@@ -163,18 +164,26 @@ static result check_rule(const cvy_rule *rule, const void *config) {
 
 /* ---- rules ---- */
 
+static const void *config_of(const cvy_rule *rule) {
+  cvy_yaml *node;
+  void *config;
+  int64_t index;
+  CU_ASSERT_EQUAL_FATAL(cvy_yaml_parse(&node, pool,
+                                       cvy_pool_format(pool, "%s: {weight_decay: 1e-3}", rule->kind->name),
+                                       "rule"),
+                        CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_kind_read(&index, &config, pool, &rule->kind, 1, node, "rule"), CVY_OK);
+  return config;
+}
+
+/* Each rule makes other weights than all others. */
 static void rules_have_the_same_bits(void) {
-  const cvy_rule *sgd = cvy_rule_at(0);
-  const struct {
-    double momentum, weight_decay;
-    bool decay_biases;
-  } config = {0.9, 1e-3, false}; /* as rule_sgd.c has it */
-  CU_ASSERT_EQUAL_FATAL(sgd->norms, CVY_NORMS_NONE);
-  const result of_sgd = check_rule(sgd, &config), of_layers = check_rule(&layerwise, NULL),
-               of_all = check_rule(&clipped, NULL);
-  CU_ASSERT(strcmp(of_sgd.weights.hex, of_layers.weights.hex) != 0);
-  CU_ASSERT(strcmp(of_sgd.weights.hex, of_all.weights.hex) != 0);
-  CU_ASSERT(strcmp(of_layers.weights.hex, of_all.weights.hex) != 0);
+  result results[64] = {check_rule(&layerwise, NULL), check_rule(&clipped, NULL)};
+  int64_t count = 2;
+  for (int64_t i = 0; i < cvy_rule_count(); i++)
+    results[count++] = check_rule(cvy_rule_at(i), config_of(cvy_rule_at(i)));
+  for (int64_t i = 0; i < count; i++)
+    for (int64_t k = 0; k < i; k++) CU_ASSERT(strcmp(results[i].weights.hex, results[k].weights.hex) != 0);
 }
 
 /* ---- norms against their definition ---- */

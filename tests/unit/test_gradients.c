@@ -66,6 +66,7 @@ static const gradient_case cases[] = {
     {"softmax_loss", {4, 1, 1, 5}, PLAIN, 0.01},
     {"softmax_loss", {1, 1, 1, 2}, PLAIN, 0.01},
     {"softmax_loss: {weight: 2.5}", {3, 1, 1, 3}, PLAIN, 0.01},
+    {"softmax_loss: {smoothing: 0.2}", {4, 1, 1, 5}, PLAIN, 0.01},
     {"sigmoid_loss", {5, 1, 1, 1}, PLAIN, 0.01},
     {"sigmoid_loss", {4, 1, 1, 5}, PLAIN, 0.01},
     {"sigmoid_loss: {weight: 0.3}", {4, 1, 1, 2}, PLAIN, 0.01},

@@ -640,6 +640,33 @@ static void mixed_softmax_loss_matches_pytorch(void) {
   rig_close(&r);
 }
 
+/* The numbers are those of PyTorch 1.13's cross_entropy with label_smoothing=0.1, in double precision. In
+ * evaluation nothing is smoothed. */
+static void smoothed_softmax_loss_matches_pytorch(void) {
+  static const float x[3][4] = {{1, 2, 0.5f, -1}, {0.25f, -3, 4, 1.5f}, {8, -7, 0, 2}};
+  static const double losses[3] = {1.532681898085856, 6.732465099079951, 7.927810567359599};
+  static const double dx[3][4] = {
+      {-0.7007921819517989, 0.5844600375988771, 0.11098891579350553, 0.005343228559416224},
+      {-0.0037461048467503054, -0.9241758970520944, 0.8787386186320671, 0.04918338326677744},
+      {0.9721933785871935, -0.024999694956231503, -0.9246654788886922, -0.022528204742269718}};
+  rig r, plain;
+  rig_open(&r, "softmax_loss: {smoothing: 0.1}", (cvy_shape){3, 1, 1, 4});
+  rig_open(&plain, "softmax_loss", (cvy_shape){3, 1, 1, 4});
+  memcpy(r.x, x, sizeof x), memcpy(plain.x, x, sizeof x);
+  for (int n = 0; n < 3; n++) r.labels[n] = plain.labels[n] = n;
+  r.pass.loss_scale = 1;
+  r.pass.training = true;
+  rig_forward(&r), rig_backward(&r);
+  for (int n = 0; n < 3; n++) {
+    CU_ASSERT_DOUBLE_EQUAL(r.losses[n], losses[n], 4 * EPS * losses[n]);
+    for (int c = 0; c < 4; c++) CU_ASSERT_DOUBLE_EQUAL((double)r.dx[4 * n + c], dx[n][c], 4 * EPS);
+  }
+  r.pass.training = plain.pass.training = false;
+  rig_forward(&r), rig_forward(&plain);
+  for (int n = 0; n < 3; n++) CU_ASSERT_EQUAL(r.losses[n], plain.losses[n]);
+  rig_close(&r), rig_close(&plain);
+}
+
 static void check_mixed(const char *yaml, int64_t scores) {
   enum { ROWS = 70 };
   rig own, other, mixed;
@@ -729,9 +756,12 @@ static void first_values_are_distributed_as_said(void) {
     double deviation, largest;
   } expected[] = {{spec_of(CVY_INIT_XAVIER, 0), bound / sqrt(3), bound},
                   {spec_of(CVY_INIT_HE, 0), he, 6.7 * he},
+                  {spec_of(CVY_INIT_HE_OUT, 0), sqrt(2.0 / 501), 6.7 * sqrt(2.0 / 501)},
+                  {spec_of(CVY_INIT_LECUN, 0), sqrt(1.0 / 200), sqrt(3.0 / 200)},
+                  {spec_of(CVY_INIT_PYTORCH, 0), sqrt(1.0 / 600), sqrt(1.0 / 200)},
                   {spec_of(CVY_INIT_GAUSSIAN, 0.02), 0.02, 6.7 * 0.02}};
   float *values = array(count);
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < CVY_COUNT(expected); i++) {
     double mean, deviation, largest;
     cvy_param_fill(values, &expected[i].spec, 5, 1, 0);
     moments(values, count, &mean, &deviation, &largest);
@@ -1078,8 +1108,8 @@ SUITE("layers", TEST(conv_same_is_as_in_keras), TEST(conv_declares_its_parameter
       TEST(dropout_rests_in_evaluation), TEST(softmax_loss_matches_the_definition),
       TEST(softmax_loss_of_nan_is_nan), TEST(sigmoid_loss_matches_the_definition),
       TEST(sigmoid_loss_at_the_edges), TEST(losses_have_weights), TEST(mixed_softmax_loss_matches_pytorch),
-      TEST(mixed_losses_are_weighted_means), TEST(losses_of_probabilities),
-      TEST(first_values_are_distributed_as_said), TEST(first_values_do_not_know_threads),
-      TEST(bits_do_not_know_threads), TEST(add_and_concat),
+      TEST(smoothed_softmax_loss_matches_pytorch), TEST(mixed_losses_are_weighted_means),
+      TEST(losses_of_probabilities), TEST(first_values_are_distributed_as_said),
+      TEST(first_values_do_not_know_threads), TEST(bits_do_not_know_threads), TEST(add_and_concat),
       NO_ALLOCATION_TEST TEST(impossible_shapes_are_refused), TEST(one_input_only),
       TEST(layers_describe_themselves), TEST(the_registry_is_sound))

@@ -97,11 +97,12 @@ static void effects_are_these(void) {
                                        "data.images",
                                        "data.labels",
                                        "data.outside_links"};
-  static const char *const bits[] = {"network",    "data.augment", "data.evaluation", "data.shuffle",
-                                     "data.block", "data.window",  "batch",           "microbatch",
-                                     "tree",       "seed",         "convolution",     "reduce",
-                                     "wire",       "solver",       "learning_rate",   "data.first_label",
-                                     "data.axes"};
+  static const char *const bits[] = {"network",        "data.augment",  "data.evaluation", "data.shuffle",
+                                     "data.block",     "data.window",   "batch",           "microbatch",
+                                     "tree",           "seed",          "convolution",     "reduce",
+                                     "wire",           "solver",        "learning_rate",   "data.first_label",
+                                     "data.axes",      "warmup.length", "warmup.unit",     "warmup.from",
+                                     "warmup.schedule"};
   cvy_recipe *recipe = read_recipe(text);
   for (int64_t i = 0; i < CVY_COUNT(no_bit); i++) expect_effect(recipe, no_bit[i], CVY_CHANGES_NO_BIT);
   for (int64_t i = 0; i < CVY_COUNT(bits); i++) expect_effect(recipe, bits[i], CVY_CHANGES_BITS);

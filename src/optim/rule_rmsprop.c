@@ -1,0 +1,55 @@
+/* RMSProp (Tieleman and Hinton 2012, lecture 6.5), in PyTorch's form: h = g + decay w,
+ * s = alpha s + (1 - alpha) h h, b = momentum b + h / (sqrt(s) + epsilon), w = w - rate b. TensorFlow has
+ * epsilon below the root; with that and epsilon 1 Inception v3 was trained (Szegedy et al. 2016, section 8).
+ * Centred (Graves 2013), s is less the square of the gradients' average. */
+#include "optim/rule.h"
+
+#include <math.h>
+
+typedef struct rmsprop {
+  double alpha, momentum, epsilon;
+  bool centred;
+  int epsilon_at;
+  cvy_decay decay;
+} rmsprop;
+
+enum { BESIDE_ROOT, BELOW_ROOT };
+static const char *const places[] = {[BESIDE_ROOT] = "beside_root", [BELOW_ROOT] = "below_root", NULL};
+
+static const cvy_option options[] = {
+    {"alpha", CVY_FLOAT, offsetof(rmsprop, alpha), "0.99", 0, 1,
+     .help = "share of the average square that goes on"},
+    {"momentum", CVY_FLOAT, offsetof(rmsprop, momentum), "0", 0, 1,
+     .help = "share of the last update that goes on"},
+    {"epsilon", CVY_FLOAT, offsetof(rmsprop, epsilon), "1e-8", 1e-30, 1e6,
+     .help = "keeps small roots from making large steps"},
+    {"epsilon_at", CVY_CHOICE, offsetof(rmsprop, epsilon_at), "beside_root", .words = places,
+     .help = "sqrt(s) + epsilon (PyTorch), or sqrt(s + epsilon) (TensorFlow)"},
+    {"centred", CVY_BOOL, offsetof(rmsprop, centred), "false",
+     .help = "divide by the deviation in place of the root of the square"},
+    CVY_DECAY_OPTIONS(rmsprop, decay, CVY_L2_HELP),
+    {0}};
+
+static void apply(const cvy_piece *piece, const void *config) {
+  const rmsprop *r = config;
+  const float rate = (float)piece->rate, old = (float)r->alpha, new = (float)(1 - r->alpha),
+              momentum = (float)r->momentum, decay = (float)cvy_decay_of(piece, &r->decay),
+              centre = r->centred ? 1 : 0, below = r->epsilon_at == BELOW_ROOT ? (float)r->epsilon : 0,
+              beside = r->epsilon_at == BELOW_ROOT ? 0 : (float)r->epsilon;
+  float *w = piece->weights, *square = piece->state[0], *velocity = piece->state[1], *mean = piece->state[2];
+  const float *g = piece->gradient;
+  CVY_VECTOR
+  for (int64_t i = 0; i < piece->count; i++) {
+    const float gradient = g[i] + decay * w[i];
+    square[i] = old * square[i] + new *(gradient * gradient);
+    mean[i] = centre * (old * mean[i] + new *gradient);
+    velocity[i] = momentum * velocity[i] + gradient / (sqrtf(square[i] - mean[i] * mean[i] + below) + beside);
+    w[i] -= rate * velocity[i];
+  }
+}
+
+static const cvy_kind kind = {"rmsprop", "RMSProp: rates that fall with the average square of gradients",
+                              options, sizeof(rmsprop)};
+
+const cvy_rule CVY_RULE_CONSTANT(rmsprop) = {
+    .kind = &kind, .state_count = 3, .state_names = {"squares", "momentum", "averages"}, .apply = apply};

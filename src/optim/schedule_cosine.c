@@ -1,0 +1,44 @@
+/* A learning rate that falls along half a cosine, once or again and again (Loshchilov and Hutter 2017,
+ * equation 5). */
+#include "optim/position.h"
+
+#include <math.h>
+
+typedef struct cosine {
+  double rate, end, first, growth;
+  int unit;
+} cosine;
+
+static const cvy_option options[] = {
+    {"rate", CVY_FLOAT, offsetof(cosine, rate), "0.1", 0, 1e6, .help = "the learning rate at first"},
+    {"end", CVY_FLOAT, offsetof(cosine, end), "0", 0, 1e6, .help = "the learning rate in the end"},
+    {"first", CVY_FLOAT, offsetof(cosine, first), "0", 0, 1e9,
+     .help = "how long the first cosine is, behind which the rate restarts; 0: one takes all of training"},
+    {"growth", CVY_FLOAT, offsetof(cosine, growth), "1", 1, 1e3,
+     .help = "how many times as long each cosine is as the one before"},
+    CVY_UNIT_OPTION(cosine, unit),
+    {0}};
+
+/* Returns the share of its cosine that a position has behind it. */
+static double share_of(const cosine *c, double position) {
+  double length = c->first;
+  if (c->growth == 1) return fmod(position, length) / length;
+  while (position >= length) {
+    position -= length;
+    length *= c->growth;
+  }
+  return position / length;
+}
+
+static double rate(const void *config, const cvy_schedule_moment *moment) {
+  static const double pi = 3.14159265358979323846;
+  const cosine *c = config;
+  const double share = c->first > 0 ? share_of(c, cvy_position(moment, c->unit)) : cvy_share_done(moment);
+  return c->end + (c->rate - c->end) * (1 + cos(pi * share)) / 2;
+}
+
+static const cvy_kind kind = {"cosine",
+                              "end + (rate - end) * (1 + cos(pi * share)) / 2, with restarts or without",
+                              options, sizeof(cosine)};
+
+const cvy_schedule cvy_schedule_cosine = {.kind = &kind, .rate = rate, .looks_ahead = true};

@@ -1,0 +1,54 @@
+# Tests that update rules and schedules learn, and that a run by any of them, stopped where it warms up, climbs
+# or waits for validation, and resumed at another number of ranks, ends with the bits of an undisturbed one.
+. "$(dirname "$0")/lib" "$1"
+digits data 400
+cat >recipe.yaml <<'END'
+network: lenet5
+data: {train: data, val: data}
+batch: 40
+microbatch: 10
+epochs: 4
+learning_rate: {constant: {rate: 0.001}}
+run: run
+END
+
+weights() { field weights <"$1"; } # weights JSON: prints the hash of a run's weights
+
+# interrupted NAME STEP KEY=VALUE...: trains once through on one rank, and once with a stop on two
+interrupted() {
+  local name=$1 step=$2
+  shift 2
+  "$convoy" train ./recipe.yaml run=whole-$name --threads 1 --json "$@" >whole.json 2>whole.log || fail "$name: $(cat whole.log)"
+  ranks 2 "$convoy" train ./recipe.yaml run=parts-$name --threads 1 --stop-after "$step" "$@" >/dev/null 2>parts.log
+  [ $? = 75 ] || fail "$name does not stop: $(cat parts.log)"
+  "$convoy" train ./recipe.yaml run=parts-$name --threads 2 --resume --json "$@" >parts.json 2>parts.log || fail "$name is not resumed: $(cat parts.log)"
+  [ -n "$(weights whole.json)" ] && [ "$(weights parts.json)" = "$(weights whole.json)" ] || fail "$name: a stop changes the bits"
+  [ "$(field val_loss <parts.json)" = "$(field val_loss <whole.json)" ] || fail "$name: a stop changes the score"
+}
+
+for rule in adam adamw rmsprop adadelta adagrad lars lamb; do
+  rate=0.003
+  solver=$rule
+  case $rule in
+    adadelta) rate=1 ;;
+    lars) rate=0.05 solver='{lars: {trust: 0.1}}' ;;
+    lamb | adagrad) rate=0.02 ;;
+  esac
+  interrupted $rule 17 "solver=$solver" learning_rate.constant.rate=$rate
+  python3 -c "import sys; sys.exit(not float(sys.argv[1]) < 1.5)" "$(field val_loss <whole.json)" ||
+    fail "$rule does not learn: $(cat whole.json)"
+done
+interrupted nesterov 17 solver.sgd.nesterov=true learning_rate.constant.rate=0.01
+interrupted warm 5 warmup.length=1.5 warmup.from=0.2 'learning_rate={multi_step: {rate: 0.01, at: [2, 3]}}'
+interrupted cycle 9 'learning_rate={one_cycle: {rate: 0.02}}'
+interrupted restarts 13 'learning_rate={cosine: {rate: 0.02, first: 12, unit: steps}}' warmup.length=4 warmup.unit=steps warmup.schedule=behind
+interrupted plateau 25 'learning_rate={plateau: {rate: 0.02, patience: 0, threshold: 0.5}}'
+grep -q '"rate": 0.002[,}]' parts-plateau/metrics.jsonl || fail "the plateau is not noticed: $(cat parts-plateau/metrics.jsonl)"
+
+# ---- wrong values ----
+train="$convoy train ./recipe.yaml run=wrong"
+expect 2 "waits for scores of validation; name validation data with data.val" $train data.val= 'learning_rate={plateau: {}}'
+expect 2 "must be" $train warmup.length=-1
+expect 2 "must be" $train 'solver={adam: {beta1: 1.5}}'
+expect 2 "at" $train 'learning_rate={multi_step: {}}'
+finish
