@@ -107,12 +107,12 @@ static cvy_err read_words(preview *p, const char **path, const cvy_arguments *ar
 }
 
 static cvy_err open_chain(preview *p, const options *o) {
-  const cvy_dataset_info *info = cvy_dataset_describe(p->dataset);
   const cvy_recipe *r = p->recipe;
   int64_t h, w;
   if (!r) return CVY_OK;
-  CVY_TRY(cvy_augment_create(&p->augment, o->evaluation ? cvy_recipe_evaluation(r) : r->data.augment, info->h,
-                             info->w, &h, &w));
+  cvy_dataset_common_size(&h, &w, p->dataset);
+  CVY_TRY(cvy_augment_create(&p->augment, o->evaluation ? cvy_recipe_evaluation(r) : r->data.augment, h, w,
+                             &h, &w));
   if (o->evaluation) return CVY_OK;
   return cvy_augment_check_training(p->augment, r->microbatch, cvy_dataset_source(p->dataset));
 }
