@@ -585,8 +585,8 @@ static cvy_err unknown_kind(const cvy_yaml *name, const choice *c) {
   char *end;
   strtod(name->text, &end);
   if (*end || !name->text[0]) return unknown_word(name, c->what, "", known, count);
-  return cvy_yaml_error(name, "expected the name of %s %s, not the number %s%s", cvy_article(c->what),
-                        c->what, name->text, cvy_meant("number", known, count));
+  return cvy_yaml_error(name, "expected the name of %s %s, not the number %s", cvy_article(c->what), c->what,
+                        name->text);
 }
 
 cvy_err cvy_kind_read(int64_t *index, void **config, cvy_pool *pool, const cvy_kind *const *kinds,

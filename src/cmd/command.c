@@ -4,6 +4,7 @@
 #include "base/fit.h"
 #include "cmd/results.h"
 #include "cmd/version.h"
+#include "train/find.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -73,22 +74,44 @@ static bool takes_values(const cvy_command *command) {
   return strstr(command->usage, "=value") != NULL;
 }
 
+/* Loads what the first word names, with the changes among the other words, so that advice can be about this
+ * very recipe. Returns NULL if it is none that can be read. */
+static const cvy_yaml *load_first(cvy_pool *pool, int argc, const char *const *argv) {
+  cvy_yaml *root;
+  const char *path;
+  if (argc < 3 || argv[2][0] == '-' || cvy_find_yaml(&path, pool, argv[2], "recipes", NULL) ||
+      cvy_yaml_load(&root, pool, path))
+    return NULL;
+  for (int i = 3; i < argc; i++)
+    if (argv[i][0] != '-' && strchr(argv[i], '=') && cvy_yaml_override(root, pool, argv[i])) return NULL;
+  return root;
+}
+
 /* Returns what to say of an unknown option, for a key of a recipe or a parameter of a network is often
  * written as one: "--epochs 3". */
-static const char *meant_as_key(const cvy_command *command, const char *name, const char *value) {
+static const char *meant_as_key(const cvy_command *command, const char *name, const char *value,
+                                const cvy_yaml *recipe) {
   static _Thread_local char text[300];
   text[0] = '\0';
   for (const cvy_option *key = command->keys; key && key->name; key++)
     if (cvy_same_word(key->name, name))
       snprintf(text, sizeof text, "; a key of the recipe is given without dashes: %s=%s", key->name, value);
-  if (text[0] == '\0' && command->keys) return cvy_meant_key(name, value, true, NULL, command->keys);
+  if (text[0] == '\0' && command->keys) return cvy_meant_key(name, value, true, recipe, command->keys);
   if (text[0] == '\0' && takes_values(command))
     snprintf(text, sizeof text, "; a parameter of the network is given without dashes: %s=%s", name, value);
   return text;
 }
 
+/* Returns the value that was meant for an option: behind its '=', or the next word, if that is no option or
+ * setting itself. */
+static const char *value_of(const char *equals, const char *next) {
+  if (*equals == '=') return equals + 1;
+  return next && next[0] != '-' && !strchr(next, '=') ? next : "...";
+}
+
 static cvy_err unknown_option(const cvy_command *command, const target *targets, int64_t count,
-                              const char *word, const char *next) {
+                              cvy_pool *pool, int argc, const char *const *argv, int at) {
+  const char *word = argv[at];
   const char *known[MOST_OPTIONS];
   int64_t known_count = 0;
   for (int64_t i = 0; i < count; i++)
@@ -98,7 +121,7 @@ static cvy_err unknown_option(const cvy_command *command, const target *targets,
   char name[64];
   const size_t length = strcspn(letters, "=");
   snprintf(name, sizeof name, "%.*s", (int)(length < 60 ? length : 60), letters);
-  const char *value = letters[length] == '=' ? letters + length + 1 : next && next[0] != '-' ? next : "...";
+  const char *value = value_of(letters + length, at + 1 < argc ? argv[at + 1] : NULL);
   const cvy_habit *habit = cvy_habit_of(name, known, known_count);
   const char *nearest = habit ? cvy_habit_key(habit) : cvy_nearest_word(name, known, known_count);
   if (habit && habit->say) return cvy_error(CVY_E_USAGE, "unknown option %s; %s", word, habit->say);
@@ -106,7 +129,7 @@ static cvy_err unknown_option(const cvy_command *command, const target *targets,
     return cvy_error(CVY_E_USAGE, "unknown option %s; did you mean --%s? --help lists them all", word,
                      nearest);
   return cvy_error(CVY_E_USAGE, "unknown option %s%s; --help lists them all", word,
-                   meant_as_key(command, name, value));
+                   meant_as_key(command, name, value, command->keys ? load_first(pool, argc, argv) : NULL));
 }
 
 /* Sets the option argv[*at], and moves on past its value. */
@@ -116,7 +139,7 @@ static cvy_err parse_option(const cvy_command *command, const target *targets, i
   const size_t length = strcspn(word + 2, "=");
   void *config = NULL;
   const cvy_option *option = word[1] == '-' ? find_option(targets, count, word + 2, length, &config) : NULL;
-  if (!option) return unknown_option(command, targets, count, word, *at + 1 < argc ? argv[*at + 1] : NULL);
+  if (!option) return unknown_option(command, targets, count, pool, argc, argv, *at);
   const char *value = word[2 + length] == '=' ? word + 3 + length : NULL;
   if (!value && option->type == CVY_BOOL) value = "true";
   if (!value && *at + 1 >= argc) return cvy_error(CVY_E_USAGE, "%s needs a value: %s", word, option->help);

@@ -23,7 +23,11 @@ expect 2 "did you mean 'summary'?" "$convoy" summ
 expect 2 "did you mean 'networks'?" "$convoy" models
 expect 2 "did you mean 'augmentations'?" "$convoy" aug
 expect 2 "given without dashes: epochs=3" "$convoy" train lenet5-digits --epochs 3
-expect 2 "did you mean learning_rate.constant.rate=0.1?" "$convoy" train lenet5-digits --lr=0.1
+expect 2 "did you mean learning_rate.step.rate=0.1?" "$convoy" train lenet5-digits --lr=0.1
+expect 2 "did you mean learning_rate.step.rate=0.1?" "$convoy" train lenet5-digits --lr 0.1
+expect 2 "did you mean learning_rate.constant.rate=0.1?" "$convoy" train lenet5-digits --lr 0.1 learning_rate=constant
+expect 2 "did you mean learning_rate.step.rate=...?" "$convoy" train lenet5-digits --lr data.train=x
+expect 2 "did you mean learning_rate.constant.rate=0.1?" "$convoy" train nowhere.yaml --lr=0.1
 expect 2 "did you mean --resume?" "$convoy" train lenet5-digits --continue
 expect 2 "did you mean --resume?" "$convoy" train lenet5-digits resume
 expect 2 "ranks come from mpirun" "$convoy" train lenet5-digits -n 4
@@ -84,6 +88,9 @@ expect 2 "data is named with --data" "$convoy" eval data
 expect 2 "lenet5 is a network" "$convoy" eval lenet5
 expect 0 "this run is finished" "$convoy" train ./recipe-without-ending epochs=1 run=run --resume
 expect 0 "as epochs=2" "$convoy" train ./recipe-without-ending epochs=1 run=run --resume
+expect 0 "done: " "$convoy" train ./recipe-without-ending epochs=2 run=run --resume
+expect 0 "the end of epoch 2; nothing is left" "$convoy" train ./recipe-without-ending epochs=1 run=run --resume
+expect 0 "as epochs=3" "$convoy" train ./recipe-without-ending epochs=1 run=run --resume
 
 # Of five classes or fewer top-5 says nothing.
 mkdir -p few/a few/b && for i in $(seq 20); do cp "$CONVOY_SOURCE/tests/e2e/dot.png" few/a/$i.png && cp "$CONVOY_SOURCE/tests/e2e/dot.png" few/b/$i.png; done

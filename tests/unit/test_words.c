@@ -162,7 +162,10 @@ static void habits_are_answered_with_the_key_that_is_meant(void) {
       {"learning_rate.lr=0.3", "did you mean learning_rate.step.rate=0.3?"},
       {"learning_rate.step.lr=0.3", "did you mean 'rate'?"},
       {"learning_rate.constant.rate=0.3", "learning_rate=constant learning_rate.constant.rate=0.3"},
-      {"learning_rate=0.3", "learning_rate: {constant: {rate: 0.01}}"},
+      {"learning_rate=0.3", "did you mean learning_rate.step.rate=0.3?"},
+      {"solver.momentum=0.5", "did you mean solver.sgd.momentum=0.5?"},
+      {"network={name: lenet5}", "network: lenet5, or, with its parameters, network: {lenet5: {"},
+      {"network={model: lenet5, classes: 3}", "named without the word 'model'"},
       {"lr_policy=step", "the schedule is learning_rate's value"},
       {"gamma=0.5", "did you mean learning_rate.step.factor=0.5?"},
       {"optimizer=sgd", "did you mean 'solver'?"},
@@ -199,12 +202,29 @@ static void habits_are_answered_with_the_key_that_is_meant(void) {
   for (int64_t i = 0; i < CVY_COUNT(said); i++) expect_said(said[i][0], said[i][1]);
 }
 
+#define OTHERS                                                                                               \
+  "network: {input: [4, 4, 1], layers: [fc: {outputs: 3}, softmax_loss]}\ndata: {train: data}\n"             \
+  "batch: 32\nmicrobatch: 8\nepochs: 3\nrun: r\n"
+
+static void expect_message(const char *text) {
+  const bool is_there = strstr(cvy_err_message(), text) != NULL;
+  if (!is_there) printf("\n    not '%s' but: %s", text, cvy_err_message());
+  CU_ASSERT(is_there);
+}
+
 static void in_a_file_it_is_written_as_a_file_has_it(void) {
   cvy_recipe *recipe;
   CU_ASSERT_EQUAL(cvy_recipe_parse(&recipe, "batch: 8\nlr: 0.1\n", "r.yaml", NULL, 0), CVY_E_INPUT);
   CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(),
                                 "r.yaml:2:1: unknown key 'lr' in the recipe; did you mean 'learning_rate: "
                                 "{constant: {rate: 0.1}}'?"));
+  CU_ASSERT_EQUAL(cvy_recipe_parse(&recipe, OTHERS "learning_rate: 0.1\n", "r.yaml", NULL, 0), CVY_E_INPUT);
+  expect_message("did you mean 'learning_rate: {constant: {rate: 0.1}}'?");
+  static const char *const setting = "network.classes=11";
+  CU_ASSERT_EQUAL(cvy_recipe_parse(&recipe, "network: lenet5\n", "r.yaml", &setting, 1), CVY_E_USAGE);
+  expect_message("did you mean network.lenet5.classes=11?");
+  CU_ASSERT_EQUAL(cvy_recipe_parse(&recipe, "network: ./n.yaml\n", "r.yaml", &setting, 1), CVY_E_USAGE);
+  expect_message("did you mean 'network={./n.yaml: {classes: 11}}'?");
   CU_ASSERT_EQUAL(cvy_recipe_parse(&recipe, "solver: {adagrad: {}}\nweight_decay: 5e-4\n", "r.yaml", NULL, 0),
                   CVY_E_INPUT);
   CU_ASSERT_PTR_NOT_NULL(
