@@ -36,6 +36,16 @@ expect 2 "given without dashes: classes=3" "$convoy" summary lenet5 --classes 3
 expect 2 "did you mean 'cifar10'?" "$convoy" prepare CIFAR-10 x -o y
 expect 2 "did you mean 'folder'?" "$convoy" prepare ImageFolder x -o y
 
+expect 2 "did you mean 'hdf5'?" "$convoy" prepare h5 x -o y
+expect 2 "holds Convoy's shards, which need no preparing: 'convoy verify data'" "$convoy" prepare data -o y
+expect 2 "holds Convoy's shards" "$convoy" prepare folder data -o y
+expect 2 "holds Convoy's shards" "$convoy" prepare csv data/train-00000-of-00001.h5 -o y
+echo x >images.cdb
+expect 2 "the first word names the source: convoy prepare hoda images.cdb -o DIR" "$convoy" prepare images.cdb -o y
+expect 2 "'convoy prepare hoda' reads what this seems to be" "$convoy" prepare folder images.cdb -o y
+printf '\0\0\10\3\0\0\0\1\0\0\0\1\0\0\0\1x' >images; gzip images
+case $("$convoy" prepare mnist images.gz -o y 2>&1) in *"convoy prepare tar"*) fail "images without labels are taken for an archive" ;; esac
+
 # ---- what there is ----
 expect 0 "lenet5-digits     LeNet-5 on the digits" "$convoy" recipes
 expect 0 "They lie in: " "$convoy" recipes
