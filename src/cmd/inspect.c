@@ -1,6 +1,7 @@
 /* `convoy inspect`: what a file holds. */
 #include "cmd/command.h"
 #include "report/inspect.h"
+#include "report/whatis.h"
 
 typedef struct options {
   bool json;
@@ -12,6 +13,15 @@ static const cvy_option table[] = {
 static cvy_err run(const cvy_arguments *arguments, const void *config, const void *further) {
   (void)further;
   CVY_TRY(cvy_expect_words(arguments, 1, 1, "one HDF5 file"));
+  const char *path = arguments->words[0];
+  const cvy_thing thing = cvy_what_is(arguments->pool, path);
+  const char *inside = thing == CVY_IS_SHARDS || thing == CVY_IS_RUN ? cvy_hdf5_in(arguments->pool, path)
+                                                                     : NULL;
+  if (inside)
+    return cvy_error(CVY_E_INPUT,
+                     "%s is a folder; expected one of the HDF5 files in it, as %s ('convoy %s %s' %s)", path,
+                     inside, thing == CVY_IS_RUN ? "eval" : "verify", path,
+                     thing == CVY_IS_RUN ? "scores its checkpoint" : "reads all of them");
   return cvy_inspect(stdout, arguments->words[0], ((const options *)config)->json);
 }
 

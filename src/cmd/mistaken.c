@@ -28,7 +28,8 @@ static const char *const no_recipe[] = {
                     "its data: convoy train RECIPE data.train=@",
     [CVY_IS_PROTOTXT] =
         "@ is another program's description of a network or a solver; a recipe of Convoy is a .yaml file "
-        "('convoy help train' lists its keys, 'convoy recipes NAME' prints one to begin with)",
+        "('convoy help train' lists its keys, 'convoy recipes NAME' prints one to begin with), and a network "
+        "too ('convoy networks NAME' prints one; launch/networks/README.md tells how to write them)",
     [CVY_IS_PROGRAM] =
         "@ is a program, not a recipe; Convoy is told what to train by a .yaml file ('convoy help train' "
         "lists its keys, 'convoy recipes NAME' prints one to begin with)",

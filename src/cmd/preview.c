@@ -3,6 +3,7 @@
 #include "data/dataset.h"
 #include "report/preview.h"
 #include "report/sheet.h"
+#include "train/find.h"
 #include "train/recipe.h"
 
 #include <errno.h>
@@ -177,6 +178,11 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
   (void)further;
   const options *o = config;
   cvy_image sheet = {0};
+  const char *first = arguments->count > 0 ? arguments->words[0] : "";
+  if (!o->recipe[0] && cvy_holds_recipe(arguments->pool, first))
+    return cvy_error(CVY_E_USAGE,
+                     "%s is a recipe, which is named by --recipe: convoy preview --recipe %s -o SHEET.png",
+                     first, first);
   if (!o->output[0]) return cvy_error(CVY_E_USAGE, "-o is missing: a file that ends in .png, .jpg or .jpeg");
   CVY_TRY(cvy_sheet_check_name(o->output));
   if (o->image[0] && !o->augmentations)

@@ -31,8 +31,7 @@ static bool holds(cvy_pool *pool, const char *folder, const char *name) {
   return access(cvy_pool_format(pool, "%s/%s", folder, name), F_OK) == 0;
 }
 
-/* Returns an HDF5 file of a folder; NULL if there is none. */
-static const char *hdf5_in(cvy_pool *pool, const char *folder) {
+const char *cvy_hdf5_in(cvy_pool *pool, const char *folder) {
   DIR *dir = opendir(folder);
   const char *found = NULL;
   for (const struct dirent *entry; dir && !found && (entry = readdir(dir));) {
@@ -47,7 +46,7 @@ static const char *hdf5_in(cvy_pool *pool, const char *folder) {
 static cvy_thing what_folder(cvy_pool *pool, const char *path) {
   const bool is_run = holds(pool, path, "last.h5") || holds(pool, path, "best.h5") ||
                       holds(pool, path, "metrics.jsonl");
-  return is_run ? CVY_IS_RUN : hdf5_in(pool, path) ? CVY_IS_SHARDS : CVY_IS_FOLDER;
+  return is_run ? CVY_IS_RUN : cvy_hdf5_in(pool, path) ? CVY_IS_SHARDS : CVY_IS_FOLDER;
 }
 
 static bool is_hdf5(const char *path) {
@@ -87,6 +86,6 @@ cvy_thing cvy_what_is(cvy_pool *pool, const char *path) {
 
 bool cvy_is_shards(cvy_pool *pool, const char *path) {
   const cvy_thing thing = cvy_what_is(pool, path);
-  const char *file = thing == CVY_IS_SHARDS ? hdf5_in(pool, path) : NULL;
+  const char *file = thing == CVY_IS_SHARDS ? cvy_hdf5_in(pool, path) : NULL;
   return thing == CVY_IS_SHARD || (file && cvy_what_is(pool, file) == CVY_IS_SHARD);
 }

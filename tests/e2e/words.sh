@@ -46,6 +46,20 @@ expect 2 "'convoy prepare hoda' reads what this seems to be" "$convoy" prepare f
 printf '\0\0\10\3\0\0\0\1\0\0\0\1\0\0\0\1x' >images; gzip images
 case $("$convoy" prepare mnist images.gz -o y 2>&1) in *"convoy prepare tar"*) fail "images without labels are taken for an archive" ;; esac
 
+expect 2 "did you mean one of 'resnet101', 'resnet152', 'resnet18'" "$convoy" summary resnet
+expect 2 "there is none of this kind here. It is no path" "$convoy" summary mobilenet
+expect 2 "the cluster is --nodes N of --ranks-per-node N each" "$convoy" plan lenet5 --gpus 4
+expect 2 "unknown option --colour; --help lists them all" "$convoy" summary lenet5 --colour 3
+expect 2 "the recipe is named without an option" "$convoy" train --config x.yaml
+expect 2 "it is a recipe: 'convoy train lenet5-digits'" "$convoy" lenet5-digits
+expect 2 "it is a network: 'convoy summary lenet5'" "$convoy" help lenet5
+expect 2 "it is a layer: 'convoy layers conv'" "$convoy" help conv
+expect 2 "it is an augmentation: 'convoy augmentations crop'" "$convoy" help crop
+expect 2 "'sgd' may stand in a recipe" "$convoy" help sgd
+expect 2 "'eval' is one word too many" "$convoy" help train eval
+expect 2 "a list is given as a whole" "$convoy" train lenet5-digits data.augment.crop.size=28
+expect 2 "('convoy verify data' reads all of them)" "$convoy" inspect data
+
 # ---- what there is ----
 expect 0 "lenet5-digits     LeNet-5 on the digits" "$convoy" recipes
 expect 0 "They lie in: " "$convoy" recipes
@@ -63,6 +77,8 @@ expect 2 "did you mean 'mirror'?" "$convoy" augmentations hflip
 # ---- what is no recipe ----
 expect 2 "'lenet5' is a network, not a recipe. Recipes that train it: lenet5-digits, lenet5-hoda." "$convoy" train lenet5
 expect 2 "'lenet5' is a network" "$convoy" train LeNet-5
+expect 2 "'lenet5' is a network" "$convoy" train lenet5.yaml
+expect 2 "is a recipe, which is named by --recipe" "$convoy" preview "$CONVOY_SOURCE/launch/recipes/lenet5-digits.yaml"
 expect 2 "No recipe that comes with convoy trains it" "$convoy" train vgg16
 expect 2 "'lenet5-digits' is a recipe, not a network; the network that it trains is 'lenet5'" "$convoy" summary lenet5-digits
 expect 2 "this is a network, not a recipe" "$convoy" train mine.yaml
@@ -86,6 +102,9 @@ expect 0 "40 images: loss " "$convoy" eval run
 expect 0 "top-5" "$convoy" eval run
 expect 0 "360 images" "$convoy" eval run --split train
 expect 2 "no shards test-*.h5 there" "$convoy" eval run --split test
+expect 2 "did you mean --split val?" "$convoy" eval run --split validation
+expect 2 "did you mean --split train?" "$convoy" eval run --split Train
+expect 2 "or name the data with --data" sh -c "cd run && '$convoy' eval ."
 cp data/train-00000-of-00001.h5 data/test-00000-of-00001.h5
 expect 0 "360 images" "$convoy" eval run --split test
 expect 0 "360 images" "$convoy" eval run/last.h5 --data data --split test
