@@ -47,6 +47,10 @@ printf '\0\0\10\3\0\0\0\1\0\0\0\1\0\0\0\1x' >images; gzip images
 case $("$convoy" prepare mnist images.gz -o y 2>&1) in *"convoy prepare tar"*) fail "images without labels are taken for an archive" ;; esac
 
 expect 2 "did you mean one of 'resnet101', 'resnet152', 'resnet18'" "$convoy" summary resnet
+expect 0 "total: " "$convoy" summary lenet5 --graph lenet5.DOT
+[ -s lenet5.DOT ] || fail "no graph in lenet5.DOT"
+mkdir -p idle && printf '#!/bin/sh\ncat >/dev/null\n' >idle/dot && chmod +x idle/dot
+expect 1 "Graphviz' dot wrote nothing" env PATH="$work/idle:$PATH" "$convoy" summary lenet5 --graph lenet5.svg
 expect 2 "there is none of this kind here. It is no path" "$convoy" summary mobilenet
 expect 2 "the cluster is --nodes N of --ranks-per-node N each" "$convoy" plan lenet5 --gpus 4
 expect 2 "unknown option --colour; --help lists them all" "$convoy" summary lenet5 --colour 3
