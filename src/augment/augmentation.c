@@ -75,6 +75,23 @@ cvy_err cvy_augment_part_size(int64_t *out_h, int64_t *out_w, const int64_t part
   return CVY_OK;
 }
 
+void cvy_augment_size_words(char out[CVY_SIZE_WORDS], int64_t h, int64_t w) {
+  if (h == 0)
+    snprintf(out, CVY_SIZE_WORDS, "of varying size");
+  else
+    snprintf(out, CVY_SIZE_WORDS, "%" PRId64 "x%" PRId64, h, w);
+}
+
+void cvy_augment_size_advice(char out[CVY_SIZE_WORDS], int64_t h, int64_t w, int64_t other_h,
+                             int64_t other_w) {
+  out[0] = '\0';
+  if (h > 0 && other_h > 0) return;
+  snprintf(out, CVY_SIZE_WORDS,
+           "; before it, '- random_resized_crop: {size: [%" PRId64 ", %" PRId64
+           "]}' would make all the same size",
+           cvy_larger(h, other_h), cvy_larger(w, other_w));
+}
+
 static int64_t scaled(int64_t longer, int64_t shorter, int64_t new_shorter) {
   return llround((double)longer * (double)new_shorter / (double)shorter);
 }

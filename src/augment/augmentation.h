@@ -115,6 +115,13 @@ cvy_err cvy_augment_same_size(int64_t *out_h, int64_t *out_w, const void *config
 /* This is for the `size` of augmentations that take a part of part[0] x part[1]. */
 cvy_err cvy_augment_part_size(int64_t *out_h, int64_t *out_w, const int64_t part[2], int64_t h,
                               int64_t w) CVY_MUST_CHECK;
+
+/* Puts a size into words: "28x32", or "of varying size" for 0 x 0. */
+enum { CVY_SIZE_WORDS = 128 };
+void cvy_augment_size_words(char out[CVY_SIZE_WORDS], int64_t h, int64_t w);
+/* Says what would make two sizes that pictures may have the same where one of them varies; else nothing. */
+void cvy_augment_size_advice(char out[CVY_SIZE_WORDS], int64_t h, int64_t w, int64_t other_h,
+                             int64_t other_w);
 /* Scales h x w so that the shorter side is as said; 0 x 0 stays. */
 void cvy_augment_by_shorter(int64_t *out_h, int64_t *out_w, int64_t h, int64_t w, int64_t shorter);
 

@@ -88,17 +88,22 @@ static cvy_err source(const void *c, const cvy_augment_source *known) {
   return CVY_OK;
 }
 
+static cvy_err refuse(int64_t index, int64_t first_h, int64_t first_w, int64_t h, int64_t w) {
+  char first[CVY_SIZE_WORDS], other[CVY_SIZE_WORDS], advice[CVY_SIZE_WORDS];
+  cvy_augment_size_words(first, first_h, first_w);
+  cvy_augment_size_words(other, h, w);
+  cvy_augment_size_advice(advice, first_h, first_w, h, w);
+  return cvy_error(CVY_E_INPUT, "with its first pictures would be %s, with number %" PRId64 " %s%s", first,
+                   index + 1, other, advice);
+}
+
 static cvy_err size(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, int64_t w) {
   const config *own = c;
   CVY_TRY(cvy_augment_size(out_h, out_w, own->chains[0], h, w));
   for (int64_t i = 1; i < own->count; i++) {
     int64_t other_h, other_w;
     CVY_TRY(cvy_augment_size(&other_h, &other_w, own->chains[i], h, w));
-    if (other_h != *out_h || other_w != *out_w)
-      return cvy_error(CVY_E_INPUT,
-                       "its first leads to %" PRId64 "x%" PRId64 ", number %" PRId64 " to %" PRId64
-                       "x%" PRId64 " (0: sizes vary)",
-                       *out_h, *out_w, i + 1, other_h, other_w);
+    if (other_h != *out_h || other_w != *out_w) return refuse(i, *out_h, *out_w, other_h, other_w);
   }
   return CVY_OK;
 }

@@ -47,10 +47,11 @@ static cvy_err source(const void *c, const cvy_augment_source *known) {
 static cvy_err size(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, int64_t w) {
   CVY_TRY(cvy_augment_size(out_h, out_w, ((const config *)c)->chain, h, w));
   if (*out_h == h && *out_w == w) return CVY_OK;
-  return cvy_error(CVY_E_INPUT,
-                   "pictures would be %" PRId64 "x%" PRId64 " with it and %" PRId64 "x%" PRId64
-                   " without it (0: sizes vary)",
-                   *out_h, *out_w, h, w);
+  char with[CVY_SIZE_WORDS], without[CVY_SIZE_WORDS], advice[CVY_SIZE_WORDS];
+  cvy_augment_size_words(with, *out_h, *out_w);
+  cvy_augment_size_words(without, h, w);
+  cvy_augment_size_advice(advice, *out_h, *out_w, h, w);
+  return cvy_error(CVY_E_INPUT, "pictures would be %s with it and %s without it%s", with, without, advice);
 }
 
 static cvy_err least(int64_t *out_h, int64_t *out_w, const void *c, int64_t h, int64_t w, bool training) {

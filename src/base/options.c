@@ -261,10 +261,12 @@ static cvy_err require_all(const cvy_option *table, const cvy_yaml *mapping, con
   return CVY_OK;
 }
 
-/* Shows how the value would be written as the first option, if that is always needed, or the only one. */
+/* Shows how the value would be written as the first option, if that is always needed, the only one, or a
+ * size. */
 static cvy_err no_mapping(const cvy_yaml *value, const cvy_option *table, const char *what) {
-  const bool fits = value->kind == CVY_YAML_SCALAR && table && table->name &&
-                    (!table->fallback || !table[1].name) && table->type != CVY_NODE &&
+  const bool leads = table && table->name &&
+                     (!table->fallback || !table[1].name || strcmp(table->name, "size") == 0);
+  const bool fits = value->kind == CVY_YAML_SCALAR && leads && table->type != CVY_NODE &&
                     table->type != CVY_TABLE;
   if (!fits)
     return cvy_yaml_error(value, "%s takes key: value options, not %s", what, cvy_yaml_describe(value));
@@ -585,8 +587,8 @@ static cvy_err unknown_kind(const cvy_yaml *name, const choice *c) {
   char *end;
   strtod(name->text, &end);
   if (*end || !name->text[0]) return unknown_word(name, c->what, "", known, count);
-  return cvy_yaml_error(name, "expected the name of %s %s, not the number %s%s", cvy_article(c->what),
-                        c->what, name->text, cvy_meant("number", known, count));
+  return cvy_yaml_error(name, "expected the name of %s %s, not the number %s", cvy_article(c->what), c->what,
+                        name->text);
 }
 
 cvy_err cvy_kind_read(int64_t *index, void **config, cvy_pool *pool, const cvy_kind *const *kinds,

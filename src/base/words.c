@@ -1,6 +1,8 @@
 /* Which of the known words was meant: by habit, by its letters, by its beginning. */
 #include "base/words.h"
 
+#include "base/text.h"
+
 #include <string.h>
 
 enum { MAX_WORD = 32, LEAST_BEGINNING = 3, MEANT_BYTES = 600 };
@@ -84,6 +86,23 @@ const char *cvy_nearest_word(const char *word, const char *const *words, int64_t
   return nearest ? nearest : only_beginning(letters, length, words, count);
 }
 
+/* Lists the words that begin with `word`, as "'resnet18', 'resnet34', ...", and returns how many there are. A
+ * number of two digits at its end does not count, for another number is another thing, not a slip. */
+static int64_t list_beginnings(cvy_text *out, const char *word, const char *const *words, int64_t count) {
+  enum { MOST = 6 };
+  char letters[MAX_WORD + 1], known[MAX_WORD + 1];
+  int length = plain_letters(letters, word), digits = 0;
+  while (digits < length && strchr("0123456789", letters[length - 1 - digits])) digits++;
+  if (digits > 1) length -= digits;
+  int64_t found = 0;
+  for (int64_t i = 0; length >= LEAST_BEGINNING && i < count; i++) {
+    if (plain_letters(known, words[i]) < 0 || strncmp(known, letters, (size_t)length) != 0) continue;
+    if (found < MOST) cvy_text_add(out, "%s'%s'", found ? ", " : "", words[i]);
+    if (found++ == MOST) cvy_text_add(out, ", ...");
+  }
+  return found;
+}
+
 static bool is_known(const char *key, size_t length, const char *const *words, int64_t count) {
   for (int64_t i = 0; i < count; i++)
     if (strncmp(words[i], key, length) == 0 && words[i][length] == '\0') return true;
@@ -122,11 +141,16 @@ const cvy_habit *cvy_habit_at(int64_t index) {
 
 const char *cvy_meant(const char *word, const char *const *words, int64_t count) {
   static _Thread_local char text[MEANT_BYTES];
+  char list[MEANT_BYTES / 2];
+  cvy_text beginnings = cvy_text_in(list, sizeof list);
   const cvy_habit *habit = cvy_habit_of(word, words, count);
   const char *nearest = habit ? cvy_habit_key(habit) : cvy_nearest_word(word, words, count);
   text[0] = '\0';
   if (habit && habit->say)
     snprintf(text, sizeof text, "; %s", habit->say);
+  else if (!habit && !(nearest && cvy_same_word(nearest, word)) &&
+           list_beginnings(&beginnings, word, words, count) > 1)
+    snprintf(text, sizeof text, "; did you mean one of %s?", list);
   else if (nearest)
     snprintf(text, sizeof text, "; did you mean '%s'?", nearest);
   return text;

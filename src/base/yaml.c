@@ -309,8 +309,12 @@ cvy_err cvy_yaml_override(cvy_yaml *root, cvy_pool *pool, const char *assignment
   for (char *key = path, *dot; key; key = dot ? dot + 1 : NULL) {
     if ((dot = strchr(key, '.'))) *dot = '\0';
     if (at->kind != CVY_YAML_MAPPING)
-      return cvy_error(CVY_E_USAGE, "%s: '%s' stands below %s, which has no keys", assignment, key,
-                       cvy_yaml_describe(at));
+      return cvy_error(CVY_E_USAGE, "%s: '%s' stands below %s, which has no keys%s", assignment, key,
+                       cvy_yaml_describe(at),
+                       at->kind == CVY_YAML_SEQUENCE
+                           ? "; a list is given as a whole, as data.augment='[{crop: "
+                             "{size: 28}}]'"
+                           : "");
     int64_t i = 0;
     while (i < at->count && strcmp(at->keys[i]->text, key) != 0) i++;
     if (i == at->count) append(pool, at, cvy_yaml_new_scalar(pool, file, key), NULL);

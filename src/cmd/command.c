@@ -4,6 +4,10 @@
 #include "base/fit.h"
 #include "cmd/results.h"
 #include "cmd/version.h"
+#include "augment/augmentation.h"
+#include "net/net.h"
+#include "train/find.h"
+#include "train/recipe.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -68,27 +72,55 @@ static const cvy_option *find_option(const target *targets, int64_t count, const
   return NULL;
 }
 
-/* Tells whether words "key=value" may be given, as parameters of a network. */
-static bool takes_values(const cvy_command *command) {
-  return strstr(command->usage, "=value") != NULL;
+/* Tells whether one of the words names a network that has this parameter. */
+static bool is_parameter(cvy_pool *pool, const char *name, int argc, const char *const *argv) {
+  cvy_yaml *root;
+  const char *path;
+  for (int i = 2; i < argc; i++)
+    if (argv[i][0] != '-' && !cvy_find_yaml(&path, pool, argv[i], "networks", NULL) &&
+        !cvy_network_load(&root, pool, path, NULL))
+      return cvy_yaml_get(root, "parameters") && cvy_yaml_get(cvy_yaml_get(root, "parameters"), name);
+  return false;
+}
+
+/* Loads what the first word names, with the changes among the other words, so that advice can be about this
+ * very recipe. Returns NULL if it is none that can be read. */
+static const cvy_yaml *load_first(cvy_pool *pool, int argc, const char *const *argv) {
+  cvy_yaml *root;
+  const char *path;
+  if (argc < 3 || argv[2][0] == '-' || cvy_find_yaml(&path, pool, argv[2], "recipes", NULL) ||
+      cvy_yaml_load(&root, pool, path))
+    return NULL;
+  for (int i = 3; i < argc; i++)
+    if (argv[i][0] != '-' && strchr(argv[i], '=') && cvy_yaml_override(root, pool, argv[i])) return NULL;
+  return root;
 }
 
 /* Returns what to say of an unknown option, for a key of a recipe or a parameter of a network is often
  * written as one: "--epochs 3". */
-static const char *meant_as_key(const cvy_command *command, const char *name, const char *value) {
+static const char *meant_as_key(const cvy_command *command, const char *name, const char *value,
+                                const cvy_yaml *recipe, bool parameter) {
   static _Thread_local char text[300];
   text[0] = '\0';
   for (const cvy_option *key = command->keys; key && key->name; key++)
     if (cvy_same_word(key->name, name))
       snprintf(text, sizeof text, "; a key of the recipe is given without dashes: %s=%s", key->name, value);
-  if (text[0] == '\0' && command->keys) return cvy_meant_key(name, value, true, NULL, command->keys);
-  if (text[0] == '\0' && takes_values(command))
+  if (text[0] == '\0' && command->keys) return cvy_meant_key(name, value, true, recipe, command->keys);
+  if (text[0] == '\0' && parameter)
     snprintf(text, sizeof text, "; a parameter of the network is given without dashes: %s=%s", name, value);
   return text;
 }
 
+/* Returns the value that was meant for an option: behind its '=', or the next word, if that is no option or
+ * setting itself. */
+static const char *value_of(const char *equals, const char *next) {
+  if (*equals == '=') return equals + 1;
+  return next && next[0] != '-' && !strchr(next, '=') ? next : "...";
+}
+
 static cvy_err unknown_option(const cvy_command *command, const target *targets, int64_t count,
-                              const char *word, const char *next) {
+                              cvy_pool *pool, int argc, const char *const *argv, int at) {
+  const char *word = argv[at];
   const char *known[MOST_OPTIONS];
   int64_t known_count = 0;
   for (int64_t i = 0; i < count; i++)
@@ -98,15 +130,17 @@ static cvy_err unknown_option(const cvy_command *command, const target *targets,
   char name[64];
   const size_t length = strcspn(letters, "=");
   snprintf(name, sizeof name, "%.*s", (int)(length < 60 ? length : 60), letters);
-  const char *value = letters[length] == '=' ? letters + length + 1 : next && next[0] != '-' ? next : "...";
+  const char *value = value_of(letters + length, at + 1 < argc ? argv[at + 1] : NULL);
   const cvy_habit *habit = cvy_habit_of(name, known, known_count);
   const char *nearest = habit ? cvy_habit_key(habit) : cvy_nearest_word(name, known, known_count);
   if (habit && habit->say) return cvy_error(CVY_E_USAGE, "unknown option %s; %s", word, habit->say);
   if (nearest)
     return cvy_error(CVY_E_USAGE, "unknown option %s; did you mean --%s? --help lists them all", word,
                      nearest);
+  const cvy_yaml *recipe = command->keys ? load_first(pool, argc, argv) : NULL;
+  const bool parameter = !command->keys && is_parameter(pool, name, argc, argv);
   return cvy_error(CVY_E_USAGE, "unknown option %s%s; --help lists them all", word,
-                   meant_as_key(command, name, value));
+                   meant_as_key(command, name, value, recipe, parameter));
 }
 
 /* Sets the option argv[*at], and moves on past its value. */
@@ -116,7 +150,7 @@ static cvy_err parse_option(const cvy_command *command, const target *targets, i
   const size_t length = strcspn(word + 2, "=");
   void *config = NULL;
   const cvy_option *option = word[1] == '-' ? find_option(targets, count, word + 2, length, &config) : NULL;
-  if (!option) return unknown_option(command, targets, count, word, *at + 1 < argc ? argv[*at + 1] : NULL);
+  if (!option) return unknown_option(command, targets, count, pool, argc, argv, *at);
   const char *value = word[2 + length] == '=' ? word + 3 + length : NULL;
   if (!value && option->type == CVY_BOOL) value = "true";
   if (!value && *at + 1 >= argc) return cvy_error(CVY_E_USAGE, "%s needs a value: %s", word, option->help);
@@ -224,12 +258,54 @@ static const cvy_command *find_command(const char *name) {
   return NULL;
 }
 
+static bool is_kind_of(int64_t count, const cvy_kind *(*at)(int64_t), const char *name) {
+  for (int64_t i = 0; i < count; i++)
+    if (strcmp(at(i)->name, name) == 0) return true;
+  return false;
+}
+
+static const cvy_kind *layer_at(int64_t i) {
+  return cvy_layer_type_at(i)->kind;
+}
+
+static const cvy_kind *augmentation_at(int64_t i) {
+  return &cvy_augmentation_at(i)->kind;
+}
+
+static const cvy_kind *rule_at(int64_t i) {
+  return cvy_rule_at(i)->kind;
+}
+
+static const cvy_kind *schedule_at(int64_t i) {
+  return cvy_schedule_at(i)->kind;
+}
+
+/* Returns what to say of a word in a command's place that names something else; NULL if it does not. */
+static const char *meant_as_thing(cvy_pool *pool, const char *name) {
+  const char *path = NULL, *format = NULL;
+  if (!cvy_find_yaml(&path, pool, name, "recipes", NULL) && cvy_holds_recipe(pool, path))
+    format = "; it is a recipe: 'convoy train %s' trains as it says";
+  else if (!cvy_find_yaml(&path, pool, name, "networks", NULL))
+    format = "; it is a network: 'convoy summary %s' describes it";
+  else if (is_kind_of(cvy_layer_type_count(), layer_at, name))
+    format = "; it is a layer: 'convoy layers %s' describes it";
+  else if (is_kind_of(cvy_augmentation_count(), augmentation_at, name))
+    format = "; it is an augmentation: 'convoy augmentations %s' describes it";
+  else if (is_kind_of(cvy_rule_count(), rule_at, name) || is_kind_of(cvy_schedule_count(), schedule_at, name))
+    format = "; '%s' may stand in a recipe: 'convoy help train' describes it";
+  const char *gap = format ? strstr(format, "%s") : NULL;
+  return gap ? cvy_pool_format(pool, "%.*s%s%s", (int)(gap - format), format, name, gap + 2) : NULL;
+}
+
 static int unknown_command(const char *name) {
   const char *known[CVY_COUNT(commands)];
+  cvy_pool *pool = cvy_pool_create();
   for (int64_t i = 0; i < CVY_COUNT(commands); i++) known[i] = commands[i]->kind->name;
+  const char *thing = meant_as_thing(pool, name);
   const cvy_err err = cvy_error(CVY_E_USAGE, "unknown command '%s'%s; convoy --help lists them", name,
-                                cvy_meant(name, known, CVY_COUNT(commands)));
+                                thing ? thing : cvy_meant(name, known, CVY_COUNT(commands)));
   fprintf(stderr, "convoy: %s\n", cvy_err_message());
+  cvy_pool_destroy(pool);
   return cvy_err_exit_code(err);
 }
 
@@ -247,7 +323,13 @@ static int help(int argc, const char *const *argv) {
   }
   const cvy_command *command = find_command(argv[2]);
   if (!command) return unknown_command(argv[2]);
-  print_command_help(command, argc > 3 && command->further ? command->further(argv[3]) : NULL);
+  const cvy_kind *further = argc > 3 && command->further ? command->further(argv[3]) : NULL;
+  if (argc > 3 && !further) {
+    fprintf(stderr, "convoy help: '%s' is one word too many: expected one command%s\n", argv[3],
+            command->further ? ", or a source behind 'prepare'" : "");
+    return 2;
+  }
+  print_command_help(command, further);
   return 0;
 }
 

@@ -2,6 +2,7 @@
 #include "base/fit.h"
 #include "cmd/command.h"
 #include "report/inspect.h"
+#include "report/whatis.h"
 
 typedef struct options {
   bool json;
@@ -13,9 +14,18 @@ static const cvy_option table[] = {
 static cvy_err run(const cvy_arguments *arguments, const void *config, const void *further) {
   (void)further;
   CVY_TRY(cvy_expect_words(arguments, 1, 1, "one HDF5 file"));
+  const char *path = arguments->words[0];
+  const cvy_thing thing = cvy_what_is(arguments->pool, path);
+  const char *inside = thing == CVY_IS_SHARDS || thing == CVY_IS_RUN ? cvy_hdf5_in(arguments->pool, path)
+                                                                     : NULL;
+  if (inside)
+    return cvy_error(CVY_E_INPUT,
+                     "%s is a folder; expected one of the HDF5 files in it, as %s ('convoy %s %s' %s)", path,
+                     inside, thing == CVY_IS_RUN ? "eval" : "verify", path,
+                     thing == CVY_IS_RUN ? "scores its checkpoint" : "reads all of them");
   const bool json = ((const options *)config)->json;
   cvy_fitted fitted;
-  const cvy_err err = cvy_inspect(json ? stdout : cvy_fit_begin(&fitted, stdout), arguments->words[0], json);
+  const cvy_err err = cvy_inspect(json ? stdout : cvy_fit_begin(&fitted, stdout), path, json);
   if (!json) cvy_fit_lines(&fitted);
   return err;
 }

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "base/yaml.h"
+#include "datasets/reader.h"
 #include "report/whatis.h"
 #include "train/find.h"
 
@@ -27,7 +28,8 @@ static const char *const no_recipe[] = {
                     "its data: convoy train RECIPE data.train=@",
     [CVY_IS_PROTOTXT] =
         "@ is another program's description of a network or a solver; a recipe of Convoy is a .yaml file "
-        "('convoy help train' lists its keys, 'convoy recipes NAME' prints one to begin with)",
+        "('convoy help train' lists its keys, 'convoy recipes NAME' prints one to begin with), and a network "
+        "too ('convoy networks NAME' prints one; launch/networks/README.md tells how to write them)",
     [CVY_IS_PROGRAM] =
         "@ is a program, not a recipe; Convoy is told what to train by a .yaml file ('convoy help train' "
         "lists its keys, 'convoy recipes NAME' prints one to begin with)",
@@ -92,24 +94,44 @@ cvy_err cvy_mistaken_network(cvy_pool *pool, const char *word) {
 
 /* ---- a source of data ---- */
 
+static const char *shards_already(cvy_pool *pool, const char *path) {
+  return cvy_pool_format(pool,
+                         "%s holds Convoy's shards, which need no preparing: 'convoy verify %s' reads them "
+                         "all, and a recipe names them as its data: convoy train RECIPE data.train=%s",
+                         path, path, path);
+}
+
+/* Returns the source that surely or perhaps reads what stands at `path`; NULL if none is known. */
+static const char *source_for(cvy_pool *pool, const char *path, bool *is_sure) {
+  const cvy_reader *reader = cvy_reader_that_fits(path);
+  const cvy_thing thing = cvy_what_is(pool, path);
+  *is_sure = reader != NULL;
+  return reader                    ? reader->kind->name
+         : thing == CVY_IS_FOLDER  ? "folder"
+         : thing == CVY_IS_ARCHIVE ? "tar"
+         : thing == CVY_IS_TABLE   ? "csv"
+                                   : NULL;
+}
+
 cvy_err cvy_mistaken_source(cvy_pool *pool, const char *word) {
-  const cvy_thing thing = cvy_what_is(pool, word);
-  const char *source = thing == CVY_IS_FOLDER    ? "folder"
-                       : thing == CVY_IS_ARCHIVE ? "tar"
-                       : thing == CVY_IS_TABLE   ? "csv"
-                                                 : NULL;
+  bool is_sure;
+  if (cvy_is_shards(pool, word)) return cvy_error(CVY_E_USAGE, "%s", shards_already(pool, word));
+  const char *source = source_for(pool, word, &is_sure);
   if (!source) return CVY_OK;
   return cvy_error(
       CVY_E_USAGE,
-      "the first word names the source; if %s holds or lists pictures: convoy prepare %s %s -o DIR "
-      "('convoy help prepare' lists the others)",
-      word, source, word);
+      "the first word names the source%s%s%s: convoy prepare %s %s -o DIR ('convoy help prepare' "
+      "lists the others)",
+      is_sure ? "" : "; if ", is_sure ? "" : word, is_sure ? "" : " holds or lists pictures", source, word);
 }
 
 const char *cvy_mistaken_reader(cvy_pool *pool, const char *reader, const char *path) {
-  const cvy_thing thing = cvy_what_is(pool, path);
-  const char *source = thing == CVY_IS_ARCHIVE ? "tar" : thing == CVY_IS_FOLDER ? "folder" : NULL;
+  bool is_sure;
+  if (cvy_is_shards(pool, path)) return cvy_pool_format(pool, "; %s", shards_already(pool, path));
+  const char *source = source_for(pool, path, &is_sure);
   if (!source || strcmp(source, reader) == 0) return "";
+  if (is_sure) return cvy_pool_format(pool, "; 'convoy prepare %s' reads what this seems to be", source);
+  if (strstr(cvy_err_message(), "convoy prepare")) return "";
   return cvy_pool_format(pool, "; if %s holds pictures, 'convoy prepare %s %s' makes shards of them", path,
                          source, path);
 }

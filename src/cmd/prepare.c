@@ -146,7 +146,8 @@ static cvy_err parse_size(cvy_prepare_config *out, const char *text) {
 
 /* Adds to the message of an input that could not be read which other reader may be the right one. */
 static cvy_err hint_at_reader(cvy_pool *pool, const cvy_prepare_config *config, cvy_err err) {
-  if (err != CVY_E_INPUT || config->input_count == 0 || strstr(cvy_err_message(), "convoy prepare"))
+  if (err != CVY_E_INPUT || config->input_count == 0 ||
+      strstr(cvy_err_message(), "reads what this seems to be"))
     return err;
   const char *hint = cvy_mistaken_reader(pool, config->reader->kind->name, config->inputs[0].path);
   return cvy_error(err, "%s%s", cvy_err_message(), hint);

@@ -3,6 +3,7 @@
 #include "data/dataset.h"
 #include "report/preview.h"
 #include "report/sheet.h"
+#include "train/find.h"
 #include "train/recipe.h"
 
 #include <errno.h>
@@ -107,12 +108,12 @@ static cvy_err read_words(preview *p, const char **path, const cvy_arguments *ar
 }
 
 static cvy_err open_chain(preview *p, const options *o) {
-  const cvy_dataset_info *info = cvy_dataset_describe(p->dataset);
   const cvy_recipe *r = p->recipe;
   int64_t h, w;
   if (!r) return CVY_OK;
-  CVY_TRY(cvy_augment_create(&p->augment, o->evaluation ? cvy_recipe_evaluation(r) : r->data.augment, info->h,
-                             info->w, &h, &w));
+  cvy_dataset_common_size(&h, &w, p->dataset);
+  CVY_TRY(cvy_augment_create(&p->augment, o->evaluation ? cvy_recipe_evaluation(r) : r->data.augment, h, w,
+                             &h, &w));
   if (o->evaluation) return CVY_OK;
   return cvy_augment_check_training(p->augment, r->microbatch, cvy_dataset_source(p->dataset));
 }
@@ -177,6 +178,11 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
   (void)further;
   const options *o = config;
   cvy_image sheet = {0};
+  const char *first = arguments->count > 0 ? arguments->words[0] : "";
+  if (!o->recipe[0] && cvy_holds_recipe(arguments->pool, first))
+    return cvy_error(CVY_E_USAGE,
+                     "%s is a recipe, which is named by --recipe: convoy preview --recipe %s -o SHEET.png",
+                     first, first);
   if (!o->output[0]) return cvy_error(CVY_E_USAGE, "-o is missing: a file that ends in .png, .jpg or .jpeg");
   CVY_TRY(cvy_sheet_check_name(o->output));
   if (o->image[0] && !o->augmentations)

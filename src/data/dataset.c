@@ -203,6 +203,19 @@ bool cvy_dataset_size(int64_t *h, int64_t *w, const cvy_dataset *dataset, int64_
   return *h > 0;
 }
 
+void cvy_dataset_common_size(int64_t *h, int64_t *w, const cvy_dataset *dataset) {
+  *h = dataset->info.h;
+  *w = dataset->info.w;
+  for (int64_t i = 0; dataset->info.h == 0 && i < dataset->info.count; i++) {
+    int64_t own_h, own_w;
+    if (!cvy_dataset_size(&own_h, &own_w, dataset, i) || (own_h == *h && own_w == *w)) continue;
+    const bool first = *h == 0;
+    *h = first ? own_h : 0;
+    *w = first ? own_w : 0;
+    if (!first) return;
+  }
+}
+
 void cvy_dataset_count_classes(int64_t *counts, const cvy_dataset *dataset) {
   for (int64_t i = 0; i < dataset->info.shard_count; i++) {
     const cvy_dataset_file *file = &dataset->files[i];

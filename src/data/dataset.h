@@ -67,6 +67,8 @@ cvy_err cvy_dataset_check_classes(const char *path, const cvy_dataset_info *data
 /* Tells the size of image `index`. It returns false, and 0 x 0, where only its file would tell (shards made
  * before sizes were recorded). */
 bool cvy_dataset_size(int64_t *h, int64_t *w, const cvy_dataset *dataset, int64_t index);
+/* Tells the size that all images have whose size is known, 0 x 0 if they differ or no size is known. */
+void cvy_dataset_common_size(int64_t *h, int64_t *w, const cvy_dataset *dataset);
 /* Returns where image `index` came from, "cats/7.jpg", in `pool`; NULL if the file does not say. */
 char *cvy_dataset_name(cvy_pool *pool, const cvy_dataset *dataset, int64_t index);
 /* Puts "FILE: record 17 (cats/7.jpg): " before this thread's message. */

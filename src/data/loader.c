@@ -301,7 +301,8 @@ static cvy_err check_config(const cvy_loader_config *config) {
       return cvy_error(CVY_E_INPUT,
                        "channel %" PRId64 ": mean %g, deviation %g; expected a deviation above 0", k,
                        (double)config->mean[k], (double)config->deviation[k]);
-  int64_t h = info->h, w = info->w;
+  int64_t h, w;
+  cvy_dataset_common_size(&h, &w, config->dataset);
   if (config->augment) CVY_TRY(cvy_augment_size(&h, &w, config->augment, h, w));
   if (config->training)
     CVY_TRY(

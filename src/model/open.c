@@ -45,7 +45,7 @@ static cvy_err read_recipe(cvy_model_spec *spec, cvy_pool *pool) {
   recipe_part recipe = {0};
   data_part data = {0};
   cvy_yaml *root;
-  CVY_TRY(cvy_yaml_parse(&root, pool, spec->recipe_text, "/recipe"));
+  CVY_TRY(cvy_yaml_parse(&root, pool, spec->recipe_text, "its recipe"));
   CVY_TRY(read_some(&recipe, pool, recipe_options, root, "the recipe"));
   if (!recipe.network || recipe.network->kind != CVY_YAML_MAPPING)
     return cvy_yaml_error(recipe.network ? recipe.network : root,

@@ -65,7 +65,7 @@ static cvy_err group_named(job *j, const cvy_prepare_input *inputs, int64_t coun
 
 /* Adds to a reader's error the name of the reader that the input is for, where that is sure. */
 static cvy_err name_reader(cvy_err err, const job *j, const char *input) {
-  if (err != CVY_E_INPUT || strstr(cvy_err_message(), "convoy prepare ")) return err;
+  if (err != CVY_E_INPUT) return err;
   const cvy_reader *other = cvy_reader_that_fits(input);
   if (!other || other == j->config->reader) return err;
   return cvy_error(err, "%s; 'convoy prepare %s' reads what this seems to be", cvy_err_message(),

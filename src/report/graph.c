@@ -12,6 +12,8 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -311,6 +313,9 @@ static cvy_err draw_into(const cvy_whole *out, const cvy_net_info *net, const ch
   const bool failed = fflush(file) != 0 || ferror(file);
   cvy_err err = failed ? cvy_error(CVY_E_RUN, "cannot write a temporary file: %s", strerror(errno)) : CVY_OK;
   if (!err) err = run_dot(file, format, out->place, out->path);
+  struct stat drawn;
+  if (!err && stat(out->place, &drawn) == 0 && S_ISREG(drawn.st_mode) && drawn.st_size == 0)
+    err = cvy_error(CVY_E_RUN, "%s: Graphviz' dot wrote nothing, though it reports no error", out->path);
   fclose(file);
   return err;
 }
@@ -336,7 +341,7 @@ static const char *format_of(const char *path) {
   static const char *const formats[] = {"svg", "pdf", "png", "dot"};
   const char *dot = strrchr(path, '.'), *ending = dot && !strchr(dot, '/') ? dot + 1 : "";
   for (int64_t i = 0; i < CVY_COUNT(formats); i++)
-    if (strcmp(ending, formats[i]) == 0) return formats[i];
+    if (strcasecmp(ending, formats[i]) == 0) return formats[i];
   return NULL;
 }
 

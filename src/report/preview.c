@@ -121,9 +121,8 @@ typedef struct plan {
 /* All pictures are shown at one scale where that can be, so that one sees a crop as a part of its picture. */
 static cvy_err choose_tile(plan *l) {
   const cvy_preview *p = l->preview;
-  l->out_h = l->info->h;
-  l->out_w = l->info->w;
-  if (p->augment) CVY_TRY(cvy_augment_size(&l->out_h, &l->out_w, p->augment, l->info->h, l->info->w));
+  cvy_dataset_common_size(&l->out_h, &l->out_w, p->dataset);
+  if (p->augment) CVY_TRY(cvy_augment_size(&l->out_h, &l->out_w, p->augment, l->out_h, l->out_w));
   const int64_t longer = cvy_larger(cvy_larger(l->out_h, l->out_w), cvy_larger(l->info->h, l->info->w));
   l->tile = p->tile;
   if (l->tile == 0 && longer == 0)

@@ -31,12 +31,13 @@ static bool holds(cvy_pool *pool, const char *folder, const char *name) {
   return access(cvy_pool_format(pool, "%s/%s", folder, name), F_OK) == 0;
 }
 
-static bool holds_hdf5(const char *folder) {
+const char *cvy_hdf5_in(cvy_pool *pool, const char *folder) {
   DIR *dir = opendir(folder);
-  bool found = false;
-  for (struct dirent *entry; dir && !found && (entry = readdir(dir));) {
+  const char *found = NULL;
+  for (const struct dirent *entry; dir && !found && (entry = readdir(dir));) {
     const char *ending = strrchr(entry->d_name, '.');
-    found = ending && (strcmp(ending, ".h5") == 0 || strcmp(ending, ".hdf5") == 0);
+    if (ending && (strcmp(ending, ".h5") == 0 || strcmp(ending, ".hdf5") == 0))
+      found = cvy_pool_format(pool, "%s/%s", folder, entry->d_name);
   }
   if (dir) closedir(dir);
   return found;
@@ -45,7 +46,7 @@ static bool holds_hdf5(const char *folder) {
 static cvy_thing what_folder(cvy_pool *pool, const char *path) {
   const bool is_run = holds(pool, path, "last.h5") || holds(pool, path, "best.h5") ||
                       holds(pool, path, "metrics.jsonl");
-  return is_run ? CVY_IS_RUN : holds_hdf5(path) ? CVY_IS_SHARDS : CVY_IS_FOLDER;
+  return is_run ? CVY_IS_RUN : cvy_hdf5_in(pool, path) ? CVY_IS_SHARDS : CVY_IS_FOLDER;
 }
 
 static bool is_hdf5(const char *path) {
@@ -81,4 +82,10 @@ cvy_thing cvy_what_is(cvy_pool *pool, const char *path) {
     if (length > letters && strcmp(path + length - letters, endings[i].ending) == 0) return endings[i].thing;
   }
   return CVY_IS_FILE;
+}
+
+bool cvy_is_shards(cvy_pool *pool, const char *path) {
+  const cvy_thing thing = cvy_what_is(pool, path);
+  const char *file = thing == CVY_IS_SHARDS ? cvy_hdf5_in(pool, path) : NULL;
+  return thing == CVY_IS_SHARD || (file && cvy_what_is(pool, file) == CVY_IS_SHARD);
 }

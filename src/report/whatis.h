@@ -27,5 +27,9 @@ typedef enum cvy_thing {
 /* Tells what stands at a path. HDF5 files are known by their bytes, and other files by the ending of the
  * name. A folder is known by the names in it; folders below it are not looked into. */
 cvy_thing cvy_what_is(cvy_pool *pool, const char *path);
+/* Returns the path of an HDF5 file of a folder; NULL if there is none. */
+const char *cvy_hdf5_in(cvy_pool *pool, const char *folder);
+/* Tells whether `path` is a shard of Convoy's, or a folder of them. */
+bool cvy_is_shards(cvy_pool *pool, const char *path);
 
 #endif

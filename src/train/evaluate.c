@@ -67,8 +67,8 @@ static cvy_err open_everything(evaluation *e, const char *path, const cvy_evalua
   CVY_TRY(cvy_model_open(&e->model, path));
   const cvy_model_spec *spec = cvy_model_spec_of(e->model);
   CVY_TRY_IN(
-      cvy_recipe_parse(&e->recipe, spec->recipe_text, "/recipe", asked->settings, asked->setting_count), "%s",
-      path);
+      cvy_recipe_parse(&e->recipe, spec->recipe_text, "its recipe", asked->settings, asked->setting_count),
+      "%s", path);
   CVY_TRY_IN(find_split(&from, &split, e->recipe, asked), "%s", path);
   const bool assume = asked->assume_classes || (!asked->data && e->recipe->data.arrays.assume_classes);
   e->recipe->data.arrays.assume_classes = assume;

@@ -164,12 +164,21 @@ static const char *nearest_file(cvy_pool *pool, const char *folder, const char *
   return cvy_nearest_word(name, names, found);
 }
 
+/* Says of a name among the other things, a network or a recipe, what it is; returns CVY_OK if it is none. */
+static cvy_err other_thing(cvy_pool *pool, const char *name, const char *folder) {
+  const bool wants_recipe = strcmp(folder, "recipes") == 0;
+  const char *other = same_among(cvy_list_yaml(pool, wants_recipe ? "networks" : "recipes"), name);
+  if (!other) return CVY_OK;
+  return wants_recipe ? network_for_recipe(pool, other) : recipe_for_network(pool, other);
+}
+
 static cvy_err no_file(cvy_pool *pool, const char *path, const char *folder) {
   const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path;
   const char *name = cvy_pool_format(pool, "%.*s", (int)strcspn(file, "."), file);
   const char *above = slash ? cvy_pool_format(pool, "%.*s", (int)(slash - path) + 1, path) : "";
-  const char *nearest = nearest_file(pool, slash ? above : ".", file);
   const char *named = cvy_find_named(pool, name, folder) ? name : NULL;
+  const char *nearest = named ? NULL : nearest_file(pool, slash ? above : ".", file);
+  if (!named && !slash) CVY_TRY(other_thing(pool, name, folder));
   return cvy_error(CVY_E_INPUT, "no %s stands at %s%s%s%s%s", one_of(pool, folder), path,
                    nearest || named ? "; did you mean '" : "", nearest ? above : "",
                    nearest ? nearest
@@ -179,21 +188,19 @@ static cvy_err no_file(cvy_pool *pool, const char *path, const char *folder) {
 }
 
 static cvy_err not_found(cvy_pool *pool, const char *name, const char *folder) {
-  const bool wants_recipe = strcmp(folder, "recipes") == 0;
-  const char *other = same_among(cvy_list_yaml(pool, wants_recipe ? "networks" : "recipes"), name);
-  if (other) return wants_recipe ? network_for_recipe(pool, other) : recipe_for_network(pool, other);
+  CVY_TRY(other_thing(pool, name, folder));
   const cvy_names names = cvy_list_yaml(pool, folder);
   const char *file = cvy_pool_format(pool, "%s.yaml", name);
   const char *hint = cvy_meant(name, names.names, names.count);
   if (!is_there(file)) file = cvy_holds_recipe(pool, name) ? cvy_pool_format(pool, "./%s", name) : NULL;
   if (!file && !hint[0]) file = nearest_file(pool, ".", name);
   if (file) hint = cvy_pool_format(pool, "; did you mean the file %s?", file);
+  if (hint[0] == '\0' || hint[strlen(hint) - 1] != '?') hint = cvy_pool_format(pool, "%s.", hint);
   return cvy_error(CVY_E_INPUT,
                    "no %s is named '%s'%s It is no path (those hold '/' or end in .yaml), and %s.yaml was "
                    "looked for in %s. 'convoy %s' lists what there is; CONVOY_PATH may name further folders "
                    "that hold a folder '%s'",
-                   one_of(pool, folder), name, hint[0] ? hint : ".", name, cvy_places_tell(pool, folder),
-                   folder, folder);
+                   one_of(pool, folder), name, hint, name, cvy_places_tell(pool, folder), folder, folder);
 }
 
 cvy_err cvy_find_yaml(const char **out, cvy_pool *pool, const char *name, const char *folder,

@@ -138,11 +138,30 @@ cvy_err cvy_read_rule(const cvy_rule **rule, void **config, cvy_pool *pool, cons
   return CVY_OK;
 }
 
+static bool is_number(const cvy_yaml *node) {
+  char *end;
+  if (node->kind != CVY_YAML_SCALAR || !node->text[0]) return false;
+  (void)strtod(node->text, &end);
+  return *end == '\0';
+}
+
+/* Says how a rate is written that stands alone. */
+static cvy_err rate_alone(const cvy_recipe *r) {
+  const cvy_yaml *node = r->learning_rate;
+  const bool typed = cvy_yaml_is_typed(node);
+  return cvy_yaml_error(node,
+                        "expected the name of a learning-rate schedule, not the number %s; did you mean "
+                        "%s%s%s%s%s?",
+                        node->text, typed ? "learning_rate." : "'learning_rate: {", r->own_schedule,
+                        typed ? ".rate=" : ": {rate: ", node->text, typed ? "" : "}}'");
+}
+
 static cvy_err read_schedule(cvy_recipe *r) {
   const cvy_kind **kinds = cvy_pool_new(r->pool, sizeof *kinds * (size_t)cvy_schedule_count());
   for (int64_t i = 0; i < cvy_schedule_count(); i++) kinds[i] = cvy_schedule_at(i)->kind;
   int64_t index;
   if (!r->learning_rate) r->learning_rate = cvy_yaml_new_scalar(r->pool, r->root->file, "constant");
+  if (is_number(r->learning_rate)) return rate_alone(r);
   CVY_TRY(cvy_kind_read(&index, &r->schedule_config, r->pool, kinds, cvy_schedule_count(), r->learning_rate,
                         "learning-rate schedule"));
   r->schedule = cvy_schedule_at(index);
@@ -199,9 +218,24 @@ static cvy_err load_network(cvy_recipe *r, const cvy_yaml *name, const cvy_yaml 
   return CVY_OK;
 }
 
+/* Refuses "{name: lenet5}", as other programs have it. */
+static cvy_err refuse_named(const cvy_yaml *given) {
+  static const char *const words[] = {"name", "model", "type", "arch"};
+  for (int64_t i = 0; i < CVY_COUNT(words) && !cvy_yaml_get(given, "layers"); i++) {
+    const cvy_yaml *name = cvy_yaml_get(given, words[i]);
+    if (name && name->kind == CVY_YAML_SCALAR)
+      return cvy_yaml_error(given,
+                            "a network is named without the word '%s': network: %s, or, with its parameters, "
+                            "network: {%s: {classes: 10}}",
+                            words[i], name->text, name->text);
+  }
+  return CVY_OK;
+}
+
 /* Replaces a name or a file by what stands there, so that the resolved recipe needs no other file. */
 static cvy_err read_network(cvy_recipe *r) {
   const cvy_yaml *given = r->network;
+  CVY_TRY(refuse_named(given));
   if (given->kind == CVY_YAML_SCALAR) CVY_TRY(load_network(r, given, NULL));
   if (given->kind == CVY_YAML_MAPPING && given->count == 1)
     CVY_TRY(load_network(r, given->keys[0], given->items[0]));
@@ -231,6 +265,45 @@ static cvy_err read_recipe(cvy_recipe *r) {
   return CVY_OK;
 }
 
+/* Returns the name of the schedule that a recipe has before anything in it is changed. */
+static const char *schedule_of(const cvy_yaml *root) {
+  const cvy_yaml *schedule = cvy_yaml_get(root, "learning_rate");
+  if (schedule && schedule->kind == CVY_YAML_MAPPING && schedule->count == 1) schedule = schedule->keys[0];
+  const bool is_name = schedule && schedule->kind == CVY_YAML_SCALAR && schedule->text[0];
+  return is_name && !is_number(schedule) ? schedule->text : "constant";
+}
+
+/* Says how an option of something that the recipe gives by its name alone is set: network.classes=11. */
+static cvy_err below_name(const cvy_yaml *root, const char *setting, cvy_err err) {
+  const char *dot = strchr(setting, '.');
+  for (const cvy_option *o = cvy_recipe_options; dot && o->name; o++) {
+    const size_t length = strlen(o->name);
+    const cvy_yaml *name = cvy_yaml_get(root, o->name);
+    if (o->type != CVY_NODE || (size_t)(dot - setting) != length || strncmp(setting, o->name, length) != 0 ||
+        !name || name->kind != CVY_YAML_SCALAR)
+      continue;
+    cvy_saved_error why;
+    cvy_error_save(&why, err);
+    if (!strpbrk(name->text, "./"))
+      return cvy_error(err, "%s; did you mean %s.%s%s?", why.message, o->name, name->text, dot);
+    const char *equals = strchr(dot, '=');
+    return cvy_error(err, "%s; did you mean '%s={%s: {%.*s: %s}}'?", why.message, o->name, name->text,
+                     (int)(equals - dot) - 1, dot + 1, equals + 1);
+  }
+  return err;
+}
+
+/* Changes the recipe as the command line says. */
+static cvy_err change(cvy_recipe *r, cvy_yaml *root, const char *const *settings, int64_t count) {
+  r->root = root;
+  r->own_schedule = schedule_of(root);
+  for (int64_t i = 0; i < count; i++) {
+    const cvy_err err = cvy_yaml_override(root, r->pool, settings[i]);
+    if (err) return below_name(root, settings[i], err);
+  }
+  return CVY_OK;
+}
+
 static cvy_err finish(cvy_recipe **out, cvy_recipe *r, cvy_err err) {
   if (!err) err = read_recipe(r);
   *out = err ? NULL : r;
@@ -251,8 +324,7 @@ cvy_err cvy_recipe_load(cvy_recipe **out, const char *name, const char *const *o
                          "this is a network, not a recipe: a recipe has data and a batch, and names the "
                          "network: 'network: %s'",
                          path);
-  for (int64_t i = 0; !err && i < override_count; i++) err = cvy_yaml_override(root, r->pool, overrides[i]);
-  r->root = root;
+  if (!err) err = change(r, root, overrides, override_count);
   return finish(out, r, err);
 }
 
@@ -262,8 +334,7 @@ cvy_err cvy_recipe_parse(cvy_recipe **out, const char *text, const char *name, c
   r->pool = cvy_pool_create();
   cvy_yaml *root = NULL;
   cvy_err err = cvy_yaml_parse(&root, r->pool, text, name);
-  for (int64_t i = 0; !err && i < override_count; i++) err = cvy_yaml_override(root, r->pool, overrides[i]);
-  r->root = root;
+  if (!err) err = change(r, root, overrides, override_count);
   return finish(out, r, err);
 }
 

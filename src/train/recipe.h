@@ -49,6 +49,7 @@ struct cvy_recipe {
   void *rule_config;
   const cvy_schedule *schedule;
   void *schedule_config;
+  const char *own_schedule; /* name of the schedule before the command line changed anything */
   const cvy_yaml *resolved; /* all of it as one self-contained mapping */
   char *text;               /* `resolved` as YAML */
 };

@@ -116,7 +116,7 @@ static cvy_err compare_ranks(cvy_run *run) {
 static cvy_err check_resumable(cvy_run *run, const cvy_checkpoint *checkpoint) {
   const char *path = run->folder->last;
   cvy_recipe *stored;
-  CVY_TRY_IN(cvy_recipe_parse(&stored, cvy_checkpoint_recipe(checkpoint), "/recipe", NULL, 0), "%s", path);
+  CVY_TRY_IN(cvy_recipe_parse(&stored, cvy_checkpoint_recipe(checkpoint), "its recipe", NULL, 0), "%s", path);
   const cvy_err err = cvy_recipe_compare(stored, run->recipe, path);
   cvy_recipe_destroy(stored);
   if (err) return err;

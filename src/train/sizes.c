@@ -14,20 +14,32 @@ static cvy_err refuse(const cvy_dataset *data, int64_t index, const cvy_saved_er
                               data, index);
 }
 
+/* Warns where the chain may refuse pictures of which nobody knows the size. One of a single pixel is too
+ * small for whatever can be too small. */
+static void warn_of_unknown(const cvy_dataset *data, const cvy_augment *augment, bool training) {
+  int64_t h, w;
+  if (!cvy_augment_least(&h, &w, augment, 1, 1, training)) return;
+  cvy_warn("%s: the sizes of its pictures are not recorded, so one that is too small for the augmentations "
+           "is found only when it is read; 'convoy prepare' of today records them",
+           cvy_dataset_source(data)->name);
+}
+
 cvy_err cvy_sizes_check(const cvy_dataset *data, const cvy_augment *augment, bool training, bool skips_bad) {
   const cvy_dataset_info *info = cvy_dataset_describe(data);
   const int64_t different = info->h > 0 ? 1 : info->count;
   cvy_saved_error first = {0};
-  int64_t count = 0, first_index = 0;
+  int64_t count = 0, first_index = 0, known = 0;
   for (int64_t i = 0; i < different; i++) {
     int64_t h, w;
     if (!cvy_dataset_size(&h, &w, data, i)) continue;
+    known++;
     const cvy_err err = cvy_augment_least(&h, &w, augment, h, w, training);
     if (!err) continue;
     if (count++ > 0) continue;
     first_index = i;
     cvy_error_save(&first, err);
   }
+  if (known == 0) warn_of_unknown(data, augment, training);
   if (count == 0) return CVY_OK;
   const cvy_err err = refuse(data, first_index, &first, count);
   if (!skips_bad || count == different) return err;

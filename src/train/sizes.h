@@ -11,7 +11,7 @@
 /* Checks whether the chain (NULL: there is none) can take every picture of `data` whose size is known without
  * reading it. If it cannot, at least not always, the check fails with CVY_E_INPUT, which names the first such
  * picture and says how many there are. If bad records are skipped, and some pictures are good, it warns
- * instead. */
+ * instead. It also warns if no size is known and the chain cannot take every picture. */
 cvy_err cvy_sizes_check(const cvy_dataset *data, const cvy_augment *augment, bool training,
                         bool skips_bad) CVY_MUST_CHECK;
 

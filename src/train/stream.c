@@ -17,8 +17,9 @@ static cvy_err check_network(const cvy_stream *s, const char *path, const cvy_ne
 }
 
 static cvy_err augment(cvy_stream *s, const cvy_yaml *chain) {
-  const cvy_dataset_info *info = cvy_dataset_describe(s->data);
-  return cvy_augment_create(&s->augment, chain, info->h, info->w, &s->h, &s->w);
+  int64_t h, w;
+  cvy_dataset_common_size(&h, &w, s->data);
+  return cvy_augment_create(&s->augment, chain, h, w, &s->h, &s->w);
 }
 
 static cvy_err open_for(cvy_stream *s, const char *path, const char *split, const cvy_arrays_said *said,
@@ -31,8 +32,9 @@ static cvy_err open_for(cvy_stream *s, const char *path, const char *split, cons
 static cvy_err open_any(cvy_stream *s, const char *path, const char *split, const cvy_arrays_said *said,
                         const cvy_yaml *chain, const cvy_yaml *chain_of_varying) {
   CVY_TRY(cvy_dataset_open_said(&s->data, path, split, said));
-  const bool varies = cvy_dataset_describe(s->data)->h == 0;
-  CVY_TRY(augment(s, !chain && varies ? chain_of_varying : chain));
+  int64_t h, w;
+  cvy_dataset_common_size(&h, &w, s->data);
+  CVY_TRY(augment(s, !chain && h == 0 ? chain_of_varying : chain));
   if (s->h == 0) {
     char advice[400];
     cvy_text text = cvy_text_in(advice, sizeof advice);

@@ -1,4 +1,5 @@
 /* Training from the first step to the last: learn, count, tell, and do what is due. */
+#include "base/count.h"
 #include "base/trace.h"
 #include "train/duties.h"
 #include "train/setup.h"
@@ -119,14 +120,16 @@ static cvy_err validate_again(cvy_run *run) {
 }
 
 static void tell_that_it_is_done(const cvy_run *run) {
-  const int64_t epochs = run->recipe->epochs;
-  cvy_log("this run is finished: it stands after step %" PRId64 " of %" PRId64 ", the end of epoch %" PRId64
+  const cvy_recipe *r = run->recipe;
+  const int64_t step = run->state.step, whole = step * r->batch / run->images;
+  const bool is_end = step == cvy_pieces(whole * run->images, r->batch);
+  cvy_log("this run is finished: it stands after step %" PRId64 ", %s epoch %" PRId64
           "; nothing is left to train",
-          run->state.step, run->total_steps, epochs);
-  if (run->recipe->schedule->looks_ahead)
+          step, is_end ? "the end of" : "in", is_end ? whole : whole + 1);
+  if (r->schedule->looks_ahead)
     cvy_log("to train longer, begin another run: its schedule looks ahead to the last epoch");
   else
-    cvy_log("to train longer, resume it with more epochs, as epochs=%" PRId64, 2 * epochs);
+    cvy_log("to train longer, resume it with more epochs, as epochs=%" PRId64, whole + 1);
 }
 
 static cvy_err train(cvy_train_result *out, cvy_run *run, const cvy_train_options *options) {

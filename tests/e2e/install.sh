@@ -32,6 +32,16 @@ expect 0 "0.1.0" ./use
 expect 0 "no recipe is named 'no-such-recipe'" ./use
 expect 0 "/own/recipes (not there)" env CONVOY_PATH=/own ./use
 
+# Another project may have Convoy as a part of itself (add_subdirectory, FetchContent).
+mkdir part && cat >part/CMakeLists.txt <<END
+cmake_minimum_required(VERSION 3.25)
+project(part LANGUAGES C)
+add_subdirectory("$CONVOY_SOURCE" convoy)
+add_executable(use ../use.c)
+target_link_libraries(use PRIVATE libconvoy)
+END
+cmake -S part -B part-build >part.log 2>&1 || fail "as a part of another project: $(tail -5 part.log)"
+
 # A program from outside opens a model. It tells what the model is, and what it makes of an image.
 cat >model.c <<'END'
 #include <convoy/model.h>

@@ -23,7 +23,11 @@ expect 2 "did you mean 'summary'?" "$convoy" summ
 expect 2 "did you mean 'networks'?" "$convoy" models
 expect 2 "did you mean 'augmentations'?" "$convoy" aug
 expect 2 "given without dashes: epochs=3" "$convoy" train lenet5-digits --epochs 3
-expect 2 "did you mean learning_rate.constant.rate=0.1?" "$convoy" train lenet5-digits --lr=0.1
+expect 2 "did you mean learning_rate.step.rate=0.1?" "$convoy" train lenet5-digits --lr=0.1
+expect 2 "did you mean learning_rate.step.rate=0.1?" "$convoy" train lenet5-digits --lr 0.1
+expect 2 "did you mean learning_rate.constant.rate=0.1?" "$convoy" train lenet5-digits --lr 0.1 learning_rate=constant
+expect 2 "did you mean learning_rate.step.rate=...?" "$convoy" train lenet5-digits --lr data.train=x
+expect 2 "did you mean learning_rate.constant.rate=0.1?" "$convoy" train nowhere.yaml --lr=0.1
 expect 2 "did you mean --resume?" "$convoy" train lenet5-digits --continue
 expect 2 "did you mean --resume?" "$convoy" train lenet5-digits resume
 expect 2 "ranks come from mpirun" "$convoy" train lenet5-digits -n 4
@@ -31,6 +35,34 @@ expect 2 "did you mean --batch?" "$convoy" summary lenet5 --batch-size 3
 expect 2 "given without dashes: classes=3" "$convoy" summary lenet5 --classes 3
 expect 2 "did you mean 'cifar10'?" "$convoy" prepare CIFAR-10 x -o y
 expect 2 "did you mean 'folder'?" "$convoy" prepare ImageFolder x -o y
+
+expect 2 "did you mean 'hdf5'?" "$convoy" prepare h5 x -o y
+expect 2 "holds Convoy's shards, which need no preparing: 'convoy verify data'" "$convoy" prepare data -o y
+expect 2 "holds Convoy's shards" "$convoy" prepare folder data -o y
+expect 2 "holds Convoy's shards" "$convoy" prepare csv data/train-00000-of-00001.h5 -o y
+echo x >images.cdb
+expect 2 "the first word names the source: convoy prepare hoda images.cdb -o DIR" "$convoy" prepare images.cdb -o y
+expect 2 "'convoy prepare hoda' reads what this seems to be" "$convoy" prepare folder images.cdb -o y
+printf '\0\0\10\3\0\0\0\1\0\0\0\1\0\0\0\1x' >images; gzip images
+case $("$convoy" prepare mnist images.gz -o y 2>&1) in *"convoy prepare tar"*) fail "images without labels are taken for an archive" ;; esac
+
+expect 2 "did you mean one of 'resnet101', 'resnet152', 'resnet18'" "$convoy" summary resnet
+expect 0 "total: " "$convoy" summary lenet5 --graph lenet5.DOT
+[ -s lenet5.DOT ] || fail "no graph in lenet5.DOT"
+mkdir -p idle && printf '#!/bin/sh\ncat >/dev/null\n' >idle/dot && chmod +x idle/dot
+expect 1 "Graphviz' dot wrote nothing" env PATH="$work/idle:$PATH" "$convoy" summary lenet5 --graph lenet5.svg
+expect 2 "there is none of this kind here. It is no path" "$convoy" summary mobilenet
+expect 2 "the cluster is --nodes N of --ranks-per-node N each" "$convoy" plan lenet5 --gpus 4
+expect 2 "unknown option --colour; --help lists them all" "$convoy" summary lenet5 --colour 3
+expect 2 "the recipe is named without an option" "$convoy" train --config x.yaml
+expect 2 "it is a recipe: 'convoy train lenet5-digits'" "$convoy" lenet5-digits
+expect 2 "it is a network: 'convoy summary lenet5'" "$convoy" help lenet5
+expect 2 "it is a layer: 'convoy layers conv'" "$convoy" help conv
+expect 2 "it is an augmentation: 'convoy augmentations crop'" "$convoy" help crop
+expect 2 "'sgd' may stand in a recipe" "$convoy" help sgd
+expect 2 "'eval' is one word too many" "$convoy" help train eval
+expect 2 "a list is given as a whole" "$convoy" train lenet5-digits data.augment.crop.size=28
+expect 2 "('convoy verify data' reads all of them)" "$convoy" inspect data
 
 # ---- what there is ----
 expect 0 "lenet5-digits     LeNet-5 on the digits" "$convoy" recipes
@@ -49,6 +81,8 @@ expect 2 "did you mean 'mirror'?" "$convoy" augmentations hflip
 # ---- what is no recipe ----
 expect 2 "'lenet5' is a network, not a recipe. Recipes that train it: lenet5-digits, lenet5-hoda." "$convoy" train lenet5
 expect 2 "'lenet5' is a network" "$convoy" train LeNet-5
+expect 2 "'lenet5' is a network" "$convoy" train lenet5.yaml
+expect 2 "is a recipe, which is named by --recipe" "$convoy" preview "$CONVOY_SOURCE/launch/recipes/lenet5-digits.yaml"
 expect 2 "No recipe that comes with convoy trains it" "$convoy" train vgg16
 expect 2 "'lenet5-digits' is a recipe, not a network; the network that it trains is 'lenet5'" "$convoy" summary lenet5-digits
 expect 2 "this is a network, not a recipe" "$convoy" train mine.yaml
@@ -72,6 +106,9 @@ expect 0 "40 images: loss " "$convoy" eval run
 expect 0 "top-5" "$convoy" eval run
 expect 0 "360 images" "$convoy" eval run --split train
 expect 2 "no shards test-*.h5 there" "$convoy" eval run --split test
+expect 2 "did you mean --split val?" "$convoy" eval run --split validation
+expect 2 "did you mean --split train?" "$convoy" eval run --split Train
+expect 2 "or name the data with --data" sh -c "cd run && '$convoy' eval ."
 cp data/train-00000-of-00001.h5 data/test-00000-of-00001.h5
 expect 0 "360 images" "$convoy" eval run --split test
 expect 0 "360 images" "$convoy" eval run/last.h5 --data data --split test
@@ -86,6 +123,9 @@ expect 2 "data is named with --data" "$convoy" eval data
 expect 2 "lenet5 is a network" "$convoy" eval lenet5
 expect 0 "this run is finished" "$convoy" train ./recipe-without-ending epochs=1 run=run --resume
 expect 0 "as epochs=2" "$convoy" train ./recipe-without-ending epochs=1 run=run --resume
+expect 0 "done: " "$convoy" train ./recipe-without-ending epochs=2 run=run --resume
+expect 0 "the end of epoch 2; nothing is left" "$convoy" train ./recipe-without-ending epochs=1 run=run --resume
+expect 0 "as epochs=3" "$convoy" train ./recipe-without-ending epochs=1 run=run --resume
 
 # Of five classes or fewer top-5 says nothing.
 mkdir -p few/a few/b && for i in $(seq 20); do cp "$CONVOY_SOURCE/tests/e2e/dot.png" few/a/$i.png && cp "$CONVOY_SOURCE/tests/e2e/dot.png" few/b/$i.png; done

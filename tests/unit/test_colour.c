@@ -324,7 +324,7 @@ static void errors(void) {
   expect_error("- one_of: {apply: [mirror, grey], weights: [1]}", 3, "1 weights for 2 augmentations");
   expect_error("- one_of: {apply: [mirror], weights: [0]}", 3, "all weights are 0");
   expect_error("- one_of: {apply: [mirror, crop: {size: 5}]}", 3,
-               "one_of: its first leads to 10x12, number 2 to 5x5");
+               "one_of: with its first pictures would be 10x12, with number 2 5x5");
   expect_error("- one_of: {apply: [[mirror, crop: {size: 50}]]}", 3,
                "recipe.yaml:1:29: crop: a part of 50x50");
 }

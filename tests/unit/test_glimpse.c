@@ -67,6 +67,18 @@ static void folders(void) {
   scratch_write(fresh("bytes.csv"), "\1\2\3\4", 4);
   expect_fits("none", fresh("bytes.csv"));
   expect_fits("none", fresh("nothing"));
+  scratch_write(fresh("Train 60000.cdb"), "\1\2\3\4", 4);
+  expect_fits("hoda", fresh("Train 60000.cdb"));
+  scratch_write(fresh("1.jpg"), "\xff\xd8\xff\xe0", 4);
+  expect_fits("none", fresh("1.jpg"));
+  scratch_write(fresh("a.rec"), "\x0a\x23\xd7\xce\1\0\0\0\0", 9);
+  expect_fits("recordio", fresh("a.rec"));
+  /* The length 16, and its checksum as TensorFlow writes it. */
+  static const char head[] = "\x10\0\0\0\0\0\0\0\x95\xfb\xfe\x18";
+  scratch_write(fresh("train-00000-of-00001"), head, sizeof head - 1);
+  expect_fits("tfrecord", fresh("train-00000-of-00001"));
+  scratch_write(fresh("other"), "\x10\0\0\0\0\0\0\0\x95\xfb\xfe\x19", 12);
+  expect_fits("none", fresh("other"));
   end();
 }
 

@@ -383,10 +383,11 @@ static file_bytes noisy_file(int64_t i) {
 
 static void kept_pictures_look_the_same_from_anywhere(void) {
   enum { COUNT = 16, STEPS = 10, OUT = 12 * 16 * 3 };
-  static const char *const chains[] = {
-      "[{random_resized_crop: {size: [12, 16], least_area: 0.0005}}, mirror]",
+  static const char longest[] =
       "[{random_resized_crop: {size: [40, 50], least_area: 0.01}}, {rotate: {by: 30}}, {shear: {by: 0.2}},"
-      " {translate: {by: 4, fill: reflect}}, {crop: {size: [12, 16]}}]",
+      " {translate: {by: 4, fill: reflect}}, {crop: {size: [12, 16]}}]";
+  static const char *const chains[] = {
+      "[{random_resized_crop: {size: [12, 16], least_area: 0.0005}}, mirror]", longest,
       "[{random_resized_crop: {size: [12, 16], least_area: 0.1}}, {rotate: {by: 30}}]"};
   static float plain[STEPS * COUNT * OUT], kept[STEPS * COUNT * OUT];
   int32_t labels[STEPS * COUNT];

@@ -431,16 +431,16 @@ static void a_recipe_that_says_no_network_is_refused(void) {
   static const struct {
     const char *recipe, *message;
   } cases[] = {
-      {"[]", ": /recipe:1:1: the recipe takes key: value options, not "},
-      {"- a: [", ": /recipe:"},
-      {"microbatch: 4", ": /recipe:1:1: the recipe of a checkpoint needs 'network'"},
-      {"network: lenet5\nmicrobatch: 4", ": /recipe:1:10: the recipe of a checkpoint needs 'network'"},
+      {"[]", ": its recipe:1:1: the recipe takes key: value options, not "},
+      {"- a: [", ": its recipe:"},
+      {"microbatch: 4", ": its recipe:1:1: the recipe of a checkpoint needs 'network'"},
+      {"network: lenet5\nmicrobatch: 4", ": its recipe:1:10: the recipe of a checkpoint needs 'network'"},
       {SOFTMAX, "microbatch"},
-      {SOFTMAX "microbatch: 0", ": /recipe:7:13: "},
-      {SOFTMAX "microbatch: 4\nconvolution: guess", ": /recipe:8:14: "},
-      {SOFTMAX "microbatch: 4\ndata: here", ": /recipe:8:7: data takes key: value options, not "},
-      {SOFTMAX "microbatch: 4\ndata: {evaluation: [blurr]}", ": /recipe:8:21: "},
-      {"network: {name: n, input: [3, 2, 2], layers: [fuzz]}\nmicrobatch: 4", ": /recipe:1:47: "}};
+      {SOFTMAX "microbatch: 0", ": its recipe:7:13: "},
+      {SOFTMAX "microbatch: 4\nconvolution: guess", ": its recipe:8:14: "},
+      {SOFTMAX "microbatch: 4\ndata: here", ": its recipe:8:7: data takes key: value options, not "},
+      {SOFTMAX "microbatch: 4\ndata: {evaluation: [blurr]}", ": its recipe:8:21: "},
+      {"network: {name: n, input: [3, 2, 2], layers: [fuzz]}\nmicrobatch: 4", ": its recipe:1:47: "}};
   for (int64_t i = 0; i < CVY_COUNT(cases); i++) {
     pieces p = good_pieces();
     p.recipe = cases[i].recipe;

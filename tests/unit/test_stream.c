@@ -157,12 +157,48 @@ static void sizes_that_are_drawn(void) {
   expect_text(looking(path,
                       "[{one_of: {apply: [{resize: {shorter: 20}}, {scale_jitter: {}}]}}, {crop: {size: 9}}]",
                       true, false),
-              "its first leads to 27x20, number 2 to 0x0 (0: sizes vary)");
+              "with its first pictures would be 27x20, with number 2 of varying size; before it, '- "
+              "random_resized_crop: {size: [27, 20]}' would make all the same size");
   /* It holds for sets of one size too. */
   expect_text(looking(dir, "[{scale_jitter: {from: 3, to: 8}}, {crop: {size: 4}}]", true, false),
               "test:1:36: crop: a part of 4x4 does not fit in a picture of 4x3");
   CU_ASSERT_STRING_EQUAL(looking(dir, "[{scale_jitter: {from: 4, to: 8}}, {crop: {size: 4}}]", true, false),
                          "");
+  free(path);
+}
+
+/* Encoded pictures that are all of one size need no augmentation that makes them so, and a set whose shards
+ * record no sizes is told of. */
+static void recorded_sizes_may_be_one_size(void) {
+  char *path = cvy_format("%s/alike", scratch_folder());
+  cvy_shard_config config = raw_config(path, "train", 2, 0, 0, 3);
+  cvy_image image = {0};
+  config.encoding = CVY_ENCODED;
+  set_writer set = set_begin(&config, 5);
+  paint(&image, H, W, 3);
+  const file_bytes file = make_jpeg(&image, 90, false);
+  for (int64_t i = 0; i < 5; i++) CU_ASSERT_EQUAL_FATAL(set_add(&set, file.bytes, file.count, 0), CVY_OK);
+  free(file.bytes);
+  CU_ASSERT_EQUAL_FATAL(set_finish(&set, some_mean, some_deviation), CVY_OK);
+  cvy_image_free(&image);
+  cvy_stream s;
+  const char *chain = "[sometimes: {apply: [{resize: {size: [6, 5]}}]}]";
+  CU_ASSERT_EQUAL_FATAL(cvy_stream_open(&s, path, "train", NULL, yaml(chain), cvy_net_describe(net)), CVY_OK);
+  CU_ASSERT(s.h == H && s.w == W);
+  const cvy_intake how = {.depth = 2, .threads = 1};
+  cvy_loader_config loading = cvy_stream_for_training(&s, &how, 2);
+  cvy_loader *loader;
+  loading.per_step = loading.own = 1;
+  loading.end_step = 1;
+  CU_ASSERT_EQUAL_FATAL(cvy_loader_create(&loader, &loading), CVY_OK);
+  cvy_loader_destroy(loader);
+  cvy_stream_close(&s);
+  CU_ASSERT_STRING_EQUAL(opening(path, NULL, net), "");
+  char *varying = encoded_set();
+  expect_text(opening(varying, "[sometimes: {apply: [{resize: {size: [6, 5]}}]}]", net),
+              "sometimes: pictures would be 6x5 with it and of varying size without it; before it, '- "
+              "random_resized_crop: {size: [6, 5]}' would make all the same size");
+  free(varying);
   free(path);
 }
 
@@ -215,6 +251,7 @@ int main(void) {
                          TEST(sizes_must_not_vary),
                          TEST(small_pictures_are_told),
                          TEST(sizes_that_are_drawn),
+                         TEST(recorded_sizes_may_be_one_size),
                          TEST(training_reads_as_the_recipe_says),
                          TEST(evaluation_sees_everything_once),
                          TEST(end),

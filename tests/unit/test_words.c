@@ -62,6 +62,19 @@ static void other_words_are_not_taken_for_slips(void) {
   CU_ASSERT_PTR_NULL(cvy_nearest_word("rule", alike, 2)); /* this begins both */
 }
 
+static void beginnings_of_several_are_listed(void) {
+  static const char *const known[] = {"lenet", "resnet18", "resnet34", "resnet50", "vgg-a", "vgg-b", "vgg16"};
+  const char *said = cvy_meant("resnet", known, CVY_COUNT(known));
+  CU_ASSERT_STRING_EQUAL(said, "; did you mean one of 'resnet18', 'resnet34', 'resnet50'?");
+  said = cvy_meant("ResNet-20", known, CVY_COUNT(known));
+  CU_ASSERT_STRING_EQUAL(said, "; did you mean one of 'resnet18', 'resnet34', 'resnet50'?");
+  CU_ASSERT_STRING_EQUAL(cvy_meant("vgg11", known, CVY_COUNT(known)), "; did you mean 'vgg-a'?");
+  CU_ASSERT_STRING_EQUAL(cvy_meant("mobilenet", known, CVY_COUNT(known)),
+                         "; there is none of this kind here");
+  CU_ASSERT_STRING_EQUAL(cvy_meant("VGG_a", known, CVY_COUNT(known)), "; did you mean 'vgg-a'?");
+  CU_ASSERT_STRING_EQUAL(cvy_meant("re", known, CVY_COUNT(known)), "");
+}
+
 /* ---- habits ---- */
 
 enum { MOST_WORDS = 4000 };
@@ -94,9 +107,10 @@ static void gather_words(void) {
 #define CVY_COMMAND(name) #name,
 #include "cmd/commands.def"
 #undef CVY_COMMAND
-      "parameters", "blocks", "layers",    "input", /* of a network */
-      "threads",    "output", "overwrite", "resume", "trace", "data",     "batch", "nodes", "ranks",
-      "graph",      "size",   "seed",      "shards", "split", "markdown", "steps"}; /* options of commands */
+      "parameters", "blocks", "layers",         "input", /* of a network */
+      "threads",    "output", "overwrite",      "resume", "trace", "data",    "batch",
+      "nodes",      "ranks",  "graph",          "size",   "seed",  "shards",  "split",
+      "markdown",   "steps",  "ranks-per-node", "vgg-a",  "vgg-b", "resnet50"}; /* options of commands */
   everywhere_count = 0;
   for (int64_t i = 0; i < CVY_COUNT(others); i++) add_word(others[i]);
   add_table(cvy_recipe_options);
@@ -162,7 +176,18 @@ static void habits_are_answered_with_the_key_that_is_meant(void) {
       {"learning_rate.lr=0.3", "did you mean learning_rate.step.rate=0.3?"},
       {"learning_rate.step.lr=0.3", "did you mean 'rate'?"},
       {"learning_rate.constant.rate=0.3", "learning_rate=constant learning_rate.constant.rate=0.3"},
-      {"learning_rate=0.3", "learning_rate: {constant: {rate: 0.01}}"},
+      {"learning_rate=0.3", "did you mean learning_rate.step.rate=0.3?"},
+      {"solver.momentum=0.5", "did you mean solver.sgd.momentum=0.5?"},
+      {"network={name: lenet5}", "network: lenet5, or, with its parameters, network: {lenet5: {"},
+      {"network={model: lenet5, classes: 3}", "named without the word 'model'"},
+      {"type=sgd", "did you mean 'solver'?"},
+      {"label_smoothing=0.1", "labels are not smoothed"},
+      {"early_stopping=true", "stay in best.h5"},
+      {"pretrained=true", "weights drawn by 'seed'"},
+      {"learning_rate=poly", "'convoy help train' lists the schedules"},
+      {"learning_rate.exponential.gamma=0.9", "'convoy help train' lists the schedules"},
+      {"data={dataset: x}", "did you mean 'train'?"},
+      {"data.augment=[{resize: 28}]", "did you mean {size: 28}?"},
       {"lr_policy=step", "the schedule is learning_rate's value"},
       {"gamma=0.5", "did you mean learning_rate.step.factor=0.5?"},
       {"optimizer=sgd", "did you mean 'solver'?"},
@@ -199,12 +224,29 @@ static void habits_are_answered_with_the_key_that_is_meant(void) {
   for (int64_t i = 0; i < CVY_COUNT(said); i++) expect_said(said[i][0], said[i][1]);
 }
 
+#define OTHERS                                                                                               \
+  "network: {input: [4, 4, 1], layers: [fc: {outputs: 3}, softmax_loss]}\ndata: {train: data}\n"             \
+  "batch: 32\nmicrobatch: 8\nepochs: 3\nrun: r\n"
+
+static void expect_message(const char *text) {
+  const bool is_there = strstr(cvy_err_message(), text) != NULL;
+  if (!is_there) printf("\n    not '%s' but: %s", text, cvy_err_message());
+  CU_ASSERT(is_there);
+}
+
 static void in_a_file_it_is_written_as_a_file_has_it(void) {
   cvy_recipe *recipe;
   CU_ASSERT_EQUAL(cvy_recipe_parse(&recipe, "batch: 8\nlr: 0.1\n", "r.yaml", NULL, 0), CVY_E_INPUT);
   CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(),
                                 "r.yaml:2:1: unknown key 'lr' in the recipe; did you mean 'learning_rate: "
                                 "{constant: {rate: 0.1}}'?"));
+  CU_ASSERT_EQUAL(cvy_recipe_parse(&recipe, OTHERS "learning_rate: 0.1\n", "r.yaml", NULL, 0), CVY_E_INPUT);
+  expect_message("did you mean 'learning_rate: {constant: {rate: 0.1}}'?");
+  static const char *const setting = "network.classes=11";
+  CU_ASSERT_EQUAL(cvy_recipe_parse(&recipe, "network: lenet5\n", "r.yaml", &setting, 1), CVY_E_USAGE);
+  expect_message("did you mean network.lenet5.classes=11?");
+  CU_ASSERT_EQUAL(cvy_recipe_parse(&recipe, "network: ./n.yaml\n", "r.yaml", &setting, 1), CVY_E_USAGE);
+  expect_message("did you mean 'network={./n.yaml: {classes: 11}}'?");
   CU_ASSERT_EQUAL(cvy_recipe_parse(&recipe, "solver: {adagrad: {}}\nweight_decay: 5e-4\n", "r.yaml", NULL, 0),
                   CVY_E_INPUT);
   CU_ASSERT_PTR_NOT_NULL(
@@ -288,5 +330,6 @@ static void layers_of_other_programs_are_known(void) {
 }
 
 SUITE("words", TEST(slips_are_seen_through), TEST(other_words_are_not_taken_for_slips),
-      TEST(habits_lead_to_what_there_is), TEST(habits_are_answered_with_the_key_that_is_meant),
-      TEST(in_a_file_it_is_written_as_a_file_has_it), TEST(layers_of_other_programs_are_known))
+      TEST(beginnings_of_several_are_listed), TEST(habits_lead_to_what_there_is),
+      TEST(habits_are_answered_with_the_key_that_is_meant), TEST(in_a_file_it_is_written_as_a_file_has_it),
+      TEST(layers_of_other_programs_are_known))
