@@ -75,7 +75,8 @@ static cvy_err find_classes(cvy_classes *out, const state *s, int64_t pictures, 
   const cvy_list *first = &s->lists[0];
   CVY_TRY(check_labels(s, labels, pictures));
   *out = cvy_classes_of(s->common.pool, labels, count);
-  if (out->count == pictures && pictures >= FEWEST_COUNTED && first->label_column >= 0 && !said)
+  if (out->are_numbers && out->count == pictures && pictures >= FEWEST_COUNTED && first->label_column >= 0 &&
+      !said)
     return cvy_error(CVY_E_INPUT,
                      "%s: each of its %" PRId64 " rows has a label of its own, such as '%s': these count the "
                      "rows; --label-column says which column has the classes",

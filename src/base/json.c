@@ -83,7 +83,7 @@ void cvy_json_number(cvy_json *json, const char *key, double value, int signific
   begin_item(json, key);
   if (!isfinite(value))
     fputs("null", json->out);
-  else if (as_float || significant_digits >= 17)
+  else if (significant_digits >= 9)
     write_number(json->out, value, digits_needed(value, as_float));
   else
     fprintf(json->out, "%.*g", significant_digits, value);

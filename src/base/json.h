@@ -16,9 +16,8 @@ void cvy_json_open(cvy_json *json, const char *key, char bracket); /* '{' or '['
 void cvy_json_close(cvy_json *json, char bracket);                 /* '}' or ']' */
 void cvy_json_text(cvy_json *json, const char *key, const char *value);
 void cvy_json_int(cvy_json *json, const char *key, int64_t value);
-/* Writes a number. With 17 digits it is the shortest that reads back as the same double; with 9 and a value
- * that is a float, the shortest that reads back as the same float. Otherwise it is rounded to so many
- * digits. */
+/* Writes a number. With 9 digits or more it is the shortest that reads back as the same double or, with 9 and
+ * a value that is a float, as the same float. With fewer it is rounded to so many, as measured times are. */
 void cvy_json_number(cvy_json *json, const char *key, double value, int significant_digits);
 void cvy_json_null(cvy_json *json, const char *key);
 

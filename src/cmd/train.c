@@ -61,7 +61,7 @@ static void print_json(const cvy_train_result *r, const cvy_comm *comm) {
   cvy_json json = {.out = stdout};
   cvy_json_open(&json, NULL, '{');
   cvy_json_int(&json, "steps", r->steps);
-  cvy_json_number(&json, "epochs", r->epochs, 9);
+  cvy_json_number(&json, "epochs", r->epochs, 17);
   cvy_json_number(&json, "train_loss", r->train_loss, 17);
   if (r->val.images) {
     cvy_json_number(&json, "val_loss", r->val.loss, 17);

@@ -11,26 +11,26 @@
 
 #define FIELD(name) offsetof(cvy_metrics, name)
 
-/* Digits are significant ones of a double; 0 marks an int64_t. */
+/* Digits are those of cvy_json_number for a double; 0 marks an int64_t. */
 static const struct {
   const char *key;
   size_t offset;
   int digits;
 } fields[CVY_METRICS] = {
     [CVY_METRIC_STEP] = {"step", FIELD(step), 0},
-    [CVY_METRIC_EPOCH] = {"epoch", FIELD(epoch), 6},
-    [CVY_METRIC_LOSS] = {"loss", FIELD(loss), 9},
-    [CVY_METRIC_TOP1] = {"top1", FIELD(top1), 9},
-    [CVY_METRIC_RATE] = {"rate", FIELD(rate), 9},
+    [CVY_METRIC_EPOCH] = {"epoch", FIELD(epoch), 17},
+    [CVY_METRIC_LOSS] = {"loss", FIELD(loss), 17},
+    [CVY_METRIC_TOP1] = {"top1", FIELD(top1), 17},
+    [CVY_METRIC_RATE] = {"rate", FIELD(rate), 17},
     [CVY_METRIC_SKIPPED] = {"skipped", FIELD(skipped), 0},
     [CVY_METRIC_IMAGES_PER_S] = {"img_s", FIELD(images_per_s), 5},
     [CVY_METRIC_WAITED_S] = {"waited_s", FIELD(waited_s), 4},
     [CVY_METRIC_EXPOSED_S] = {"exposed_s", FIELD(exposed_s), 4},
     [CVY_METRIC_TRAIN_LOSS] = {"train_loss", FIELD(train_loss), 17},
     [CVY_METRIC_TRAIN_TOP1] = {"train_top1", FIELD(train_top1), 17},
-    [CVY_METRIC_VAL_LOSS] = {"val_loss", FIELD(val_loss), 9},
-    [CVY_METRIC_VAL_TOP1] = {"val_top1", FIELD(val_top1), 9},
-    [CVY_METRIC_VAL_TOP5] = {"val_top5", FIELD(val_top5), 9},
+    [CVY_METRIC_VAL_LOSS] = {"val_loss", FIELD(val_loss), 17},
+    [CVY_METRIC_VAL_TOP1] = {"val_top1", FIELD(val_top1), 17},
+    [CVY_METRIC_VAL_TOP5] = {"val_top5", FIELD(val_top5), 17},
     [CVY_METRIC_VAL_SKIPPED] = {"val_skipped", FIELD(val_skipped), 0},
 };
 

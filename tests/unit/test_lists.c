@@ -228,6 +228,13 @@ static void two_columns_of_one_name(void) {
   end();
 }
 
+static void expect_classes_of_ten(const char *list) {
+  write_text("list", list);
+  CU_ASSERT_EQUAL_FATAL(open_plain("csv", fresh("list"), NULL), CVY_OK);
+  CU_ASSERT_EQUAL(source.class_count, 10);
+  reader_named("csv")->close(&source);
+}
+
 static void counts_are_no_labels(void) {
   char text[600], name[40];
   cvy_text rows = cvy_text_in(text, sizeof text);
@@ -242,6 +249,10 @@ static void counts_are_no_labels(void) {
   CU_ASSERT_EQUAL_FATAL(open_list("label-column", "1"), CVY_OK);
   CU_ASSERT_EQUAL(source.class_count, 10);
   reader_named("csv")->close(&source);
+  rows = cvy_text_in(text, sizeof text);
+  for (int i = 0; i < 10; i++)
+    cvy_text_add(&rows, "img/n%d.png n%d\n", i, i); /* each is a class of its own */
+  expect_classes_of_ten(text);
   expect_read("img/a.png,1,\nimg/b c.png,2,\n", "1|2", "01"); /* a separator at the end of each row */
   end();
 }
