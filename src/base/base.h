@@ -105,6 +105,10 @@ typedef struct cvy_text_stream {
   size_t bytes;
 } cvy_text_stream;
 void cvy_text_stream_begin(cvy_text_stream *stream);
+/* Begins anew in the memory of the text so far, and returns `stream->out`. */
+FILE *cvy_text_stream_again(cvy_text_stream *stream);
+/* Returns what was printed since the beginning; it stays the stream's. *bytes receives its length. */
+const char *cvy_text_stream_look(cvy_text_stream *stream, size_t *bytes);
 /* Returns all that was printed, with a zero behind it; free() it. *bytes receives the length without the
  * zero, if `bytes` is not NULL. */
 char *cvy_text_stream_end(cvy_text_stream *stream, size_t *bytes);

@@ -94,6 +94,17 @@ void cvy_text_stream_begin(cvy_text_stream *stream) {
   if (!stream->out) cvy_fatal("out of memory (a text)");
 }
 
+FILE *cvy_text_stream_again(cvy_text_stream *stream) {
+  rewind(stream->out);
+  return stream->out;
+}
+
+const char *cvy_text_stream_look(cvy_text_stream *stream, size_t *bytes) {
+  if (fflush(stream->out) != 0) cvy_fatal("out of memory (a text of %zu bytes)", stream->bytes);
+  *bytes = stream->bytes;
+  return stream->text;
+}
+
 char *cvy_text_stream_end(cvy_text_stream *stream, size_t *bytes) {
   const bool failed = ferror(stream->out) != 0;
   if (fclose(stream->out) != 0 || failed) cvy_fatal("out of memory (a text of %zu bytes)", stream->bytes);

@@ -57,6 +57,7 @@ cvy_err cvy_folder_create(cvy_folder **out, const cvy_recipe *recipe, const cvy_
   if (!recipe->run[0]) return cvy_yaml_error(cvy_yaml_get(recipe->root, "run"), "'run' must name a folder");
   cvy_folder *folder = cvy_new(sizeof *folder);
   folder->metrics = -1;
+  cvy_text_stream_begin(&folder->line);
   folder->last = cvy_format("%s/last.h5", recipe->run);
   folder->best = cvy_format("%s/best.h5", recipe->run);
   folder->log = cvy_format("%s/metrics.jsonl", recipe->run);
@@ -130,14 +131,11 @@ static bool append(int fd, const char *line, size_t bytes) {
 }
 
 void cvy_folder_log(cvy_folder *folder, const cvy_metrics *line) {
-  cvy_text_stream stream;
   size_t bytes;
   cvy_folder_guard(folder);
-  cvy_text_stream_begin(&stream);
-  cvy_metrics_write(stream.out, line);
-  char *text = cvy_text_stream_end(&stream, &bytes);
+  cvy_metrics_write(cvy_text_stream_again(&folder->line), line);
+  const char *text = cvy_text_stream_look(&folder->line, &bytes);
   if (!append(folder->metrics, text, bytes)) cvy_fatal("%s: cannot write: %s", folder->log, strerror(errno));
-  free(text);
 }
 
 cvy_err cvy_folder_end(cvy_folder *folder) {
@@ -151,6 +149,7 @@ void cvy_folder_destroy(cvy_folder *folder) {
   if (!folder) return;
   if (folder->metrics >= 0) close(folder->metrics);
   cvy_lock_release(folder->lock);
+  free(cvy_text_stream_end(&folder->line, NULL));
   free(folder->last);
   free(folder->best);
   free(folder->log);

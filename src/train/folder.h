@@ -8,6 +8,7 @@
 typedef struct cvy_folder {
   struct cvy_lock *lock;
   int metrics;             /* the open metrics.jsonl, or -1 */
+  cvy_text_stream line;    /* for a line of metrics, one after the other in the same memory */
   char *last, *best, *log; /* paths; log is that of metrics.jsonl */
 } cvy_folder;
 

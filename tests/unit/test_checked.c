@@ -109,7 +109,8 @@ static int damaged_values(cvy_pool *pool) {
   if (cvy_checked_read_list(back, file, "list", CVY_H5_F32, 6))
     damaged += says("checked.h5: dataset 'list': checksum ");
   if (cvy_checked_read_texts(&read, &count, file, "texts", pool))
-    damaged += says("checked.h5: dataset 'texts': checksum ");
+    damaged += strstr(cvy_err_message(), "zero byte within") ? says("checked.h5: dataset 'texts': text ")
+                                                             : says("checked.h5: dataset 'texts': checksum ");
   cvy_h5_discard(file);
   return damaged;
 }

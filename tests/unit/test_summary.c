@@ -191,7 +191,7 @@ static void names_are_escaped(void) {
 }
 
 static void other_endings_are_refused(void) {
-  const char *const wrong[] = {"net.gif", "net", "net.SVG", "dir.svg/net", ".", ""};
+  const char *const wrong[] = {"net.gif", "net", "net.SVGZ", "dir.svg/net", ".", ""};
   cvy_pool *pool = cvy_pool_create();
   cvy_net *net = create(pool, small);
   for (int64_t i = 0; i < CVY_COUNT(wrong); i++) {
