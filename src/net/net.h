@@ -38,8 +38,9 @@ typedef struct cvy_net_wishes {
   cvy_net_names outputs; /* layers whose output stays until the next forward: see cvy_net_output */
   /* Layers that do not learn. Their parameters get no gradients, and no step changes them; a frozen
    * batch_norm normalises by its running averages in training too, and does not move them (as in Keras). The
-   * frozen layers are those of a list, and a layer with all that its output depends on. Freezing is of
-   * parameters: a layer that has none works as ever, so a dropout in a frozen part still drops. */
+   * frozen layers are those of a list, whose names may be patterns as a shell's ("fc*"), and a layer with all
+   * that its output depends on. Freezing is of parameters: a layer that has none works as ever, so a dropout
+   * in a frozen part still drops. */
   cvy_net_names frozen;
   const char *frozen_through; /* NULL: none */
   bool image_gradient;        /* training: see cvy_net_image_gradient */

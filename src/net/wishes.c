@@ -1,6 +1,7 @@
 /* Finds the layers that the wishes name. */
 #include "net/node.h"
 
+#include <fnmatch.h>
 #include <string.h>
 
 static cvy_err find(int64_t *out, const cvy_net *net, const char *name, const char *what) {
@@ -11,6 +12,17 @@ static cvy_err find(int64_t *out, const cvy_net *net, const char *name, const ch
   }
   return cvy_error(CVY_E_INPUT, "network '%s' has no layer '%s' that could %s%s", net->name, name, what,
                    cvy_meant(name, known, net->node_count));
+}
+
+/* Freezes the layers whose names match. A name that is no pattern must be a layer's. */
+static cvy_err freeze(cvy_net *net, const char *pattern) {
+  int64_t first;
+  bool found = false;
+  for (int64_t i = 0; i < net->node_count; i++) {
+    if (fnmatch(pattern, net->nodes[i].name, 0) != 0) continue;
+    net->nodes[i].is_frozen = found = true;
+  }
+  return found || strpbrk(pattern, "*?[") ? CVY_OK : find(&first, net, pattern, "be frozen");
 }
 
 /* Freezes the layer, and all layers that its output depends on. */
@@ -33,10 +45,7 @@ cvy_err cvy_net_mark(cvy_net *net) {
     CVY_TRY(find(&layer, net, wishes->outputs.names[i], "keep its output"));
     net->nodes[layer].stays = true;
   }
-  for (int64_t i = 0; i < wishes->frozen.count; i++) {
-    CVY_TRY(find(&layer, net, wishes->frozen.names[i], "be frozen"));
-    net->nodes[layer].is_frozen = true;
-  }
+  for (int64_t i = 0; i < wishes->frozen.count; i++) CVY_TRY(freeze(net, wishes->frozen.names[i]));
   if (!wishes->frozen_through) return CVY_OK;
   CVY_TRY(find(&layer, net, wishes->frozen_through, "be frozen, with all that it depends on"));
   freeze_through(net, layer);

@@ -4,8 +4,6 @@
 
 #include "optim/rule.h"
 
-#include <math.h>
-
 typedef struct cvy_moments {
   double beta1, beta2, epsilon;
 } cvy_moments;

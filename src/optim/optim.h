@@ -46,6 +46,24 @@ typedef struct cvy_norms {
 /* Which vector a rule wants to know the length of: none, each tensor, or all tensors together. */
 typedef enum cvy_norms_of { CVY_NORMS_NONE, CVY_NORMS_TENSOR, CVY_NORMS_GLOBAL } cvy_norms_of;
 
+/* What becomes of a gradient before a rule sees it: it is multiplied by `scale`, and then kept within -bound
+ * and bound. */
+typedef struct cvy_clip {
+  float scale, bound;
+} cvy_clip;
+
+/* Returns a gradient as the rule should see it. A NaN stays one. */
+static inline float cvy_clipped(float gradient, cvy_clip clip) {
+  const float scaled = gradient * clip.scale;
+  return scaled > clip.bound ? clip.bound : scaled < -clip.bound ? -clip.bound : scaled;
+}
+
+/* How a run clips its gradients. Zeros mean that it does not. */
+typedef struct cvy_clipping {
+  double norm;  /* longest gradient of the whole network (Pascanu et al. 2013, algorithm 1) */
+  double value; /* largest magnitude of each number of it, after that */
+} cvy_clipping;
+
 /* Values first ... first + count-1 of a tensor in one step. All pointers point at value `first`. */
 typedef struct cvy_piece {
   int64_t tensor;       /* its number among the network's parameters */
@@ -53,9 +71,11 @@ typedef struct cvy_piece {
   bool decays;          /* weight decay applies to it: it is not a bias */
   int64_t first, count;
   float *weights;
-  const float *gradient;        /* the mean over the images of the step */
+  const float *gradient;        /* the mean over the images of the step, not clipped yet */
+  const cvy_clip *clip;         /* NULL: the gradient counts as it is */
   float *state[CVY_MOST_STATE]; /* the rule's own; zeros before the first step */
-  double rate;                  /* the schedule's learning rate */
+  double rate;                  /* the schedule's learning rate, times the tensor's factor */
+  const double *decay_factor;   /* what the rule's weight decay is multiplied with; NULL: 1 */
   int64_t step;                 /* 1 in the first step of a run */
   cvy_norms norms;              /* those that the rule wants, else zeros */
 } cvy_piece;

@@ -5,6 +5,8 @@
 #include "base/options.h"
 #include "optim/optim.h"
 
+#include <math.h>
+
 #define CVY_RULE_JOIN(name, set)        cvy_rule_##name##_##set
 #define CVY_RULE_JOIN_VALUES(name, set) CVY_RULE_JOIN(name, set)
 
@@ -13,6 +15,12 @@
 
 /* Stands before a loop whose iterations are independent of each other. */
 #define CVY_VECTOR _Pragma("omp simd")
+
+/* ---- clipping ---- */
+
+static inline cvy_clip cvy_clip_of(const cvy_piece *piece) {
+  return piece->clip ? *piece->clip : (cvy_clip){1, INFINITY};
+}
 
 /* ---- weight decay ---- */
 
@@ -32,7 +40,8 @@ typedef struct cvy_decay {
 
 /* Returns the decay of the piece's tensor. */
 static inline double cvy_decay_of(const cvy_piece *piece, const cvy_decay *decay) {
-  return piece->decays || decay->decay_biases ? decay->weight_decay : 0;
+  if (!piece->decays && !decay->decay_biases) return 0;
+  return piece->decay_factor ? decay->weight_decay * *piece->decay_factor : decay->weight_decay;
 }
 
 /* ---- running averages ---- */

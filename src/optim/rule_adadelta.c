@@ -3,8 +3,6 @@
  * is 1. */
 #include "optim/rule.h"
 
-#include <math.h>
-
 typedef struct adadelta {
   double rho, epsilon;
   cvy_decay decay;
@@ -24,9 +22,10 @@ static void apply(const cvy_piece *piece, const void *config) {
               epsilon = (float)a->epsilon, decay = (float)cvy_decay_of(piece, &a->decay);
   float *w = piece->weights, *square = piece->state[0], *update = piece->state[1];
   const float *g = piece->gradient;
+  const cvy_clip clip = cvy_clip_of(piece);
   CVY_VECTOR
   for (int64_t i = 0; i < piece->count; i++) {
-    const float gradient = g[i] + decay * w[i];
+    const float gradient = cvy_clipped(g[i], clip) + decay * w[i];
     square[i] = old * square[i] + new *(gradient * gradient);
     const float delta = sqrtf(update[i] + epsilon) / sqrtf(square[i] + epsilon) * gradient;
     update[i] = old * update[i] + new *(delta * delta);

@@ -2,8 +2,6 @@
  * h = g + decay w, G = G + h h, w = w - rate h / (sqrt(G) + epsilon). */
 #include "optim/rule.h"
 
-#include <math.h>
-
 typedef struct adagrad {
   double epsilon;
   cvy_decay decay;
@@ -21,9 +19,10 @@ static void apply(const cvy_piece *piece, const void *config) {
               decay = (float)cvy_decay_of(piece, &a->decay);
   float *w = piece->weights, *sum = piece->state[0];
   const float *g = piece->gradient;
+  const cvy_clip clip = cvy_clip_of(piece);
   CVY_VECTOR
   for (int64_t i = 0; i < piece->count; i++) {
-    const float gradient = g[i] + decay * w[i];
+    const float gradient = cvy_clipped(g[i], clip) + decay * w[i];
     const float squares = sum[i] + gradient * gradient;
     sum[i] = squares;
     w[i] -= rate * gradient / (sqrtf(squares) + epsilon);

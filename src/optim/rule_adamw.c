@@ -17,9 +17,10 @@ static void apply(const cvy_piece *piece, const void *config) {
   const float rate = (float)piece->rate, kept = (float)(1 - piece->rate * cvy_decay_of(piece, &a->decay));
   float *w = piece->weights, *mean = piece->state[0], *square = piece->state[1];
   const float *g = piece->gradient;
+  const cvy_clip clip = cvy_clip_of(piece);
   CVY_VECTOR
   for (int64_t i = 0; i < piece->count; i++)
-    w[i] = kept * w[i] - rate * cvy_moments_take(&mean[i], &square[i], g[i], &step);
+    w[i] = kept * w[i] - rate * cvy_moments_take(&mean[i], &square[i], cvy_clipped(g[i], clip), &step);
 }
 
 static const cvy_kind kind = {"adamw", "Adam with decoupled weight decay", options, sizeof(adamw)};

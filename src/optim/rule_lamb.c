@@ -16,11 +16,13 @@ static void direct(const cvy_piece *piece, float *direction, const void *config)
   const lamb *l = config;
   const cvy_moments_step step = cvy_moments_at(&l->moments, piece->step);
   const float decay = (float)cvy_decay_of(piece, &l->decay);
+  const cvy_clip clip = cvy_clip_of(piece);
   const float *w = piece->weights;
   float *mean = piece->state[0], *square = piece->state[1];
   CVY_VECTOR
   for (int64_t i = 0; i < piece->count; i++)
-    direction[i] = cvy_moments_take(&mean[i], &square[i], direction[i], &step) + decay * w[i];
+    direction[i] = cvy_moments_take(&mean[i], &square[i], cvy_clipped(direction[i], clip), &step) +
+                   decay * w[i];
 }
 
 static void apply(const cvy_piece *piece, const void *config) {

@@ -32,9 +32,10 @@ static void apply(const cvy_piece *piece, const void *config) {
               decay = (float)decay_of_all;
   float *w = piece->weights, *v = piece->state[0];
   const float *g = piece->gradient;
+  const cvy_clip clip = cvy_clip_of(piece);
   CVY_VECTOR
   for (int64_t i = 0; i < piece->count; i++) {
-    const float velocity = momentum * v[i] + rate * (g[i] + decay * w[i]);
+    const float velocity = momentum * v[i] + rate * (cvy_clipped(g[i], clip) + decay * w[i]);
     v[i] = velocity;
     w[i] -= velocity;
   }

@@ -4,8 +4,6 @@
  * Centred (Graves 2013), s is less the square of the gradients' average. */
 #include "optim/rule.h"
 
-#include <math.h>
-
 typedef struct rmsprop {
   double alpha, momentum, epsilon;
   bool centred;
@@ -38,9 +36,10 @@ static void apply(const cvy_piece *piece, const void *config) {
               beside = r->epsilon_at == BELOW_ROOT ? 0 : (float)r->epsilon;
   float *w = piece->weights, *square = piece->state[0], *velocity = piece->state[1], *mean = piece->state[2];
   const float *g = piece->gradient;
+  const cvy_clip clip = cvy_clip_of(piece);
   CVY_VECTOR
   for (int64_t i = 0; i < piece->count; i++) {
-    const float gradient = g[i] + decay * w[i];
+    const float gradient = cvy_clipped(g[i], clip) + decay * w[i];
     square[i] = old * square[i] + new *(gradient * gradient);
     mean[i] = centre * (old * mean[i] + new *gradient);
     velocity[i] = momentum * velocity[i] + gradient / (sqrtf(square[i] - mean[i] * mean[i] + below) + beside);

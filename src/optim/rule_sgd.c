@@ -23,10 +23,11 @@ static void apply(const cvy_piece *piece, const void *config) {
               decay = (float)cvy_decay_of(piece, &s->decay);
   float *w = piece->weights, *v = piece->state[0];
   const float *g = piece->gradient;
+  const cvy_clip clip = cvy_clip_of(piece);
   if (s->nesterov) {
     CVY_VECTOR
     for (int64_t i = 0; i < piece->count; i++) {
-      const float gradient = g[i] + decay * w[i], velocity = momentum * v[i] + gradient;
+      const float gradient = cvy_clipped(g[i], clip) + decay * w[i], velocity = momentum * v[i] + gradient;
       v[i] = velocity;
       w[i] -= rate * (gradient + momentum * velocity);
     }
@@ -34,7 +35,7 @@ static void apply(const cvy_piece *piece, const void *config) {
   }
   CVY_VECTOR
   for (int64_t i = 0; i < piece->count; i++) {
-    const float velocity = momentum * v[i] + (g[i] + decay * w[i]);
+    const float velocity = momentum * v[i] + (cvy_clipped(g[i], clip) + decay * w[i]);
     v[i] = velocity;
     w[i] -= rate * velocity;
   }

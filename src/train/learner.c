@@ -14,16 +14,18 @@
  *      weights at once.
  *   5. cvy_learner_finish waits for the exchange. One rank alone updates here.
  *
- * Where the rule wants norms nobody may be updated before everybody is measured: use_sums is not called,
- * learn only keeps the gradient, and finish does the rest (`update_late`): each rank lets the rule direct the
- * gradients, if it does, and measures its share, the exact sums travel, each rank updates its part, and the
- * weights are handed on. */
+ * Where the rule wants norms, or the gradient's length is clipped, nobody may be updated before everybody is
+ * measured: use_sums is not called, learn only keeps the gradient, and finish does the rest (`update_late`).
+ * Each rank measures its share of the length, lets the rule direct the gradients, if it does, and measures
+ * its share of the norms. The exact sums travel, each rank updates its part, and the weights are handed on.
+ * The sums of gradients hide behind backward as ever; measuring, updating and handing on wait for its end. */
 #include "train/learner.h"
 
 #include "base/trace.h"
 #include "train/cut.h"
 #include "train/split.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,11 +55,16 @@ struct cvy_learner {
   journey *journeys;
   int64_t submitted;
   cvy_net_observer observer;
+  cvy_factors *factors;
+  cvy_clipping clipping;
+  cvy_clip clip; /* of the step under way */
+  bool waits;    /* updates wait for the last gradient of the step, for a norm is wanted first */
   /* These are for a rule that wants norms: */
   int64_t norm_count;
   cvy_norm_sums *norm_sums;
   cvy_norms *norms;
-  double late_s; /* time in update_late since the latest cut */
+  cvy_squares length; /* of the whole gradient, where that is clipped */
+  double late_s;      /* time in update_late since the latest cut */
 };
 
 /* ---- while backward goes on ---- */
@@ -113,7 +120,7 @@ static float *kept_gradients(const cvy_learner *l) {
 static void learn(void *context, const float *params, const float *gradient, int64_t count) {
   const cvy_learner *l = context;
   const int64_t first = params - l->arenas.params;
-  if (l->norm_count > 0) {
+  if (l->waits) {
     memcpy(kept_gradients(l) + first, gradient, sizeof *gradient * (size_t)count);
     return;
   }
@@ -125,7 +132,7 @@ static void learn(void *context, const float *params, const float *gradient, int
 /* ---- an update that waits for norms ---- */
 
 static void measure(const cvy_learner *l, const float *gradients, int64_t first, int64_t end) {
-  cvy_norms_measure(l->norm_sums, &l->arenas, gradients, first, end);
+  cvy_norms_measure(l->norm_sums, &l->update, gradients, first, end);
 }
 
 static void measure_sums(void *context, int64_t first, int64_t end) {
@@ -136,6 +143,16 @@ static void measure_sums(void *context, int64_t first, int64_t end) {
 static void measure_slice(void *context, int64_t first, int64_t end) {
   const cvy_learner *l = context;
   measure(l, kept_gradients(l) + first, first, end);
+}
+
+static void measure_length_of_sums(void *context, int64_t first, int64_t end) {
+  cvy_learner *l = context;
+  cvy_gradient_measure(&l->length, &l->arenas, l->sums + first, first, end);
+}
+
+static void measure_length_of_slice(void *context, int64_t first, int64_t end) {
+  cvy_learner *l = context;
+  cvy_gradient_measure(&l->length, &l->arenas, kept_gradients(l) + first, first, end);
 }
 
 static void update_sums(void *context, int64_t first, int64_t end) {
@@ -158,41 +175,54 @@ static void direct_slice(void *context, int64_t first, int64_t end) {
   cvy_update_direct(&l->update, kept_gradients(l) + first, first, end);
 }
 
+/* Sees values first ... end-1 of what a rank measures. */
+typedef void (*part_of_share)(void *context, int64_t first, int64_t end);
+
 /* Measures this rank's part of the norms. Where all ranks have all sums, each measures a part too, for any
  * cut gives the same bits. */
-static void measure_share(cvy_learner *l) {
+static void measure_share(cvy_learner *l, part_of_share sums, part_of_share slice) {
   const int64_t count = l->info->replicated_count, rank = cvy_comm_rank(l->comm),
                 ranks = cvy_comm_size(l->comm);
   if (l->way == CVY_EXCHANGE_SHARDED && ranks > 1)
-    cvy_exchange_own(l->exchange, measure_sums, l);
+    cvy_exchange_own(l->exchange, sums, l);
   else
-    measure_sums(l, count * rank / ranks, count * (rank + 1) / ranks);
-  cvy_split_own(&l->split, measure_slice, l);
+    sums(l, count * rank / ranks, count * (rank + 1) / ranks);
+  cvy_split_own(&l->split, slice, l);
+}
+
+static void sum_squares_over_ranks(const cvy_learner *l, cvy_squares *sums, int64_t count) {
+  for (int64_t i = 0; i < count; i++) cvy_squares_carry(&sums[i]);
+  if (cvy_comm_size(l->comm) > 1)
+    cvy_comm_sum(l->comm, sums->digits, count * (int64_t)(sizeof(cvy_squares) / sizeof(int64_t)));
+}
+
+/* Finds what the gradient is multiplied with, so that it is no longer than it may be, as PyTorch does. A
+ * length that is not finite leaves it as it is: the next check of the weights tells of that. */
+static void find_scale(cvy_learner *l) {
+  l->length = (cvy_squares){0};
+  measure_share(l, measure_length_of_sums, measure_length_of_slice);
+  sum_squares_over_ranks(l, &l->length, 1);
+  const double scale = l->clipping.norm / (cvy_squares_root(&l->length) + 1e-6);
+  l->clip.scale = scale < 1 ? (float)scale : 1;
 }
 
 /* Finds the norms over all ranks. The sums of squares are integers, so they add up to the same in any
  * order. */
 static void take_norms(cvy_learner *l) {
-  const int64_t squares = 2 * l->norm_count;
   memset(l->norm_sums, 0, sizeof *l->norm_sums * (size_t)l->norm_count);
-  measure_share(l);
-  for (int64_t i = 0; i < l->norm_count; i++) {
-    cvy_squares_carry(&l->norm_sums[i].weights);
-    cvy_squares_carry(&l->norm_sums[i].gradient);
-  }
-  if (cvy_comm_size(l->comm) > 1)
-    cvy_comm_sum(l->comm, l->norm_sums[0].weights.digits,
-                 squares * (int64_t)(sizeof(cvy_squares) / sizeof(int64_t)));
+  measure_share(l, measure_sums, measure_slice);
+  sum_squares_over_ranks(l, &l->norm_sums[0].weights, 2 * l->norm_count);
   cvy_norms_take(l->norms, l->norm_sums, l->norm_count);
 }
 
 static void update_late(cvy_learner *l) {
   const double start_s = cvy_now_s();
+  if (l->clipping.norm > 0) find_scale(l);
   if (l->arenas.rule->direct) {
     cvy_exchange_own(l->exchange, direct_sums, l);
     cvy_split_own(&l->split, direct_slice, l);
   }
-  take_norms(l);
+  if (l->norm_count > 0) take_norms(l);
   cvy_exchange_own(l->exchange, update_sums, l);
   cvy_split_own(&l->split, update_slice, l);
   cvy_exchange_gather(l->exchange, l->arenas.params);
@@ -202,7 +232,6 @@ static void update_late(cvy_learner *l) {
 /* ---- creation ---- */
 
 static cvy_err create_exchange(cvy_learner *l) {
-  const bool waits = l->norm_count > 0;
   int64_t *ends = cvy_new(sizeof *ends * (size_t)l->bucket_count);
   for (int64_t k = 0; k < l->bucket_count; k++) ends[k] = l->buckets[l->bucket_count - 1 - k].end;
   const cvy_exchange_config config = {.tree = &l->tree,
@@ -210,10 +239,10 @@ static cvy_err create_exchange(cvy_learner *l) {
                                       .count = ends[l->bucket_count - 1],
                                       .bucket_ends = ends,
                                       .bucket_count = l->bucket_count,
-                                      .use = waits ? NULL : use_sums,
+                                      .use = l->waits ? NULL : use_sums,
                                       .done = part_done,
                                       .context = l,
-                                      .halfway = waits && l->way == CVY_EXCHANGE_SHARDED};
+                                      .halfway = l->waits && l->way == CVY_EXCHANGE_SHARDED};
   const cvy_err err = cvy_exchange_create(&l->exchange, l->comm, &config);
   free(ends);
   return err;
@@ -239,6 +268,7 @@ cvy_err cvy_learner_cut(cvy_learner *l, int64_t bucket_mib) {
 
 static void prepare_norms(cvy_learner *l) {
   l->norm_count = cvy_norms_count(&l->arenas);
+  l->waits = l->norm_count > 0 || l->clipping.norm > 0;
   if (l->norm_count == 0) return;
   l->norm_sums = cvy_new(sizeof *l->norm_sums * (size_t)l->norm_count);
   l->norms = cvy_new(sizeof *l->norms * (size_t)l->norm_count);
@@ -253,6 +283,9 @@ static cvy_err create(cvy_learner *l, const cvy_learner_config *config) {
   CVY_TRY(cvy_net_create(&l->net, config->network, config->step.microbatch, &wishes));
   l->info = cvy_net_describe(l->net);
   l->split = (cvy_split){l->comm, &l->peers, l->info};
+  l->factors = cvy_new(sizeof *l->factors * (size_t)(l->info->param_tensors + 1));
+  CVY_TRY(cvy_factors_fill(l->factors, &config->step.layers, l->info));
+  if (config->step.layers.count > 0) l->update.factors = l->factors;
   CVY_TRY(cvy_arenas_create(&l->arenas, l->net, config->step.rule));
   CVY_TRY(cvy_accumulator_create(&l->accumulator, &l->tree, cvy_comm_size(l->comm), l->info->replicated_count,
                                  l->info->arena_count, states > 1 ? states : 1));
@@ -273,6 +306,9 @@ cvy_err cvy_learner_create(cvy_learner **out, const cvy_learner_config *config) 
   l->is_whole = true;
   l->update = (cvy_step_update){
       .arenas = &l->arenas, .rule_config = config->step.rule_config, .microbatches = l->tree.leaves};
+  l->clipping = config->step.clipping;
+  l->clip = (cvy_clip){1, l->clipping.value > 0 ? (float)l->clipping.value : INFINITY};
+  if (l->clipping.norm > 0 || l->clipping.value > 0) l->update.clip = &l->clip;
   l->microbatches = l->tree.leaves / cvy_comm_size(l->comm);
   l->observer = (cvy_net_observer){layer_done, l};
   const cvy_err err = create(l, config);
@@ -293,6 +329,7 @@ void cvy_learner_destroy(cvy_learner *l) {
   cvy_accumulator_destroy(l->accumulator);
   cvy_arenas_destroy(&l->arenas);
   cvy_net_destroy(l->net);
+  free(l->factors);
   free(l->norm_sums);
   free(l->norms);
   free(l);
@@ -349,7 +386,7 @@ void cvy_learner_finish(cvy_learner *l) {
   const int64_t begin_ns = cvy_trace_begin();
   cvy_exchange_finish(l->exchange);
   if (cvy_comm_size(l->comm) > 1) cvy_trace_end(begin_ns, CVY_TRACE_WAIT_FOR_GRADIENTS, NULL, -1);
-  if (l->norm_count > 0) update_late(l);
+  if (l->waits) update_late(l);
 }
 
 cvy_exchange_times cvy_learner_times(const cvy_learner *l) {

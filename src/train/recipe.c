@@ -77,6 +77,14 @@ static const cvy_option data_options[] = {
          "a record that cannot be read ends the run, or is replaced by the next one with a warning (skip)"},
     {0}};
 
+static const cvy_option clip_options[] = {
+    {"norm", CVY_FLOAT, offsetof(cvy_clipping, norm), "0", 0, 1e30, .effect = CVY_CHANGES_BITS,
+     .help =
+         "the longest that the gradient of the whole network may be: a longer one is made shorter; 0: any"},
+    {"value", CVY_FLOAT, offsetof(cvy_clipping, value), "0", 0, 1e30, .effect = CVY_CHANGES_BITS,
+     .help = "the largest magnitude that each number of it may have, after that; 0: any"},
+    {0}};
+
 const cvy_option cvy_recipe_options[] = {
     {"network", CVY_NODE, RECIPE(network), .effect = CVY_CHANGES_BITS,
      .help = "a network's name or file, {name: {its parameters}}, or a description"},
@@ -117,6 +125,11 @@ const cvy_option cvy_recipe_options[] = {
      .help = "the update rule: 'name' or 'name: {options}'"},
     {"learning_rate", CVY_NODE, RECIPE(learning_rate), .effect = CVY_CHANGES_BITS,
      .help = "the schedule, likewise"},
+    {"layers", CVY_NODE, RECIPE(layers), .effect = CVY_CHANGES_BITS,
+     .help =
+         "list of {match, rate, decay}: factors for the rate and the decay of layers whose names match, as "
+         "[{match: \"fc*\", rate: 10, decay: 0}]; rate: 0 freezes"},
+    {"clip", CVY_TABLE, RECIPE(clip), .table = clip_options, .help = "what bounds gradients"},
     {"warmup", CVY_TABLE, RECIPE(warmup), .table = cvy_warmup_options,
      .help = "how the rate rises in front of the schedule"},
     {"run", CVY_STRING, RECIPE(run), NULL, .effect = CVY_LOCAL,
@@ -260,6 +273,7 @@ static cvy_err read_recipe(cvy_recipe *r) {
   if (!r->solver) r->solver = cvy_yaml_new_scalar(r->pool, r->root->file, "sgd");
   CVY_TRY(cvy_read_rule(&r->rule, &r->rule_config, r->pool, r->solver));
   CVY_TRY(read_schedule(r));
+  CVY_TRY(cvy_layer_rules_read(&r->layer_rules, r->pool, r->layers));
   CVY_TRY(read_tree(r));
   resolve(r);
   return CVY_OK;

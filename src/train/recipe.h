@@ -8,6 +8,7 @@
 #include "comm/tree.h"
 #include "optim/optim.h"
 #include "optim/warmup.h"
+#include "train/factors.h"
 #include <convoy/train.h>
 
 enum { CVY_BAD_RECORD_FAILS, CVY_BAD_RECORD_SKIPPED };
@@ -42,6 +43,8 @@ struct cvy_recipe {
   int64_t bucket;  /* MiB; 0: to be measured */
   const cvy_yaml *solver, *learning_rate;
   cvy_warmup warmup;
+  cvy_clipping clip;
+  const cvy_yaml *layers; /* NULL: all layers learn alike */
   const char *run;
   int64_t log_every, check_every, checkpoint_every;
 
@@ -49,6 +52,7 @@ struct cvy_recipe {
   void *rule_config;
   const cvy_schedule *schedule;
   void *schedule_config;
+  cvy_layer_rules layer_rules;
   const char *own_schedule; /* name of the schedule before the command line changed anything */
   const cvy_yaml *resolved; /* all of it as one self-contained mapping */
   char *text;               /* `resolved` as YAML */

@@ -28,8 +28,11 @@ static cvy_step_config config_of(const cvy_recipe *r) {
                            .seed = (uint64_t)r->seed,
                            .rule = r->rule,
                            .rule_config = r->rule_config,
+                           .clipping = r->clip,
+                           .layers = r->layer_rules,
                            .way = (cvy_exchange_way)r->reduce,
-                           .wishes = {.convolution = (cvy_conv_choice)r->convolution}};
+                           .wishes = {.convolution = (cvy_conv_choice)r->convolution,
+                                      .frozen = cvy_layer_rules_frozen(r->pool, &r->layer_rules)}};
 }
 
 /* ---- opening ---- */

@@ -6,6 +6,7 @@
 #include "comm/tree.h"
 #include "net/net.h"
 #include "optim/optim.h"
+#include "train/factors.h"
 
 typedef struct cvy_step_config {
   cvy_tree tree;      /* its leaves are the step's microbatches; it also says what crosses the wire */
@@ -13,6 +14,8 @@ typedef struct cvy_step_config {
   uint64_t seed;
   const cvy_rule *rule;
   const void *rule_config;
+  cvy_clipping clipping;
+  cvy_layer_rules layers; /* the frozen ones among them are among the wishes, too */
   cvy_exchange_way way;
   cvy_net_wishes wishes; /* what is asked of the net; its peers are the learner's own */
 } cvy_step_config;

@@ -66,30 +66,60 @@ static int64_t norm_of(const cvy_rule *rule, int64_t tensor) {
 }
 
 typedef struct measuring {
-  cvy_norm_sums *sums;
+  cvy_squares *weights_sum, *gradient_sum; /* weights_sum: NULL if they are not to be measured */
   const float *weights, *gradient;
+  const cvy_clip *clip; /* what becomes of the gradient first; NULL: nothing */
   int64_t count;
 } measuring;
+
+static void add_clipped(cvy_squares *sum, const float *gradient, int64_t count, const cvy_clip *clip) {
+  enum { CHUNK = 1024 };
+  float clipped[CHUNK];
+  for (int64_t first = 0; first < count; first += CHUNK) {
+    const int64_t some = cvy_smaller(count - first, CHUNK);
+    for (int64_t i = 0; i < some; i++) clipped[i] = cvy_clipped(gradient[first + i], *clip);
+    cvy_squares_add(sum, clipped, some);
+  }
+}
 
 static void measure_block(const void *context, int64_t index, int thread) {
   (void)thread;
   const measuring *m = context;
   const int64_t first = index * MEASURE_BLOCK, left = m->count - first;
   const int64_t count = cvy_smaller(left, MEASURE_BLOCK);
-  cvy_squares_add(&m->sums->weights, m->weights + first, count);
-  cvy_squares_add(&m->sums->gradient, m->gradient + first, count);
+  if (m->weights_sum) cvy_squares_add(m->weights_sum, m->weights + first, count);
+  if (m->clip)
+    add_clipped(m->gradient_sum, m->gradient + first, count, m->clip);
+  else
+    cvy_squares_add(m->gradient_sum, m->gradient + first, count);
 }
 
-void cvy_norms_measure(cvy_norm_sums *sums, const cvy_arenas *arenas, const float *gradients, int64_t first,
-                       int64_t end) {
+void cvy_norms_measure(cvy_norm_sums *sums, const cvy_step_update *step, const float *gradients,
+                       int64_t first, int64_t end) {
+  const cvy_arenas *arenas = step->arenas;
   const cvy_net_info *net = cvy_net_describe(arenas->net);
   part p;
   for (int64_t i = 0; i < net->param_tensors; i++) {
     if (!is_learnt(&net->params[i]) || !cut(&p, net, i, first, end)) continue;
-    const measuring m = {.sums = &sums[norm_of(arenas->rule, i)],
+    cvy_norm_sums *of = &sums[norm_of(arenas->rule, i)];
+    const measuring m = {.weights_sum = &of->weights,
+                         .gradient_sum = &of->gradient,
                          .weights = arenas->params + p.first,
                          .gradient = gradients + (p.first - first),
+                         .clip = arenas->rule->direct ? NULL : step->clip, /* it has clipped already */
                          .count = p.end - p.first};
+    cvy_parallel(cvy_pieces(m.count, MEASURE_BLOCK), measure_block, &m);
+  }
+}
+
+void cvy_gradient_measure(cvy_squares *sum, const cvy_arenas *arenas, const float *gradients, int64_t first,
+                          int64_t end) {
+  const cvy_net_info *net = cvy_net_describe(arenas->net);
+  part p;
+  for (int64_t i = 0; i < net->param_tensors; i++) {
+    if (!is_learnt(&net->params[i]) || !cut(&p, net, i, first, end)) continue;
+    const measuring m = {
+        .gradient_sum = sum, .gradient = gradients + (p.first - first), .count = p.end - p.first};
     cvy_parallel(cvy_pieces(m.count, MEASURE_BLOCK), measure_block, &m);
   }
 }
@@ -111,9 +141,14 @@ static cvy_piece piece_of(const cvy_step_update *step, const part *p, const floa
                      .count = p->end - p->first,
                      .weights = arenas->params + p->first,
                      .gradient = gradient,
+                     .clip = step->clip,
                      .rate = step->rate,
                      .step = step->step};
   for (int64_t k = 0; k < arenas->rule->state_count; k++) piece.state[k] = arenas->state[k] + p->first;
+  if (step->factors) {
+    piece.rate *= step->factors[p->tensor].rate;
+    piece.decay_factor = &step->factors[p->tensor].decay;
+  }
   return piece;
 }
 

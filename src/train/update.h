@@ -19,14 +19,21 @@ typedef struct cvy_arenas {
 cvy_err cvy_arenas_create(cvy_arenas *out, cvy_net *net, const cvy_rule *rule) CVY_MUST_CHECK;
 void cvy_arenas_destroy(cvy_arenas *arenas);
 
+/* What the rate and the weight decay of a tensor are multiplied with. */
+typedef struct cvy_factors {
+  double rate, decay;
+} cvy_factors;
+
 /* One step's update. Its gradients are summed over `microbatches`, as are the values to which it moves the
  * running averages. */
 typedef struct cvy_step_update {
   const cvy_arenas *arenas;
   const void *rule_config;
   double rate;
-  int64_t step;           /* 1 in the first step of a run */
-  const cvy_norms *norms; /* [cvy_norms_count], unless that is 0 */
+  int64_t step;               /* 1 in the first step of a run */
+  const cvy_norms *norms;     /* [cvy_norms_count], unless that is 0 */
+  const cvy_clip *clip;       /* NULL: gradients are not clipped */
+  const cvy_factors *factors; /* [param_tensors]; NULL: 1 for all */
   int64_t microbatches;
 } cvy_step_update;
 
@@ -46,10 +53,13 @@ typedef struct cvy_norm_sums {
 
 /* Returns how many norms the rule wants: one a tensor, one, or none. */
 int64_t cvy_norms_count(const cvy_arenas *arenas);
-/* Adds values first ... end-1 to `sums` [cvy_norms_count]. The arguments are as those of
- * cvy_update_weights. */
-void cvy_norms_measure(cvy_norm_sums *sums, const cvy_arenas *arenas, const float *gradients, int64_t first,
-                       int64_t end);
+/* Adds values first ... end-1 to `sums` [cvy_norms_count], and gradients as they are clipped. The arguments
+ * are as those of cvy_update_weights. */
+void cvy_norms_measure(cvy_norm_sums *sums, const cvy_step_update *step, const float *gradients,
+                       int64_t first, int64_t end);
+/* Adds the squares of all gradients alone, before they are clipped. */
+void cvy_gradient_measure(cvy_squares *sum, const cvy_arenas *arenas, const float *gradients, int64_t first,
+                          int64_t end);
 void cvy_norms_take(cvy_norms *out, const cvy_norm_sums *sums, int64_t count);
 
 #endif

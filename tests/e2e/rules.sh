@@ -39,6 +39,9 @@ for rule in adam adamw rmsprop adadelta adagrad lars lamb; do
     fail "$rule does not learn: $(cat whole.json)"
 done
 interrupted nesterov 17 solver.sgd.nesterov=true learning_rate.constant.rate=0.01
+interrupted clipped 17 clip.norm=0.5 clip.value=0.02 learning_rate.constant.rate=0.05
+interrupted clipped-lamb 17 clip.norm=0.5 solver=lamb learning_rate.constant.rate=0.02
+interrupted layered 17 'layers=[{match: c*, rate: 0}, {match: "*/bias", rate: 2, decay: 0}]' solver.sgd.weight_decay=0.001
 interrupted warm 5 warmup.length=1.5 warmup.from=0.2 'learning_rate={multi_step: {rate: 0.01, at: [2, 3]}}'
 interrupted cycle 9 'learning_rate={one_cycle: {rate: 0.02}}'
 interrupted restarts 13 'learning_rate={cosine: {rate: 0.02, first: 12, unit: steps}}' warmup.length=4 warmup.unit=steps warmup.schedule=behind
@@ -49,6 +52,11 @@ grep -q '"rate": 0.002[,}]' parts-plateau/metrics.jsonl || fail "the plateau is 
 train="$convoy train ./recipe.yaml run=wrong"
 expect 2 "waits for scores of validation; name validation data with data.val" $train data.val= 'learning_rate={plateau: {}}'
 expect 2 "must be" $train warmup.length=-1
+expect 2 "must be" $train clip.norm=-1
+expect 2 "'fx*' matches no layer with parameters" $train 'layers=[{match: fx*, rate: 2}]'
+expect 2 "no layer 'f7' that could be frozen" $train 'layers=[{match: f7, rate: 0}]'
+expect 2 "layers takes a list" $train layers=5
+expect 2 "layers needs 'match'" $train 'layers=[{rate: 2}]'
 expect 2 "must be" $train 'solver={adam: {beta1: 1.5}}'
 expect 2 "at" $train 'learning_rate={multi_step: {}}'
 finish

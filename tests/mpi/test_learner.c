@@ -64,6 +64,8 @@ typedef struct setting {
   cvy_wire wire;
   int64_t bucket_mib;
   cvy_net_names frozen;
+  cvy_clipping clipping;
+  cvy_layer_rules layers;
 } setting;
 
 /* Makes a tree that allows this job's ranks. */
@@ -83,6 +85,8 @@ static cvy_learner *open_learner(cvy_comm *ranks, const setting *s) {
                                               .microbatch = MICROBATCH,
                                               .rule = s->rule,
                                               .rule_config = s->rule_config,
+                                              .clipping = s->clipping,
+                                              .layers = s->layers,
                                               .way = s->way,
                                               .wishes = {.frozen = s->frozen}},
                                      .bucket_mib = s->bucket_mib,
@@ -142,10 +146,10 @@ static void expect_same(const setting *s, const result *want, bool deals) {
     CU_ASSERT_STRING_EQUAL(got.state[k].hex, want->state[k].hex);
 }
 
-static result check_rule(const cvy_rule *rule, const void *config) {
+static result check_clipped(const cvy_rule *rule, const void *config, cvy_clipping clipping) {
   result fp32 = {0};
   for (int wire = 0; wire < 2; wire++) {
-    setting s = {rule, config, CVY_EXCHANGE_SHARDED, (cvy_wire)wire, 1, {NULL, 0}};
+    setting s = {rule, config, CVY_EXCHANGE_SHARDED, (cvy_wire)wire, 1, {NULL, 0}, clipping, {0, NULL}};
     cvy_threads_set(1);
     const result alone = learn_alone(&s);
     if (wire == CVY_WIRE_FP32) fp32 = alone;
@@ -158,8 +162,13 @@ static result check_rule(const cvy_rule *rule, const void *config) {
     expect_same(&s, &alone, false);
   }
   /* MPI's sums have other bits, but all ranks have the same. */
-  learn(comm, &(setting){rule, config, CVY_EXCHANGE_MPI, CVY_WIRE_FP32, 1, {NULL, 0}}, false);
+  learn(comm, &(setting){rule, config, CVY_EXCHANGE_MPI, CVY_WIRE_FP32, 1, {NULL, 0}, clipping, {0, NULL}},
+        false);
   return fp32;
+}
+
+static result check_rule(const cvy_rule *rule, const void *config) {
+  return check_clipped(rule, config, (cvy_clipping){0});
 }
 
 /* ---- rules ---- */
@@ -184,6 +193,78 @@ static void rules_have_the_same_bits(void) {
     results[count++] = check_rule(cvy_rule_at(i), config_of(cvy_rule_at(i)));
   for (int64_t i = 0; i < count; i++)
     for (int64_t k = 0; k < i; k++) CU_ASSERT(strcmp(results[i].weights.hex, results[k].weights.hex) != 0);
+}
+
+/* The first step's gradient is longer than 0.5, and has numbers above 0.01. */
+static void clipped_gradients_have_the_same_bits(void) {
+  const cvy_clipping none = {0}, ways[] = {{.norm = 0.5}, {.value = 0.01}, {.norm = 0.5, .value = 0.01}},
+                     loose = {.norm = 1e9, .value = 1e9};
+  for (int64_t i = 0; i < cvy_rule_count(); i++) {
+    const cvy_rule *rule = cvy_rule_at(i);
+    const bool has_norms = rule->norms != CVY_NORMS_NONE;
+    if (i > 0 && !has_norms) continue; /* plain rules all read their gradient alike */
+    const void *config = config_of(rule);
+    const result as_it_is = check_clipped(rule, config, none), barely = check_clipped(rule, config, loose);
+    CU_ASSERT_STRING_EQUAL(barely.weights.hex, as_it_is.weights.hex);
+    for (int k = 0; k < CVY_COUNT(ways); k++) {
+      const result r = check_clipped(rule, config, ways[k]);
+      CU_ASSERT(strcmp(r.weights.hex, as_it_is.weights.hex) != 0);
+    }
+  }
+}
+
+/* ---- factors for some layers ---- */
+
+/* Learns by a rule without momentum or decay for one step, and returns how far each weight went. */
+static float *way_of_a_step(const cvy_rule *rule, const void *config, cvy_layer_rules layers) {
+  const setting s = {rule, config, CVY_EXCHANGE_SHARDED, CVY_WIRE_FP32, 1, {NULL, 0}, {0, 0}, layers};
+  cvy_learner *learner = open_learner(comm, &s), *fresh = open_learner(comm, &s);
+  const int64_t count = cvy_net_describe(cvy_learner_net(learner))->arena_count;
+  float *way = malloc(sizeof *way * (size_t)count);
+  run_step(learner, comm, 1);
+  cvy_learner_whole_weights(learner);
+  for (int64_t i = 0; i < count; i++)
+    way[i] = cvy_net_params(cvy_learner_net(learner))[i] - cvy_net_params(cvy_learner_net(fresh))[i];
+  cvy_learner_destroy(learner);
+  cvy_learner_destroy(fresh);
+  return way;
+}
+
+static void layers_have_rates_of_their_own(void) {
+  static const cvy_layer_rule all[] = {{"fc*", 2, 1, NULL}, {"*1/bias", 0.25, 1, NULL}, {"fc3", 3, 1, NULL}};
+  const cvy_rule *sgd = cvy_rule_at(0);
+  const void *config = config_of(sgd);
+  float *plain_way = way_of_a_step(sgd, config, (cvy_layer_rules){0, NULL}),
+        *way = way_of_a_step(sgd, config, (cvy_layer_rules){CVY_COUNT(all), all});
+  cvy_learner *learner = open_learner(
+      comm, &(setting){sgd, config, CVY_EXCHANGE_SHARDED, CVY_WIRE_FP32, 1, {NULL, 0}, {0, 0}, {0, NULL}});
+  const cvy_net_info *net = cvy_net_describe(cvy_learner_net(learner));
+  int64_t factors_seen = 0;
+  for (int64_t i = 0; i < net->param_tensors; i++) {
+    const cvy_net_param *p = &net->params[i];
+    const double factor = (strncmp(p->name, "fc", 2) == 0 ? 2 : 1) * (strstr(p->name, "1/bias") ? 0.25 : 1) *
+                          (strncmp(p->name, "fc3", 3) == 0 ? 3 : 1);
+    factors_seen += factor != 1;
+    for (int64_t k = p->offset; p->spec->averaging == 0 && k < p->offset + p->count; k++)
+      CU_ASSERT_DOUBLE_EQUAL((double)way[k], factor * (double)plain_way[k], 1e-6);
+  }
+  CU_ASSERT(factors_seen >= 6);
+  cvy_learner_destroy(learner);
+  free(plain_way), free(way);
+}
+
+static void factors_have_the_same_bits(void) {
+  static const cvy_layer_rule all[] = {{"fc*", 2, 0.5, NULL}, {"conv1", 0.5, 0, NULL}};
+  for (int64_t i = 0; i < cvy_rule_count(); i++) {
+    const cvy_rule *rule = cvy_rule_at(i);
+    setting s = {rule,      config_of(rule), CVY_EXCHANGE_SHARDED, CVY_WIRE_FP32, 1,
+                 {NULL, 0}, {0, 0},          {CVY_COUNT(all), all}};
+    const result alone = learn_alone(&s);
+    expect_same(&s, &alone, true);
+    s.layers = (cvy_layer_rules){0, NULL};
+    const result plainly = learn_alone(&s);
+    CU_ASSERT(strcmp(plainly.weights.hex, alone.weights.hex) != 0);
+  }
 }
 
 /* ---- norms against their definition ---- */
@@ -217,7 +298,7 @@ static void norms_are_those_of_whole_tensors(cvy_norms_of kind) {
   const cvy_rule probe = {.state_count = 1, .state_names = {"gradient"}, .norms = kind, .apply = look};
   memset(seen, 0, sizeof seen);
   cvy_learner *learner = open_learner(
-      comm, &(setting){&probe, NULL, CVY_EXCHANGE_SHARDED, CVY_WIRE_FP32, 1, {NULL, 0}});
+      comm, &(setting){&probe, NULL, CVY_EXCHANGE_SHARDED, CVY_WIRE_FP32, 1, {NULL, 0}, {0, 0}, {0, NULL}});
   const cvy_net_info *net = cvy_net_describe(cvy_learner_net(learner));
   CVY_CHECK(net->param_tensors <= MOST_TENSORS);
   run_step(learner, comm, 1);
@@ -256,7 +337,7 @@ static void norms_of_everything(void) {
 
 /* Steps that are only measured leave no trace in what is learnt afterwards. */
 static void a_rehearsal_is_forgotten(void) {
-  const setting s = {&layerwise, NULL, CVY_EXCHANGE_SHARDED, CVY_WIRE_FP32, 1, {NULL, 0}};
+  const setting s = {&layerwise, NULL, CVY_EXCHANGE_SHARDED, CVY_WIRE_FP32, 1, {NULL, 0}, {0, 0}, {0, NULL}};
   const int64_t own = LEAVES / cvy_comm_size(comm);
   const result want = learn_alone(&s);
   cvy_learner *learner = open_learner(comm, &s);
@@ -295,7 +376,8 @@ static void expect_frozen_alone_stays(cvy_learner *learner, const setting *s) {
 
 static void frozen_layers_stay(const cvy_rule *rule, const char *const *names, int64_t count) {
   for (int way = 0; way < 2; way++) {
-    const setting s = {rule, NULL, (cvy_exchange_way)way, CVY_WIRE_FP32, 1, {names, count}};
+    const setting s = {rule,   NULL,     (cvy_exchange_way)way, CVY_WIRE_FP32, 1, {names, count},
+                       {0, 0}, {0, NULL}};
     const result alone = learn_alone(&s);
     expect_same(&s, &alone, false);
     expect_same(&s, &alone, true);
@@ -326,6 +408,9 @@ int main(void) {
   pool = cvy_pool_create();
   CVY_CHECK(!cvy_yaml_parse(&network, pool, text, "network"));
   CU_TestInfo tests[] = {TEST(rules_have_the_same_bits),
+                         TEST(clipped_gradients_have_the_same_bits),
+                         TEST(layers_have_rates_of_their_own),
+                         TEST(factors_have_the_same_bits),
                          TEST(norms_of_tensors),
                          TEST(norms_of_everything),
                          TEST(a_rehearsal_is_forgotten),

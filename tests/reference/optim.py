@@ -33,6 +33,10 @@ RULES = [
     ("adadelta: {weight_decay: 0.1}", optim.Adadelta, {"weight_decay": 0.1}),
     ("adadelta: {rho: 0.8, epsilon: 0.001}", optim.Adadelta, {"rho": 0.8, "eps": 0.001}),
 ]
+# rules whose gradients are clipped: to a length, and then to a magnitude
+CLIPPED = [("sgd: {weight_decay: 0.01}", optim.SGD, {"momentum": 0.9, "weight_decay": 0.01}, 0.5, 0),
+           ("sgd", optim.SGD, {"momentum": 0.9}, 0, 0.3),
+           ("adam: {weight_decay: 0.01}", optim.Adam, {"weight_decay": 0.01}, 1.2, 0.4)]
 
 EPOCHS, STEPS_OF_EPOCH = 20, 5
 TOP1 = [0.1, 0.2, 0.3, 0.29, 0.3, 0.30001, 0.3, 0.2, 0.4, 0.4, 0.4, 0.4, 0.39, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]
@@ -72,12 +76,16 @@ SCHEDULES = [
 WARMUPS = [("{length: 5, from: 0.1}", 5, 0.1), ("{length: 10, from: 0.5, unit: steps}", 10, 0.5)]
 
 
-def steps_of(make, options):
+def steps_of(make, options, norm=0, value=0):
     weights = torch.tensor([math.cos(i) for i in range(COUNT)], dtype=torch.float64).float().requires_grad_()
     rule = make([weights], lr=0.1, **options)
     for step in range(1, STEPS + 1):
         rule.param_groups[0]["lr"] = 0.1 / step
         weights.grad = torch.tensor([math.sin(100 * step + i) for i in range(COUNT)], dtype=torch.float64).float()
+        if norm:
+            torch.nn.utils.clip_grad_norm_([weights], norm)
+        if value:
+            torch.nn.utils.clip_grad_value_([weights], value)
         rule.step()
         yield weights.detach().tolist()
 
@@ -119,6 +127,11 @@ def write(out):
     for told, make, options in RULES:
         out.write(f"  - rule: '{told}'\n    weights:\n")
         for weights in steps_of(make, options):
+            out.write(f"      - {row(weights)}\n")
+    out.write("clipped:\n")
+    for told, make, options, norm, value in CLIPPED:
+        out.write(f"  - rule: '{told}'\n    norm: {norm}\n    value: {value}\n    weights:\n")
+        for weights in steps_of(make, options, norm, value):
             out.write(f"      - {row(weights)}\n")
     out.write("schedules:\n")
     for told, make, rate, counts_steps in SCHEDULES:

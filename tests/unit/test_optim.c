@@ -280,7 +280,16 @@ static double number_at(const cvy_yaml *list, int64_t i) {
   return strtod(list->items[i]->text, NULL);
 }
 
-static void check_golden_steps(const cvy_rule *rule, const void *config, const cvy_yaml *rows) {
+/* Returns how a run with these bounds clips a gradient of this length. */
+static cvy_clip clip_for(double norm, double most, double length) {
+  cvy_clip clip = {1, INFINITY};
+  if (norm > 0) clip.scale = (float)fmin(1, norm / (length + 1e-6));
+  if (most > 0) clip.bound = (float)most;
+  return clip;
+}
+
+static void check_golden_steps(const cvy_rule *rule, const void *config, const cvy_yaml *rows, double norm,
+                               double most) {
   enum { VALUES = 6 };
   float weights[VALUES], gradient[VALUES], state[CVY_MOST_STATE][VALUES] = {0};
   for (int64_t i = 0; i < VALUES; i++) weights[i] = (float)cos((double)i);
@@ -294,7 +303,13 @@ static void check_golden_steps(const cvy_rule *rule, const void *config, const c
                        .rate = rate_of(step),
                        .step = step};
     for (int64_t k = 0; k < rule->state_count; k++) piece.state[k] = state[k];
-    for (int64_t i = 0; i < VALUES; i++) gradient[i] = gradient_of(step, i);
+    double squares = 0;
+    for (int64_t i = 0; i < VALUES; i++) {
+      gradient[i] = gradient_of(step, i);
+      squares += (double)gradient[i] * (double)gradient[i];
+    }
+    const cvy_clip clip = clip_for(norm, most, sqrt(squares));
+    if (norm > 0 || most > 0) piece.clip = &clip;
     cvy_rule_apply(rule, &piece, config);
     for (int64_t i = 0; i < VALUES; i++)
       CU_ASSERT_DOUBLE_EQUAL((double)weights[i], number_at(rows->items[step - 1], i), 2e-6);
@@ -313,7 +328,23 @@ static void rules_of_pytorch(void) {
     covered_rules[index] = true;
     for (int64_t s = 0; s < CVY_COUNT(kernel_names); s++)
       if (cvy_kernels_named(kernel_names[s]))
-        check_golden_steps(cvy_rule_in(kernel_names[s], index), config, rows);
+        check_golden_steps(cvy_rule_in(kernel_names[s], index), config, rows, 0, 0);
+  }
+  cvy_pool_destroy(pool);
+}
+
+static void clipping_of_pytorch(void) {
+  cvy_pool *pool = cvy_pool_create();
+  const cvy_yaml *cases = cvy_yaml_get(load_golden(pool), "clipped");
+  CU_ASSERT_FATAL(cases->count >= 3);
+  for (int64_t c = 0; c < cases->count; c++) {
+    int64_t index;
+    const cvy_yaml *golden = cases->items[c];
+    const void *config = read_rule(&index, pool, text_of(golden, "rule"));
+    for (int64_t s = 0; s < CVY_COUNT(kernel_names); s++)
+      if (cvy_kernels_named(kernel_names[s]))
+        check_golden_steps(cvy_rule_in(kernel_names[s], index), config, cvy_yaml_get(golden, "weights"),
+                           strtod(text_of(golden, "norm"), NULL), strtod(text_of(golden, "value"), NULL));
   }
   cvy_pool_destroy(pool);
 }
@@ -622,7 +653,8 @@ static void sums_of_squares_do_not_overflow(void) {
 }
 
 SUITE("optim", TEST(rules_by_hand), TEST(rules_with_norms_by_hand), TEST(rules_of_pytorch),
-      TEST(any_cut_has_the_same_bits), TEST(rules_are_found_by_set), TEST(schedules_by_hand),
-      TEST(schedules_of_pytorch), TEST(warmups_of_pytorch), TEST(a_schedule_begins_behind_its_warmup),
-      TEST(everything_has_a_case), TEST(sums_of_squares_have_no_order), TEST(sums_of_squares_are_exact),
+      TEST(clipping_of_pytorch), TEST(any_cut_has_the_same_bits), TEST(rules_are_found_by_set),
+      TEST(schedules_by_hand), TEST(schedules_of_pytorch), TEST(warmups_of_pytorch),
+      TEST(a_schedule_begins_behind_its_warmup), TEST(everything_has_a_case),
+      TEST(sums_of_squares_have_no_order), TEST(sums_of_squares_are_exact),
       TEST(sums_of_squares_do_not_overflow))

@@ -9,6 +9,7 @@ static const char text[] = "network: {name: tiny, input: [4, 4, 1], layers: [fc:
                            "batch: 32\n"
                            "microbatch: 8\n"
                            "epochs: 3\n"
+                           "layers: [{match: fc*, rate: 2}]\n"
                            "run: runs/one\n";
 
 static cvy_recipe *read_recipe(const char *yaml) {
@@ -97,12 +98,30 @@ static void effects_are_these(void) {
                                        "data.images",
                                        "data.labels",
                                        "data.outside_links"};
-  static const char *const bits[] = {"network",        "data.augment",  "data.evaluation", "data.shuffle",
-                                     "data.block",     "data.window",   "batch",           "microbatch",
-                                     "tree",           "seed",          "convolution",     "reduce",
-                                     "wire",           "solver",        "learning_rate",   "data.first_label",
-                                     "data.axes",      "warmup.length", "warmup.unit",     "warmup.from",
-                                     "warmup.schedule"};
+  static const char *const bits[] = {"network",
+                                     "data.augment",
+                                     "data.evaluation",
+                                     "data.shuffle",
+                                     "data.block",
+                                     "data.window",
+                                     "batch",
+                                     "microbatch",
+                                     "tree",
+                                     "seed",
+                                     "convolution",
+                                     "reduce",
+                                     "wire",
+                                     "solver",
+                                     "learning_rate",
+                                     "data.first_label",
+                                     "data.axes",
+                                     "warmup.length",
+                                     "warmup.unit",
+                                     "warmup.from",
+                                     "warmup.schedule",
+                                     "layers",
+                                     "clip.norm",
+                                     "clip.value"};
   cvy_recipe *recipe = read_recipe(text);
   for (int64_t i = 0; i < CVY_COUNT(no_bit); i++) expect_effect(recipe, no_bit[i], CVY_CHANGES_NO_BIT);
   for (int64_t i = 0; i < CVY_COUNT(bits); i++) expect_effect(recipe, bits[i], CVY_CHANGES_BITS);

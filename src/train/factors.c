@@ -1,0 +1,71 @@
+/* Finds the tensors that the entries of `layers` mean. */
+#include "train/factors.h"
+
+#include "base/options.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+
+static const cvy_option options[] = {{"match", CVY_STRING, offsetof(cvy_layer_rule, match), NULL,
+                                      .help = "a layer's name, or a pattern of names as a shell has them"},
+                                     {"rate", CVY_FLOAT, offsetof(cvy_layer_rule, rate), "1", 0, 1e6,
+                                      .help = "what the learning rate is multiplied with; 0 freezes"},
+                                     {"decay", CVY_FLOAT, offsetof(cvy_layer_rule, decay), "1", 0, 1e6,
+                                      .help = "what the weight decay is multiplied with"},
+                                     {0}};
+
+cvy_err cvy_layer_rules_read(cvy_layer_rules *out, cvy_pool *pool, const cvy_yaml *list) {
+  *out = (cvy_layer_rules){0};
+  if (!list) return CVY_OK;
+  if (list->kind != CVY_YAML_SEQUENCE)
+    return cvy_yaml_error(list, "layers takes a list, as [{match: \"fc*\", rate: 10}], not %s",
+                          cvy_yaml_describe(list));
+  cvy_layer_rule *rules = cvy_pool_new(pool, sizeof *rules * (size_t)(list->count + 1));
+  for (int64_t i = 0; i < list->count; i++) {
+    const cvy_yaml *node = list->items[i];
+    if (node->kind != CVY_YAML_MAPPING)
+      return cvy_yaml_error(node, "an entry of layers is {match: NAME, rate: X, decay: X}, not %s",
+                            cvy_yaml_describe(node));
+    CVY_TRY(cvy_options_read(&rules[i], pool, options, node, node, "layers"));
+    rules[i].node = node;
+  }
+  *out = (cvy_layer_rules){list->count, rules};
+  return CVY_OK;
+}
+
+cvy_net_names cvy_layer_rules_frozen(cvy_pool *pool, const cvy_layer_rules *rules) {
+  const char **names = cvy_pool_new(pool, sizeof *names * (size_t)(rules->count + 1));
+  int64_t count = 0;
+  for (int64_t i = 0; i < rules->count; i++)
+    if (rules->rules[i].rate == 0) names[count++] = rules->rules[i].match;
+  return (cvy_net_names){names, count};
+}
+
+static bool matches(const char *pattern, const cvy_net_info *net, const cvy_net_param *param) {
+  return fnmatch(pattern, net->layers[param->layer].name, 0) == 0 || fnmatch(pattern, param->name, 0) == 0;
+}
+
+static cvy_err nothing_matches(const cvy_layer_rule *rule, const cvy_net_info *net) {
+  const char **names = cvy_new(sizeof *names * (size_t)(net->param_tensors + 1));
+  for (int64_t i = 0; i < net->param_tensors; i++) names[i] = net->layers[net->params[i].layer].name;
+  const cvy_err err = cvy_yaml_error(rule->node, "'%s' matches no layer with parameters%s", rule->match,
+                                     cvy_meant(rule->match, names, net->param_tensors));
+  free(names);
+  return err;
+}
+
+cvy_err cvy_factors_fill(cvy_factors *factors, const cvy_layer_rules *rules, const cvy_net_info *net) {
+  for (int64_t i = 0; i < net->param_tensors; i++) factors[i] = (cvy_factors){1, 1};
+  for (int64_t k = 0; k < rules->count; k++) {
+    const cvy_layer_rule *rule = &rules->rules[k];
+    int64_t found = 0;
+    for (int64_t i = 0; i < net->param_tensors; i++) {
+      if (!matches(rule->match, net, &net->params[i])) continue;
+      factors[i].rate *= rule->rate;
+      factors[i].decay *= rule->decay;
+      found++;
+    }
+    if (found == 0) return nothing_matches(rule, net);
+  }
+  return CVY_OK;
+}
