@@ -36,7 +36,7 @@ static cvy_metrics validation_line(void) {
 
 /* The format, to the byte. */
 static const char steps_text[] =
-    "{\"step\": 1048576, \"epoch\": 2.5, \"loss\": 0.123456789012, \"top1\": 0.75, \"rate\": 1e-05, "
+    "{\"step\": 1048576, \"epoch\": 2.5, \"loss\": 0.123456789012, \"top1\": 0.75, \"rate\": 0.00001, "
     "\"skipped\": 3, \"img_s\": 1.2346e+05, \"waited_s\": 0.0001234, \"exposed_s\": 0}\n";
 static const char validation_text[] =
     "{\"step\": 7, \"epoch\": 1, \"val_loss\": 2.25, \"val_top1\": 0.5, \"val_top5\": 1, "
