@@ -5,7 +5,9 @@
 #include "cmd/command.h"
 #include "cmd/mistaken.h"
 #include "cmd/network.h"
+#include "cmd/outline.h"
 #include "cmd/ranks.h"
+#include "report/curve.h"
 #include "train/recipe.h"
 #include "train/score.h"
 #include "train/stop.h"
@@ -13,7 +15,8 @@
 
 typedef struct options {
   cvy_rank_options ranks;
-  bool resume, overwrite, assume_classes, json;
+  bool resume, overwrite, assume_classes, json, dry_run;
+  const char *plot;
   int64_t stop_after;
   const char *trace;
   int64_t trace_from, trace_steps, trace_mib;
@@ -26,6 +29,10 @@ static const cvy_option table[] = {
      .help = "replace the run that stands in the run folder"},
     {"assume-classes", CVY_BOOL, offsetof(options, assume_classes), "false",
      .help = "the same as data.assume_classes=true: class names on one side only do not matter"},
+    {"dry-run", CVY_BOOL, offsetof(options, dry_run), "false",
+     .help = "check all that training needs, print steps and learning rates, and train nothing"},
+    {"plot", CVY_STRING, offsetof(options, plot), "",
+     .help = "with --dry-run: a file that ends in .svg for a picture of the rates"},
     {"stop-after", CVY_INT, offsetof(options, stop_after), "0", 0, CVY_NO_LIMIT,
      .help = "write a checkpoint and stop (exit 75) after step N; 0: never"},
     {"trace", CVY_STRING, offsetof(options, trace), "",
@@ -123,16 +130,28 @@ static cvy_err load(cvy_recipe **out, const cvy_arguments *arguments, const opti
   return cvy_recipe_load(out, arguments->words[0], settings, count);
 }
 
+static cvy_err check_options(const options *o) {
+  if (o->resume && o->overwrite)
+    return cvy_error(CVY_E_USAGE,
+                     "--resume goes on with a run and --overwrite replaces it: which of the two?");
+  if (o->plot[0] && !o->dry_run)
+    return cvy_error(CVY_E_USAGE, "--plot %s draws what --dry-run tells; name both", o->plot);
+  return o->plot[0] ? cvy_curve_check(o->plot) : CVY_OK;
+}
+
 static cvy_err train(cvy_comm *comm, const cvy_arguments *arguments, const options *o) {
   CVY_TRY(cvy_ranks_same(comm, arguments));
   CVY_TRY(cvy_comm_expect_all(comm));
   CVY_TRY(cvy_expect_words(arguments, 1, INT64_MAX,
                            "a recipe ('convoy recipes' lists some), then key=value ..."));
-  if (o->resume && o->overwrite)
-    return cvy_error(CVY_E_USAGE,
-                     "--resume goes on with a run and --overwrite replaces it: which of the two?");
+  CVY_TRY(check_options(o));
   cvy_recipe *recipe;
   CVY_TRY(cvy_comm_agree(comm, load(&recipe, arguments, o)));
+  if (o->dry_run) {
+    const cvy_err shown = cvy_outline_show(comm, recipe, o->json, o->plot);
+    cvy_recipe_destroy(recipe);
+    return shown;
+  }
   const cvy_train_options train_options = {.resume = o->resume,
                                            .overwrite = o->overwrite,
                                            .stop_after = o->stop_after,
@@ -173,6 +192,7 @@ const cvy_command cvy_command_train = {
         "a rank end all of them after the step with a checkpoint (exit 75), a second SIGINT at once. Send\n"
         "mpirun SIGUSR1, which it passes on; on SIGTERM and Ctrl-C it kills the ranks after two seconds.\n"
         "\n"
+        "  convoy train lenet5-hoda --dry-run --plot rates.svg\n"
         "  mpirun -n 2 convoy train lenet5-hoda\n"
         "  mpirun -n 4 convoy train my.yaml epochs=20 run=runs/longer --resume\n"
         "  mpirun -n 4 convoy train my.yaml --overwrite --trace trace.json --trace-from 10 --trace-steps 3",

@@ -64,6 +64,13 @@ static inline cvy_schedule_moment cvy_run_moment(const cvy_run *run) {
                                .memory = state->schedule_memory};
 }
 
+/* Returns the learning rate of the step that comes next. */
+static inline double cvy_run_rate(const cvy_run *run) {
+  const cvy_schedule_moment moment = cvy_run_moment(run);
+  const cvy_recipe *r = run->recipe;
+  return cvy_warmup_rate(&r->warmup, r->schedule, r->schedule_config, &moment);
+}
+
 /* Tells whether all steps are made, and the last one's epoch is validated. */
 static inline bool cvy_run_is_done(const cvy_run *run) {
   return run->state.step >= run->total_steps && run->state.epoch.images == 0;

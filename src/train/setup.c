@@ -82,9 +82,13 @@ static cvy_err open_data(cvy_run *run) {
   return CVY_OK;
 }
 
-static cvy_err open_everything(cvy_run *run, const cvy_train_options *options) {
+static cvy_err open_inputs(cvy_run *run) {
   CVY_TRY(create_learner(run));
-  CVY_TRY(open_data(run));
+  return open_data(run);
+}
+
+static cvy_err open_everything(cvy_run *run, const cvy_train_options *options) {
+  CVY_TRY(open_inputs(run));
   return cvy_comm_rank(run->comm) == 0 ? cvy_folder_create(&run->folder, run->recipe, options) : CVY_OK;
 }
 
@@ -220,6 +224,10 @@ static cvy_err check_stop(const cvy_run *run, const cvy_train_options *options) 
                    options->stop_after, run->state.step);
 }
 
+static void count_steps(cvy_run *run) {
+  run->total_steps = cvy_pieces(run->recipe->epochs * run->images, run->recipe->batch);
+}
+
 static cvy_err create(cvy_run *run, const cvy_train_options *options) {
   const cvy_recipe *r = run->recipe;
   const int rank = cvy_comm_rank(run->comm);
@@ -228,7 +236,7 @@ static cvy_err create(cvy_run *run, const cvy_train_options *options) {
   CVY_TRY(compare_ranks(run));
   cvy_doing("waiting for the other ranks");
   cvy_layout_warn(run->comm, cvy_threads());
-  run->total_steps = cvy_pieces(r->epochs * run->images, r->batch);
+  count_steps(run);
   CVY_TRY(cvy_bucket_choose(&run->bucket, run->learner, run->comm, &run->config, r->bucket));
   run->step = cvy_step_of(&run->config, run->net, rank, cvy_comm_size(run->comm));
   run->step.learner = run->learner;
@@ -245,19 +253,39 @@ static cvy_err create(cvy_run *run, const cvy_train_options *options) {
   return cvy_comm_agree(run->comm, err);
 }
 
-cvy_err cvy_run_create(cvy_run *run, cvy_comm *comm, const cvy_recipe *recipe,
-                       const cvy_train_options *options) {
-  *run = (cvy_run){.comm = comm,
+static cvy_run run_of(cvy_comm *comm, const cvy_recipe *recipe) {
+  return (cvy_run){.comm = comm,
                    .recipe = recipe,
                    .config = config_of(recipe),
                    .intake = cvy_intake_of(recipe),
                    .state = {.last_top1 = NAN, .last_loss = NAN}};
-  const cvy_err err = create(run, options);
+}
+
+static cvy_err undo_if_failed(cvy_run *run, cvy_err err) {
   if (err) {
     cvy_progress_drop();
     cvy_run_destroy(run);
   }
   return err;
+}
+
+cvy_err cvy_run_create(cvy_run *run, cvy_comm *comm, const cvy_recipe *recipe,
+                       const cvy_train_options *options) {
+  *run = run_of(comm, recipe);
+  return undo_if_failed(run, create(run, options));
+}
+
+static cvy_err outline(cvy_run *run) {
+  CVY_TRY(compare_orders(run, &(cvy_train_options){0}));
+  CVY_TRY(cvy_comm_agree(run->comm, open_inputs(run)));
+  CVY_TRY(compare_ranks(run));
+  count_steps(run);
+  return CVY_OK;
+}
+
+cvy_err cvy_run_outline(cvy_run *run, cvy_comm *comm, const cvy_recipe *recipe) {
+  *run = run_of(comm, recipe);
+  return undo_if_failed(run, outline(run));
 }
 
 /* ---- the end ---- */

@@ -8,12 +8,6 @@
 
 #include <string.h>
 
-static double learning_rate(const cvy_run *run) {
-  const cvy_schedule_moment moment = cvy_run_moment(run);
-  const cvy_recipe *r = run->recipe;
-  return cvy_warmup_rate(&r->warmup, r->schedule, r->schedule_config, &moment);
-}
-
 /* Sums over the ranks, in one message, what they counted and whether one of them was asked to stop. */
 static void sum_over_ranks(cvy_tally *tally, bool *stops, cvy_comm *comm) {
   int64_t sums[CVY_TALLY_FIELDS + 1];
@@ -41,7 +35,7 @@ static cvy_err count_step(cvy_run_state *state, const cvy_tally *tally, double r
 }
 
 static cvy_err make_step(cvy_run *run, bool *stops) {
-  const double rate = learning_rate(run);
+  const double rate = cvy_run_rate(run);
   cvy_tell_begin(run);
   const int64_t begin_ns = cvy_trace_begin();
   cvy_tally tally = cvy_step_run(&run->step, run->state.step, rate);

@@ -48,6 +48,23 @@ interrupted restarts 13 'learning_rate={cosine: {rate: 0.02, first: 12, unit: st
 interrupted plateau 25 'learning_rate={plateau: {rate: 0.02, patience: 0, threshold: 0.5}}'
 grep -q '"rate": 0.002[,}]' parts-plateau/metrics.jsonl || fail "the plateau is not noticed: $(cat parts-plateau/metrics.jsonl)"
 
+# ---- what a run would be ----
+dry="$convoy train ./recipe.yaml run=dry --dry-run"
+expect 0 "360 images of 10 classes, batch 40 = 4 microbatches of 10" $dry
+expect 0 "4 epochs, 36 steps" $dry
+expect 0 "1 - 2         1 - 18                0.01" $dry 'learning_rate={multi_step: {rate: 0.01, at: [2, 3]}}'
+expect 0 "4             28 - 36               0.0001" $dry 'learning_rate={multi_step: {rate: 0.01, at: [2, 3]}}'
+expect 0 "0.001 to " $dry warmup.length=2 learning_rate.constant.rate=0.01
+expect 0 "The rate falls when validation stops improving" $dry 'learning_rate={plateau: {}}'
+expect 0 "60856 of 61706 parameters learn" $dry 'layers=[{match: output, rate: 0}]'
+expect 0 '"rates": [0.01, 0.0075, 0.005, 0.0025]' ranks 2 $dry --json 'learning_rate={polynomial: {rate: 0.01}}' --threads 1
+expect 0 "4 epochs" $dry --plot rates.svg 'learning_rate={one_cycle: {rate: 0.1}}'
+python3 -c "import xml.dom.minidom as m; assert m.parse('rates.svg').getElementsByTagName('path')" || fail "the picture of rates is no XML"
+[ ! -e dry ] || fail "a dry run made a folder"
+expect 2 "expected a name that ends in .svg" $dry --plot rates.gif
+expect 2 "draws what --dry-run tells; name both" "$convoy" train ./recipe.yaml --plot rates.svg
+expect 2 "no such" $dry data.train=nothing
+
 # ---- wrong values ----
 train="$convoy train ./recipe.yaml run=wrong"
 expect 2 "waits for scores of validation; name validation data with data.val" $train data.val= 'learning_rate={plateau: {}}'

@@ -1,0 +1,113 @@
+/* `convoy train --dry-run`: what a run would be. */
+#include "cmd/outline.h"
+
+#include "base/fit.h"
+#include "base/json.h"
+#include "comm/comm.h"
+#include "report/curve.h"
+
+#include <stdlib.h>
+
+/* Steps first ... end-1 are those of epochs from ... to, counted from 1. */
+typedef struct rates_line {
+  int64_t from, to, first, end;
+} rates_line;
+
+static int64_t step_of_epoch(const cvy_train_outline *o, int64_t epoch) {
+  const int64_t step = (epoch * o->images + o->batch - 1) / o->batch;
+  return step < o->total_steps ? step : o->total_steps;
+}
+
+static bool stays(const double *rates, int64_t first, int64_t end) {
+  for (int64_t i = first + 1; i < end; i++)
+    if (rates[i] != rates[first]) return false;
+  return true;
+}
+
+/* Finds lines of one epoch each, but puts neighbours together whose rate stays. Returns how many there
+ * are. */
+static int64_t find_lines(rates_line *lines, const cvy_train_outline *o) {
+  int64_t count = 0;
+  for (int64_t epoch = 0; epoch < o->epochs; epoch++) {
+    const rates_line line = {epoch + 1, epoch + 1, step_of_epoch(o, epoch), step_of_epoch(o, epoch + 1)};
+    if (line.first == line.end) continue;
+    if (count > 0 && stays(o->rates, lines[count - 1].first, line.end)) {
+      lines[count - 1].to = line.to;
+      lines[count - 1].end = line.end;
+    } else {
+      lines[count++] = line;
+    }
+  }
+  return count;
+}
+
+static void print_rates_line(FILE *out, const rates_line *line, const double *rates) {
+  char epochs[48], steps[48];
+  snprintf(epochs, sizeof epochs, line->from < line->to ? "%" PRId64 " - %" PRId64 : "%" PRId64, line->from,
+           line->to);
+  snprintf(steps, sizeof steps, "%" PRId64 " - %" PRId64, line->first + 1, line->end);
+  fprintf(out, "%-12s  %-20s  %.6g", epochs, steps, rates[line->first]);
+  if (rates[line->end - 1] != rates[line->first]) fprintf(out, " to %.6g", rates[line->end - 1]);
+  fputc('\n', out);
+}
+
+static void print_outline(const cvy_train_outline *o) {
+  enum { MOST_LINES = 24 };
+  cvy_fitted fitted;
+  FILE *out = cvy_fit_begin(&fitted, stdout);
+  rates_line *lines = cvy_new(sizeof *lines * (size_t)(o->epochs + 1));
+  const int64_t count = find_lines(lines, o), stride = (count + MOST_LINES - 1) / MOST_LINES;
+  fprintf(out,
+          "%" PRId64 " images of %" PRId64 " classes, batch %" PRId64 " = %" PRId64
+          " microbatches of %" PRId64 "\n",
+          o->images, o->classes, o->batch, o->microbatches, o->batch / o->microbatches);
+  if (o->learnt < o->parameters)
+    fprintf(out, "%" PRId64 " of %" PRId64 " parameters learn; the others are frozen\n", o->learnt,
+            o->parameters);
+  fprintf(out, "%" PRId64 " epochs, %" PRId64 " steps\n\n%-12s  %-20s  %s\n", o->epochs, o->total_steps,
+          "epochs", "steps", "learning rate");
+  for (int64_t i = 0; i < count; i++)
+    if (i % stride == 0 || i == count - 1) print_rates_line(out, &lines[i], o->rates);
+  if (stride > 1) fprintf(out, "(one line in %" PRId64 "; --json has the rate of each epoch)\n", stride);
+  if (o->depends) fputs("The rate falls when validation stops improving, which nobody knows before.\n", out);
+  cvy_fit_lines(&fitted);
+  free(lines);
+}
+
+static void print_outline_json(const cvy_train_outline *o) {
+  cvy_json json = {.out = stdout};
+  cvy_json_open(&json, NULL, '{');
+  cvy_json_int(&json, "images", o->images);
+  cvy_json_int(&json, "val_images", o->val_images);
+  cvy_json_int(&json, "classes", o->classes);
+  cvy_json_int(&json, "parameters", o->parameters);
+  cvy_json_int(&json, "learnt", o->learnt);
+  cvy_json_int(&json, "batch", o->batch);
+  cvy_json_int(&json, "microbatches", o->microbatches);
+  cvy_json_int(&json, "epochs", o->epochs);
+  cvy_json_int(&json, "steps", o->total_steps);
+  cvy_json_open(&json, "rates", '[');
+  for (int64_t epoch = 0; epoch < o->epochs && step_of_epoch(o, epoch) < o->total_steps; epoch++)
+    cvy_json_number(&json, NULL, o->rates[step_of_epoch(o, epoch)], 17);
+  cvy_json_close(&json, ']');
+  cvy_json_close(&json, '}');
+  putchar('\n');
+}
+
+cvy_err cvy_outline_show(cvy_comm *comm, const cvy_recipe *recipe, bool json, const char *plot) {
+  cvy_train_outline outline;
+  CVY_TRY(cvy_train_outline_create(&outline, comm, recipe));
+  cvy_err err = CVY_OK;
+  if (cvy_comm_rank(comm) == 0) {
+    json ? print_outline_json(&outline) : print_outline(&outline);
+    const cvy_curve curve = {.title = "learning rate",
+                             .across = "epochs",
+                             .up = "rate",
+                             .values = outline.rates,
+                             .count = outline.total_steps,
+                             .to = (double)outline.epochs};
+    if (plot[0]) err = cvy_curve_write(&curve, plot);
+  }
+  cvy_train_outline_free(&outline);
+  return cvy_comm_agree(comm, err);
+}
