@@ -22,7 +22,8 @@ cvy_err cvy_recipe_parse(cvy_recipe **out, const char *text, const char *name, c
 void cvy_recipe_destroy(cvy_recipe *recipe);
 
 typedef struct cvy_train_options {
-  bool resume;        /* go on from the run folder's last.h5 */
+  bool resume; /* go on from the run folder's last.h5 */
+  bool change; /* with resume: a changed schedule, warm-up, clipping, rule's option or end holds from here */
   bool overwrite;     /* a run that stands in the folder is replaced */
   int64_t stop_after; /* stop as if asked to after this many steps; 0: never (for tests of resuming) */
   /* A file for what every thread of every rank did when, in Chrome's trace format; NULL: none. It covers

@@ -15,7 +15,7 @@
 
 typedef struct options {
   cvy_rank_options ranks;
-  bool resume, overwrite, assume_classes, json, dry_run;
+  bool resume, change, overwrite, assume_classes, json, dry_run;
   const char *plot;
   int64_t stop_after;
   const char *trace;
@@ -25,6 +25,10 @@ typedef struct options {
 static const cvy_option table[] = {
     CVY_RANK_OPTIONS(options, ranks),
     {"resume", CVY_BOOL, offsetof(options, resume), "false", .help = "go on from the run folder's last.h5"},
+    {"change", CVY_BOOL, offsetof(options, change), "false",
+     .help =
+         "with --resume: another learning_rate, warmup, clip or epochs, or other options of the solver, hold "
+         "from here on, which the log and the checkpoint say"},
     {"overwrite", CVY_BOOL, offsetof(options, overwrite), "false",
      .help = "replace the run that stands in the run folder"},
     {"assume-classes", CVY_BOOL, offsetof(options, assume_classes), "false",
@@ -134,6 +138,8 @@ static cvy_err check_options(const options *o) {
   if (o->resume && o->overwrite)
     return cvy_error(CVY_E_USAGE,
                      "--resume goes on with a run and --overwrite replaces it: which of the two?");
+  if (o->change && !o->resume)
+    return cvy_error(CVY_E_USAGE, "--change goes with --resume: a new run takes its recipe as it is");
   if (o->plot[0] && !o->dry_run)
     return cvy_error(CVY_E_USAGE, "--plot %s draws what --dry-run tells; name both", o->plot);
   return o->plot[0] ? cvy_curve_check(o->plot) : CVY_OK;
@@ -153,6 +159,7 @@ static cvy_err train(cvy_comm *comm, const cvy_arguments *arguments, const optio
     return shown;
   }
   const cvy_train_options train_options = {.resume = o->resume,
+                                           .change = o->change,
                                            .overwrite = o->overwrite,
                                            .stop_after = o->stop_after,
                                            .trace = o->trace[0] ? o->trace : NULL,

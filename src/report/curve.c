@@ -63,7 +63,7 @@ static void draw_line(FILE *out, const frame *f) {
   const cvy_curve *c = f->curve;
   fputs("<path class=\"line\" d=\"", out);
   for (int64_t pixel = 0, first = 0; first < c->count; pixel++) {
-    const int64_t end = c->count <= plot_width
+    const int64_t end = (double)c->count <= plot_width
                             ? first + 1
                             : (int64_t)((double)(pixel + 1) * (double)c->count / plot_width);
     double low = INFINITY, high = -INFINITY;

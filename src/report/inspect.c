@@ -20,7 +20,7 @@ static const struct {
     {"format", TEXT},  {"version", WHOLE},      {"split", TEXT},       {"shard", WHOLE},
     {"shards", WHOLE}, {"first_record", WHOLE}, {"encoding", TEXT},    {"channels", WHOLE},
     {"step", WHOLE},   {"train_loss", NUMBER},  {"best_top1", NUMBER}, {"best_step", WHOLE},
-    {"data", TEXT},    {"weights", TEXT},
+    {"data", TEXT},    {"weights", TEXT},       {"history", TEXT},
 };
 
 typedef struct inspection {

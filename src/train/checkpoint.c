@@ -63,6 +63,7 @@ static cvy_err write_state(cvy_h5 *file, const cvy_run_state *state) {
     CVY_TRY(cvy_h5_write_attr_text(file, "", "arithmetic", state->arithmetic.names));
     CVY_TRY(cvy_h5_write_attr_text(file, "", "products", state->arithmetic.products.hex));
   }
+  if (state->history[0]) CVY_TRY(cvy_h5_write_attr_text(file, "", "history", state->history));
   if (state->validated_on.hex[0])
     CVY_TRY(cvy_h5_write_attr_text(file, "", "validated_on", state->validated_on.hex));
   if (isnan(state->last_top1)) return CVY_OK;
@@ -149,6 +150,7 @@ static cvy_err read_texts(cvy_checkpoint *c, cvy_run_state *state) {
   cvy_arithmetic *a = &state->arithmetic;
   CVY_TRY(read_text(a->names, sizeof a->names, c, "arithmetic"));
   CVY_TRY(read_text(a->products.hex, sizeof a->products.hex, c, "products"));
+  CVY_TRY(read_text(state->history, sizeof state->history, c, "history"));
   return read_text(state->validated_on.hex, sizeof state->validated_on.hex, c, "validated_on");
 }
 

@@ -5,7 +5,8 @@
  *                     are 0 where a file lacks them); after a validation last_top1 and last_loss, its
  *                     scores, and validated_on, the fingerprint of its data; arithmetic and products, what
  *                     the last steps were computed with; schedule_memory_0 ... _3, if the schedule has noted
- *                     anything; momentum (hash; under the update rule's name for its state)
+ *                     anything; history, what of the recipe was changed after which step, if anything
+ *                     was; momentum (hash; under the update rule's name for its state)
  *   /momentum/<layer>/<tensor>     the update rule's state under its name, float32, in the tensor's shape
  *
  * The hashes are checked when the file is read. A file stands under its name only when it is whole and on the
@@ -17,6 +18,8 @@
 #include "model/stored.h"
 #include "model/tally.h"
 #include "train/update.h"
+
+enum { CVY_HISTORY_BYTES = 4096 };
 
 /* What a resumed run must know besides weights and state. */
 typedef struct cvy_run_state {
@@ -31,6 +34,7 @@ typedef struct cvy_run_state {
   cvy_arithmetic arithmetic;   /* what the latest steps were computed with; no names: the file lacks it */
   double schedule_memory[CVY_SCHEDULE_MEMORY]; /* what the schedule has noted */
   int64_t skipped;                             /* bad records that were replaced in all steps so far */
+  char history[CVY_HISTORY_BYTES];             /* what was changed on the way, with " | " between */
 } cvy_run_state;
 
 /* Writes a checkpoint, whole or not at all. */

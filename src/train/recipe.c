@@ -389,19 +389,37 @@ cvy_hash cvy_recipe_hash(const cvy_recipe *recipe) {
 
 typedef struct comparison {
   const char *stored_in;
-  bool looks_ahead; /* one of the schedules does, to the total of steps */
+  bool looks_ahead;  /* one of the schedules does, to the total of steps */
+  bool changeable;   /* what is compared now may be changed */
+  cvy_text *changes; /* receives the differences that may be asked for; NULL: they are errors */
 } comparison;
 
-/* Writes a node on one line: "'0.05'", "[2, 2]", "not set". */
+/* Tells whether a key may have another value in a run that goes on, if the user asks for it. The rule's state
+ * stays, so the solver must be the same one. */
+static bool may_change(const char *path, const cvy_yaml *was, const cvy_yaml *is) {
+  static const char *const keys[] = {"learning_rate", "warmup", "clip", "epochs"};
+  const size_t length = strcspn(path, ".");
+  for (int64_t i = 0; i < CVY_COUNT(keys); i++)
+    if (strlen(keys[i]) == length && strncmp(keys[i], path, length) == 0) return true;
+  const bool both = was && is && was->kind == CVY_YAML_MAPPING && is->kind == CVY_YAML_MAPPING &&
+                    was->count == 1 && is->count == 1;
+  return strcmp(path, "solver") == 0 && both && strcmp(was->keys[0]->text, is->keys[0]->text) == 0;
+}
+
+/* Writes a node on one line: "'0.05'", "[2, 2]", "step: rate: 0.1, every: 10", "not set". */
 static void describe(char out[200], const cvy_yaml *node) {
   if (!node || node->kind == CVY_YAML_SCALAR) {
     snprintf(out, 200, "%s", node ? cvy_yaml_describe(node) : "not set");
     return;
   }
   char *text = cvy_yaml_text(node);
-  snprintf(out, 200, "%s", text);
-  for (char *c = out; *c; c++)
-    if (*c == '\n') *c = c[1] ? ' ' : '\0';
+  cvy_text line = cvy_text_in(out, 200);
+  for (char *at = text, *end; *at; at = *end ? end + 1 : end) {
+    end = at + strcspn(at, "\n");
+    at += strspn(at, " ");
+    const bool opens = end > at && end[-1] == ':';
+    cvy_text_add(&line, "%.*s%s", (int)(end - at), at, !end[0] || !end[1] ? "" : opens ? " " : ", ");
+  }
   free(text);
 }
 
@@ -411,8 +429,9 @@ static cvy_err differ(const comparison *c, const char *path, const cvy_yaml *was
   describe(wanted, is);
   return cvy_error(CVY_E_INPUT,
                    "%s was trained with another recipe: '%s' was %s and is now %s; resume with the same "
-                   "recipe, or begin another run",
-                   c->stored_in, path, stored, wanted);
+                   "recipe%s, or begin another run",
+                   c->stored_in, path, stored, wanted,
+                   c->changeable ? ", with --change, which takes the new value from this step on" : "");
 }
 
 static void extend_path(char out[512], const char *path, const char *key) {
@@ -442,6 +461,41 @@ static bool changes_bits(const comparison *c, cvy_effect effect) {
          (effect == CVY_CHANGES_TOTAL && c->looks_ahead);
 }
 
+static bool has_keys_of(const cvy_yaml *a, const cvy_yaml *b) {
+  if (a->kind != CVY_YAML_MAPPING || b->kind != CVY_YAML_MAPPING || a->count != b->count) return false;
+  for (int64_t i = 0; i < a->count; i++)
+    if (!cvy_yaml_get(b, a->keys[i]->text)) return false;
+  return true;
+}
+
+/* Adds what differs below `path`, key by key as far as both have the same keys. */
+static void note_differences(cvy_text *changes, const char *path, const cvy_yaml *was, const cvy_yaml *is) {
+  if (was && is && has_keys_of(was, is)) {
+    for (int64_t i = 0; i < is->count; i++) {
+      char inner[512];
+      extend_path(inner, path, is->keys[i]->text);
+      note_differences(changes, inner, cvy_yaml_get(was, is->keys[i]->text), is->items[i]);
+    }
+    return;
+  }
+  char stored[200], wanted[200];
+  describe(stored, was);
+  describe(wanted, is);
+  if (strcmp(stored, wanted) != 0)
+    cvy_text_item(changes, "; ", "'%s' was %s and is now %s", path, stored, wanted);
+}
+
+/* Compares an option that changes bits. A difference that is asked for is noted, and is no error. */
+static cvy_err compare_option(const comparison *c, const char *path, const cvy_yaml *was,
+                              const cvy_yaml *is) {
+  comparison own = *c;
+  own.changeable = may_change(path, was, is);
+  const cvy_err err = compare_values(&own, path, was, is);
+  if (!err || !own.changeable || !c->changes) return err;
+  note_differences(c->changes, path, was, is);
+  return CVY_OK;
+}
+
 static cvy_err compare_tables(const comparison *c, const cvy_option *table, const char *path,
                               const cvy_yaml *stored, const cvy_yaml *wanted) {
   for (const cvy_option *option = table; option->name; option++) {
@@ -451,12 +505,15 @@ static cvy_err compare_tables(const comparison *c, const cvy_option *table, cons
     if (option->type == CVY_TABLE)
       CVY_TRY(compare_tables(c, option->table, inner, was, is));
     else if (changes_bits(c, option->effect))
-      CVY_TRY(compare_values(c, inner, was, is));
+      CVY_TRY(compare_option(c, inner, was, is));
   }
   return CVY_OK;
 }
 
-cvy_err cvy_recipe_compare(const cvy_recipe *stored, const cvy_recipe *wanted, const char *stored_in) {
-  const comparison c = {stored_in, stored->schedule->looks_ahead || wanted->schedule->looks_ahead};
+cvy_err cvy_recipe_compare(const cvy_recipe *stored, const cvy_recipe *wanted, const char *stored_in,
+                           cvy_text *changes) {
+  const comparison c = {.stored_in = stored_in,
+                        .looks_ahead = stored->schedule->looks_ahead || wanted->schedule->looks_ahead,
+                        .changes = changes};
   return compare_tables(&c, cvy_recipe_options, "", stored->resolved, wanted->resolved);
 }

@@ -5,6 +5,7 @@
 #define CVY_TRAIN_RECIPE_H
 
 #include "base/options.h"
+#include "base/text.h"
 #include "comm/tree.h"
 #include "optim/optim.h"
 #include "optim/warmup.h"
@@ -75,8 +76,10 @@ cvy_hash cvy_recipe_hash(const cvy_recipe *recipe);
 
 /* Checks whether a run that began with one recipe can go on with another. If not, it fails with CVY_E_INPUT
  * and names the key and both values. What changes no bit, as the option table says, may differ, such as the
- * paths. So may `epochs`, unless the schedule looks ahead. */
-cvy_err cvy_recipe_compare(const cvy_recipe *stored, const cvy_recipe *wanted,
-                           const char *stored_in) CVY_MUST_CHECK;
+ * paths. So may `epochs`, unless the schedule looks ahead. If `changes` is not NULL, so may what people
+ * change their minds about (schedule, warm-up, clipping, epochs, the solver's options), and it receives what
+ * differs. */
+cvy_err cvy_recipe_compare(const cvy_recipe *stored, const cvy_recipe *wanted, const char *stored_in,
+                           cvy_text *changes) CVY_MUST_CHECK;
 
 #endif

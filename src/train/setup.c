@@ -98,8 +98,8 @@ static cvy_err open_everything(cvy_run *run, const cvy_train_options *options) {
  * would wait for each other for ever. */
 static cvy_err compare_orders(cvy_run *run, const cvy_train_options *options) {
   char orders[128];
-  snprintf(orders, sizeof orders, "%s %d %d %" PRId64 " %d", cvy_recipe_hash(run->recipe).hex,
-           options->resume, options->overwrite, options->stop_after, options->trace != NULL);
+  snprintf(orders, sizeof orders, "%s %d %d %d %" PRId64 " %d", cvy_recipe_hash(run->recipe).hex,
+           options->resume, options->change, options->overwrite, options->stop_after, options->trace != NULL);
   return cvy_comm_expect_same(run->comm, orders, "another recipe, or other options,");
 }
 
@@ -120,11 +120,38 @@ static cvy_err compare_ranks(cvy_run *run) {
   return CVY_OK;
 }
 
-static cvy_err check_resumable(cvy_run *run, const cvy_checkpoint *checkpoint) {
+/* Takes note of what is changed from here on. Where the history has no more room, the oldest is forgotten. */
+static void note_changes(cvy_run_state *state, const char *changes) {
+  static const char between[] = " | ";
+  char entry[CVY_HISTORY_BYTES / 2], *history = state->history;
+  const size_t length = (size_t)snprintf(entry, sizeof entry, "step %" PRId64 ": %.1900s", state->step,
+                                         changes);
+  while (history[0] && strlen(history) + strlen(between) + length >= sizeof state->history) {
+    const char *next = strstr(history, between);
+    next = next ? next + strlen(between) : "";
+    memmove(history, next, strlen(next) + 1);
+  }
+  if (history[0]) strcat(history, between);
+  strcat(history, entry);
+}
+
+/* Takes a changed recipe. What a schedule has noted of past scores is of no use to another one. */
+static void take_changes(cvy_run *run, const char *changes) {
+  if (!changes[0]) {
+    cvy_log("--change: nothing that decides bits has changed");
+    return;
+  }
+  cvy_log("from step %" PRId64 " on: %s", run->state.step, changes);
+  note_changes(&run->state, changes);
+  if (strstr(changes, "'learning_rate"))
+    memset(run->state.schedule_memory, 0, sizeof run->state.schedule_memory);
+}
+
+static cvy_err check_resumable(cvy_run *run, const cvy_checkpoint *checkpoint, cvy_text *changes) {
   const char *path = run->folder->last;
   cvy_recipe *stored;
   CVY_TRY_IN(cvy_recipe_parse(&stored, cvy_checkpoint_recipe(checkpoint), "its recipe", NULL, 0), "%s", path);
-  const cvy_err err = cvy_recipe_compare(stored, run->recipe, path);
+  const cvy_err err = cvy_recipe_compare(stored, run->recipe, path, changes);
   cvy_recipe_destroy(stored);
   if (err) return err;
   if (strcmp(cvy_checkpoint_fingerprint(checkpoint), run->fingerprint.hex) == 0) return CVY_OK;
@@ -170,16 +197,19 @@ static void forget_other_validation(cvy_run *run) {
   memset(state->schedule_memory, 0, sizeof state->schedule_memory);
 }
 
-static cvy_err load_last(cvy_run *run) {
+static cvy_err load_last(cvy_run *run, bool change) {
   cvy_checkpoint *checkpoint;
+  char chars[2000];
+  cvy_text changes = cvy_text_in(chars, sizeof chars);
   CVY_TRY(cvy_checkpoint_open(&checkpoint, run->folder->last));
-  cvy_err err = check_resumable(run, checkpoint);
+  cvy_err err = check_resumable(run, checkpoint, change ? &changes : NULL);
   cvy_arenas whole = *cvy_learner_arenas(run->learner);
   for (int64_t k = 0; k < run->recipe->rule->state_count; k++)
     whole.state[k] = cvy_learner_room(run->learner, k);
   if (!err) err = cvy_checkpoint_read(checkpoint, &whole, &run->state);
   cvy_checkpoint_close(checkpoint);
   if (err) return err;
+  if (change) take_changes(run, chars);
   warn_of_other_arithmetic(run);
   forget_other_validation(run);
   return CVY_OK;
@@ -195,7 +225,7 @@ static cvy_err begin_run(cvy_run *run, const cvy_train_options *options) {
   cvy_doing(options->resume ? "reading the last checkpoint" : "making the first weights");
   if (run->folder) {
     cvy_net_init(run->net, (uint64_t)run->recipe->seed);
-    if (options->resume) err = load_last(run);
+    if (options->resume) err = load_last(run, options->change);
   }
   CVY_TRY(cvy_comm_agree(run->comm, err));
   run->state.arithmetic = run->arithmetic;

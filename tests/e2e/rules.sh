@@ -48,6 +48,21 @@ interrupted restarts 13 'learning_rate={cosine: {rate: 0.02, first: 12, unit: st
 interrupted plateau 25 'learning_rate={plateau: {rate: 0.02, patience: 0, threshold: 0.5}}'
 grep -q '"rate": 0.002[,}]' parts-plateau/metrics.jsonl || fail "the plateau is not noticed: $(cat parts-plateau/metrics.jsonl)"
 
+# ---- changing one's mind ----
+"$convoy" train ./recipe.yaml run=mind epochs=2 --threads 1 >/dev/null 2>&1 || fail "a run to be changed"
+change="$convoy train ./recipe.yaml run=mind --threads 1 --resume"
+expect 2 "'learning_rate.constant.rate' was '0.001' and is now '0.01'; resume with the same recipe, with --change, which takes the new value" \
+  $change learning_rate.constant.rate=0.01
+expect 2 "'batch' was '40' and is now '20'; resume with the same recipe, or begin another run" $change --change batch=20 microbatch=10
+expect 2 "'solver" $change --change solver=adam
+expect 2 "--change goes with --resume" "$convoy" train ./recipe.yaml run=mind --change
+ranks 2 "$convoy" train ./recipe.yaml run=mind --threads 1 --resume --change epochs=4 'learning_rate={cosine: {rate: 0.02}}' \
+  warmup.length=3 solver.sgd.momentum=0.8 >/dev/null 2>mind.log || fail "a changed run: $(cat mind.log)"
+told="from step 18 on: 'epochs' was '2' and is now '4'; 'solver.sgd.momentum' was '0.9' and is now '0.8'; 'learning_rate' was constant: rate: 0.001 and is now cosine: rate: 0.02, "
+grep -qF "$told" mind.log || fail "a change is not told: $(cat mind.log)"
+"$convoy" inspect mind/last.h5 --json | grep -q "\"history\": \"step 18: 'epochs' was " || fail "a change is not kept: $("$convoy" inspect mind/last.h5)"
+expect 0 "nothing that decides bits has changed" $change --change epochs=4 'learning_rate={cosine: {rate: 0.02}}' warmup.length=3 solver.sgd.momentum=0.8
+
 # ---- what a run would be ----
 dry="$convoy train ./recipe.yaml run=dry --dry-run"
 expect 0 "360 images of 10 classes, batch 40 = 4 microbatches of 10" $dry

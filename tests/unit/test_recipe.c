@@ -43,7 +43,7 @@ static bool can_go_on(const cvy_recipe *stored, const char *path, bool looks_ahe
   cvy_recipe wanted = *stored;
   wanted.schedule = &schedule;
   wanted.resolved = changed(stored->pool, stored->resolved, path);
-  return !cvy_recipe_compare(stored, &wanted, "last.h5");
+  return !cvy_recipe_compare(stored, &wanted, "last.h5", NULL);
 }
 
 static void expect_effect(const cvy_recipe *recipe, const char *path, cvy_effect effect) {
@@ -135,13 +135,13 @@ static void errors_name_the_key_within(void) {
   char other[sizeof text + 100];
   snprintf(other, sizeof other, "%ssolver: {sgd: {momentum: 0.5}}\n", text);
   cvy_recipe *wanted = read_recipe(other);
-  CU_ASSERT_EQUAL(cvy_recipe_compare(stored, wanted, "last.h5"), CVY_E_INPUT);
+  CU_ASSERT_EQUAL(cvy_recipe_compare(stored, wanted, "last.h5", NULL), CVY_E_INPUT);
   CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "'solver.sgd.momentum' was '0.9' and is now '0.5'"));
   cvy_recipe_destroy(wanted);
   snprintf(other, sizeof other, "%s", text);
   memcpy(strstr(other, ", evaluation: []"), "                ", 16);
   wanted = read_recipe(other);
-  CU_ASSERT_EQUAL(cvy_recipe_compare(stored, wanted, "last.h5"), CVY_E_INPUT);
+  CU_ASSERT_EQUAL(cvy_recipe_compare(stored, wanted, "last.h5", NULL), CVY_E_INPUT);
   CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "'data.evaluation' was"));
   CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "and is now not set"));
   cvy_recipe_destroy(wanted);
