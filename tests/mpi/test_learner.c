@@ -269,12 +269,15 @@ static void factors_have_the_same_bits(void) {
 
 /* ---- norms against their definition ---- */
 
-static cvy_norms seen[MOST_TENSORS]; /* the rank that updates a tensor's first value writes it */
+/* The rank that updates a tensor's first value writes these. */
+static cvy_norms seen[MOST_TENSORS];
+static cvy_clip seen_clip[MOST_TENSORS];
 
 /* Keeps the gradient as its state. */
 static void look(const cvy_piece *p, const void *config) {
   (void)config;
   if (p->first == 0) seen[p->tensor] = p->norms;
+  if (p->first == 0 && p->clip) seen_clip[p->tensor] = *p->clip;
   memcpy(p->state[0], p->gradient, sizeof(float) * (size_t)p->count);
 }
 
@@ -294,15 +297,22 @@ static void sum_seen(void) {
     }
 }
 
-static void norms_are_those_of_whole_tensors(cvy_norms_of kind) {
-  const cvy_rule probe = {.state_count = 1, .state_names = {"gradient"}, .norms = kind, .apply = look};
+/* Makes a step of a rule that looks on. The learner's weights are whole then. */
+static cvy_learner *look_on(const cvy_rule *probe, cvy_clipping clipping) {
   memset(seen, 0, sizeof seen);
+  memset(seen_clip, 0, sizeof seen_clip);
   cvy_learner *learner = open_learner(
-      comm, &(setting){&probe, NULL, CVY_EXCHANGE_SHARDED, CVY_WIRE_FP32, 1, {NULL, 0}, {0, 0}, {0, NULL}});
-  const cvy_net_info *net = cvy_net_describe(cvy_learner_net(learner));
-  CVY_CHECK(net->param_tensors <= MOST_TENSORS);
+      comm, &(setting){probe, NULL, CVY_EXCHANGE_SHARDED, CVY_WIRE_FP32, 1, {NULL, 0}, clipping, {0, NULL}});
+  CVY_CHECK(cvy_net_describe(cvy_learner_net(learner))->param_tensors <= MOST_TENSORS);
   run_step(learner, comm, 1);
   cvy_learner_whole_weights(learner);
+  return learner;
+}
+
+static void norms_are_those_of_whole_tensors(cvy_norms_of kind) {
+  const cvy_rule probe = {.state_count = 1, .state_names = {"gradient"}, .norms = kind, .apply = look};
+  cvy_learner *learner = look_on(&probe, (cvy_clipping){0});
+  const cvy_net_info *net = cvy_net_describe(cvy_learner_net(learner));
   const float *gradient = cvy_learner_whole_state(learner, 0),
               *weights = cvy_net_params(cvy_learner_net(learner));
   sum_seen();
@@ -331,6 +341,36 @@ static void norms_of_tensors(void) {
 
 static void norms_of_everything(void) {
   norms_are_those_of_whole_tensors(CVY_NORMS_GLOBAL);
+}
+
+/* The gradient of all tensors is made as long as it may be at most. On every rank all see the same. */
+static void a_long_gradient_is_clipped_to_its_length(void) {
+  const cvy_rule probe = {.state_count = 1, .state_names = {"gradient"}, .apply = look};
+  const cvy_clipping clipping = {.norm = 0.25};
+  cvy_learner *learner = look_on(&probe, clipping);
+  const cvy_net_info *net = cvy_net_describe(cvy_learner_net(learner));
+  const float *gradient = cvy_learner_whole_state(learner, 0);
+  double squares = 0;
+  int64_t learnt = 0, count = 0;
+  for (int64_t i = 0; i < net->param_tensors; i++) {
+    const cvy_net_param *p = &net->params[i];
+    const double length = norm(gradient + p->offset, p->count);
+    if (p->spec->averaging > 0) continue;
+    squares += length * length;
+    learnt++;
+  }
+  CU_ASSERT(cvy_comm_rank(comm) > 0 || sqrt(squares) > clipping.norm);
+  float scale = (float)(clipping.norm / (sqrt(squares) + 1e-6)); /* rank 0 has the whole gradient */
+  cvy_comm_broadcast(comm, &scale, sizeof scale);
+  for (int64_t i = 0; i < net->param_tensors; i++) {
+    if (seen_clip[i].scale == 0) continue;
+    CU_ASSERT_EQUAL(seen_clip[i].scale, scale);
+    CU_ASSERT(isinf(seen_clip[i].bound));
+    count++;
+  }
+  cvy_comm_sum(comm, &count, 1);
+  CU_ASSERT_EQUAL(count, learnt);
+  cvy_learner_destroy(learner);
 }
 
 /* ---- a rehearsal ---- */
@@ -413,6 +453,7 @@ int main(void) {
                          TEST(factors_have_the_same_bits),
                          TEST(norms_of_tensors),
                          TEST(norms_of_everything),
+                         TEST(a_long_gradient_is_clipped_to_its_length),
                          TEST(a_rehearsal_is_forgotten),
                          TEST(what_is_frozen_stays_at_any_ranks),
                          CU_TEST_INFO_NULL};
