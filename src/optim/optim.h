@@ -111,7 +111,8 @@ enum { CVY_SCHEDULE_MEMORY = 4 };
  * Scores are those of validation, and NaN as long as there is none. */
 typedef struct cvy_schedule_moment {
   int64_t step, total_steps; /* steps done, and those of the whole run */
-  double epoch, epochs;      /* epochs done, a fraction within one; those of the whole run */
+  double epoch;              /* epochs done, a fraction within one */
+  double step_epochs;        /* what part of an epoch a step is */
   double last_top1, last_loss;
   double best_top1;
   int64_t best_step;    /* the step after which best_top1 was measured; 0: there is none */
@@ -126,10 +127,16 @@ typedef struct cvy_schedule {
    * `memory` what it must remember, which checkpoints keep. The function may be NULL. */
   void (*validated)(const void *config, double memory[CVY_SCHEDULE_MEMORY],
                     const cvy_schedule_moment *moment);
-  /* Whether rates depend on the run's total, so that another number of epochs changes the first steps too. */
-  bool looks_ahead;
+  /* Tells whether rates depend on the run's total, so that another number of epochs changes the first steps
+   * too. NULL: they never do. */
+  bool (*looks_ahead)(const void *config);
   bool needs_scores; /* it stands still without validation */
 } cvy_schedule;
+
+/* Tells whether the schedule, as it is configured, looks ahead to the run's total. */
+static inline bool cvy_schedule_looks_ahead(const cvy_schedule *schedule, const void *config) {
+  return schedule->looks_ahead && schedule->looks_ahead(config);
+}
 
 int64_t cvy_schedule_count(void);
 const cvy_schedule *cvy_schedule_at(int64_t index);

@@ -33,4 +33,4 @@ static double rate(const void *config, const cvy_schedule_moment *moment) {
 static const cvy_kind kind = {"one_cycle", "up to the rate and down again, along cosines", options,
                               sizeof(one_cycle)};
 
-const cvy_schedule cvy_schedule_one_cycle = {.kind = &kind, .rate = rate, .looks_ahead = true};
+const cvy_schedule cvy_schedule_one_cycle = {.kind = &kind, .rate = rate, .looks_ahead = cvy_always_ahead};

@@ -21,4 +21,4 @@ static double rate(const void *config, const cvy_schedule_moment *moment) {
 static const cvy_kind kind = {"polynomial", "end + (rate - end) * (1 - step / steps) ^ power", options,
                               sizeof(polynomial)};
 
-const cvy_schedule cvy_schedule_polynomial = {.kind = &kind, .rate = rate, .looks_ahead = true};
+const cvy_schedule cvy_schedule_polynomial = {.kind = &kind, .rate = rate, .looks_ahead = cvy_always_ahead};

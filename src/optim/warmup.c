@@ -22,14 +22,15 @@ const cvy_option cvy_warmup_options[] = {
      .help = "the schedule counts from the first step, or from the warm-up's end"},
     {0}};
 
-/* Returns the moment as it is seen from the warm-up's end, where the schedule begins. */
+/* Returns the moment as it is seen from the warm-up's end, where the schedule begins. How long the run is has
+ * no part in that, so a schedule that does not look ahead still does not. */
 static cvy_schedule_moment from_end(const cvy_warmup *w, const cvy_schedule_moment *moment) {
   cvy_schedule_moment later = *moment;
-  const double all = cvy_positions(moment, w->unit), share = all > 0 ? w->length / all : 0;
-  later.step -= (int64_t)llround(share * (double)moment->total_steps);
-  later.total_steps -= moment->step - later.step;
-  later.epoch -= share * moment->epochs;
-  later.epochs -= share * moment->epochs;
+  const bool in_steps = w->unit == CVY_UNIT_STEPS;
+  const int64_t steps = llround(in_steps ? w->length : w->length / moment->step_epochs);
+  later.step -= steps;
+  later.total_steps -= steps;
+  later.epoch -= in_steps ? w->length * moment->step_epochs : w->length;
   if (later.step < 0) later.step = 0;
   if (later.epoch < 0) later.epoch = 0;
   return later;

@@ -513,7 +513,8 @@ static cvy_err compare_tables(const comparison *c, const cvy_option *table, cons
 cvy_err cvy_recipe_compare(const cvy_recipe *stored, const cvy_recipe *wanted, const char *stored_in,
                            cvy_text *changes) {
   const comparison c = {.stored_in = stored_in,
-                        .looks_ahead = stored->schedule->looks_ahead || wanted->schedule->looks_ahead,
+                        .looks_ahead = cvy_schedule_looks_ahead(stored->schedule, stored->schedule_config) ||
+                                       cvy_schedule_looks_ahead(wanted->schedule, wanted->schedule_config),
                         .changes = changes};
   return compare_tables(&c, cvy_recipe_options, "", stored->resolved, wanted->resolved);
 }

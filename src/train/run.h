@@ -56,7 +56,7 @@ static inline cvy_schedule_moment cvy_run_moment(const cvy_run *run) {
   return (cvy_schedule_moment){.step = state->step,
                                .total_steps = run->total_steps,
                                .epoch = cvy_run_epochs(run, state->step),
-                               .epochs = (double)run->recipe->epochs,
+                               .step_epochs = cvy_run_epochs(run, 1),
                                .last_top1 = state->last_top1,
                                .last_loss = state->last_loss,
                                .best_top1 = state->best_step > 0 ? state->best_top1 : NAN,

@@ -20,7 +20,7 @@ static void sum_over_ranks(cvy_tally *tally, bool *stops, cvy_comm *comm) {
   cvy_trace_end(begin_ns, CVY_TRACE_COUNT, NULL, -1);
 }
 
-/* `tally` is the step's, over all ranks. */
+/* Counts a step, whose tally over all ranks is `tally`. It fails if training diverged. */
 static cvy_err count_step(cvy_run_state *state, const cvy_tally *tally, double rate) {
   state->step++;
   cvy_tally_add(&state->epoch, tally);
@@ -120,8 +120,11 @@ static void tell_that_it_is_done(const cvy_run *run) {
   cvy_log("this run is finished: it stands after step %" PRId64 ", %s epoch %" PRId64
           "; nothing is left to train",
           step, is_end ? "the end of" : "in", is_end ? whole : whole + 1);
-  if (r->schedule->looks_ahead)
-    cvy_log("to train longer, begin another run: its schedule looks ahead to the last epoch");
+  if (cvy_schedule_looks_ahead(r->schedule, r->schedule_config))
+    cvy_log(
+        "to train longer, begin another run, for its schedule looks ahead to the last epoch; or resume it "
+        "with --change and more epochs, as epochs=%" PRId64,
+        whole + 1);
   else
     cvy_log("to train longer, resume it with more epochs, as epochs=%" PRId64, whole + 1);
 }

@@ -59,6 +59,8 @@ told="from step 18 on: 'epochs' was '2' and is now '4'; 'solver.sgd.momentum' wa
 grep -qF "$told" mind.log || fail "a change is not told: $(cat mind.log)"
 "$convoy" inspect mind/last.h5 --json | grep -q "\"history\": \"step 18: 'epochs' was " || fail "a change is not kept: $("$convoy" inspect mind/last.h5)"
 expect 0 "nothing that decides bits has changed" $change --change epochs=4 'learning_rate={cosine: {rate: 0.02}}' warmup.length=3 solver.sgd.momentum=0.8
+expect 0 "resume it with --change and more epochs, as epochs=5" $change epochs=4 'learning_rate={cosine: {rate: 0.02}}' warmup.length=3 solver.sgd.momentum=0.8
+expect 0 "from step 36 on: 'epochs' was '4' and is now '5'" $change --change epochs=5 'learning_rate={cosine: {rate: 0.02}}' warmup.length=3 solver.sgd.momentum=0.8
 
 # ---- what a run would be ----
 dry="$convoy train ./recipe.yaml run=dry --dry-run"
