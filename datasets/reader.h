@@ -87,8 +87,8 @@ typedef struct cvy_reader {
 int64_t cvy_reader_count(void);
 const cvy_reader *cvy_reader_at(int64_t index);
 
-/* Returns the reader that an input, PATH or PATH:PART, is for; NULL if none can tell. Of several readers it
- * is the last in the registry, where special readers come behind general ones. */
+/* Returns the reader that an input, PATH or PATH:PART, is for; NULL if none can tell. If several readers fit,
+ * it is the last of them in the registry, where special readers come behind general ones. */
 const cvy_reader *cvy_reader_that_fits(const char *input);
 /* Tells whether the input is a file that begins with text. */
 bool cvy_glimpse_is_text(const cvy_glimpse *glimpse);

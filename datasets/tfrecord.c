@@ -99,7 +99,7 @@ static cvy_err list(cvy_database *db, int32_t input) {
 
 enum { PICTURE, LABEL, TEXT, SYNSET, FILE_NAME, HEIGHT, WIDTH, CHANNELS, WANTED };
 
-/* These are the names that features go by. Of several for one thing, the first that an example has counts. */
+/* These are the names that features go by. A thing may have several; the first that an example has counts. */
 static const struct {
   int what;
   const char *name;

@@ -2,9 +2,9 @@
  * bytes is found when they are read. HDF5 guards only its own structures.
  *
  * The checksum is the CRC-32 of zlib and of Python's zlib.crc32, as the attribute `checksum` of the
- * dataset. Of numbers it is taken over the elements in their stored order; of texts over all of them in a
- * row, each with a zero behind it. A value that does not match is CVY_E_INPUT: "FILE: dataset 'NAME':
- * checksum ... does not match ...". */
+ * dataset. It is taken over numbers in their stored order, and over texts in a row, each with a zero behind
+ * it. A value that does not match is CVY_E_INPUT: "FILE: dataset 'NAME': checksum ... does not match
+ * ...". */
 #ifndef CVY_FILE_CHECKED_H
 #define CVY_FILE_CHECKED_H
 

@@ -172,8 +172,8 @@ static bool is_next(const cvy_lock *lock, cvy_holder *first) {
   return is_known && is_last;
 }
 
-/* Replaces the lock of `last`, who is gone, and tells whether the lock is now this process's. Of all
- * processes that know `last` to be gone, one makes the claim's name. The claim is worth nothing if `last` was
+/* Replaces the lock of `last`, who is gone, and tells whether the lock is now this process's. Only one of all
+ * processes that know `last` to be gone can make the claim's name. The claim is worth nothing if `last` was
  * replaced in the meantime. */
 static bool replace(cvy_lock *lock, const cvy_holder *last) {
   char *claim = claim_path(lock, last);

@@ -10,7 +10,7 @@
  *   for two minutes. The age of a file is told by the clock of its own file system; even an old one is
  *   watched for a while.
  *
- * Of many that judge one lock as left behind, one replaces it: the one who makes the name
+ * Many may judge one lock as left behind, and one of them replaces it: the one who makes the name
  * FOLDER/lock.after.TOKEN, where TOKEN is the old lock's own. If that one is killed before it has replaced
  * the lock, its claim is judged and replaced in the same way. */
 #ifndef CVY_FILE_LOCK_H

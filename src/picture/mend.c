@@ -1,6 +1,6 @@
 /* Makes whole files of files that end early, as a camera or a download leaves them behind.
  *
- * Of a JPEG that ends early libjpeg shows what there is, and grey for the rest. Its entropy coding is read to
+ * libjpeg shows what there is of a JPEG that ends early, and grey for the rest. Its entropy coding is read to
  * the end here. If nothing more was asked for than there was, and every coefficient of every component has
  * come, then only the end marker is missing, and two bytes mend the file. Else the coefficients that have
  * come are written anew, without loss, and the others as zeros. So everybody decodes the mended file, in

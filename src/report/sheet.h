@@ -18,7 +18,7 @@ enum { CVY_TEXT_H = 9, CVY_MOST_SHEET_PIXELS = 64 << 20 };
 cvy_err cvy_sheet_begin(cvy_image *out, int64_t h, int64_t w) CVY_MUST_CHECK;
 /* Fills a rectangle; what sticks out is cut off, as below. */
 void cvy_sheet_fill(cvy_image *sheet, int64_t top, int64_t left, int64_t h, int64_t w, cvy_colour colour);
-/* Puts a picture there. Of three channels or more the first three are shown; of fewer the first one is, as
+/* Puts a picture there. It shows the first three channels if there are so many, and else the first one, as
  * grey. */
 void cvy_sheet_put(cvy_image *sheet, int64_t top, int64_t left, const cvy_image *picture);
 /* Writes one line of UTF-8, CVY_TEXT_H * scale pixels high, which ends with ".." where it would be wider than

@@ -13,7 +13,8 @@
 cvy_err cvy_score_dataset(cvy_score *out, cvy_comm *comm, cvy_net *net, const cvy_stream *data,
                           const cvy_intake *intake, const cvy_dataset_info *trained_on) CVY_MUST_CHECK;
 
-/* Tells whether top-5 says something. Of five classes or fewer every image is a hit, and nothing shows it. */
+/* Tells whether top-5 says something. Every image is a hit where there are five classes or fewer, and then
+ * nothing shows it. */
 static inline bool cvy_score_has_top5(const cvy_score *score) {
   return score->classes > 5;
 }

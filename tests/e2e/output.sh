@@ -35,7 +35,7 @@ expect 1 "Bad file descriptor" sh -c "'$convoy' layers >&-"
   fail "a run with closed streams ended otherwise"
 [ -s closed/metrics.jsonl ] && ! grep -v '^{' closed/metrics.jsonl || fail "what was told stands in metrics.jsonl"
 
-# Of several ranks, only the first one has something to say; nobody waits for it.
+# Only the first of several ranks has something to say, and nobody waits for it.
 expect 1 "$full" ranks 2 sh -c "'$convoy' eval run/best.h5 --threads 1 >/dev/full"
 expect 1 "$full" ranks 2 sh -c "'$convoy' train ./recipe.yaml run=two epochs=1 --threads 1 --json >/dev/full"
 expect 1 "to standard output: a part of them is lost" ranks 2 sh -c "'$convoy' bench allreduce 1 --steps 1 >/dev/full"

@@ -127,7 +127,7 @@ expect 0 "done: " "$convoy" train ./recipe-without-ending epochs=2 run=run --res
 expect 0 "the end of epoch 2; nothing is left" "$convoy" train ./recipe-without-ending epochs=1 run=run --resume
 expect 0 "as epochs=3" "$convoy" train ./recipe-without-ending epochs=1 run=run --resume
 
-# Of five classes or fewer top-5 says nothing.
+# Top-5 says nothing where there are five classes or fewer.
 mkdir -p few/a few/b && for i in $(seq 20); do cp "$CONVOY_SOURCE/tests/e2e/dot.png" few/a/$i.png && cp "$CONVOY_SOURCE/tests/e2e/dot.png" few/b/$i.png; done
 "$convoy" prepare folder few -o shards --size 32x32 --colour grey --split train=0.5,val=0.5 >prepare.log 2>&1 || fail "$(cat prepare.log)"
 expect 0 "done: " "$convoy" train lenet5-digits network.lenet5.classes=2 data.train=shards data.val=shards batch=16 microbatch=8 epochs=1 run=two
