@@ -24,27 +24,33 @@ def check(holds, what):
 
 def size(fd, columns): fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
 
-# Returns what a command writes to a terminal of so many columns, and its exit code. `narrower` is when the
-# window changes, in seconds, and to how many columns.
-def on_terminal(columns, words, narrower=None, **environment):
+# Returns what a command writes to a terminal of so many columns, what it writes to standard error if that is
+# another terminal (`apart`), and its exit code. `narrower` is when the window changes, in seconds, and to how
+# many columns.
+def on_terminal(columns, words, narrower=None, apart=False, **environment):
+    aside, end_of_aside = pty.openpty()
     pid, fd = pty.fork()
     if pid == 0:
+        if apart: os.dup2(end_of_aside, 2)
+        for stream in 1, 2: size(stream, columns)
         os.environ.pop("COLUMNS", None)
         os.environ.update(environment, TERM="xterm")
-        time.sleep(0.1)
         os.execv(convoy, [convoy, *words])
-    size(fd, columns)
-    text, begun = b"", time.time()
-    while True:
+    os.close(end_of_aside)
+    texts, begun = {fd: b"", aside: b""}, time.time()
+    reading = list(texts)
+    while reading:
         if narrower and time.time() - begun > narrower[0]:
             size(fd, narrower[1])
-            text, narrower = text + b"<narrower>", None
-        if not select.select([fd], [], [], 0.05)[0]: continue
-        try: part = os.read(fd, 65536)
-        except OSError: part = b""
-        if not part: break
-        text += part
-    return text.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            texts[fd], narrower = texts[fd] + b"<narrower>", None
+        for end in select.select(reading, [], [], 0.05)[0]:
+            try: part = os.read(end, 65536)
+            except OSError: part = b""
+            texts[end] += part
+            if not part: reading.remove(end)
+    os.close(fd)
+    os.close(aside)
+    return texts[fd].decode(), texts[aside].decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 # Returns the lines that stand in the end on a terminal that is wide enough: a return goes back to the line's
 # begin, and the clearing clears what follows.
@@ -61,7 +67,7 @@ progress = re.compile(r"epoch \d+/\d+  step \d+/\d+|evaluating|so far$")
 drawn = re.compile(r"\r\x1b\[J([^\r\n\x1b]*)\r(?!\n)")
 
 for columns in 40, 60, 74, 120:
-    text, code = on_terminal(columns, ["train", "./recipe.yaml", "--overwrite", "--threads", "1"])
+    text, _, code = on_terminal(columns, ["train", "./recipe.yaml", "--overwrite", "--threads", "1"])
     check(code == 0, f"training ends with {code}: {text}")
     check(drawn.findall(text), f"no progress at {columns} columns")
     check(all(len(line) < columns for line in drawn.findall(text)), f"progress beyond {columns} columns")
@@ -74,7 +80,7 @@ lines = standing(on_terminal(120, ["verify", "data"], COLUMNS="30")[0])
 check([len(line) for line in lines if line.startswith("verifying")] == [29, 29], f"COLUMNS is overlooked: {lines}")
 
 # Epochs are long enough here for progress to be drawn in each.
-text, _ = on_terminal(100, ["train", "./recipe.yaml", "--overwrite", "epochs=8", "run=long", "data.train=more", "data.val="], (1.5, 50))
+text, _, _ = on_terminal(100, ["train", "./recipe.yaml", "--overwrite", "epochs=8", "run=long", "data.train=more", "data.val="], (1.5, 50))
 before, _, after = text.partition("<narrower>")
 later = drawn.findall(after)[2:]
 check(later and all(len(line) < 50 for line in later), f"progress is not cut to a narrower window: {text}")
@@ -95,13 +101,13 @@ for words in (["summary", "vgg16"], ["layers"], ["augmentations"], ["train", "--
     full = subprocess.run([convoy, *words], capture_output=True, text=True).stdout
     if words[0] in ("summary", "layers"): check(max(map(len, full.splitlines())) > 80, f"{words}: not the full width")
     for columns in 30, 40, 60, 80:
-        text = on_terminal(columns, words)[0].replace("\r\n", "\n")
-        text = re.sub(r"\r\x1b\[J[^\r]*\r|\r\x1b\[J", "", text)
-        rows = text.splitlines()
-        check(rows, f"{words}: no rows at {columns} columns")
+        text, told, _ = on_terminal(columns, words, apart=True)
+        told = re.sub(r"\r\x1b\[J[^\r]*\r|\r\x1b\[J", "", told.replace("\r\n", "\n"))
+        rows = text.splitlines() + told.splitlines()
+        check(text, f"{words}: no rows at {columns} columns")
         check(all(len(row) <= columns or " " not in row.strip() for row in rows), f"{words}: a row beyond {columns} columns")
         if words[0] in ("summary", "layers", "augmentations", "train", "--version", "verify", "inspect", "eval"):
-            check(set(full.split()) <= set(text.split()), f"{words}: broken words at {columns} columns")
+            check(set(full.split()) == set(text.split()), f"{words}: broken words at {columns} columns")
 
 # metrics.jsonl tells the epochs.
 epochs = [line for line in map(json.loads, open("run/metrics.jsonl")) if "train_loss" in line]
