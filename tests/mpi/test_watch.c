@@ -11,14 +11,9 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 static cvy_comm *comm;
-
-static void nap(double seconds) {
-  nanosleep(&(struct timespec){(time_t)seconds, (long)(1e9 * (seconds - (double)(time_t)seconds))}, NULL);
-}
 
 /* Sends what this process writes to stderr into a file without a name. */
 static int catch_stderr(int *before) {

@@ -1,5 +1,5 @@
 /* The numerical tests share this: exact-size aligned arrays, reproducible numbers, comparisons that say where
- * they failed. */
+ * they failed, and whether counts are even. */
 #ifndef CVY_TESTS_ARRAYS_H
 #define CVY_TESTS_ARRAYS_H
 
@@ -53,6 +53,14 @@ static inline bool all_near(const char *what, const float *got, const double *wa
       return false;
     }
   return true;
+}
+
+/* Checks that Pearson's statistic of `counts` against evenness stays below its mean plus five deviations. */
+static inline bool is_even(const int *counts, int bins, int total) {
+  double sum = 0;
+  const double expected = (double)total / bins;
+  for (int i = 0; i < bins; i++) sum += pow(counts[i] - expected, 2) / expected;
+  return sum < bins - 1 + 5 * sqrt(2.0 * (bins - 1));
 }
 
 /* The names of all sets; this machine may not run all of them. */

@@ -8,6 +8,7 @@
 #include <CUnit/Basic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define TEST(function)                                                                                       \
   { #function, function }
@@ -34,6 +35,10 @@ static inline bool says(const char *part) {
   if (strstr(cvy_err_message(), part)) return true;
   printf("  the message is \"%s\", expected \"%s\" in it\n", cvy_err_message(), part);
   return false;
+}
+
+static inline void nap(double seconds) {
+  nanosleep(&(struct timespec){(time_t)seconds, (long)(1e9 * (seconds - (double)(time_t)seconds))}, NULL);
 }
 
 static inline int run_suite(const char *name, CU_TestInfo *tests) {

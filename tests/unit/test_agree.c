@@ -17,8 +17,8 @@ static void end(void) {
   cvy_pool_destroy(pool);
 }
 
-/* Makes a folder of three pictures a class. Those of class k are all values[k]; a class of value 0 gets none.
- * */
+/* Makes a folder of three pictures a class. Those of class k are all values[k]; a class of value 0 gets
+ * none. */
 static void make_split(const char *split, const char *const *classes, const int *values) {
   mkdir(fresh(split), 0777);
   for (int k = 0; classes[k]; k++) {

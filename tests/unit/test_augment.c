@@ -1,6 +1,6 @@
 /* Tests pictures as windows against a plain reference, and the augmentations: identity, statistics,
  * errors. */
-#include "suite.h"
+#include "arrays.h"
 
 #include "augment/augmentation.h"
 #include "augment/chain.h"
@@ -273,14 +273,6 @@ static void keyed_by_epoch_and_sample(void) {
   }
   CU_ASSERT(differ_by_epoch > 95 && differ_by_sample > 95);
   drop(&a);
-}
-
-/* Checks that Pearson's statistic of `counts` against evenness stays below its mean plus five deviations. */
-static bool is_even(const int *counts, int bins, int total) {
-  double sum = 0;
-  const double expected = (double)total / bins;
-  for (int i = 0; i < bins; i++) sum += pow(counts[i] - expected, 2) / expected;
-  return sum < bins - 1 + 5 * sqrt(2.0 * (bins - 1));
 }
 
 enum { DRAWS = 10000 };

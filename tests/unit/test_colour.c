@@ -429,14 +429,6 @@ static void resolved_lists(void) {
 
 enum { DRAWS = 10000, BINS = 20 };
 
-/* Checks that Pearson's statistic of `counts` against evenness stays below its mean plus five deviations. */
-static bool is_even(const int *counts, int bins, int total) {
-  double sum = 0;
-  const double expected = (double)total / bins;
-  for (int i = 0; i < bins; i++) sum += pow(counts[i] - expected, 2) / expected;
-  return sum < bins - 1 + 5 * sqrt(2.0 * (bins - 1));
-}
-
 /* Checks that `values` are uniform in [low, high): range, mean within five deviations, evenness. */
 static bool is_uniform(const double *values, double low, double high) {
   int counts[BINS] = {0};

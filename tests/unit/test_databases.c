@@ -1,5 +1,5 @@
-/* Tests the readers of databases: lmdb, leveldb, recordio, tfrecord. LMDB and LevelDB write their own files.
- * */
+/* Tests the readers of databases: lmdb, leveldb, recordio, tfrecord. LMDB and LevelDB write their own
+ * files. */
 #include "suite.h"
 #include "protobufs.h"
 #include "reading.h"
@@ -444,8 +444,8 @@ static int folders_of_links(void) {
   return scratch_count(fresh("tmp"));
 }
 
-/* Counts the names of tables that folders have, so that LevelDB cannot write tables into its folder of links.
- * */
+/* Counts the names of tables that folders have, so that LevelDB cannot write tables into its folder of
+ * links. */
 static int names_taken(void) {
   char command[1200];
   int count = -1;

@@ -737,10 +737,6 @@ static void encoded_images(void) {
 
 /* ---- the thread ---- */
 
-static void sleep_ms(long ms) {
-  nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
-}
-
 static void stopped_at_any_moment(void) {
   rig r = make_rig("stopped", 50, 3, everything_on);
   static float images[8 * 4 * FLOATS];
@@ -750,7 +746,7 @@ static void stopped_at_any_moment(void) {
     r.config.depth = 2 + i % 5;
     r.config.threads = 1 + i % 3;
     cvy_loader *loader = start(&r.config);
-    if (i % 4 == 1) sleep_ms(1);
+    if (i % 4 == 1) nap(0.001);
     take(images, labels, loader, &r.config, i % 7);
     const double start_s = cvy_now_s();
     cvy_loader_destroy(loader);
@@ -771,7 +767,7 @@ static void back_pressure(void) {
     CU_ASSERT_EQUAL_FATAL(cvy_loader_next(&held[i], loader), CVY_OK);
     memcpy(copies[i], held[i].images, sizeof copies[i]);
   }
-  sleep_ms(20);
+  nap(0.02);
   for (int i = 0; i < 3; i++) CU_ASSERT_EQUAL(memcmp(copies[i], held[i].images, sizeof copies[i]), 0);
   cvy_loader_release(loader);
   CU_ASSERT_EQUAL_FATAL(cvy_loader_next(&one_more, loader), CVY_OK);

@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/wait.h>
-#include <time.h>
 
 static char dir[400], lock_path[420];
 
@@ -18,10 +17,6 @@ static void new_dir(const char *name) {
   snprintf(dir, sizeof dir, "%s/%s", scratch_folder(), name);
   snprintf(lock_path, sizeof lock_path, "%s/lock", dir);
   mkdir(dir, 0777);
-}
-
-static void nap(double seconds) {
-  nanosleep(&(struct timespec){(time_t)seconds, (long)(1e9 * (seconds - (double)(time_t)seconds))}, NULL);
 }
 
 /* Starts a process. A failure ends the test: it must never become a -1 that kill takes for everybody. */
