@@ -1,6 +1,7 @@
 /* `convoy train --dry-run`: what a run would be. */
 #include "cmd/outline.h"
 
+#include "base/count.h"
 #include "base/fit.h"
 #include "base/json.h"
 #include "comm/comm.h"
@@ -11,29 +12,31 @@
 /* Steps first ... end-1 are those of epochs from ... to, counted from 1. */
 typedef struct rates_line {
   int64_t from, to, first, end;
+  bool is_level; /* all steps have the same rate */
 } rates_line;
 
 static int64_t step_of_epoch(const cvy_train_outline *o, int64_t epoch) {
-  const int64_t step = (epoch * o->images + o->batch - 1) / o->batch;
-  return step < o->total_steps ? step : o->total_steps;
+  return cvy_smaller(cvy_pieces(epoch * o->images, o->batch), o->total_steps);
 }
 
-static bool stays(const double *rates, int64_t first, int64_t end) {
+static bool is_level(const double *rates, int64_t first, int64_t end) {
   for (int64_t i = first + 1; i < end; i++)
     if (rates[i] != rates[first]) return false;
   return true;
 }
 
-/* Finds lines of one epoch each, but puts neighbours together whose rate stays. Returns how many there
+/* Finds lines of one epoch each, but puts neighbours together that have one rate. Returns how many there
  * are. */
 static int64_t find_lines(rates_line *lines, const cvy_train_outline *o) {
   int64_t count = 0;
   for (int64_t epoch = 0; epoch < o->epochs; epoch++) {
-    const rates_line line = {epoch + 1, epoch + 1, step_of_epoch(o, epoch), step_of_epoch(o, epoch + 1)};
+    rates_line *last = count > 0 ? &lines[count - 1] : NULL;
+    rates_line line = {epoch + 1, epoch + 1, step_of_epoch(o, epoch), step_of_epoch(o, epoch + 1), false};
     if (line.first == line.end) continue;
-    if (count > 0 && stays(o->rates, lines[count - 1].first, line.end)) {
-      lines[count - 1].to = line.to;
-      lines[count - 1].end = line.end;
+    line.is_level = is_level(o->rates, line.first, line.end);
+    if (last && last->is_level && line.is_level && o->rates[last->first] == o->rates[line.first]) {
+      last->to = line.to;
+      last->end = line.end;
     } else {
       lines[count++] = line;
     }
@@ -56,7 +59,7 @@ static void print_outline(const cvy_train_outline *o) {
   cvy_fitted fitted;
   FILE *out = cvy_fit_begin(&fitted, stdout);
   rates_line *lines = cvy_new(sizeof *lines * (size_t)(o->epochs + 1));
-  const int64_t count = find_lines(lines, o), stride = (count + MOST_LINES - 1) / MOST_LINES;
+  const int64_t count = find_lines(lines, o), stride = cvy_pieces(count, MOST_LINES);
   fprintf(out,
           "%" PRId64 " images of %" PRId64 " classes, batch %" PRId64 " = %" PRId64
           " microbatches of %" PRId64 "\n",
@@ -105,7 +108,7 @@ cvy_err cvy_outline_show(cvy_comm *comm, const cvy_recipe *recipe, bool json, co
                              .up = "rate",
                              .values = outline.rates,
                              .count = outline.total_steps,
-                             .to = (double)outline.epochs};
+                             .end = (double)outline.epochs};
     if (plot[0]) err = cvy_curve_write(&curve, plot);
   }
   cvy_train_outline_free(&outline);

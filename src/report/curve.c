@@ -2,6 +2,7 @@
  * pixel's highest and lowest are drawn, so that no peak is lost. */
 #include "report/curve.h"
 
+#include "base/count.h"
 #include "file/whole.h"
 
 #include <math.h>
@@ -27,64 +28,72 @@ static double round_step(double range) {
   return step;
 }
 
+/* Both axes begin at 0. */
 typedef struct frame {
   const cvy_curve *curve;
-  double top; /* the value at the upper end of the axis, which begins at 0 */
+  double step; /* from tick to tick of the upright axis */
+  int64_t steps;
 } frame;
 
+/* Finds how high the axis must be for the highest value. Where all values are 0 it ends at 1. */
+static frame frame_of(const cvy_curve *curve) {
+  double highest = 0;
+  for (int64_t i = 0; i < curve->count; i++) highest = fmax(highest, curve->values[i]);
+  const double step = round_step(highest > 0 ? highest : 1);
+  /* A value that is a whole number of steps but for rounding makes no further one. */
+  return (frame){curve, step, (int64_t)ceil((highest > 0 ? highest : 1) / step - 1e-9)};
+}
+
 static double y_of(const frame *f, double value) {
-  return TOP + plot_height * (1 - value / f->top);
+  return TOP + plot_height * (1 - value / (f->step * (double)f->steps));
 }
 
 static void draw_axes(FILE *out, const frame *f) {
-  const cvy_curve *c = f->curve;
-  const double range = c->to - c->from, across = round_step(range), up = round_step(f->top);
-  for (double value = 0; value <= f->top * 1.0001; value += up)
+  const double end = f->curve->end, across = round_step(end);
+  for (int64_t i = 0; i <= f->steps; i++) {
+    const double value = (double)i * f->step;
     fprintf(out,
             "<path class=\"grid\" d=\"M%d %.1fH%d\"/><text class=\"number\" x=\"%d\" y=\"%.1f\" "
             "text-anchor=\"end\">%.6g</text>\n",
             LEFT, y_of(f, value), WIDTH - RIGHT, LEFT - 8, y_of(f, value) + 4, value);
-  for (double value = c->from; value <= c->to + 0.0001 * range; value += across) {
-    const double x = LEFT + plot_width * (value - c->from) / range;
+  }
+  for (int64_t i = 0; (double)i * across <= end; i++) {
+    const double value = (double)i * across, x = LEFT + plot_width * value / end;
     fprintf(out,
             "<path class=\"grid\" d=\"M%.1f %dV%d\"/><text class=\"number\" x=\"%.1f\" y=\"%d\" "
             "text-anchor=\"middle\">%.6g</text>\n",
             x, TOP, HEIGHT - BOTTOM, x, HEIGHT - BOTTOM + 18, value);
   }
   fprintf(out, "<text class=\"word\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>\n",
-          LEFT + plot_width / 2, HEIGHT - 14, c->across);
+          LEFT + plot_width / 2, HEIGHT - 14, f->curve->across);
   fprintf(out,
           "<text class=\"word\" transform=\"translate(20 %.1f) rotate(-90)\" "
           "text-anchor=\"middle\">%s</text>\n",
-          TOP + plot_height / 2, c->up);
+          TOP + plot_height / 2, f->curve->up);
 }
 
+/* Draws columns of equal width, at most one a pixel. In a column of one value, or of equal ones, the line is
+ * level; in others it goes from the highest value to the lowest. */
 static void draw_line(FILE *out, const frame *f) {
   const cvy_curve *c = f->curve;
+  const int64_t columns = cvy_smaller(c->count, (int64_t)plot_width);
   fputs("<path class=\"line\" d=\"", out);
-  for (int64_t pixel = 0, first = 0; first < c->count; pixel++) {
-    const int64_t end = (double)c->count <= plot_width
-                            ? first + 1
-                            : (int64_t)((double)(pixel + 1) * (double)c->count / plot_width);
-    double low = INFINITY, high = -INFINITY;
-    for (int64_t i = first; i < end && i < c->count; i++) {
-      low = fmin(low, c->values[i]);
-      high = fmax(high, c->values[i]);
+  for (int64_t i = 0; i < columns; i++) {
+    const int64_t first = i * c->count / columns, end = (i + 1) * c->count / columns;
+    double low = c->values[first], high = low;
+    for (int64_t k = first + 1; k < end; k++) {
+      low = fmin(low, c->values[k]);
+      high = fmax(high, c->values[k]);
     }
-    const double x = LEFT + plot_width * (double)first / (double)(c->count > 1 ? c->count - 1 : 1);
-    fprintf(out, "%c%.1f %.1f", first ? 'L' : 'M', x, y_of(f, high));
-    if (low < high) fprintf(out, "L%.1f %.1f", x, y_of(f, low));
-    first = end > first ? end : first + 1;
+    fprintf(out, "%c%.1f %.1f", i ? 'L' : 'M', LEFT + plot_width * (double)i / (double)columns,
+            y_of(f, high));
+    fprintf(out, "L%.1f %.1f", LEFT + plot_width * (double)(i + 1) / (double)columns, y_of(f, low));
   }
   fputs("\"/>\n", out);
 }
 
 static void draw(FILE *out, const cvy_curve *curve) {
-  frame f = {curve, 0};
-  for (int64_t i = 0; i < curve->count; i++) f.top = fmax(f.top, curve->values[i]);
-  if (f.top == 0) f.top = 1;
-  const double step = round_step(f.top);
-  f.top = ceil(f.top / step - 1e-9) * step;
+  const frame f = frame_of(curve);
   fprintf(out,
           "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\">\n"
           "<style>text{font-family:sans-serif;fill:#222}.title{font-size:16px}.word{font-size:13px}"
@@ -100,6 +109,7 @@ static void draw(FILE *out, const cvy_curve *curve) {
 cvy_err cvy_curve_write(const cvy_curve *curve, const char *path) {
   cvy_text_stream stream;
   CVY_TRY(cvy_curve_check(path));
+  CVY_CHECK(curve->count > 0 && curve->end > 0, "a curve needs values and an axis");
   cvy_text_stream_begin(&stream);
   draw(stream.out, curve);
   char *text = cvy_text_stream_end(&stream, NULL);

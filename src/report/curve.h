@@ -4,15 +4,19 @@
 
 #include "base/base.h"
 
+/* Each value holds for an equal part of the axis across, which goes from 0 to `end`. All values are finite,
+ * and none is negative. */
 typedef struct cvy_curve {
-  const char *title, *across, *up; /* words of the picture and of its axes */
-  const double *values;            /* [count], at equal distances */
+  const char *title, *across, *up; /* words of the picture and of its axes, without '<' and '&' */
+  const double *values;            /* [count], one or more */
   int64_t count;
-  double from, to; /* what the axis across begins and ends with */
+  double end; /* more than 0 */
 } cvy_curve;
 
 /* Fails with CVY_E_USAGE unless `path` ends in .svg. */
 cvy_err cvy_curve_check(const char *path) CVY_MUST_CHECK;
+/* Draws the curve to the file `path`. It fails as cvy_curve_check does, and with CVY_E_SYSTEM if the file
+ * cannot be written. */
 cvy_err cvy_curve_write(const cvy_curve *curve, const char *path) CVY_MUST_CHECK;
 
 #endif
