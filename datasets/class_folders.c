@@ -2,6 +2,7 @@
 #include "datasets/class_folders.h"
 
 #include "base/text.h"
+#include "base/words.h"
 
 #include <ctype.h>
 #include <stdlib.h>

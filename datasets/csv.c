@@ -3,6 +3,7 @@
 #include "archive/encoding.h"
 #include "archive/file_tree.h"
 #include "base/classes.h"
+#include "base/words.h"
 #include "datasets/list_columns.h"
 #include "datasets/pictures.h"
 

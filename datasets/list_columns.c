@@ -9,6 +9,7 @@
 
 #include "base/classes.h"
 #include "base/text.h"
+#include "base/words.h"
 #include "datasets/pictures.h"
 
 #include <stdlib.h>

@@ -2,6 +2,7 @@
 #include "datasets/pictures.h"
 
 #include "base/text.h"
+#include "base/words.h"
 #include "file/numbered.h"
 
 #include <ctype.h>
@@ -100,15 +101,6 @@ bool cvy_looks_like_picture(const char *name) {
 const char *const cvy_colour_words[] = {"rgb", "grey", NULL};
 
 /* ---- splits ---- */
-
-const char *cvy_split_called(const char *folder) {
-  static const char *const names[][2] = {{"train", "train"}, {"training", "train"}, {"val", "val"},
-                                         {"valid", "val"},   {"validation", "val"}, {"test", "test"},
-                                         {"testing", "test"}};
-  for (int64_t i = 0; i < CVY_COUNT(names); i++)
-    if (strcasecmp(folder, names[i][0]) == 0) return names[i][1];
-  return NULL;
-}
 
 static int64_t count_split(const cvy_prepare_input *inputs, int64_t count, const char *split) {
   int64_t found = 0;

@@ -54,12 +54,10 @@ extern const char *const cvy_colour_words[];
                 "cp437, others are escaped"                                                                  \
   }
 
-/* Returns the split that a folder's name tells: train (or training), val (or valid, validation), test (or
- * testing); else NULL. */
-const char *cvy_split_called(const char *folder);
-/* Finds splits among `names`. Where all of them tell splits, of which there are two or more and one is train,
- * *out has inputs for them, train first, whose paths are `before` and the name. A set of train and test alone
- * measures itself on the test pictures, as MNIST does. Else *count is 0. The result is in `pool`. */
+/* Finds splits among `names` (cvy_split_called). Where all of them tell splits, of which there are two or
+ * more and one is train, *out has inputs for them, train first, whose paths are `before` and the name. A set
+ * of train and test alone measures itself on the test pictures, as MNIST does. Else *count is 0. The result
+ * is in `pool`. */
 void cvy_splits_called(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *before,
                        const char *const *names, int64_t name_count);
 /* Finds splits among files by the words in their names, as in "mnist_train_lmdb" and

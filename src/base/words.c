@@ -4,6 +4,7 @@
 #include "base/text.h"
 
 #include <string.h>
+#include <strings.h>
 
 enum { MAX_WORD = 32, LEAST_BEGINNING = 3, MEANT_BYTES = 600 };
 
@@ -33,6 +34,15 @@ static int plain_letters(char out[MAX_WORD + 1], const char *word) {
 bool cvy_same_word(const char *a, const char *b) {
   char x[MAX_WORD + 1], y[MAX_WORD + 1];
   return plain_letters(x, a) >= 0 && plain_letters(y, b) >= 0 && strcmp(x, y) == 0;
+}
+
+const char *cvy_split_called(const char *word) {
+  static const char *const names[][2] = {{"train", "train"}, {"training", "train"}, {"val", "val"},
+                                         {"valid", "val"},   {"validation", "val"}, {"test", "test"},
+                                         {"testing", "test"}};
+  for (int64_t i = 0; i < CVY_COUNT(names); i++)
+    if (strcasecmp(word, names[i][0]) == 0) return names[i][1];
+  return NULL;
 }
 
 static int least(int a, int b) {

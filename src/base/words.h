@@ -32,6 +32,10 @@ const cvy_habit *cvy_habit_at(int64_t index);
  * buffer of this thread. */
 const char *cvy_meant(const char *word, const char *const *words, int64_t count);
 
+/* Returns the split that a word names: train (or training), val (or valid, validation), test (or testing), in
+ * large or small letters; NULL if it names none. */
+const char *cvy_split_called(const char *word);
+
 /* Tells whether two words are the same but for case, '_', '-', '.' and blanks. */
 bool cvy_same_word(const char *a, const char *b);
 
