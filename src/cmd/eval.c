@@ -6,8 +6,6 @@
 #include "train/score.h"
 #include <convoy/train.h>
 
-#include <string.h>
-
 typedef struct options {
   cvy_rank_options ranks;
   const char *data, *split;
@@ -52,24 +50,6 @@ static void print_line(const cvy_score *score) {
   cvy_fit_lines(&fitted);
 }
 
-/* Adds what may have been meant where the data was not found: another word for a split, or the folder that
- * the recipe's path is relative to. */
-static cvy_err hint_at_data(cvy_err err, const options *o) {
-  static const char *const splits[][2] = {{"train", "train"}, {"training", "train"}, {"val", "val"},
-                                          {"valid", "val"},   {"validation", "val"}, {"validate", "val"},
-                                          {"test", "test"},   {"testing", "test"}};
-  const char *message = cvy_err_message();
-  if (err != CVY_E_INPUT || !strstr(message, "no such file")) return err;
-  for (int64_t i = 0; o->split[0] && i < CVY_COUNT(splits); i++)
-    if (cvy_same_word(splits[i][0], o->split) && strcmp(splits[i][1], o->split) != 0)
-      return cvy_error(err, "%s; did you mean --split %s?", message, splits[i][1]);
-  if (o->data[0]) return err;
-  return cvy_error(err,
-                   "%s; the recipe names its data from the folder in which convoy was run: run it there, or "
-                   "name the data with --data",
-                   message);
-}
-
 static cvy_err evaluate(cvy_comm *comm, const cvy_arguments *arguments, const options *o) {
   CVY_TRY(cvy_ranks_same(comm, arguments));
   CVY_TRY(cvy_expect_words(arguments, 1, INT64_MAX, "a checkpoint or run folder, then data.key=value ..."));
@@ -82,7 +62,7 @@ static cvy_err evaluate(cvy_comm *comm, const cvy_arguments *arguments, const op
                                                  .assume_classes = o->assume_classes,
                                                  .settings = arguments->words + 1,
                                                  .setting_count = arguments->count - 1};
-  CVY_TRY(hint_at_data(cvy_evaluate(&score, comm, checkpoint, &evaluate_options), o));
+  CVY_TRY(cvy_evaluate(&score, comm, checkpoint, &evaluate_options));
   if (cvy_comm_rank(comm) != 0) return CVY_OK;
   if (o->json)
     print_json(&score, comm);

@@ -9,6 +9,10 @@
 #include "picture/picture.h"
 #include <convoy/data.h>
 
+/* Tells whether anything stands at the path of a dataset: a file, FILE:PART, a folder, or a shard with this
+ * prefix. It may replace this thread's error message. */
+bool cvy_dataset_stands(const char *path);
+
 /* Has what is read stay in memory, as far as it fits into `memory_bytes`. It must be called once, before
  * anybody reads. What is read is the same to the bit; a kept record is not verified again. */
 cvy_err cvy_dataset_keep(cvy_dataset *dataset, cvy_keep keep, size_t memory_bytes) CVY_MUST_CHECK;

@@ -1,6 +1,8 @@
 /* Finds the list of files that the user named. */
 #include "archive/arrays.h"
 #include "base/text.h"
+#include "base/words.h"
+#include "data/dataset.h"
 #include "data/dataset_parts.h"
 
 #include <dirent.h>
@@ -8,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+enum { MOST_SPLITS = 8 };
 
 typedef struct shard_name {
   int64_t shard, shards;
@@ -20,7 +25,9 @@ typedef struct search {
   int64_t count, room;
   shard_name *found;
   char others_chars[512];
-  cvy_text others; /* HDF5 files of other names, to help */
+  cvy_text others;                 /* HDF5 files of other names, to help */
+  const char *splits[MOST_SPLITS]; /* the splits that such files are shards of */
+  int64_t split_count;
 } search;
 
 static char *file_name(cvy_pool *pool, const char *prefix, shard_name name) {
@@ -37,6 +44,19 @@ static bool parse(shard_name *out, search *s, const char *name) {
   return strcmp(file_name(s->pool, s->prefix, *out), name) == 0;
 }
 
+/* Adds the split that a file is a shard of, if it is one. */
+static void note_split(search *s, const char *name) {
+  const size_t length = strlen(name), ending = strlen("-00000-of-00000.h5");
+  int end = 0;
+  if (length <= ending || s->split_count == MOST_SPLITS) return;
+  sscanf(name + length - ending, "-%*5d-of-%*5d.h5%n", &end);
+  if (end != (int)ending) return;
+  const char *split = cvy_pool_format(s->pool, "%.*s", (int)(length - ending), name);
+  for (int64_t i = 0; i < s->split_count; i++)
+    if (strcmp(s->splits[i], split) == 0) return;
+  s->splits[s->split_count++] = split;
+}
+
 static void note(search *s, const char *name) {
   shard_name parsed;
   const char *ending = strrchr(name, '.');
@@ -50,6 +70,7 @@ static void note(search *s, const char *name) {
     s->found[s->count++] = parsed;
   } else if (ending && strcmp(ending, ".h5") == 0) {
     cvy_text_item(&s->others, ", ", "%.60s", name);
+    note_split(s, name);
   }
 }
 
@@ -92,6 +113,24 @@ static void set_paths(cvy_dataset *dataset, int64_t count) {
   for (int64_t i = 0; i < count; i++) dataset->files[i].fd = -1;
 }
 
+/* Returns the split that was meant, among those that are there; NULL if it is none of them. A split that is
+ * called by its right name is not there, and no slip for another. */
+static const char *meant_split(const search *s) {
+  const char *called = cvy_split_called(s->prefix);
+  for (int64_t i = 0; called && i < s->split_count; i++)
+    if (strcmp(s->splits[i], called) == 0) return called;
+  if (called && strcmp(called, s->prefix) == 0) return NULL;
+  return cvy_nearest_word(s->prefix, s->splits, s->split_count);
+}
+
+static cvy_err nothing_found(const search *s) {
+  const char *meant = meant_split(s);
+  return cvy_error(CVY_E_INPUT, "%s%s: no such file, and no shards %s-*.h5 there%s%s%s%s%s%s", s->folder,
+                   s->prefix, s->prefix, s->others.length ? " (there are: " : "", s->others_chars,
+                   s->others.length ? ")" : "", meant ? "; did you mean '" : "", meant ? meant : "",
+                   meant ? "'?" : "");
+}
+
 static cvy_err find_prefix(cvy_dataset *dataset, const char *folder, const char *prefix) {
   cvy_pool *pool = dataset->pool;
   search s = {.pool = pool, .folder = folder, .prefix = prefix};
@@ -112,9 +151,7 @@ static cvy_err find_prefix(cvy_dataset *dataset, const char *folder, const char 
     dataset->files[0].path = single;
     return CVY_OK;
   }
-  return cvy_error(CVY_E_INPUT, "%s%s: no such file, and no shards %s-*.h5 there%s%s%s", folder, prefix,
-                   prefix, s.others.length ? " (there are: " : "", s.others_chars,
-                   s.others.length ? ")" : "");
+  return nothing_found(&s);
 }
 
 cvy_err cvy_dataset_find(cvy_dataset *dataset, const char *path, const char *split) {
@@ -134,4 +171,18 @@ cvy_err cvy_dataset_find(cvy_dataset *dataset, const char *path, const char *spl
   const char *slash = strrchr(path, '/');
   const int folder_length = slash ? (int)(slash - path) + 1 : 0;
   return find_prefix(dataset, cvy_pool_format(pool, "%.*s", folder_length, path), path + folder_length);
+}
+
+bool cvy_dataset_stands(const char *path) {
+  const char *slash = strrchr(path, '/'), *colon = strrchr(path, ':');
+  if (access(path, F_OK) == 0) return true;
+  cvy_pool *pool = cvy_pool_create();
+  bool stands = colon && access(cvy_pool_format(pool, "%.*s", (int)(colon - path), path), F_OK) == 0;
+  search s = {.pool = pool,
+              .folder = cvy_pool_format(pool, "%.*s", slash ? (int)(slash - path) + 1 : 0, path),
+              .prefix = slash ? slash + 1 : path};
+  s.others = cvy_text_in(s.others_chars, sizeof s.others_chars);
+  if (!stands && !scan(&s)) stands = s.count > 0 || access(cvy_pool_format(pool, "%s.h5", path), F_OK) == 0;
+  cvy_pool_destroy(pool);
+  return stands;
 }

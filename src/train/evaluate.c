@@ -60,6 +60,25 @@ static cvy_err check_settings(const cvy_evaluate_options *asked) {
   return CVY_OK;
 }
 
+/* Opens the data. If nothing stands where the recipe's own should be, the error says to which folder the
+ * recipe's paths are relative. */
+static cvy_err open_data(evaluation *e, const char *from, const char *split,
+                         const cvy_evaluate_options *asked) {
+  const cvy_err err = cvy_stream_open(&e->data, from, split, &e->recipe->data.arrays,
+                                      cvy_model_spec_of(e->model)->evaluation,
+                                      cvy_net_describe(cvy_model_net(e->model)));
+  if (!err || asked->data || from[0] == '/') return err;
+  cvy_saved_error why;
+  cvy_error_save(&why, err);
+  const bool stands = cvy_dataset_stands(from);
+  const cvy_err same = cvy_error_restore(&why);
+  if (stands) return same;
+  return cvy_error(same,
+                   "%s; the recipe names its data from the folder in which convoy was run: run it there, or "
+                   "name the data with --data",
+                   cvy_err_message());
+}
+
 /* Opens the model and the data. The recipe's assume_classes holds for the recipe's own data alone. */
 static cvy_err open_everything(evaluation *e, const char *path, const cvy_evaluate_options *asked) {
   const char *from, *split;
@@ -72,8 +91,7 @@ static cvy_err open_everything(evaluation *e, const char *path, const cvy_evalua
   CVY_TRY_IN(find_split(&from, &split, e->recipe, asked), "%s", path);
   const bool assume = asked->assume_classes || (!asked->data && e->recipe->data.arrays.assume_classes);
   e->recipe->data.arrays.assume_classes = assume;
-  CVY_TRY(cvy_stream_open(&e->data, from, split, &e->recipe->data.arrays, spec->evaluation,
-                          cvy_net_describe(cvy_model_net(e->model))));
+  CVY_TRY(open_data(e, from, split, asked));
   CVY_TRY(cvy_dataset_check_classes(from, cvy_dataset_describe(e->data.data), spec->data,
                                     assume ? CVY_ASSUMES : CVY_ASSUMES_ASKED));
   const cvy_intake intake = cvy_intake_of(e->recipe);

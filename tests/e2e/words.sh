@@ -106,9 +106,13 @@ expect 0 "40 images: loss " "$convoy" eval run
 expect 0 "top-5" "$convoy" eval run
 expect 0 "360 images" "$convoy" eval run --split train
 expect 2 "no shards test-*.h5 there" "$convoy" eval run --split test
-expect 2 "did you mean --split val?" "$convoy" eval run --split validation
-expect 2 "did you mean --split train?" "$convoy" eval run --split Train
+expect 2 "did you mean 'val'?" "$convoy" eval run --split validation
+expect 2 "did you mean 'train'?" "$convoy" eval run --split Train
+expect 2 "did you mean 'train'?" "$convoy" eval run --split trian
+"$convoy" eval run --split test 2>&1 | grep -F "did you mean" && fail "train is taken for test"
 expect 2 "or name the data with --data" sh -c "cd run && '$convoy' eval ."
+expect 0 "done: " "$convoy" train ./recipe-without-ending epochs=1 data.train=./data/train data.val=./data run=deep
+expect 2 "or name the data with --data" sh -c "cd deep && '$convoy' eval ."
 cp data/train-00000-of-00001.h5 data/test-00000-of-00001.h5
 expect 0 "360 images" "$convoy" eval run --split test
 expect 0 "360 images" "$convoy" eval run/last.h5 --data data --split test

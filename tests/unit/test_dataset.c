@@ -93,12 +93,40 @@ static void every_way_to_name_it(void) {
   cvy_dataset_close(a);
   cvy_dataset_close(b);
   expect_error(dir, "val", "names/val: no such file, and no shards val-*.h5 there (there are: train-0000");
+  expect_error(dir, "validation", "no shards validation-*.h5 there (there are: train-0000");
+  expect_error(dir, "Training", "; did you mean 'train'?");
+  expect_error(dir, "trian", "; did you mean 'train'?");
+  expect_error(dir, "test", "train-00002-of-00003.h5)");
+  CU_ASSERT_PTR_NULL(strstr(cvy_err_message(), "did you mean"));
   expect_error("/nowhere/train", "train", "/nowhere/: No such file");
   free(dir);
   free(prefix);
   free(slash);
   free(one);
   free(resharded);
+}
+
+static void what_stands(void) {
+  char *dir = raw_dataset("stands", 2, 25, 2, 2, 1);
+  static const struct {
+    const char *path;
+    bool stands;
+  } cases[] = {{"", true},
+               {"/", true},
+               {"/train", true},
+               {"/train-00000-of-00002.h5", true},
+               {"/train-00000-of-00002.h5:part", true},
+               {"/train-00000-of-00002", true},
+               {"/val", false},
+               {"/tra", false},
+               {"/val:part", false},
+               {"/no/train", false}};
+  for (int64_t i = 0; i < CVY_COUNT(cases); i++) {
+    char *path = cvy_format("%s%s", dir, cases[i].path);
+    CU_ASSERT_EQUAL(cvy_dataset_stands(path), cases[i].stands);
+    free(path);
+  }
+  free(dir);
 }
 
 static void copy_file(const char *dir, const char *from, const char *to) {
@@ -686,8 +714,8 @@ static void python_writes_it(void) {
   free(path);
 }
 
-SUITE("dataset", TEST(every_way_to_name_it), TEST(sets_that_are_not_whole), TEST(shards_that_disagree),
-      TEST(wrong_contents), TEST(encoded_with_bad_offsets), TEST(encoded_images),
+SUITE("dataset", TEST(every_way_to_name_it), TEST(what_stands), TEST(sets_that_are_not_whole),
+      TEST(shards_that_disagree), TEST(wrong_contents), TEST(encoded_with_bad_offsets), TEST(encoded_images),
       TEST(sizes_of_encoded_images), TEST(stored_records_file_by_file), TEST(a_flipped_byte_in_a_record),
       TEST(truncated_at_any_length), TEST(random_damage), TEST(foreign_floats_channels_first),
       TEST(foreign_shapes), TEST(foreign_labels), TEST(foreign_not_a_number), TEST(python_writes_it))
