@@ -19,7 +19,8 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/convoy-fuzz-XXXXXX")
 # Inputs of readers are files; where there is memory for them, they need no disk.
 memory=$(mktemp -d /dev/shm/convoy-fuzz-XXXXXX 2>/dev/null) || memory=$work
 trap 'rm -rf "$work" "$memory"' EXIT
-trap 'exit 1' HUP INT TERM
+hunters=
+trap 'kill $hunters 2>/dev/null; exit 1' HUP INT TERM
 
 has_libfuzzer() {
   echo 'int LLVMFuzzerTestOneInput(const char *p, unsigned long n); int LLVMFuzzerTestOneInput(const char *p, unsigned long n) { return p && n ? 0 : 0; }' >"$work/probe.c"
@@ -53,7 +54,9 @@ fuzz() { # fuzz TARGET
   mkdir -p "$corpus"
   result=passed
   $programs/fuzz_"$1" -max_total_time="$seconds" -max_len=65536 -timeout=60 -seed="${CONVOY_FUZZ_SEED:-0}" -rss_limit_mb=2048 -print_final_stats=1 \
-    -artifact_prefix="build/fuzz/corpora/$1-" "$corpus" "build/fuzz/seeds/$1" >"$log" 2>&1 || result=FAILED
+    -artifact_prefix="build/fuzz/corpora/$1-" "$corpus" "build/fuzz/seeds/$1" >"$log" 2>&1 &
+  trap "kill $!" HUP INT TERM
+  wait $! || result=FAILED
   printf '%-14s %9s inputs %6s features  %s\n' "$1" "$(field '.*number_of_executed_units: *\([0-9]*\)' "$log")" \
     "$(field '.* ft: \([0-9]*\).*' "$log")" $result
   [ $result = passed ] && return
@@ -64,8 +67,8 @@ fuzz() { # fuzz TARGET
 }
 
 known=$(cat $programs/targets.txt)
-failures=0
-for target in ${*:-$known}; do
+targets=${*:-$known}
+for target in $targets; do
   case " $(echo $known) " in
     *" $target "*) ;;
     *)
@@ -73,6 +76,18 @@ for target in ${*:-$known}; do
       exit 2
       ;;
   esac
-  fuzz "$target" || failures=$((failures + 1))
 done
+
+# As many hunt at a time as there are cores.
+failures=0
+await() {
+  for hunter in $hunters; do wait "$hunter" || failures=$((failures + 1)); done
+  hunters=
+}
+for target in $targets; do
+  fuzz "$target" &
+  hunters="$hunters $!"
+  [ "$(echo $hunters | wc -w)" -lt "$(nproc)" ] || await
+done
+await
 [ $failures = 0 ] || exit 1

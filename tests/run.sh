@@ -5,4 +5,4 @@ cd "$(dirname "$0")/.."
 sh launch/packages.sh tests || exit 2
 cmake --preset release -DCONVOY_WERROR=ON
 cmake --build --preset release -j "$(nproc)"
-ctest --preset release "$@"
+ctest --preset release -j "$(nproc)" "$@"

@@ -1,5 +1,6 @@
 # What convoy bench prints parses, lists every layer, and counts the summary's operations. No speed decides
 # anything.
+# It runs alone, for it measures time.
 . "$(dirname "$0")/lib" "$1"
 
 cat >check.py <<'END_OF_CHECK'

@@ -1,6 +1,5 @@
 # Tests that classes agree wherever two sides meet: the splits of a source, training and validation, a
 # checkpoint and another set.
-# cores: 1
 . "$(dirname "$0")/lib" "$1"
 
 picture() { # picture FILE...: puts the same small picture under each name

@@ -1,5 +1,6 @@
 # Tests what convoy doctor says of good and bad placements, that its advice helps, and that no setting of the
 # user's is overruled.
+# It runs alone, for it measures time.
 . "$(dirname "$0")/lib" "$1"
 export HOME=$work
 unset OMPI_MCA_hwloc_base_binding_policy OMPI_MCA_rmaps_base_oversubscribe

@@ -1,6 +1,5 @@
 # Tests HDF5 files of others as they come: training reads them directly, whatever their layout, to the same
 # bits, and prepare makes shards of them.
-# cores: 1
 . "$(dirname "$0")/lib" "$1"
 of_others=${CONVOY_TEST_DATA:-}/reported/hdf5-of-others
 if [ ! -d "$of_others" ]; then

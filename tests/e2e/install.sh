@@ -1,6 +1,5 @@
 # Tests that a plain cmake makes an optimised program, and that cmake --install gives one that finds its
 # networks, also after a move, and a library that pkg-config and CMake know.
-# cores: 1
 . "$(dirname "$0")/lib" "$1"
 build=$(dirname "$convoy")
 cmake --install "$build" --prefix "$work/prefix" >/dev/null || fail "cmake --install"

@@ -1,6 +1,5 @@
 # Tests names that are no UTF-8, or hold control characters: what is written of them is UTF-8, and can be
 # undone.
-# cores: 1
 . "$(dirname "$0")/lib" "$1"
 
 cat >make.py <<'END'

@@ -6,7 +6,6 @@ export LC_ALL=C
 CONVOY_SOURCE=$(cd "$(dirname "$0")/../.." && pwd)
 export CONVOY_SOURCE
 update=${2:-}
-# cores: 1
 . "$(dirname "$0")/lib" "$1"
 page=$CONVOY_SOURCE/launch/networks/README.md
 augmentation=$CONVOY_SOURCE/launch/recipes/augmentation.md

@@ -1,6 +1,5 @@
 # Tests that pictures which are too small for a crop are told before the first step, and that pictures whose
 # files end early are refused, or mended.
-# cores: 1
 . "$(dirname "$0")/lib" "$1"
 
 # ---- sizes ----

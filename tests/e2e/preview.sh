@@ -1,6 +1,5 @@
 # Tests convoy preview as people use it: grids, recipes, evaluation, all augmentations, and wrong orders. What
 # stands on the sheets is tests/unit/test_preview.c's business.
-# cores: 1
 . "$(dirname "$0")/lib" "$1"
 digits data 300
 "$convoy" prepare synthetic-photos -o photos --count 30 --classes 3 --encoded >prepare.log 2>&1 || fail "prepare: $(cat prepare.log)"

@@ -1,4 +1,5 @@
 # Tests convoy bench scaling and convoy plan: right and wrong input, and what must hold whatever the speed.
+# It runs alone, for it measures time.
 . "$(dirname "$0")/lib" "$1"
 
 cat >check.py <<'END_OF_CHECK'

@@ -1,6 +1,5 @@
 # Tests the matrix of sources: the same twelve pictures, written by each format's own tool, become the same
 # set from all of them.
-# cores: 1
 . "$(dirname "$0")/lib" "$1"
 writer=$CONVOY_SOURCE/tests/e2e/sources.py
 /usr/bin/python3 -c 'import h5py, lmdb, plyvel, google.protobuf' 2>missing.log || {

@@ -1,7 +1,6 @@
 # Tests words that people type: a network where a recipe should be, a run folder where a checkpoint should,
 # options of other programs. It also tests that networks and recipes are found by name. tests/unit/test_words.c
 # has the keys of recipes and the options of layers.
-# cores: 1
 . "$(dirname "$0")/lib" "$1"
 digits data 400
 cp "$CONVOY_SOURCE/launch/networks/lenet5.yaml" mine.yaml
