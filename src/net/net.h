@@ -44,7 +44,9 @@ typedef struct cvy_net_wishes {
   cvy_net_names frozen;
   const char *frozen_through; /* NULL: none */
   bool image_gradient;        /* training: see cvy_net_image_gradient */
-  bool unshared; /* for tests of the plan: nothing in place, and every buffer has memory of its own */
+  /* Nothing works in place, and every buffer has memory of its own: for tests of the plan, and for who wants
+   * to see every output and its gradient (cvy_net_output_gradient). */
+  bool unshared;
 } cvy_net_wishes;
 
 /* ---- what a net is ---- */
@@ -155,8 +157,9 @@ const float *cvy_net_logits(const cvy_net *net);
  * cvy_net_loss_of returns the loss of an image with such probabilities. */
 const float *cvy_net_probabilities(const cvy_net *net);
 double cvy_net_loss_of(const cvy_net *net, const double *probabilities, int32_t label);
-/* Returns the output of a layer that the wishes' `outputs` name, in the shape of its `y`. It is valid from
- * forward to the next forward. `layer` is an index into the info's layers; any other layer is fatal. */
+/* Returns the output of a layer that the wishes' `outputs` name, or of any layer of an unshared net, in the
+ * shape of its `y`. It is valid from forward to the next forward. `layer` is an index into the info's layers;
+ * any other layer is fatal. */
 const float *cvy_net_output(const cvy_net *net, int64_t layer);
 
 /* Computes the gradients of the microbatch that forward saw last. They overwrite `grads`, which is laid out
@@ -168,6 +171,10 @@ void cvy_net_backward(cvy_net *net, float *grads, const float *images, const cvy
 /* After backward it returns the gradient of the images, [n][h][w][c], which is valid until the next forward.
  * The call is fatal if the wishes have not asked for it. */
 const float *cvy_net_image_gradient(const cvy_net *net);
+/* After backward it returns the gradient of a layer's output in an unshared net, in the shape of its `y`, and
+ * NULL where backward finds none: behind a loss, and above the last layer that it visits. It is valid until
+ * the next backward. The call is fatal for a net that shares memory. */
+const float *cvy_net_output_gradient(const cvy_net *net, int64_t layer);
 
 /* Somebody who wants to know how far a walk has come. The net calls `done` in the walk's own thread when a
  * layer's part of a pass is over: when its output is ready, or its parameters' gradients and those that it

@@ -80,13 +80,18 @@ double cvy_net_loss_of(const cvy_net *net, const double *probabilities, int32_t 
 }
 
 const float *cvy_net_output(const cvy_net *net, int64_t layer) {
-  CVY_CHECK(layer >= 0 && layer < net->node_count && net->nodes[layer].stays);
+  CVY_CHECK(layer >= 0 && layer < net->node_count && (net->nodes[layer].stays || net->wishes.unshared));
   return net->nodes[layer].y;
 }
 
 const float *cvy_net_image_gradient(const cvy_net *net) {
   CVY_CHECK(net->image_gradient);
   return net->image_gradient;
+}
+
+const float *cvy_net_output_gradient(const cvy_net *net, int64_t layer) {
+  CVY_CHECK(layer >= 0 && layer < net->node_count && net->wishes.unshared);
+  return net->nodes[layer].dy;
 }
 
 /* Returns where the gradient of a value goes; NULL where nobody needs it. */
