@@ -33,8 +33,8 @@ cmp 1.json 3.json || fail "three threads give other bits than one"
 import json, math
 report = json.load(open("1.json"))
 assert report["microbatch"] == 16 and report["guess"] == math.log(10) and report["loss"] > 100
-first, output, gradient = report["warnings"]
-assert "first loss" in first and "output explodes" in output and "gradient explodes" in gradient
+first, output = report["warnings"]
+assert "first loss" in first and "output explodes" in output
 assert [layer["type"] for layer in report["layers"]][-2:] == ["fc", "softmax_loss"]
 for layer in report["layers"][:-1]:
     for numbers in layer["output"], layer["gradient"]:

@@ -220,7 +220,8 @@ static void healthy_values_are_silent(void) {
 }
 
 static void large_values_explode(void) {
-  EXPECT("init: gaussian, init_std: 1", "the first loss is ", "the output explodes at layer 'unit1.4.conv1'",
+  EXPECT("init: gaussian, init_std: 1", "the first loss is ", "the output explodes at layer 'unit1.4.conv1'");
+  EXPECT("init: gaussian, init_std: 10", "the first loss is ", "the output explodes at layer 'unit1.2.conv1'",
          "the gradient explodes at layer 'unit1.1.relu1'");
   EXPECT("init: gaussian, init_std: 1e15", "the first loss is not finite",
          "the output explodes at layer 'unit1.1.conv1'", "the gradient explodes");
