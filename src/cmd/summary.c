@@ -94,7 +94,7 @@ const cvy_command cvy_command_summary = {
         "the gradient of the mean loss by it (dy) it prints mean, deviation and share of zeros; how far the\n"
         "outputs of different images lie apart (between); the share of units that are 0 for all images\n"
         "(dead); and the gradient's length. It warns of what vanishes or explodes: an output that differs\n"
-        "between images 1,000 times as much as the images do, or 1/100,000 of that; a gradient 100,000 times\n"
+        "between images 1,000 times as much as the images do, or 1/100,000 of it; a gradient 100,000 times\n"
         "as long as that of the scores, or 1/100,000 of it; more than 9/10 of a layer's units dead (of 8\n"
         "images or more); a loss twice that of a guess. A recipe in place of the network says seed, data,\n"
         "augmentation and microbatch, and key=value changes it. Without a recipe, pictures of another size\n"
