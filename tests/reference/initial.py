@@ -110,5 +110,6 @@ def write(out):
                 out.write(f"    - {row_of(parameter)}\n")
 
 
-with open(pathlib.Path(__file__).parent / "initial.yaml", "w", encoding="utf-8") as file:
-    write(file)
+if __name__ == "__main__":
+    with open(pathlib.Path(__file__).parent / "initial.yaml", "w", encoding="utf-8") as file:
+        write(file)
