@@ -10,7 +10,9 @@ Prints a table in Markdown and draws the curves. README.md beside this file says
 prepared.
 """
 import argparse
+import copy
 import json
+import math
 import os
 import pathlib
 import statistics
@@ -24,17 +26,18 @@ HERE = pathlib.Path(__file__).resolve().parent
 COLOURS = {"Convoy": "#1a5fb4", "PyTorch": "#c01c28"}
 SGD = {"sgd": {"momentum": 0.9, "weight_decay": 0.0005, "decay_biases": False}}
 
-# Solvers and schedules are written as in a recipe, but the positions of multi_step are shares of all epochs. A program
-# trains `turn` epochs before it is the other's turn. Times are compared at the top-1 `target`.
+# Solvers and schedules are written as in a recipe, but the positions of multi_step are shares of all epochs. A
+# program trains `turn` epochs before it is the other's turn. Times are compared at the top-1 `target`.
 WORKS = {
     # He et al. 2016, section 4.2: the rate falls at a half and at three quarters of all steps.
     "resnet20-cifar10": {
-        "network": "resnet20", "size": 32, "batch": 128, "pad": 4, "mirror": True, "epochs": 24, "turn": 1, "target": 0.7,
+        "network": "resnet20", "size": 32, "batch": 128, "pad": 4, "mirror": True, "epochs": 24, "turn": 1,
+        "target": 0.7,
         "solver": {"sgd": {"momentum": 0.9, "weight_decay": 0.0001, "decay_biases": True}},
         "schedule": {"multi_step": {"rate": 0.1, "at": [0.5, 0.75]}}},
     "resnet18-cifar10": {
-        "network": "resnet18", "parameters": {"size": 32, "classes": 10}, "size": 32, "batch": 128, "epochs": 2, "turn": 1,
-        "target": 0.55, "solver": SGD, "schedule": {"constant": {"rate": 0.05}}},
+        "network": "resnet18", "parameters": {"size": 32, "classes": 10}, "size": 32, "batch": 128, "epochs": 2,
+        "turn": 1, "target": 0.55, "solver": SGD, "schedule": {"constant": {"rate": 0.05}}},
     "lenet-mnist": {
         "network": "lenet", "size": 28, "batch": 64, "epochs": 11, "turn": 1, "target": 0.985, "solver": SGD,
         "schedule": {"inverse": {"rate": 0.01, "slope": 0.0001, "power": 0.75, "unit": "steps"}}},
@@ -61,7 +64,7 @@ def as_yaml(value):
 
 def work_of(options):
     """Returns the work as the options want it, with positions in epochs."""
-    work = {"parameters": {}, "pad": 0, "mirror": False, "dropout": 0, **json.loads(json.dumps(WORKS[options.work]))}
+    work = {"parameters": {}, "pad": 0, "mirror": False, "dropout": 0, **copy.deepcopy(WORKS[options.work])}
     work["epochs"] = options.epochs or work["epochs"]
     work["microbatch"] = options.microbatch or work["batch"]
     work.update(data=str(options.data.resolve()), shuffle=True, threads=options.threads,
@@ -95,13 +98,13 @@ def count_images(data):
 
 # ---- a program that trains ----
 
-# Memory that PyTorch frees stays with it. Otherwise it goes back to the system, and on some machines faulting it in again
-# takes most of a small network's time.
+# Memory that PyTorch frees stays with it. Otherwise it goes back to the system, and on some machines page faults take
+# most of a small network's time.
 KEEPS_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}
 
 
 def call(command, options, allowed=(0,), settings=None):
-    """Runs a program on the cores. Returns its output, its processor seconds, and what share of the cores they are."""
+    """Runs a program on the cores. Returns its output, its processor seconds, and their share of the cores' time."""
     environment = dict(os.environ, OMP_NUM_THREADS=str(options.threads), **(settings or {}))
     start = time.perf_counter()
     with subprocess.Popen(["taskset", "-c", options.cores, *map(str, command)], env=environment,
@@ -131,8 +134,9 @@ class Convoy:
         self.count = count_images(work["data"])
 
     def train(self, *words):
-        command = [self.options.convoy.resolve(), "train", self.recipe.resolve(), "--threads", self.options.threads, *words]
-        return call(["env", "-C", self.folder, *command], self.options, (0, self.stopped))[1]
+        command = ["env", "-C", self.folder, self.options.convoy, "train", self.recipe.resolve(), "--threads",
+                   self.options.threads, *words]
+        return call(command, self.options, (0, self.stopped))[1]
 
     def steps(self, epochs):
         return -(-epochs * self.count // self.work["batch"])
@@ -195,7 +199,8 @@ class Pair:
         self.folder = options.folder / f"{options.work}-{work['epochs']}-{work['microbatch']}" / f"seed-{seed}"
         self.folder.mkdir(parents=True, exist_ok=True)
         convoy = Convoy(work, seed, self.folder, options)
-        self.programs = {"Convoy": convoy, "PyTorch": PyTorch(work, seed, self.folder, options, convoy.first_weights())}
+        pytorch = PyTorch(work, seed, self.folder, options, convoy.first_weights())
+        self.programs = {"Convoy": convoy, "PyTorch": pytorch}
         self.turns = self.folder / "turns.jsonl"
 
     def done(self, name):
@@ -244,11 +249,18 @@ def spread(values, scale=1, digits=2):
     return text + (f" ± {scale * statistics.stdev(values):.{digits}f}" if len(values) > 1 else "")
 
 
+def markdown(cells):
+    return "| " + " | ".join(cells) + " |"
+
+
 def table(pairs, work):
     """Yields the lines of a table in Markdown, and of what follows from it."""
-    yield (f"| program | seeds | top-1 % after {work['epochs']} epochs | best % | training loss | seconds an epoch, of the "
-           f"processor | epochs to {100 * work['target']:g} % | seconds to it, of the processor | share of the cores |")
-    yield "|---|---|---:|---:|---:|---:|---:|---:|---:|"
+    target = f"{100 * work['target']:g} %"
+    headings = ["program", "seeds", f"top-1 % after {work['epochs']} epochs", "best %", "training loss",
+                "seconds an epoch, of the processor", f"epochs to {target}", "seconds to it, of the processor",
+                "share of the cores"]
+    yield markdown(headings)
+    yield markdown(["---", "---"] + ["---:"] * (len(headings) - 2))
     final, times = {}, {}
     for name in COLOURS:
         runs = [pair.programs[name].lines() for pair in pairs]
@@ -259,20 +271,26 @@ def table(pairs, work):
         used = [pair.used(name) for pair in pairs]
         times[name] = [(a * n, b * n) if n else None for n, a, b in zip(epochs, seconds, used)]
         reached = [time for time in times[name] if time]
-        yield (f"| {name} | {', '.join(str(pair.seed) for pair in pairs)} | {spread(final[name], 100)} | {spread(best, 100)} | "
-               f"{spread([lines[-1]['train_loss'] for lines in runs], 1, 4)} | "
-               f"{statistics.median(seconds):.1f}, {statistics.median(used):.1f} | "
-               f"{', '.join(str(n or 'never') for n in epochs)} | "
-               f"{'; '.join(f'{a:.0f}, {b:.0f}' for a, b in reached) or 'never'} | "
-               f"{100 * min(pair.share(name) for pair in pairs):.0f} % |")
+        yield markdown([name, ", ".join(str(pair.seed) for pair in pairs), spread(final[name], 100), spread(best, 100),
+                        spread([lines[-1]["train_loss"] for lines in runs], 1, 4),
+                        f"{statistics.median(seconds):.1f}, {statistics.median(used):.1f}",
+                        ", ".join(str(n or "never") for n in epochs),
+                        "; ".join(f"{a:.0f}, {b:.0f}" for a, b in reached) or "never",
+                        f"{100 * min(pair.share(name) for pair in pairs):.0f} %"])
     difference = 100 * (statistics.mean(final["Convoy"]) - statistics.mean(final["PyTorch"]))
     yield ""
     yield f"Convoy's mean lies {abs(difference):.2f} points {'above' if difference >= 0 else 'below'} PyTorch's."
     for i, what in enumerate(("", " of the processor's time")):
         ratios = sorted(b[i] / a[i] for a, b in zip(times["Convoy"], times["PyTorch"]) if a and b)
         if ratios:
-            yield (f"PyTorch takes {statistics.median(ratios):.2f} times as long{what} to {100 * work['target']:g} % "
+            yield (f"PyTorch takes {statistics.median(ratios):.2f} times as long{what} to {target} "
                    f"({ratios[0]:.2f} ... {ratios[-1]:.2f}).")
+
+
+def round_step(span):
+    """Returns a step of 1, 2 or 5 times a power of ten, of which `span` has four to ten."""
+    power = 10.0 ** math.floor(math.log10(span or 1))
+    return next(power * factor for factor in (0.1, 0.2, 0.5, 1, 2) if span <= 10 * power * factor)
 
 
 class Panel:
@@ -284,7 +302,8 @@ class Panel:
         self.left = 70 + index * 420
         self.across, self.runs, self.xs = across, runs, xs
         values = [100 * line["val_top1"] for _, lines in runs for line in lines]
-        self.low, self.high = 10 * (min(values) // 10), 10 * -(-max(values) // 10)
+        self.up = round_step(max(values) - min(values))
+        self.low, self.high = self.up * (min(values) // self.up), min(100, self.up * (max(values) // self.up + 1))
         self.end = max(x for _, lines in runs for x in xs(lines))
 
     def place(self, x, y):
@@ -292,20 +311,22 @@ class Panel:
                 f"{self.top + self.height * (self.high - y) / (self.high - self.low):.1f}")
 
     def draw(self):
-        bottom, ticks = self.top + self.height, 5
-        for i in range(ticks + 1):
-            y = self.low + (self.high - self.low) * i / ticks
-            x = self.end * i / ticks
-            level = bottom - self.height * i / ticks
+        bottom, step = self.top + self.height, round_step(self.end)
+        for i in range(round((self.high - self.low) / self.up) + 1):
+            value = self.low + i * self.up
+            level = float(self.place(0, value).split()[1])
             yield f'<path class="grid" d="M{self.left} {level:.1f}h{self.width}"/>'
-            yield f'<text x="{self.left - 8}" y="{level + 4:.1f}" text-anchor="end">{y:g}</text>'
-            yield f'<text x="{self.left + self.width * i / ticks:.1f}" y="{bottom + 18}" text-anchor="middle">{x:.4g}</text>'
+            yield f'<text x="{self.left - 8}" y="{level + 4:.1f}" text-anchor="end">{value:g}</text>'
+        for i in range(int(self.end / step) + 1):
+            x = self.left + self.width * i * step / self.end
+            yield f'<text x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{i * step:g}</text>'
         middle = self.left + self.width / 2
         yield f'<text x="{middle}" y="{bottom + 38}" text-anchor="middle">{self.across}</text>'
         for name, lines in self.runs:
             points = [self.place(x, 100 * line["val_top1"]) for x, line in zip(self.xs(lines), lines)]
             yield f'<path class="line" stroke="{COLOURS[name]}" d="M{"L".join(points)}"/>'
-            yield from (f'<circle r="2.5" fill="{COLOURS[name]}" cx="{p.split()[0]}" cy="{p.split()[1]}"/>' for p in points)
+            for x, y in (point.split() for point in points):
+                yield f'<circle r="2.5" fill="{COLOURS[name]}" cx="{x}" cy="{y}"/>'
 
 
 def picture(title, runs):
@@ -321,7 +342,9 @@ def picture(title, runs):
     for i, (name, colour) in enumerate(COLOURS.items()):
         parts.append(f'<path d="M{640 + 90 * i} 24h20" stroke="{colour}" stroke-width="3"/>'
                      f'<text x="{666 + 90 * i}" y="28">{name}</text>')
-    return "\n".join(parts + [line for panel in panels for line in panel.draw()] + ["</svg>"]) + "\n"
+    for panel in panels:
+        parts += panel.draw()
+    return "\n".join(parts + ["</svg>"]) + "\n"
 
 
 def report(pairs, work, options):
@@ -352,22 +375,25 @@ def options_of():
     cores = sorted(os.sched_getaffinity(0))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", choices=WORKS)
-    parser.add_argument("--data", type=pathlib.Path, required=True, help="folder of the shards, with splits train and val")
-    parser.add_argument("--epochs", type=positive, help="passes over the images [as the work says]")
-    parser.add_argument("--microbatch", type=positive, help="images a pass, of whose statistics batch normalisation is [the batch]")
-    parser.add_argument("--seeds", type=positive, nargs="+", default=[1, 2, 3], metavar="N", help="which [1 2 3]")
-    parser.add_argument("--threads", type=positive, default=len(cores), help=f"of each program, on as many cores [{len(cores)}]")
-    parser.add_argument("--channels-last", action="store_true", help="PyTorch's other memory layout, which may be faster")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no turn after this time [any]")
-    parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("accuracy"), help="what was done [accuracy]")
-    parser.add_argument("--picture", type=pathlib.Path, help="file of the curves [curves.svg in the work's folder]")
-    parser.add_argument("--convoy", type=pathlib.Path, default=HERE.parents[1] / "build/release/convoy", help="the program")
-    parser.add_argument("--python", default="/usr/bin/python3", help="one that has torch, torchvision and h5py")
+    add, path = parser.add_argument, pathlib.Path
+    add("--data", type=path, required=True, help="folder of the shards, with splits train and val")
+    add("--epochs", type=positive, help="passes over the images [as the work says]")
+    add("--microbatch", type=positive, help="images a pass, whose statistics batch normalisation takes [the batch]")
+    add("--seeds", type=positive, nargs="+", default=[1, 2, 3], metavar="N", help="which [1 2 3]")
+    add("--threads", type=positive, default=len(cores), help=f"of each program, on as many cores [{len(cores)}]")
+    add("--channels-last", action="store_true", help="PyTorch's other memory layout, which may be faster")
+    add("--minutes", type=float, default=math.inf, help="begin no turn after this time [any]")
+    add("--folder", type=path, default=path("accuracy"), help="keeps what was done [accuracy]")
+    add("--picture", type=path, help="file of the curves [curves.svg in the work's folder]")
+    add("--convoy", type=path, default=HERE.parents[1] / "build/release/convoy", help="the program")
+    add("--python", default="/usr/bin/python3", help="one that has torch, torchvision and h5py")
     options = parser.parse_args()
     if not os.access(options.convoy, os.X_OK):
-        parser.error(f"there is no program '{options.convoy}'; build it (cmake --preset release) or name it with --convoy")
+        parser.error(f"there is no program '{options.convoy}'; build it (cmake --preset release) or name it with "
+                     "--convoy")
     if options.threads > len(cores):
-        parser.error(f"{options.threads} threads need as many cores; this process may use {len(cores)}")
+        parser.error(f"--threads {options.threads} needs as many cores; this process may use {len(cores)}")
+    options.convoy = options.convoy.resolve()
     options.cores = ",".join(map(str, cores[-options.threads:]))
     return options
 

@@ -3,10 +3,10 @@
 
     torch_train.py WORK.json --until EPOCH
 
-WORK.json says what is trained: accuracy-side-by-side.py writes it. The program begins with the weights of a checkpoint
-of Convoy's, goes on where it stopped, ends after that epoch, and writes a line an epoch to `lines` of the work. Pictures
-are decoded once and stay in memory; crops and mirrored pictures are made of whole batches. So nothing that a loader of
-PyTorch's may lack in speed counts against it.
+accuracy-side-by-side.py writes WORK.json, which says what is trained. The program begins with the weights of one
+of Convoy's checkpoints, or goes on where it stopped. It ends after that epoch, and writes a line an epoch to
+lines.jsonl in the work's folder. Pictures are decoded once and stay in memory, and whole batches are cropped and
+mirrored at once, so the speed of PyTorch's loader does not matter.
 """
 import argparse
 import io

@@ -4,9 +4,9 @@
     training.py CONVOY           compares with training.json; fails if anything is off by more than 1e-5
     training.py CONVOY --write   writes training.json anew, which needs Debian's python3-torch
 
-Both train the same small network from the same weights on the same batches. PyTorch does so in double precision, and takes
-the first weights from a checkpoint of Convoy's. The activations are ELUs: a ReLU whose input is zero but for rounding may
-be open here and closed there, which would hide everything below 1e-3.
+Both train the same small network from the same weights on the same batches. PyTorch does so in double precision, and
+takes the first weights from one of Convoy's checkpoints. The activations are ELUs: a ReLU whose input is zero but for
+rounding may be open here and closed there, which would hide everything below 1e-3.
 """
 import argparse
 import json
@@ -25,9 +25,11 @@ MICROBATCHES = (32, 8)
 # of Convoy: of PyTorch
 TENSORS = {
     "conv1/weights": "conv1.weight", "conv1/bias": "conv1.bias",
-    "bn1/scale": "bn1.weight", "bn1/bias": "bn1.bias", "bn1/mean": "bn1.running_mean", "bn1/variance": "bn1.running_var",
+    "bn1/scale": "bn1.weight", "bn1/bias": "bn1.bias",
+    "bn1/mean": "bn1.running_mean", "bn1/variance": "bn1.running_var",
     "conv2/weights": "conv2.weight",
-    "bn2/scale": "bn2.weight", "bn2/bias": "bn2.bias", "bn2/mean": "bn2.running_mean", "bn2/variance": "bn2.running_var",
+    "bn2/scale": "bn2.weight", "bn2/bias": "bn2.bias",
+    "bn2/mean": "bn2.running_mean", "bn2/variance": "bn2.running_var",
     "fc1/weights": "fc1.weight", "fc1/bias": "fc1.bias"}
 SAMPLES = 4
 
@@ -93,8 +95,8 @@ def convoys(convoy, folder, microbatch):
 
 def first_weights(convoy, folder):
     """Makes a checkpoint by a step at the rate 0. Its running averages alone are not as they were before."""
-    run(convoy, folder, "train", "./recipe.yaml", "--overwrite", "--stop-after", 1, "learning_rate={constant: {rate: 0}}",
-        allowed=(75,))
+    run(convoy, folder, "train", "./recipe.yaml", "--overwrite", "--stop-after", 1,
+        "learning_rate={constant: {rate: 0}}", allowed=(75,))
     with h5py.File(folder / "run/last.h5") as file:
         return weights_of(folder / "run/last.h5"), file["mean"][:].astype(float), file["deviation"][:].astype(float)
 
