@@ -216,9 +216,10 @@ class Pair:
             until = min(first + self.work["turn"], self.work["epochs"])
             order = list(self.programs)[::-1 if (first // self.work["turn"] + self.seed) % 2 else 1]
             for name in (name for name in order if self.done(name) < until):
+                epochs = until - self.done(name)
                 turn = self.programs[name].go(until)
                 with self.turns.open("a") as file:
-                    file.write(json.dumps({"program": name, **turn}) + "\n")
+                    file.write(json.dumps({"program": name, "epochs": epochs, **turn}) + "\n")
         self.compare_rates()
 
     def compare_rates(self):
@@ -234,7 +235,8 @@ class Pair:
         """Returns the processor seconds of an epoch: PyTorch's of its steps, Convoy's of all that it does."""
         if name == "PyTorch":
             return statistics.mean(line["used_s"] for line in self.programs[name].lines())
-        return sum(line["used_s"] for line in read_lines(self.turns) if line["program"] == name) / self.work["epochs"]
+        turns = [line for line in read_lines(self.turns) if line["program"] == name]
+        return sum(turn["used_s"] for turn in turns) / sum(turn["epochs"] for turn in turns)
 
 
 # ---- what came out ----
