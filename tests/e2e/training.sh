@@ -1,6 +1,5 @@
 # Tests that ten steps of training, from shards to checkpoints, are PyTorch's to 1e-5, in one microbatch and in four;
 # and that the comparison sees what it should: another rule for biases, and running averages that move otherwise.
-# cores: 1
 . "$(dirname "$0")/lib" "$1"
 compare=$(readlink -f "${CONVOY_SOURCE:?}")/tests/reference/training.py
 
