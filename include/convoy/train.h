@@ -38,10 +38,11 @@ typedef struct cvy_train_result {
   double epochs;
   double train_loss; /* mean over the last epoch's steps */
   cvy_score val;     /* images 0 if the recipe has no validation data */
-  double best_top1;
+  cvy_score ema;     /* the same of the averaged weights; images 0 if there are none */
+  double best_top1;  /* of the set of weights that the recipe chooses by */
   int64_t best_step;
-  int64_t skipped; /* bad records that others replaced in training, from the first step on */
-  cvy_hash weights;
+  int64_t skipped;               /* bad records that others replaced in training, from the first step on */
+  cvy_hash weights, ema_weights; /* ema_weights: "" if there are none */
   /* These are of this process's own steps. It waited for data for waited_s, and for gradients that came
    * through the ranks for exposed_s; exchange_cpu_s is what the exchange of gradients computed. */
   double seconds, images_per_s, waited_s, exposed_s, exchange_cpu_s;
@@ -73,6 +74,7 @@ void cvy_train_outline_free(cvy_train_outline *outline);
 typedef struct cvy_evaluate_options {
   const char *data;    /* a dataset; NULL: the recipe's own for the split */
   const char *split;   /* of a folder: "train", "val", "test", ...; NULL: "val" */
+  const char *weights; /* "ema" or "raw", of a run that averaged; NULL: those by which it chose its best */
   bool assume_classes; /* if only one side names its classes, label 0 is taken for its first, and so on */
   const char *const *settings; /* "data.key=value": how the data are read, where the recipe says otherwise */
   int64_t setting_count;

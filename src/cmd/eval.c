@@ -9,8 +9,12 @@
 typedef struct options {
   cvy_rank_options ranks;
   const char *data, *split;
+  int weights;
   bool assume_classes, json;
 } options;
+
+enum { AUTO };
+static const char *const weights_words[] = {[AUTO] = "auto", "ema", "raw", NULL};
 
 static const cvy_option table[] = {
     CVY_RANK_OPTIONS(options, ranks),
@@ -23,6 +27,9 @@ static const cvy_option table[] = {
     {"split", CVY_STRING, offsetof(options, split), "",
      .help =
          "which shards of a folder: train, val, test, or whatever the files' names begin with; none: val"},
+    {"weights", CVY_CHOICE, offsetof(options, weights), "auto", .words = weights_words,
+     .help = "of a run that averages its weights (recipe key ema): the averaged ones, or the raw ones; auto: "
+             "those by which it chose its best"},
     {"json", CVY_BOOL, offsetof(options, json), "false",
      .help = "print one JSON object; of five classes or fewer it has no top5"},
     {0}};
@@ -59,6 +66,8 @@ static cvy_err evaluate(cvy_comm *comm, const cvy_arguments *arguments, const op
   if (checkpoint != word) cvy_log("evaluating %s", checkpoint);
   const cvy_evaluate_options evaluate_options = {.data = o->data[0] ? o->data : NULL,
                                                  .split = o->split[0] ? o->split : NULL,
+                                                 .weights = o->weights == AUTO ? NULL
+                                                                               : weights_words[o->weights],
                                                  .assume_classes = o->assume_classes,
                                                  .settings = arguments->words + 1,
                                                  .setting_count = arguments->count - 1};
@@ -83,7 +92,8 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
 
 const cvy_command cvy_command_eval = {
     .kind = &kind,
-    .usage = "CHECKPOINT|RUNFOLDER [--data SHARDS] [--split NAME] [data.key=value ...] [options]",
+    .usage = "CHECKPOINT|RUNFOLDER [--data SHARDS] [--split NAME] [--weights ema|raw] "
+             "[data.key=value ...] [options]",
     .description =
         "Every image is counted once, and the numbers are the same at any number of ranks. The "
         "network, its input\n"
@@ -93,6 +103,7 @@ const cvy_command cvy_command_eval = {
         "\n"
         "  mpirun -n 2 convoy eval runs/lenet5-hoda\n"
         "  mpirun -n 2 convoy eval runs/lenet5-hoda --split train\n"
+        "  mpirun -n 2 convoy eval runs/lenet5-hoda --weights raw\n"
         "  mpirun -n 2 convoy eval runs/lenet5-hoda/best.h5 --data data/hoda\n"
         "  convoy eval runs/lenet5-hoda --data scans.h5:test data.images=x data.labels=y",
     .run = run};

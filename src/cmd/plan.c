@@ -9,7 +9,7 @@ typedef struct options {
   double bandwidth, latency, cores, wire_cost;
   int conv, reduce;
   const char *times;
-  bool json;
+  bool ema, json;
 } options;
 
 enum { IMAGENET = 1281167 }; /* images of its training set */
@@ -37,6 +37,8 @@ static const cvy_option table[] = {
      .words = cvy_exchange_words, .help = "as a recipe's key"},
     {"bucket", CVY_INT, offsetof(options, bucket), "0", 0, 1 << 20,
      .help = "MiB, as a recipe's key; 0: whichever of 1, 4, 16 and 64 is best, as training finds it"},
+    {"ema", CVY_BOOL, offsetof(options, ema), "false",
+     .help = "reckon with the memory of an average of the weights, as a recipe's key"},
     {"times", CVY_STRING, offsetof(options, times), "",
      .help = "the layers' times: what 'convoy bench layers --json' printed; none: measured now"},
     {"steps", CVY_INT, offsetof(options, steps), "5", 1, 10000,
@@ -180,6 +182,7 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
       .images = o->images,
       .bucket_mib = o->bucket,
       .way = (cvy_exchange_way)o->reduce,
+      .averages = o->ema,
       .convolution = (cvy_conv_choice)o->conv,
       .times = o->times[0] ? o->times : NULL,
       .steps = o->steps,
@@ -206,7 +209,7 @@ const cvy_command cvy_command_plan = {
         "  efficiency  images/s, of ranks times what one does\n"
         "  epoch       the time of a pass over --images images, without evaluation\n"
         "  MB/rank     of the plan and its buffers, without libraries, on rank 0, which has most; SGD with\n"
-        "              momentum\n"
+        "              momentum, and with --ema averaged weights\n"
         "\n"
         "Layers with 'parallel: sharded' (or auto, where it pays at that batch) send no gradients of their\n"
         "weights, but swap their inputs, outputs and both's gradients: every rank with all others at once,\n"

@@ -68,6 +68,12 @@ static void explain_recipes(FILE *out) {
     explain(out, "augmentation", &cvy_augmentation_at(i)->kind);
 }
 
+static void print_json_of_average(cvy_json *json, const cvy_score *ema) {
+  cvy_json_number(json, "ema_loss", ema->loss, 17);
+  cvy_json_number(json, "ema_top1", ema->top1, 17);
+  if (cvy_score_has_top5(ema)) cvy_json_number(json, "ema_top5", ema->top5, 17);
+}
+
 static void print_json(const cvy_train_result *r, const cvy_comm *comm) {
   cvy_json json = {.out = stdout};
   cvy_json_open(&json, NULL, '{');
@@ -78,11 +84,13 @@ static void print_json(const cvy_train_result *r, const cvy_comm *comm) {
     cvy_json_number(&json, "val_loss", r->val.loss, 17);
     cvy_json_number(&json, "val_top1", r->val.top1, 17);
     if (cvy_score_has_top5(&r->val)) cvy_json_number(&json, "val_top5", r->val.top5, 17);
+    if (r->ema.images) print_json_of_average(&json, &r->ema);
     cvy_json_number(&json, "best_top1", r->best_top1, 17);
     cvy_json_int(&json, "best_step", r->best_step);
   }
   cvy_json_int(&json, "skipped", r->skipped);
   cvy_json_text(&json, "weights", r->weights.hex);
+  if (r->ema_weights.hex[0]) cvy_json_text(&json, "ema_weights", r->ema_weights.hex);
   cvy_json_number(&json, "img_s", r->images_per_s, 6);
   cvy_json_number(&json, "seconds", r->seconds, 6);
   cvy_json_number(&json, "waited_s", r->waited_s, 4);
@@ -98,9 +106,9 @@ static void print_line(const cvy_train_result *r, const cvy_comm *comm) {
   cvy_fitted fitted;
   FILE *out = cvy_fit_begin(&fitted, stdout);
   fprintf(out, "done: %" PRId64 " steps, training loss %.4f", r->steps, r->train_loss);
-  if (r->val.images)
-    fprintf(out, ", validation top-1 %.2f %% (best %.2f %% at step %" PRId64 ")", 100 * r->val.top1,
-            100 * r->best_top1, r->best_step);
+  if (r->val.images) fprintf(out, ", validation top-1 %.2f %%", 100 * r->val.top1);
+  if (r->ema.images) fprintf(out, ", of the average (EMA) %.2f %%", 100 * r->ema.top1);
+  if (r->val.images) fprintf(out, " (best %.2f %% at step %" PRId64 ")", 100 * r->best_top1, r->best_step);
   if (r->skipped) fprintf(out, ", %" PRId64 " bad records replaced", r->skipped);
   fprintf(out, ", %.0f img/s, waited for data %.1f s", r->images_per_s, r->waited_s);
   if (cvy_comm_size(comm) > 1) fprintf(out, ", for gradients %.1f s", r->exposed_s);

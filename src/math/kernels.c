@@ -45,6 +45,17 @@ static void axpy(float *y, float factor, const float *x, int64_t count) {
   for (int64_t i = 0; i < count; i++) y[i] += factor * x[i];
 }
 
+static void lerp(float *y, float share, const float *x, int64_t count) {
+  const float rest = 1 - share;
+  if (share < 0.5f) {
+    VECTOR
+    for (int64_t i = 0; i < count; i++) y[i] += share * (x[i] - y[i]);
+    return;
+  }
+  VECTOR
+  for (int64_t i = 0; i < count; i++) y[i] = x[i] - rest * (x[i] - y[i]);
+}
+
 /* Transposes a square block, so that neither side leaves its cache lines half used. Rows far apart are not
  * fetched ahead by the processor itself. */
 static void transpose_block(float *y, const float *x, int64_t rows, int64_t x_row) {
@@ -630,6 +641,7 @@ const cvy_kernels CVY_KERNELS = {
     .add = add,
     .scale = scale,
     .axpy = axpy,
+    .lerp = lerp,
     .add_rows = add_rows,
     .sum_rows = sum_rows,
     .affine_rows = affine_rows,

@@ -50,6 +50,9 @@ typedef struct cvy_kernels {
   void (*add)(float *y, const float *x, int64_t count);                /* y += x */
   void (*scale)(float *y, float factor, int64_t count);                /* y *= factor */
   void (*axpy)(float *y, float factor, const float *x, int64_t count); /* y += factor * x */
+  /* y goes this share of the way to x: y += share * (x - y), or from a half on y = x - (1 - share) * (x - y),
+   * which rounds less there (as PyTorch's lerp). */
+  void (*lerp)(float *y, float share, const float *x, int64_t count);
 
   /* x and y are [rows][channels]. y[r][c] += bias[c]; sum[c] += sum over r of x[r][c], in an order that
    * depends on the sizes only (rows in order; up to 32 channels, rows that are 64/channels apart first). */

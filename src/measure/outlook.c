@@ -59,7 +59,8 @@ static cvy_err foretell(cvy_outlook_row *row, const cvy_outlook *outlook, const 
                            .batch = ranks * work.microbatches * o->microbatch,
                            .split = work.net->sharded_count};
   foretell_step(row, &work, cluster, tree, o->bucket_mib);
-  row->memory = cvy_plan_need(&work, cluster, tree, ranks, cvy_rule_at(0)->state_count, PREFETCH);
+  const int64_t arrays = cvy_rule_at(0)->state_count + (o->averages ? 1 : 0);
+  row->memory = cvy_plan_need(&work, cluster, tree, ranks, arrays, PREFETCH);
   cvy_net_destroy(net);
   row->images_per_s = (double)row->batch / row->step.step_s;
   row->efficiency = one_images_per_s > 0 ? row->images_per_s / ((double)ranks * one_images_per_s) : 1;

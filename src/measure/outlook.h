@@ -26,6 +26,7 @@ typedef struct cvy_outlook_options {
   int64_t images;            /* images of an epoch */
   int64_t bucket_mib;        /* 0: the size that training would find best */
   cvy_exchange_way way;      /* sharded or whole */
+  bool averages;             /* an average of the weights is kept */
   cvy_conv_choice convolution; /* algorithms */
   const char *times;           /* a file for cvy_layer_times_read; NULL: they are measured here */
   int64_t steps;               /* how many steps are measured then */

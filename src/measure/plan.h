@@ -64,8 +64,8 @@ typedef struct cvy_plan_memory {
   size_t network; /* activations, prepared filters, scratch; what split layers keep */
   size_t weights, gradients, optimiser, exchange, loader;
 } cvy_plan_memory;
-/* Returns the memory for a rule with `state_count` numbers a parameter, and a loader that is `prefetch`
- * microbatches ahead. */
+/* Returns the memory for a rule with `state_count` numbers a parameter, of which an average of the weights is
+ * one more, and a loader that is `prefetch` microbatches ahead. */
 cvy_plan_memory cvy_plan_need(const cvy_plan_work *work, const cvy_plan_cluster *cluster,
                               const cvy_tree *tree, int64_t ranks, int64_t state_count, int64_t prefetch);
 size_t cvy_plan_total(const cvy_plan_memory *memory);

@@ -8,6 +8,14 @@
 #include <convoy/data.h>
 #include <convoy/model.h>
 
+/* A checkpoint of a run that averages its weights (recipe key `ema`) holds two sets. */
+typedef enum cvy_weights {
+  CVY_WEIGHTS_EMA, /* averaged ones */
+  CVY_WEIGHTS_RAW, /* those that steps change */
+  CVY_WEIGHTS_AUTO /* the set by which the run chooses its best step */
+} cvy_weights;
+extern const char *const cvy_weights_words[]; /* "ema", "raw" */
+
 /* All that a model is but its weights. */
 typedef struct cvy_model_spec {
   const char *path;
@@ -18,8 +26,13 @@ typedef struct cvy_model_spec {
   const cvy_dataset_info *data; /* classes, channels, mean and deviation of the training set */
   const char *recipe_text;      /* the resolved recipe by which it was trained; NULL: not known */
   int64_t step;
-  double top1; /* negative: not known */
+  double top1;         /* negative: not known */
+  cvy_weights weights; /* which set it is, EMA or RAW */
 } cvy_model_spec;
+
+/* Opens a checkpoint as cvy_model_open does, with the set of weights that is wanted. Averaged weights that
+ * the file has not are an error. */
+cvy_err cvy_model_open_weights(cvy_model **out, const char *path, cvy_weights wanted) CVY_MUST_CHECK;
 
 /* Plans the network; its weights are then for the caller to fill, in cvy_net_params(cvy_model_net(model)).
  * All that the spec points to lies in `pool`, which goes with the model, and stays the caller's on an error.

@@ -8,6 +8,7 @@
 
 #define FORMAT "convoy-checkpoint"
 enum { VERSION = 1 };
+static const char average_group[] = "ema", average_hash[] = "ema_weights";
 
 /* ---- writing ---- */
 
@@ -21,6 +22,10 @@ cvy_err cvy_model_write(cvy_h5 *file, const cvy_model_head *head, const cvy_net 
   CVY_TRY(cvy_checked_write_list(file, "/deviation", CVY_H5_F32, data->deviation, data->c));
   CVY_TRY(cvy_h5_write_attr_text(file, "", "data", head->data_fingerprint));
   return cvy_tensors_write(file, "parameters", "weights", net, weights);
+}
+
+cvy_err cvy_model_write_average(cvy_h5 *file, const cvy_net *net, const float *average) {
+  return cvy_tensors_write(file, average_group, average_hash, net, average);
 }
 
 /* ---- reading ---- */
@@ -72,4 +77,12 @@ cvy_err cvy_model_read_head(cvy_model_head *out, cvy_h5 *file, cvy_pool *pool) {
 
 cvy_err cvy_model_read_weights(cvy_h5 *file, const cvy_net *net, float *weights) {
   return cvy_tensors_read(file, "parameters", "weights", net, weights);
+}
+
+bool cvy_model_has_average(cvy_h5 *file) {
+  return cvy_h5_has_attr(file, "", average_hash);
+}
+
+cvy_err cvy_model_read_average(cvy_h5 *file, const cvy_net *net, float *average) {
+  return cvy_tensors_read(file, average_group, average_hash, net, average);
 }

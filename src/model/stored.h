@@ -6,6 +6,7 @@
  *                     preprocessing
  *   /class_names, /mean, /deviation
  *   /parameters/<layer>/<tensor>   float32, in the tensor's shape
+ *   /ema/<layer>/<tensor>          likewise, where the run averages its weights; ema_weights has the hash
  *
  * Texts, mean and deviation carry a `checksum` (CRC-32); it and the hash are checked when the file is read.
  * train/checkpoint.h has what a run adds for going on. */
@@ -33,5 +34,10 @@ cvy_err cvy_model_read_head(cvy_model_head *out, cvy_h5 *file, cvy_pool *pool) C
 /* Reads the weights into an arena that is laid out as the net's parameters. The errors are those of
  * cvy_tensors_read. */
 cvy_err cvy_model_read_weights(cvy_h5 *file, const cvy_net *net, float *weights) CVY_MUST_CHECK;
+
+/* These do the same with averaged weights, which a file may have too. */
+bool cvy_model_has_average(cvy_h5 *file);
+cvy_err cvy_model_write_average(cvy_h5 *file, const cvy_net *net, const float *average) CVY_MUST_CHECK;
+cvy_err cvy_model_read_average(cvy_h5 *file, const cvy_net *net, float *average) CVY_MUST_CHECK;
 
 #endif

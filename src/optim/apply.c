@@ -1,5 +1,6 @@
 /* How the threads share an update: in blocks of fixed size, one after the other in each thread. */
 #include "base/count.h"
+#include "optim/average.h"
 #include "optim/optim.h"
 
 enum { BLOCK = 1 << 16 }; /* values of a task */
@@ -21,10 +22,12 @@ static void do_block(const void *context, int64_t index, int thread) {
   block.weights += first;
   block.gradient += first;
   for (int64_t k = 0; k < j->rule->state_count; k++) block.state[k] += first;
-  if (j->direction)
+  if (j->direction) {
     j->rule->direct(&block, j->direction + first, j->config);
-  else
-    j->rule->apply(&block, j->config);
+    return;
+  }
+  j->rule->apply(&block, j->config);
+  if (block.average) cvy_average_move(block.average + first, block.weights, block.average_share, block.count);
 }
 
 static void share(const job *j) {

@@ -74,6 +74,8 @@ typedef struct cvy_piece {
   const float *gradient;        /* the mean over the images of the step, not clipped yet */
   const cvy_clip *clip;         /* NULL: the gradient counts as it is */
   float *state[CVY_MOST_STATE]; /* the rule's own; zeros before the first step */
+  float *average;               /* no business of the rule's; NULL: none is kept (optim/average.h) */
+  float average_share;          /* how far it goes to the new weights */
   double rate;                  /* the schedule's learning rate, times the tensor's factor */
   const double *decay_factor;   /* what the rule's weight decay is multiplied with; NULL: 1 */
   int64_t step;                 /* 1 in the first step of a run */
@@ -93,7 +95,8 @@ typedef struct cvy_rule {
   void (*apply)(const cvy_piece *piece, const void *config);
 } cvy_rule;
 
-/* These cut the piece into blocks, which the threads share. */
+/* These cut the piece into blocks, which the threads share. cvy_rule_apply moves the average of a block, too,
+ * while its new weights are still at hand. */
 void cvy_rule_apply(const cvy_rule *rule, const cvy_piece *piece, const void *config);
 void cvy_rule_direct(const cvy_rule *rule, const cvy_piece *piece, float *direction, const void *config);
 

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct counter {
   const char *name;
@@ -79,7 +80,7 @@ static cvy_err write_contents(cvy_h5 *file, const cvy_arenas *arenas, const cvy_
     const char *name = arenas->rule->state_names[k];
     CVY_TRY(cvy_tensors_write(file, name, name, arenas->net, arenas->state[k]));
   }
-  return CVY_OK;
+  return arenas->average ? cvy_model_write_average(file, arenas->net, arenas->average) : CVY_OK;
 }
 
 cvy_err cvy_checkpoint_write(const char *path, const cvy_arenas *arenas, const cvy_run_state *state,
@@ -175,6 +176,13 @@ const cvy_dataset_info *cvy_checkpoint_data(const cvy_checkpoint *c) {
   return c->head.data;
 }
 
+/* An average that the run has only kept from here on begins as the weights. */
+static cvy_err read_average(cvy_checkpoint *c, const cvy_arenas *arenas) {
+  if (cvy_model_has_average(c->file)) return cvy_model_read_average(c->file, arenas->net, arenas->average);
+  memcpy(arenas->average, arenas->params, sizeof(float) * (size_t)cvy_net_describe(arenas->net)->arena_count);
+  return CVY_OK;
+}
+
 cvy_err cvy_checkpoint_read(cvy_checkpoint *c, const cvy_arenas *arenas, cvy_run_state *state) {
   CVY_TRY(read_state(c, state));
   CVY_TRY(cvy_model_read_weights(c->file, arenas->net, arenas->params));
@@ -182,5 +190,5 @@ cvy_err cvy_checkpoint_read(cvy_checkpoint *c, const cvy_arenas *arenas, cvy_run
     const char *name = arenas->rule->state_names[k];
     CVY_TRY(cvy_tensors_read(c->file, name, name, arenas->net, arenas->state[k]));
   }
-  return CVY_OK;
+  return arenas->average ? read_average(c, arenas) : CVY_OK;
 }

@@ -7,6 +7,7 @@
  *                     the last steps were computed with; schedule_memory_0 ... _3, if the schedule has noted
  *                     anything; history, what of the recipe was changed after which step, if anything
  *                     was; momentum (hash; under the update rule's name for its state)
+ *   /ema/...                       the averaged weights, of a run that keeps them (model/stored.h)
  *   /momentum/<layer>/<tensor>     the update rule's state under its name, float32, in the tensor's shape
  *
  * The hashes are checked when the file is read. A file stands under its name only when it is whole and on the

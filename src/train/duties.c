@@ -15,6 +15,7 @@ static void save(cvy_run *run, bool is_best) {
   cvy_arenas whole = *cvy_learner_arenas(run->learner);
   for (int64_t k = 0; k < run->config.rule->state_count; k++)
     whole.state[k] = cvy_learner_whole_state(run->learner, k);
+  if (whole.average) whole.average = cvy_learner_whole_average(run->learner);
   const cvy_model_head about = {.recipe_text = run->recipe->text,
                                 .data_fingerprint = run->fingerprint.hex,
                                 .data = cvy_dataset_describe(run->train.data)};
@@ -36,12 +37,22 @@ static cvy_err check_replicas(const cvy_run *run) {
 
 /* ---- the end of an epoch ---- */
 
-cvy_err cvy_duties_validate(cvy_run *run) {
-  if (!run->val.data) return CVY_OK;
+/* Scores the weights that the net has now. */
+static cvy_err score(const cvy_run *run, cvy_score *out) {
   const int64_t begin_ns = cvy_trace_begin();
-  const cvy_err err = cvy_score_dataset(&run->val_score, run->comm, run->net, &run->val, &run->intake,
+  const cvy_err err = cvy_score_dataset(out, run->comm, run->net, &run->val, &run->intake,
                                         cvy_dataset_describe(run->train.data));
   cvy_trace_end(begin_ns, CVY_TRACE_EVALUATION, NULL, run->state.step);
+  return err;
+}
+
+cvy_err cvy_duties_validate(cvy_run *run) {
+  if (!run->val.data) return CVY_OK;
+  CVY_TRY(score(run, &run->val_score));
+  if (!cvy_recipe_averages(run->recipe)) return CVY_OK;
+  cvy_learner_show_average(run->learner);
+  const cvy_err err = score(run, &run->ema_score);
+  cvy_learner_hide_average(run->learner);
   return err;
 }
 
@@ -64,7 +75,7 @@ static void note_in_schedule(cvy_run *run) {
 }
 
 static cvy_err judge_validation(cvy_run *run, bool *is_best) {
-  const cvy_score *val = &run->val_score;
+  const cvy_score *val = &run->val_score, *judged = cvy_run_judged(run);
   cvy_run_state *state = &run->state;
   if (!isfinite(val->loss))
     return cvy_error(
@@ -75,9 +86,9 @@ static cvy_err judge_validation(cvy_run *run, bool *is_best) {
   state->validated_on = cvy_dataset_fingerprint(run->val.data);
   state->last_top1 = val->top1;
   state->last_loss = val->loss;
-  *is_best = state->best_step == 0 || val->top1 > state->best_top1;
+  *is_best = state->best_step == 0 || judged->top1 > state->best_top1;
   if (*is_best) {
-    state->best_top1 = val->top1;
+    state->best_top1 = judged->top1;
     state->best_step = state->step;
   }
   note_in_schedule(run);

@@ -10,8 +10,8 @@ cvy_err cvy_duties_after_step(cvy_run *run, bool stops) CVY_MUST_CHECK;
 /* Validates an epoch whose steps were all made by an earlier run of the program, which ended before it had
  * validated. This call is collective. */
 cvy_err cvy_duties_left(cvy_run *run) CVY_MUST_CHECK;
-/* Puts the score of the weights as they are into run->val_score, if the recipe has validation data. This call
- * is collective. */
+/* Puts the score of the weights as they are into run->val_score, and that of averaged ones into
+ * run->ema_score, if the recipe has validation data. This call is collective. */
 cvy_err cvy_duties_validate(cvy_run *run) CVY_MUST_CHECK;
 
 #endif

@@ -79,11 +79,22 @@ static cvy_err open_data(evaluation *e, const char *from, const char *split,
                    cvy_err_message());
 }
 
+static cvy_err find_weights(cvy_weights *out, const cvy_evaluate_options *asked) {
+  *out = CVY_WEIGHTS_AUTO;
+  if (!asked->weights) return CVY_OK;
+  for (int k = 0; cvy_weights_words[k]; k++)
+    if (strcmp(cvy_weights_words[k], asked->weights) == 0) *out = (cvy_weights)k;
+  if (*out != CVY_WEIGHTS_AUTO) return CVY_OK;
+  return cvy_error(CVY_E_USAGE, "weights '%s': expected ema or raw", asked->weights);
+}
+
 /* Opens the model and the data. The recipe's assume_classes holds for the recipe's own data alone. */
 static cvy_err open_everything(evaluation *e, const char *path, const cvy_evaluate_options *asked) {
   const char *from, *split;
   CVY_TRY(check_settings(asked));
-  CVY_TRY(cvy_model_open(&e->model, path));
+  cvy_weights wanted;
+  CVY_TRY(find_weights(&wanted, asked));
+  CVY_TRY(cvy_model_open_weights(&e->model, path, wanted));
   const cvy_model_spec *spec = cvy_model_spec_of(e->model);
   CVY_TRY_IN(
       cvy_recipe_parse(&e->recipe, spec->recipe_text, "its recipe", asked->settings, asked->setting_count),

@@ -21,6 +21,7 @@
  * The sums of gradients hide behind backward as ever; measuring, updating and handing on wait for its end. */
 #include "train/learner.h"
 
+#include "base/count.h"
 #include "base/trace.h"
 #include "train/cut.h"
 #include "train/split.h"
@@ -64,7 +65,8 @@ struct cvy_learner {
   cvy_norm_sums *norm_sums;
   cvy_norms *norms;
   cvy_squares length; /* of the whole gradient, where that is clipped */
-  double late_s;      /* time in update_late since the latest cut */
+  cvy_averaging averaging;
+  double late_s; /* time in update_late since the latest cut */
 };
 
 /* ---- while backward goes on ---- */
@@ -275,9 +277,23 @@ static void prepare_norms(cvy_learner *l) {
   l->update.norms = l->norms;
 }
 
+/* ---- averaged weights ---- */
+
+static bool averages(const cvy_learner *l) {
+  return l->averaging.decay > 0;
+}
+
+static int64_t room_of_average(const cvy_learner *l) {
+  return l->arenas.rule->state_count;
+}
+
+static cvy_err create_arenas(cvy_learner *l, const cvy_rule *rule) {
+  CVY_TRY(cvy_arenas_create(&l->arenas, l->net, rule));
+  return averages(l) ? cvy_arenas_add_average(&l->arenas) : CVY_OK;
+}
+
 /* The net is planned for the ranks, and where everything else lies follows from the net. */
 static cvy_err create(cvy_learner *l, const cvy_learner_config *config) {
-  const int64_t states = config->step.rule->state_count;
   cvy_net_wishes wishes = config->step.wishes;
   wishes.peers = &l->peers;
   CVY_TRY(cvy_net_create(&l->net, config->network, config->step.microbatch, &wishes));
@@ -286,9 +302,9 @@ static cvy_err create(cvy_learner *l, const cvy_learner_config *config) {
   l->factors = cvy_new(sizeof *l->factors * (size_t)(l->info->param_tensors + 1));
   CVY_TRY(cvy_factors_fill(l->factors, &config->step.layers, l->info));
   if (config->step.layers.count > 0) l->update.factors = l->factors;
-  CVY_TRY(cvy_arenas_create(&l->arenas, l->net, config->step.rule));
+  CVY_TRY(create_arenas(l, config->step.rule));
   CVY_TRY(cvy_accumulator_create(&l->accumulator, &l->tree, cvy_comm_size(l->comm), l->info->replicated_count,
-                                 l->info->arena_count, states > 1 ? states : 1));
+                                 l->info->arena_count, cvy_larger(room_of_average(l) + averages(l), 1)));
   prepare_norms(l);
   return cvy_learner_cut(l, config->bucket_mib);
 }
@@ -306,6 +322,8 @@ cvy_err cvy_learner_create(cvy_learner **out, const cvy_learner_config *config) 
   l->is_whole = true;
   l->update = (cvy_step_update){
       .arenas = &l->arenas, .rule_config = config->step.rule_config, .microbatches = l->tree.leaves};
+  l->averaging = config->step.averaging;
+  l->update.use_buffers = l->averaging.use_buffers;
   l->clipping = config->step.clipping;
   l->clip = (cvy_clip){1, l->clipping.value > 0 ? (float)l->clipping.value : INFINITY};
   if (l->clipping.norm > 0 || l->clipping.value > 0) l->update.clip = &l->clip;
@@ -348,6 +366,7 @@ const cvy_arenas *cvy_learner_arenas(const cvy_learner *l) {
 void cvy_learner_begin(cvy_learner *l, int64_t step, double rate) {
   l->update.step = step;
   l->update.rate = rate;
+  l->update.average_share = cvy_average_share(&l->averaging, step);
   l->microbatch = l->submitted = 0;
   l->is_whole = false;
   cvy_accumulator_restart(l->accumulator);
@@ -362,7 +381,7 @@ void cvy_learner_begin_at_last(cvy_learner *l) {
 cvy_err cvy_learner_forget(cvy_learner *l) {
   const cvy_rule *rule = l->arenas.rule;
   cvy_arenas_destroy(&l->arenas);
-  return cvy_arenas_create(&l->arenas, l->net, rule);
+  return create_arenas(l, rule);
 }
 
 void cvy_learner_backward(cvy_learner *l, const float *images, const cvy_targets *targets,
@@ -429,18 +448,83 @@ static void clear_frozen(float *arena, const cvy_net_info *net) {
       memset(arena + net->params[i].offset, 0, sizeof *arena * (size_t)net->params[i].count);
 }
 
-float *cvy_learner_whole_state(cvy_learner *l, int64_t k) {
+/* Moves to room `k` of rank 0 what all ranks have of an arena. */
+static float *collect(cvy_learner *l, int64_t k, const float *own) {
   float *room = cvy_learner_room(l, k);
-  copy_own(l, room, l->arenas.state[k]);
+  copy_own(l, room, own);
   cvy_exchange_gather(l->exchange, room);
   cvy_split_collect(&l->split, room);
+  return room;
+}
+
+static void deal(cvy_learner *l, int64_t k, float *own) {
+  float *room = cvy_learner_room(l, k);
+  cvy_comm_broadcast(l->comm, room, sizeof *room * (size_t)l->info->replicated_count);
+  cvy_split_deal(&l->split, room);
+  copy_own(l, own, room);
+}
+
+float *cvy_learner_whole_state(cvy_learner *l, int64_t k) {
+  float *room = collect(l, k, l->arenas.state[k]);
   clear_frozen(room, l->info);
   return room;
 }
 
 void cvy_learner_deal_state(cvy_learner *l, int64_t k) {
-  float *room = cvy_learner_room(l, k);
-  cvy_comm_broadcast(l->comm, room, sizeof *room * (size_t)l->info->replicated_count);
-  cvy_split_deal(&l->split, room);
-  copy_own(l, l->arenas.state[k], room);
+  deal(l, k, l->arenas.state[k]);
+}
+
+/* Takes what is frozen from the weights, for no step moves its average. */
+static void copy_frozen(float *arena, const float *params, const cvy_net_info *net) {
+  for (int64_t i = 0; i < net->param_tensors; i++) {
+    const cvy_net_param *p = &net->params[i];
+    if (p->frozen) memcpy(arena + p->offset, params + p->offset, sizeof *arena * (size_t)p->count);
+  }
+}
+
+float *cvy_learner_room_of_average(cvy_learner *l) {
+  CVY_CHECK(averages(l));
+  return cvy_learner_room(l, room_of_average(l));
+}
+
+float *cvy_learner_whole_average(cvy_learner *l) {
+  float *room = collect(l, room_of_average(l), l->arenas.average);
+  copy_frozen(room, l->arenas.params, l->info);
+  return room;
+}
+
+void cvy_learner_deal_average(cvy_learner *l) {
+  deal(l, room_of_average(l), l->arenas.average);
+}
+
+/* ---- the average in place of the weights ---- */
+
+enum { SWAP_BLOCK = 1 << 14 }; /* floats of a task */
+
+static void swap_block(const void *context, int64_t index, int thread) {
+  (void)thread;
+  const cvy_learner *l = context;
+  float *a = l->arenas.params + index * SWAP_BLOCK;
+  float *b = cvy_accumulator_buffer(l->accumulator, room_of_average(l)) + index * SWAP_BLOCK;
+  const int64_t count = cvy_smaller(l->info->arena_count - index * SWAP_BLOCK, SWAP_BLOCK);
+  for (int64_t i = 0; i < count; i++) {
+    const float kept = a[i];
+    a[i] = b[i];
+    b[i] = kept;
+  }
+}
+
+static void swap_with_room(const cvy_learner *l) {
+  cvy_parallel(cvy_pieces(l->info->arena_count, SWAP_BLOCK), swap_block, l);
+}
+
+void cvy_learner_show_average(cvy_learner *l) {
+  cvy_learner_whole_weights(l);
+  float *room = cvy_learner_whole_average(l);
+  cvy_split_gather(&l->split, room);
+  swap_with_room(l);
+}
+
+void cvy_learner_hide_average(cvy_learner *l) {
+  swap_with_room(l);
 }

@@ -71,4 +71,16 @@ float *cvy_learner_whole_state(cvy_learner *learner, int64_t k);
  * collective. */
 void cvy_learner_deal_state(cvy_learner *learner, int64_t k);
 
+/* These are the same for the averaged weights, if such are kept. All may be called at the same time as those
+ * above, for the average has room of its own. */
+float *cvy_learner_room_of_average(cvy_learner *learner);
+float *cvy_learner_whole_average(cvy_learner *learner);
+void cvy_learner_deal_average(cvy_learner *learner);
+
+/* cvy_learner_show_average puts the averaged weights into the net, on all ranks, and the weights into the
+ * average's room. cvy_learner_hide_average puts the weights back. In between only the net may be used, and
+ * that only forward. Showing is collective. */
+void cvy_learner_show_average(cvy_learner *learner);
+void cvy_learner_hide_average(cvy_learner *learner);
+
 #endif

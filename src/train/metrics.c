@@ -32,6 +32,9 @@ static const struct {
     [CVY_METRIC_VAL_TOP1] = {"val_top1", FIELD(val_top1), 17},
     [CVY_METRIC_VAL_TOP5] = {"val_top5", FIELD(val_top5), 17},
     [CVY_METRIC_VAL_SKIPPED] = {"val_skipped", FIELD(val_skipped), 0},
+    [CVY_METRIC_EMA_LOSS] = {"ema_loss", FIELD(ema_loss), 17},
+    [CVY_METRIC_EMA_TOP1] = {"ema_top1", FIELD(ema_top1), 17},
+    [CVY_METRIC_EMA_TOP5] = {"ema_top5", FIELD(ema_top5), 17},
 };
 
 /* ---- writing ---- */

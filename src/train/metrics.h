@@ -22,6 +22,9 @@ typedef enum cvy_metric {
   CVY_METRIC_VAL_TOP1,
   CVY_METRIC_VAL_TOP5,
   CVY_METRIC_VAL_SKIPPED,
+  CVY_METRIC_EMA_LOSS,
+  CVY_METRIC_EMA_TOP1,
+  CVY_METRIC_EMA_TOP5,
   CVY_METRICS
 } cvy_metric;
 
@@ -42,6 +45,7 @@ typedef struct cvy_metrics {
   /* These are of a validation: */
   double val_loss, val_top1, val_top5; /* means over its images */
   int64_t val_skipped;
+  double ema_loss, ema_top1, ema_top5; /* the same of the averaged weights */
 } cvy_metrics;
 
 /* Makes a line with step and epoch and `count` further fields, whose values the caller sets. */

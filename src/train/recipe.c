@@ -85,6 +85,26 @@ static const cvy_option clip_options[] = {
      .help = "the largest magnitude that each number of it may have, after that; 0: any"},
     {0}};
 
+static const cvy_option ema_options[] = {
+    {"decay", CVY_FLOAT, offsetof(cvy_ema, averaging.decay), "0", 0, 0.999999, .effect = CVY_CHANGES_BITS,
+     .help = "the share of the average that stays in a step, such as 0.999 or 0.9999; 0: none is kept"},
+    {"warmup", CVY_BOOL, offsetof(cvy_ema, averaging.warmup), "false", .effect = CVY_CHANGES_BITS,
+     .help =
+         "the n-th average keeps (1 + n) / (10 + n) as long as that is less (TensorFlow's num_updates), for "
+         "short runs"},
+    {"every", CVY_INT, offsetof(cvy_ema, averaging.every), "1", 1, CVY_NO_LIMIT, .effect = CVY_CHANGES_BITS,
+     .help = "steps from one average to the next"},
+    {"start", CVY_INT, offsetof(cvy_ema, averaging.start), "0", 0, CVY_NO_LIMIT, .effect = CVY_CHANGES_BITS,
+     .help = "the step after which averaging starts; until then the average is the weights themselves"},
+    {"use_buffers", CVY_BOOL, offsetof(cvy_ema, averaging.use_buffers), "false", .effect = CVY_CHANGES_BITS,
+     .help = "batch_norm's running statistics are averaged too (as torchvision and timm do), not copied (as "
+             "PyTorch's AveragedModel does unless told so)"},
+    {"best", CVY_CHOICE, offsetof(cvy_ema, best), "ema", .words = cvy_weights_words,
+     .effect = CVY_CHANGES_BITS,
+     .help = "whose validation decides which step is the best, and which weights stand for a checkpoint: the "
+             "average's, or the raw ones"},
+    {0}};
+
 const cvy_option cvy_recipe_options[] = {
     {"network", CVY_NODE, RECIPE(network), .effect = CVY_CHANGES_BITS,
      .help = "a network's name or file, {name: {its parameters}}, or a description"},
@@ -132,6 +152,8 @@ const cvy_option cvy_recipe_options[] = {
     {"clip", CVY_TABLE, RECIPE(clip), .table = clip_options, .help = "what bounds gradients"},
     {"warmup", CVY_TABLE, RECIPE(warmup), .table = cvy_warmup_options,
      .help = "how the rate rises in front of the schedule"},
+    {"ema", CVY_TABLE, RECIPE(ema), .table = ema_options,
+     .help = "an exponential moving average of the weights, which is validated and saved beside them"},
     {"run", CVY_STRING, RECIPE(run), NULL, .effect = CVY_LOCAL,
      .help = "the folder for checkpoints and metrics"},
     {"log_every", CVY_INT, RECIPE(log_every), "50", 1, CVY_NO_LIMIT, .effect = CVY_CHANGES_NO_BIT,
@@ -397,7 +419,7 @@ typedef struct comparison {
 /* Tells whether a key may have another value in a run that goes on, if the user asks for it. The rule's state
  * stays, so the solver must be the same one. */
 static bool may_change(const char *path, const cvy_yaml *was, const cvy_yaml *is) {
-  static const char *const keys[] = {"learning_rate", "warmup", "clip", "epochs"};
+  static const char *const keys[] = {"learning_rate", "warmup", "clip", "epochs", "ema"};
   const size_t length = strcspn(path, ".");
   for (int64_t i = 0; i < CVY_COUNT(keys); i++)
     if (strlen(keys[i]) == length && strncmp(keys[i], path, length) == 0) return true;

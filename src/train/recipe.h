@@ -7,12 +7,20 @@
 #include "base/options.h"
 #include "base/text.h"
 #include "comm/tree.h"
+#include "model/model.h"
+#include "optim/average.h"
 #include "optim/optim.h"
 #include "optim/warmup.h"
 #include "train/factors.h"
 #include <convoy/train.h>
 
 enum { CVY_BAD_RECORD_FAILS, CVY_BAD_RECORD_SKIPPED };
+
+/* An average of the weights, and by which of the two sets a run's best step is chosen. */
+typedef struct cvy_ema {
+  cvy_averaging averaging;
+  int best; /* cvy_weights */
+} cvy_ema;
 
 struct cvy_recipe {
   cvy_pool *pool;
@@ -45,6 +53,7 @@ struct cvy_recipe {
   const cvy_yaml *solver, *learning_rate;
   cvy_warmup warmup;
   cvy_clipping clip;
+  cvy_ema ema;
   const cvy_yaml *layers; /* NULL: all layers learn alike */
   const char *run;
   int64_t log_every, check_every, checkpoint_every;
@@ -66,6 +75,16 @@ static inline const cvy_yaml *cvy_recipe_evaluation(const cvy_recipe *recipe) {
   return recipe->data.evaluation ? recipe->data.evaluation : recipe->data.augment;
 }
 
+/* Tells whether an average of the weights is kept. */
+static inline bool cvy_recipe_averages(const cvy_recipe *recipe) {
+  return recipe->ema.averaging.decay > 0;
+}
+
+/* Returns the set of weights whose score decides which step is the best. */
+static inline cvy_weights cvy_recipe_judges(const cvy_recipe *recipe) {
+  return cvy_recipe_averages(recipe) ? (cvy_weights)recipe->ema.best : CVY_WEIGHTS_RAW;
+}
+
 /* Reads "name" or "name: {options}" as an update rule, with its configuration in `pool`. */
 cvy_err cvy_read_rule(const cvy_rule **rule, void **config, cvy_pool *pool,
                       const cvy_yaml *node) CVY_MUST_CHECK;
@@ -77,8 +96,8 @@ cvy_hash cvy_recipe_hash(const cvy_recipe *recipe);
 /* Checks whether a run that began with one recipe can go on with another. If not, it fails with CVY_E_INPUT
  * and names the key and both values. What changes no bit, as the option table says, may differ, such as the
  * paths. So may `epochs`, unless the schedule looks ahead. If `changes` is not NULL, so may what people
- * change their minds about (schedule, warm-up, clipping, epochs, the solver's options), and it receives what
- * differs. */
+ * change their minds about (schedule, warm-up, clipping, averaging, epochs, the solver's options), and it
+ * receives what differs. */
 cvy_err cvy_recipe_compare(const cvy_recipe *stored, const cvy_recipe *wanted, const char *stored_in,
                            cvy_text *changes) CVY_MUST_CHECK;
 

@@ -42,12 +42,18 @@ typedef struct cvy_run {
   int64_t total_steps;
   cvy_run_state state;
   cvy_score val_score; /* score of the last validation */
+  cvy_score ema_score; /* the same of the averaged weights, if such are kept */
   cvy_meter meter;
 } cvy_run;
 
 /* Returns how many passes over the training images so many steps are. */
 static inline double cvy_run_epochs(const cvy_run *run, int64_t step) {
   return (double)step * (double)run->recipe->batch / (double)run->images;
+}
+
+/* Returns the score that decides which step is the best. */
+static inline const cvy_score *cvy_run_judged(const cvy_run *run) {
+  return cvy_recipe_judges(run->recipe) == CVY_WEIGHTS_EMA ? &run->ema_score : &run->val_score;
 }
 
 /* Returns what the schedule sees before the next step. */

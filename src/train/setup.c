@@ -29,6 +29,7 @@ static cvy_step_config config_of(const cvy_recipe *r) {
                            .rule = r->rule,
                            .rule_config = r->rule_config,
                            .clipping = r->clip,
+                           .averaging = r->ema.averaging,
                            .layers = r->layer_rules,
                            .way = (cvy_exchange_way)r->reduce,
                            .wishes = {.convolution = (cvy_conv_choice)r->convolution,
@@ -206,6 +207,7 @@ static cvy_err load_last(cvy_run *run, bool change) {
   cvy_arenas whole = *cvy_learner_arenas(run->learner);
   for (int64_t k = 0; k < run->recipe->rule->state_count; k++)
     whole.state[k] = cvy_learner_room(run->learner, k);
+  if (whole.average) whole.average = cvy_learner_room_of_average(run->learner);
   if (!err) err = cvy_checkpoint_read(checkpoint, &whole, &run->state);
   cvy_checkpoint_close(checkpoint);
   if (err) return err;
@@ -233,6 +235,7 @@ static cvy_err begin_run(cvy_run *run, const cvy_train_options *options) {
   cvy_comm_broadcast(run->comm, cvy_net_params(run->net), bytes);
   for (int64_t k = 0; options->resume && k < run->recipe->rule->state_count; k++)
     cvy_learner_deal_state(run->learner, k);
+  if (options->resume && cvy_recipe_averages(run->recipe)) cvy_learner_deal_average(run->learner);
   return CVY_OK;
 }
 

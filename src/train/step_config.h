@@ -5,6 +5,7 @@
 #include "comm/exchange.h"
 #include "comm/tree.h"
 #include "net/net.h"
+#include "optim/average.h"
 #include "optim/optim.h"
 #include "train/factors.h"
 
@@ -15,6 +16,7 @@ typedef struct cvy_step_config {
   const cvy_rule *rule;
   const void *rule_config;
   cvy_clipping clipping;
+  cvy_averaging averaging;
   cvy_layer_rules layers; /* the frozen ones among them are among the wishes, too */
   cvy_exchange_way way;
   cvy_net_wishes wishes; /* what is asked of the net; its peers are the learner's own */

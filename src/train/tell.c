@@ -102,10 +102,15 @@ void cvy_tell_interval(cvy_run *run, double rate) {
 /* ---- epochs ---- */
 
 static void log_epoch(const cvy_run *run, const cvy_score *training, bool is_best) {
-  char validation[128] = "";
+  char validation[160] = "";
+  cvy_text text = cvy_text_in(validation, sizeof validation);
   if (run->val.data)
-    snprintf(validation, sizeof validation, ", validation loss %.4f, top-1 %.2f %%%s", run->val_score.loss,
-             100 * run->val_score.top1, is_best ? " (best so far)" : "");
+    cvy_text_add(&text, ", validation loss %.4f, top-1 %.2f %%", run->val_score.loss,
+                 100 * run->val_score.top1);
+  if (run->val.data && cvy_recipe_averages(run->recipe))
+    cvy_text_add(&text, ", of the average (EMA) %.4f, %.2f %%", run->ema_score.loss,
+                 100 * run->ema_score.top1);
+  if (is_best) cvy_text_add(&text, " (best so far)");
   cvy_progress_drop();
   cvy_log("epoch %" PRId64 ": training loss %.4f, top-1 %.2f %%%s",
           (int64_t)cvy_run_epochs(run, run->state.step), training->loss, 100 * training->top1, validation);
@@ -125,6 +130,12 @@ void cvy_tell_epoch(const cvy_run *run, const cvy_score *training, bool is_best)
   line.val_top1 = score->top1;
   line.val_top5 = score->top5;
   line.has[CVY_METRIC_VAL_TOP5] = run->val.data && cvy_score_has_top5(score);
+  line.has[CVY_METRIC_EMA_LOSS] = line.has[CVY_METRIC_EMA_TOP1] = run->val.data &&
+                                                                  cvy_recipe_averages(run->recipe);
+  line.has[CVY_METRIC_EMA_TOP5] = line.has[CVY_METRIC_EMA_TOP1] && line.has[CVY_METRIC_VAL_TOP5];
+  line.ema_loss = run->ema_score.loss;
+  line.ema_top1 = run->ema_score.top1;
+  line.ema_top5 = run->ema_score.top5;
   line.has[CVY_METRIC_VAL_SKIPPED] = run->val.data && run->intake.skips_bad;
   line.val_skipped = score->skipped;
   cvy_folder_log(run->folder, &line);

@@ -78,6 +78,7 @@ static cvy_train_result result_of(const cvy_run *run) {
                             .epochs = cvy_run_epochs(run, state->step),
                             .train_loss = state->train_loss,
                             .val = run->val_score,
+                            .ema = run->ema_score,
                             .best_top1 = state->best_top1,
                             .best_step = state->best_step,
                             .skipped = state->skipped,
@@ -109,7 +110,7 @@ static cvy_err validate_again(cvy_run *run) {
   CVY_TRY(cvy_duties_validate(run));
   if (!run->val.data || run->state.best_step > 0) return CVY_OK;
   run->state.best_step = run->state.step;
-  run->state.best_top1 = run->val_score.top1;
+  run->state.best_top1 = cvy_run_judged(run)->top1;
   return CVY_OK;
 }
 
@@ -139,6 +140,8 @@ static cvy_err train(cvy_train_result *out, cvy_run *run, const cvy_train_option
   cvy_progress_end();
   if ((!err || err == CVY_E_STOPPED) && run->folder && !was_done) err = end_folder(run->folder, err);
   *out = result_of(run);
+  if (cvy_recipe_averages(run->recipe) && (!err || err == CVY_E_STOPPED))
+    out->ema_weights = cvy_net_hash(run->net, cvy_learner_whole_average(run->learner));
   return cvy_comm_agree(run->comm, err);
 }
 

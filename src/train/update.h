@@ -13,10 +13,13 @@ typedef struct cvy_arenas {
   const cvy_rule *rule;
   float *params; /* the net's own */
   float *state[CVY_MOST_STATE];
+  float *average; /* averaged weights; NULL: none are kept */
 } cvy_arenas;
 
 /* Makes the arenas. On an error everything is given back. */
 cvy_err cvy_arenas_create(cvy_arenas *out, cvy_net *net, const cvy_rule *rule) CVY_MUST_CHECK;
+/* Adds an average, which is zero. On an error the arenas stay as they are. */
+cvy_err cvy_arenas_add_average(cvy_arenas *arenas) CVY_MUST_CHECK;
 void cvy_arenas_destroy(cvy_arenas *arenas);
 
 /* What the rate and the weight decay of a tensor are multiplied with. */
@@ -35,6 +38,8 @@ typedef struct cvy_step_update {
   const cvy_clip *clip;       /* NULL: gradients are not clipped */
   const cvy_factors *factors; /* [param_tensors]; NULL: 1 for all */
   int64_t microbatches;
+  float average_share; /* how far averaged weights go to the new ones */
+  bool use_buffers;    /* running averages of layers are averaged, too, and not copied */
 } cvy_step_update;
 
 /* Updates values first ... end-1 of the arenas; `gradients` points at that of value `first`. It works value

@@ -68,6 +68,8 @@ typedef struct setting {
   cvy_layer_rules layers;
 } setting;
 
+static cvy_averaging averaging; /* of the learners that are opened from now on */
+
 /* Makes a tree that allows this job's ranks. */
 static cvy_tree make_tree(cvy_wire wire) {
   cvy_tree tree;
@@ -87,6 +89,7 @@ static cvy_learner *open_learner(cvy_comm *ranks, const setting *s) {
                                               .rule_config = s->rule_config,
                                               .clipping = s->clipping,
                                               .layers = s->layers,
+                                              .averaging = averaging,
                                               .way = s->way,
                                               .wishes = {.frozen = s->frozen}},
                                      .bucket_mib = s->bucket_mib,
@@ -265,6 +268,107 @@ static void factors_have_the_same_bits(void) {
     const result plainly = learn_alone(&s);
     CU_ASSERT(strcmp(plainly.weights.hex, alone.weights.hex) != 0);
   }
+}
+
+/* ---- averaged weights ---- */
+
+/* Averages by the definition, value by value. */
+typedef struct average_by_hand {
+  const cvy_averaging *averaging;
+  int64_t made; /* averages so far */
+  float *values;
+} average_by_hand;
+
+static void average(average_by_hand *h, const cvy_net *net, const float *weights, int64_t step) {
+  const cvy_averaging *a = h->averaging;
+  const cvy_net_info *info = cvy_net_describe(net);
+  const bool waits = step <= a->start + 1;
+  if (waits) h->made = 0;
+  if (!waits && (step - a->start - 1) % a->every != 0) return;
+  const double n = (double)h->made++, ramp = (1 + n) / (10 + n);
+  const double decay = a->warmup && ramp < a->decay ? ramp : a->decay;
+  const float share = (float)(1 - decay);
+  for (int64_t i = 0; i < info->param_tensors; i++) {
+    const cvy_net_param *p = &info->params[i];
+    const bool copies = waits || p->frozen || (p->spec->averaging > 0 && !a->use_buffers);
+    for (int64_t k = p->offset; k < p->offset + p->count; k++)
+      if (copies)
+        h->values[k] = weights[k];
+      else if (share < 0.5f)
+        h->values[k] += share * (weights[k] - h->values[k]);
+      else
+        h->values[k] = weights[k] - (1 - share) * (weights[k] - h->values[k]);
+  }
+}
+
+/* Checks the average as rank 0 stores it, and as all ranks evaluate it, after which the weights are back. */
+static void expect_average(cvy_learner *learner, const float *want) {
+  cvy_net *net = cvy_learner_net(learner);
+  const cvy_hash hash = cvy_net_hash(net, want);
+  const float *stored = cvy_learner_whole_average(learner);
+  if (cvy_comm_rank(comm) == 0) CU_ASSERT_STRING_EQUAL(cvy_net_hash(net, stored).hex, hash.hex);
+  cvy_learner_whole_weights(learner);
+  const cvy_hash weights = cvy_net_hash(net, NULL);
+  cvy_learner_show_average(learner);
+  CU_ASSERT_STRING_EQUAL(cvy_net_hash(net, NULL).hex, hash.hex);
+  cvy_learner_hide_average(learner);
+  CU_ASSERT_STRING_EQUAL(cvy_net_hash(net, NULL).hex, weights.hex);
+}
+
+/* Sends state and average to rank 0 and back, as when a run is resumed. */
+static void resume(cvy_learner *learner, const cvy_rule *rule) {
+  cvy_learner_whole_weights(learner);
+  for (int64_t k = 0; k < rule->state_count; k++) cvy_learner_whole_state(learner, k);
+  cvy_learner_whole_average(learner);
+  CU_ASSERT_EQUAL(cvy_learner_forget(learner), CVY_OK);
+  for (int64_t k = 0; k < rule->state_count; k++) cvy_learner_deal_state(learner, k);
+  cvy_learner_deal_average(learner);
+}
+
+static void check_average(const setting *s) {
+  enum { LONG = 7 };
+  const cvy_averaging own = averaging;
+  cvy_learner *learner = open_learner(comm, s);
+  averaging = (cvy_averaging){0};
+  cvy_learner *bare = open_learner(comm, s);
+  averaging = own;
+  cvy_net *net = cvy_learner_net(learner);
+  average_by_hand hand = {.averaging = &own,
+                          .values = calloc((size_t)cvy_net_describe(net)->arena_count, sizeof(float))};
+  for (int64_t step = 1; step <= LONG; step++) {
+    run_step(learner, comm, step);
+    run_step(bare, comm, step);
+    cvy_learner_whole_weights(learner);
+    cvy_learner_whole_weights(bare);
+    CU_ASSERT_STRING_EQUAL(cvy_net_hash(net, NULL).hex, cvy_net_hash(cvy_learner_net(bare), NULL).hex);
+    average(&hand, net, cvy_net_params(net), step);
+    expect_average(learner, hand.values);
+    if (step == 4) resume(learner, s->rule);
+  }
+  free(hand.values);
+  cvy_learner_destroy(learner);
+  cvy_learner_destroy(bare);
+}
+
+/* The weights are the same as without an average, which is the one by its definition to the bit. So it has
+ * the same bits at any number of ranks, as the weights have. */
+static void averages_are_those_by_hand(void) {
+  static const char *const frozen[] = {"conv1", "bn1", "fc2"};
+  static const cvy_averaging ways[] = {{.decay = 0.9, .every = 1},
+                                       {.decay = 0.9, .every = 1, .warmup = true, .use_buffers = true},
+                                       {.decay = 0.3, .every = 2, .start = 1}};
+  const cvy_rule *rules[] = {&plain, &layerwise, &clipped};
+  for (int i = 0; i < 2 * CVY_COUNT(ways) * CVY_COUNT(rules); i++) {
+    const int rule = i % CVY_COUNT(rules), way = i / CVY_COUNT(rules) % 2;
+    setting s = {.rule = rules[rule], .way = (cvy_exchange_way)way, .bucket_mib = 1};
+    averaging = ways[i / CVY_COUNT(rules) / 2];
+    cvy_threads_set(1 + i % 2);
+    check_average(&s);
+    s.frozen = (cvy_net_names){frozen, CVY_COUNT(frozen)};
+    check_average(&s);
+  }
+  averaging = (cvy_averaging){0};
+  cvy_threads_set(2);
 }
 
 /* ---- norms against their definition ---- */
@@ -451,6 +555,7 @@ int main(void) {
                          TEST(clipped_gradients_have_the_same_bits),
                          TEST(layers_have_rates_of_their_own),
                          TEST(factors_have_the_same_bits),
+                         TEST(averages_are_those_by_hand),
                          TEST(norms_of_tensors),
                          TEST(norms_of_everything),
                          TEST(a_long_gradient_is_clipped_to_its_length),

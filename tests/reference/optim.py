@@ -10,6 +10,7 @@ import pathlib
 import torch
 from torch import optim
 from torch.optim import lr_scheduler as schedules
+from torch.optim import swa_utils
 
 COUNT, STEPS = 6, 10
 
@@ -76,6 +77,30 @@ SCHEDULES = [
 WARMUPS = [("{length: 5, from: 0.1}", 5, 0.1), ("{length: 10, from: 0.5, unit: steps}", 10, 0.5)]
 
 
+# averages of the weights: the decay, whether it warms up, and every how many steps they are made
+AVERAGES = [(0.9, False, 1), (0.3, False, 1), (0.99, True, 1), (0.8, False, 3)]
+
+
+def averages_of(decay, warmup, every):
+    """Yields PyTorch's average of weights that SGD changes.
+
+    The function is that of get_ema_multi_avg_fn, which Debian's PyTorch is too old to have.
+    """
+    model = torch.nn.ParameterList([torch.zeros(COUNT)])
+
+    def average(average, weights, count):
+        n = float(count)  # TensorFlow's warm-up: min(decay, (1 + num_updates) / (10 + num_updates))
+        return torch.lerp(average, weights, 1 - (min(decay, (1 + n) / (10 + n)) if warmup else decay))
+
+    averaged = swa_utils.AveragedModel(model, avg_fn=average)
+    for i, weights in enumerate(steps_of(optim.SGD, {"momentum": 0.9})):
+        with torch.no_grad():
+            model[0].copy_(torch.tensor(weights))
+        if i % every == 0:
+            averaged.update_parameters(model)
+        yield averaged.module[0].tolist()
+
+
 def steps_of(make, options, norm=0, value=0):
     weights = torch.tensor([math.cos(i) for i in range(COUNT)], dtype=torch.float64).float().requires_grad_()
     rule = make([weights], lr=0.1, **options)
@@ -133,6 +158,14 @@ def write(out):
         out.write(f"  - rule: '{told}'\n    norm: {norm}\n    value: {value}\n    weights:\n")
         for weights in steps_of(make, options, norm, value):
             out.write(f"      - {row(weights)}\n")
+    out.write("averages:\n")
+    for decay, warmup, every in AVERAGES:
+        out.write(f"  - decay: {decay}\n    warmup: {int(warmup)}\n    every: {every}\n    averages:\n")
+        for averages in averages_of(decay, warmup, every):
+            out.write(f"      - {row(averages)}\n")
+    out.write("averaged_weights:\n")
+    for weights in steps_of(optim.SGD, {"momentum": 0.9}):
+        out.write(f"  - {row(weights)}\n")
     out.write("schedules:\n")
     for told, make, rate, counts_steps in SCHEDULES:
         rates = list(rates_of(make, rate, counts_steps, "loss" in told))

@@ -39,6 +39,22 @@ static double want_axpy(double a, double b, double c) {
   (void)b;
   return a + (double)0.3f * c;
 }
+static void run_lerp(const cvy_kernels *k, float *a, float *b, const float *c, int64_t count) {
+  (void)b;
+  k->lerp(a, 0.3f, c, count);
+}
+static double want_lerp(double a, double b, double c) {
+  (void)b;
+  return a + (double)0.3f * (c - a);
+}
+static void run_long_lerp(const cvy_kernels *k, float *a, float *b, const float *c, int64_t count) {
+  (void)b;
+  k->lerp(a, 0.9f, c, count);
+}
+static double want_long_lerp(double a, double b, double c) {
+  (void)b;
+  return a + (double)0.9f * (c - a);
+}
 static void run_relu(const cvy_kernels *k, float *a, float *b, const float *c, int64_t count) {
   (void)b;
   k->relu_forward(a, c, count);
@@ -116,6 +132,8 @@ static const struct {
     {"add", run_add, want_add},
     {"scale", run_scale, want_scale},
     {"axpy", run_axpy, want_axpy},
+    {"lerp", run_lerp, want_lerp},
+    {"lerp from a half on", run_long_lerp, want_long_lerp},
     {"relu_forward", run_relu, want_relu},
     {"relu_backward", run_relu_backward, want_relu_backward},
     {"tanh_forward", run_tanh, want_tanh},

@@ -7,6 +7,7 @@
 #include "base/options.h"
 #include "base/yaml.h"
 #include "math/kernels.h"
+#include "optim/average.h"
 #include "optim/optim.h"
 #include "optim/squares.h"
 #include "optim/warmup.h"
@@ -313,6 +314,38 @@ static void check_golden_steps(const cvy_rule *rule, const void *config, const c
     cvy_rule_apply(rule, &piece, config);
     for (int64_t i = 0; i < VALUES; i++)
       CU_ASSERT_DOUBLE_EQUAL((double)weights[i], number_at(rows->items[step - 1], i), 2e-6);
+  }
+}
+
+static void averages_of_pytorch(void) {
+  enum { VALUES = 6 };
+  cvy_pool *pool = cvy_pool_create();
+  const cvy_yaml *golden = load_golden(pool), *all = cvy_yaml_get(golden, "averages"),
+                 *weights = cvy_yaml_get(golden, "averaged_weights");
+  CU_ASSERT_FATAL(all->count >= 4);
+  for (int64_t c = 0; c < all->count; c++) {
+    const cvy_averaging averaging = {.decay = strtod(text_of(all->items[c], "decay"), NULL),
+                                     .warmup = text_of(all->items[c], "warmup")[0] == '1',
+                                     .every = atoi(text_of(all->items[c], "every"))};
+    const cvy_yaml *rows = cvy_yaml_get(all->items[c], "averages");
+    float average[VALUES] = {0}, now[VALUES];
+    for (int64_t step = 1; step <= rows->count; step++) {
+      for (int64_t i = 0; i < VALUES; i++) now[i] = (float)number_at(weights->items[step - 1], i);
+      cvy_average_move(average, now, cvy_average_share(&averaging, step), VALUES);
+      for (int64_t i = 0; i < VALUES; i++)
+        CU_ASSERT_DOUBLE_EQUAL((double)average[i], number_at(rows->items[step - 1], i), 1e-6);
+    }
+  }
+  cvy_pool_destroy(pool);
+}
+
+/* Until `start` the average is the weights, which move it from the next step but one on. */
+static void averages_start_and_stay(void) {
+  const cvy_averaging late = {.decay = 0.75, .every = 2, .start = 3}, none = {.every = 1};
+  const float shares[] = {1, 1, 1, 1, 0, 0.25f, 0, 0.25f};
+  for (int64_t step = 1; step <= CVY_COUNT(shares); step++) {
+    CU_ASSERT_EQUAL(cvy_average_share(&late, step), shares[step - 1]);
+    CU_ASSERT_EQUAL(cvy_average_share(&none, step), 0);
   }
 }
 
@@ -680,9 +713,10 @@ static void sums_of_squares_do_not_overflow(void) {
   free(values);
 }
 
-SUITE("optim", TEST(rules_by_hand), TEST(rules_with_norms_by_hand), TEST(rules_of_pytorch),
-      TEST(clipping_of_pytorch), TEST(any_cut_has_the_same_bits), TEST(rules_are_found_by_set),
-      TEST(schedules_by_hand), TEST(schedules_of_pytorch), TEST(warmups_of_pytorch),
-      TEST(a_schedule_begins_behind_its_warmup), TEST(a_schedule_behind_its_warmup_need_not_look_ahead),
-      TEST(everything_has_a_case), TEST(sums_of_squares_have_no_order), TEST(sums_of_squares_are_exact),
+SUITE("optim", TEST(averages_of_pytorch), TEST(averages_start_and_stay), TEST(rules_by_hand),
+      TEST(rules_with_norms_by_hand), TEST(rules_of_pytorch), TEST(clipping_of_pytorch),
+      TEST(any_cut_has_the_same_bits), TEST(rules_are_found_by_set), TEST(schedules_by_hand),
+      TEST(schedules_of_pytorch), TEST(warmups_of_pytorch), TEST(a_schedule_begins_behind_its_warmup),
+      TEST(a_schedule_behind_its_warmup_need_not_look_ahead), TEST(everything_has_a_case),
+      TEST(sums_of_squares_have_no_order), TEST(sums_of_squares_are_exact),
       TEST(sums_of_squares_do_not_overflow))

@@ -126,7 +126,13 @@ static void effects_are_these(void) {
                                      "warmup.schedule",
                                      "layers",
                                      "clip.norm",
-                                     "clip.value"};
+                                     "clip.value",
+                                     "ema.decay",
+                                     "ema.warmup",
+                                     "ema.every",
+                                     "ema.start",
+                                     "ema.use_buffers",
+                                     "ema.best"};
   cvy_recipe *recipe = read_recipe(text);
   for (int64_t i = 0; i < CVY_COUNT(no_bit); i++) expect_effect(recipe, no_bit[i], CVY_CHANGES_NO_BIT);
   for (int64_t i = 0; i < CVY_COUNT(bits); i++) expect_effect(recipe, bits[i], CVY_CHANGES_BITS);
