@@ -42,6 +42,8 @@ typedef struct cvy_train_result {
   double best_top1;  /* of the set of weights that the recipe chooses by */
   int64_t best_step;
   int64_t skipped;               /* bad records that others replaced in training, from the first step on */
+  int64_t roll_backs;            /* how often it diverged and went back */
+  char ended[160];               /* why it ended before its last step ("stopped early ..."); "": it did not */
   cvy_hash weights, ema_weights; /* ema_weights: "" if there are none */
   /* These are of this process's own steps. It waited for data for waited_s, and for gradients that came
    * through the ranks for exposed_s; exchange_cpu_s is what the exchange of gradients computed. */

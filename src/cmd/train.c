@@ -89,6 +89,8 @@ static void print_json(const cvy_train_result *r, const cvy_comm *comm) {
     cvy_json_int(&json, "best_step", r->best_step);
   }
   cvy_json_int(&json, "skipped", r->skipped);
+  cvy_json_int(&json, "roll_backs", r->roll_backs);
+  if (r->ended[0]) cvy_json_text(&json, "ended", r->ended);
   cvy_json_text(&json, "weights", r->weights.hex);
   if (r->ema_weights.hex[0]) cvy_json_text(&json, "ema_weights", r->ema_weights.hex);
   cvy_json_number(&json, "img_s", r->images_per_s, 6);
@@ -105,7 +107,11 @@ static void print_json(const cvy_train_result *r, const cvy_comm *comm) {
 static void print_line(const cvy_train_result *r, const cvy_comm *comm) {
   cvy_fitted fitted;
   FILE *out = cvy_fit_begin(&fitted, stdout);
-  fprintf(out, "done: %" PRId64 " steps, training loss %.4f", r->steps, r->train_loss);
+  fprintf(out, "done: %" PRId64 " steps, ", r->steps);
+  if (r->ended[0]) fprintf(out, "%s, ", r->ended);
+  fprintf(out, "training loss %.4f", r->train_loss);
+  if (r->roll_backs)
+    fprintf(out, ", gone back %" PRId64 " time%s", r->roll_backs, r->roll_backs > 1 ? "s" : "");
   if (r->val.images) fprintf(out, ", validation top-1 %.2f %%", 100 * r->val.top1);
   if (r->ema.images) fprintf(out, ", of the average (EMA) %.2f %%", 100 * r->ema.top1);
   if (r->val.images) fprintf(out, " (best %.2f %% at step %" PRId64 ")", 100 * r->best_top1, r->best_step);

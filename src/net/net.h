@@ -186,6 +186,31 @@ typedef struct cvy_net_observer {
 /* Sets the observer, which must outlive its use. With NULL nobody watches, as at first. */
 void cvy_net_observe(cvy_net *net, const cvy_net_observer *observer);
 
+/* ---- values that are not finite ---- */
+
+typedef enum cvy_net_fault_kind {
+  CVY_NET_SOUND,       /* all values are finite */
+  CVY_NET_BAD_IMAGES,  /* what the network was given is not */
+  CVY_NET_BAD_WEIGHTS, /* a layer's parameters are not */
+  CVY_NET_BAD_OUTPUT,  /* what a layer has made forward is not */
+  CVY_NET_BAD_GRADIENT /* what a layer has made backward is not */
+} cvy_net_fault_kind;
+
+/* Where in a pass values were met first that are infinite or NaN. */
+typedef struct cvy_net_fault {
+  cvy_net_fault_kind kind;
+  int64_t layer;
+} cvy_net_fault;
+
+/* Walks the microbatch that forward saw last once more, by the same pass, and looks at all values: at the
+ * images, the parameters, the layers' outputs in order, and their gradients, backward. Of several layers with
+ * bad parameters it names the last, for an update's gradients went wrong from there down. A network with
+ * split layers is not walked again, since its ranks would have to do that together. There the outputs are
+ * looked at that forward has left for backward. The call is made between forward and backward. It leaves
+ * what forward left, but overwrites `grads`, which is laid out as for cvy_net_backward. */
+cvy_net_fault cvy_net_find_fault(cvy_net *net, float *grads, const float *images, const cvy_targets *targets,
+                                 const cvy_pass *pass);
+
 /* Texts about what the description allows but hardly means, with what would be right: "FILE:LINE:COLUMN:
  * ...". */
 typedef struct cvy_net_doubts {

@@ -66,4 +66,14 @@ cvy_err cvy_net_mark(cvy_net *net) CVY_MUST_CHECK;
  * sizes. */
 cvy_err cvy_net_place(cvy_net *net) CVY_MUST_CHECK;
 
+/* Tells whether a layer's output stays as forward made it until backward begins (place.c). Layers that work
+ * in place share one. */
+bool cvy_net_is_kept(const cvy_net *net, int64_t layer);
+
+/* These are the steps of a walk (walk.c). */
+cvy_layer_call cvy_net_call(cvy_net *net, int64_t layer, const float *images, const cvy_targets *targets,
+                            const cvy_pass *pass);
+void cvy_net_backward_through(cvy_net *net, int64_t layer, float *grads, const cvy_layer_call *forward);
+void cvy_net_add_losses(cvy_net *net, bool training);
+
 #endif

@@ -162,6 +162,16 @@ static void place_node(const places *p, cvy_net *net, int64_t layer) {
     n->added_dx[k] = memory_at(net, life_of(p, layer, ADDED + k));
 }
 
+bool cvy_net_is_kept(const cvy_net *net, int64_t layer) {
+  const cvy_node *n = &net->nodes[layer];
+  for (int64_t i = VALUE; n->y && i < net->node_count * LIVES; i += LIVES) {
+    const cvy_lifetime *life = &net->lives[i];
+    if (life->bytes > 0 && memory_at(net, life) == n->y && life->first <= layer && life->last >= layer)
+      return life->last >= turn_of(net);
+  }
+  return false;
+}
+
 static cvy_err place_activations(cvy_net *net) {
   const places forward = collect(net, false);
   const places p = net->wishes.purpose == CVY_NET_TRAINING ? collect(net, true) : forward;

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-static cvy_layer_call make_call(cvy_net *net, int64_t index, const float *images, const cvy_targets *targets,
-                                const cvy_pass *pass) {
+cvy_layer_call cvy_net_call(cvy_net *net, int64_t index, const float *images, const cvy_targets *targets,
+                            const cvy_pass *pass) {
   const cvy_node *n = &net->nodes[index];
   cvy_layer_call call = {.config = n->config,
                          .plan = &n->plan,
@@ -35,7 +35,7 @@ static void tell(const cvy_net *net, int64_t index, bool backward) {
   if (net->observer) net->observer->done(net->observer->context, index, backward);
 }
 
-static void add_losses(cvy_net *net, bool training) {
+void cvy_net_add_losses(cvy_net *net, bool training) {
   memset(net->losses, 0, sizeof *net->losses * (size_t)net->input.n);
   for (int64_t i = 0; i < net->node_count; i++) {
     const cvy_node *n = &net->nodes[i];
@@ -53,13 +53,13 @@ void cvy_net_forward(cvy_net *net, const float *images, const cvy_targets *targe
   CVY_CHECK(!pass->training || net->wishes.purpose == CVY_NET_TRAINING);
   for (int64_t i = 0; i < net->node_count; i++) {
     if (net->nodes[i].is_left_out && !pass->training) continue;
-    const cvy_layer_call call = make_call(net, i, images, targets, pass);
+    const cvy_layer_call call = cvy_net_call(net, i, images, targets, pass);
     const int64_t begin_ns = cvy_trace_begin();
     if (!net->nodes[i].is_done_before) net->nodes[i].type->forward(&call);
     cvy_trace_end(begin_ns, CVY_TRACE_FORWARD, net->nodes[i].name, traced_step(pass));
     tell(net, i, false);
   }
-  add_losses(net, pass->training);
+  cvy_net_add_losses(net, pass->training);
 }
 
 const double *cvy_net_losses(const cvy_net *net) {
@@ -115,6 +115,21 @@ static void give_zeros(const cvy_layer_call *call) {
     if (call->grads[k]) memset(call->grads[k], 0, sizeof(float) * (size_t)cvy_param_count(&plan->params[k]));
 }
 
+void cvy_net_backward_through(cvy_net *net, int64_t index, float *grads, const cvy_layer_call *forward) {
+  const cvy_node *n = &net->nodes[index];
+  cvy_layer_call call = *forward;
+  for (int64_t k = 0; k < n->plan.input_count; k++)
+    call.dx[k] = n->added_dx[k] ? n->added_dx[k] : gradient_of(net, n->inputs[k]);
+  for (int64_t k = 0; k < n->plan.param_count; k++)
+    if (cvy_net_is_replicated(&net->params[n->first_param + k]))
+      call.grads[k] = grads + net->params[n->first_param + k].offset;
+  if (n->only_in_training && !call.pass->training)
+    give_zeros(&call);
+  else
+    n->type->backward(&call);
+  add_gradients(net, n);
+}
+
 void cvy_net_backward(cvy_net *net, float *grads, const float *images, const cvy_targets *targets,
                       const cvy_pass *pass) {
   CVY_CHECK(net->wishes.purpose == CVY_NET_TRAINING);
@@ -122,17 +137,8 @@ void cvy_net_backward(cvy_net *net, float *grads, const float *images, const cvy
     const cvy_node *n = &net->nodes[i];
     if (!n->is_visited) continue;
     const int64_t begin_ns = cvy_trace_begin();
-    cvy_layer_call call = make_call(net, i, images, targets, pass);
-    for (int64_t k = 0; k < n->plan.input_count; k++)
-      call.dx[k] = n->added_dx[k] ? n->added_dx[k] : gradient_of(net, n->inputs[k]);
-    for (int64_t k = 0; k < n->plan.param_count; k++)
-      if (cvy_net_is_replicated(&net->params[n->first_param + k]))
-        call.grads[k] = grads + net->params[n->first_param + k].offset;
-    if (n->only_in_training && !pass->training)
-      give_zeros(&call);
-    else
-      n->type->backward(&call);
-    add_gradients(net, n);
+    const cvy_layer_call call = cvy_net_call(net, i, images, targets, pass);
+    cvy_net_backward_through(net, i, grads, &call);
     cvy_trace_end(begin_ns, CVY_TRACE_BACKWARD, n->name, traced_step(pass));
     tell(net, i, true);
   }

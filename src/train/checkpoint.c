@@ -28,9 +28,20 @@ static const counter counters[] = {
     {"skipped", offsetof(cvy_run_state, skipped)},
     {"epoch_skipped", offsetof(cvy_run_state, epoch.skipped)},
     {"interval_skipped", offsetof(cvy_run_state, interval.skipped)},
+    {"roll_backs", offsetof(cvy_run_state, roll_backs)},
+    {"watched_since", offsetof(cvy_run_state, watched_since)},
+    {"stopped_early", offsetof(cvy_run_state, stopped_early)},
 };
 
-enum { YOUNG_COUNTERS = 3 }; /* the last ones of the table, which are 0 where a file lacks them */
+/* Numbers that are NaN where a file lacks them. */
+static const counter numbers[] = {
+    {"last_top1", offsetof(cvy_run_state, last_top1)},
+    {"last_loss", offsetof(cvy_run_state, last_loss)},
+    {"first_loss", offsetof(cvy_run_state, first_loss)},
+    {"watched_best", offsetof(cvy_run_state, watched_best)},
+};
+
+enum { YOUNG_COUNTERS = 6 }; /* the last ones of the table, which are 0 where a file lacks them */
 
 /* ---- writing ---- */
 
@@ -67,9 +78,11 @@ static cvy_err write_state(cvy_h5 *file, const cvy_run_state *state) {
   if (state->history[0]) CVY_TRY(cvy_h5_write_attr_text(file, "", "history", state->history));
   if (state->validated_on.hex[0])
     CVY_TRY(cvy_h5_write_attr_text(file, "", "validated_on", state->validated_on.hex));
-  if (isnan(state->last_top1)) return CVY_OK;
-  CVY_TRY(cvy_h5_write_attr_f64(file, "", "last_top1", state->last_top1));
-  return cvy_h5_write_attr_f64(file, "", "last_loss", state->last_loss);
+  for (int64_t i = 0; i < CVY_COUNT(numbers); i++) {
+    const double number = *(const double *)((const char *)state + numbers[i].offset);
+    if (!isnan(number)) CVY_TRY(cvy_h5_write_attr_f64(file, "", numbers[i].name, number));
+  }
+  return CVY_OK;
 }
 
 static cvy_err write_contents(cvy_h5 *file, const cvy_arenas *arenas, const cvy_run_state *state,
@@ -156,7 +169,7 @@ static cvy_err read_texts(cvy_checkpoint *c, cvy_run_state *state) {
 }
 
 static cvy_err read_state(cvy_checkpoint *c, cvy_run_state *state) {
-  *state = (cvy_run_state){.last_top1 = NAN, .last_loss = NAN};
+  *state = cvy_run_state_at_first();
   for (int64_t i = 0; i < CVY_COUNT(counters); i++) {
     const counter *k = &counters[i];
     const bool is_young = i >= CVY_COUNT(counters) - YOUNG_COUNTERS;
@@ -167,9 +180,11 @@ static cvy_err read_state(cvy_checkpoint *c, cvy_run_state *state) {
   CVY_TRY(cvy_h5_read_attr_f64(c->file, "", "train_loss", &state->train_loss));
   CVY_TRY(read_memory(c, state->schedule_memory));
   CVY_TRY(read_texts(c, state));
-  if (!cvy_h5_has_attr(c->file, "", "last_top1")) return CVY_OK;
-  CVY_TRY(cvy_h5_read_attr_f64(c->file, "", "last_top1", &state->last_top1));
-  return cvy_h5_read_attr_f64(c->file, "", "last_loss", &state->last_loss);
+  for (int64_t i = 0; i < CVY_COUNT(numbers); i++)
+    if (cvy_h5_has_attr(c->file, "", numbers[i].name))
+      CVY_TRY(
+          cvy_h5_read_attr_f64(c->file, "", numbers[i].name, (double *)((char *)state + numbers[i].offset)));
+  return CVY_OK;
 }
 
 const cvy_dataset_info *cvy_checkpoint_data(const cvy_checkpoint *c) {

@@ -1,11 +1,12 @@
 /* Checkpoints: a model (model/stored.h has that part of the file), and what its run needs for going on:
  *
  *   attributes of /   step, best_step, best_top1, train_loss, the tallies of the epoch and of the metrics'
- *                     interval so far, and skipped (bad records that were replaced; the last three counters
- *                     are 0 where a file lacks them); after a validation last_top1 and last_loss, its
- *                     scores, and validated_on, the fingerprint of its data; arithmetic and products, what
- *                     the last steps were computed with; schedule_memory_0 ... _3, if the schedule has noted
- *                     anything; history, what of the recipe was changed after which step, if anything
+ *                     interval so far, skipped (bad records that were replaced), roll_backs, watched_since
+ *                     and stopped_early (these four and the tallies' skipped are 0 where a file lacks them);
+ *                     after a step first_loss; after a validation last_top1 and last_loss, its scores,
+ *                     watched_best, and validated_on, the fingerprint of its data; arithmetic and products,
+ *                     what the last steps were computed with; schedule_memory_0 ... _3, if the schedule has
+ *                     noted anything; history, what of the recipe was changed after which step, if anything
  *                     was; momentum (hash; under the update rule's name for its state)
  *   /ema/...                       the averaged weights, of a run that keeps them (model/stored.h)
  *   /momentum/<layer>/<tensor>     the update rule's state under its name, float32, in the tensor's shape
@@ -19,6 +20,8 @@
 #include "model/stored.h"
 #include "model/tally.h"
 #include "train/update.h"
+
+#include <math.h>
 
 enum { CVY_HISTORY_BYTES = 4096 };
 
@@ -35,8 +38,19 @@ typedef struct cvy_run_state {
   cvy_arithmetic arithmetic;   /* what the latest steps were computed with; no names: the file lacks it */
   double schedule_memory[CVY_SCHEDULE_MEMORY]; /* what the schedule has noted */
   int64_t skipped;                             /* bad records that were replaced in all steps so far */
-  char history[CVY_HISTORY_BYTES];             /* what was changed on the way, with " | " between */
+  int64_t roll_backs; /* how often the run has gone back, each of which halves the rate */
+  double first_loss;  /* mean loss of the first step; NaN: there was none, or the file lacks it */
+  /* What early stopping remembers: its best score (NaN: none yet), the validations since then, and whether
+   * the run has ended so (0, 1). */
+  double watched_best;
+  int64_t watched_since, stopped_early;
+  char history[CVY_HISTORY_BYTES]; /* what was changed on the way, with " | " between */
 } cvy_run_state;
+
+/* Returns the state of a run that has made no step. */
+static inline cvy_run_state cvy_run_state_at_first(void) {
+  return (cvy_run_state){.last_top1 = NAN, .last_loss = NAN, .first_loss = NAN, .watched_best = NAN};
+}
 
 /* Writes a checkpoint, whole or not at all. */
 cvy_err cvy_checkpoint_write(const char *path, const cvy_arenas *arenas, const cvy_run_state *state,

@@ -3,6 +3,7 @@
 
 #include "base/trace.h"
 #include "train/check.h"
+#include "train/divergence.h"
 #include "train/tell.h"
 
 #include <math.h>
@@ -25,6 +26,10 @@ static void save(cvy_run *run, bool is_best) {
                  cvy_checkpoint_write(folder->last, &whole, &run->state, &about)))
     cvy_fatal("%s", cvy_err_message());
   cvy_trace_end(begin_ns, CVY_TRACE_CHECKPOINT, NULL, run->state.step);
+}
+
+void cvy_duties_save(cvy_run *run) {
+  save(run, false);
 }
 
 static cvy_err check_replicas(const cvy_run *run) {
@@ -74,15 +79,44 @@ static void note_in_schedule(cvy_run *run) {
     schedule->validated(run->recipe->schedule_config, run->state.schedule_memory, &moment);
 }
 
+static double watched_score(const cvy_run *run) {
+  switch (run->recipe->early_stopping.metric) {
+  case CVY_WATCHES_VAL_TOP1:
+    return run->val_score.top1;
+  case CVY_WATCHES_EMA_LOSS:
+    return run->ema_score.loss;
+  case CVY_WATCHES_EMA_TOP1:
+    return run->ema_score.top1;
+  default:
+    return run->val_score.loss;
+  }
+}
+
+/* Counts the validations without a better score, as Keras' EarlyStopping does. Scores are made of exact sums,
+ * so all ranks decide alike. A run that is at its end anyway is not stopped. */
+static void watch(cvy_run *run) {
+  const cvy_early_stopping *e = &run->recipe->early_stopping;
+  const bool is_loss = e->metric == CVY_WATCHES_VAL_LOSS || e->metric == CVY_WATCHES_EMA_LOSS;
+  cvy_run_state *state = &run->state;
+  if (e->patience == 0) return;
+  const double now = watched_score(run),
+               gain = is_loss ? state->watched_best - now : now - state->watched_best;
+  const bool is_better = isnan(state->watched_best) || gain > e->min_delta;
+  if (is_better) state->watched_best = now;
+  state->watched_since = is_better ? 0 : state->watched_since + 1;
+  state->stopped_early = state->watched_since >= e->patience && state->step < run->total_steps;
+}
+
 static cvy_err judge_validation(cvy_run *run, bool *is_best) {
   const cvy_score *val = &run->val_score, *judged = cvy_run_judged(run);
   cvy_run_state *state = &run->state;
   if (!isfinite(val->loss))
-    return cvy_error(
-        CVY_E_RUN,
-        "step %" PRId64
-        ": the validation loss is not finite; training diverged (a smaller learning rate may help)",
-        state->step);
+    return cvy_divergence_mark(
+        run,
+        cvy_error(CVY_E_RUN,
+                  "step %" PRId64 ": the loss of the validation is not a number below a million; training "
+                  "diverged (a smaller learning rate may help)",
+                  state->step));
   state->validated_on = cvy_dataset_fingerprint(run->val.data);
   state->last_top1 = val->top1;
   state->last_loss = val->loss;
@@ -92,6 +126,7 @@ static cvy_err judge_validation(cvy_run *run, bool *is_best) {
     state->best_step = state->step;
   }
   note_in_schedule(run);
+  watch(run);
   return CVY_OK;
 }
 
@@ -140,7 +175,9 @@ cvy_err cvy_duties_after_step(cvy_run *run, bool stops) {
   const bool checks = step == run->total_steps || is_turn(step, run->recipe->check_every);
   if (saves || checks) cvy_learner_whole_weights(run->learner);
   if (checks) CVY_TRY(check_replicas(run));
-  if (saves) CVY_TRY(cvy_check_finite(cvy_net_describe(run->net), cvy_net_params(run->net), step));
+  if (saves)
+    CVY_TRY(cvy_divergence_mark(
+        run, cvy_check_finite(cvy_net_describe(run->net), cvy_net_params(run->net), step)));
   if (epoch_ends) return finish_epoch(run);
   if (saves) save(run, false);
   return CVY_OK;

@@ -115,6 +115,11 @@ cvy_err cvy_folder_begin(cvy_folder *folder, const cvy_recipe *recipe, int64_t s
   return open_log(folder, step);
 }
 
+cvy_err cvy_folder_rewind(cvy_folder *folder, int64_t step) {
+  cvy_folder_guard(folder);
+  return keep_lines(folder->log, step);
+}
+
 /* Writes a line behind the file's end. If not all of it can be written, it cuts the file back to whole
  * lines, and `errno` has the reason. */
 static bool append(int fd, const char *line, size_t bytes) {

@@ -20,6 +20,8 @@ cvy_err cvy_folder_create(cvy_folder **out, const cvy_recipe *recipe,
 /* Writes recipe.yaml and opens metrics.jsonl. At step 0 it empties metrics.jsonl and removes an earlier run's
  * checkpoints; else metrics.jsonl keeps its whole lines up to `step`. */
 cvy_err cvy_folder_begin(cvy_folder *folder, const cvy_recipe *recipe, int64_t step) CVY_MUST_CHECK;
+/* Cuts off the lines of metrics.jsonl that are of steps after `step`, which will be made again. */
+cvy_err cvy_folder_rewind(cvy_folder *folder, int64_t step) CVY_MUST_CHECK;
 /* These end the job if its lock was taken away. cvy_folder_guard asks the file system, and must be called
  * before anything is written. cvy_folder_watch costs nothing, but may learn it some seconds later. */
 void cvy_folder_guard(cvy_folder *folder);

@@ -400,6 +400,11 @@ void cvy_learner_backward(cvy_learner *l, const float *images, const cvy_targets
   cvy_trace_end(begin_ns, CVY_TRACE_SUM, NULL, -1);
 }
 
+cvy_net_fault cvy_learner_find_fault(cvy_learner *l, const float *images, const cvy_targets *targets,
+                                     const cvy_pass *pass) {
+  return cvy_net_find_fault(l->net, cvy_accumulator_leaf(l->accumulator), images, targets, pass);
+}
+
 void cvy_learner_finish(cvy_learner *l) {
   CVY_CHECK(l->submitted == l->bucket_count);
   const int64_t begin_ns = cvy_trace_begin();

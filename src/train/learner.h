@@ -40,6 +40,11 @@ void cvy_learner_backward(cvy_learner *learner, const float *images, const cvy_t
                           const cvy_pass *pass);
 void cvy_learner_finish(cvy_learner *learner);
 
+/* Finds where the microbatch that the net's forward saw last went wrong (cvy_net_find_fault). It may be
+ * called between that and cvy_learner_backward. This call is not collective. */
+cvy_net_fault cvy_learner_find_fault(cvy_learner *learner, const float *images, const cvy_targets *targets,
+                                     const cvy_pass *pass);
+
 /* Begins a step of one microbatch a rank, so that its time can be measured. The microbatch counts as the last
  * one of a real step, behind which the sums over ranks hide. The step leaves weights and state that mean
  * nothing. */

@@ -35,6 +35,8 @@ static const struct {
     [CVY_METRIC_EMA_LOSS] = {"ema_loss", FIELD(ema_loss), 17},
     [CVY_METRIC_EMA_TOP1] = {"ema_top1", FIELD(ema_top1), 17},
     [CVY_METRIC_EMA_TOP5] = {"ema_top5", FIELD(ema_top5), 17},
+    [CVY_METRIC_ROLL_BACKS] = {"roll_backs", FIELD(roll_backs), 0},
+    [CVY_METRIC_DIVERGED_AT] = {"diverged_at", FIELD(diverged_at), 0},
 };
 
 /* ---- writing ---- */

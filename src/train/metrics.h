@@ -25,6 +25,8 @@ typedef enum cvy_metric {
   CVY_METRIC_EMA_LOSS,
   CVY_METRIC_EMA_TOP1,
   CVY_METRIC_EMA_TOP5,
+  CVY_METRIC_ROLL_BACKS,
+  CVY_METRIC_DIVERGED_AT,
   CVY_METRICS
 } cvy_metric;
 
@@ -46,6 +48,8 @@ typedef struct cvy_metrics {
   double val_loss, val_top1, val_top5; /* means over its images */
   int64_t val_skipped;
   double ema_loss, ema_top1, ema_top5; /* the same of the averaged weights */
+  /* These are of a run that went back to this step: how often it has, and the step that made it do so. */
+  int64_t roll_backs, diverged_at;
 } cvy_metrics;
 
 /* Makes a line with step and epoch and `count` further fields, whose values the caller sets. */

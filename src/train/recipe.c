@@ -105,6 +105,25 @@ static const cvy_option ema_options[] = {
              "average's, or the raw ones"},
     {0}};
 
+const char *const cvy_watched_words[] = {[CVY_WATCHES_VAL_LOSS] = "val_loss",
+                                         [CVY_WATCHES_VAL_TOP1] = "val_top1",
+                                         [CVY_WATCHES_EMA_LOSS] = "ema_loss",
+                                         [CVY_WATCHES_EMA_TOP1] = "ema_top1",
+                                         NULL};
+
+static const cvy_option early_stopping_options[] = {
+    {"patience", CVY_INT, offsetof(cvy_early_stopping, patience), "0", 0, CVY_NO_LIMIT,
+     .effect = CVY_CHANGES_BITS,
+     .help = "the epochs in a row without a better score after which training ends; 0: it goes on"},
+    {"min_delta", CVY_FLOAT, offsetof(cvy_early_stopping, min_delta), "0", 0, 1e6, .effect = CVY_CHANGES_BITS,
+     .help = "a better score differs from the best by more than this"},
+    {"metric", CVY_CHOICE, offsetof(cvy_early_stopping, metric), "val_loss", .words = cvy_watched_words,
+     .effect = CVY_CHANGES_BITS, .help = "which score: a lower loss is better, and a higher top-1"},
+    {0}};
+
+static const char *const divergence_words[] = {
+    [CVY_DIVERGENCE_STOPS] = "stop", [CVY_DIVERGENCE_ROLLS_BACK] = "roll_back", NULL};
+
 const cvy_option cvy_recipe_options[] = {
     {"network", CVY_NODE, RECIPE(network), .effect = CVY_CHANGES_BITS,
      .help = "a network's name or file, {name: {its parameters}}, or a description"},
@@ -154,6 +173,20 @@ const cvy_option cvy_recipe_options[] = {
      .help = "how the rate rises in front of the schedule"},
     {"ema", CVY_TABLE, RECIPE(ema), .table = ema_options,
      .help = "an exponential moving average of the weights, which is validated and saved beside them"},
+    {"early_stopping", CVY_TABLE, RECIPE(early_stopping), .table = early_stopping_options,
+     .help = "ends training where validation has stopped improving"},
+    {"on_divergence", CVY_CHOICE, RECIPE(on_divergence), "stop", .words = divergence_words,
+     .effect = CVY_CHANGES_NO_BIT,
+     .help =
+         "where a loss is not a number below a million, or explodes: end the run, whose last checkpoint "
+         "stays, or go back to that and halve the learning rate from there on (roll_back; where checkpoints "
+         "are, as at a stop, then changes bits)"},
+    {"exploding_loss", CVY_FLOAT, RECIPE(exploding_loss), "100", 0, 1e15, .effect = CVY_CHANGES_NO_BIT,
+     .help =
+         "a step's mean loss explodes if it is more than this many times the first step's, or than this many "
+         "times ln(classes), whichever is more; 0: it never does"},
+    {"roll_backs", CVY_INT, RECIPE(roll_backs), "3", 1, 1000, .effect = CVY_CHANGES_NO_BIT,
+     .help = "how often a run goes back; after that, divergence ends it"},
     {"run", CVY_STRING, RECIPE(run), NULL, .effect = CVY_LOCAL,
      .help = "the folder for checkpoints and metrics"},
     {"log_every", CVY_INT, RECIPE(log_every), "50", 1, CVY_NO_LIMIT, .effect = CVY_CHANGES_NO_BIT,
@@ -280,6 +313,24 @@ static cvy_err read_network(cvy_recipe *r) {
   return CVY_OK;
 }
 
+/* Checks that what early stopping watches will be there. */
+static cvy_err check_early_stopping(const cvy_recipe *r) {
+  const cvy_early_stopping *e = &r->early_stopping;
+  const cvy_yaml *at = cvy_yaml_get(r->root, "early_stopping");
+  if (e->patience == 0) return CVY_OK;
+  if (!r->data.val[0])
+    return cvy_yaml_error(at ? at : r->root,
+                          "early_stopping waits for scores of validation; name validation data with "
+                          "data.val");
+  const bool of_average = e->metric == CVY_WATCHES_EMA_LOSS || e->metric == CVY_WATCHES_EMA_TOP1;
+  if (!of_average || cvy_recipe_averages(r)) return CVY_OK;
+  const cvy_yaml *metric = at ? cvy_yaml_get(at, "metric") : NULL;
+  return cvy_yaml_error(metric ? metric : r->root,
+                        "the metric %s is of averaged weights, and none are kept; 'ema: {decay: 0.9999}' "
+                        "keeps some",
+                        cvy_watched_words[e->metric]);
+}
+
 static cvy_err read_recipe(cvy_recipe *r) {
   CVY_TRY(cvy_options_read(r, r->pool, cvy_recipe_options, r->root, r->root, "the recipe"));
   if (!r->network)
@@ -297,6 +348,7 @@ static cvy_err read_recipe(cvy_recipe *r) {
   CVY_TRY(read_schedule(r));
   CVY_TRY(cvy_layer_rules_read(&r->layer_rules, r->pool, r->layers));
   CVY_TRY(read_tree(r));
+  CVY_TRY(check_early_stopping(r));
   resolve(r);
   return CVY_OK;
 }
@@ -419,7 +471,7 @@ typedef struct comparison {
 /* Tells whether a key may have another value in a run that goes on, if the user asks for it. The rule's state
  * stays, so the solver must be the same one. */
 static bool may_change(const char *path, const cvy_yaml *was, const cvy_yaml *is) {
-  static const char *const keys[] = {"learning_rate", "warmup", "clip", "epochs", "ema"};
+  static const char *const keys[] = {"learning_rate", "warmup", "clip", "epochs", "ema", "early_stopping"};
   const size_t length = strcspn(path, ".");
   for (int64_t i = 0; i < CVY_COUNT(keys); i++)
     if (strlen(keys[i]) == length && strncmp(keys[i], path, length) == 0) return true;

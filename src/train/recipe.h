@@ -22,6 +22,23 @@ typedef struct cvy_ema {
   int best; /* cvy_weights */
 } cvy_ema;
 
+/* Ends a run whose validation has stopped improving. */
+typedef struct cvy_early_stopping {
+  int64_t patience; /* validations; 0: the run goes on to its last epoch */
+  double min_delta;
+  int metric; /* cvy_metric_watched */
+} cvy_early_stopping;
+
+typedef enum cvy_metric_watched {
+  CVY_WATCHES_VAL_LOSS,
+  CVY_WATCHES_VAL_TOP1,
+  CVY_WATCHES_EMA_LOSS,
+  CVY_WATCHES_EMA_TOP1
+} cvy_metric_watched;
+extern const char *const cvy_watched_words[]; /* "val_loss", "val_top1", "ema_loss", "ema_top1" */
+
+enum { CVY_DIVERGENCE_STOPS, CVY_DIVERGENCE_ROLLS_BACK };
+
 struct cvy_recipe {
   cvy_pool *pool;
   const cvy_yaml *root;    /* the recipe as it stands in its file, with the overrides */
@@ -54,6 +71,10 @@ struct cvy_recipe {
   cvy_warmup warmup;
   cvy_clipping clip;
   cvy_ema ema;
+  cvy_early_stopping early_stopping;
+  int on_divergence; /* CVY_DIVERGENCE_... */
+  double exploding_loss;
+  int64_t roll_backs;
   const cvy_yaml *layers; /* NULL: all layers learn alike */
   const char *run;
   int64_t log_every, check_every, checkpoint_every;
@@ -96,7 +117,8 @@ cvy_hash cvy_recipe_hash(const cvy_recipe *recipe);
 /* Checks whether a run that began with one recipe can go on with another. If not, it fails with CVY_E_INPUT
  * and names the key and both values. What changes no bit, as the option table says, may differ, such as the
  * paths. So may `epochs`, unless the schedule looks ahead. If `changes` is not NULL, so may what people
- * change their minds about (schedule, warm-up, clipping, averaging, epochs, the solver's options), and it
+ * change their minds about (schedule, warm-up, clipping, averaging, early stopping, epochs, the
+ * solver's options), and it
  * receives what differs. */
 cvy_err cvy_recipe_compare(const cvy_recipe *stored, const cvy_recipe *wanted, const char *stored_in,
                            cvy_text *changes) CVY_MUST_CHECK;

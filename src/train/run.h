@@ -34,6 +34,8 @@ typedef struct cvy_run {
   cvy_net *net; /* the learner's */
   cvy_bucket_choice bucket;
   cvy_step step;
+  cvy_step_fault fault; /* where this rank's part of the step that diverged went wrong */
+  bool has_diverged;    /* the error that is under way is a divergence; it is the same on all ranks */
   cvy_tracing *tracing; /* NULL: not wanted */
   cvy_folder *folder;   /* rank 0 only */
   cvy_hash fingerprint; /* fingerprint of the training data */
@@ -44,6 +46,7 @@ typedef struct cvy_run {
   cvy_score val_score; /* score of the last validation */
   cvy_score ema_score; /* the same of the averaged weights, if such are kept */
   cvy_meter meter;
+  char ended[160]; /* why it ended before its last step; "": it has not */
 } cvy_run;
 
 /* Returns how many passes over the training images so many steps are. */
@@ -74,12 +77,13 @@ static inline cvy_schedule_moment cvy_run_moment(const cvy_run *run) {
 static inline double cvy_run_rate(const cvy_run *run) {
   const cvy_schedule_moment moment = cvy_run_moment(run);
   const cvy_recipe *r = run->recipe;
-  return cvy_warmup_rate(&r->warmup, r->schedule, r->schedule_config, &moment);
+  const double rate = cvy_warmup_rate(&r->warmup, r->schedule, r->schedule_config, &moment);
+  return ldexp(rate, -cvy_int(run->state.roll_backs)); /* each going back has halved it */
 }
 
-/* Tells whether all steps are made, and the last one's epoch is validated. */
+/* Tells whether all steps are made, and the last one's epoch is validated, or the run was stopped early. */
 static inline bool cvy_run_is_done(const cvy_run *run) {
-  return run->state.step >= run->total_steps && run->state.epoch.images == 0;
+  return run->state.stopped_early || (run->state.step >= run->total_steps && run->state.epoch.images == 0);
 }
 
 #endif

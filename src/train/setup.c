@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 static cvy_err check_trainable(const cvy_net_info *net) {
   if (net->param_count == 0)
@@ -136,6 +137,11 @@ static void note_changes(cvy_run_state *state, const char *changes) {
   strcat(history, entry);
 }
 
+static void forget_watched(cvy_run_state *state) {
+  state->watched_best = NAN;
+  state->watched_since = state->stopped_early = 0;
+}
+
 /* Takes a changed recipe. What a schedule has noted of past scores is of no use to another one. */
 static void take_changes(cvy_run *run, const char *changes) {
   if (!changes[0]) {
@@ -144,8 +150,14 @@ static void take_changes(cvy_run *run, const char *changes) {
   }
   cvy_log("from step %" PRId64 " on: %s", run->state.step, changes);
   note_changes(&run->state, changes);
-  if (strstr(changes, "'learning_rate"))
-    memset(run->state.schedule_memory, 0, sizeof run->state.schedule_memory);
+  if (strstr(changes, "'early_stopping.metric")) forget_watched(&run->state);
+  if (strstr(changes, "'early_stopping")) run->state.stopped_early = 0;
+  if (!strstr(changes, "'learning_rate")) return;
+  memset(run->state.schedule_memory, 0, sizeof run->state.schedule_memory);
+  if (run->state.roll_backs == 0) return;
+  cvy_log("the new learning rate counts as it is: what %" PRId64 " roll backs had halved is forgotten",
+          run->state.roll_backs);
+  run->state.roll_backs = 0;
 }
 
 static cvy_err check_resumable(cvy_run *run, const cvy_checkpoint *checkpoint, cvy_text *changes) {
@@ -196,6 +208,16 @@ static void forget_other_validation(cvy_run *run) {
   state->last_top1 = state->last_loss = NAN;
   state->validated_on = (cvy_hash){{0}};
   memset(state->schedule_memory, 0, sizeof state->schedule_memory);
+  forget_watched(state);
+}
+
+/* Reads the arenas, where they are whole on rank 0, and the state. */
+static cvy_err read_checkpoint(cvy_run *run, cvy_checkpoint *checkpoint) {
+  cvy_arenas whole = *cvy_learner_arenas(run->learner);
+  for (int64_t k = 0; k < run->recipe->rule->state_count; k++)
+    whole.state[k] = cvy_learner_room(run->learner, k);
+  if (whole.average) whole.average = cvy_learner_room_of_average(run->learner);
+  return cvy_checkpoint_read(checkpoint, &whole, &run->state);
 }
 
 static cvy_err load_last(cvy_run *run, bool change) {
@@ -204,11 +226,7 @@ static cvy_err load_last(cvy_run *run, bool change) {
   cvy_text changes = cvy_text_in(chars, sizeof chars);
   CVY_TRY(cvy_checkpoint_open(&checkpoint, run->folder->last));
   cvy_err err = check_resumable(run, checkpoint, change ? &changes : NULL);
-  cvy_arenas whole = *cvy_learner_arenas(run->learner);
-  for (int64_t k = 0; k < run->recipe->rule->state_count; k++)
-    whole.state[k] = cvy_learner_room(run->learner, k);
-  if (whole.average) whole.average = cvy_learner_room_of_average(run->learner);
-  if (!err) err = cvy_checkpoint_read(checkpoint, &whole, &run->state);
+  if (!err) err = read_checkpoint(run, checkpoint);
   cvy_checkpoint_close(checkpoint);
   if (err) return err;
   if (change) take_changes(run, chars);
@@ -219,10 +237,19 @@ static cvy_err load_last(cvy_run *run, bool change) {
 
 /* ---- the first step ---- */
 
+/* Hands the others what rank 0 has, of which state and average were read if `is_read`. */
+static void hand_out(cvy_run *run, bool is_read) {
+  const size_t bytes = sizeof(float) * (size_t)cvy_net_describe(run->net)->arena_count;
+  run->state.arithmetic = run->arithmetic;
+  cvy_comm_broadcast(run->comm, &run->state, sizeof run->state);
+  cvy_comm_broadcast(run->comm, cvy_net_params(run->net), bytes);
+  for (int64_t k = 0; is_read && k < run->recipe->rule->state_count; k++)
+    cvy_learner_deal_state(run->learner, k);
+  if (is_read && cvy_recipe_averages(run->recipe)) cvy_learner_deal_average(run->learner);
+}
+
 /* Rank 0 makes or loads the first weights and hands them to the others. */
 static cvy_err begin_run(cvy_run *run, const cvy_train_options *options) {
-  const cvy_net_info *net = cvy_net_describe(run->net);
-  const size_t bytes = sizeof(float) * (size_t)net->arena_count;
   cvy_err err = CVY_OK;
   cvy_doing(options->resume ? "reading the last checkpoint" : "making the first weights");
   if (run->folder) {
@@ -230,12 +257,7 @@ static cvy_err begin_run(cvy_run *run, const cvy_train_options *options) {
     if (options->resume) err = load_last(run, options->change);
   }
   CVY_TRY(cvy_comm_agree(run->comm, err));
-  run->state.arithmetic = run->arithmetic;
-  cvy_comm_broadcast(run->comm, &run->state, sizeof run->state);
-  cvy_comm_broadcast(run->comm, cvy_net_params(run->net), bytes);
-  for (int64_t k = 0; options->resume && k < run->recipe->rule->state_count; k++)
-    cvy_learner_deal_state(run->learner, k);
-  if (options->resume && cvy_recipe_averages(run->recipe)) cvy_learner_deal_average(run->learner);
+  hand_out(run, options->resume);
   return CVY_OK;
 }
 
@@ -249,6 +271,33 @@ static cvy_err start_loader(cvy_run *run) {
   CVY_TRY(cvy_loader_create(&run->loader, &config));
   run->step.loader = run->loader;
   return CVY_OK;
+}
+
+static cvy_err read_last(cvy_run *run) {
+  cvy_checkpoint *checkpoint;
+  CVY_TRY(cvy_checkpoint_open(&checkpoint, run->folder->last));
+  const cvy_err err = read_checkpoint(run, checkpoint);
+  cvy_checkpoint_close(checkpoint);
+  return err;
+}
+
+cvy_err cvy_run_go_back(cvy_run *run) {
+  const int64_t roll_backs = run->state.roll_backs + 1;
+  bool stands = run->folder && access(run->folder->last, F_OK) == 0;
+  cvy_err err = CVY_OK;
+  cvy_loader_destroy(run->loader);
+  run->loader = NULL;
+  cvy_comm_broadcast(run->comm, &stands, sizeof stands);
+  if (!stands) err = cvy_learner_forget(run->learner);
+  if (!stands) run->state = cvy_run_state_at_first();
+  if (!stands && run->folder) cvy_net_init(run->net, (uint64_t)run->recipe->seed);
+  if (stands && run->folder) err = read_last(run);
+  CVY_TRY(cvy_comm_agree(run->comm, err));
+  run->state.roll_backs = roll_backs;
+  hand_out(run, stands);
+  err = start_loader(run);
+  if (!err && run->folder) err = cvy_folder_rewind(run->folder, run->state.step);
+  return cvy_comm_agree(run->comm, err);
 }
 
 static cvy_err check_stop(const cvy_run *run, const cvy_train_options *options) {
@@ -273,6 +322,7 @@ static cvy_err create(cvy_run *run, const cvy_train_options *options) {
   CVY_TRY(cvy_bucket_choose(&run->bucket, run->learner, run->comm, &run->config, r->bucket));
   run->step = cvy_step_of(&run->config, run->net, rank, cvy_comm_size(run->comm));
   run->step.learner = run->learner;
+  run->step.fault = &run->fault;
   CVY_TRY(begin_run(run, options));
   if (cvy_run_is_done(run)) {
     if (options->trace && rank == 0)
@@ -291,7 +341,8 @@ static cvy_run run_of(cvy_comm *comm, const cvy_recipe *recipe) {
                    .recipe = recipe,
                    .config = config_of(recipe),
                    .intake = cvy_intake_of(recipe),
-                   .state = {.last_top1 = NAN, .last_loss = NAN}};
+                   .fault = {.microbatch = -1},
+                   .state = cvy_run_state_at_first()};
 }
 
 static cvy_err undo_if_failed(cvy_run *run, cvy_err err) {

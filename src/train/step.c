@@ -62,11 +62,21 @@ static void mark(const cvy_step *s, cvy_moment moment) {
   if (s->observer) s->observer->mark(s->observer->context, moment);
 }
 
+/* The weights are still those that made the losses: no rank's last gradients are there yet. */
+static void note_fault(const cvy_step *s, const cvy_microbatch *data, const cvy_targets *targets,
+                       const cvy_pass *pass) {
+  if (!s->fault || !s->learner || s->fault->microbatch >= 0) return;
+  s->fault->microbatch = pass->first_sample / s->microbatch;
+  s->fault->at = cvy_learner_find_fault(s->learner, data->images, targets, pass);
+}
+
 static void run_microbatch(cvy_tally *tally, const cvy_step *s, const cvy_pass *pass) {
   const cvy_microbatch data = take_microbatch(s);
   const cvy_targets targets = cvy_targets_of(&data);
   cvy_net_forward(s->net, data.images, &targets, pass);
+  const int64_t diverged = tally->diverged;
   cvy_tally_add_microbatch(tally, s->net, &targets);
+  if (tally->diverged > diverged) note_fault(s, &data, &targets, pass);
   tally->skipped += data.skipped;
   mark(s, CVY_FORWARD_ENDS);
   backward(s, data.images, &targets, pass);

@@ -22,6 +22,12 @@ typedef struct cvy_step_observer {
   void *context;
 } cvy_step_observer;
 
+/* Where a step went wrong. */
+typedef struct cvy_step_fault {
+  int64_t microbatch; /* the first one of the step with a loss that is none, from 0; -1: there is none */
+  cvy_net_fault at;
+} cvy_step_fault;
+
 typedef struct cvy_step {
   cvy_net *net;
   /* One of learner and alone is set, and takes the gradients. */
@@ -35,6 +41,9 @@ typedef struct cvy_step {
   uint64_t seed;
   float loss_scale;                  /* what each image's loss counts for in the gradients: 1 / batch */
   const cvy_step_observer *observer; /* NULL: nobody watches */
+  /* A step whose losses are bad (cvy_tally.diverged) puts here where this rank's first bad microbatch went
+   * wrong, unless something stands here already. NULL: nobody wants to know. */
+  cvy_step_fault *fault;
 } cvy_step;
 
 /* Returns the step of rank `rank` among `ranks` as `config` says. The caller adds what learns and where

@@ -147,3 +147,18 @@ void cvy_tell_skipped(const cvy_run *run, int64_t training, int64_t validation) 
     cvy_warn("epoch %" PRId64 ": bad records replaced: %" PRId64 " in training, %" PRId64 " in validation",
              (int64_t)cvy_run_epochs(run, run->state.step), training, validation);
 }
+
+void cvy_tell_going_back(const cvy_run *run, const char *why, int64_t diverged_at) {
+  static const cvy_metric further[] = {CVY_METRIC_ROLL_BACKS, CVY_METRIC_DIVERGED_AT};
+  const int64_t step = run->state.step;
+  if (!run->folder) return;
+  cvy_progress_drop();
+  cvy_warn("%s. The run goes back to %s of step %" PRId64
+           ", and halves its learning rate from there on (roll back %" PRId64 " of %" PRId64 ")",
+           why, step > 0 ? "the checkpoint" : "the weights", step, run->state.roll_backs,
+           run->recipe->roll_backs);
+  cvy_metrics line = cvy_metrics_line(step, cvy_run_epochs(run, step), further, CVY_COUNT(further));
+  line.roll_backs = run->state.roll_backs;
+  line.diverged_at = diverged_at;
+  cvy_folder_log(run->folder, &line);
+}

@@ -15,6 +15,9 @@ void cvy_tell_interval(cvy_run *run, double rate);
 /* Tells of the epoch that ended with the last step, by its score in training and, if there was one, in
  * validation. A line that cannot be written ends the job. */
 void cvy_tell_epoch(const cvy_run *run, const cvy_score *training, bool is_best);
+/* Tells that the run has gone back to the step where it stands now, and why. A line that cannot be written
+ * ends the job. */
+void cvy_tell_going_back(const cvy_run *run, const char *why, int64_t diverged_at);
 /* Warns of bad records that were replaced in the epoch, in so many images of training and of validation. */
 void cvy_tell_skipped(const cvy_run *run, int64_t training, int64_t validation);
 

@@ -1,7 +1,9 @@
 /* Training from the first step to the last: learn, count, tell, and do what is due. */
 #include "base/count.h"
 #include "base/trace.h"
+#include "train/divergence.h"
 #include "train/duties.h"
+#include "train/roll_back.h"
 #include "train/setup.h"
 #include "train/stop.h"
 #include "train/tell.h"
@@ -21,17 +23,13 @@ static void sum_over_ranks(cvy_tally *tally, bool *stops, cvy_comm *comm) {
 }
 
 /* Counts a step, whose tally over all ranks is `tally`. It fails if training diverged. */
-static cvy_err count_step(cvy_run_state *state, const cvy_tally *tally, double rate) {
+static cvy_err count_step(cvy_run *run, const cvy_tally *tally, double rate) {
+  cvy_run_state *state = &run->state;
   state->step++;
   cvy_tally_add(&state->epoch, tally);
   cvy_tally_add(&state->interval, tally);
   state->skipped += tally->skipped;
-  if (tally->diverged == 0) return CVY_OK;
-  return cvy_error(CVY_E_RUN,
-                   "step %" PRId64 ": the loss of %" PRId64 " of %" PRId64
-                   " images is not a number below a million; training diverged "
-                   "(learning rate %g; a smaller one may help)",
-                   state->step, tally->diverged, tally->images, rate);
+  return cvy_divergence_judge(run, tally, rate);
 }
 
 static cvy_err make_step(cvy_run *run, bool *stops) {
@@ -40,7 +38,7 @@ static cvy_err make_step(cvy_run *run, bool *stops) {
   const int64_t begin_ns = cvy_trace_begin();
   cvy_tally tally = cvy_step_run(&run->step, run->state.step, rate);
   sum_over_ranks(&tally, stops, run->comm);
-  CVY_TRY(count_step(&run->state, &tally, rate));
+  CVY_TRY(count_step(run, &tally, rate));
   if (run->state.step % run->recipe->log_every == 0 || run->state.step == run->total_steps) {
     cvy_tell_interval(run, rate);
     run->state.interval = (cvy_tally){0};
@@ -51,15 +49,26 @@ static cvy_err make_step(cvy_run *run, bool *stops) {
   return CVY_OK;
 }
 
+/* Makes a step, and does what is due after it. */
+static cvy_err step_on(cvy_run *run, bool *stops, int64_t stop_after) {
+  cvy_tracing_step(run->tracing, run->state.step + 1);
+  CVY_TRY(make_step(run, stops));
+  *stops = *stops || run->state.step == stop_after;
+  return cvy_duties_after_step(run, *stops);
+}
+
+static bool has_steps_left(const cvy_run *run) {
+  return run->state.step < run->total_steps && !run->state.stopped_early;
+}
+
 static cvy_err run_steps(cvy_run *run, int64_t stop_after) {
   CVY_TRY(cvy_duties_left(run));
-  while (run->state.step < run->total_steps) {
-    bool stops;
-    cvy_tracing_step(run->tracing, run->state.step + 1);
-    CVY_TRY(make_step(run, &stops));
-    stops = stops || run->state.step == stop_after;
-    CVY_TRY(cvy_duties_after_step(run, stops));
-    if (stops && run->state.step < run->total_steps)
+  while (has_steps_left(run)) {
+    bool stops = false;
+    cvy_err err = step_on(run, &stops, stop_after);
+    if (err && run->has_diverged) err = cvy_roll_back(run, err);
+    CVY_TRY(err);
+    if (stops && has_steps_left(run))
       return cvy_error(CVY_E_STOPPED,
                        "stopped after step %" PRId64 " of %" PRId64 " on request; --resume goes on",
                        run->state.step, run->total_steps);
@@ -68,6 +77,17 @@ static cvy_err run_steps(cvy_run *run, int64_t stop_after) {
 }
 
 /* ---- around the steps ---- */
+
+/* Says why a run ended before its last step; "" if it did not. */
+static void describe_end(cvy_run *run) {
+  const cvy_run_state *state = &run->state;
+  run->ended[0] = '\0';
+  if (state->stopped_early)
+    snprintf(run->ended, sizeof run->ended,
+             "stopped early at epoch %" PRId64 ", because %s has not improved for %" PRId64 " epoch%s",
+             (int64_t)cvy_run_epochs(run, state->step), cvy_watched_words[run->recipe->early_stopping.metric],
+             state->watched_since, state->watched_since > 1 ? "s" : "");
+}
 
 static cvy_train_result result_of(const cvy_run *run) {
   const cvy_run_state *state = &run->state;
@@ -82,6 +102,7 @@ static cvy_train_result result_of(const cvy_run *run) {
                             .best_top1 = state->best_top1,
                             .best_step = state->best_step,
                             .skipped = state->skipped,
+                            .roll_backs = state->roll_backs,
                             .weights = cvy_net_hash(run->net, NULL),
                             .seconds = seconds,
                             .images_per_s = images > 0 ? images / seconds : 0,
@@ -114,8 +135,20 @@ static cvy_err validate_again(cvy_run *run) {
   return CVY_OK;
 }
 
+static void tell_that_it_stopped_early(const cvy_run *run) {
+  const int64_t patience = run->recipe->early_stopping.patience;
+  cvy_log("this run is finished: %s; nothing is left to train", run->ended);
+  cvy_log("to train on, resume it with more patience: --resume --change early_stopping.patience=%" PRId64
+          " (0: to its last epoch)",
+          2 * patience);
+}
+
 static void tell_that_it_is_done(const cvy_run *run) {
   const cvy_recipe *r = run->recipe;
+  if (run->state.stopped_early) {
+    tell_that_it_stopped_early(run);
+    return;
+  }
   const int64_t step = run->state.step, whole = step * r->batch / run->images;
   const bool is_end = step == cvy_pieces(whole * run->images, r->batch);
   cvy_log("this run is finished: it stands after step %" PRId64 ", %s epoch %" PRId64
@@ -134,12 +167,15 @@ static cvy_err train(cvy_train_result *out, cvy_run *run, const cvy_train_option
   const bool was_done = cvy_run_is_done(run);
   start_meter(&run->meter, run->state.step);
   cvy_tell_start(run);
+  describe_end(run);
   if (was_done) tell_that_it_is_done(run);
   cvy_err err = was_done ? validate_again(run) : run_steps(run, options->stop_after);
   if (err == CVY_E_INPUT) err = CVY_E_RUN; /* found too late to say that nothing was started */
   cvy_progress_end();
   if ((!err || err == CVY_E_STOPPED) && run->folder && !was_done) err = end_folder(run->folder, err);
+  describe_end(run);
   *out = result_of(run);
+  snprintf(out->ended, sizeof out->ended, "%s", run->ended);
   if (cvy_recipe_averages(run->recipe) && (!err || err == CVY_E_STOPPED))
     out->ema_weights = cvy_net_hash(run->net, cvy_learner_whole_average(run->learner));
   return cvy_comm_agree(run->comm, err);

@@ -77,6 +77,7 @@ static long train(const char *folder, const char *network, int64_t steps) {
                                    "microbatch=4",
                                    "epochs=1",
                                    "log_every=1",
+                                   "ema.decay=0.9",
                                    "check_every=1",
                                    "data.augment=[translate: {by: 2}, mirror, crop: {size: 32}]"};
   cvy_recipe *recipe;

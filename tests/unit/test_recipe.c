@@ -102,7 +102,10 @@ static void effects_are_these(void) {
                                        "data.assume_classes",
                                        "data.images",
                                        "data.labels",
-                                       "data.outside_links"};
+                                       "data.outside_links",
+                                       "on_divergence",
+                                       "exploding_loss",
+                                       "roll_backs"};
   static const char *const bits[] = {"network",
                                      "data.augment",
                                      "data.evaluation",
@@ -132,7 +135,10 @@ static void effects_are_these(void) {
                                      "ema.every",
                                      "ema.start",
                                      "ema.use_buffers",
-                                     "ema.best"};
+                                     "ema.best",
+                                     "early_stopping.patience",
+                                     "early_stopping.min_delta",
+                                     "early_stopping.metric"};
   cvy_recipe *recipe = read_recipe(text);
   for (int64_t i = 0; i < CVY_COUNT(no_bit); i++) expect_effect(recipe, no_bit[i], CVY_CHANGES_NO_BIT);
   for (int64_t i = 0; i < CVY_COUNT(bits); i++) expect_effect(recipe, bits[i], CVY_CHANGES_BITS);
