@@ -51,9 +51,9 @@ expect 0 "done: 72 steps, training loss" $resume --change early_stopping.patienc
 train="$convoy train ./recipe.yaml run=wrong"
 expect 2 "must be" $train early_stopping.patience=-1
 sed 's/patience: 2/patience: -1/' recipe.yaml >bad.yaml
-expect 2 "bad.yaml:7:18: 'patience' must be" "$convoy" train ./bad.yaml
+expect 2 "bad.yaml:7:28: 'patience' must be" "$convoy" train ./bad.yaml
 sed 's/min_delta: 0.5/metric: accuracy/' recipe.yaml >bad.yaml
-expect 2 "bad.yaml:7:31: unknown word 'accuracy' in metric (known: val_loss, val_top1, ema_loss, ema_top1)" "$convoy" train ./bad.yaml
+expect 2 "bad.yaml:7:39: unknown word 'accuracy' in metric (known: val_loss, val_top1, ema_loss, ema_top1)" "$convoy" train ./bad.yaml
 sed 's/min_delta: 0.5/metric: ema_top1/' recipe.yaml >bad.yaml
 expect 2 "bad.yaml:7:39: the metric ema_top1 is of averaged weights, and none are kept" "$convoy" train ./bad.yaml
 sed 's/, val: data//' recipe.yaml >bad.yaml
