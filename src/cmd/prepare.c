@@ -24,7 +24,9 @@ static const cvy_option table[] = {
     {"output", CVY_STRING, offsetof(options, output), "",
      .help = "(or -o) the folder for the shards; made if it is not there"},
     {"split", CVY_STRING, offsetof(options, split), "",
-     .help = "how images without a split of their own are divided; none: train=0.9,val=0.1"},
+     .help =
+         "how images without a split of their own are divided: by fractions of the shuffled images, or by "
+         "their places in the source, as train=first:3500,val=next:400,test=rest; none: train=0.9,val=0.1"},
     {"shards", CVY_INT, offsetof(options, shards), "0", 0, 99999,
      .help = "shards a split; 0: as few as keep each under --shard-size"},
     {"shard-size", CVY_INT, offsetof(options, shard_size), "256", 1, 1 << 20, .help = "MiB"},
@@ -172,7 +174,7 @@ static cvy_err prepare(cvy_comm *comm, const cvy_arguments *arguments, const opt
                                .inputs = inputs,
                                .input_count = input_count,
                                .dir = o->output,
-                               .fractions = o->split[0] ? o->split : NULL,
+                               .split = o->split[0] ? o->split : NULL,
                                .shards = o->shards,
                                .shard_mib = o->shard_size,
                                .quality = o->quality,
@@ -212,6 +214,7 @@ const cvy_command cvy_command_prepare = {
         "  convoy prepare synthetic -o data/digits\n"
         "  convoy prepare hoda train='Train 60000.cdb.gz' val='Test 20000.cdb.gz' -o data/hoda\n"
         "  convoy prepare mnist mnist/ -o data/mnist\n"
+        "  convoy prepare hoda 'Train 60000.cdb.gz' --split train=first:3500,val=next:400 -o data/hoda-3500\n"
         "  convoy prepare folder pictures/ --size 64x64 --split train=0.8,val=0.2 -o data/pictures\n"
         "  mpirun -n 8 convoy prepare folder photographs/ --size 256 -o data/photographs",
     .more_help = list_sources,

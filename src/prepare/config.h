@@ -16,10 +16,11 @@ typedef struct cvy_prepare_config {
   const cvy_prepare_input *inputs;
   int64_t input_count;
   const char *dir;
-  /* "train=0.9,val=0.1" cuts inputs without a split's name; less than 1 in all leaves records out. If it is
-   * NULL, the splits are those that the source itself knows (cvy_reader.find_splits), or else the ones
-   * above. */
-  const char *fractions;
+  /* This cuts inputs without a split's name: by fractions of the shuffled records, "train=0.9,val=0.1", where
+   * less than 1 in all leaves some out; or by places in the source's order, "train=first:3500,val=next:400".
+   * If it is NULL, the splits are those that the source itself knows (cvy_reader.find_splits), or else those
+   * fractions. */
+  const char *split;
   int64_t shards;    /* a split; 0: as many as keep a shard under shard_mib */
   int64_t shard_mib; /* 0: 256 */
   int64_t h, w;      /* 0: the reader's default */

@@ -7,7 +7,7 @@
 #include "prepare/config.h"
 
 typedef struct cvy_prepare_group {
-  const char *split;              /* NULL: to be cut by fractions */
+  const char *split;              /* NULL: to be cut by --split */
   const char **inputs, **folders; /* [input_count]; a folder is what is left off the records' names */
   int64_t input_count;
   bool open;
@@ -18,6 +18,7 @@ typedef struct cvy_prepare_group {
 typedef struct cvy_prepare_part {
   const char *split;
   int64_t group, first, count;      /* places first ... first+count-1 of the group's order */
+  bool by_place;                    /* that order is the source's own, and the part is shuffled by itself */
   int64_t shard_count, first_shard; /* numbered through all parts */
 } cvy_prepare_part;
 

@@ -1,9 +1,10 @@
 /* The plan: which inputs make which split, and how many shards of how many records.
  *
  * The inputs form groups: one a split where the splits are named (by the user, or by a source that comes
- * in parts), else a single one that is cut into splits by fractions. Each group's records are put in one
- * order, the permutation keyed by (seed, group), and the splits are cuts of that order. So they are
- * shuffled, their sizes are exact, and the same arguments give the same bytes. */
+ * in parts), else a single one that is cut into splits, by fractions or by places. For fractions the group's
+ * records are put in one order, the permutation keyed by (seed, group), and the splits are cuts of that
+ * order. For places the splits are cuts of the source's own order, and each is put in such an order by
+ * itself. So splits are shuffled, their sizes are exact, and the same arguments give the same bytes. */
 #define _DEFAULT_SOURCE /* realpath */
 #include "prepare/plan.h"
 
@@ -86,8 +87,12 @@ static cvy_err plan_groups(job *j) {
   int64_t found_count = 0, named = 0;
   for (int64_t i = 0; i < c->input_count; i++) named += c->inputs[i].split != NULL;
   warn_of_missing_files(j);
+  if (named > 0 && c->split)
+    return cvy_error(CVY_E_USAGE,
+                     "--split %s cuts inputs that name no split, but '%s' names its own; leave one away",
+                     c->split, c->inputs[0].path);
   if (named > 0) return group_named(j, c->inputs, c->input_count);
-  if (c->input_count == 1 && !c->fractions && c->reader->find_splits)
+  if (c->input_count == 1 && !c->split && c->reader->find_splits)
     CVY_TRY(name_reader(c->reader->find_splits(&found, &found_count, j->pool, c->inputs[0].path), j,
                         c->inputs[0].path));
   if (found_count > 0) return group_named(j, found, found_count);
@@ -186,39 +191,117 @@ static cvy_err choose_encoding(job *j) {
 
 /* ---- the parts ---- */
 
-static cvy_err bad_fractions(const char *text, const char *why) {
-  return cvy_error(CVY_E_USAGE, "--split %s: %s; expected such as train=0.9,val=0.1", text, why);
+static cvy_err bad_split(const char *text, const char *why) {
+  return cvy_error(CVY_E_USAGE,
+                   "--split %s: %s; expected such as train=0.9,val=0.1 or train=first:3500,val=next:400",
+                   text, why);
 }
 
-/* Cuts lie at rounded sums, so the parts fill the whole exactly where the fractions do. */
-static cvy_err cut_by_fractions(job *j, const char *text) {
-  const int64_t total = j->groups[0].source.count;
+/* What stands behind the name of a split: a fraction of all images, how many by place, or the rest. */
+typedef enum cut_kind { CUT_FRACTION, CUT_FIRST, CUT_NEXT, CUT_REST } cut_kind;
+
+typedef struct cut {
+  cut_kind kind;
+  double fraction;
+  int64_t count;
+} cut;
+
+static const char *const places[] = {[CUT_FIRST] = "first:", [CUT_NEXT] = "next:"};
+
+/* Reads the value that begins at `text` and ends at a comma or with the text. */
+static cvy_err read_cut(cut *out, const char *text, const char *whole) {
+  const size_t length = strcspn(text, ",");
+  char *end = NULL;
+  *out = (cut){.kind = CUT_FRACTION};
+  if (length == 4 && strncmp(text, "rest", length) == 0) {
+    out->kind = CUT_REST;
+    return CVY_OK;
+  }
+  for (cut_kind kind = CUT_FIRST; kind <= CUT_NEXT; kind++) {
+    const size_t letters = strlen(places[kind]);
+    if (strncmp(text, places[kind], letters) != 0) continue;
+    const char *digits = text + letters;
+    const size_t digit_count = strspn(digits, "0123456789");
+    *out = (cut){.kind = kind, .count = digit_count < 16 ? strtoll(digits, &end, 10) : 0};
+    if (out->count > 0 && digit_count > 0 && end == text + length) return CVY_OK;
+    return bad_split(whole, "a number of images that is no whole number from 1 on");
+  }
+  out->fraction = strtod(text, &end);
+  if (end != text + length || length == 0 || !(out->fraction > 0 && out->fraction <= 1))
+    return bad_split(whole, "a fraction that is no number above 0 and up to 1");
+  return CVY_OK;
+}
+
+/* Adds a split of `count` records behind those before it. */
+static cvy_err add_part(job *j, const char *name, size_t length, int64_t first, int64_t count,
+                        bool by_place) {
+  if (j->part_count == MAX_SPLITS) return too_many_splits();
+  j->parts[j->part_count++] = (part){.split = cvy_pool_format(j->pool, "%.*s", (int)length, name),
+                                     .first = first,
+                                     .count = count,
+                                     .by_place = by_place};
+  return CVY_OK;
+}
+
+/* Checks that a place follows those of the splits before it. */
+static cvy_err check_place_order(const job *j, const cut *c, bool had_rest, const char *whole) {
+  if (c->kind == CUT_FIRST && j->part_count > 0)
+    return bad_split(whole, "'first' is of the first split; those behind it are 'next'");
+  if (c->kind != CUT_FIRST && j->part_count == 0)
+    return bad_split(whole, "the first split by place begins at the first image: 'first'");
+  return had_rest ? bad_split(whole, "'rest' leaves nothing to the splits behind it") : CVY_OK;
+}
+
+/* Adds the split that a place means, and moves *first behind it. */
+static cvy_err cut_by_place(job *j, const cut *c, const char *name, size_t length, int64_t *first) {
+  const int64_t total = j->groups[0].source.count, left = total - *first;
+  const int64_t count = c->kind == CUT_REST ? left : c->count;
+  if (count > left)
+    return cvy_error(CVY_E_USAGE,
+                     "--split: '%.*s' is to have %" PRId64 " images from number %" PRId64
+                     " on, but the source has %" PRId64 " images in all, %" PRId64 " too few",
+                     (int)length, name, count, *first + 1, total, count - left);
+  CVY_TRY(add_part(j, name, length, *first, count, true));
+  *first += count;
+  return CVY_OK;
+}
+
+/* Adds the split that a fraction means. Cuts lie at rounded sums, so the parts fill the whole exactly where
+ * the fractions do. */
+static cvy_err cut_by_fraction(job *j, double fraction, const char *name, size_t length, double *sum) {
+  const double total = (double)j->groups[0].source.count;
+  const int64_t first = (int64_t)(*sum * total + 0.5);
+  *sum = *sum + fraction < 1 ? *sum + fraction : 1;
+  return add_part(j, name, length, first, (int64_t)(*sum * total + 0.5) - first, false);
+}
+
+static cvy_err cut_splits(job *j, const char *text) {
   double sum = 0;
   int64_t first = 0;
-  for (const char *p = text;; p++) {
+  bool by_place = false, had_rest = false;
+  for (const char *p = text;;) {
     const size_t length = strcspn(p, "=,");
-    char *end;
-    if (p[length] != '=') return bad_fractions(text, "a name without a fraction");
+    const char *value = p + length + 1;
+    cut c;
+    if (p[length] != '=') return bad_split(text, "a name without a fraction");
     CVY_TRY(check_split_name(p, length));
-    const double fraction = strtod(p + length + 1, &end);
-    if (end == p + length + 1 || (*end && *end != ',') || !(fraction > 0 && fraction <= 1))
-      return bad_fractions(text, "a fraction that is no number above 0 and up to 1");
-    if (j->part_count == MAX_SPLITS) return too_many_splits();
-    sum += fraction;
-    if (sum > 1 + 1e-9) return bad_fractions(text, "more than 1 in all");
-    const int64_t cut = (int64_t)((sum < 1 ? sum : 1) * (double)total + 0.5);
-    part *q = &j->parts[j->part_count++];
-    *q = (part){
-        .split = cvy_pool_format(j->pool, "%.*s", (int)length, p), .first = first, .count = cut - first};
-    first = cut;
-    p = end;
-    if (!*p) return CVY_OK;
+    CVY_TRY(read_cut(&c, value, text));
+    if (j->part_count > 0 && by_place != (c.kind != CUT_FRACTION))
+      return bad_split(text, "splits are cut by fractions or by places, not some by each");
+    by_place = c.kind != CUT_FRACTION;
+    if (by_place) CVY_TRY(check_place_order(j, &c, had_rest, text));
+    if (!by_place && sum + c.fraction > 1 + 1e-9) return bad_split(text, "more than 1 in all");
+    CVY_TRY(by_place ? cut_by_place(j, &c, p, length, &first)
+                     : cut_by_fraction(j, c.fraction, p, length, &sum));
+    had_rest = c.kind == CUT_REST;
+    p = value + strcspn(value, ",");
+    if (!*p++) return CVY_OK;
   }
 }
 
 static cvy_err plan_parts(job *j) {
-  const char *fractions = j->config->fractions ? j->config->fractions : "train=0.9,val=0.1";
-  if (!j->groups[0].split) return cut_by_fractions(j, fractions);
+  const char *split = j->config->split ? j->config->split : "train=0.9,val=0.1";
+  if (!j->groups[0].split) return cut_splits(j, split);
   for (int64_t i = 0; i < j->group_count; i++)
     j->parts[j->part_count++] = (part){
         .split = j->groups[i].split, .group = i, .count = j->groups[i].source.count};
@@ -311,8 +394,9 @@ static void describe(const job *j, FILE *out) {
   describe_inputs(j, out);
   for (int64_t i = 0; i < j->part_count; i++) {
     const part *p = &j->parts[i];
-    fprintf(out, "split %s: group %" PRId64 ", %" PRId64 " records from %" PRId64 " in %" PRId64 " shards\n",
-            p->split, p->group, p->count, p->first, p->shard_count);
+    fprintf(out,
+            "split %s: group %" PRId64 ", %" PRId64 " records from %" PRId64 "%s in %" PRId64 " shards\n",
+            p->split, p->group, p->count, p->first, p->by_place ? " by place" : "", p->shard_count);
   }
   for (int64_t k = 0; k < j->class_count; k++) fprintf(out, "class %s\n", j->class_names[k]);
 }

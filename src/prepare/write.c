@@ -183,15 +183,22 @@ static char *reason_of(const char *message, const char *raw_name) {
   return cvy_format("%s", named ? message + length + 2 : message);
 }
 
+/* Returns which record of the source belongs at a place of the group's order. */
+static int64_t record_at(const batch *b, int64_t place) {
+  const cvy_prepare_part *p = b->part;
+  const cvy_random order = {
+      .seed = b->j->config->seed, .purpose = CVY_FOR_SPLIT, .layer = (uint32_t)p->group};
+  if (p->by_place) return p->first + cvy_random_permute(&order, place - p->first, p->count);
+  return cvy_random_permute(&order, place, b->j->groups[p->group].source.count);
+}
+
 static void prepare_record(const void *context, int64_t i, int thread) {
   const batch *b = context;
   const cvy_prepare_group *g = &b->j->groups[b->part->group];
-  const cvy_random order = {
-      .seed = b->j->config->seed, .purpose = CVY_FOR_SPLIT, .layer = (uint32_t)b->part->group};
   slot *s = &b->slots[i];
   cvy_record record = {0};
   s->mended[0] = '\0';
-  s->index = cvy_random_permute(&order, b->first + i, g->source.count);
+  s->index = record_at(b, b->first + i);
   s->err = read_record(s, &record, &b->j->workers[thread], b, thread);
   s->name = record.name ? cvy_prepare_record_name(g, record.name) : cvy_format("record %" PRId64, s->index);
   if (s->err) s->reason = reason_of(cvy_err_message(), record.name ? record.name : "");

@@ -18,7 +18,7 @@ static inline void prepare_digits(const char *fractions) {
   void *options = cvy_pool_new(pool, reader->kind->config_bytes);
   CU_ASSERT_EQUAL_FATAL(cvy_options_defaults(options, pool, reader->kind->options), CVY_OK);
   const cvy_prepare_config config = {
-      .reader = reader, .reader_config = options, .dir = scratch_folder(), .fractions = fractions, .seed = 1};
+      .reader = reader, .reader_config = options, .dir = scratch_folder(), .split = fractions, .seed = 1};
   cvy_prepare_result result;
   CU_ASSERT_EQUAL_FATAL(cvy_prepare(&result, &config), CVY_OK);
   cvy_pool_destroy(pool);

@@ -27,7 +27,7 @@ static void end(void) {
 
 /* The call's variable parts; zero is the default. */
 typedef struct call {
-  const char *source, *option, *value, *dir, *fractions;
+  const char *source, *option, *value, *dir, *split;
   cvy_prepare_input inputs[4];
   int64_t shards, h, w, shorter;
   bool encoded, ignore_exif;
@@ -45,7 +45,7 @@ static cvy_err prepare(const call *c) {
                                      .input_count = inputs,
                                      .dir = c->dir && c->dir[0] == '/' ? c->dir
                                                                        : fresh(c->dir ? c->dir : "out"),
-                                     .fractions = c->fractions,
+                                     .split = c->split,
                                      .shards = c->shards,
                                      .h = c->h,
                                      .w = c->w,
@@ -97,7 +97,7 @@ static void splits_are_exact_and_complete(void) {
   make_idx(N);
   CU_ASSERT_EQUAL(prepare(&(call){.source = "mnist",
                                   .inputs = {{NULL, fresh("labels")}, {NULL, fresh("images")}},
-                                  .fractions = "train=0.7,val=0.2,test=0.1",
+                                  .split = "train=0.7,val=0.2,test=0.1",
                                   .shards = 3}),
                   CVY_OK);
   CU_ASSERT(result.split_count == 3 && result.class_count == 10);
@@ -124,6 +124,38 @@ static void splits_are_exact_and_complete(void) {
   CU_ASSERT_FALSE(in_order);
   CU_ASSERT_STRING_EQUAL(result.splits[2].split, "test");
   CU_ASSERT_EQUAL(scratch_count(fresh("out")), 9);
+  end();
+}
+
+/* A split by place holds just the records of its places, and is shuffled. */
+static void splits_by_place(void) {
+  begin();
+  enum { N = 50 };
+  make_idx(N);
+  CU_ASSERT_EQUAL(prepare(&(call){.source = "mnist",
+                                  .inputs = {{NULL, fresh("labels")}, {NULL, fresh("images")}},
+                                  .split = "train=first:30,val=next:15,test=rest",
+                                  .shards = 2}),
+                  CVY_OK);
+  CU_ASSERT_FATAL(result.split_count == 3);
+  const int64_t begins[] = {0, 30, 45, N};
+  for (int s = 0; s < 3; s++) {
+    const int64_t count = begins[s + 1] - begins[s];
+    int32_t labels[N];
+    uint8_t images[N * 30];
+    bool seen[N] = {false}, in_order = true;
+    CU_ASSERT_EQUAL(result.splits[s].images, count);
+    CU_ASSERT_EQUAL_FATAL(read_split("out", result.splits[s].split, 2, labels, images), count);
+    for (int64_t i = 0; i < count; i++) {
+      int64_t record = begins[s];
+      while (record < begins[s + 1] && record * 7 % 256 != images[i * 30]) record++;
+      CU_ASSERT_FATAL(record < begins[s + 1]);
+      CU_ASSERT(!seen[record] && labels[i] == (record * 3 + 1) % 10);
+      seen[record] = true;
+      in_order &= record == begins[s] + i;
+    }
+    CU_ASSERT_FALSE(in_order);
+  }
   end();
 }
 
@@ -167,8 +199,7 @@ static void any_number_of_threads(void) {
     call c = {.source = "synthetic", .option = "count", .value = "4000", .shards = 2};
     c.dir = dirs[i];
     CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
-    c = (call){
-        .source = "folder", .inputs = {{NULL, fresh("pets")}}, .fractions = "pets=1", .h = 20, .w = 20};
+    c = (call){.source = "folder", .inputs = {{NULL, fresh("pets")}}, .split = "pets=1", .h = 20, .w = 20};
     c.dir = dirs[i];
     CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
     CU_ASSERT_EQUAL(result.rejected, 1);
@@ -195,7 +226,7 @@ static void statistics_are_those_of_the_training_split(void) {
   make_idx(N);
   CU_ASSERT_EQUAL(prepare(&(call){.source = "mnist",
                                   .inputs = {{NULL, fresh("images")}, {NULL, fresh("labels")}},
-                                  .fractions = "val=0.4,train=0.6"}),
+                                  .split = "val=0.4,train=0.6"}),
                   CVY_OK);
   int32_t labels[N];
   uint8_t images[N * 30];
@@ -237,6 +268,10 @@ static void named_splits_stay_apart(void) {
       prepare(&(call){.source = "hoda", .inputs = {{"train", fresh("a.cdb")}, {NULL, fresh("b.cdb")}}}),
       CVY_E_USAGE);
   CU_ASSERT(says("for all of them or for none"));
+  CU_ASSERT_EQUAL(
+      prepare(&(call){.source = "hoda", .inputs = {{"train", fresh("a.cdb")}}, .split = "train=0.5"}),
+      CVY_E_USAGE);
+  CU_ASSERT(says("--split train=0.5 cuts inputs that name no split, but"));
   end();
 }
 
@@ -263,7 +298,7 @@ static void pictures_scaled_or_kept(void) {
   begin();
   make_picture_folder("pets");
   const call scaled = {
-      .source = "folder", .inputs = {{NULL, fresh("pets")}}, .fractions = "train=1", .h = 8, .w = 9};
+      .source = "folder", .inputs = {{NULL, fresh("pets")}}, .split = "train=1", .h = 8, .w = 9};
   CU_ASSERT_EQUAL(prepare(&scaled), CVY_OK);
   int32_t labels[5];
   uint8_t images[5 * 8 * 9 * 3];
@@ -274,7 +309,7 @@ static void pictures_scaled_or_kept(void) {
     const call kept = {.source = "folder",
                        .dir = "kept",
                        .inputs = {{NULL, fresh("pets")}},
-                       .fractions = "train=0.6,val=0.4",
+                       .split = "train=0.6,val=0.4",
                        .encoded = asked};
     CU_ASSERT_EQUAL(prepare(&kept), CVY_OK);
     cvy_h5 *file;
@@ -299,14 +334,11 @@ static void pictures_scaled_or_kept(void) {
 
 static void an_earlier_run_is_replaced(void) {
   begin();
-  const call first = {.source = "synthetic",
-                      .option = "count",
-                      .value = "50",
-                      .shards = 5,
-                      .fractions = "train=0.5,extra=0.5"};
+  const call first = {
+      .source = "synthetic", .option = "count", .value = "50", .shards = 5, .split = "train=0.5,extra=0.5"};
   call second = first;
   second.shards = 2;
-  second.fractions = "train=0.8,val=0.2";
+  second.split = "train=0.8,val=0.2";
   CU_ASSERT_EQUAL(prepare(&first), CVY_OK);
   scratch_write(fresh("out/train-notes.h5"), "mine", 4);
   scratch_write(fresh("out/train-00000-of-00005.h5.bak"), "mine", 4);
@@ -323,32 +355,54 @@ static void an_earlier_run_is_replaced(void) {
 
 static void wrong_arguments(void) {
   begin();
-  const char *const fractions[] = {"train",
-                                   "train=",
-                                   "train=0",
-                                   "train=1.5",
-                                   "train=0.5,",
-                                   "train=0.5 val=0.5",
-                                   "=1",
-                                   "a/b=1",
-                                   "train=x",
-                                   "train=nan",
-                                   "train=-1",
-                                   "train=0.6,val=0.6",
-                                   "a=0.5,a=0.5",
-                                   "train=1,val=1e-12",
-                                   ""};
-  for (int64_t i = 0; i < CVY_COUNT(fractions); i++) {
+  const char *const splits[] = {"train",
+                                "train=",
+                                "train=0",
+                                "train=1.5",
+                                "train=0.5,",
+                                "train=0.5 val=0.5",
+                                "=1",
+                                "a/b=1",
+                                "train=x",
+                                "train=nan",
+                                "train=-1",
+                                "train=0.6,val=0.6",
+                                "a=0.5,a=0.5",
+                                "train=1,val=1e-12",
+                                "train=first",
+                                "train=first:",
+                                "train=first:0",
+                                "train=first:-3",
+                                "train=first:1.5",
+                                "train=first:3x",
+                                "train=first:99999999999999999999",
+                                "train=next:3",
+                                "train=rest",
+                                "train=first:3,val=first:3",
+                                "train=first:3,val=0.5",
+                                "train=0.5,val=next:3",
+                                "train=first:3,val=rest,test=next:1",
+                                "train=first:3,train=next:3",
+                                "train=first:20,val=rest",
+                                "train=first:3,",
+                                ""};
+  for (int64_t i = 0; i < CVY_COUNT(splits); i++) {
     CU_ASSERT_EQUAL(
-        prepare(&(call){.source = "synthetic", .option = "count", .value = "20", .fractions = fractions[i]}),
+        prepare(&(call){.source = "synthetic", .option = "count", .value = "20", .split = splits[i]}),
         CVY_E_USAGE);
     CU_ASSERT(says("plit"));
   }
   CU_ASSERT_EQUAL(
-      prepare(&(call){
-          .source = "synthetic", .option = "count", .value = "20", .fractions = "train=0.99,val=0.01"}),
+      prepare(
+          &(call){.source = "synthetic", .option = "count", .value = "20", .split = "train=0.99,val=0.01"}),
       CVY_E_USAGE);
   CU_ASSERT(says("'val' gets none of the 20"));
+  CU_ASSERT_EQUAL(
+      prepare(&(call){
+          .source = "synthetic", .option = "count", .value = "20", .split = "train=first:18,val=next:5"}),
+      CVY_E_USAGE);
+  CU_ASSERT(
+      says("'val' is to have 5 images from number 19 on, but the source has 20 images in all, 3 too few"));
   CU_ASSERT_EQUAL(prepare(&(call){.source = "synthetic", .option = "count", .value = "20", .shards = 3}),
                   CVY_E_USAGE);
   CU_ASSERT(says("split 'val' has only 2"));
@@ -425,7 +479,7 @@ static void turned_and_scaled_pictures(void) {
   write_turned(fresh("all/dog/1.jpg"), 1);
   struct stat info;
   CU_ASSERT_EQUAL(stat(fresh("all/cat/1.jpg"), &info), 0);
-  call c = {.source = "folder", .inputs = {{NULL, fresh("all")}}, .fractions = "train=1", .encoded = true};
+  call c = {.source = "folder", .inputs = {{NULL, fresh("all")}}, .split = "train=1", .encoded = true};
   CU_ASSERT_EQUAL(prepare(&c), CVY_OK);
   read_cat(&image, &count, "out");
   CU_ASSERT(image.h == 40 && image.w == 30 && is_red(&image, 20, 25) && !is_red(&image, 20, 5));
@@ -467,8 +521,8 @@ static void colours_of_the_training_split(void) {
   begin();
   make_picture_folder("pets");
   CU_ASSERT_EQUAL(
-      prepare(&(call){
-          .source = "folder", .inputs = {{NULL, fresh("pets")}}, .fractions = "train=1", .h = 8, .w = 8}),
+      prepare(
+          &(call){.source = "folder", .inputs = {{NULL, fresh("pets")}}, .split = "train=1", .h = 8, .w = 8}),
       CVY_OK);
   float values[3], vectors[9];
   cvy_h5 *file;
@@ -515,7 +569,7 @@ static cvy_err prepare_fake(const char *dir) {
   static const cvy_kind kind = {"fake", "a test's", NULL, 0};
   static const cvy_reader reader = {.kind = &kind, .open = open_fake, .read = read_fake, .close = close_fake};
   const cvy_prepare_config config = {
-      .reader = &reader, .dir = fresh(dir), .fractions = "train=1", .shards = 6, .seed = 1};
+      .reader = &reader, .dir = fresh(dir), .split = "train=1", .shards = 6, .seed = 1};
   fake.reads = 0;
   return cvy_prepare(&result, &config);
 }
@@ -578,7 +632,7 @@ static void what_cannot_be_read_is_left_out(void) {
   break_pets();
   const call c = {.source = "folder",
                   .inputs = {{NULL, fresh("pets")}},
-                  .fractions = "train=0.6,val=0.4",
+                  .split = "train=0.6,val=0.4",
                   .shards = 2,
                   .h = 8,
                   .w = 8};
@@ -616,7 +670,7 @@ static void too_much_is_rejected(void) {
   make_picture_folder("pets");
   call c = {.source = "folder",
             .inputs = {{NULL, fresh("pets")}},
-            .fractions = "train=0.6,val=0.4",
+            .split = "train=0.6,val=0.4",
             .max_rejected = "2",
             .h = 8,
             .w = 8};
@@ -649,9 +703,8 @@ static void nothing_can_be_read(void) {
   mkdir(fresh("all/b"), 0777);
   scratch_write(fresh("all/a/1.jpg"), "x", 1);
   scratch_write(fresh("all/b/2.jpg"), "x", 1);
-  CU_ASSERT_EQUAL(
-      prepare(&(call){.source = "folder", .inputs = {{NULL, fresh("all")}}, .fractions = "train=1"}),
-      CVY_E_RUN);
+  CU_ASSERT_EQUAL(prepare(&(call){.source = "folder", .inputs = {{NULL, fresh("all")}}, .split = "train=1"}),
+                  CVY_E_RUN);
   CU_ASSERT(says("none of the 2 images of 'train' can be read; the first: a/1.jpg: neither"));
   CU_ASSERT_EQUAL(scratch_count(fresh("out")), 1);
   end();
@@ -686,7 +739,7 @@ static void a_really_full_disk(void) {
   make_picture_folder("pets");
   const call c = {.source = "folder",
                   .inputs = {{NULL, fresh("pets")}},
-                  .fractions = "train=1",
+                  .split = "train=1",
                   .h = 800,
                   .w = 800,
                   .dir = dir};
@@ -764,11 +817,12 @@ static void a_journal_with_impossible_lengths(void) {
   CU_ASSERT_FALSE(takes_note("0 7 0 0"));
 }
 
-SUITE("prepare", TEST(splits_are_exact_and_complete), TEST(the_same_arguments_give_the_same_bytes),
-      TEST(any_number_of_threads), TEST(statistics_are_those_of_the_training_split),
-      TEST(named_splits_stay_apart), TEST(a_source_may_know_its_splits), TEST(pictures_scaled_or_kept),
-      TEST(an_earlier_run_is_replaced), TEST(wrong_arguments), TEST(the_folder_is_made_with_its_parents),
-      TEST(turned_and_scaled_pictures), TEST(colours_of_the_training_split), TEST(classes_of_one_name),
-      TEST(an_error_midway_and_on), TEST(what_cannot_be_read_is_left_out), TEST(too_much_is_rejected),
-      TEST(nothing_can_be_read), TEST(a_full_disk), TEST(a_really_full_disk), TEST(a_folder_of_many_splits),
+SUITE("prepare", TEST(splits_are_exact_and_complete), TEST(splits_by_place),
+      TEST(the_same_arguments_give_the_same_bytes), TEST(any_number_of_threads),
+      TEST(statistics_are_those_of_the_training_split), TEST(named_splits_stay_apart),
+      TEST(a_source_may_know_its_splits), TEST(pictures_scaled_or_kept), TEST(an_earlier_run_is_replaced),
+      TEST(wrong_arguments), TEST(the_folder_is_made_with_its_parents), TEST(turned_and_scaled_pictures),
+      TEST(colours_of_the_training_split), TEST(classes_of_one_name), TEST(an_error_midway_and_on),
+      TEST(what_cannot_be_read_is_left_out), TEST(too_much_is_rejected), TEST(nothing_can_be_read),
+      TEST(a_full_disk), TEST(a_really_full_disk), TEST(a_folder_of_many_splits),
       TEST(a_journal_with_impossible_lengths), TEST(real_sets))
