@@ -18,7 +18,7 @@ enum { MAX_NAME = 200, MAX_LAYERS = 10000, MAX_USES = 100000, MAX_REPEAT = 1000,
 typedef struct common {
   const cvy_yaml *name, *inputs; /* NULL: not given */
   int64_t repeat;
-  bool when;
+  bool when, unless;
 } common;
 
 static const char *const name_words[] = {"NAME", NULL}, *const input_words[] = {"NAME|[NAME, ...]", NULL};
@@ -31,6 +31,7 @@ static const cvy_option common_options[] = {
     {"repeat", CVY_INT, offsetof(common, repeat), "1", 1, MAX_REPEAT,
      .help = "copies in a chain, called name.1, name.2, ...; name itself is the last"},
     {"when", CVY_BOOL, offsetof(common, when), "true", .help = "false: it is left out"},
+    {"unless", CVY_BOOL, offsetof(common, unless), "false", .help = "true: it is left out"},
     {0},
 };
 
@@ -502,7 +503,7 @@ static cvy_err expand_item(int64_t *value, expander *e, scope *s, const cvy_yaml
   CVY_TRY(read_use(&u, e, s, filled));
   const bool is_layer = u.kind < e->type_count;
   if (!is_layer) e->blocks[u.kind - e->type_count].used = true;
-  if (!u.common.when) return CVY_OK;
+  if (!u.common.when || u.common.unless) return CVY_OK;
   const char *kind = is_layer ? cvy_layer_type_at(u.kind)->short_name : e->kinds[u.kind]->name;
   CVY_TRY(choose_name(&name, e, s, u.common.name, kind, u.at));
   CVY_TRY(read_inputs(&in, s, u.common.inputs));

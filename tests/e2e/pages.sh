@@ -18,6 +18,7 @@ paper() {
     googlenet) echo "Szegedy et al. 2015" ;;
     hoda-cnn) echo "the course's" ;;
     inception-v3) echo "Szegedy et al. 2016" ;;
+    vgg-cifar) echo "Zagoruyko 2015" ;;
     lenet) echo "Caffe's example" ;;
     lenet5) echo "LeCun et al. 1998" ;;
     resnet*) echo "He et al. 2016" ;;

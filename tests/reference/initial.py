@@ -80,6 +80,20 @@ def inception_v3(network):
         normal(layer, 0.1 if isinstance(layer, nn.Conv2d) else 0.01)
 
 
+def resnet20(network):
+    """The paper: the values of He et al. 2015."""
+    for layer in layers_of(network):
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
+def vgg_cifar(network):
+    """The source's own for convolutions, and Torch's for the rest, which are PyTorch's too."""
+    for layer in layers_of(network, nn.Conv2d):
+        nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+
+
 def torchvisions(network):
     """torchvision's resnet.py has done it already."""
 
@@ -88,7 +102,8 @@ INITS = {"alexnet": alexnet, "alexnet-grouped": alexnet, "alexnet-bn": alexnet_b
          "googlenet": googlenet, "inception-v3": inception_v3,
          **{name: glorot for name in ("lenet5", "lenet", "hoda-cnn", "catdog-cnn")},
          **{name: vgg for name in NETWORKS if name.startswith("vgg")},
-         **{name: torchvisions for name in NETWORKS if name.startswith("resnet")}}
+         **{name: torchvisions for name in NETWORKS if name.startswith("resnet")},
+         "resnet20": resnet20, "vgg-cifar": vgg_cifar}
 
 
 def row_of(parameter):

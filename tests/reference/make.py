@@ -14,7 +14,7 @@ import numpy
 import torch
 from torch import nn
 
-from networks import NETWORKS
+from networks import NETWORKS, VARIANTS
 
 IMAGES = 1000000  # it stands for the number of a tensor
 SAMPLES = 4
@@ -29,10 +29,15 @@ CASES = {
     "alexnet": ("alexnet", {"size": 67, "classes": 10}, 4, 0.0002, 10),
     "alexnet-grouped": ("alexnet-grouped", {"size": 67, "classes": 10}, 4, 0.0002, 10),
     "alexnet-bn": ("alexnet-bn", {"size": 99, "classes": 10}, 6, 0.0005, 10),
+    "alexnet-pool-first": ("alexnet", {"size": 67, "classes": 10, "pool_first": True}, 4, 0.0002, 10),
+    "alexnet-grouped-pool-first": ("alexnet-grouped", {"size": 67, "classes": 10, "pool_first": True}, 4, 0.0002, 10),
     "zfnet": ("zfnet", {"size": 72, "classes": 10}, 4, 0.0004, 10),
     **{f"vgg-{v}": (f"vgg-{v}", {"size": 32, "classes": 10}, 4, 0.00002, 10) for v in ("a", "b", "c", "d", "e")},
     "vgg-a-lrn": ("vgg-a-lrn", {"size": 32, "classes": 10}, 4, 0.000005, 10),
     **{f"resnet{n}": (f"resnet{n}", {"size": 64, "classes": 10}, 8, 0.0005, 10) for n in (18, 34, 50, 101, 152)},
+    "resnet18-small": ("resnet18", {"size": 32, "classes": 10, "small": True}, 8, 0.0005, 10),
+    "resnet20": ("resnet20", {}, 8, 0.0005, 10),
+    "vgg-cifar": ("vgg-cifar", {}, 8, 0.0005, 10),
     "googlenet": ("googlenet", {"size": 96, "classes": 10}, 4, 0.00001, 10),
     "googlenet-aux": ("googlenet", {"size": 160, "classes": 10, "aux": True}, 2, 0.00001, 10),
     "inception-v3": ("inception-v3", {"size": 139, "classes": 10}, 6, 0.0005, 10),
@@ -42,9 +47,12 @@ CASES = {
 # biases decay too.
 DECAY = {"lenet": 0.1, "hoda-cnn": 0.05, "resnet18": 0.5, "alexnet-bn": 0.5}
 WEAK_DECAY, DECAYS_BIASES = 0.0001, ("alexnet-bn",)
-FULL_SIZE = {"lenet5": 32, "lenet": 28, "hoda-cnn": 28, "catdog-cnn": 150, "inception-v3": 299, "zfnet": 224}
+FULL_SIZE = {"lenet5": 32, "lenet": 28, "hoda-cnn": 28, "catdog-cnn": 150, "inception-v3": 299, "zfnet": 224,
+             "resnet20": 32, "vgg-cifar": 32}
+GREY = ("lenet5", "lenet", "hoda-cnn")
+ONE_SIZE = GREY + ("resnet20", "vgg-cifar")
 for network in NETWORKS:
-    if network in ("lenet5", "lenet", "hoda-cnn"):  # these have one size
+    if network in ONE_SIZE:
         continue
     size = FULL_SIZE.get(network, 227 if network.startswith("alexnet") else 224)
     rate = 0.0005 if "bn" in network or "resnet" in network or "inception" in network else 0.00001
@@ -155,10 +163,10 @@ def gradients_of(net):
 def case(name):
     """Makes the network, its images and its labels."""
     network, parameters, batch, _, _ = CASES[name]
-    channels = 1 if network in ("lenet5", "lenet", "hoda-cnn") else 3
+    channels = 1 if network in GREY else 3
     size = parameters.get("size", FULL_SIZE.get(network))
-    classes = parameters.get("classes", 10 if channels == 1 else 1000)
-    net = NETWORKS[network](size, classes, parameters.get("aux", False)).train()
+    classes = parameters.get("classes", 10 if network in ONE_SIZE else 1000)
+    net = VARIANTS.get(name, NETWORKS[network])(size, classes, parameters.get("aux", False)).train()
     fill(net)
     images = formula(IMAGES, batch * size * size * channels).astype(numpy.float32)
     images = torch.from_numpy(images).reshape(batch, size, size, channels).permute(0, 3, 1, 2).contiguous()

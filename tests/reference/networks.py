@@ -79,9 +79,9 @@ def krizhevsky_lrn():
     return nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2)
 
 
-def alexnet_of(size, classes, groups):
-    layers = nn.Sequential(conv_relu(3, 96, 11, 4), krizhevsky_lrn(), nn.MaxPool2d(3, 2),
-                           conv_relu(96, 256, 5, 1, 2, groups), krizhevsky_lrn(), nn.MaxPool2d(3, 2),
+def alexnet_of(size, classes, groups, pool_first=False):
+    between = [nn.MaxPool2d(3, 2), krizhevsky_lrn()] if pool_first else [krizhevsky_lrn(), nn.MaxPool2d(3, 2)]
+    layers = nn.Sequential(conv_relu(3, 96, 11, 4), *between, conv_relu(96, 256, 5, 1, 2, groups), *between,
                            conv_relu(256, 384, 3, 1, 1), conv_relu(384, 384, 3, 1, 1, groups),
                            conv_relu(384, 256, 3, 1, 1, groups), nn.MaxPool2d(3, 2))
     return with_classifier(layers, size, [4096, 4096], classes)
@@ -93,6 +93,14 @@ def alexnet(size, classes, aux):
 
 def alexnet_grouped(size, classes, aux):
     return alexnet_of(size, classes, 2)
+
+
+def alexnet_pool_first(size, classes, aux):
+    return alexnet_of(size, classes, 1, True)
+
+
+def alexnet_grouped_pool_first(size, classes, aux):
+    return alexnet_of(size, classes, 2, True)
 
 
 def alexnet_bn(size, classes, aux):
@@ -141,12 +149,63 @@ def vgg(column):
     return build
 
 
-# ---- residual networks: torchvision's ----
+class RowNorm(nn.BatchNorm2d):
+    """Normalises rows of numbers as images of one pixel."""
+
+    def forward(self, x):
+        return super().forward(x[:, :, None, None]).flatten(1)
+
+
+def vgg_cifar(size, classes, aux):
+    """vgg_bn_drop.lua of szagoruyko/cifar.torch, without dropout and without biases before normalisation."""
+    layers, channels = [], 3
+    for entry in COLUMNS["vgg-d"]:
+        if entry == "M":
+            layers.append(nn.MaxPool2d(2))
+            continue
+        layers += [nn.Conv2d(channels, entry, 3, 1, 1, bias=False), nn.BatchNorm2d(entry, 1e-3), nn.ReLU()]
+        channels = entry
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(512, 512, bias=False), RowNorm(512), nn.ReLU(),
+                         nn.Linear(512, classes))
+
+
+# ---- residual networks: torchvision's, and those for CIFAR-10 ----
 
 def resnet(name):
     def build(size, classes, aux):
         return getattr(torchvision.models, name)(num_classes=classes)
     return build
+
+
+def resnet18_small(size, classes, aux):
+    """torchvision's with the beginning that networks for CIFAR-10 have."""
+    net = torchvision.models.resnet18(num_classes=classes)
+    net.conv1 = nn.Conv2d(3, 64, 3, 1, 1, bias=False)
+    net.maxpool = nn.Identity()
+    return net
+
+
+class OptionA(nn.Module):
+    """A residual block of He et al. 2016, section 4.2, whose shortcut has no parameters."""
+
+    def __init__(self, cin, cout, stride):
+        super().__init__()
+        self.path = nn.Sequential(nn.Conv2d(cin, cout, 3, stride, 1, bias=False), nn.BatchNorm2d(cout), nn.ReLU(),
+                                  nn.Conv2d(cout, cout, 3, 1, 1, bias=False), nn.BatchNorm2d(cout))
+        self.stride, self.zeros = stride, (cout - cin) // 2
+
+    def forward(self, x):
+        shortcut = nn.functional.pad(x[:, :, ::self.stride, ::self.stride], (0, 0, 0, 0, self.zeros, self.zeros))
+        return torch.relu(self.path(x) + shortcut)
+
+
+def resnet20(size, classes, aux):
+    layers, channels = [nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()], 16
+    for width in (16, 32, 64):
+        for block in range(3):
+            layers.append(OptionA(channels, width, 2 if block == 0 and width > 16 else 1))
+            channels = width
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, classes))
 
 
 # ---- Inception ----
@@ -213,4 +272,9 @@ NETWORKS = {
     **{name: resnet(name) for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")},
     "googlenet": GoogLeNet,
     "inception-v3": lambda size, classes, aux: InceptionV3(classes, aux),
+    "resnet20": resnet20, "vgg-cifar": vgg_cifar,
 }
+
+# What a parameter makes of some of them.
+VARIANTS = {"alexnet-pool-first": alexnet_pool_first, "alexnet-grouped-pool-first": alexnet_grouped_pool_first,
+            "resnet18-small": resnet18_small}

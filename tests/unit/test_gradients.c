@@ -63,6 +63,8 @@ static const gradient_case cases[] = {
     {"softmax", {1, 1, 1, 40}, PLAIN, 0.01},
     {"softmax", {3, 1, 2, 1}, PLAIN, 0.01},
     {"flatten", {2, 3, 2, 4}, PLAIN, 0.5},
+    {"pad_channels: {before: 2, behind: 3}", {2, 3, 2, 4}, PLAIN, 0.5},
+    {"pad_channels: {behind: 1}", {1, 1, 2, 1}, PLAIN, 0.5},
     {"softmax_loss", {4, 1, 1, 5}, PLAIN, 0.01},
     {"softmax_loss", {1, 1, 1, 2}, PLAIN, 0.01},
     {"softmax_loss: {weight: 2.5}", {3, 1, 1, 3}, PLAIN, 0.01},

@@ -820,6 +820,7 @@ static const struct {
     {"scale", {16, 28, 28, 6}},
     {"softmax", {5, 13, 11, 21}},
     {"flatten", {16, 13, 13, 33}},
+    {"pad_channels: {before: 8, behind: 9}", {16, 13, 13, 33}},
     {"softmax_loss", {130, 1, 1, 10}},
     {"sigmoid_loss", {130, 1, 1, 10}},
     {"sigmoid_loss", {130, 1, 1, 1}},
@@ -928,6 +929,18 @@ static void add_and_concat(void) {
   r.type->backward(&call);
   CU_ASSERT(same_bits(r.dx2, with_both, r.x2_count));
   free(with_both);
+  rig_close(&r);
+}
+
+static void pad_channels_adds_zeros(void) {
+  rig r;
+  rig_open(&r, "pad_channels: {before: 2, behind: 1}", (cvy_shape){1, 1, 2, 2});
+  CU_ASSERT(r.plan.y.c == 5 && r.plan.y.w == 2 && r.y_count == 10);
+  rig_forward(&r), rig_backward(&r);
+  const float want[] = {0, 0, r.x[0], r.x[1], 0, 0, 0, r.x[2], r.x[3], 0};
+  CU_ASSERT(same_bits(r.y, want, 10));
+  const float back[] = {r.dy[2], r.dy[3], r.dy[7], r.dy[8]};
+  CU_ASSERT(same_bits(r.dx, back, 4));
   rig_close(&r);
 }
 
@@ -1111,5 +1124,5 @@ SUITE("layers", TEST(conv_same_is_as_in_keras), TEST(conv_declares_its_parameter
       TEST(smoothed_softmax_loss_matches_pytorch), TEST(mixed_losses_are_weighted_means),
       TEST(losses_of_probabilities), TEST(first_values_are_distributed_as_said),
       TEST(first_values_do_not_know_threads), TEST(bits_do_not_know_threads), TEST(add_and_concat),
-      NO_ALLOCATION_TEST TEST(impossible_shapes_are_refused), TEST(one_input_only),
-      TEST(layers_describe_themselves), TEST(the_registry_is_sound))
+      TEST(pad_channels_adds_zeros), NO_ALLOCATION_TEST TEST(impossible_shapes_are_refused),
+      TEST(one_input_only), TEST(layers_describe_themselves), TEST(the_registry_is_sound))

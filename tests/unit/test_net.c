@@ -59,6 +59,8 @@ static const struct {
     {"resnet50", 25557032, 4089184256, 1000},
     {"resnet101", 44549160, 7801405440, 1000},
     {"resnet152", 60192808, 11513626624, 1000},
+    {"resnet20", 269722, 40551040, 10},
+    {"vgg-cifar", 14987210, 0, 10},
     {"googlenet", 6998552, 0, 1000},
     {"inception-v3", 23834568, 0, 1000}};
 
@@ -251,6 +253,8 @@ static void wrong_descriptions_are_refused(void) {
       {"  - relu: {repeat: 0}\n", "n.yaml:4:20: 'repeat' must be a whole number from 1 to 1000, not '0'"},
       {"  - relu: {when: 3}\n", "n.yaml:4:18: 'when' must be true or false, not '3'"},
       {"  - relu: {when: false}\n", "n.yaml:4:3: the network's layers are all left out"},
+      {"  - relu: {unless: true}\n", "n.yaml:4:3: the network's layers are all left out"},
+      {"  - relu: {unless: 3}\n", "n.yaml:4:20: 'unless' must be true or false, not '3'"},
       {"  - fc: {outputs: $n}\n", "n.yaml:4:19: no parameter is named 'n' here"},
       {"  - fc: 3\n", "n.yaml:4:9: fc takes key: value options"},
       {"  - {fc: {outputs: 3}, relu: }\n", "n.yaml:4:5: expected one layer"},
