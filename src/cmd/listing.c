@@ -1,6 +1,7 @@
 /* Lists networks or recipes with a line each, or prints the files themselves. */
 #include "cmd/listing.h"
 
+#include "base/count.h"
 #include "base/fit.h"
 #include "base/json.h"
 #include "base/utf8.h"
@@ -13,12 +14,19 @@
 const cvy_option cvy_listing_table[] = {
     {"json", CVY_BOOL, offsetof(cvy_listing_options, json), "false", .help = "print one JSON object"}, {0}};
 
+static int longest_of(cvy_names names) {
+  int64_t longest = 0;
+  for (int64_t i = 0; i < names.count; i++) longest = cvy_larger(longest, cvy_utf8_columns(names.names[i]));
+  return cvy_int(longest);
+}
+
 static void print_list(cvy_pool *pool, const char *folder) {
   const cvy_names names = cvy_list_yaml(pool, folder);
+  const int width = longest_of(names);
   cvy_fitted fitted;
   FILE *out = cvy_fit_begin(&fitted, stdout);
   for (int64_t i = 0; i < names.count; i++)
-    fprintf(out, "%-*s %s\n", cvy_utf8_pad(names.names[i], 17), names.names[i],
+    fprintf(out, "%-*s %s\n", cvy_utf8_pad(names.names[i], width), names.names[i],
             cvy_about_yaml(pool, cvy_find_named(pool, names.names[i], folder)));
   fprintf(out, "\nThey lie in: %s\n", cvy_places_tell(pool, folder));
   fprintf(out, "'convoy %s NAME' prints one; CONVOY_PATH may name further folders that hold a folder '%s'.\n",

@@ -129,9 +129,11 @@ const cvy_option cvy_recipe_options[] = {
      .help = "a network's name or file, {name: {its parameters}}, or a description"},
     {"data", CVY_TABLE, RECIPE(data), .table = data_options, .help = "where images come from"},
     {"batch", CVY_INT, RECIPE(batch), NULL, 1, 1 << 24, .effect = CVY_CHANGES_BITS,
-     .help = "images a step, over all ranks"},
+     .help = "images a step, over all ranks; of any size on few ranks, one included, whose microbatches' "
+             "gradients accumulate"},
     {"microbatch", CVY_INT, RECIPE(microbatch), NULL, 1, 1 << 20, .effect = CVY_CHANGES_BITS,
-     .help = "images a pass; batch must be a multiple"},
+     .help = "images a pass, for which memory must suffice; batch must be a multiple, and the gradients of "
+             "batch / microbatch passes accumulate"},
     {"tree", CVY_INTS, RECIPE(radices), "[]", 2, 1 << 24, .effect = CVY_CHANGES_BITS,
      .help = "radices of the summation tree, top first; none: odd factors of batch / microbatch, then twos"},
     {"epochs", CVY_INT, RECIPE(epochs), NULL, 1, 1e9, .effect = CVY_CHANGES_TOTAL,

@@ -64,9 +64,9 @@ expect 2 "a list is given as a whole" "$convoy" train lenet5-digits data.augment
 expect 2 "('convoy verify data' reads all of them)" "$convoy" inspect data
 
 # ---- what there is ----
-expect 0 "lenet5-digits     LeNet-5 on the digits" "$convoy" recipes
+expect 0 "LeNet-5 on the digits" "$convoy" recipes
 expect 0 "They lie in: " "$convoy" recipes
-expect 0 "resnet50          ResNet-50: He, Zhang, Ren" "$convoy" networks
+expect 0 "ResNet-50: He, Zhang, Ren" "$convoy" networks
 expect 0 "network: lenet5" "$convoy" recipes lenet5-digits
 expect 0 '"name": "lenet5"' "$convoy" networks --json
 expect 2 "--json is for the list alone" "$convoy" networks lenet5 --json
@@ -78,7 +78,7 @@ expect 0 "crop: a part of the picture" "$convoy" augmentations crop
 expect 2 "did you mean 'mirror'?" "$convoy" augmentations hflip
 
 # ---- what is no recipe ----
-expect 2 "'lenet5' is a network, not a recipe. Recipes that train it: lenet5-digits, lenet5-hoda." "$convoy" train lenet5
+expect 2 "'lenet5' is a network, not a recipe. Recipes that train it: lenet5-digits, lenet5-hoda, lenet5-mnist." "$convoy" train lenet5
 expect 2 "'lenet5' is a network" "$convoy" train LeNet-5
 expect 2 "'lenet5' is a network" "$convoy" train lenet5.yaml
 expect 2 "is a recipe, which is named by --recipe" "$convoy" preview "$CONVOY_SOURCE/launch/recipes/lenet5-digits.yaml"
