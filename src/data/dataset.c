@@ -195,6 +195,17 @@ char *cvy_dataset_name(cvy_pool *pool, const cvy_dataset *dataset, int64_t index
   return name;
 }
 
+char **cvy_dataset_names_in(cvy_pool *pool, const cvy_dataset *dataset, int64_t index) {
+  const cvy_dataset_file *file = &dataset->files[index];
+  cvy_h5 *h5;
+  char **names = NULL;
+  int64_t count = 0;
+  if (cvy_h5_open(&h5, file->path)) return NULL;
+  if (cvy_h5_has(h5, "names") && cvy_h5_read_texts(h5, "names", &names, &count, pool)) names = NULL;
+  cvy_h5_discard(h5);
+  return count == file->count ? names : NULL;
+}
+
 bool cvy_dataset_size(int64_t *h, int64_t *w, const cvy_dataset *dataset, int64_t index) {
   const cvy_dataset_file *file = cvy_dataset_file_of(dataset, index);
   const int32_t *size = file->sizes ? file->sizes + 2 * (index - file->first) : NULL;

@@ -75,6 +75,9 @@ bool cvy_dataset_size(int64_t *h, int64_t *w, const cvy_dataset *dataset, int64_
 void cvy_dataset_common_size(int64_t *h, int64_t *w, const cvy_dataset *dataset);
 /* Returns where image `index` came from, "cats/7.jpg", in `pool`; NULL if the file does not say. */
 char *cvy_dataset_name(cvy_pool *pool, const cvy_dataset *dataset, int64_t index);
+/* Returns where all images of file `file`, from 0 to shard_count-1, came from, in order, in `pool`; NULL if
+ * the file does not say. */
+char **cvy_dataset_names_in(cvy_pool *pool, const cvy_dataset *dataset, int64_t file);
 /* Puts "FILE: record 17 (cats/7.jpg): " before this thread's message. */
 cvy_err cvy_dataset_error_in(cvy_err err, const cvy_dataset *dataset, int64_t index) CVY_MUST_CHECK;
 

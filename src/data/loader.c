@@ -44,10 +44,10 @@ struct cvy_loader {
   cvy_ahead *ahead;
 
   void *slots;
-  size_t slot_bytes, labels_at;  /* a slot holds images, then labels, then the two below */
-  size_t partners_at, shares_at; /* where pictures are mixed, else 0 */
-  int64_t at_once;               /* images that a thread makes at a time: 2 where pictures are mixed */
-  int64_t views;                 /* views of each microbatch, one after the other */
+  size_t slot_bytes, labels_at, records_at; /* a slot holds images, labels, records, then the two below */
+  size_t partners_at, shares_at;            /* where pictures are mixed, else 0 */
+  int64_t at_once; /* images that a thread makes at a time: 2 where pictures are mixed */
+  int64_t views;   /* views of each microbatch, one after the other */
 
   worker *workers;
   int64_t started; /* threads */
@@ -74,10 +74,15 @@ static int32_t *slot_labels(const cvy_loader *l, int64_t n) {
   return (int32_t *)((char *)slot_images(l, n) + l->labels_at);
 }
 
+static int64_t *slot_records(const cvy_loader *l, int64_t n) {
+  return (int64_t *)((char *)slot_images(l, n) + l->records_at);
+}
+
 static cvy_microbatch microbatch_of(const cvy_loader *l, int64_t n) {
   char *slot = (char *)slot_images(l, n);
   return (cvy_microbatch){.images = slot_images(l, n),
                           .labels = slot_labels(l, n),
+                          .records = slot_records(l, n),
                           .partners = l->at_once > 1 ? (int32_t *)(slot + l->partners_at) : NULL,
                           .shares = l->at_once > 1 ? (float *)(slot + l->shares_at) : NULL};
 }
@@ -131,12 +136,13 @@ enum { MOST_SKIPPED = 100 };
 
 /* A record that cannot be read is an error, or else the next record takes its place, whichever thread
  * asks. */
-static cvy_err make_image(float *image, int32_t *label, int64_t *skipped, worker *w, cvy_sample sample,
-                          int64_t view) {
+static cvy_err make_image(float *image, int32_t *label, int64_t *record, int64_t *skipped, worker *w,
+                          cvy_sample sample, int64_t view) {
   const cvy_loader_config *config = &w->loader->config;
   const int64_t count = cvy_dataset_describe(config->dataset)->count;
   for (*skipped = 0;; ++*skipped) {
     const cvy_err err = make_sample(image, label, w, sample, view);
+    *record = sample.index;
     if (err != CVY_E_INPUT || !config->skips_bad) return err;
     if (*skipped == MOST_SKIPPED || *skipped + 1 == count)
       return cvy_error(err, "%s (and so it is with the %" PRId64 " records before: too many to leave out)",
@@ -172,15 +178,17 @@ static cvy_err fill(worker *w, int64_t n, int64_t *skipped) {
   const size_t image_floats = (size_t)(config->h * config->w * config->c);
   float *image = slot_images(l, slot) + (size_t)i * image_floats;
   int32_t *label = slot_labels(l, slot) + i;
+  int64_t *record = slot_records(l, slot) + i;
   *skipped = 0;
   if (!config->training && position >= count) {
     memset(image, 0, image_floats * sizeof *image);
     *label = -1;
+    *record = -1;
     return CVY_OK;
   }
   const int64_t begin_ns = cvy_trace_begin();
   cvy_ahead_look(l->ahead, position);
-  const cvy_err err = make_image(image, label, skipped, w, sample_at(config, position), view);
+  const cvy_err err = make_image(image, label, record, skipped, w, sample_at(config, position), view);
   cvy_trace_end(begin_ns, CVY_TRACE_IMAGE, NULL, position);
   if (view > 0) *skipped = 0; /* the first view has counted it */
   return err;
@@ -319,7 +327,8 @@ static cvy_err allocate(cvy_loader *l) {
   const cvy_loader_config *config = &l->config;
   const size_t images = (size_t)(config->microbatch * config->h * config->w * config->c) * sizeof(float);
   l->labels_at = cvy_aligned(images);
-  l->slot_bytes = l->labels_at + cvy_aligned((size_t)config->microbatch * sizeof(int32_t));
+  l->records_at = l->labels_at + cvy_aligned((size_t)config->microbatch * sizeof(int32_t));
+  l->slot_bytes = l->records_at + cvy_aligned((size_t)config->microbatch * sizeof(int64_t));
   if (l->at_once > 1) {
     l->partners_at = l->slot_bytes;
     l->shares_at = l->partners_at + cvy_aligned((size_t)config->microbatch * sizeof(int32_t));

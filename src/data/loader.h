@@ -9,6 +9,9 @@
 typedef struct cvy_microbatch {
   const float *images;   /* [microbatch][h][w][c], 64-byte aligned */
   const int32_t *labels; /* [microbatch] */
+  /* [microbatch]: the record that each image was made of, which is another than was due where that one was
+   * bad; -1: none. */
+  const int64_t *records;
   /* These two are NULL unless the chain mixes pictures: */
   const int32_t *partners; /* [microbatch]: the label of the other picture in each */
   const float *shares;     /* [microbatch]: the weight of the own label, 0 ... 1 */

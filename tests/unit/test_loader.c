@@ -481,6 +481,8 @@ static void bad_records_end_the_stream_or_are_skipped(void) {
     for (int64_t k = 0; k < 3; k++) {
       CU_ASSERT_EQUAL_FATAL(cvy_loader_next(&m, loader), CVY_OK);
       CU_ASSERT_EQUAL(m.skipped, k == 1 ? 3 : 0); /* record 5 by two, record 6 by one */
+      for (int64_t i = 0; i < 4; i++)
+        CU_ASSERT_EQUAL(m.records[i], k == 1 && (i == 1 || i == 2) ? 7 : 4 * k + i);
       if (k == 1) memcpy(images, m.images, sizeof images), memcpy(labels, m.labels, sizeof labels);
       cvy_loader_release(loader);
     }
