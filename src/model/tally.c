@@ -16,9 +16,13 @@ static int64_t place_of_label(const float *logits, int64_t scores, int32_t label
   return better;
 }
 
+bool cvy_loss_diverges(double loss) {
+  return !(loss <= loss_limit);
+}
+
 static void count_image(cvy_tally *tally, double loss, int64_t place) {
   tally->images++;
-  if (!(loss <= loss_limit)) {
+  if (cvy_loss_diverges(loss)) {
     tally->diverged++;
     return;
   }

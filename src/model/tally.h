@@ -19,6 +19,9 @@ typedef struct cvy_tally {
   int64_t skipped;  /* bad records that were replaced on the way to the images */
 } cvy_tally;
 
+/* Tells whether an image's loss is too large to be counted, or no number. */
+bool cvy_loss_diverges(double loss);
+
 enum { CVY_TALLY_FIELDS = 6 };
 _Static_assert(sizeof(cvy_tally) == CVY_TALLY_FIELDS * sizeof(int64_t), "a tally is summed as an array");
 
