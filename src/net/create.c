@@ -60,7 +60,7 @@ cvy_err cvy_net_create(cvy_net **out, const cvy_yaml *description, int64_t micro
 
 void cvy_net_destroy(cvy_net *net) {
   if (!net) return;
-  cvy_buffer_destroy(net->param_arena);
+  if (!net->wishes.params_of) cvy_buffer_destroy(net->param_arena);
   cvy_buffer_destroy(net->activations);
   cvy_buffer_destroy(net->prepared);
   cvy_buffer_destroy(net->kept);

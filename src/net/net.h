@@ -47,6 +47,9 @@ typedef struct cvy_net_wishes {
   /* Nothing works in place, and every buffer has memory of its own: for tests of the plan, and for who wants
    * to see every output and its gradient (cvy_net_output_gradient). */
   bool unshared;
+  /* A net whose parameters this one uses as its own, which must outlive it. Both must have the same ones, as
+   * a network and its dense form have. NULL: the net has parameters of its own. */
+  const cvy_net *params_of;
 } cvy_net_wishes;
 
 /* ---- what a net is ---- */
@@ -122,6 +125,17 @@ cvy_err cvy_net_rename(struct cvy_yaml **out, cvy_pool *pool, const struct cvy_y
  * written out. The result lies in `pool`. Everything but shapes is checked. */
 cvy_err cvy_net_resolve(struct cvy_yaml **out, cvy_pool *pool,
                         const struct cvy_yaml *description) CVY_MUST_CHECK;
+
+/* Writes the description of `net` out flat, in the form that takes whole pictures (Simonyan & Zisserman
+ * 2015, section 3.2). A fully connected layer is a convolution there, with the same weights in the same
+ * order, and its kernel is as large as the map that the layer reads. The map of class scores is averaged
+ * before the loss. For pictures of the network's own size the form computes the same, but for rounding. It
+ * is an error if a layer that is not fully connected reads a map as one row of numbers. The result lies in
+ * `pool`. */
+cvy_err cvy_net_make_dense(struct cvy_yaml **out, cvy_pool *pool, const struct cvy_yaml *description,
+                           const cvy_net *net) CVY_MUST_CHECK;
+/* Gives a flat description another size of pictures, which need not suit it. The result lies in `pool`. */
+struct cvy_yaml *cvy_net_resized(cvy_pool *pool, const struct cvy_yaml *description, int64_t h, int64_t w);
 
 /* Returns the keys that every layer and block has: name, inputs, ... */
 const struct cvy_option *cvy_net_common_options(void);

@@ -238,6 +238,16 @@ static int64_t place_params_that(cvy_net *net, selection are_meant, int64_t offs
   return offset;
 }
 
+static void take_params_of(cvy_net *net, const cvy_net *other) {
+  CVY_CHECK(net->info.param_tensors == other->info.param_tensors);
+  for (int64_t i = 0; i < net->info.param_tensors; i++) {
+    const cvy_net_param *own = &net->params[i], *theirs = &other->params[i];
+    CVY_CHECK(own->offset == theirs->offset && own->count == theirs->count, "'%s' is not '%s'", own->name,
+              theirs->name);
+  }
+  net->param_arena = other->param_arena;
+}
+
 static cvy_err place_params(cvy_net *net) {
   list_params(net);
   net->info.replicated_count = place_params_that(net, cvy_net_is_replicated, 0);
@@ -245,6 +255,10 @@ static cvy_err place_params(cvy_net *net) {
     net->info.replicated_count = LINE; /* an exchange of nothing is none */
   const int64_t learnt = place_params_that(net, is_sharded, net->info.replicated_count);
   net->info.arena_count = place_params_that(net, is_frozen, learnt);
+  if (net->wishes.params_of) {
+    take_params_of(net, net->wishes.params_of);
+    return CVY_OK;
+  }
   void *arena;
   CVY_TRY(cvy_buffer_create(&arena, sizeof(float) * (size_t)net->info.arena_count, "the parameters"));
   net->param_arena = arena;
