@@ -69,6 +69,8 @@ typedef struct cvy_augmentation {
   /* Finds the size that leaves for a size that enters; 0 x 0 stands for "varies", in and out. An error says
    * what is wrong; file, line or record are put in front. */
   cvy_err (*size)(int64_t *out_h, int64_t *out_w, const void *config, int64_t h, int64_t w) CVY_MUST_CHECK;
+  /* In evaluation, too, it cuts out a part of the picture, or scales it, to bring it to a network's size. */
+  bool cuts, scales;
   /* Finds the smallest size that may leave, for augmentations that draw it anew each time. `size` has been
    * asked for h x w before, and had no objection. NULL: the size that leaves is always the one that `size`
    * finds. */

@@ -29,5 +29,6 @@ const cvy_augmentation cvy_augmentation_centre_crop = {
     .kind = {"centre_crop", "the middle of the picture, also in training", options, sizeof(config)},
     .example = "{size: 46}",
     .size = size,
+    .cuts = true,
     .apply = apply,
 };

@@ -46,6 +46,17 @@ cvy_err cvy_augment_apply(cvy_picture *picture, const cvy_augment *augment,
 /* Does to a pair what the chain's last augmentation does, where cvy_augment_mixes. */
 void cvy_augment_mix(cvy_pair *pair, const cvy_augment *augment, cvy_augment_call *call);
 
+/* ---- the same chain, for another way of evaluating ---- */
+
+/* Makes the list with views of h x w in place of what it cuts out: the centre (`crops` 1) or ten_crops (10).
+ * It fails with CVY_E_USAGE if nothing in the list cuts, or if what does scales too. The result is in
+ * `pool`. */
+cvy_err cvy_augment_recrop(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *list, int64_t crops, int64_t h,
+                           int64_t w) CVY_MUST_CHECK;
+/* Makes the list without what cuts and scales, but with whole pictures scaled to a shorter side first. */
+cvy_err cvy_augment_uncropped(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *list,
+                              int64_t shorter) CVY_MUST_CHECK;
+
 /* ---- for augmentations that hold others ---- */
 
 /* Reads a chain inside an augmentation, a list or one augmentation, into `pool`. */

@@ -35,5 +35,6 @@ const cvy_augmentation cvy_augmentation_crop = {
     .kind = {"crop", "a part of the picture, anywhere; its centre in evaluation", options, sizeof(config)},
     .example = "{size: 46}",
     .size = size,
+    .cuts = true,
     .apply = apply,
 };

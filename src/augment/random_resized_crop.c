@@ -120,5 +120,7 @@ const cvy_augmentation cvy_augmentation_random_resized_crop = {
     .example = "{size: 60, least_area: 0.2}",
     .prepare = prepare,
     .size = size,
+    .cuts = true,
+    .scales = true,
     .apply = apply,
 };

@@ -50,5 +50,6 @@ const cvy_augmentation cvy_augmentation_resize = {
     .example = "{size: [34, 74]}",
     .prepare = prepare,
     .size = size,
+    .scales = true,
     .apply = apply,
 };

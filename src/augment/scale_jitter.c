@@ -70,6 +70,7 @@ const cvy_augmentation cvy_augmentation_scale_jitter = {
     .example = "{from: 30, to: 60}",
     .prepare = prepare,
     .size = size,
+    .scales = true,
     .least = least,
     .apply = apply,
 };

@@ -39,5 +39,6 @@ const cvy_augmentation cvy_augmentation_ten_crops = {
     .example = "{size: [40, 54]}",
     .views = 2 * PLACES,
     .size = size,
+    .cuts = true,
     .apply = apply,
 };

@@ -378,7 +378,77 @@ static void solarize_statistics(void) {
   drop(&a);
 }
 
+/* ---- the same chain, for another way of evaluating ---- */
+
+/* Checks what becomes of a chain, written out flat. */
+static void check_chain(cvy_err err, const cvy_yaml *list, const char *want) {
+  char *text = list ? cvy_yaml_text(list) : NULL;
+  CU_ASSERT_EQUAL(err, CVY_OK);
+  CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+  if (strcmp(text, want) != 0) printf("  it is\n%s  and not\n%s", text, want);
+  CU_ASSERT_STRING_EQUAL(text, want);
+  free(text);
+}
+
+static void other_views_of_a_chain(void) {
+  cvy_pool *pool = cvy_pool_create();
+  cvy_yaml *given, *out;
+  CU_ASSERT_EQUAL_FATAL(
+      cvy_yaml_parse(&given, pool, "[{resize: {shorter: 36}}, {crop: {size: 32}}, mirror]", "chain"), CVY_OK);
+  const cvy_err ten = cvy_augment_recrop(&out, pool, given, 10, 32, 30);
+  check_chain(ten, out,
+              "- resize:\n    size: [0, 0]\n    shorter: 36\n- ten_crops:\n    size: [32, 30]\n"
+              "- mirror:\n    probability: 0.5\n");
+  const cvy_err one = cvy_augment_recrop(&out, pool, out, 1, 32, 30);
+  check_chain(one, out,
+              "- resize:\n    size: [0, 0]\n    shorter: 36\n- centre_crop:\n    size: [32, 30]\n"
+              "- mirror:\n    probability: 0.5\n");
+  const cvy_err whole = cvy_augment_uncropped(&out, pool, given, 48);
+  check_chain(whole, out, "- resize:\n    shorter: 48\n- mirror:\n    probability: 0.5\n");
+  const cvy_err none = cvy_augment_uncropped(&out, pool, NULL, 48);
+  check_chain(none, out, "- resize:\n    shorter: 48\n");
+  cvy_pool_destroy(pool);
+}
+
+static void chains_without_a_crop(void) {
+  cvy_pool *pool = cvy_pool_create();
+  cvy_yaml *given, *out;
+  CU_ASSERT_EQUAL_FATAL(cvy_yaml_parse(&given, pool, "[mirror]", "chain"), CVY_OK);
+  CU_ASSERT_EQUAL(cvy_augment_recrop(&out, pool, given, 10, 224, 224), CVY_E_USAGE);
+  CU_ASSERT_PTR_NULL(out);
+  CU_ASSERT_TRUE(
+      says("nothing that pictures go through cuts out a part of them; say all that pictures go through "
+           "instead: data.evaluation='[{resize: {shorter: 256}}, {ten_crops: {size: [224, 224]}}]'"));
+  CU_ASSERT_EQUAL_FATAL(cvy_yaml_parse(&given, pool, "[{random_resized_crop: {size: 224}}]", "chain"),
+                        CVY_OK);
+  CU_ASSERT_EQUAL(cvy_augment_recrop(&out, pool, given, 1, 224, 224), CVY_E_USAGE);
+  CU_ASSERT_TRUE(says("random_resized_crop cuts and scales at once; say all"));
+  cvy_pool_destroy(pool);
+}
+
+/* What brings pictures to a size says so: whatever else changes their size in evaluation is here by name. */
+static void what_cuts_and_scales_says_so(void) {
+  for (int64_t i = 0; i < cvy_augmentation_count(); i++) {
+    const cvy_augmentation *type = cvy_augmentation_at(i);
+    const char *example = type->example ? type->example : "{}";
+    char text[200];
+    snprintf(text, sizeof text, "[{%s: %s}]", type->kind.name, example);
+    if (type->mix && !type->mixes) continue;
+    cvy_pool *pool = cvy_pool_create();
+    cvy_yaml *list;
+    cvy_augment *augment;
+    int64_t h, w;
+    CU_ASSERT_EQUAL_FATAL(cvy_yaml_parse(&list, pool, text, "chain"), CVY_OK);
+    CU_ASSERT_EQUAL_FATAL(cvy_augment_create(&augment, list, 60, 80, &h, &w), CVY_OK);
+    const bool changes = h != 60 || w != 80;
+    CU_ASSERT_EQUAL(changes, type->cuts || type->scales || strcmp(type->kind.name, "pad") == 0);
+    cvy_augment_destroy(augment);
+    cvy_pool_destroy(pool);
+  }
+}
+
 SUITE("augment", TEST(windows_equal_copies), TEST(normalising), TEST(sizes), TEST(errors_point_at_the_recipe),
       TEST(identity), TEST(evaluation_is_not_random), TEST(keyed_by_epoch_and_sample), TEST(crop_statistics),
       TEST(mirror_statistics), TEST(translate_statistics), TEST(links_are_independent),
-      TEST(solarized_by_hand), TEST(solarize_statistics))
+      TEST(solarized_by_hand), TEST(solarize_statistics), TEST(other_views_of_a_chain),
+      TEST(chains_without_a_crop), TEST(what_cuts_and_scales_says_so))
