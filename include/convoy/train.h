@@ -80,12 +80,21 @@ typedef struct cvy_evaluate_options {
   bool assume_classes; /* if only one side names its classes, label 0 is taken for its first, and so on */
   const char *const *settings; /* "data.key=value": how the data are read, where the recipe says otherwise */
   int64_t setting_count;
+  /* What takes the place of what the model's chain cuts out. 1: the centre of each picture; 10: its corners,
+   * its centre and their mirror images, over which the probabilities are the mean; 0: the chain stays. */
+  int64_t crops;
+  /* If there are any, the network is applied densely: to whole pictures, whose shorter side is scaled to each
+   * of these in turn, pixels (Simonyan & Zisserman 2015, section 3.2). */
+  const int64_t *scales;
+  int64_t scale_count;
+  bool no_mirror; /* then no mirror images are seen besides */
 } cvy_evaluate_options;
 
 /* Finds the score of a checkpoint's network on a dataset. The recipe's own data for the split "train" are its
  * training data; for another split they are its validation data, or else its training data, which must be a
  * folder then. Every image is counted once, and the bits are the same for any number of ranks. Errors: what
- * cannot be read, classes that are not those of the network. The call is collective. */
+ * cannot be read, classes that are not those of the network, a chain that cuts out nothing (crops), a network
+ * that takes one size of pictures only (scales). The call is collective. */
 cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, const char *checkpoint,
                      const cvy_evaluate_options *options) CVY_MUST_CHECK;
 

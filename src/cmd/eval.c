@@ -1,16 +1,23 @@
-/* `convoy eval`: the score of a checkpoint on a dataset. */
+/* `convoy eval`: the score of a checkpoint on a dataset, and what is behind it. */
 #include "base/fit.h"
 #include "base/json.h"
 #include "cmd/mistaken.h"
 #include "cmd/ranks.h"
+#include "data/dataset.h"
+#include "model/assess.h"
+#include "report/report.h"
+#include "train/evaluate.h"
 #include "train/score.h"
-#include <convoy/train.h>
+
+#include <stdlib.h>
+#include <string.h>
 
 typedef struct options {
   cvy_rank_options ranks;
-  const char *data, *split;
+  const char *data, *split, *scales, *predictions, *report;
+  int64_t crops;
   int weights;
-  bool assume_classes, json;
+  bool assume_classes, dense, no_mirror, json;
 } options;
 
 enum { AUTO };
@@ -30,57 +37,155 @@ static const cvy_option table[] = {
     {"weights", CVY_CHOICE, offsetof(options, weights), "auto", .words = weights_words,
      .help = "of a run that averages its weights (recipe key ema): the averaged ones, or the raw ones; auto: "
              "those by which it chose its best"},
+    {"crops", CVY_INT, offsetof(options, crops), "0", 0, 10,
+     .help = "1: the centre of each picture; 10: its corners, its centre and their mirror images, whose "
+             "probabilities are averaged (Krizhevsky et al. 2012); 0: as the checkpoint's chain says"},
+    {"dense", CVY_BOOL, offsetof(options, dense), "false",
+     .help =
+         "apply the network to whole pictures, its fully connected layers as convolutions, and average the "
+         "probabilities over all scales and mirror images (Simonyan & Zisserman 2015, section 3.2)"},
+    {"scales", CVY_STRING, offsetof(options, scales), "",
+     .help =
+         "shorter sides to which --dense scales each picture, pixels; none: 256,384,512. Pictures are those "
+         "of the shards: what prepare has cut off is gone, and what it has made small stays coarse"},
+    {"no-mirror", CVY_BOOL, offsetof(options, no_mirror), "false",
+     .help = "--dense sees no mirror images, which would be another class, or none (digits, text)"},
+    {"predictions", CVY_STRING, offsetof(options, predictions), "",
+     .help = "a CSV file for a line an image: record, where it came from, label, and the five likeliest "
+             "classes with their probabilities"},
+    {"report", CVY_STRING, offsetof(options, report), "",
+     .help = "a folder for predictions.csv, classes.csv (accuracy by class), confusion.csv and .svg, "
+             "mistakes.csv and .png (the worst first), reliability.svg (calibration) and score.json"},
     {"json", CVY_BOOL, offsetof(options, json), "false",
-     .help = "print one JSON object; of five classes or fewer it has no top5"},
+     .help =
+         "print one JSON object; of five classes or fewer it has no top5. ece is the expected calibration "
+         "error (Guo et al. 2017), whose 15 bins are 'calibration'"},
     {0}};
 
-static void print_json(const cvy_score *score, const cvy_comm *comm) {
+static void print_json(const cvy_report *report, const cvy_comm *comm) {
   cvy_json json = {.out = stdout};
   cvy_json_open(&json, NULL, '{');
-  cvy_json_int(&json, "images", score->images);
-  cvy_json_number(&json, "loss", score->loss, 17);
-  cvy_json_number(&json, "top1", score->top1, 17);
-  if (cvy_score_has_top5(score)) cvy_json_number(&json, "top5", score->top5, 17);
-  cvy_json_int(&json, "skipped", score->skipped);
+  cvy_report_json(&json, report);
   cvy_json_int(&json, "ranks", cvy_comm_size(comm));
   cvy_json_close(&json, '}');
   putchar('\n');
 }
 
-static void print_line(const cvy_score *score) {
+static void print_lines(const cvy_report *report) {
+  const cvy_score *score = report->score;
   cvy_fitted fitted;
   FILE *out = cvy_fit_begin(&fitted, stdout);
   fprintf(out, "%" PRId64 " images: loss %.4f, top-1 %.2f %%", score->images, score->loss, 100 * score->top1);
   if (cvy_score_has_top5(score)) fprintf(out, ", top-5 %.2f %%", 100 * score->top5);
+  if (report->views > 1) fprintf(out, ", by %" PRId64 " views of each", report->views);
   if (score->skipped) fprintf(out, ", %" PRId64 " bad records replaced", score->skipped);
   fputc('\n', out);
+  cvy_report_print(out, report);
   cvy_fit_lines(&fitted);
 }
 
-static cvy_err evaluate(cvy_comm *comm, const cvy_arguments *arguments, const options *o) {
-  CVY_TRY(cvy_ranks_same(comm, arguments));
-  CVY_TRY(cvy_expect_words(arguments, 1, INT64_MAX, "a checkpoint or run folder, then data.key=value ..."));
-  cvy_score score;
-  const char *checkpoint, *word = arguments->words[0];
-  CVY_TRY(cvy_comm_agree(comm, cvy_checkpoint_of(&checkpoint, arguments->pool, word)));
-  if (checkpoint != word) cvy_log("evaluating %s", checkpoint);
-  const cvy_evaluate_options evaluate_options = {.data = o->data[0] ? o->data : NULL,
-                                                 .split = o->split[0] ? o->split : NULL,
-                                                 .weights = o->weights == AUTO ? NULL
-                                                                               : weights_words[o->weights],
-                                                 .assume_classes = o->assume_classes,
-                                                 .settings = arguments->words + 1,
-                                                 .setting_count = arguments->count - 1};
-  CVY_TRY(cvy_evaluate(&score, comm, checkpoint, &evaluate_options));
-  if (cvy_comm_rank(comm) != 0) return CVY_OK;
-  if (o->json)
-    print_json(&score, comm);
-  else
-    print_line(&score);
-  return CVY_OK;
+/* ---- options ---- */
+
+static cvy_err read_scales(cvy_evaluate_options *out, cvy_pool *pool, const options *o) {
+  enum { MOST_SCALES = 32, LONGEST = 8192 };
+  if (!o->dense && (o->scales[0] || o->no_mirror))
+    return cvy_error(CVY_E_USAGE, "%s%s is about --dense: name both",
+                     o->scales[0] ? "--scales " : "--no-mirror", o->scales);
+  if (!o->dense) return CVY_OK;
+  int64_t *scales = cvy_pool_new(pool, sizeof *scales * MOST_SCALES);
+  const char *at = o->scales[0] ? o->scales : "256,384,512";
+  for (out->scales = scales; out->scale_count < MOST_SCALES; at++) {
+    char *end;
+    const long long scale = strtoll(at, &end, 10);
+    if (*at < '0' || *at > '9' || scale < 1 || scale > LONGEST || (*end && *end != ',')) break;
+    scales[out->scale_count++] = scale;
+    if (!*end) return CVY_OK;
+    at = end;
+  }
+  return cvy_error(CVY_E_USAGE,
+                   "--scales %s: expected at most %d shorter sides between 1 and %d pixels, as 256,384,512",
+                   o->scales, MOST_SCALES, LONGEST);
 }
 
-static const cvy_kind kind = {"eval", "loss, top-1 and top-5 of a checkpoint on a dataset", table,
+static cvy_err read_options(cvy_evaluate_options *out, const cvy_arguments *arguments, const options *o) {
+  *out = (cvy_evaluate_options){.data = o->data[0] ? o->data : NULL,
+                                .split = o->split[0] ? o->split : NULL,
+                                .weights = o->weights == AUTO ? NULL : weights_words[o->weights],
+                                .assume_classes = o->assume_classes,
+                                .settings = arguments->words + 1,
+                                .setting_count = arguments->count - 1,
+                                .crops = o->crops,
+                                .no_mirror = o->no_mirror};
+  if (o->crops != 0 && o->crops != 1 && o->crops != 10)
+    return cvy_error(CVY_E_USAGE, "--crops %" PRId64 ": expected 1 (the centre) or 10", o->crops);
+  return read_scales(out, arguments->pool, o);
+}
+
+/* ---- the command ---- */
+
+/* Returns the network's name, and where the images come from. */
+static const char *title_of(cvy_pool *pool, const cvy_evaluation *e, const options *o) {
+  const char *split = o->split[0] ? o->split : "val";
+  const char *name = cvy_model_describe(e->model)->name;
+  if (o->data[0]) return cvy_pool_format(pool, "%s on %s, %s", name, o->data, split);
+  const bool train = strcmp(split, "train") == 0 || !e->recipe->data.val[0];
+  return cvy_pool_format(pool, "%s on %s, %s", name, train ? e->recipe->data.train : e->recipe->data.val,
+                         split);
+}
+
+/* Prints what was found, and writes the files. This is for rank 0. */
+static cvy_err tell(const cvy_evaluation *e, cvy_report_files *files, cvy_comm *comm, cvy_pool *pool,
+                    const options *o) {
+  cvy_assessment assessment;
+  cvy_assess(&assessment, &e->verdicts, e->score.classes);
+  const cvy_report report = {
+      .title = title_of(pool, e, o),
+      .dataset = e->data.data,
+      .class_names = cvy_report_names(pool, cvy_model_describe(e->model), cvy_dataset_describe(e->data.data)),
+      .views = e->views,
+      .score = &e->score,
+      .verdicts = &e->verdicts,
+      .assessment = &assessment};
+  if (o->json)
+    print_json(&report, comm);
+  else
+    print_lines(&report);
+  const cvy_err err = cvy_report_write(files, &report);
+  cvy_assessment_free(&assessment);
+  return err;
+}
+
+static cvy_err begin_files(cvy_report_files *files, const cvy_comm *comm, const options *o) {
+  if (cvy_comm_rank(comm) != 0) return CVY_OK;
+  return cvy_report_begin(files, o->report[0] ? o->report : NULL, o->predictions[0] ? o->predictions : NULL);
+}
+
+static cvy_err evaluate_into(cvy_report_files *files, cvy_comm *comm, const cvy_arguments *arguments,
+                             const options *o) {
+  cvy_evaluation e;
+  cvy_evaluate_options asked;
+  const char *checkpoint, *word = arguments->words[0];
+  CVY_TRY(read_options(&asked, arguments, o));
+  CVY_TRY(cvy_comm_agree(comm, cvy_checkpoint_of(&checkpoint, arguments->pool, word)));
+  if (checkpoint != word) cvy_log("evaluating %s", checkpoint);
+  CVY_TRY(cvy_comm_agree(comm, begin_files(files, comm, o)));
+  cvy_err err = cvy_evaluation_run(&e, comm, checkpoint, &asked);
+  if (!err)
+    err = cvy_comm_agree(comm, cvy_comm_rank(comm) == 0 ? tell(&e, files, comm, arguments->pool, o) : CVY_OK);
+  cvy_evaluation_close(&e);
+  return err;
+}
+
+static cvy_err evaluate(cvy_comm *comm, const cvy_arguments *arguments, const options *o) {
+  cvy_report_files files = {0};
+  CVY_TRY(cvy_ranks_same(comm, arguments));
+  CVY_TRY(cvy_expect_words(arguments, 1, INT64_MAX, "a checkpoint or run folder, then data.key=value ..."));
+  const cvy_err err = evaluate_into(&files, comm, arguments, o);
+  cvy_report_drop(&files);
+  return err;
+}
+
+static const cvy_kind kind = {"eval", "how good a checkpoint is on a dataset, and where it errs", table,
                               sizeof(options)};
 
 static cvy_err run(const cvy_arguments *arguments, const void *config, const void *further) {
@@ -99,11 +204,15 @@ const cvy_command cvy_command_eval = {
         "network, its input\n"
         "normalisation and its evaluation chain come from the checkpoint. A run folder stands for its\n"
         "best.h5, or else its last.h5. data.key=value says how the data are read, where the recipe says\n"
-        "otherwise ('convoy train --help' explains the keys).\n"
+        "otherwise, and data.evaluation=... what pictures go through ('convoy train --help' explains the\n"
+        "keys). All files have the same bytes at any number of ranks.\n"
         "\n"
         "  mpirun -n 2 convoy eval runs/lenet5-hoda\n"
         "  mpirun -n 2 convoy eval runs/lenet5-hoda --split train\n"
         "  mpirun -n 2 convoy eval runs/lenet5-hoda --weights raw\n"
         "  mpirun -n 2 convoy eval runs/lenet5-hoda/best.h5 --data data/hoda\n"
+        "  mpirun -n 2 convoy eval runs/lenet5-hoda --report runs/lenet5-hoda/report\n"
+        "  mpirun -n 2 convoy eval runs/alexnet --crops 10 --predictions predictions.csv\n"
+        "  mpirun -n 2 convoy eval runs/vgg-d --dense --scales 256,384,512\n"
         "  convoy eval runs/lenet5-hoda --data scans.h5:test data.images=x data.labels=y",
     .run = run};

@@ -4,6 +4,7 @@
 
 #include "base/count.h"
 #include "file/whole.h"
+#include "report/svg.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -94,13 +95,7 @@ static void draw_line(FILE *out, const frame *f) {
 
 static void draw(FILE *out, const cvy_curve *curve) {
   const frame f = frame_of(curve);
-  fprintf(out,
-          "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\">\n"
-          "<style>text{font-family:sans-serif;fill:#222}.title{font-size:16px}.word{font-size:13px}"
-          ".number{font-size:12px}.grid{stroke:#ddd;fill:none}.line{stroke:#1a5fb4;stroke-width:2;fill:none}"
-          "</style>\n<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/>\n"
-          "<text class=\"title\" x=\"%d\" y=\"26\">%s</text>\n",
-          WIDTH, HEIGHT, WIDTH, HEIGHT, WIDTH, HEIGHT, LEFT, curve->title);
+  cvy_svg_begin(out, WIDTH, HEIGHT, LEFT, curve->title, ".line{stroke:#1a5fb4;stroke-width:2;fill:none}");
   draw_axes(out, &f);
   draw_line(out, &f);
   fputs("</svg>\n", out);

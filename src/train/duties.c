@@ -45,7 +45,7 @@ static cvy_err check_replicas(const cvy_run *run) {
 /* Scores the weights that the net has now. */
 static cvy_err score(const cvy_run *run, cvy_score *out) {
   const int64_t begin_ns = cvy_trace_begin();
-  const cvy_err err = cvy_score_dataset(out, run->comm, run->net, &run->val, &run->intake,
+  const cvy_err err = cvy_score_dataset(out, NULL, run->comm, run->net, &run->val, &run->intake,
                                         cvy_dataset_describe(run->train.data));
   cvy_trace_end(begin_ns, CVY_TRACE_EVALUATION, NULL, run->state.step);
   return err;

@@ -1,19 +1,14 @@
 /* Evaluation of a stored model: the model gives the network and what images go through, the recipe by
  * which it was trained says how to load them. */
+#include "train/evaluate.h"
+
 #include "base/text.h"
 #include "data/dataset.h"
 #include "file/bytes.h"
-#include "model/model.h"
 #include "train/recipe.h"
 #include "train/score.h"
 
 #include <string.h>
-
-typedef struct evaluation {
-  cvy_model *model;
-  cvy_recipe *recipe;
-  cvy_stream data;
-} evaluation;
 
 /* Finds the split, and where it lies: in what was named, or in the recipe's own data. */
 static cvy_err find_split(const char **from, const char **split, const cvy_recipe *recipe,
@@ -36,9 +31,10 @@ static cvy_err find_split(const char **from, const char **split, const cvy_recip
 
 /* Refuses settings that evaluation would not look at, for the model has all else that the recipe says. */
 static cvy_err check_settings(const cvy_evaluate_options *asked) {
-  static const char *const known[] = {
-      "data.images",   "data.labels",  "data.first_label", "data.axes",         "data.outside_links",
-      "data.prefetch", "data.threads", "data.cache.keep",  "data.cache.memory", "data.on_bad_record"};
+  static const char *const known[] = {"data.images",       "data.labels",        "data.first_label",
+                                      "data.axes",         "data.outside_links", "data.evaluation",
+                                      "data.prefetch",     "data.threads",       "data.cache.keep",
+                                      "data.cache.memory", "data.on_bad_record"};
   for (int64_t i = 0; i < asked->setting_count; i++) {
     const char *setting = asked->settings[i];
     bool is_known = false;
@@ -53,20 +49,55 @@ static cvy_err check_settings(const cvy_evaluate_options *asked) {
     char list[400];
     cvy_text_list(list, sizeof list, ", ", known, CVY_COUNT(known));
     return cvy_error(CVY_E_USAGE,
-                     "'%s': an evaluation takes network and preprocessing from the checkpoint; what can be "
-                     "set is how its data are read: %s",
+                     "'%s': an evaluation takes the network from the checkpoint; what can be set is how its "
+                     "data are read, and what they go through: %s",
                      setting, list);
   }
   return CVY_OK;
 }
 
+static bool sets_chain(const cvy_evaluate_options *asked) {
+  static const char key[] = "data.evaluation=";
+  for (int64_t i = 0; i < asked->setting_count; i++)
+    if (strncmp(asked->settings[i], key, sizeof key - 1) == 0) return true;
+  return false;
+}
+
+/* Finds what pictures go through. */
+static cvy_err choose_chain(const cvy_yaml **chain, cvy_evaluation *e, const cvy_evaluate_options *asked) {
+  const cvy_net_info *net = cvy_net_describe(cvy_model_net(e->model));
+  cvy_yaml *changed;
+  *chain = sets_chain(asked) ? e->recipe->data.evaluation : cvy_model_spec_of(e->model)->evaluation;
+  if (asked->crops == 0) return CVY_OK;
+  CVY_TRY(cvy_augment_recrop(&changed, e->recipe->pool, *chain, asked->crops, net->input.h, net->input.w));
+  *chain = changed;
+  return CVY_OK;
+}
+
+static cvy_err open_dense(cvy_evaluation *e, const char *from, const char *split, const cvy_yaml *chain,
+                          const cvy_evaluate_options *asked) {
+  CVY_TRY(cvy_dataset_open_said(&e->data.data, from, split, &e->recipe->data.arrays));
+  CVY_TRY(cvy_dense_create(&e->dense, e->model, e->data.data, from, chain, asked));
+  e->views = cvy_dense_views(e->dense);
+  return CVY_OK;
+}
+
+static cvy_err open_pictures(cvy_evaluation *e, const char *from, const char *split,
+                             const cvy_evaluate_options *asked) {
+  const cvy_net_info *net = cvy_net_describe(cvy_model_net(e->model));
+  const cvy_yaml *chain;
+  CVY_TRY(choose_chain(&chain, e, asked));
+  if (asked->scale_count > 0) return open_dense(e, from, split, chain, asked);
+  CVY_TRY(cvy_stream_open(&e->data, from, split, &e->recipe->data.arrays, chain, net));
+  e->views = cvy_augment_views(e->data.augment);
+  return CVY_OK;
+}
+
 /* Opens the data. If nothing stands where the recipe's own should be, the error says to which folder the
  * recipe's paths are relative. */
-static cvy_err open_data(evaluation *e, const char *from, const char *split,
+static cvy_err open_data(cvy_evaluation *e, const char *from, const char *split,
                          const cvy_evaluate_options *asked) {
-  const cvy_err err = cvy_stream_open(&e->data, from, split, &e->recipe->data.arrays,
-                                      cvy_model_spec_of(e->model)->evaluation,
-                                      cvy_net_describe(cvy_model_net(e->model)));
+  const cvy_err err = open_pictures(e, from, split, asked);
   if (!err || asked->data || from[0] == '/') return err;
   cvy_saved_error why;
   cvy_error_save(&why, err);
@@ -88,9 +119,18 @@ static cvy_err find_weights(cvy_weights *out, const cvy_evaluate_options *asked)
   return cvy_error(CVY_E_USAGE, "weights '%s': expected ema or raw", asked->weights);
 }
 
+static cvy_err check_ways(const cvy_evaluate_options *asked) {
+  CVY_CHECK(asked->crops == 0 || asked->crops == 1 || asked->crops == 10);
+  if (asked->crops && asked->scale_count)
+    return cvy_error(CVY_E_USAGE, "a dense evaluation sees whole pictures, and crops are parts of them: name "
+                                  "one of the two");
+  return CVY_OK;
+}
+
 /* Opens the model and the data. The recipe's assume_classes holds for the recipe's own data alone. */
-static cvy_err open_everything(evaluation *e, const char *path, const cvy_evaluate_options *asked) {
+static cvy_err open_everything(cvy_evaluation *e, const char *path, const cvy_evaluate_options *asked) {
   const char *from, *split;
+  CVY_TRY(check_ways(asked));
   CVY_TRY(check_settings(asked));
   cvy_weights wanted;
   CVY_TRY(find_weights(&wanted, asked));
@@ -106,31 +146,47 @@ static cvy_err open_everything(evaluation *e, const char *path, const cvy_evalua
   CVY_TRY(cvy_dataset_check_classes(from, cvy_dataset_describe(e->data.data), spec->data,
                                     assume ? CVY_ASSUMES : CVY_ASSUMES_ASKED));
   const cvy_intake intake = cvy_intake_of(e->recipe);
-  return cvy_stream_check_sizes(&e->data, &intake, false);
+  return e->dense ? CVY_OK : cvy_stream_check_sizes(&e->data, &intake, false);
 }
 
-static cvy_err compare_ranks(const evaluation *e, cvy_comm *comm) {
+static cvy_err compare_ranks(const cvy_evaluation *e, cvy_comm *comm) {
   CVY_TRY(cvy_comm_expect_same(comm, cvy_model_hash(e->model).hex, "another checkpoint"));
   return cvy_comm_expect_same(comm, cvy_dataset_fingerprint(e->data.data).hex, "other data");
 }
 
-static cvy_err score(cvy_score *out, const evaluation *e, cvy_comm *comm) {
+static cvy_err score(cvy_evaluation *e, cvy_comm *comm) {
   const cvy_intake intake = cvy_intake_of(e->recipe);
   CVY_TRY(compare_ranks(e, comm));
-  return cvy_score_dataset(out, comm, cvy_model_net(e->model), &e->data, &intake,
+  if (e->dense) return cvy_dense_score(&e->score, &e->verdicts, comm, e->dense, &intake);
+  return cvy_score_dataset(&e->score, &e->verdicts, comm, cvy_model_net(e->model), &e->data, &intake,
                            cvy_model_spec_of(e->model)->data);
+}
+
+cvy_err cvy_evaluation_run(cvy_evaluation *e, cvy_comm *comm, const char *checkpoint,
+                           const cvy_evaluate_options *asked) {
+  *e = (cvy_evaluation){0};
+  cvy_doing("opening %s", checkpoint);
+  cvy_err err = cvy_comm_agree(comm, open_everything(e, checkpoint, asked));
+  if (!err) err = score(e, comm);
+  cvy_progress_drop();
+  return err;
+}
+
+void cvy_evaluation_close(cvy_evaluation *e) {
+  cvy_verdicts_free(&e->verdicts);
+  cvy_dense_destroy(e->dense);
+  cvy_stream_close(&e->data);
+  cvy_recipe_destroy(e->recipe);
+  cvy_model_close(e->model);
+  *e = (cvy_evaluation){0};
 }
 
 cvy_err cvy_evaluate(cvy_score *out, cvy_comm *comm, const char *checkpoint,
                      const cvy_evaluate_options *options) {
-  evaluation e = {0};
+  cvy_evaluation e;
   *out = (cvy_score){0};
-  cvy_doing("opening %s", checkpoint);
-  cvy_err err = cvy_comm_agree(comm, open_everything(&e, checkpoint, options));
-  if (!err) err = score(out, &e, comm);
-  cvy_progress_drop();
-  cvy_stream_close(&e.data);
-  cvy_recipe_destroy(e.recipe);
-  cvy_model_close(e.model);
+  const cvy_err err = cvy_evaluation_run(&e, comm, checkpoint, options);
+  if (!err) *out = e.score;
+  cvy_evaluation_close(&e);
   return err;
 }
