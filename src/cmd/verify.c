@@ -5,6 +5,8 @@
 #include "cmd/command.h"
 #include "prepare/verify.h"
 
+enum { MOST_CLASSES = 100 /* that are listed one a line */ };
+
 typedef struct options {
   const char *split;
   int64_t threads;
@@ -19,6 +21,29 @@ static const cvy_option table[] = {
     {"json", CVY_BOOL, offsetof(options, json), "false", .help = "print one JSON object"},
     {0}};
 
+static void print_classes(FILE *out, const cvy_dataset_info *info, const int64_t *of_class) {
+  for (int64_t k = 0; k < info->class_count; k++) {
+    char name[512];
+    cvy_utf8_show_in(name, sizeof name, info->class_names[k]);
+    fprintf(out, "  %-*s %" PRId64 "\n", cvy_utf8_pad(name, 32), name, of_class[k]);
+  }
+}
+
+static void print_extremes(FILE *out, const cvy_dataset_info *info, const int64_t *of_class) {
+  int64_t fewest = 0, most = 0;
+  char names[2][512];
+  for (int64_t k = 1; k < info->class_count; k++) {
+    if (of_class[k] < of_class[fewest]) fewest = k;
+    if (of_class[k] > of_class[most]) most = k;
+  }
+  cvy_utf8_show_in(names[0], sizeof names[0], info->class_names[fewest]);
+  cvy_utf8_show_in(names[1], sizeof names[1], info->class_names[most]);
+  fprintf(out,
+          "  each of the %" PRId64 " classes has at least %" PRId64 " images ('%s') and at most %" PRId64
+          " ('%s'); --json tells how many\n",
+          info->class_count, of_class[fewest], names[0], of_class[most], names[1]);
+}
+
 static void print_text(const cvy_verification *v, const char *split, bool repaired) {
   cvy_fitted fitted;
   FILE *out = cvy_fit_begin(&fitted, stdout);
@@ -26,11 +51,10 @@ static void print_text(const cvy_verification *v, const char *split, bool repair
   for (int64_t i = 0; i < v->bad_count; i++) fprintf(out, "%s\n", v->bad[i].message);
   fprintf(out, "%s: %" PRId64 " images in %" PRId64 " shard%s, %" PRId64 " bad%s\n", split, v->images,
           info->shard_count, info->shard_count > 1 ? "s" : "", v->bad_count, repaired ? ", dropped" : "");
-  for (int64_t k = 0; k < info->class_count; k++) {
-    char name[512];
-    cvy_utf8_show_in(name, sizeof name, info->class_names[k]);
-    fprintf(out, "  %-*s %" PRId64 "\n", cvy_utf8_pad(name, 32), name, v->of_class[k]);
-  }
+  if (info->class_count > MOST_CLASSES)
+    print_extremes(out, info, v->of_class);
+  else
+    print_classes(out, info, v->of_class);
   cvy_fit_lines(&fitted);
 }
 

@@ -168,6 +168,15 @@ if command -v python3 >/dev/null; then
 train = json.load(sys.stdin)["splits"][0]
 assert train["images"] == 36000 and sum(train["classes"].values()) == 35998 and len(train["bad_records"]) == 2' || fail "verify --json"
 fi
+# Of many classes only the smallest and the largest are named.
+for classes in 100 101; do
+  "$convoy" prepare synthetic-photos --count 203 --classes $classes --pixels 8x8 --encoded --split train=1 -o $classes >/dev/null 2>&1
+  "$convoy" verify $classes >$classes.out 2>&1 || fail "verify of $classes classes: $(cat $classes.out)"
+done
+[ "$(grep -c "^  class " 100.out)" = 100 ] && grep -q "^  class 002 *3$" 100.out || fail "100 classes are not listed: $(cat 100.out)"
+[ "$(grep -v "^verifying" 101.out)" = "train: 203 images in 1 shard, 0 bad
+  each of the 101 classes has at least 2 images ('class 001') and at most 3 ('class 000'); --json tells how many" ] ||
+  fail "101 classes: $(cat 101.out)"
 cp -r damaged interrupted
 expect 0 "2 bad, dropped" "$convoy" verify damaged --repair
 # The repair is killed before a rename. 1 is that of `publishing`, so the repair begins afresh; the others are
