@@ -44,10 +44,13 @@ static void share_entries(job *j, const entry *before) {
 static cvy_err write_mine(job *j) {
   int64_t unfinished = 0;
   cvy_err err = CVY_OK;
-  for (int64_t k = 0; k < j->shard_count && !err; k++)
-    if (j->entries[k].stage == CVY_SHARD_MISSING && unfinished++ % j->size == j->rank)
-      err = cvy_prepare_write_shard(j, k);
+  for (int64_t k = 0; k < j->shard_count && !err; k++) {
+    if (j->entries[k].stage != CVY_SHARD_MISSING || unfinished++ % j->size != j->rank) continue;
+    cvy_doing("making shard %" PRId64 " of %" PRId64, k + 1, j->shard_count);
+    err = cvy_prepare_write_shard(j, k);
+  }
   if (err) cvy_prepare_beat(j, "", true);
+  if (j->size > 1) cvy_doing("waiting for the shards of the other ranks");
   return err;
 }
 

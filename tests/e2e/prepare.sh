@@ -154,6 +154,20 @@ else
   echo "skipped: full disk (cannot mount a small disk)"
 fi
 
+# ---- a rank that is slow ----
+# The others tell what they wait for, and not what they did before.
+timeout 120 mpirun --oversubscribe -n 2 "$convoy" prepare synthetic --count 20000 --shards 40 -o slow >/dev/null 2>slow.log &
+job=$!
+# The file has three numbers a rank, the first of which counts records.
+until [ -n "$(od -An -tu8 -j24 -N8 slow/.convoy-prepare/progress 2>/dev/null | tr -d '0 ')" ] || ! kill -0 $job; do sleep 0.01; done
+second=$(grep -lz '^OMPI_COMM_WORLD_RANK=1$' $(pgrep -P "$(pgrep -P $job mpirun)" convoy | sed 's,.*,/proc/&/environ,') | tr -dc '0-9')
+kill -STOP "$second"
+for _ in $(seq 300); do grep -q "so far" slow.log && break; sleep 0.1; done
+kill -CONT "$second"
+wait $job || fail "a rank that is slow: $(cat slow.log)"
+[ "$(sed -n 's/: [0-9]* s so far//p' slow.log | sort -u)" = "waiting for the shards of the other ranks" ] ||
+  fail "what is under way while a rank is slow: $(cat slow.log)"
+
 # ---- verify ----
 expect 0 "train: 36000 images in 6 shards, 0 bad" "$convoy" verify whole
 cp -r whole damaged
