@@ -236,7 +236,7 @@ phase_straight() {
 phase_alexnet() {
   rm -rf alexnet
   train_alexnet start $ranks alexnet-first
-  while kill -0 "$job" 2>/dev/null && [ "$(last_step alexnet)" -lt $((alexnet_steps / 2)) ]; do
+  while kill -0 "$job" 2>/dev/null && [ "$(last_step alexnet)" -lt $((alexnet_steps / 2)) ] 2>/dev/null; do
     sleep 0.2
   done
   kill -USR1 "$(cat peaks/alexnet-first.0.pid)" 2>/dev/null || true
