@@ -16,8 +16,8 @@
 #   --in DIR       works in DIR, which stays, and does not do again what is done there
 #   --until PHASE  ends after draw, pack, prepare, records, plan, straight, alexnet, resume, vgg16 or crops
 #
-# The folder is made under TMPDIR and needs 12 GB, for a tenth 4 GB. On two free cores it takes about twenty
-# minutes, a tenth about four. MPIRUN says how ranks are started
+# The folder is made under TMPDIR and needs 12 GB, for a tenth 4 GB. On two free cores it takes about a quarter
+# of an hour, a tenth about four minutes. MPIRUN says how ranks are started
 # ['mpirun --quiet --oversubscribe --bind-to none'].
 set -euo pipefail
 source=$(cd "$(dirname "$0")/.." && pwd)
