@@ -16,7 +16,7 @@
 #include <string.h>
 
 typedef struct batch_norm {
-  double epsilon, momentum;
+  double epsilon, momentum, initial_scale;
   bool scale, bias;
 } batch_norm;
 
@@ -46,6 +46,14 @@ static const cvy_option options[] = {
      .offset = offsetof(batch_norm, bias),
      .fallback = "true",
      .help = "add a learnt number to each channel"},
+    {.name = "initial_scale",
+     .type = CVY_FLOAT,
+     .offset = offsetof(batch_norm, initial_scale),
+     .fallback = "1",
+     .min = -1e6,
+     .max = 1e6,
+     .help = "what the learnt scale begins with; 0 in the last batch_norm of a residual block makes the block "
+             "begin as an identity (Goyal et al. 2017, section 5.1)"},
     {0},
 };
 
@@ -76,7 +84,7 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
   CVY_TRY(cvy_layer_check_input(plan));
   const cvy_shape x = plan->x[0];
   plan->y = x;
-  if (self->scale) plan->params[0] = spec_of("scale", x.c, 1, 0);
+  if (self->scale) plan->params[0] = spec_of("scale", x.c, self->initial_scale, 0);
   if (self->bias) plan->params[bias_at(self)] = spec_of("bias", x.c, 0, 0);
   plan->params[mean_at(self)] = spec_of("mean", x.c, 0, self->momentum);
   plan->params[variance_at(self)] = spec_of("variance", x.c, 1, self->momentum);
