@@ -52,8 +52,9 @@ static const cvy_option options[] = {
      .fallback = "1",
      .min = -1e6,
      .max = 1e6,
-     .help = "what the learnt scale begins with; 0 in the last batch_norm of a residual block makes the block "
-             "begin as an identity (Goyal et al. 2017, section 5.1)"},
+     .help =
+         "what the learnt scale begins with; 0 in the last batch_norm of a residual block makes the block "
+         "begin as an identity (Goyal et al. 2017, section 5.1)"},
     {0},
 };
 

@@ -5,9 +5,11 @@
 
 #include <fnmatch.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const cvy_option options[] = {{"match", CVY_STRING, offsetof(cvy_layer_rule, match), NULL,
-                                      .help = "a layer's name, or a pattern of names as a shell has them"},
+                                      .help = "a layer's name, or a tensor's as conv1/bias, or a pattern of "
+                                              "names as a shell has them: conv*, */bias"},
                                      {"rate", CVY_FLOAT, offsetof(cvy_layer_rule, rate), "1", 0, 1e6,
                                       .help = "what the learning rate is multiplied with; 0 freezes"},
                                      {"decay", CVY_FLOAT, offsetof(cvy_layer_rule, decay), "1", 0, 1e6,
@@ -48,8 +50,9 @@ static bool matches(const char *pattern, const cvy_net_info *net, const cvy_net_
 static cvy_err nothing_matches(const cvy_layer_rule *rule, const cvy_net_info *net) {
   const char **names = cvy_new(sizeof *names * (size_t)(net->param_tensors + 1));
   for (int64_t i = 0; i < net->param_tensors; i++) names[i] = net->layers[net->params[i].layer].name;
-  const cvy_err err = cvy_yaml_error(rule->node, "'%s' matches no layer with parameters%s", rule->match,
-                                     cvy_meant(rule->match, names, net->param_tensors));
+  const cvy_err err = cvy_yaml_error(rule->node, "'%s' matches no layer with parameters%s%s", rule->match,
+                                     cvy_meant(rule->match, names, net->param_tensors),
+                                     strchr(rule->match, '.') ? "; tensors are named as conv1/bias" : "");
   free(names);
   return err;
 }
