@@ -3,10 +3,8 @@
 #include "archive/file_tree.h"
 #include "archive/unpack.h"
 #include "datasets/pictures.h"
-#include "file/h5.h"
 
 #include <dirent.h>
-#include <isa-l/crc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -50,54 +48,6 @@ bool cvy_glimpse_is_text(const cvy_glimpse *g) {
   return g->head_bytes > 0;
 }
 
-/* ---- by the first bytes ---- */
-
-static uint32_t u32_at(const uint8_t *p) {
-  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-/* Tells whether it is an HDF5 file that somebody else has made. */
-static bool is_hdf5_of_others(const cvy_glimpse *g) {
-  cvy_h5 *file;
-  char *format = NULL;
-  cvy_pool *pool = cvy_pool_create();
-  bool is = g->head_bytes > 8 && memcmp(g->head, "\211HDF\r\n\032\n", 8) == 0 && !cvy_h5_open(&file, g->path);
-  if (is) {
-    const bool told = cvy_h5_has_attr(file, "", "format") &&
-                      !cvy_h5_read_attr_text(file, "", "format", &format, pool);
-    is = !told || strncmp(format, "convoy-", 7) != 0;
-    cvy_h5_discard(file);
-  }
-  cvy_pool_destroy(pool);
-  return is;
-}
-
-static bool is_recordio(const cvy_glimpse *g) {
-  return g->head_bytes > 8 && u32_at(g->head) == 0xced7230a;
-}
-
-/* A record begins with its length, and the length's checksum behind a mask. */
-static bool is_tfrecord(const cvy_glimpse *g) {
-  uint8_t length[8];
-  if (g->head_bytes < 12) return false;
-  memcpy(length, g->head, sizeof length);
-  const uint32_t crc = ~crc32_iscsi(length, sizeof length, UINT32_MAX);
-  return u32_at(g->head + 8) == ((crc >> 15 | crc << 17) + 0xa282ead8);
-}
-
-static const struct {
-  const char *reader;
-  bool (*is)(const cvy_glimpse *glimpse);
-} by_bytes[] = {{"hdf5", is_hdf5_of_others}, {"recordio", is_recordio}, {"tfrecord", is_tfrecord}};
-
-static bool fits(const cvy_reader *reader, const cvy_glimpse *g) {
-  for (int64_t i = 0; i < CVY_COUNT(by_bytes); i++)
-    if (strcmp(by_bytes[i].reader, reader->kind->name) == 0 && by_bytes[i].is(g)) return true;
-  return reader->fits && reader->fits(g);
-}
-
-/* ---- all together ---- */
-
 const cvy_reader *cvy_reader_that_fits(const char *input) {
   look *l = cvy_new(sizeof *l);
   const cvy_reader *found = NULL;
@@ -114,7 +64,7 @@ const cvy_reader *cvy_reader_that_fits(const char *input) {
     l->names[l->count++] = path; /* a file's own name may tell, too */
   g.count = l->count;
   for (int64_t i = cvy_reader_count() - 1; i >= 0 && !found; i--)
-    if (fits(cvy_reader_at(i), &g)) found = cvy_reader_at(i);
+    if (cvy_reader_at(i)->fits && cvy_reader_at(i)->fits(&g)) found = cvy_reader_at(i);
   cvy_pool_destroy(l->pool);
   free(l);
   return found;

@@ -235,6 +235,29 @@ static cvy_err read_hdf5(cvy_record *out, cvy_source *source, int64_t index) {
   return CVY_OK;
 }
 
+/* Tells whether Convoy itself has made the file, which then is a shard or a checkpoint. */
+static bool is_ours(cvy_h5 *file) {
+  char *format = NULL;
+  cvy_pool *pool = cvy_pool_create();
+  const bool is = cvy_h5_has_attr(file, "", "format") &&
+                  !cvy_h5_read_attr_text(file, "", "format", &format, pool) &&
+                  strncmp(format, "convoy-", 7) == 0;
+  cvy_pool_destroy(pool);
+  return is;
+}
+
+/* Tells whether an HDF5 file is of another maker. */
+static bool fits(const cvy_glimpse *g) {
+  static const char signature[] = "\x89HDF\r\n\x1a\n";
+  cvy_h5 *file;
+  if (g->head_bytes < sizeof signature - 1 || memcmp(g->head, signature, sizeof signature - 1) != 0)
+    return false;
+  if (cvy_h5_open(&file, g->path)) return false;
+  const bool is = !is_ours(file);
+  cvy_h5_discard(file);
+  return is;
+}
+
 static const cvy_option options[] = {
     {"images", CVY_STRING, offsetof(config, said.images), "",
      .help = "the dataset that holds the images (group/name); none: found by the usual names"},
@@ -261,4 +284,5 @@ const cvy_reader cvy_reader_hdf5 = {
     .read = read_hdf5,
     .close = close_hdf5,
     .again = hdf5_again,
+    .fits = fits,
 };

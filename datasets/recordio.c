@@ -218,6 +218,10 @@ static cvy_err open_recordio(cvy_source *out, const void *config, const char *co
   return cvy_database_open(out, &kind, config, inputs, input_count, h, w);
 }
 
+static bool fits(const cvy_glimpse *g) {
+  return g->head_bytes > PART_HEAD && u32_at(g->head) == magic;
+}
+
 static const cvy_option options[] = {
     {"colour", CVY_CHOICE, offsetof(cvy_database_config, colour), "auto", .words = cvy_database_colours,
      .help = "channels of the pictures; auto: of samples as they are, of JPEG and PNG files rgb"},
@@ -240,4 +244,5 @@ const cvy_reader cvy_reader_recordio = {
     .read = cvy_database_read,
     .close = cvy_database_close,
     .again = cvy_database_again,
+    .fits = fits,
 };

@@ -413,6 +413,10 @@ static cvy_err open_tfrecord(cvy_source *out, const void *config, const char *co
   return cvy_database_open(out, &kind, config, inputs, input_count, h, w);
 }
 
+static bool fits(const cvy_glimpse *g) {
+  return g->head_bytes >= HEAD && has_head(g->head);
+}
+
 static const cvy_option options[] = {
     {"colour", CVY_CHOICE, offsetof(cvy_database_config, colour), "auto", .words = cvy_database_colours,
      .help = "channels of the pictures; auto: of samples as they are, of JPEG and PNG files rgb"},
@@ -436,4 +440,5 @@ const cvy_reader cvy_reader_tfrecord = {
     .read = cvy_database_read,
     .close = cvy_database_close,
     .again = cvy_database_again,
+    .fits = fits,
 };
