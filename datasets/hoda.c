@@ -52,10 +52,6 @@ typedef struct cdb_record {
 
 /* ---- one file ---- */
 
-static uint32_t u32_at(const uint8_t *p) {
-  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
 static cvy_err truncated(const cdb_file *file, int64_t index, size_t at, size_t needed) {
   return cvy_error(CVY_E_INPUT,
                    "%s: record %" PRId64 " at byte %zu: truncated: needs %zu bytes, %zu are left", file->path,
@@ -122,7 +118,7 @@ static cvy_err index_records(cdb_file *file) {
                      "%s: %zu bytes follow the %" PRId64 " records that the header counts, at byte %zu",
                      file->path, file->bytes.count - at, file->count, at);
   for (int64_t k = 0; k < CLASSES; k++) {
-    const uint32_t promised = u32_at(file->bytes.data + 10 + 4 * k);
+    const uint32_t promised = cvy_u32_little(file->bytes.data + 10 + 4 * k);
     if (promised != found[k])
       return cvy_error(CVY_E_INPUT,
                        "%s: the header counts %u records of label %" PRId64 ", the file holds %" PRId64,
@@ -140,7 +136,7 @@ static cvy_err open_file(cdb_file *file, const char *path) {
                      HEADER_BYTES);
   file->h = p[4];
   file->w = p[5];
-  const uint32_t count = u32_at(p + 6);
+  const uint32_t count = cvy_u32_little(p + 6);
   if (p[522] != 0)
     return cvy_error(CVY_E_INPUT, "%s: byte 522: image type %d; expected 0, black and white", path, p[522]);
   /* A record takes five bytes or more, so a count that lies is seen before memory is taken for it. */

@@ -55,14 +55,10 @@ static const char *split_of(const char *key) {
 
 /* ---- listing ---- */
 
-static uint32_t u32_at(const uint8_t *p) {
-  return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | (uint32_t)p[3];
-}
-
 static cvy_err add_file(listing *l, const char *path) {
   uint8_t head[8];
   if (cvy_is_folder(path) || cvy_read_head(head, sizeof head, path) < sizeof head) return CVY_OK;
-  const uint32_t magic = u32_at(head);
+  const uint32_t magic = cvy_u32_big(head);
   if (magic != CVY_IDX_IMAGES && magic != CVY_IDX_LABELS) return CVY_OK;
   if (l->count == MAX_FILES)
     return cvy_error(CVY_E_INPUT, "%s: more than %d IDX files; give those of one set", l->dir, MAX_FILES);
@@ -70,7 +66,7 @@ static cvy_err add_file(listing *l, const char *path) {
   l->files[l->count++] = (idx_name){.path = path,
                                     .key = key_of(l->pool, slash ? slash + 1 : path),
                                     .magic = magic,
-                                    .count = u32_at(head + 4)};
+                                    .count = cvy_u32_big(head + 4)};
   return CVY_OK;
 }
 

@@ -37,10 +37,6 @@ typedef struct state {
 
 /* ---- files ---- */
 
-static uint32_t u32_at(const uint8_t *p) {
-  return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | (uint32_t)p[3];
-}
-
 static cvy_err check_length(const idx_file *file, size_t head) {
   const uint64_t item = (uint64_t)file->h * (uint64_t)file->w, held = file->bytes.count - head;
   if (item == 0 || item > UINT32_MAX)
@@ -64,7 +60,7 @@ static cvy_err open_idx(idx_file *file, const char *path) {
   file->path = path;
   CVY_TRY(cvy_bytes_read(&file->bytes, path));
   const uint8_t *p = file->bytes.data;
-  file->magic = file->bytes.count >= 4 ? u32_at(p) : 0;
+  file->magic = file->bytes.count >= 4 ? cvy_u32_big(p) : 0;
   if (file->magic != CVY_IDX_IMAGES && file->magic != CVY_IDX_LABELS)
     return cvy_error(
         CVY_E_INPUT,
@@ -74,9 +70,9 @@ static cvy_err open_idx(idx_file *file, const char *path) {
   if (file->bytes.count < head)
     return cvy_error(CVY_E_INPUT, "%s: truncated: %zu bytes; the header has %zu", path, file->bytes.count,
                      head);
-  file->count = u32_at(p + 4);
-  file->h = file->magic == CVY_IDX_IMAGES ? u32_at(p + 8) : 1;
-  file->w = file->magic == CVY_IDX_IMAGES ? u32_at(p + 12) : 1;
+  file->count = cvy_u32_big(p + 4);
+  file->h = file->magic == CVY_IDX_IMAGES ? cvy_u32_big(p + 8) : 1;
+  file->w = file->magic == CVY_IDX_IMAGES ? cvy_u32_big(p + 12) : 1;
   file->items = p + head;
   return check_length(file, head);
 }
@@ -259,7 +255,7 @@ static bool fits(const cvy_glimpse *g) {
   for (int64_t i = 0; i < CVY_COUNT(endings); i++)
     if (g->folder && cvy_glimpse_has(g, endings[i])) return true;
   if (g->head_bytes < 8) return false;
-  return u32_at(g->head) == CVY_IDX_IMAGES || u32_at(g->head) == CVY_IDX_LABELS;
+  return cvy_u32_big(g->head) == CVY_IDX_IMAGES || cvy_u32_big(g->head) == CVY_IDX_LABELS;
 }
 
 static const char *const name_words[] = {"digits", "fashion", "numbers", NULL};

@@ -20,12 +20,8 @@ static const uint32_t magic = 0xced7230a;
 
 /* ---- parts ---- */
 
-static uint32_t u32_at(const uint8_t *p) {
-  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
 static float f32_at(const uint8_t *p) {
-  const uint32_t bits = u32_at(p);
+  const uint32_t bits = cvy_u32_little(p);
   float value;
   memcpy(&value, &bits, sizeof value);
   return value;
@@ -39,7 +35,7 @@ typedef struct part {
 
 /* Finds the part that begins at `p`. Returns how many bytes it takes in the file. */
 static size_t part_at(part *out, const uint8_t *p) {
-  const uint32_t word = u32_at(p + 4);
+  const uint32_t word = cvy_u32_little(p + 4);
   *out = (part){p + PART_HEAD, word & 0x1fffffff, (int)(word >> 29)};
   return PART_HEAD + (out->count + 3) / 4 * 4;
 }
@@ -47,7 +43,7 @@ static size_t part_at(part *out, const uint8_t *p) {
 static bool is_one(cvy_pool *pool, const char *path) {
   uint8_t head[PART_HEAD];
   (void)pool;
-  return cvy_database_head(head, sizeof head, path) && u32_at(head) == magic;
+  return cvy_database_head(head, sizeof head, path) && cvy_u32_little(head) == magic;
 }
 
 /* ---- listing ---- */
@@ -55,9 +51,9 @@ static bool is_one(cvy_pool *pool, const char *path) {
 static cvy_err check_part(part *out, size_t *taken, const cvy_mapped *file, size_t at, const char *path) {
   if (file->count - at < PART_HEAD)
     return cvy_error(CVY_E_INPUT, "%s: truncated: the record at byte %zu has no end", path, at);
-  if (u32_at(file->data + at) != magic)
+  if (cvy_u32_little(file->data + at) != magic)
     return cvy_error(CVY_E_INPUT, "%s: no record begins at byte %zu: 0x%08" PRIx32 "; expected 0x%08" PRIx32,
-                     path, at, u32_at(file->data + at), magic);
+                     path, at, cvy_u32_little(file->data + at), magic);
   *taken = part_at(out, file->data + at);
   /* The zeros behind the last record may be missing. */
   if (out->count > file->count - at - PART_HEAD)
@@ -175,7 +171,7 @@ static cvy_err choose_label(float *out, cvy_database *db, const uint8_t *value, 
 
 static cvy_err look(cvy_value *out, cvy_database *db, const uint8_t *value, size_t bytes) {
   float label = 0;
-  const uint32_t flag = bytes >= RECORD_HEAD ? u32_at(value) : 0;
+  const uint32_t flag = bytes >= RECORD_HEAD ? cvy_u32_little(value) : 0;
   if (bytes < RECORD_HEAD || flag > (bytes - RECORD_HEAD) / 4) return no_room(bytes, flag);
   CVY_TRY(choose_label(&label, db, value, flag));
   if (!(fabsf(label) < 0x1p24f) || label != floorf(label))
@@ -219,7 +215,7 @@ static cvy_err open_recordio(cvy_source *out, const void *config, const char *co
 }
 
 static bool fits(const cvy_glimpse *g) {
-  return g->head_bytes > PART_HEAD && u32_at(g->head) == magic;
+  return g->head_bytes > PART_HEAD && cvy_u32_little(g->head) == magic;
 }
 
 static const cvy_option options[] = {

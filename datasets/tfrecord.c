@@ -19,10 +19,6 @@ enum { HEAD = 12, FOOT = 4, MOST_TEXT = 1000 };
 
 /* ---- records ---- */
 
-static uint32_t u32_at(const uint8_t *p) {
-  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
 static uint32_t checksum(const uint8_t *bytes, size_t count) {
   enum { PART = 1 << 30 };
   uint32_t crc = UINT32_MAX;
@@ -35,7 +31,7 @@ static uint32_t checksum(const uint8_t *bytes, size_t count) {
 }
 
 static bool has_head(const uint8_t head[HEAD]) {
-  return checksum(head, 8) == u32_at(head + 8);
+  return checksum(head, 8) == cvy_u32_little(head + 8);
 }
 
 static bool is_one(cvy_pool *pool, const char *path) {
@@ -45,7 +41,7 @@ static bool is_one(cvy_pool *pool, const char *path) {
 }
 
 static cvy_err verify(const cvy_database_entry *e) {
-  if (checksum(e->value, e->value_bytes) == u32_at(e->value + e->value_bytes)) return CVY_OK;
+  if (checksum(e->value, e->value_bytes) == cvy_u32_little(e->value + e->value_bytes)) return CVY_OK;
   return cvy_error(CVY_E_INPUT, "damaged: its bytes do not match their checksum");
 }
 
@@ -67,7 +63,8 @@ static cvy_err find_record(cvy_database_entry *e, const cvy_mapped *file, size_t
     return cvy_error(CVY_E_INPUT, "%s: truncated: the record at byte %zu ends after %zu bytes, in its length",
                      path, at, left);
   if (!has_head(file->data + at)) return no_record(file, at, path);
-  const uint64_t bytes = u32_at(file->data + at) | (uint64_t)u32_at(file->data + at + 4) << 32;
+  const uint64_t bytes = cvy_u32_little(file->data + at) | (uint64_t)cvy_u32_little(file->data + at + 4)
+                                                               << 32;
   if (left < HEAD + FOOT || bytes > left - HEAD - FOOT)
     return cvy_error(CVY_E_INPUT,
                      "%s: truncated: the record at byte %zu holds %" PRIu64

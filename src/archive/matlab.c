@@ -7,6 +7,8 @@
  * length of a field's name, the names, and an array a field of each record. */
 #include "archive/matlab.h"
 
+#include "file/bytes.h"
+
 #include <math.h>
 #include <string.h>
 #include <zlib.h>
@@ -33,13 +35,9 @@ typedef struct array {
 
 /* ---- elements ---- */
 
-static uint32_t u32_at(const uint8_t *p) {
-  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
 static bool next_element(element *out, span *s) {
   if (s->end - s->p < 8) return false;
-  uint32_t type = u32_at(s->p), bytes = u32_at(s->p + 4);
+  uint32_t type = cvy_u32_little(s->p), bytes = cvy_u32_little(s->p + 4);
   const bool small = type >> 16;
   if (small) {
     bytes = type >> 16;
@@ -85,9 +83,9 @@ static double number_at(const element *e, int64_t i) {
   case UINT16:
     return p[0] | p[1] << 8;
   case INT32:
-    return (int32_t)u32_at(p);
+    return (int32_t)cvy_u32_little(p);
   case UINT32:
-    return u32_at(p);
+    return cvy_u32_little(p);
   case DOUBLE:
     memcpy(&value, p, sizeof value); /* the file and this machine are little endian */
     return value;

@@ -1,4 +1,5 @@
-/* Reading files: all their bytes, gunzipped where they are gzipped, or some bytes at a place. */
+/* Reading files: all their bytes, gunzipped where they are gzipped, or some bytes at a place; and numbers among
+ * the bytes. */
 #ifndef CVY_FILE_BYTES_H
 #define CVY_FILE_BYTES_H
 
@@ -23,6 +24,14 @@ cvy_err cvy_bytes_reserve(cvy_bytes *bytes, size_t capacity, const char *path) C
 /* Reads the bytes offset ... offset+count-1 of an open file. It is an error if the file ends before; `path`
  * names the file in that error. Any number of threads may read one file. */
 cvy_err cvy_read_at(void *out, int fd, int64_t offset, size_t count, const char *path) CVY_MUST_CHECK;
+
+/* These read a number of 32 bits whose lowest byte comes first, or whose highest does. */
+static inline uint32_t cvy_u32_little(const uint8_t *p) {
+  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+static inline uint32_t cvy_u32_big(const uint8_t *p) {
+  return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | (uint32_t)p[3];
+}
 
 /* Tells whether `path` is a folder. It is none if nothing is there. */
 bool cvy_is_folder(const char *path);
