@@ -121,17 +121,15 @@ static cvy_err find_scale(state *s) {
 
 static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *path) {
   const char **names;
-  int64_t found;
+  int64_t n;
   *count = 0;
   /* Errors are left to `open`, which knows what the user said about the file. */
-  if (cvy_arrays_splits(&names, &found, pool, path, &CVY_NOTHING_SAID)) return CVY_OK;
-  if (found == 0 || strcmp(names[0], "train") != 0) return CVY_OK;
-  *out = cvy_pool_new(pool, sizeof **out * (size_t)(found + 1));
-  for (int64_t i = 0; i < found; i++) {
-    const bool serves = found == 2 && strcmp(names[i], "test") == 0; /* what else is there to measure on? */
-    (*out)[(*count)++] = (cvy_prepare_input){serves ? "val" : names[i],
-                                             cvy_pool_format(pool, "%s:%s", path, names[i])};
-  }
+  if (cvy_arrays_splits(&names, &n, pool, path, &CVY_NOTHING_SAID)) return CVY_OK;
+  if (n == 0 || strcmp(names[0], "train") != 0) return CVY_OK;
+  cvy_prepare_input *found = cvy_pool_new(pool, sizeof *found * (size_t)n);
+  for (int64_t i = 0; i < n; i++)
+    found[i] = (cvy_prepare_input){names[i], cvy_pool_format(pool, "%s:%s", path, names[i])};
+  cvy_splits_in_order(out, count, pool, found, n);
   return CVY_OK;
 }
 

@@ -3,8 +3,7 @@
  * Big endian: u32 magic (0x0803 images, 0x0801 labels: type u8, three dimensions or one), then a u32 a
  * dimension, then the bytes. One split is one file of images and one of labels, told apart by their magic. */
 #include "datasets/idx_folder.h"
-#include "datasets/reader.h"
-#include "file/bytes.h"
+#include "datasets/pictures.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -125,21 +124,16 @@ static cvy_err number_all(state *s, cvy_source *out) {
 static cvy_err find_splits(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *path) {
   cvy_idx_pair *pairs;
   int64_t pair_count, n = 0;
-  bool has_val = false;
   *count = 0;
   if (!cvy_is_folder(path)) return CVY_OK;
   CVY_TRY(cvy_idx_folder(&pairs, &pair_count, pool, path));
   if (pair_count < 2) return CVY_OK;
-  for (int64_t i = 0; i < pair_count; i++) has_val |= strcmp(pairs[i].split, "val") == 0;
-  *out = cvy_pool_new(pool, 2 * (size_t)pair_count * sizeof **out);
-  for (int training = 1; training >= 0; training--)
-    for (int64_t i = 0; i < pair_count; i++) {
-      if ((strcmp(pairs[i].split, "train") == 0) != training) continue;
-      const char *split = training || has_val ? pairs[i].split : "val";
-      (*out)[n++] = (cvy_prepare_input){split, pairs[i].images};
-      (*out)[n++] = (cvy_prepare_input){split, pairs[i].labels};
-    }
-  *count = n;
+  cvy_prepare_input *found = cvy_pool_new(pool, 2 * (size_t)pair_count * sizeof *found);
+  for (int64_t i = 0; i < pair_count; i++) {
+    found[n++] = (cvy_prepare_input){pairs[i].split, pairs[i].images};
+    found[n++] = (cvy_prepare_input){pairs[i].split, pairs[i].labels};
+  }
+  cvy_splits_in_order(out, count, pool, found, n);
   return CVY_OK;
 }
 

@@ -108,11 +108,11 @@ static int64_t count_split(const cvy_prepare_input *inputs, int64_t count, const
   return found;
 }
 
-/* Copies inputs that all have a split, train first. */
-static void put_in_order(cvy_prepare_input **out, int64_t *count, cvy_pool *pool,
+void cvy_splits_in_order(cvy_prepare_input **out, int64_t *count, cvy_pool *pool,
                          const cvy_prepare_input *found, int64_t n) {
   const bool has_val = count_split(found, n, "val") > 0;
   *out = cvy_pool_new(pool, sizeof **out * (size_t)n);
+  *count = 0;
   for (int training = 1; training >= 0; training--)
     for (int64_t i = 0; i < n; i++) {
       if ((strcmp(found[i].split, "train") == 0) != training) continue;
@@ -131,7 +131,7 @@ void cvy_splits_called(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, 
     if (!found[i].split) return;
   }
   if (name_count >= 2 && count_split(found, name_count, "train") > 0)
-    put_in_order(out, count, pool, found, name_count);
+    cvy_splits_in_order(out, count, pool, found, name_count);
 }
 
 /* Returns the split that the first such word of a file's name tells; NULL if none does. */
@@ -156,7 +156,7 @@ void cvy_splits_of_files(cvy_prepare_input **out, int64_t *count, cvy_pool *pool
     if (!found[i].split) return;
   }
   const int64_t training = count_split(found, path_count, "train");
-  if (training > 0 && training < path_count) put_in_order(out, count, pool, found, path_count);
+  if (training > 0 && training < path_count) cvy_splits_in_order(out, count, pool, found, path_count);
 }
 
 cvy_err cvy_check_folder_whole(const char *const *paths, int64_t count) {

@@ -54,15 +54,20 @@ extern const char *const cvy_colour_words[];
                 "cp437, others are escaped"                                                                  \
   }
 
-/* Finds splits among `names` (cvy_split_called). Where all of them tell splits, of which there are two or
- * more and one is train, *out has inputs for them, train first, whose paths are `before` and the name. A set
- * of train and test alone measures itself on the test pictures, as MNIST does. Else *count is 0. The result
- * is in `pool`. */
+/* ---- splits ---- */
+
+/* Copies inputs that all have a split into *out, in `pool`: those of train come first. A set of train and
+ * test alone measures itself on the test pictures, so test becomes val where there is no val. */
+void cvy_splits_in_order(cvy_prepare_input **out, int64_t *count, cvy_pool *pool,
+                         const cvy_prepare_input *inputs, int64_t input_count);
+/* Finds splits among `names` (cvy_split_called). *out has an input for each, whose path is `before` and the
+ * name, in the order of cvy_splits_in_order. *count is 0 if a name tells no split, if none tells train, or if
+ * there is only one name. */
 void cvy_splits_called(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *before,
                        const char *const *names, int64_t name_count);
 /* Finds splits among files by the words in their names, as in "mnist_train_lmdb" and
- * "imagenet-val-00003-of-00128.tar". Where each name tells one, and train is one of several, *out has the
- * files as inputs, in the order and with the rule for test that cvy_splits_called has. Else *count is 0. */
+ * "imagenet-val-00003-of-00128.tar". *out has the files as inputs, in the order of cvy_splits_in_order.
+ * *count is 0 if a name tells no split, if none tells train, or if all tell train. */
 void cvy_splits_of_files(cvy_prepare_input **out, int64_t *count, cvy_pool *pool, const char *const *paths,
                          int64_t path_count);
 /* Checks that no file is missing among those of a folder that say how many there are, as

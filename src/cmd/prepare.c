@@ -1,6 +1,7 @@
 /* `convoy prepare`: makes the shards of a dataset. */
-#include "base/fit.h"
 #include "base/count.h"
+#include "base/fit.h"
+#include "base/words.h"
 #include "cmd/mistaken.h"
 #include "cmd/ranks.h"
 #include "datasets/reader.h"
@@ -75,29 +76,21 @@ static bool stands(cvy_pool *pool, const char *path) {
          (colon && access(cvy_pool_format(pool, "%.*s", (int)(colon - path), path), F_OK) == 0);
 }
 
-static bool is_usual_split(const char *word, size_t letters) {
-  static const char *const names[] = {"train", "val", "test"};
-  for (int64_t i = 0; i < CVY_COUNT(names); i++)
-    if (strlen(names[i]) == letters && strncmp(word, names[i], letters) == 0) return true;
-  return false;
-}
-
 /* Reads an input. "val=PATH" names its split, unless something of that whole name stands there. */
 static cvy_err parse_input(cvy_prepare_input *out, cvy_pool *pool, const char *word) {
   const size_t letters = strspn(word, "abcdefghijklmnopqrstuvwxyz");
   *out = (cvy_prepare_input){.path = word};
   if (letters == 0 || word[letters] != '=') return CVY_OK;
-  const char *rest = word + letters + 1;
+  const char *rest = word + letters + 1, *split = cvy_pool_format(pool, "%.*s", (int)letters, word);
   const bool whole = stands(pool, word);
   if (whole && stands(pool, rest))
     return cvy_error(CVY_E_USAGE,
-                     "'%s' and '%s' both stand there; write ./%s for the one, or %.*s=./%s for the other",
-                     word, rest, word, (int)letters, word, rest);
-  if (!whole && !is_usual_split(word, letters) && !stands(pool, rest) && !strchr(rest, '{'))
-    return cvy_error(CVY_E_INPUT, "%s: no such file or folder, and no '%s' that could be the split '%.*s'",
-                     word, rest, (int)letters, word);
-  if (!whole)
-    *out = (cvy_prepare_input){.split = cvy_pool_format(pool, "%.*s", (int)letters, word), .path = rest};
+                     "'%s' and '%s' both stand there; write ./%s for the one, or %s=./%s for the other", word,
+                     rest, word, split, rest);
+  if (!whole && !cvy_split_called(split) && !stands(pool, rest) && !strchr(rest, '{'))
+    return cvy_error(CVY_E_INPUT, "%s: no such file or folder, and no '%s' that could be the split '%s'",
+                     word, rest, split);
+  if (!whole) *out = (cvy_prepare_input){.split = split, .path = rest};
   return CVY_OK;
 }
 

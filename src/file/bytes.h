@@ -1,5 +1,5 @@
-/* Reading files: all their bytes, gunzipped where they are gzipped, or some bytes at a place; and numbers among
- * the bytes. */
+/* Reading files: all their bytes, gunzipped where they are gzipped, or some bytes at a place; and reading
+ * numbers from bytes. */
 #ifndef CVY_FILE_BYTES_H
 #define CVY_FILE_BYTES_H
 
