@@ -37,6 +37,7 @@ typedef struct cvy_prepare_entry {
 /* What there is to say of a record. */
 typedef struct cvy_note {
   int64_t group, index; /* index in the source */
+  bool mendable;        /* it is rejected, and --tolerate truncated would have kept it */
   char *line;           /* its line of rejected.csv or mended.csv; free() */
   char *reason;         /* "NAME: REASON"; free() */
 } cvy_note;

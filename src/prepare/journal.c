@@ -1,14 +1,14 @@
 /* Writes and reads journals. A journal is lines of numbers: how many records there are, how many were
  * rejected and how many mended; then the words of the pixel sums; then for each rejected record, and after
- * that for each mended one, its group, its index, and the lengths of two texts that follow: its line of
- * rejected.csv or mended.csv, and its reason. */
+ * that for each mended one, its group, its index, whether it is mendable, and the lengths of two texts that
+ * follow: its line of rejected.csv or mended.csv, and its reason. */
 #include "prepare/journal.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define JOURNAL "convoy-prepare-journal 2"
+#define JOURNAL "convoy-prepare-journal 3"
 
 /* ---- notes ---- */
 
@@ -59,8 +59,8 @@ enum { SUM_WORDS = sizeof(cvy_pixel_sums) / sizeof(uint64_t) };
 static void print_notes(FILE *out, const cvy_notes *notes) {
   for (int64_t i = 0; i < notes->count; i++) {
     const cvy_note *n = &notes->items[i];
-    fprintf(out, "%" PRId64 " %" PRId64 " %zu %zu\n%s%s\n", n->group, n->index, strlen(n->line),
-            strlen(n->reason), n->line, n->reason);
+    fprintf(out, "%" PRId64 " %" PRId64 " %d %zu %zu\n%s%s\n", n->group, n->index, n->mendable,
+            strlen(n->line), strlen(n->reason), n->line, n->reason);
   }
 }
 
@@ -85,15 +85,16 @@ static bool take_number(int64_t *out, const char **at) {
 }
 
 static bool take_note(cvy_notes *notes, const char **at, const char *end) {
-  int64_t group, index, line, reason;
-  if (!take_number(&group, at) || !take_number(&index, at) || !take_number(&line, at) ||
-      !take_number(&reason, at))
+  int64_t group, index, mendable, line, reason;
+  if (!take_number(&group, at) || !take_number(&index, at) || !take_number(&mendable, at) ||
+      !take_number(&line, at) || !take_number(&reason, at))
     return false;
   const int64_t left = end - *at - 2; /* without the ends of the two lines */
   if (line < 0 || reason < 0 || line > left || reason > left - line) return false;
   const char *text = *at + 1;
   const cvy_note item = {.group = group,
                          .index = index,
+                         .mendable = mendable != 0,
                          .line = cvy_format("%.*s", (int)line, text),
                          .reason = cvy_format("%.*s", (int)reason, text + line)};
   cvy_notes_add(notes, &item);

@@ -89,13 +89,10 @@ static cvy_err none_left(const job *j, const part *p, const cvy_notes *rejects) 
                    p->count, p->split, first ? first->reason : "", j->config->dir);
 }
 
-/* Returns what would keep a picture that was rejected because its file ends early; "" for other reasons, and
- * where it is tolerated already. */
-static const char *advice_for(const job *j, const cvy_note *reject) {
-  const bool ends_early = strstr(reject->reason, ": truncated: ") != NULL;
-  return ends_early && j->config->tolerance != CVY_TOLERATE_TRUNCATED
-             ? "; --tolerate truncated would keep pictures that end early"
-             : "";
+static bool any_mendable(const cvy_notes *rejects) {
+  for (int64_t i = 0; i < rejects->count; i++)
+    if (rejects->items[i].mendable) return true;
+  return false;
 }
 
 static cvy_err check_rejects(const job *j, const cvy_notes *rejects) {
@@ -105,7 +102,8 @@ static cvy_err check_rejects(const job *j, const cvy_notes *rejects) {
                      " of %" PRId64 "); the first: %s "
                      "(%s/rejected.csv has those found so far)%s",
                      rejects->count, j->most_rejected, j->total, rejects->items[0].reason, j->config->dir,
-                     advice_for(j, &rejects->items[0]));
+                     any_mendable(rejects) ? "; --tolerate truncated would keep pictures that end early"
+                                           : "");
   for (int64_t i = 0; i < j->part_count; i++)
     if (records_of(j, &j->parts[i]) == 0) return none_left(j, &j->parts[i], rejects);
   return CVY_OK;

@@ -28,6 +28,7 @@ typedef struct slot {
   cvy_err err;
   char *name, *reason;
   char mended[CVY_MEND_NOTE]; /* what its file lacked; "" if nothing */
+  bool mendable;              /* its file is refused, but would be mended if all was tolerated */
   int32_t label;
   uint8_t *bytes; /* kept from record to record */
   size_t byte_count, capacity;
@@ -107,6 +108,18 @@ static bool mend(char note[CVY_MEND_NOTE], cvy_prepare_worker *w, const cvy_prep
   return true;
 }
 
+/* Tells whether a file that is refused would be mended if all was tolerated. */
+static bool is_mendable(const cvy_prepare_job *j, const cvy_record *record) {
+  void *bytes;
+  size_t count;
+  char note[CVY_MEND_NOTE];
+  if (j->config->tolerance == CVY_TOLERATE_TRUNCATED ||
+      !cvy_image_mend(&bytes, &count, note, record->encoded, record->encoded_bytes, CVY_TOLERATE_TRUNCATED))
+    return false;
+  free(bytes);
+  return true;
+}
+
 /* Decodes the record's file, no smaller than asked for; full[2] receives its size. */
 static cvy_err decode(int64_t full[2], slot *s, cvy_prepare_worker *w, const batch *b, cvy_record *record,
                       int64_t channels, const int64_t least[2]) {
@@ -117,6 +130,7 @@ static cvy_err decode(int64_t full[2], slot *s, cvy_prepare_worker *w, const bat
   if (err != CVY_E_INPUT) return err;
   cvy_error_save(&why, err);
   if (!mend(note, w, b->j, record)) {
+    s->mendable = is_mendable(b->j, record);
     const cvy_err first = cvy_error_restore(&why);
     return note[0] ? cvy_error(first, "%s; %s", cvy_err_message(), note) : first;
   }
@@ -198,6 +212,7 @@ static void prepare_record(const void *context, int64_t i, int thread) {
   slot *s = &b->slots[i];
   cvy_record record = {0};
   s->mended[0] = '\0';
+  s->mendable = false;
   s->index = record_at(b, b->first + i);
   s->err = read_record(s, &record, &b->j->workers[thread], b, thread);
   s->name = record.name ? cvy_prepare_record_name(g, record.name) : cvy_format("record %" PRId64, s->index);
@@ -226,6 +241,7 @@ static char *csv_line(const char *name, const char *reason) {
 static void note(cvy_notes *notes, const batch *b, const slot *s, const char *what) {
   const cvy_note item = {.group = b->part->group,
                          .index = s->index,
+                         .mendable = s->mendable,
                          .line = csv_line(s->name, what),
                          .reason = cvy_format("%s: %s", s->name, what)};
   cvy_notes_add(notes, &item);

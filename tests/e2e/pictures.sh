@@ -111,6 +111,10 @@ if has_h5py; then
   grep -q '^c0/04.jpg,truncated: Premature end of JPEG file$' whole/rejected.csv || fail "rejected.csv: $(cat whole/rejected.csv)"
   expect 1 "(0 of 42); the first: " $early -o none --max-rejected 0
   expect 1 "--tolerate truncated would keep pictures that end early" $early -o none --max-rejected 0
+  mkdir -p torn/a torn/b && cp zoo/train/c0/00.png early/c0/91.png torn/a && cp zoo/train/c0/00.png torn/b
+  torn="$convoy prepare folder torn --encoded --split train=1 -o none --max-rejected 0"
+  expect 1 "(0 of 3); the first: a/91.png: truncated: " $torn
+  $torn 2>&1 | grep -F "would keep" && fail "a PNG is said to be kept that would not be"
   expect 0 "3 images ended early and were mended: ends/mended.csv says which and how" $early -o ends --tolerate end-marker
   printf 'name,reason\nc0/04.jpg,its end marker is missing\nc0/90.png,its end marker is missing\nc1/11.jpg,its end marker is missing\n' | cmp - ends/mended.csv || fail "mended.csv: $(cat ends/mended.csv)"
   [ "$(grep -c truncated: ends/rejected.csv)" = 3 ] || fail "rejected.csv: $(cat ends/rejected.csv)"

@@ -810,11 +810,11 @@ static bool takes_note(const char *note) {
 }
 
 static void a_journal_with_impossible_lengths(void) {
-  CU_ASSERT(takes_note("0 7 4 6\na,b\na: bad\n"));
-  CU_ASSERT_FALSE(takes_note("0 7 4 7\na,b\na: bad\n"));
-  CU_ASSERT_FALSE(takes_note("0 7 9223372036854775807 9223372036854775807\na,b\na: bad\n"));
-  CU_ASSERT_FALSE(takes_note("0 7 18446744073709551615 6\na,b\na: bad\n"));
-  CU_ASSERT_FALSE(takes_note("0 7 0 0"));
+  CU_ASSERT(takes_note("0 7 0 4 6\na,b\na: bad\n"));
+  CU_ASSERT_FALSE(takes_note("0 7 1 4 7\na,b\na: bad\n"));
+  CU_ASSERT_FALSE(takes_note("0 7 0 9223372036854775807 9223372036854775807\na,b\na: bad\n"));
+  CU_ASSERT_FALSE(takes_note("0 7 0 18446744073709551615 6\na,b\na: bad\n"));
+  CU_ASSERT_FALSE(takes_note("0 7 0 0 0"));
 }
 
 SUITE("prepare", TEST(splits_are_exact_and_complete), TEST(splits_by_place),
