@@ -41,9 +41,7 @@ static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t in
                      "folder: a split is one folder with a sub-folder a class, not %" PRId64 " inputs",
                      input_count);
   if (access(inputs[0], F_OK) == 0 && !cvy_is_folder(inputs[0]))
-    return cvy_error(CVY_E_INPUT,
-                     "%s: a file, not a folder; 'convoy prepare tar' reads archives, and csv lists",
-                     inputs[0]);
+    return cvy_error(CVY_E_INPUT, "%s: a file, not a folder", inputs[0]);
   CVY_TRY(cvy_file_tree_open(&s->tree, inputs[0]));
   cvy_class_layout all = {.count = s->tree->members.count};
   all.members = cvy_pool_new(s->common.pool, sizeof *all.members * (size_t)(all.count + 1));

@@ -84,8 +84,7 @@ static cvy_err open_state(cvy_source *out, const char *const *inputs, int64_t in
     return cvy_error(CVY_E_USAGE, "tar: a split is one archive, or ARCHIVE:FOLDER, not %" PRId64 " inputs",
                      input_count);
   cvy_split_input(&path, &part, s->common.pool, inputs[0]);
-  if (cvy_is_folder(path))
-    return cvy_error(CVY_E_INPUT, "%s: a folder; 'convoy prepare folder' reads those", path);
+  if (cvy_is_folder(path)) return cvy_error(CVY_E_INPUT, "%s: a folder, not an archive", path);
   CVY_TRY(cvy_file_tree_open(&s->tree, path));
   if (!out->encoding || !out->encoding[0]) out->encoding = s->tree->members.encoding;
   CVY_TRY(find_layout(&l, s->common.pool, s->tree, part));

@@ -129,9 +129,8 @@ const char *cvy_mistaken_reader(cvy_pool *pool, const char *reader, const char *
   bool is_sure;
   if (cvy_is_shards(pool, path)) return cvy_pool_format(pool, "; %s", shards_already(pool, path));
   const char *source = source_for(pool, path, &is_sure);
-  if (!source || strcmp(source, reader) == 0) return "";
-  if (is_sure) return cvy_pool_format(pool, "; 'convoy prepare %s' reads what this seems to be", source);
-  if (strstr(cvy_err_message(), "convoy prepare")) return "";
+  if (!source || is_sure || strcmp(source, reader) == 0)
+    return ""; /* prepare itself names one that is sure */
   return cvy_pool_format(pool, "; if %s holds pictures, 'convoy prepare %s %s' makes shards of them", path,
                          source, path);
 }

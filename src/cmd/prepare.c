@@ -139,11 +139,10 @@ static cvy_err parse_size(cvy_prepare_config *out, const char *text) {
   return CVY_OK;
 }
 
-/* Adds to the message of an input that could not be read which other reader may be the right one. */
-static cvy_err hint_at_reader(cvy_pool *pool, const cvy_prepare_config *config, cvy_err err) {
-  if (err != CVY_E_INPUT || config->input_count == 0 ||
-      strstr(cvy_err_message(), "reads what this seems to be"))
-    return err;
+/* Adds to the message of an input that was refused which other reader may be the right one. */
+static cvy_err hint_at_reader(cvy_err err, cvy_pool *pool, const cvy_prepare_config *config,
+                              const cvy_prepare_result *result) {
+  if (!err || !result->is_refused) return err;
   const char *hint = cvy_mistaken_reader(pool, config->reader->kind->name, config->inputs[0].path);
   return cvy_error(err, "%s%s", cvy_err_message(), hint);
 }
@@ -180,7 +179,8 @@ static cvy_err prepare(cvy_comm *comm, const cvy_arguments *arguments, const opt
                                .comm = comm};
   cvy_prepare_result result;
   CVY_TRY(parse_size(&config, o->size));
-  CVY_TRY(hint_at_reader(arguments->pool, &config, cvy_prepare(&result, &config)));
+  err = cvy_prepare(&result, &config);
+  CVY_TRY(hint_at_reader(err, arguments->pool, &config, &result));
   if (cvy_comm_rank(comm) == 0) print_result(&result, o->output);
   return CVY_OK;
 }

@@ -45,6 +45,7 @@ typedef struct cvy_prepare_result {
   int64_t split_count, class_count;
   int64_t rejected; /* records that could not be read; DIR/rejected.csv names them */
   int64_t mended;   /* records whose files end early, and that were kept; DIR/mended.csv names them */
+  bool is_refused;  /* a reader has refused an input, and the error does not say which other one reads it */
 } cvy_prepare_result;
 
 #endif

@@ -70,6 +70,7 @@ typedef struct cvy_prepare_job {
   int64_t total, most_rejected; /* records */
   cvy_prepare_entry *entries;   /* [shard_count] */
   cvy_prepare_worker *workers;
+  bool is_refused; /* as in cvy_prepare_result */
 
   /* These are of progress: */
   double start_s, looked_s;

@@ -65,10 +65,11 @@ static cvy_err group_named(job *j, const cvy_prepare_input *inputs, int64_t coun
 }
 
 /* Adds to a reader's error the name of the reader that the input is for, where that is sure. */
-static cvy_err name_reader(cvy_err err, const job *j, const char *input) {
+static cvy_err name_reader(cvy_err err, job *j, const char *input) {
   if (err != CVY_E_INPUT) return err;
   const cvy_reader *other = cvy_reader_that_fits(input);
-  if (!other || other == j->config->reader) return err;
+  j->is_refused = !other || other == j->config->reader;
+  if (j->is_refused) return err;
   return cvy_error(err, "%s; 'convoy prepare %s' reads what this seems to be", cvy_err_message(),
                    other->kind->name);
 }

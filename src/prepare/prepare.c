@@ -233,6 +233,7 @@ cvy_err cvy_prepare(cvy_prepare_result *out, const cvy_prepare_config *config) {
            .beats_fd = -1};
   *out = (cvy_prepare_result){0};
   const cvy_err err = prepare(&j, out);
+  out->is_refused = j.is_refused;
   cvy_progress_drop();
   cvy_prepare_free_workers(&j);
   cvy_prepare_close_sources(&j);
