@@ -3,6 +3,8 @@
 #include "archives.h"
 #include "reading.h"
 
+#include "file/h5.h"
+
 static void expect_fits(const char *name, const char *input) {
   const cvy_reader *reader = cvy_reader_that_fits(input);
   const char *found = reader ? reader->kind->name : "none";
@@ -82,6 +84,26 @@ static void folders(void) {
   end();
 }
 
+static void write_hdf5(const char *path, const char *format) {
+  cvy_h5 *file;
+  CU_ASSERT_EQUAL_FATAL(cvy_h5_create(&file, path), CVY_OK);
+  if (format) CU_ASSERT_EQUAL(cvy_h5_write_attr_text(file, "", "format", format), CVY_OK);
+  CU_ASSERT_EQUAL(cvy_h5_close(file), CVY_OK);
+}
+
+static void hdf5_of_others(void) {
+  begin();
+  write_hdf5(fresh("plain.h5"), NULL);
+  expect_fits("hdf5", fresh("plain.h5"));
+  write_hdf5(fresh("theirs.h5"), "table");
+  expect_fits("hdf5", fresh("theirs.h5"));
+  write_hdf5(fresh("shard.h5"), "convoy-shard");
+  expect_fits("none", fresh("shard.h5"));
+  write_text("torn.h5", "\x89HDF\r\n\x1a\n and no more");
+  expect_fits("none", fresh("torn.h5"));
+  end();
+}
+
 static void errors_name_it(void) {
   begin_quietly();
   pack(fresh("pets.tar"), "gnutar", NULL, "pets/cat/1.jpg", "pets/dog/2.png");
@@ -96,4 +118,4 @@ static void errors_name_it(void) {
   end();
 }
 
-SUITE("glimpse", TEST(archives), TEST(folders), TEST(errors_name_it))
+SUITE("glimpse", TEST(archives), TEST(folders), TEST(hdf5_of_others), TEST(errors_name_it))
