@@ -2,12 +2,10 @@
 #include "cmd/command.h"
 
 #include "base/fit.h"
+#include "base/words.h"
+#include "cmd/mistaken.h"
 #include "cmd/results.h"
 #include "cmd/version.h"
-#include "augment/augmentation.h"
-#include "net/net.h"
-#include "train/find.h"
-#include "train/recipe.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -72,45 +70,6 @@ static const cvy_option *find_option(const target *targets, int64_t count, const
   return NULL;
 }
 
-/* Tells whether one of the words names a network that has this parameter. */
-static bool is_parameter(cvy_pool *pool, const char *name, int argc, const char *const *argv) {
-  cvy_yaml *root;
-  const char *path;
-  for (int i = 2; i < argc; i++)
-    if (argv[i][0] != '-' && !cvy_find_yaml(&path, pool, argv[i], "networks", NULL) &&
-        !cvy_network_load(&root, pool, path, NULL))
-      return cvy_yaml_get(root, "parameters") && cvy_yaml_get(cvy_yaml_get(root, "parameters"), name);
-  return false;
-}
-
-/* Loads what the first word names, with the changes among the other words, so that advice can be about this
- * very recipe. Returns NULL if it is none that can be read. */
-static const cvy_yaml *load_first(cvy_pool *pool, int argc, const char *const *argv) {
-  cvy_yaml *root;
-  const char *path;
-  if (argc < 3 || argv[2][0] == '-' || cvy_find_yaml(&path, pool, argv[2], "recipes", NULL) ||
-      cvy_yaml_load(&root, pool, path))
-    return NULL;
-  for (int i = 3; i < argc; i++)
-    if (argv[i][0] != '-' && strchr(argv[i], '=') && cvy_yaml_override(root, pool, argv[i])) return NULL;
-  return root;
-}
-
-/* Returns what to say of an unknown option, for a key of a recipe or a parameter of a network is often
- * written as one: "--epochs 3". */
-static const char *meant_as_key(const cvy_command *command, const char *name, const char *value,
-                                const cvy_yaml *recipe, bool parameter) {
-  static _Thread_local char text[300];
-  text[0] = '\0';
-  for (const cvy_option *key = command->keys; key && key->name; key++)
-    if (cvy_same_word(key->name, name))
-      snprintf(text, sizeof text, "; a key of the recipe is given without dashes: %s=%s", key->name, value);
-  if (text[0] == '\0' && command->keys) return cvy_meant_key(name, value, true, recipe, command->keys);
-  if (text[0] == '\0' && parameter)
-    snprintf(text, sizeof text, "; a parameter of the network is given without dashes: %s=%s", name, value);
-  return text;
-}
-
 /* Returns the value that was meant for an option: behind its '=', or the next word, if that is no option or
  * setting itself. */
 static const char *value_of(const char *equals, const char *next) {
@@ -137,10 +96,8 @@ static cvy_err unknown_option(const cvy_command *command, const target *targets,
   if (nearest)
     return cvy_error(CVY_E_USAGE, "unknown option %s; did you mean --%s? --help lists them all", word,
                      nearest);
-  const cvy_yaml *recipe = command->keys ? load_first(pool, argc, argv) : NULL;
-  const bool parameter = !command->keys && is_parameter(pool, name, argc, argv);
   return cvy_error(CVY_E_USAGE, "unknown option %s%s; --help lists them all", word,
-                   meant_as_key(command, name, value, recipe, parameter));
+                   cvy_mistaken_option(pool, name, value, command->keys, argv + 2, argc - 2));
 }
 
 /* Sets the option argv[*at], and moves on past its value. */
@@ -258,50 +215,11 @@ static const cvy_command *find_command(const char *name) {
   return NULL;
 }
 
-static bool is_kind_of(int64_t count, const cvy_kind *(*at)(int64_t), const char *name) {
-  for (int64_t i = 0; i < count; i++)
-    if (strcmp(at(i)->name, name) == 0) return true;
-  return false;
-}
-
-static const cvy_kind *layer_at(int64_t i) {
-  return cvy_layer_type_at(i)->kind;
-}
-
-static const cvy_kind *augmentation_at(int64_t i) {
-  return &cvy_augmentation_at(i)->kind;
-}
-
-static const cvy_kind *rule_at(int64_t i) {
-  return cvy_rule_at(i)->kind;
-}
-
-static const cvy_kind *schedule_at(int64_t i) {
-  return cvy_schedule_at(i)->kind;
-}
-
-/* Returns what to say of a word in a command's place that names something else; NULL if it does not. */
-static const char *meant_as_thing(cvy_pool *pool, const char *name) {
-  const char *path = NULL, *format = NULL;
-  if (!cvy_find_yaml(&path, pool, name, "recipes", NULL) && cvy_holds_recipe(pool, path))
-    format = "; it is a recipe: 'convoy train %s' trains as it says";
-  else if (!cvy_find_yaml(&path, pool, name, "networks", NULL))
-    format = "; it is a network: 'convoy summary %s' describes it";
-  else if (is_kind_of(cvy_layer_type_count(), layer_at, name))
-    format = "; it is a layer: 'convoy layers %s' describes it";
-  else if (is_kind_of(cvy_augmentation_count(), augmentation_at, name))
-    format = "; it is an augmentation: 'convoy augmentations %s' describes it";
-  else if (is_kind_of(cvy_rule_count(), rule_at, name) || is_kind_of(cvy_schedule_count(), schedule_at, name))
-    format = "; '%s' may stand in a recipe: 'convoy help train' describes it";
-  const char *gap = format ? strstr(format, "%s") : NULL;
-  return gap ? cvy_pool_format(pool, "%.*s%s%s", (int)(gap - format), format, name, gap + 2) : NULL;
-}
-
 static int unknown_command(const char *name) {
   const char *known[CVY_COUNT(commands)];
   cvy_pool *pool = cvy_pool_create();
   for (int64_t i = 0; i < CVY_COUNT(commands); i++) known[i] = commands[i]->kind->name;
-  const char *thing = meant_as_thing(pool, name);
+  const char *thing = cvy_mistaken_command(pool, name);
   const cvy_err err = cvy_error(CVY_E_USAGE, "unknown command '%s'%s; convoy --help lists them", name,
                                 thing ? thing : cvy_meant(name, known, CVY_COUNT(commands)));
   fprintf(stderr, "convoy: %s\n", cvy_err_message());

@@ -1,14 +1,94 @@
-/* Says what a word is that was taken for a recipe or a checkpoint, and what would be right. */
+/* Says what a word is that stands in another's place, and what would be right. */
 #include "cmd/mistaken.h"
 
+#include "augment/augmentation.h"
 #include "base/text.h"
+#include "base/words.h"
 #include "base/yaml.h"
 #include "datasets/reader.h"
+#include "net/net.h"
 #include "report/whatis.h"
 #include "train/find.h"
+#include "train/recipe.h"
 
 #include <string.h>
 #include <unistd.h>
+
+/* ---- a command ---- */
+
+static bool is_kind_of(int64_t count, const cvy_kind *(*at)(int64_t), const char *name) {
+  for (int64_t i = 0; i < count; i++)
+    if (strcmp(at(i)->name, name) == 0) return true;
+  return false;
+}
+
+static const cvy_kind *layer_at(int64_t i) {
+  return cvy_layer_type_at(i)->kind;
+}
+
+static const cvy_kind *augmentation_at(int64_t i) {
+  return &cvy_augmentation_at(i)->kind;
+}
+
+static const cvy_kind *rule_at(int64_t i) {
+  return cvy_rule_at(i)->kind;
+}
+
+static const cvy_kind *schedule_at(int64_t i) {
+  return cvy_schedule_at(i)->kind;
+}
+
+const char *cvy_mistaken_command(cvy_pool *pool, const char *word) {
+  const char *path;
+  if (!cvy_find_yaml(&path, pool, word, "recipes", NULL) && cvy_holds_recipe(pool, path))
+    return cvy_pool_format(pool, "; it is a recipe: 'convoy train %s' trains as it says", word);
+  if (!cvy_find_yaml(&path, pool, word, "networks", NULL))
+    return cvy_pool_format(pool, "; it is a network: 'convoy summary %s' describes it", word);
+  if (is_kind_of(cvy_layer_type_count(), layer_at, word))
+    return cvy_pool_format(pool, "; it is a layer: 'convoy layers %s' describes it", word);
+  if (is_kind_of(cvy_augmentation_count(), augmentation_at, word))
+    return cvy_pool_format(pool, "; it is an augmentation: 'convoy augmentations %s' describes it", word);
+  if (is_kind_of(cvy_rule_count(), rule_at, word) || is_kind_of(cvy_schedule_count(), schedule_at, word))
+    return cvy_pool_format(pool, "; '%s' may stand in a recipe: 'convoy help train' describes it", word);
+  return NULL;
+}
+
+/* ---- an option ---- */
+
+/* Loads the recipe that the first word names, with the changes among the other words, so that advice can be
+ * about this very recipe. Returns NULL if it is none that can be read. */
+static const cvy_yaml *load_recipe(cvy_pool *pool, const char *const *words, int64_t count) {
+  cvy_yaml *root;
+  const char *path;
+  if (count < 1 || words[0][0] == '-' || cvy_find_yaml(&path, pool, words[0], "recipes", NULL) ||
+      cvy_yaml_load(&root, pool, path))
+    return NULL;
+  for (int64_t i = 1; i < count; i++)
+    if (words[i][0] != '-' && strchr(words[i], '=') && cvy_yaml_override(root, pool, words[i])) return NULL;
+  return root;
+}
+
+/* Tells whether one of the words names a network that has this parameter. */
+static bool is_parameter(cvy_pool *pool, const char *name, const char *const *words, int64_t count) {
+  cvy_yaml *root;
+  const char *path;
+  for (int64_t i = 0; i < count; i++)
+    if (words[i][0] != '-' && !cvy_find_yaml(&path, pool, words[i], "networks", NULL) &&
+        !cvy_network_load(&root, pool, path, NULL))
+      return cvy_yaml_get(root, "parameters") && cvy_yaml_get(cvy_yaml_get(root, "parameters"), name);
+  return false;
+}
+
+const char *cvy_mistaken_option(cvy_pool *pool, const char *name, const char *value, const cvy_option *keys,
+                                const char *const *words, int64_t count) {
+  for (const cvy_option *key = keys; key && key->name; key++)
+    if (cvy_same_word(key->name, name))
+      return cvy_pool_format(pool, "; a key of the recipe is given without dashes: %s=%s", key->name, value);
+  if (keys) return cvy_meant_key(name, value, true, load_recipe(pool, words, count), keys);
+  if (is_parameter(pool, name, words, count))
+    return cvy_pool_format(pool, "; a parameter of the network is given without dashes: %s=%s", name, value);
+  return "";
+}
 
 /* ---- a recipe ---- */
 
