@@ -246,6 +246,84 @@ static void write_checkpoint(const char *path, cvy_net *net, const char *recipe)
   cvy_arenas_destroy(&arenas);
 }
 
+/* Returns a state in which nothing is left out of the file. */
+static cvy_run_state full_state(void) {
+  cvy_run_state state = {.step = 12,
+                         .best_step = 12,
+                         .best_top1 = 0.5,
+                         .last_top1 = 0.25,
+                         .last_loss = 2,
+                         .first_loss = 3,
+                         .watched_best = 4};
+  state.validated_on = cvy_hash_of_text("data");
+  strcpy(state.arithmetic.names, "a processor");
+  state.arithmetic.products = cvy_hash_of_text("products");
+  state.schedule_memory[0] = 1;
+  strcpy(state.history, "step 7: 'epochs' was '1' and is now '2'");
+  return state;
+}
+
+static void fill_state(cvy_arenas *arenas, float begin) {
+  for (int64_t k = 0; k < arenas->rule->state_count; k++)
+    for (int64_t i = 0; i < cvy_net_describe(arenas->net)->arena_count; i++)
+      arenas->state[k][i] = begin + (float)(1000 * k + i);
+}
+
+static cvy_err write_state_of(const cvy_rule *rule, cvy_net *net, const char *path) {
+  cvy_arenas arenas;
+  const cvy_dataset_info data = {
+      .c = C, .class_count = 2, .class_names = names, .mean = {33.25f, 100}, .deviation = {77.5f, 60}};
+  const cvy_model_head head = {SOFTMAX REST, "0123", &data};
+  const cvy_run_state state = full_state();
+  CU_ASSERT_EQUAL_FATAL(cvy_arenas_create(&arenas, net, rule), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_arenas_add_average(&arenas), CVY_OK);
+  fill_state(&arenas, 0.5f);
+  const cvy_err err = cvy_checkpoint_write(path, &arenas, &state, &head);
+  cvy_arenas_destroy(&arenas);
+  return err;
+}
+
+static void read_state_of(const cvy_rule *rule, cvy_net *net, const char *path) {
+  cvy_arenas arenas;
+  cvy_run_state state;
+  cvy_checkpoint *checkpoint;
+  const cvy_net_info *info = cvy_net_describe(net);
+  CU_ASSERT_EQUAL_FATAL(cvy_arenas_create(&arenas, net, rule), CVY_OK);
+  fill_state(&arenas, -1);
+  CU_ASSERT_EQUAL_FATAL(cvy_checkpoint_open(&checkpoint, path), CVY_OK);
+  CU_ASSERT_EQUAL(cvy_checkpoint_read(checkpoint, &arenas, &state), CVY_OK);
+  CU_ASSERT_STRING_EQUAL(state.history, full_state().history);
+  for (int64_t k = 0; k < rule->state_count; k++)
+    for (int64_t t = 0; t < info->param_tensors; t++)
+      for (int64_t i = info->params[t].offset; i < info->params[t].offset + info->params[t].count; i++)
+        CU_ASSERT_EQUAL(arenas.state[k][i], 0.5f + (float)(1000 * k + i));
+  cvy_checkpoint_close(checkpoint);
+  cvy_arenas_destroy(&arenas);
+}
+
+/* The names of a rule's state are those of groups and attributes beside the others of a checkpoint. A name
+ * that is another's already is refused. */
+static void every_rules_state_has_its_place(void) {
+  static const char *const taken[] = {"parameters", "weights",    "mean",        "recipe",
+                                      "step",       "history",    "class_names", "schedule_memory_0",
+                                      "ema",        "ema_weights"};
+  const char *path = path_of("state.h5");
+  cvy_pool *pool = cvy_pool_create();
+  cvy_net *net = make_net(pool, SOFTMAX REST);
+  for (int64_t i = 0; i < cvy_rule_count(); i++) {
+    CU_ASSERT_EQUAL_FATAL(write_state_of(cvy_rule_at(i), net, path), CVY_OK);
+    read_state_of(cvy_rule_at(i), net, path);
+  }
+  for (int64_t i = 0; i < CVY_COUNT(taken); i++) {
+    const cvy_rule rule = {.state_count = 1, .state_names = {taken[i]}};
+    CU_ASSERT_NOT_EQUAL(write_state_of(&rule, net, path), CVY_OK);
+  }
+  const cvy_rule twice = {.state_count = 2, .state_names = {"momentum", "momentum"}};
+  CU_ASSERT_NOT_EQUAL(write_state_of(&twice, net, path), CVY_OK);
+  cvy_net_destroy(net);
+  cvy_pool_destroy(pool);
+}
+
 static cvy_model *trained(cvy_net **net, cvy_pool *pool, const char *recipe) {
   cvy_model *model;
   const char *path = path_of("trained.h5");
@@ -463,6 +541,7 @@ static void other_files_are_refused(void) {
 SUITE("model", TEST(a_model_is_described), TEST(tensors_have_names_and_shapes),
       TEST(a_score_belongs_to_its_step), TEST(without_evaluation_the_chain_is_augment),
       TEST(the_hash_tells_models_apart), TEST(a_checkpoint_of_a_run_is_a_model),
-      TEST(run_is_the_nets_forward), TEST(one_score_gives_two_probabilities), TEST(runs_repeat),
-      TEST(what_is_missing_is_named), TEST(damage_is_named), TEST(what_does_not_fit_is_named),
-      TEST(a_recipe_that_says_no_network_is_refused), TEST(other_files_are_refused))
+      TEST(every_rules_state_has_its_place), TEST(run_is_the_nets_forward),
+      TEST(one_score_gives_two_probabilities), TEST(runs_repeat), TEST(what_is_missing_is_named),
+      TEST(damage_is_named), TEST(what_does_not_fit_is_named), TEST(a_recipe_that_says_no_network_is_refused),
+      TEST(other_files_are_refused))
