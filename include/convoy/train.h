@@ -59,15 +59,17 @@ cvy_err cvy_train(cvy_train_result *out, cvy_comm *comm, const cvy_recipe *recip
 
 /* What a run would be, as far as that is known before its first step. */
 typedef struct cvy_train_outline {
-  int64_t images, val_images;          /* val_images: 0 if there is no validation data */
-  int64_t classes, parameters, learnt; /* parameters of the network, and those that are not frozen */
-  int64_t batch, microbatches, epochs, total_steps;
+  int64_t images, val_images;  /* of the training data, and of the validation data; 0: there is none */
+  int64_t classes;             /* of the training data */
+  int64_t parameters, learnt;  /* the network's numbers without running averages; those that are not frozen */
+  int64_t batch, microbatches; /* the images of a step, and how many microbatches they make */
+  int64_t epochs, total_steps;
   double *rates; /* [total_steps], the learning rate of each step */
   bool depends;  /* rates may be lower, for the schedule waits for scores, which are not known yet */
 } cvy_train_outline;
-/* Opens and checks all that training by the recipe would need, and tells what it would do. Nothing is written
- * and no lock is taken, so the run folder may be another job's. The errors are those that cvy_train meets
- * before its first step. The call is collective. */
+/* Opens and checks all that training by the recipe would need, and tells what it would do, the same on every
+ * rank. Nothing is written and no lock is taken, so the run folder may be another job's. The errors are those
+ * that cvy_train meets before its first step; then there is nothing to free. The call is collective. */
 cvy_err cvy_train_outline_create(cvy_train_outline *out, cvy_comm *comm,
                                  const cvy_recipe *recipe) CVY_MUST_CHECK;
 void cvy_train_outline_free(cvy_train_outline *outline);
