@@ -90,11 +90,13 @@ cvy_err cvy_yaml_error(const cvy_yaml *at, const char *format, ...) {
 }
 
 const char *cvy_yaml_describe(const cvy_yaml *node) {
-  static _Thread_local char text[160];
+  enum { MOST_BYTES = 120 };
+  static _Thread_local char text[MOST_BYTES + 3] = "'";
   if (node->kind == CVY_YAML_SEQUENCE) return "a list";
   if (node->kind == CVY_YAML_MAPPING) return "a mapping";
   if (node->text[0] == '\0') return "nothing";
-  snprintf(text, sizeof text, "'%.120s'", node->text);
+  const size_t length = cvy_utf8_show_in(text + 1, MOST_BYTES + 1, node->text);
+  strcpy(text + 1 + length, "'");
   return text;
 }
 

@@ -43,7 +43,8 @@ cvy_err cvy_yaml_override(cvy_yaml *root, cvy_pool *pool, const char *assignment
 bool cvy_yaml_is_typed(const cvy_yaml *node);
 /* Makes the error "file:line:column: message", or "command line, key=value: message". */
 cvy_err cvy_yaml_error(const cvy_yaml *at, const char *format, ...) CVY_PRINTF(2, 3) CVY_MUST_CHECK;
-/* Returns what a person calls the node: "a list", "'abc'". It is in a buffer of this thread. */
+/* Returns what a person calls the node: "a list", "'abc'". A long text is cut off between two letters. It is
+ * in a buffer of this thread. */
 const char *cvy_yaml_describe(const cvy_yaml *node);
 
 /* Returns YAML text that parses to the same tree; free() it. */

@@ -2,6 +2,7 @@
 #include "train/recipe.h"
 
 #include "augment/chain.h"
+#include "base/utf8.h"
 #include "comm/exchange.h"
 #include "data/dataset.h"
 #include "data/loader.h"
@@ -482,21 +483,39 @@ static bool may_change(const char *path, const cvy_yaml *was, const cvy_yaml *is
   return strcmp(path, "solver") == 0 && both && strcmp(was->keys[0]->text, is->keys[0]->text) == 0;
 }
 
-/* Writes a node on one line: "'0.05'", "[2, 2]", "step: rate: 0.1, every: 10", "not set". */
-static void describe(char out[200], const cvy_yaml *node) {
-  if (!node || node->kind == CVY_YAML_SCALAR) {
-    snprintf(out, 200, "%s", node ? cvy_yaml_describe(node) : "not set");
+/* Prints a list or mapping on one line: "[2, 2]", "step: {rate: 0.1, every: 10}". */
+static void print_node(FILE *out, const cvy_yaml *node, bool is_within) {
+  const bool is_list = node->kind == CVY_YAML_SEQUENCE, has_braces = !is_list && is_within;
+  if (node->kind == CVY_YAML_SCALAR) {
+    fputs(node->text, out);
     return;
   }
-  char *text = cvy_yaml_text(node);
-  cvy_text line = cvy_text_in(out, 200);
-  for (char *at = text, *end; *at; at = *end ? end + 1 : end) {
-    end = at + strcspn(at, "\n");
-    at += strspn(at, " ");
-    const bool opens = end > at && end[-1] == ':';
-    cvy_text_add(&line, "%.*s%s", (int)(end - at), at, !end[0] || !end[1] ? "" : opens ? " " : ", ");
+  fputs(is_list ? "[" : has_braces ? "{" : "", out);
+  for (int64_t i = 0; i < node->count; i++) {
+    if (i > 0) fputs(", ", out);
+    if (!is_list) fprintf(out, "%s: ", node->keys[i]->text);
+    print_node(out, node->items[i], true);
   }
+  fputs(is_list ? "]" : has_braces ? "}" : "", out);
+}
+
+/* Writes a node on one line, a scalar as "'0.05'", nothing as "not set". If that is long, it ends with
+ * "...". */
+static void describe(char out[200], const cvy_yaml *node) {
+  static const char more[] = "...";
+  const bool is_scalar = node && node->kind == CVY_YAML_SCALAR;
+  cvy_text_stream line;
+  cvy_pool *pool = cvy_pool_create();
+  cvy_text_stream_begin(&line);
+  if (is_scalar) fputs("'", line.out);
+  if (node) print_node(line.out, node, false);
+  if (is_scalar) fputs("'", line.out);
+  char *text = cvy_text_stream_end(&line, NULL);
+  const char *shown = node ? cvy_utf8_shown(pool, text) : "not set";
+  const size_t length = cvy_utf8_show_in(out, 200 - strlen(more), shown);
+  if (shown[length]) strcpy(out + length, more);
   free(text);
+  cvy_pool_destroy(pool);
 }
 
 static cvy_err differ(const comparison *c, const char *path, const cvy_yaml *was, const cvy_yaml *is) {
@@ -544,6 +563,15 @@ static bool has_keys_of(const cvy_yaml *a, const cvy_yaml *b) {
   return true;
 }
 
+static bool are_same(const cvy_yaml *a, const cvy_yaml *b) {
+  if (!a || !b) return a == b;
+  char *x = cvy_yaml_text(a), *y = cvy_yaml_text(b);
+  const bool same = strcmp(x, y) == 0;
+  free(x);
+  free(y);
+  return same;
+}
+
 /* Adds what differs below `path`, key by key as far as both have the same keys. */
 static void note_differences(cvy_text *changes, const char *path, const cvy_yaml *was, const cvy_yaml *is) {
   if (was && is && has_keys_of(was, is)) {
@@ -554,11 +582,11 @@ static void note_differences(cvy_text *changes, const char *path, const cvy_yaml
     }
     return;
   }
+  if (are_same(was, is)) return;
   char stored[200], wanted[200];
   describe(stored, was);
   describe(wanted, is);
-  if (strcmp(stored, wanted) != 0)
-    cvy_text_item(changes, "; ", "'%s' was %s and is now %s", path, stored, wanted);
+  cvy_text_item(changes, "; ", "'%s' was %s and is now %s", path, stored, wanted);
 }
 
 /* Compares an option that changes bits. A difference that is asked for is noted, and is no error. */

@@ -122,12 +122,16 @@ static cvy_err compare_ranks(cvy_run *run) {
   return CVY_OK;
 }
 
-/* Takes note of what is changed from here on. Where the history has no more room, the oldest is forgotten. */
+enum { CHANGES_BYTES = CVY_HISTORY_BYTES / 2, ENTRY_BYTES = CHANGES_BYTES + 40 };
+
+/* Takes note of what is changed from here on, in less than CHANGES_BYTES. The oldest is forgotten where the
+ * history has no more room. */
 static void note_changes(cvy_run_state *state, const char *changes) {
   static const char between[] = " | ";
-  char entry[CVY_HISTORY_BYTES / 2], *history = state->history;
-  const size_t length = (size_t)snprintf(entry, sizeof entry, "step %" PRId64 ": %.1900s", state->step,
-                                         changes);
+  char entry[ENTRY_BYTES], *history = state->history;
+  const int printed = snprintf(entry, sizeof entry, "step %" PRId64 ": %s", state->step, changes);
+  const size_t length = (size_t)printed;
+  CVY_CHECK(length < sizeof entry);
   while (history[0] && strlen(history) + strlen(between) + length >= sizeof state->history) {
     const char *next = strstr(history, between);
     next = next ? next + strlen(between) : "";
@@ -222,7 +226,7 @@ static cvy_err read_checkpoint(cvy_run *run, cvy_checkpoint *checkpoint) {
 
 static cvy_err load_last(cvy_run *run, bool change) {
   cvy_checkpoint *checkpoint;
-  char chars[2000];
+  char chars[CHANGES_BYTES];
   cvy_text changes = cvy_text_in(chars, sizeof chars);
   CVY_TRY(cvy_checkpoint_open(&checkpoint, run->folder->last));
   cvy_err err = check_resumable(run, checkpoint, change ? &changes : NULL);

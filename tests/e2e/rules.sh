@@ -55,7 +55,7 @@ expect 2 "'solver" $change --change solver=adam
 expect 2 "--change goes with --resume" "$convoy" train ./recipe.yaml run=mind --change
 ranks 2 "$convoy" train ./recipe.yaml run=mind --threads 1 --resume --change epochs=4 'learning_rate={cosine: {rate: 0.02}}' \
   warmup.length=3 solver.sgd.momentum=0.8 >/dev/null 2>mind.log || fail "a changed run: $(cat mind.log)"
-told="from step 18 on: 'epochs' was '2' and is now '4'; 'solver.sgd.momentum' was '0.9' and is now '0.8'; 'learning_rate' was constant: rate: 0.001 and is now cosine: rate: 0.02, "
+told="from step 18 on: 'epochs' was '2' and is now '4'; 'solver.sgd.momentum' was '0.9' and is now '0.8'; 'learning_rate' was constant: {rate: 0.001} and is now cosine: {rate: 0.02, "
 grep -qF "$told" mind.log || fail "a change is not told: $(cat mind.log)"
 "$convoy" inspect mind/last.h5 --json | grep -q "\"history\": \"step 18: 'epochs' was " || fail "a change is not kept: $("$convoy" inspect mind/last.h5)"
 expect 0 "nothing that decides bits has changed" $change --change epochs=4 'learning_rate={cosine: {rate: 0.02}}' warmup.length=3 solver.sgd.momentum=0.8

@@ -2,6 +2,7 @@
  * may differ in it. */
 #include "suite.h"
 
+#include "base/utf8.h"
 #include "train/recipe.h"
 
 static const char text[] = "network: {name: tiny, input: [4, 4, 1], layers: [fc: {outputs: 3}, softmax]}\n"
@@ -165,6 +166,57 @@ static void errors_name_the_key_within(void) {
   cvy_recipe_destroy(stored);
 }
 
+/* Compares recipes that have `was` and `is` behind the text, and writes the changes to `out`. */
+static void find_changes(char out[2000], const char *was, const char *is) {
+  char texts[2][sizeof text + 2000];
+  cvy_text changes = cvy_text_in(out, 2000);
+  snprintf(texts[0], sizeof texts[0], "%s%s\n", text, was);
+  snprintf(texts[1], sizeof texts[1], "%s%s\n", text, is);
+  cvy_recipe *stored = read_recipe(texts[0]), *wanted = read_recipe(texts[1]);
+  CU_ASSERT_EQUAL(cvy_recipe_compare(stored, wanted, "last.h5", &changes), CVY_OK);
+  cvy_recipe_destroy(stored);
+  cvy_recipe_destroy(wanted);
+}
+
+/* Two lists of 90 steps differ in the last step alone. */
+static void changes_are_told_at_any_length(void) {
+  char lists[2][1000], changes[2000];
+  for (int k = 0; k < 2; k++) {
+    cvy_text list = cvy_text_in(lists[k], sizeof lists[k]);
+    cvy_text_add(&list, "learning_rate: {multi_step: {unit: steps, at: [");
+    for (int i = 1; i < 90; i++) cvy_text_add(&list, "%d, ", 10 * i);
+    cvy_text_add(&list, "%d]}}", 900 + k);
+  }
+  find_changes(changes, lists[0], lists[0]);
+  CU_ASSERT_STRING_EQUAL(changes, "");
+  find_changes(changes, "solver: sgd", "learning_rate: {multi_step: {at: [2, 3]}}");
+  CU_ASSERT_PTR_NOT_NULL(strstr(changes, "and is now multi_step: {rate: "));
+  CU_ASSERT_PTR_NOT_NULL(strstr(changes, "at: [2, 3]"));
+  find_changes(changes, lists[0], lists[1]);
+  const char *at = "'learning_rate.multi_step.at' was [10, 20, ";
+  CU_ASSERT_EQUAL(strncmp(changes, at, strlen(at)), 0);
+  CU_ASSERT_PTR_NOT_NULL(strstr(changes, "... and is now [10, 20, "));
+  CU_ASSERT_STRING_EQUAL(changes + strlen(changes) - 3, "...");
+}
+
+/* A letter of two bytes is never cut in half. */
+static void long_texts_are_cut_between_letters(void) {
+  for (int before = 0; before < 2; before++) {
+    char long_one[400] = "run: runs/one\nlayers: [{match: x";
+    if (before) strcat(long_one, "x");
+    for (int i = 0; i < 130; i++) strcat(long_one, "\xC3\xA9");
+    strcat(long_one, ", rate: 2}]");
+    char other[sizeof text + sizeof long_one];
+    snprintf(other, sizeof other, "%.*s%s\n", (int)(strstr(text, "layers: [{") - text), text, long_one);
+    cvy_recipe *stored = read_recipe(text), *wanted = read_recipe(other);
+    CU_ASSERT_EQUAL(cvy_recipe_compare(stored, wanted, "last.h5", NULL), CVY_E_INPUT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "\xC3\xA9...; resume"));
+    CU_ASSERT(cvy_utf8_valid(cvy_err_message()));
+    cvy_recipe_destroy(stored);
+    cvy_recipe_destroy(wanted);
+  }
+}
+
 /* ---- what ranks must have in common ---- */
 
 static bool has_hash_of(const cvy_recipe *recipe, const char *from, const char *to) {
@@ -192,4 +244,5 @@ static void ranks_may_differ_in_what_is_local(void) {
 }
 
 SUITE("recipe", TEST(every_key_says_what_it_changes), TEST(effects_are_these),
-      TEST(errors_name_the_key_within), TEST(ranks_may_differ_in_what_is_local))
+      TEST(errors_name_the_key_within), TEST(changes_are_told_at_any_length),
+      TEST(long_texts_are_cut_between_letters), TEST(ranks_may_differ_in_what_is_local))
