@@ -614,6 +614,20 @@ static cvy_err compare_tables(const comparison *c, const cvy_option *table, cons
   return CVY_OK;
 }
 
+static const cvy_yaml *value_at(const cvy_recipe *recipe, const char *path) {
+  const cvy_yaml *at = recipe->resolved;
+  for (const char *key = path; at && key; key = strchr(key, '.') ? strchr(key, '.') + 1 : NULL) {
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(key, "."), key);
+    at = cvy_yaml_get(at, name);
+  }
+  return at;
+}
+
+bool cvy_recipe_differs(const cvy_recipe *a, const cvy_recipe *b, const char *path) {
+  return !are_same(value_at(a, path), value_at(b, path));
+}
+
 cvy_err cvy_recipe_compare(const cvy_recipe *stored, const cvy_recipe *wanted, const char *stored_in,
                            cvy_text *changes) {
   const comparison c = {.stored_in = stored_in,

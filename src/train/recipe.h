@@ -117,10 +117,11 @@ cvy_hash cvy_recipe_hash(const cvy_recipe *recipe);
 /* Checks whether a run that began with one recipe can go on with another. If not, it fails with CVY_E_INPUT
  * and names the key and both values. What changes no bit, as the option table says, may differ, such as the
  * paths. So may `epochs`, unless the schedule looks ahead. If `changes` is not NULL, so may what people
- * change their minds about (schedule, warm-up, clipping, averaging, early stopping, epochs, the
- * solver's options), and it
- * receives what differs. */
+ * change their minds about (schedule, warm-up, clipping, averaging, early stopping, epochs, the solver's
+ * options), and it receives what differs, as far as it has room. */
 cvy_err cvy_recipe_compare(const cvy_recipe *stored, const cvy_recipe *wanted, const char *stored_in,
                            cvy_text *changes) CVY_MUST_CHECK;
+/* Tells whether recipes differ in the value of a key, such as "early_stopping.metric", or below it. */
+bool cvy_recipe_differs(const cvy_recipe *a, const cvy_recipe *b, const char *path);
 
 #endif

@@ -124,6 +124,13 @@ static cvy_err compare_ranks(cvy_run *run) {
 
 enum { CHANGES_BYTES = CVY_HISTORY_BYTES / 2, ENTRY_BYTES = CHANGES_BYTES + 40 };
 
+/* What is changed of a recipe when a run goes on. */
+typedef struct changed_keys {
+  char chars[CHANGES_BYTES];
+  cvy_text told; /* in chars; "": nothing is */
+  bool learning_rate, early_stopping, watched_metric;
+} changed_keys;
+
 /* Takes note of what is changed from here on, in less than CHANGES_BYTES. The oldest is forgotten where the
  * history has no more room. */
 static void note_changes(cvy_run_state *state, const char *changes) {
@@ -147,16 +154,16 @@ static void forget_watched(cvy_run_state *state) {
 }
 
 /* Takes a changed recipe. What a schedule has noted of past scores is of no use to another one. */
-static void take_changes(cvy_run *run, const char *changes) {
-  if (!changes[0]) {
+static void take_changes(cvy_run *run, const changed_keys *changed) {
+  if (changed->told.length == 0) {
     cvy_log("--change: nothing that decides bits has changed");
     return;
   }
-  cvy_log("from step %" PRId64 " on: %s", run->state.step, changes);
-  note_changes(&run->state, changes);
-  if (strstr(changes, "'early_stopping.metric")) forget_watched(&run->state);
-  if (strstr(changes, "'early_stopping")) run->state.stopped_early = 0;
-  if (!strstr(changes, "'learning_rate")) return;
+  cvy_log("from step %" PRId64 " on: %s", run->state.step, changed->chars);
+  note_changes(&run->state, changed->chars);
+  if (changed->watched_metric) forget_watched(&run->state);
+  if (changed->early_stopping) run->state.stopped_early = 0;
+  if (!changed->learning_rate) return;
   memset(run->state.schedule_memory, 0, sizeof run->state.schedule_memory);
   if (run->state.roll_backs == 0) return;
   cvy_log("the new learning rate counts as it is: what %" PRId64 " roll backs had halved is forgotten",
@@ -164,11 +171,23 @@ static void take_changes(cvy_run *run, const char *changes) {
   run->state.roll_backs = 0;
 }
 
-static cvy_err check_resumable(cvy_run *run, const cvy_checkpoint *checkpoint, cvy_text *changes) {
+static cvy_err find_changes(changed_keys *out, const cvy_recipe *stored, const cvy_recipe *wanted,
+                            const char *path) {
+  *out = (changed_keys){.learning_rate = cvy_recipe_differs(stored, wanted, "learning_rate"),
+                        .early_stopping = cvy_recipe_differs(stored, wanted, "early_stopping"),
+                        .watched_metric = cvy_recipe_differs(stored, wanted, "early_stopping.metric")};
+  out->told = cvy_text_in(out->chars, sizeof out->chars);
+  return cvy_recipe_compare(stored, wanted, path, &out->told);
+}
+
+/* Checks that the run can go on from the checkpoint. `changed` receives what is changed; NULL: nothing may
+ * be. */
+static cvy_err check_resumable(cvy_run *run, const cvy_checkpoint *checkpoint, changed_keys *changed) {
   const char *path = run->folder->last;
   cvy_recipe *stored;
   CVY_TRY_IN(cvy_recipe_parse(&stored, cvy_checkpoint_recipe(checkpoint), "its recipe", NULL, 0), "%s", path);
-  const cvy_err err = cvy_recipe_compare(stored, run->recipe, path, changes);
+  const cvy_err err = changed ? find_changes(changed, stored, run->recipe, path)
+                              : cvy_recipe_compare(stored, run->recipe, path, NULL);
   cvy_recipe_destroy(stored);
   if (err) return err;
   if (strcmp(cvy_checkpoint_fingerprint(checkpoint), run->fingerprint.hex) == 0) return CVY_OK;
@@ -226,14 +245,13 @@ static cvy_err read_checkpoint(cvy_run *run, cvy_checkpoint *checkpoint) {
 
 static cvy_err load_last(cvy_run *run, bool change) {
   cvy_checkpoint *checkpoint;
-  char chars[CHANGES_BYTES];
-  cvy_text changes = cvy_text_in(chars, sizeof chars);
+  changed_keys changed;
   CVY_TRY(cvy_checkpoint_open(&checkpoint, run->folder->last));
-  cvy_err err = check_resumable(run, checkpoint, change ? &changes : NULL);
+  cvy_err err = check_resumable(run, checkpoint, change ? &changed : NULL);
   if (!err) err = read_checkpoint(run, checkpoint);
   cvy_checkpoint_close(checkpoint);
   if (err) return err;
-  if (change) take_changes(run, chars);
+  if (change) take_changes(run, &changed);
   warn_of_other_arithmetic(run);
   forget_other_validation(run);
   return CVY_OK;

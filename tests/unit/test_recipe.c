@@ -199,6 +199,22 @@ static void changes_are_told_at_any_length(void) {
   CU_ASSERT_STRING_EQUAL(changes + strlen(changes) - 3, "...");
 }
 
+static void keys_differ(void) {
+  char other[sizeof text + 100];
+  snprintf(other, sizeof other, "%slearning_rate: {constant: {rate: 0.5}}\nearly_stopping: {patience: 3}\n",
+           text);
+  cvy_recipe *a = read_recipe(text), *b = read_recipe(other);
+  CU_ASSERT(cvy_recipe_differs(a, b, "learning_rate"));
+  CU_ASSERT(cvy_recipe_differs(a, b, "learning_rate.constant.rate"));
+  CU_ASSERT(cvy_recipe_differs(a, b, "early_stopping"));
+  CU_ASSERT(cvy_recipe_differs(a, b, "early_stopping.patience"));
+  CU_ASSERT_FALSE(cvy_recipe_differs(a, b, "early_stopping.metric"));
+  CU_ASSERT_FALSE(cvy_recipe_differs(a, b, "solver"));
+  CU_ASSERT_FALSE(cvy_recipe_differs(a, a, "learning_rate"));
+  cvy_recipe_destroy(a);
+  cvy_recipe_destroy(b);
+}
+
 /* A letter of two bytes is never cut in half. */
 static void long_texts_are_cut_between_letters(void) {
   for (int before = 0; before < 2; before++) {
@@ -244,5 +260,5 @@ static void ranks_may_differ_in_what_is_local(void) {
 }
 
 SUITE("recipe", TEST(every_key_says_what_it_changes), TEST(effects_are_these),
-      TEST(errors_name_the_key_within), TEST(changes_are_told_at_any_length),
+      TEST(errors_name_the_key_within), TEST(changes_are_told_at_any_length), TEST(keys_differ),
       TEST(long_texts_are_cut_between_letters), TEST(ranks_may_differ_in_what_is_local))
