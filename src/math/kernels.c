@@ -56,6 +56,14 @@ static void lerp(float *y, float share, const float *x, int64_t count) {
   for (int64_t i = 0; i < count; i++) y[i] = x[i] - rest * (x[i] - y[i]);
 }
 
+static void scale_within(float *y, const float *x, float factor, float bound, int64_t count) {
+  VECTOR
+  for (int64_t i = 0; i < count; i++) {
+    const float scaled = x[i] * factor;
+    y[i] = scaled > bound ? bound : scaled < -bound ? -bound : scaled;
+  }
+}
+
 /* Transposes a square block, so that neither side leaves its cache lines half used. Rows far apart are not
  * fetched ahead by the processor itself. */
 static void transpose_block(float *y, const float *x, int64_t rows, int64_t x_row) {
@@ -635,6 +643,7 @@ static void lrn_backward(float *dx, const float *x, const float *dy, float *scra
 
 extern const struct cvy_winograd_kernels CVY_WINOGRAD_KERNELS;
 extern const struct cvy_direct_kernels CVY_DIRECT_KERNELS;
+extern int64_t CVY_SUM_SQUARES(cvy_squares_part out[CVY_SQUARES_PARTS], const float *x);
 extern const cvy_kernels CVY_KERNELS;
 const cvy_kernels CVY_KERNELS = {
     .name = CVY_KERNELS_NAME,
@@ -642,10 +651,12 @@ const cvy_kernels CVY_KERNELS = {
     .scale = scale,
     .axpy = axpy,
     .lerp = lerp,
+    .scale_within = scale_within,
     .add_rows = add_rows,
     .sum_rows = sum_rows,
     .affine_rows = affine_rows,
     .sum_moments = sum_moments,
+    .sum_squares = CVY_SUM_SQUARES,
     .relu_forward = relu_forward,
     .relu_backward = relu_backward,
     .leaky_relu_forward = leaky_relu_forward,

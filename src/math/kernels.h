@@ -41,6 +41,14 @@ static inline size_t cvy_place_bytes(const cvy_window *window) {
   return window->r * window->s <= UINT8_MAX + 1 ? sizeof(uint8_t) : sizeof(uint16_t);
 }
 
+/* What sum_squares makes of CVY_SQUARES_BLOCK values: at most CVY_SQUARES_PARTS parts, each a total times
+ * 2^step. A total is below 2^62 in magnitude, and may be negative. */
+enum { CVY_SQUARES_BLOCK = 2048, CVY_SQUARES_PARTS = 3, CVY_SQUARES_NOT_DONE = -1 };
+typedef struct cvy_squares_part {
+  int64_t total;
+  int step;
+} cvy_squares_part;
+
 struct cvy_winograd_kernels; /* math/winograd.h */
 struct cvy_direct_kernels;   /* math/direct.h */
 
@@ -54,6 +62,9 @@ typedef struct cvy_kernels {
    * which rounds less there (as PyTorch's lerp). */
   void (*lerp)(float *y, float share, const float *x, int64_t count);
 
+  /* y = x * factor, kept within -bound and bound; NaN stays NaN. */
+  void (*scale_within)(float *y, const float *x, float factor, float bound, int64_t count);
+
   /* x and y are [rows][channels]. y[r][c] += bias[c]; sum[c] += sum over r of x[r][c], in an order that
    * depends on the sizes only (rows in order; up to 32 channels, rows that are 64/channels apart first). */
   void (*add_rows)(float *y, const float *bias, int64_t rows, int64_t channels);
@@ -65,6 +76,11 @@ typedef struct cvy_kernels {
    * without a dy (NULL) of d and d * d. The order depends on the sizes only. */
   void (*sum_moments)(double *sums, const float *dy, const float *x, const float *shift, int64_t rows,
                       int64_t channels);
+
+  /* Sums the squares of x [CVY_SQUARES_BLOCK], exactly, and returns how many parts the sum has. The sets cut
+   * it into other parts, whose sum is the same. If a value is not finite, or the values are too far apart
+   * (2^46 and more), the function returns CVY_SQUARES_NOT_DONE. */
+  int64_t (*sum_squares)(cvy_squares_part out[CVY_SQUARES_PARTS], const float *x);
 
   /* Makes y [columns][rows] of x [rows][columns], whose rows are x_row floats apart. */
   void (*transpose)(float *y, const float *x, int64_t rows, int64_t columns, int64_t x_row);

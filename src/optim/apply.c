@@ -1,43 +1,63 @@
-/* How the threads share an update: in blocks of fixed size, one after the other in each thread. */
+/* How the threads share an update: in blocks of fixed size, one after the other in each thread. What is to be
+ * measured is measured in parts of a block, while they are in the first-level cache. */
 #include "base/count.h"
 #include "optim/average.h"
 #include "optim/optim.h"
+#include "optim/squares.h"
 
-enum { BLOCK = 1 << 16 }; /* values of a task */
+enum { BLOCK = 1 << 16, PART = 1 << 12 }; /* values of a task, and of what is measured at a time */
 
 typedef struct job {
   const cvy_rule *rule;
   const cvy_piece *piece;
   float *direction; /* NULL: the rule is applied */
   const void *config;
+  cvy_squares *squares; /* of the new weights, or of the direction; NULL: of nothing */
 } job;
+
+/* Works on values first ... first + count-1 of the job's piece. */
+static void run(const job *j, int64_t first, int64_t count) {
+  cvy_piece part = *j->piece;
+  part.first += first;
+  part.count = count;
+  part.weights += first;
+  part.gradient += first;
+  for (int64_t k = 0; k < j->rule->state_count; k++) part.state[k] += first;
+  if (j->direction) {
+    j->rule->direct(&part, j->direction + first, j->config);
+    return;
+  }
+  j->rule->apply(&part, j->config);
+  if (part.average) cvy_average_move(part.average + first, part.weights, part.average_share, part.count);
+}
+
+static void run_measured(const job *j, int64_t first, int64_t count) {
+  const float *values = j->direction ? j->direction : j->piece->weights;
+  cvy_squares squares = {0};
+  for (const int64_t end = first + count; first < end; first += PART) {
+    const int64_t some = cvy_smaller(end - first, PART);
+    run(j, first, some);
+    cvy_squares_add(&squares, values + first, some);
+  }
+  cvy_squares_merge(j->squares, &squares);
+}
 
 static void do_block(const void *context, int64_t index, int thread) {
   (void)thread;
   const job *j = context;
-  const int64_t first = index * BLOCK, left = j->piece->count - first;
-  cvy_piece block = *j->piece;
-  block.first += first;
-  block.count = cvy_smaller(left, BLOCK);
-  block.weights += first;
-  block.gradient += first;
-  for (int64_t k = 0; k < j->rule->state_count; k++) block.state[k] += first;
-  if (j->direction) {
-    j->rule->direct(&block, j->direction + first, j->config);
-    return;
-  }
-  j->rule->apply(&block, j->config);
-  if (block.average) cvy_average_move(block.average + first, block.weights, block.average_share, block.count);
+  const int64_t first = index * BLOCK, count = cvy_smaller(j->piece->count - first, BLOCK);
+  j->squares ? run_measured(j, first, count) : run(j, first, count);
 }
 
 static void share(const job *j) {
   cvy_parallel(cvy_pieces(j->piece->count, BLOCK), do_block, j);
 }
 
-void cvy_rule_apply(const cvy_rule *rule, const cvy_piece *piece, const void *config) {
-  share(&(job){rule, piece, NULL, config});
+void cvy_rule_apply(const cvy_rule *rule, const cvy_piece *piece, const void *config, cvy_squares *weights) {
+  share(&(job){rule, piece, NULL, config, weights});
 }
 
-void cvy_rule_direct(const cvy_rule *rule, const cvy_piece *piece, float *direction, const void *config) {
-  share(&(job){rule, piece, direction, config});
+void cvy_rule_direct(const cvy_rule *rule, const cvy_piece *piece, float *direction, const void *config,
+                     cvy_squares *way) {
+  share(&(job){rule, piece, direction, config, way});
 }

@@ -22,7 +22,8 @@
  * same however the tensor was cut.
  *
  * A rule that needs to know how long whole vectors are says so in `norms`. All its updates then wait until
- * the last gradient of the step is there, where those of other rules run beside backward. Norms are made
+ * the last gradient of the step is there, where those of other rules run beside backward. What is measured,
+ * and `direct`, do not wait, unless the length of the whole gradient is wanted first. Norms are made
  * of exact sums (optim/squares.h), so they have the same bits at any number of ranks and threads too.
  *
  * An update is not collective: every rank applies the same one to the same sums. */
@@ -31,7 +32,8 @@
 
 #include "base/base.h"
 
-struct cvy_kind; /* base/options.h */
+struct cvy_kind;    /* base/options.h */
+struct cvy_squares; /* optim/squares.h */
 
 /* ---- update rules ------------------------------------------------------------------------------------- */
 
@@ -96,9 +98,12 @@ typedef struct cvy_rule {
 } cvy_rule;
 
 /* These cut the piece into blocks, which the threads share. cvy_rule_apply moves the average of a block, too,
- * while its new weights are still at hand. */
-void cvy_rule_apply(const cvy_rule *rule, const cvy_piece *piece, const void *config);
-void cvy_rule_direct(const cvy_rule *rule, const cvy_piece *piece, float *direction, const void *config);
+ * while its new weights are still at hand. They add the squares of what they write, the new
+ * weights or the way, to the last argument unless it is NULL, while it is in the cache. */
+void cvy_rule_apply(const cvy_rule *rule, const cvy_piece *piece, const void *config,
+                    struct cvy_squares *weights);
+void cvy_rule_direct(const cvy_rule *rule, const cvy_piece *piece, float *direction, const void *config,
+                     struct cvy_squares *way);
 
 /* These are compiled for this processor: for the set of instructions that cvy_kernels_get chooses. */
 int64_t cvy_rule_count(void);

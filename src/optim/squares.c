@@ -1,74 +1,79 @@
-/* Squares are counted by their exponent, in 64 bits, and moved to the digits before these can overflow. */
+/* Blocks are summed by a kernel, in parts that are integers times a power of two. The kernel leaves a block
+ * whose values are too far apart, or not finite; that is counted by exponents here. */
 #include "optim/squares.h"
 
-#include "base/count.h"
+#include "math/kernels.h"
 
 #include <math.h>
 #include <string.h>
 
 enum {
+  BLOCK = CVY_SQUARES_BLOCK,
   EXPONENTS = 256,
   NOT_FINITE = 255, /* the exponent of infinities and NaN */
-  BLOCK = 1 << 16,  /* squares of 48 bits that 64 bits hold */
-  TABLES = 4,       /* neighbours have the same exponent often: their additions would wait for each other */
   LOWEST = -298     /* 2^LOWEST is the unit */
 };
 
-typedef struct counts {
-  uint64_t of[TABLES][EXPONENTS];
-} counts;
+/* ---- blocks that are counted ---- */
 
-/* A value is mantissa * 2^(exponent - 150), also a denormal one, whose exponent counts as 1. */
-static inline void count_square(uint64_t *table, float value) {
+/* A value is mantissa * 2^(exponent - 150), also a denormal one, whose exponent counts as 1. The squares of a
+ * block have 48 bits, so 64 bits hold their sum. */
+static void count_square(uint64_t counts[EXPONENTS], float value) {
   uint32_t bits;
   memcpy(&bits, &value, sizeof bits);
   const uint32_t exponent = bits >> 23 & 0xff;
   const uint64_t mantissa = (bits & 0x7fffff) | (exponent ? 0x800000 : 0);
-  table[exponent] += mantissa * mantissa;
-}
-
-/* These are integers, so the order in which threads come does not matter. */
-static void add_to_digit(cvy_squares *sum, int64_t digit, uint64_t value) {
-  if (value) __atomic_fetch_add(&sum->digits[digit], (int64_t)value, __ATOMIC_RELAXED);
+  counts[exponent] += mantissa * mantissa;
 }
 
 /* Adds total * 2^shift, where a total has 64 bits. */
-static void add_shifted(cvy_squares *sum, uint64_t total, int64_t shift) {
+static void add_shifted(cvy_squares *sum, uint64_t total, int64_t shift, int64_t sign) {
   const uint64_t low = (total & UINT32_MAX) << shift % 32, high = (total >> 32) << shift % 32;
-  add_to_digit(sum, shift / 32, low & UINT32_MAX);
-  add_to_digit(sum, shift / 32 + 1, (low >> 32) + (high & UINT32_MAX));
-  add_to_digit(sum, shift / 32 + 2, high >> 32);
+  int64_t *digits = sum->digits + shift / 32;
+  digits[0] += sign * (int64_t)(low & UINT32_MAX);
+  digits[1] += sign * (int64_t)((low >> 32) + (high & UINT32_MAX));
+  digits[2] += sign * (int64_t)(high >> 32);
 }
 
-static void move_counts(cvy_squares *sum, const counts *c) {
-  for (int64_t exponent = 0; exponent < EXPONENTS; exponent++) {
-    uint64_t total = 0;
-    for (int64_t t = 0; t < TABLES; t++) total += c->of[t][exponent];
-    if (total == 0) continue;
-    if (exponent == NOT_FINITE)
-      __atomic_fetch_add(&sum->not_finite, 1, __ATOMIC_RELAXED);
-    else
-      add_shifted(sum, total, exponent ? 2 * exponent - 2 : 0);
-  }
+static void add_counted(cvy_squares *sum, const float *block) {
+  uint64_t counts[EXPONENTS] = {0};
+  for (int64_t i = 0; i < BLOCK; i++) count_square(counts, block[i]);
+  sum->not_finite += counts[NOT_FINITE] > 0;
+  for (int64_t exponent = 0; exponent < NOT_FINITE; exponent++)
+    if (counts[exponent]) add_shifted(sum, counts[exponent], exponent ? 2 * exponent - 2 : 0, 1);
 }
 
-static void add_block(cvy_squares *sum, const float *values, int64_t count) {
-  counts c = {0};
-  int64_t i = 0;
-  for (; i + TABLES <= count; i += TABLES)
-    for (int64_t t = 0; t < TABLES; t++) count_square(c.of[t], values[i + t]);
-  for (; i < count; i++) count_square(c.of[0], values[i]);
-  move_counts(sum, &c);
+/* ---- all blocks ---- */
+
+/* A part may have a step below the unit where values are denormal. Its last bits are zeros then. */
+static void add_part(cvy_squares *sum, cvy_squares_part part) {
+  const int64_t sign = part.total < 0 ? -1 : 1, shift = part.step - LOWEST;
+  const uint64_t total = (uint64_t)(sign * part.total);
+  if (total) add_shifted(sum, shift < 0 ? total >> -shift : total, shift < 0 ? 0 : shift, sign);
+}
+
+static void add_block(cvy_squares *sum, const float *block, const cvy_kernels *kernels) {
+  cvy_squares_part parts[CVY_SQUARES_PARTS];
+  const int64_t count = kernels->sum_squares(parts, block);
+  if (count == CVY_SQUARES_NOT_DONE) add_counted(sum, block);
+  for (int64_t i = 0; i < count; i++) add_part(sum, parts[i]);
 }
 
 void cvy_squares_add(cvy_squares *sum, const float *values, int64_t count) {
-  for (int64_t first = 0; first < count; first += BLOCK)
-    add_block(sum, values + first, cvy_smaller(count - first, BLOCK));
+  const cvy_kernels *kernels = cvy_kernels_get();
+  int64_t first = 0;
+  for (; first + BLOCK <= count; first += BLOCK) add_block(sum, values + first, kernels);
+  if (first == count) return;
+  float last[BLOCK] = {0};
+  memcpy(last, values + first, sizeof *last * (size_t)(count - first));
+  add_block(sum, last, kernels);
 }
 
+/* These are integers, so the order in which threads come does not matter. */
 void cvy_squares_merge(cvy_squares *sum, const cvy_squares *other) {
-  for (int64_t i = 0; i < CVY_SQUARES_DIGITS; i++) sum->digits[i] += other->digits[i];
-  sum->not_finite += other->not_finite;
+  for (int64_t i = 0; i < CVY_SQUARES_DIGITS; i++)
+    if (other->digits[i]) __atomic_fetch_add(&sum->digits[i], other->digits[i], __ATOMIC_RELAXED);
+  if (other->not_finite) __atomic_fetch_add(&sum->not_finite, other->not_finite, __ATOMIC_RELAXED);
 }
 
 void cvy_squares_carry(cvy_squares *sum) {

@@ -3,8 +3,8 @@
  * The square of a float is an integer of 48 bits times a power of two between 2^-298 and 2^208, so a sum
  * of squares is an integer times 2^-298. It is kept as such, in digits of 32 bits. Integers add up to the
  * same sum in any order: the norm of a vector has the same bits however it is cut into pieces and whoever
- * adds them, threads or ranks. (Kulisch 1971 adds floats so; here squares of one exponent are added first,
- * which takes about a nanosecond a value.) */
+ * adds them, threads or ranks. (Kulisch 1971 adds floats so; here a kernel of math/kernels.h first adds the
+ * squares of a block in double, in parts that need no rounding.) */
 #ifndef CVY_OPTIM_SQUARES_H
 #define CVY_OPTIM_SQUARES_H
 
@@ -19,9 +19,9 @@ typedef struct cvy_squares {
   int64_t not_finite;                 /* how often infinities or NaN were met */
 } cvy_squares;
 
-/* Adds `count` squares. Threads may add to one sum at the same time. */
+/* Adds `count` squares, in blocks of CVY_SQUARES_BLOCK; a part of a block costs as much as a whole one. */
 void cvy_squares_add(cvy_squares *sum, const float *values, int64_t count);
-/* Adds another sum. */
+/* Adds another sum. Threads may merge theirs into one at the same time. */
 void cvy_squares_merge(cvy_squares *sum, const cvy_squares *other);
 /* Brings the digits below 2^32, all but the last; the sum stays. */
 void cvy_squares_carry(cvy_squares *sum);

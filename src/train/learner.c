@@ -15,10 +15,15 @@
  *   5. cvy_learner_finish waits for the exchange. One rank alone updates here.
  *
  * Where the rule wants norms, or the gradient's length is clipped, nobody may be updated before everybody is
- * measured: use_sums is not called, learn only keeps the gradient, and finish does the rest (`update_late`).
- * Each rank measures its share of the length, lets the rule direct the gradients, if it does, and measures
- * its share of the norms. The exact sums travel, each rank updates its part, and the weights are handed on.
- * The sums of gradients hide behind backward as ever; measuring, updating and handing on wait for its end. */
+ * measured. Then use_sums and learn only take the first look at gradients (`look`), beside backward and while
+ * they are in the cache: they measure them, or let a rule that directs turn them into ways, and measure
+ * these. The exact sums travel in cvy_learner_finish, each rank updates its part (`update_late`), and the
+ * weights are handed on. The squares of the new weights are summed on the way, for the next step.
+ *
+ * Where the whole length is wanted first, it alone is measured beside backward. How the gradient is clipped
+ * follows from it, and directing and a rule's norms from that, so these wait for the end; the norms do not if
+ * nothing is clipped. One rank alone has nothing to wait for: where norms are of tensors, it measures and
+ * updates one tensor after the other, for small ones are still in the cache. */
 #include "train/learner.h"
 
 #include "base/count.h"
@@ -59,14 +64,16 @@ struct cvy_learner {
   cvy_factors *factors;
   cvy_clipping clipping;
   cvy_clip clip; /* of the step under way */
-  bool waits;    /* updates wait for the last gradient of the step, for a norm is wanted first */
-  /* These are for a rule that wants norms: */
-  int64_t norm_count;
-  cvy_norm_sums *norm_sums;
+  /* These are for updates that wait for the last gradient of the step, because a norm is wanted first: */
+  bool waits;
+  int64_t norm_count; /* norms that the rule wants; there is one sum even if it wants none */
+  int64_t sum_count;
+  cvy_norm_sums *norm_sums; /* of what this rank measures, until they are summed over the ranks */
   cvy_norms *norms;
-  cvy_squares length; /* of the whole gradient, where that is clipped */
   cvy_averaging averaging;
-  double late_s; /* time in update_late since the latest cut */
+  int64_t first_measured, end_measured; /* what this rank measures of that which all ranks have */
+  bool knows_weights;                   /* the last update has measured them */
+  double late_s;                        /* time in update_late since the latest cut */
 };
 
 /* ---- while backward goes on ---- */
@@ -84,14 +91,52 @@ static void layer_done(void *context, int64_t layer, bool backward) {
   l->submitted++;
 }
 
-static void update(const cvy_learner *l, const float *gradients, int64_t first, int64_t end) {
+/* Does something with gradients first ... end-1 of a step. What the rank `measures` counts for the norms; it
+ * is all but where all ranks have the same gradients. */
+typedef void (*visit)(cvy_learner *l, float *gradients, int64_t first, int64_t end, bool measures);
+
+static void update_weights(const cvy_learner *l, const float *gradients, int64_t first, int64_t end,
+                           cvy_norm_sums *sums) {
   const int64_t begin_ns = cvy_trace_begin();
-  cvy_update_weights(&l->update, gradients, first, end);
+  cvy_update_weights(&l->update, gradients, first, end, sums);
   cvy_trace_end(begin_ns, CVY_TRACE_UPDATE, NULL, -1);
 }
 
+static void update(cvy_learner *l, float *gradients, int64_t first, int64_t end, bool measures) {
+  update_weights(l, gradients, first, end, measures && l->norm_count > 0 ? l->norm_sums : NULL);
+}
+
+static void measure_length(cvy_learner *l, float *gradients, int64_t first, int64_t end, bool measures) {
+  if (measures) cvy_gradients_measure(l->norm_sums, &l->arenas, gradients, first, end, NULL);
+}
+
+/* Makes what the rule's norms are of. */
+static void measure_way(cvy_learner *l, float *gradients, int64_t first, int64_t end, bool measures) {
+  if (l->arenas.rule->direct)
+    cvy_update_direct(&l->update, gradients, first, end, measures ? l->norm_sums : NULL);
+  else if (measures)
+    cvy_gradients_measure(l->norm_sums, &l->arenas, gradients, first, end, l->update.clip);
+}
+
+static void look(cvy_learner *l, float *gradients, int64_t first, int64_t end, bool measures) {
+  if (measures && l->norm_count > 0 && !l->knows_weights)
+    cvy_weights_measure(l->norm_sums, &l->arenas, first, end);
+  (l->clipping.norm > 0 ? measure_length : measure_way)(l, gradients, first, end, measures);
+}
+
+/* Any cut gives the same norms, so where all ranks have all sums each measures a part. */
+static void visit_sums(cvy_learner *l, visit what, int64_t first, int64_t end) {
+  const int64_t from = cvy_smaller(cvy_larger(l->first_measured, first), end),
+                to = cvy_smaller(cvy_larger(l->end_measured, first), end);
+  if (first < from) what(l, l->sums + first, first, from, false);
+  if (from < to) what(l, l->sums + from, from, to, true);
+  if (to < end) what(l, l->sums + to, to, end, false);
+}
+
 static void use_sums(void *context, const float *sums, int64_t first, int64_t end) {
-  update(context, sums + first, first, end);
+  cvy_learner *l = context;
+  CVY_CHECK(sums == l->sums);
+  visit_sums(l, l->waits ? look : update, first, end);
 }
 
 /* Runs in the thread that has the exchange; a part lies within one bucket. */
@@ -120,76 +165,40 @@ static float *kept_gradients(const cvy_learner *l) {
 }
 
 static void learn(void *context, const float *params, const float *gradient, int64_t count) {
-  const cvy_learner *l = context;
+  cvy_learner *l = context;
   const int64_t first = params - l->arenas.params;
-  if (l->waits) {
-    memcpy(kept_gradients(l) + first, gradient, sizeof *gradient * (size_t)count);
-    return;
-  }
+  float *kept = kept_gradients(l) + first;
   cvy_threads_alone();
-  update(l, gradient, first, first + count);
+  if (!l->waits) {
+    update_weights(l, gradient, first, first + count, NULL);
+  } else {
+    memcpy(kept, gradient, sizeof *gradient * (size_t)count);
+    if (cvy_comm_size(l->comm) > 1) look(l, kept, first, first + count, true);
+  }
   cvy_threads_together();
 }
 
 /* ---- an update that waits for norms ---- */
 
-static void measure(const cvy_learner *l, const float *gradients, int64_t first, int64_t end) {
-  cvy_norms_measure(l->norm_sums, &l->update, gradients, first, end);
+typedef struct visiting {
+  cvy_learner *learner;
+  visit what;
+} visiting;
+
+static void visit_part_of_sums(void *context, int64_t first, int64_t end) {
+  const visiting *v = context;
+  visit_sums(v->learner, v->what, first, end);
 }
 
-static void measure_sums(void *context, int64_t first, int64_t end) {
-  const cvy_learner *l = context;
-  measure(l, l->sums + first, first, end);
+static void visit_slice(void *context, int64_t first, int64_t end) {
+  const visiting *v = context;
+  v->what(v->learner, kept_gradients(v->learner) + first, first, end, true);
 }
 
-static void measure_slice(void *context, int64_t first, int64_t end) {
-  const cvy_learner *l = context;
-  measure(l, kept_gradients(l) + first, first, end);
-}
-
-static void measure_length_of_sums(void *context, int64_t first, int64_t end) {
-  cvy_learner *l = context;
-  cvy_gradient_measure(&l->length, &l->arenas, l->sums + first, first, end);
-}
-
-static void measure_length_of_slice(void *context, int64_t first, int64_t end) {
-  cvy_learner *l = context;
-  cvy_gradient_measure(&l->length, &l->arenas, kept_gradients(l) + first, first, end);
-}
-
-static void update_sums(void *context, int64_t first, int64_t end) {
-  const cvy_learner *l = context;
-  update(l, l->sums + first, first, end);
-}
-
-static void update_slice(void *context, int64_t first, int64_t end) {
-  const cvy_learner *l = context;
-  update(l, kept_gradients(l) + first, first, end);
-}
-
-static void direct_sums(void *context, int64_t first, int64_t end) {
-  const cvy_learner *l = context;
-  cvy_update_direct(&l->update, l->sums + first, first, end);
-}
-
-static void direct_slice(void *context, int64_t first, int64_t end) {
-  const cvy_learner *l = context;
-  cvy_update_direct(&l->update, kept_gradients(l) + first, first, end);
-}
-
-/* Sees values first ... end-1 of what a rank measures. */
-typedef void (*part_of_share)(void *context, int64_t first, int64_t end);
-
-/* Measures this rank's part of the norms. Where all ranks have all sums, each measures a part too, for any
- * cut gives the same bits. */
-static void measure_share(cvy_learner *l, part_of_share sums, part_of_share slice) {
-  const int64_t count = l->info->replicated_count, rank = cvy_comm_rank(l->comm),
-                ranks = cvy_comm_size(l->comm);
-  if (l->way == CVY_EXCHANGE_SHARDED && ranks > 1)
-    cvy_exchange_own(l->exchange, sums, l);
-  else
-    sums(l, count * rank / ranks, count * (rank + 1) / ranks);
-  cvy_split_own(&l->split, slice, l);
+static void visit_own(cvy_learner *l, visit what) {
+  visiting v = {l, what};
+  cvy_exchange_own(l->exchange, visit_part_of_sums, &v);
+  cvy_split_own(&l->split, visit_slice, &v);
 }
 
 static void sum_squares_over_ranks(const cvy_learner *l, cvy_squares *sums, int64_t count) {
@@ -201,39 +210,75 @@ static void sum_squares_over_ranks(const cvy_learner *l, cvy_squares *sums, int6
 /* Finds what the gradient is multiplied with, so that it is no longer than it may be, as PyTorch does. A
  * length that is not finite leaves it as it is: the next check of the weights tells of that. */
 static void find_scale(cvy_learner *l) {
-  l->length = (cvy_squares){0};
-  measure_share(l, measure_length_of_sums, measure_length_of_slice);
-  sum_squares_over_ranks(l, &l->length, 1);
-  const double scale = l->clipping.norm / (cvy_squares_root(&l->length) + 1e-6);
+  cvy_squares length = {0};
+  for (int64_t i = 0; i < l->sum_count; i++) cvy_squares_merge(&length, &l->norm_sums[i].gradient);
+  sum_squares_over_ranks(l, &length, 1);
+  const double scale = l->clipping.norm / (cvy_squares_root(&length) + 1e-6);
   l->clip.scale = scale < 1 ? (float)scale : 1;
 }
 
-/* Finds the norms over all ranks. The sums of squares are integers, so they add up to the same in any
- * order. */
-static void take_norms(cvy_learner *l) {
-  memset(l->norm_sums, 0, sizeof *l->norm_sums * (size_t)l->norm_count);
-  measure_share(l, measure_sums, measure_slice);
-  sum_squares_over_ranks(l, &l->norm_sums[0].weights, 2 * l->norm_count);
-  cvy_norms_take(l->norms, l->norm_sums, l->norm_count);
+/* Tells whether the gradients that were measured are those that the rule's norms are of. */
+static bool has_measured_ways(const cvy_learner *l) {
+  return l->norm_count == 0 || (!l->arenas.rule->direct && l->clip.scale == 1 && l->clip.bound == INFINITY);
+}
+
+static void forget_gradients(cvy_learner *l) {
+  for (int64_t i = 0; i < l->sum_count; i++) l->norm_sums[i].gradient = (cvy_squares){0};
+}
+
+static void forget_sums(cvy_learner *l) {
+  if (l->norm_sums) memset(l->norm_sums, 0, sizeof *l->norm_sums * (size_t)l->sum_count);
+  l->knows_weights = false;
+}
+
+/* Takes norms from their sums, in whose place the squares of new weights are then summed. */
+static void take_norms(cvy_learner *l, int64_t first, int64_t count) {
+  cvy_norm_sums *sums = l->norm_sums + first;
+  sum_squares_over_ranks(l, &sums->weights, 2 * count);
+  cvy_norms_take(l->norms + first, sums, count);
+  memset(sums, 0, sizeof *sums * (size_t)count);
+}
+
+static void update_all(cvy_learner *l, visit measure_first) {
+  if (measure_first) visit_own(l, measure_first);
+  if (l->norm_count > 0) take_norms(l, 0, l->norm_count);
+  visit_own(l, update);
+}
+
+/* Does the same for one rank and norms of tensors. What is frozen has no gradients. */
+static void update_by_tensors(cvy_learner *l, visit measure_first) {
+  for (int64_t i = 0; i < l->info->param_tensors; i++) {
+    const cvy_net_param *p = &l->info->params[i];
+    const int64_t first = p->offset, end = first + p->count;
+    if (p->frozen) continue;
+    float *gradients = (p->spec->sharded ? kept_gradients(l) : l->sums) + first;
+    if (measure_first) measure_first(l, gradients, first, end, true);
+    take_norms(l, i, 1);
+    update(l, gradients, first, end, true);
+  }
 }
 
 static void update_late(cvy_learner *l) {
   const double start_s = cvy_now_s();
-  if (l->clipping.norm > 0) find_scale(l);
-  if (l->arenas.rule->direct) {
-    cvy_exchange_own(l->exchange, direct_sums, l);
-    cvy_split_own(&l->split, direct_slice, l);
+  const bool alone = cvy_comm_size(l->comm) == 1;
+  visit measure_first = alone ? look : NULL;
+  if (l->clipping.norm > 0) {
+    if (alone) visit_own(l, look);
+    find_scale(l);
+    measure_first = has_measured_ways(l) ? NULL : measure_way;
+    if (measure_first || l->norm_count == 0) forget_gradients(l);
   }
-  if (l->norm_count > 0) take_norms(l);
-  cvy_exchange_own(l->exchange, update_sums, l);
-  cvy_split_own(&l->split, update_slice, l);
+  const bool by_tensors = alone && l->arenas.rule->norms == CVY_NORMS_TENSOR;
+  (by_tensors ? update_by_tensors : update_all)(l, measure_first);
+  l->knows_weights = true;
   cvy_exchange_gather(l->exchange, l->arenas.params);
-  if (cvy_comm_size(l->comm) > 1) l->late_s += cvy_now_s() - start_s;
+  if (!alone) l->late_s += cvy_now_s() - start_s;
 }
 
 /* ---- creation ---- */
 
 static cvy_err create_exchange(cvy_learner *l) {
+  const int64_t ranks = cvy_comm_size(l->comm);
   int64_t *ends = cvy_new(sizeof *ends * (size_t)l->bucket_count);
   for (int64_t k = 0; k < l->bucket_count; k++) ends[k] = l->buckets[l->bucket_count - 1 - k].end;
   const cvy_exchange_config config = {.tree = &l->tree,
@@ -241,7 +286,7 @@ static cvy_err create_exchange(cvy_learner *l) {
                                       .count = ends[l->bucket_count - 1],
                                       .bucket_ends = ends,
                                       .bucket_count = l->bucket_count,
-                                      .use = l->waits ? NULL : use_sums,
+                                      .use = l->waits && ranks == 1 ? NULL : use_sums,
                                       .done = part_done,
                                       .context = l,
                                       .halfway = l->waits && l->way == CVY_EXCHANGE_SHARDED};
@@ -261,6 +306,7 @@ static void destroy_exchange(cvy_learner *l) {
 
 cvy_err cvy_learner_cut(cvy_learner *l, int64_t bucket_mib) {
   destroy_exchange(l);
+  forget_sums(l);
   l->late_s = 0;
   l->buckets = cvy_new(sizeof *l->buckets * (size_t)(l->info->param_tensors + 1));
   l->bucket_count = cvy_cut_buckets(l->buckets, l->info, bucket_mib * CVY_FLOATS_OF_MIB);
@@ -269,11 +315,17 @@ cvy_err cvy_learner_cut(cvy_learner *l, int64_t bucket_mib) {
 }
 
 static void prepare_norms(cvy_learner *l) {
+  const int64_t count = l->info->replicated_count, rank = cvy_comm_rank(l->comm),
+                ranks = cvy_comm_size(l->comm);
+  const bool sharded = l->way == CVY_EXCHANGE_SHARDED;
+  l->first_measured = sharded ? 0 : count * rank / ranks;
+  l->end_measured = sharded ? count : count * (rank + 1) / ranks;
   l->norm_count = cvy_norms_count(&l->arenas);
   l->waits = l->norm_count > 0 || l->clipping.norm > 0;
-  if (l->norm_count == 0) return;
-  l->norm_sums = cvy_new(sizeof *l->norm_sums * (size_t)l->norm_count);
-  l->norms = cvy_new(sizeof *l->norms * (size_t)l->norm_count);
+  if (!l->waits) return;
+  l->sum_count = cvy_larger(l->norm_count, 1);
+  l->norm_sums = cvy_new(sizeof *l->norm_sums * (size_t)l->sum_count);
+  l->norms = cvy_new(sizeof *l->norms * (size_t)l->sum_count);
   l->update.norms = l->norms;
 }
 
@@ -380,6 +432,7 @@ void cvy_learner_begin_at_last(cvy_learner *l) {
 
 cvy_err cvy_learner_forget(cvy_learner *l) {
   const cvy_rule *rule = l->arenas.rule;
+  forget_sums(l);
   cvy_arenas_destroy(&l->arenas);
   return create_arenas(l, rule);
 }

@@ -53,7 +53,8 @@ static void use_gradients(const cvy_step *s) {
   if (s->learner)
     cvy_learner_finish(s->learner);
   else
-    cvy_update_weights(&s->alone->update, s->alone->gradients, 0, cvy_net_describe(s->net)->arena_count);
+    cvy_update_weights(&s->alone->update, s->alone->gradients, 0, cvy_net_describe(s->net)->arena_count,
+                       NULL);
 }
 
 /* ---- the step ---- */

@@ -3,6 +3,7 @@
 #include "train/update.h"
 
 #include "base/count.h"
+#include "math/kernels.h"
 #include "optim/average.h"
 
 enum { MEASURE_BLOCK = 1 << 16 }; /* values of a task */
@@ -76,18 +77,18 @@ static int64_t norm_of(const cvy_rule *rule, int64_t tensor) {
 }
 
 typedef struct measuring {
-  cvy_squares *weights_sum, *gradient_sum; /* weights_sum: NULL if they are not to be measured */
-  const float *weights, *gradient;
-  const cvy_clip *clip; /* what becomes of the gradient first; NULL: nothing */
+  cvy_squares *sum;
+  const float *values;
+  const cvy_clip *clip; /* what becomes of the values first; NULL: nothing */
   int64_t count;
 } measuring;
 
-static void add_clipped(cvy_squares *sum, const float *gradient, int64_t count, const cvy_clip *clip) {
-  enum { CHUNK = 1024 };
+static void add_clipped(cvy_squares *sum, const float *values, int64_t count, const cvy_clip *clip) {
+  enum { CHUNK = 1 << 12 };
   float clipped[CHUNK];
   for (int64_t first = 0; first < count; first += CHUNK) {
     const int64_t some = cvy_smaller(count - first, CHUNK);
-    for (int64_t i = 0; i < some; i++) clipped[i] = cvy_clipped(gradient[first + i], *clip);
+    cvy_kernels_get()->scale_within(clipped, values + first, clip->scale, clip->bound, some);
     cvy_squares_add(sum, clipped, some);
   }
 }
@@ -95,43 +96,34 @@ static void add_clipped(cvy_squares *sum, const float *gradient, int64_t count, 
 static void measure_block(const void *context, int64_t index, int thread) {
   (void)thread;
   const measuring *m = context;
-  const int64_t first = index * MEASURE_BLOCK, left = m->count - first;
-  const int64_t count = cvy_smaller(left, MEASURE_BLOCK);
-  if (m->weights_sum) cvy_squares_add(m->weights_sum, m->weights + first, count);
+  const int64_t first = index * MEASURE_BLOCK, count = cvy_smaller(m->count - first, MEASURE_BLOCK);
+  cvy_squares squares = {0};
   if (m->clip)
-    add_clipped(m->gradient_sum, m->gradient + first, count, m->clip);
+    add_clipped(&squares, m->values + first, count, m->clip);
   else
-    cvy_squares_add(m->gradient_sum, m->gradient + first, count);
+    cvy_squares_add(&squares, m->values + first, count);
+  cvy_squares_merge(m->sum, &squares);
 }
 
-void cvy_norms_measure(cvy_norm_sums *sums, const cvy_step_update *step, const float *gradients,
-                       int64_t first, int64_t end) {
-  const cvy_arenas *arenas = step->arenas;
-  const cvy_net_info *net = cvy_net_describe(arenas->net);
-  part p;
-  for (int64_t i = 0; i < net->param_tensors; i++) {
-    if (!is_learnt(&net->params[i]) || !cut(&p, net, i, first, end)) continue;
-    cvy_norm_sums *of = &sums[norm_of(arenas->rule, i)];
-    const measuring m = {.weights_sum = &of->weights,
-                         .gradient_sum = &of->gradient,
-                         .weights = arenas->params + p.first,
-                         .gradient = gradients + (p.first - first),
-                         .clip = arenas->rule->direct ? NULL : step->clip, /* it has clipped already */
-                         .count = p.end - p.first};
-    cvy_parallel(cvy_pieces(m.count, MEASURE_BLOCK), measure_block, &m);
-  }
+static void measure(cvy_squares *sum, const float *values, int64_t count, const cvy_clip *clip) {
+  cvy_parallel(cvy_pieces(count, MEASURE_BLOCK), measure_block, &(measuring){sum, values, clip, count});
 }
 
-void cvy_gradient_measure(cvy_squares *sum, const cvy_arenas *arenas, const float *gradients, int64_t first,
-                          int64_t end) {
+void cvy_weights_measure(cvy_norm_sums *sums, const cvy_arenas *arenas, int64_t first, int64_t end) {
   const cvy_net_info *net = cvy_net_describe(arenas->net);
   part p;
-  for (int64_t i = 0; i < net->param_tensors; i++) {
-    if (!is_learnt(&net->params[i]) || !cut(&p, net, i, first, end)) continue;
-    const measuring m = {
-        .gradient_sum = sum, .gradient = gradients + (p.first - first), .count = p.end - p.first};
-    cvy_parallel(cvy_pieces(m.count, MEASURE_BLOCK), measure_block, &m);
-  }
+  for (int64_t i = 0; i < net->param_tensors; i++)
+    if (is_learnt(&net->params[i]) && cut(&p, net, i, first, end))
+      measure(&sums[norm_of(arenas->rule, i)].weights, arenas->params + p.first, p.end - p.first, NULL);
+}
+
+void cvy_gradients_measure(cvy_norm_sums *sums, const cvy_arenas *arenas, const float *gradients,
+                           int64_t first, int64_t end, const cvy_clip *clip) {
+  const cvy_net_info *net = cvy_net_describe(arenas->net);
+  part p;
+  for (int64_t i = 0; i < net->param_tensors; i++)
+    if (is_learnt(&net->params[i]) && cut(&p, net, i, first, end))
+      measure(&sums[norm_of(arenas->rule, i)].gradient, gradients + (p.first - first), p.end - p.first, clip);
 }
 
 void cvy_norms_take(cvy_norms *out, const cvy_norm_sums *sums, int64_t count) {
@@ -166,11 +158,13 @@ static cvy_piece piece_of(const cvy_step_update *step, const part *p, const floa
   return piece;
 }
 
-static void update_tensor(const cvy_step_update *step, const part *p, const float *gradient) {
+static void update_tensor(const cvy_step_update *step, const part *p, const float *gradient,
+                          cvy_norm_sums *sums) {
   const cvy_rule *rule = step->arenas->rule;
+  const int64_t norm = norm_of(rule, p->tensor);
   cvy_piece piece = piece_of(step, p, gradient);
-  if (rule->norms != CVY_NORMS_NONE) piece.norms = step->norms[norm_of(rule, p->tensor)];
-  cvy_rule_apply(rule, &piece, step->rule_config);
+  if (rule->norms != CVY_NORMS_NONE) piece.norms = step->norms[norm];
+  cvy_rule_apply(rule, &piece, step->rule_config, sums ? &sums[norm].weights : NULL);
 }
 
 static void update_average(const cvy_step_update *step, const cvy_net_param *param, const part *p,
@@ -183,24 +177,28 @@ static void update_average(const cvy_step_update *step, const cvy_net_param *par
                    step->use_buffers ? step->average_share : 1, p->end - p->first);
 }
 
-void cvy_update_weights(const cvy_step_update *step, const float *gradients, int64_t first, int64_t end) {
+void cvy_update_weights(const cvy_step_update *step, const float *gradients, int64_t first, int64_t end,
+                        cvy_norm_sums *sums) {
   const cvy_net_info *net = cvy_net_describe(step->arenas->net);
   part p;
   for (int64_t i = 0; i < net->param_tensors; i++) {
     const cvy_net_param *param = &net->params[i];
     if (!cut(&p, net, i, first, end)) continue;
     const float *gradient = gradients + (p.first - first);
-    is_learnt(param) ? update_tensor(step, &p, gradient) : update_average(step, param, &p, gradient);
+    is_learnt(param) ? update_tensor(step, &p, gradient, sums) : update_average(step, param, &p, gradient);
   }
 }
 
-void cvy_update_direct(const cvy_step_update *step, float *gradients, int64_t first, int64_t end) {
+void cvy_update_direct(const cvy_step_update *step, float *gradients, int64_t first, int64_t end,
+                       cvy_norm_sums *sums) {
+  const cvy_rule *rule = step->arenas->rule;
   const cvy_net_info *net = cvy_net_describe(step->arenas->net);
   part p;
   for (int64_t i = 0; i < net->param_tensors; i++) {
     if (!is_learnt(&net->params[i]) || !cut(&p, net, i, first, end)) continue;
     float *direction = gradients + (p.first - first);
     const cvy_piece piece = piece_of(step, &p, direction);
-    cvy_rule_direct(step->arenas->rule, &piece, direction, step->rule_config);
+    cvy_rule_direct(rule, &piece, direction, step->rule_config,
+                    sums ? &sums[norm_of(rule, i)].gradient : NULL);
   }
 }

@@ -42,14 +42,6 @@ typedef struct cvy_step_update {
   bool use_buffers;    /* running averages of layers are averaged, too, and not copied */
 } cvy_step_update;
 
-/* Updates values first ... end-1 of the arenas; `gradients` points at that of value `first`. It works value
- * by value, so parts in any order give the same bits. */
-void cvy_update_weights(const cvy_step_update *step, const float *gradients, int64_t first, int64_t end);
-
-/* Has a rule that directs (optim/optim.h) replace gradients by the ways that the step will go. It works value
- * by value too, once for each. */
-void cvy_update_direct(const cvy_step_update *step, float *gradients, int64_t first, int64_t end);
-
 /* The norms that a rule wants are made of sums of squares, in two phases: all values of all ranks are
  * measured, then updated. Sums are exact, so they may be cut and added in any order. */
 typedef struct cvy_norm_sums {
@@ -58,13 +50,23 @@ typedef struct cvy_norm_sums {
 
 /* Returns how many norms the rule wants: one a tensor, one, or none. */
 int64_t cvy_norms_count(const cvy_arenas *arenas);
-/* Adds values first ... end-1 to `sums` [cvy_norms_count], and gradients as they are clipped. The arguments
- * are as those of cvy_update_weights. */
-void cvy_norms_measure(cvy_norm_sums *sums, const cvy_step_update *step, const float *gradients,
-                       int64_t first, int64_t end);
-/* Adds the squares of all gradients alone, before they are clipped. */
-void cvy_gradient_measure(cvy_squares *sum, const cvy_arenas *arenas, const float *gradients, int64_t first,
-                          int64_t end);
+
+/* All of these work on values first ... end-1 of the arenas; `gradients` points at that of value `first`.
+ * They work value by value, so parts in any order give the same bits. `sums` has cvy_norms_count sums, or one
+ * where that is none; they add what they measure to it. */
+
+/* Updates weights. Unless `sums` is NULL, the squares of the new weights are added to it. */
+void cvy_update_weights(const cvy_step_update *step, const float *gradients, int64_t first, int64_t end,
+                        cvy_norm_sums *sums);
+/* Has a rule that directs (optim/optim.h) replace gradients by the ways that the step will go, which is to be
+ * done once for each. Unless `sums` is NULL, the squares of the ways are added to it as the gradient's. */
+void cvy_update_direct(const cvy_step_update *step, float *gradients, int64_t first, int64_t end,
+                       cvy_norm_sums *sums);
+/* Adds the squares of weights, and of gradients as `clip` leaves them; NULL: as they are. */
+void cvy_weights_measure(cvy_norm_sums *sums, const cvy_arenas *arenas, int64_t first, int64_t end);
+void cvy_gradients_measure(cvy_norm_sums *sums, const cvy_arenas *arenas, const float *gradients,
+                           int64_t first, int64_t end, const cvy_clip *clip);
+
 void cvy_norms_take(cvy_norms *out, const cvy_norm_sums *sums, int64_t count);
 
 #endif

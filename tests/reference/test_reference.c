@@ -176,7 +176,7 @@ static void update(run *r) {
                                 .rate = r->want.rate,
                                 .step = ++r->step,
                                 .microbatches = 1};
-  cvy_update_weights(&step, r->gradients, 0, r->info->arena_count);
+  cvy_update_weights(&step, r->gradients, 0, r->info->arena_count, NULL);
 }
 
 /* ---- comparing ---- */

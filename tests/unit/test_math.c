@@ -6,6 +6,8 @@
 #include "math/im2col.h"
 #include "math/kernels.h"
 
+#include <float.h>
+
 #define EPS 0x1p-24
 
 static const int64_t counts[] = {0, 1, 2, 7, 15, 16, 17, 31, 33, 63, 64, 65, 127, 1000};
@@ -54,6 +56,14 @@ static void run_long_lerp(const cvy_kernels *k, float *a, float *b, const float 
 static double want_long_lerp(double a, double b, double c) {
   (void)b;
   return a + (double)0.9f * (c - a);
+}
+static void run_scale_within(const cvy_kernels *k, float *a, float *b, const float *c, int64_t count) {
+  (void)b;
+  k->scale_within(a, c, -1.5f, 0.6f, count);
+}
+static double want_scale_within(double a, double b, double c) {
+  (void)a, (void)b;
+  return fmax(fmin(-1.5 * c, (double)0.6f), -(double)0.6f);
 }
 static void run_relu(const cvy_kernels *k, float *a, float *b, const float *c, int64_t count) {
   (void)b;
@@ -134,6 +144,7 @@ static const struct {
     {"axpy", run_axpy, want_axpy},
     {"lerp", run_lerp, want_lerp},
     {"lerp from a half on", run_long_lerp, want_long_lerp},
+    {"scale_within", run_scale_within, want_scale_within},
     {"relu_forward", run_relu, want_relu},
     {"relu_backward", run_relu_backward, want_relu_backward},
     {"tanh_forward", run_tanh, want_tanh},
@@ -186,6 +197,8 @@ static void nan_goes_through(void) {
   float x[] = {NAN, -1, 2, -0.0f}, y[4];
   cvy_kernels_get()->relu_forward(y, x, 4);
   CU_ASSERT(isnan(y[0]) && y[1] == 0 && y[2] == 2 && y[3] == 0);
+  cvy_kernels_get()->scale_within(y, x, 2, 3, 4);
+  CU_ASSERT(isnan(y[0]) && y[1] == -2 && y[2] == 3 && y[3] == 0);
 }
 
 /* ---- exp and tanh over all floats ---- */
@@ -760,6 +773,88 @@ static void im2col_gathers_patches(void) {
     }
 }
 
+/* ---- sums of squares ---- */
+
+/* An integer times 2^-700, in digits of 32 bits. */
+typedef struct exact {
+  int64_t digits[40];
+} exact;
+
+/* Adds value * 2^exponent, digit by digit. */
+static void add_exactly(exact *sum, int64_t value, int exponent) {
+  const int shift = exponent + 700;
+  const uint64_t size = (uint64_t)(value < 0 ? -value : value);
+  CU_ASSERT_FATAL(shift >= 0);
+  for (int bit = 0; bit < 64; bit++)
+    if (size >> bit & 1)
+      sum->digits[(shift + bit) / 32] += (value < 0 ? -1 : 1) * (1LL << (shift + bit) % 32);
+  for (int i = 0; i + 1 < CVY_COUNT(sum->digits); i++) {
+    sum->digits[i + 1] += sum->digits[i] >> 32;
+    sum->digits[i] &= UINT32_MAX;
+  }
+}
+
+static exact squares_by_hand(const float *x) {
+  exact sum = {{0}};
+  for (int64_t i = 0; i < CVY_SQUARES_BLOCK; i++) {
+    int exponent;
+    const int64_t mantissa = (int64_t)ldexpf(frexpf(x[i], &exponent), 24);
+    if (mantissa) add_exactly(&sum, mantissa * mantissa, 2 * (exponent - 24));
+  }
+  return sum;
+}
+
+static void check_squares(const float *x, bool must_be_done) {
+  const exact want = squares_by_hand(x);
+  for (int64_t s = 0; s < CVY_COUNT(kernel_names); s++) {
+    if (!cvy_kernels_named(kernel_names[s])) continue;
+    cvy_squares_part parts[CVY_SQUARES_PARTS];
+    exact got = {{0}};
+    const int64_t count = cvy_kernels_named(kernel_names[s])->sum_squares(parts, x);
+    if (count == CVY_SQUARES_NOT_DONE) {
+      CU_ASSERT_FALSE(must_be_done);
+      continue;
+    }
+    CU_ASSERT(count > 0 && count <= CVY_SQUARES_PARTS);
+    for (int64_t i = 0; i < count; i++) add_exactly(&got, parts[i].total, parts[i].step);
+    CU_ASSERT(memcmp(&got, &want, sizeof got) == 0);
+  }
+}
+
+/* Values whose sizes differ by up to 2^spread are summed in two parts, in three, or not at all. */
+static void squares_are_exact(void) {
+  static const int tops[] = {0, 127, -60, -130};
+  float *x = array(CVY_SQUARES_BLOCK), *random = random_array(CVY_SQUARES_BLOCK, 3);
+  for (int t = 0; t < CVY_COUNT(tops); t++)
+    for (int spread = 0; spread <= 60; spread++) {
+      for (int64_t i = 0; i < CVY_SQUARES_BLOCK; i++) {
+        const float size = 0.5f + fabsf(random[i]) / 2;
+        x[i] = i % 11 == 0 ? 0 : copysignf(ldexpf(size, tops[t] - (int)(i * 7 % (spread + 1))), random[i]);
+      }
+      check_squares(x, spread <= 46);
+    }
+  free(x), free(random);
+}
+
+static void squares_at_the_edges(void) {
+  const float values[] = {0, -0.0f, FLT_MAX, FLT_MIN, 0x1p-149f, 0x1.fffffcp-127f, 1, 0x1.fffffep0f};
+  float *x = array(CVY_SQUARES_BLOCK);
+  for (int a = 0; a < CVY_COUNT(values); a++)
+    for (int b = 0; b < CVY_COUNT(values); b++) {
+      for (int64_t i = 0; i < CVY_SQUARES_BLOCK; i++)
+        x[i] = i == CVY_SQUARES_BLOCK - 1 ? values[b] : values[a];
+      check_squares(x, a == b);
+    }
+  for (int64_t s = 0; s < CVY_COUNT(kernel_names); s++)
+    for (int64_t i = 0; i < CVY_SQUARES_BLOCK && cvy_kernels_named(kernel_names[s]); i += 341) {
+      cvy_squares_part parts[CVY_SQUARES_PARTS];
+      for (int64_t k = 0; k < CVY_SQUARES_BLOCK; k++) x[k] = 1;
+      x[i] = i % 2 ? NAN : -INFINITY;
+      CU_ASSERT_EQUAL(cvy_kernels_named(kernel_names[s])->sum_squares(parts, x), CVY_SQUARES_NOT_DONE);
+    }
+  free(x);
+}
+
 /* A processor's arithmetic is told by names and by a hash of products, which are the same every time. */
 static void arithmetic(void) {
   const cvy_arithmetic first = cvy_arithmetic_here();
@@ -780,4 +875,5 @@ SUITE("math", TEST(arithmetic), TEST(elementwise_kernels), TEST(nan_goes_through
       TEST(spatial_kernels_have_the_same_bits), TEST(max_pool_in_both_widths),
       TEST(kernels_are_found_by_name), TEST(gemm_matches_double_precision),
       TEST(a_large_thin_product_matches_double_precision), TEST(gemm_can_be_called_by_many_threads),
-      TEST(blas_says_what_it_is), TEST(im2col_gathers_patches))
+      TEST(blas_says_what_it_is), TEST(im2col_gathers_patches), TEST(squares_are_exact),
+      TEST(squares_at_the_edges))

@@ -123,7 +123,7 @@ static void check_steps(const cvy_rule *rule, const void *config, by_hand take_s
       gradient[i] = gradient_of(step, i);
       take_step(&want[i], (double)gradient[i], piece.rate, step, decays);
     }
-    cvy_rule_apply(rule, &piece, config);
+    cvy_rule_apply(rule, &piece, config, NULL);
     for (int64_t i = 0; i < COUNT; i++) {
       CU_ASSERT_DOUBLE_EQUAL((double)weights[i], want[i].weight, 1e-6);
       for (int64_t k = 0; k < rule->state_count; k++)
@@ -195,9 +195,9 @@ static double norm_of(const float *values) {
 
 /* Makes a step of a rule as training does: it directs, then measures, then applies. */
 static void make_step(const cvy_rule *rule, const void *config, cvy_piece *piece, float *gradient) {
-  if (rule->direct) cvy_rule_direct(rule, piece, gradient, config);
+  if (rule->direct) cvy_rule_direct(rule, piece, gradient, config, NULL);
   piece->norms = (cvy_norms){norm_of(piece->weights), norm_of(gradient)};
-  cvy_rule_apply(rule, piece, config);
+  cvy_rule_apply(rule, piece, config, NULL);
 }
 
 static void check_tensor(const cvy_rule *rule, const void *config, tensor_by_hand take_step, bool decays) {
@@ -311,7 +311,7 @@ static void check_golden_steps(const cvy_rule *rule, const void *config, const c
     }
     const cvy_clip clip = clip_for(norm, most, sqrt(squares));
     if (norm > 0 || most > 0) piece.clip = &clip;
-    cvy_rule_apply(rule, &piece, config);
+    cvy_rule_apply(rule, &piece, config, NULL);
     for (int64_t i = 0; i < VALUES; i++)
       CU_ASSERT_DOUBLE_EQUAL((double)weights[i], number_at(rows->items[step - 1], i), 2e-6);
   }
@@ -539,8 +539,8 @@ static void apply_part(const cvy_rule *rule, const void *config, const tensor *t
                      .step = step,
                      .norms = {2, 3}};
   for (int64_t k = 0; k < rule->state_count; k++) piece.state[k] = t->state[k] + first;
-  if (rule->direct) cvy_rule_direct(rule, &piece, t->gradient + first, config);
-  cvy_rule_apply(rule, &piece, config);
+  if (rule->direct) cvy_rule_direct(rule, &piece, t->gradient + first, config, NULL);
+  cvy_rule_apply(rule, &piece, config, NULL);
 }
 
 static bool is_same(const cvy_rule *rule, const tensor *a, const tensor *b) {
@@ -561,6 +561,43 @@ static void check_cut(const char *set, int64_t index, const void *config, const 
   cvy_threads_set(1);
   CU_ASSERT(is_same(rule, &t, whole));
   close_tensor(&t);
+}
+
+static bool is_sum_of(cvy_squares sum, const float *values) {
+  cvy_squares want = {0};
+  cvy_squares_add(&want, values, LONG);
+  cvy_squares_carry(&want);
+  cvy_squares_carry(&sum);
+  return memcmp(&sum, &want, sizeof sum) == 0;
+}
+
+/* What is measured on the way are the new weights, and the ways of a rule that directs. */
+static void what_is_written_is_measured(void) {
+  cvy_pool *pool = cvy_pool_create();
+  cvy_threads_set(3);
+  for (int64_t c = 0; c < cvy_rule_count(); c++) {
+    int64_t index;
+    const void *config = read_rule(&index, pool, cvy_rule_at(c)->kind->name);
+    const cvy_rule *rule = cvy_rule_at(index);
+    tensor t = open_tensor();
+    cvy_piece piece = {.count = LONG,
+                       .weights = t.weights,
+                       .gradient = t.gradient,
+                       .rate = 0.01,
+                       .step = 1,
+                       .norms = {2, 3}};
+    for (int64_t k = 0; k < rule->state_count; k++) piece.state[k] = t.state[k];
+    cvy_squares weights = {0}, way = {0};
+    if (rule->direct) {
+      cvy_rule_direct(rule, &piece, t.gradient, config, &way);
+      CU_ASSERT(is_sum_of(way, t.gradient));
+    }
+    cvy_rule_apply(rule, &piece, config, &weights);
+    CU_ASSERT(is_sum_of(weights, t.weights));
+    close_tensor(&t);
+  }
+  cvy_threads_set(1);
+  cvy_pool_destroy(pool);
 }
 
 /* The portable loop over a whole tensor is the reference: any cut, threads and instructions have its bits. */
@@ -626,10 +663,13 @@ static void schedules_by_hand(void) {
 
 /* ---- sums of squares ---- */
 
-/* Makes values of all sizes that floats have. */
+/* Makes values of all sizes that floats have: first some thousands that are close to each other, then some
+ * that are not, then some that are far from each other. */
 static float *wide_array(int64_t count) {
+  static const int spreads[] = {10, 40, 270};
   float *values = random_array(count, 5);
-  for (int64_t i = 0; i < count; i++) values[i] = ldexpf(values[i], (int)(i * 7 % 270) - 145);
+  for (int64_t i = 0; i < count; i++)
+    values[i] = ldexpf(values[i], (int)(i * 7 % spreads[i / 20000 % 3]) - 145 + (int)(i / 60000) % 4);
   return values;
 }
 
@@ -652,7 +692,9 @@ typedef struct adding {
 static void add_thousand(const void *context, int64_t index, int thread) {
   (void)thread;
   const adding *a = context;
-  cvy_squares_add(a->sum, a->values + 1000 * index, 1000);
+  cvy_squares own = {0};
+  cvy_squares_add(&own, a->values + 1000 * index, 1000);
+  cvy_squares_merge(a->sum, &own);
 }
 
 static void sums_of_squares_have_no_order(void) {
@@ -715,8 +757,8 @@ static void sums_of_squares_do_not_overflow(void) {
 
 SUITE("optim", TEST(averages_of_pytorch), TEST(averages_start_and_stay), TEST(rules_by_hand),
       TEST(rules_with_norms_by_hand), TEST(rules_of_pytorch), TEST(clipping_of_pytorch),
-      TEST(any_cut_has_the_same_bits), TEST(rules_are_found_by_set), TEST(schedules_by_hand),
-      TEST(schedules_of_pytorch), TEST(warmups_of_pytorch), TEST(a_schedule_begins_behind_its_warmup),
-      TEST(a_schedule_behind_its_warmup_need_not_look_ahead), TEST(everything_has_a_case),
-      TEST(sums_of_squares_have_no_order), TEST(sums_of_squares_are_exact),
+      TEST(any_cut_has_the_same_bits), TEST(what_is_written_is_measured), TEST(rules_are_found_by_set),
+      TEST(schedules_by_hand), TEST(schedules_of_pytorch), TEST(warmups_of_pytorch),
+      TEST(a_schedule_begins_behind_its_warmup), TEST(a_schedule_behind_its_warmup_need_not_look_ahead),
+      TEST(everything_has_a_case), TEST(sums_of_squares_have_no_order), TEST(sums_of_squares_are_exact),
       TEST(sums_of_squares_do_not_overflow))
