@@ -90,7 +90,9 @@ static int64_t total_of_bits(const wide_bits sums[REGISTERS], double shift) {
   return (int64_t)(total - CVY_SQUARES_BLOCK * shift_bits);
 }
 
-/* Adding 1.5 * 2^(step + 52) rounds to the nearest multiple of 2^step, and has it in the low bits of the
+/* What lies behind the block is fetched meanwhile: the next block, as a rule.
+ *
+ * Adding 1.5 * 2^(step + 52) rounds to the nearest multiple of 2^step, and has it in the low bits of the
  * double, where integers add it up. Only the last part is added up as doubles. */
 ALWAYS_INLINE void sum_parts(cvy_squares_part *out, const float *x, int top, int parts) {
   const int last = parts - 1;
@@ -102,7 +104,8 @@ ALWAYS_INLINE void sum_parts(cvy_squares_part *out, const float *x, int top, int
     shift[p] = 1.5 * power(out[p].step + 52);
   }
   out[last].step = out[last - 1].step - 1 - LAST_WINDOW;
-  for (int64_t i = 0; i < CVY_SQUARES_BLOCK; i += STRIDE)
+  for (int64_t i = 0; i < CVY_SQUARES_BLOCK; i += STRIDE) {
+    for (int k = 0; k < STRIDE; k += 16) __builtin_prefetch(x + CVY_SQUARES_BLOCK + i + k);
     for (int r = 0; r < REGISTERS; r++) {
       const wide value = widened(x + i + r * HALF), first = square_and(value, (wide){0} + shift[0]);
       wide left = square_and(value, shift[0] - first);
@@ -114,6 +117,7 @@ ALWAYS_INLINE void sum_parts(cvy_squares_part *out, const float *x, int top, int
       }
       rest[r] += left;
     }
+  }
   for (int p = 0; p < last; p++) out[p].total = total_of_bits(sums[p], shift[p]);
   out[last].total = total_of(rest, out[last].step);
 }

@@ -1,11 +1,12 @@
 /* How the threads share an update: in blocks of fixed size, one after the other in each thread. What is to be
  * measured is measured in parts of a block, while they are in the first-level cache. */
 #include "base/count.h"
+#include "math/kernels.h"
 #include "optim/average.h"
 #include "optim/optim.h"
 #include "optim/squares.h"
 
-enum { BLOCK = 1 << 16, PART = 1 << 12 }; /* values of a task, and of what is measured at a time */
+enum { BLOCK = 1 << 16, PART = CVY_SQUARES_BLOCK }; /* values of a task, and of what is measured at a time */
 
 typedef struct job {
   const cvy_rule *rule;
