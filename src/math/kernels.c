@@ -643,7 +643,8 @@ static void lrn_backward(float *dx, const float *x, const float *dy, float *scra
 
 extern const struct cvy_winograd_kernels CVY_WINOGRAD_KERNELS;
 extern const struct cvy_direct_kernels CVY_DIRECT_KERNELS;
-extern int64_t CVY_SUM_SQUARES(cvy_squares_part out[CVY_SQUARES_PARTS], const float *x);
+extern int64_t CVY_SUM_SQUARES(cvy_squares_part out[CVY_SQUARES_PARTS], const float *x,
+                               const cvy_ahead *ahead);
 extern const cvy_kernels CVY_KERNELS;
 const cvy_kernels CVY_KERNELS = {
     .name = CVY_KERNELS_NAME,

@@ -49,6 +49,12 @@ typedef struct cvy_squares_part {
   int step;
 } cvy_squares_part;
 
+/* What is wanted next, CVY_SQUARES_BLOCK floats each, which the caches fetch meanwhile. */
+typedef struct cvy_ahead {
+  int64_t count;
+  const float *of[8];
+} cvy_ahead;
+
 struct cvy_winograd_kernels; /* math/winograd.h */
 struct cvy_direct_kernels;   /* math/direct.h */
 
@@ -80,7 +86,7 @@ typedef struct cvy_kernels {
   /* Sums the squares of x [CVY_SQUARES_BLOCK], exactly, and returns how many parts the sum has. The sets cut
    * it into other parts, whose sum is the same. If a value is not finite, or the values are too far apart
    * (2^46 and more), the function returns CVY_SQUARES_NOT_DONE. */
-  int64_t (*sum_squares)(cvy_squares_part out[CVY_SQUARES_PARTS], const float *x);
+  int64_t (*sum_squares)(cvy_squares_part out[CVY_SQUARES_PARTS], const float *x, const cvy_ahead *ahead);
 
   /* Makes y [columns][rows] of x [rows][columns], whose rows are x_row floats apart. */
   void (*transpose)(float *y, const float *x, int64_t rows, int64_t columns, int64_t x_row);

@@ -7,6 +7,7 @@
  * result is exact, whatever the grid. */
 #include "math/kernels.h"
 
+#include "base/count.h"
 #include "math/lanes.h"
 
 enum {
@@ -15,6 +16,7 @@ enum {
   STRIDE = REGISTERS * HALF,
   WINDOW = 51,      /* bits of a part that integers add up */
   LAST_WINDOW = 45, /* of the last one: doubles add up 256 of these in 53 bits */
+  LINE = 16,        /* floats that a cache fetches at a time */
   INFINITE = 255    /* the exponent of infinities and NaN */
 };
 _Static_assert(CVY_SQUARES_BLOCK / STRIDE <= 256, "a lane adds up no more");
@@ -90,11 +92,10 @@ static int64_t total_of_bits(const wide_bits sums[REGISTERS], double shift) {
   return (int64_t)(total - CVY_SQUARES_BLOCK * shift_bits);
 }
 
-/* What lies behind the block is fetched meanwhile: the next block, as a rule.
- *
- * Adding 1.5 * 2^(step + 52) rounds to the nearest multiple of 2^step, and has it in the low bits of the
+/* Adding 1.5 * 2^(step + 52) rounds to the nearest multiple of 2^step, and has it in the low bits of the
  * double, where integers add it up. Only the last part is added up as doubles. */
-ALWAYS_INLINE void sum_parts(cvy_squares_part *out, const float *x, int top, int parts) {
+ALWAYS_INLINE void sum_parts(cvy_squares_part *out, const float *x, const cvy_ahead *ahead, int top,
+                             int parts) {
   const int last = parts - 1;
   wide_bits sums[CVY_SQUARES_PARTS - 1][REGISTERS] = {{{0}}};
   wide rest[REGISTERS] = {{0}};
@@ -105,7 +106,9 @@ ALWAYS_INLINE void sum_parts(cvy_squares_part *out, const float *x, int top, int
   }
   out[last].step = out[last - 1].step - 1 - LAST_WINDOW;
   for (int64_t i = 0; i < CVY_SQUARES_BLOCK; i += STRIDE) {
-    for (int k = 0; k < STRIDE; k += 16) __builtin_prefetch(x + CVY_SQUARES_BLOCK + i + k);
+    if (i % LINE == 0)
+      for (int64_t k = 0; k < ahead->count; k++)
+        for (int64_t j = 0; j < cvy_larger(STRIDE, LINE); j += LINE) __builtin_prefetch(ahead->of[k] + i + j);
     for (int r = 0; r < REGISTERS; r++) {
       const wide value = widened(x + i + r * HALF), first = square_and(value, (wide){0} + shift[0]);
       wide left = square_and(value, shift[0] - first);
@@ -123,15 +126,16 @@ ALWAYS_INLINE void sum_parts(cvy_squares_part *out, const float *x, int top, int
 }
 
 /* All squares are below 2^top, and multiples of 2^(top - reach). */
-extern int64_t CVY_SUM_SQUARES(cvy_squares_part out[CVY_SQUARES_PARTS], const float *x);
-int64_t CVY_SUM_SQUARES(cvy_squares_part out[CVY_SQUARES_PARTS], const float *x) {
+extern int64_t CVY_SUM_SQUARES(cvy_squares_part out[CVY_SQUARES_PARTS], const float *x,
+                               const cvy_ahead *ahead);
+int64_t CVY_SUM_SQUARES(cvy_squares_part out[CVY_SQUARES_PARTS], const float *x, const cvy_ahead *ahead) {
   const range r = range_of(x);
   const int top = 2 * (r.largest - 126), reach = top - 2 * (r.smallest - 150);
   if (r.largest == INFINITE || reach > 2 * WINDOW + LAST_WINDOW + 2) return CVY_SQUARES_NOT_DONE;
   if (reach > WINDOW + LAST_WINDOW + 1) {
-    sum_parts(out, x, top, 3);
+    sum_parts(out, x, ahead, top, 3);
     return 3;
   }
-  sum_parts(out, x, top, 2);
+  sum_parts(out, x, ahead, top, 2);
   return 2;
 }

@@ -32,13 +32,26 @@ static void run(const job *j, int64_t first, int64_t count) {
   if (part.average) cvy_average_move(part.average + first, part.weights, part.average_share, part.count);
 }
 
+/* Returns the arrays that are read from value `first` of the piece on. A rule that directs needs its state
+ * for that only. */
+static cvy_ahead arrays_at(const job *j, int64_t first) {
+  cvy_ahead all = {2, {j->piece->weights + first, j->piece->gradient + first}};
+  const bool reads_state = j->direction || !j->rule->direct;
+  for (int64_t k = 0; reads_state && k < j->rule->state_count; k++)
+    all.of[all.count++] = j->piece->state[k] + first;
+  return all;
+}
+
+/* Summing waits for the core, and updating for memory, so the next part is fetched while one is summed. */
 static void run_measured(const job *j, int64_t first, int64_t count) {
   const float *values = j->direction ? j->direction : j->piece->weights;
   cvy_squares squares = {0};
   for (const int64_t end = first + count; first < end; first += PART) {
     const int64_t some = cvy_smaller(end - first, PART);
+    cvy_ahead ahead = arrays_at(j, first + PART);
+    if (first + 2 * PART > end) ahead.count = 0;
     run(j, first, some);
-    cvy_squares_add(&squares, values + first, some);
+    cvy_squares_add_part(&squares, values + first, some, &ahead);
   }
   cvy_squares_merge(j->squares, &squares);
 }

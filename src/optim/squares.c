@@ -2,6 +2,7 @@
  * whose values are too far apart, or not finite; that is counted by exponents here. */
 #include "optim/squares.h"
 
+#include "base/count.h"
 #include "math/kernels.h"
 
 #include <math.h>
@@ -52,21 +53,27 @@ static void add_part(cvy_squares *sum, cvy_squares_part part) {
   if (total) add_shifted(sum, shift < 0 ? total >> -shift : total, shift < 0 ? 0 : shift, sign);
 }
 
-static void add_block(cvy_squares *sum, const float *block, const cvy_kernels *kernels) {
+static void add_block(cvy_squares *sum, const float *block, const cvy_ahead *ahead) {
   cvy_squares_part parts[CVY_SQUARES_PARTS];
-  const int64_t count = kernels->sum_squares(parts, block);
+  const int64_t count = cvy_kernels_get()->sum_squares(parts, block, ahead);
   if (count == CVY_SQUARES_NOT_DONE) add_counted(sum, block);
   for (int64_t i = 0; i < count; i++) add_part(sum, parts[i]);
 }
 
+void cvy_squares_add_part(cvy_squares *sum, const float *values, int64_t count, const cvy_ahead *ahead) {
+  float whole[BLOCK];
+  CVY_CHECK(count <= BLOCK);
+  if (count < BLOCK) {
+    memset(whole, 0, sizeof whole);
+    values = memcpy(whole, values, sizeof *whole * (size_t)count);
+  }
+  add_block(sum, values, ahead);
+}
+
 void cvy_squares_add(cvy_squares *sum, const float *values, int64_t count) {
-  const cvy_kernels *kernels = cvy_kernels_get();
-  int64_t first = 0;
-  for (; first + BLOCK <= count; first += BLOCK) add_block(sum, values + first, kernels);
-  if (first == count) return;
-  float last[BLOCK] = {0};
-  memcpy(last, values + first, sizeof *last * (size_t)(count - first));
-  add_block(sum, last, kernels);
+  for (; count > 0; values += BLOCK, count -= BLOCK)
+    cvy_squares_add_part(sum, values, cvy_smaller(count, BLOCK),
+                         &(cvy_ahead){count > BLOCK, {values + BLOCK}});
 }
 
 /* These are integers, so the order in which threads come does not matter. */

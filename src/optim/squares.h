@@ -8,7 +8,7 @@
 #ifndef CVY_OPTIM_SQUARES_H
 #define CVY_OPTIM_SQUARES_H
 
-#include "base/base.h"
+#include "math/kernels.h"
 
 enum { CVY_SQUARES_DIGITS = 18 };
 
@@ -21,6 +21,8 @@ typedef struct cvy_squares {
 
 /* Adds `count` squares, in blocks of CVY_SQUARES_BLOCK; a part of a block costs as much as a whole one. */
 void cvy_squares_add(cvy_squares *sum, const float *values, int64_t count);
+/* Adds one block, or a part of it, while what is `ahead` is fetched. */
+void cvy_squares_add_part(cvy_squares *sum, const float *values, int64_t count, const cvy_ahead *ahead);
 /* Adds another sum. Threads may merge theirs into one at the same time. */
 void cvy_squares_merge(cvy_squares *sum, const cvy_squares *other);
 /* Brings the digits below 2^32, all but the last; the sum stays. */

@@ -810,7 +810,7 @@ static void check_squares(const float *x, bool must_be_done) {
     if (!cvy_kernels_named(kernel_names[s])) continue;
     cvy_squares_part parts[CVY_SQUARES_PARTS];
     exact got = {{0}};
-    const int64_t count = cvy_kernels_named(kernel_names[s])->sum_squares(parts, x);
+    const int64_t count = cvy_kernels_named(kernel_names[s])->sum_squares(parts, x, &(cvy_ahead){0});
     if (count == CVY_SQUARES_NOT_DONE) {
       CU_ASSERT_FALSE(must_be_done);
       continue;
@@ -850,7 +850,8 @@ static void squares_at_the_edges(void) {
       cvy_squares_part parts[CVY_SQUARES_PARTS];
       for (int64_t k = 0; k < CVY_SQUARES_BLOCK; k++) x[k] = 1;
       x[i] = i % 2 ? NAN : -INFINITY;
-      CU_ASSERT_EQUAL(cvy_kernels_named(kernel_names[s])->sum_squares(parts, x), CVY_SQUARES_NOT_DONE);
+      CU_ASSERT_EQUAL(cvy_kernels_named(kernel_names[s])->sum_squares(parts, x, &(cvy_ahead){0}),
+                      CVY_SQUARES_NOT_DONE);
     }
   free(x);
 }
