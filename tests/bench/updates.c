@@ -4,6 +4,7 @@
  * is what a step exposes. */
 #include "base/yaml.h"
 #include "net/net.h"
+#include "optim/squares.h"
 #include "train/find.h"
 #include "train/fixed.h"
 #include "train/recipe.h"
@@ -28,6 +29,7 @@ static const struct {
 
 typedef struct options {
   int64_t rounds, batch;
+  int64_t loops;    /* values of a tensor that is updated without a network; 0: networks are measured */
   const char *rule; /* NULL: all */
 } options;
 
@@ -174,12 +176,96 @@ static void measure_network(const char *name, const options *o) {
   cvy_pool_destroy(pool);
 }
 
+/* ---- loops alone ---- */
+
+/* One tensor, and what is timed of it: what comes before the norms, and the update behind them. */
+typedef struct loops {
+  cvy_piece piece;
+  float *gradient;
+  int64_t values;
+} loops;
+
+static float *filled(int64_t count, float size) {
+  void *memory;
+  try(cvy_buffer_create(&memory, sizeof(float) * (size_t)count, "a tensor"));
+  cvy_random where = {.seed = 1, .purpose = CVY_FOR_TEST};
+  float *values = memory;
+  for (int64_t i = 0; i < count; i++) values[i] = size * (float)cvy_random_next_uniform(&where, -1, 1);
+  return values;
+}
+
+/* Makes an update as one rank does for a tensor, and notes its two parts. */
+static void time_update(double *first_s, double *update_s, const cvy_rule *rule, const void *config,
+                        loops *l) {
+  cvy_squares before = {0}, weights = {0};
+  const bool measures = rule->norms != CVY_NORMS_NONE;
+  const double start_s = now_s();
+  if (rule->direct)
+    cvy_rule_direct(rule, &l->piece, l->gradient, config, &before);
+  else if (measures)
+    cvy_squares_add(&before, l->gradient, l->values);
+  const double middle_s = now_s();
+  cvy_rule_apply(rule, &l->piece, config, measures ? &weights : NULL);
+  *first_s = middle_s - start_s;
+  *update_s = now_s() - start_s;
+}
+
+static void measure_loops(cvy_pool *pool, const options *o) {
+  static double first_s[CVY_COUNT(rules)][MOST_ROUNDS], update_s[CVY_COUNT(rules)][MOST_ROUNDS];
+  loops l = {.gradient = filled(o->loops, 1e-3f), .values = o->loops};
+  l.piece = (cvy_piece){.tensor_count = o->loops,
+                        .decays = true,
+                        .count = o->loops,
+                        .weights = filled(o->loops, 1e-2f),
+                        .gradient = l.gradient,
+                        .rate = 1e-6,
+                        .step = 1,
+                        .norms = {1, 1}};
+  for (int k = 0; k < CVY_MOST_STATE; k++) l.piece.state[k] = filled(o->loops, 0);
+  float *gradient = filled(o->loops, 1e-3f);
+  const double start_s = now_s(), start_wall_s = cvy_now_s();
+  for (int64_t round = 0; round < o->rounds; round++)
+    for (int64_t i = 0; i < CVY_COUNT(rules); i++) {
+      const int64_t turn = round % 2 ? CVY_COUNT(rules) - 1 - i : i;
+      const cvy_rule *rule;
+      cvy_yaml *node;
+      void *config;
+      try(cvy_yaml_parse(&node, pool, rules[turn].solver, "solver"));
+      try(cvy_read_rule(&rule, &config, pool, node));
+      memcpy(l.gradient, gradient, sizeof *gradient * (size_t)o->loops);
+      for (int k = 0; k < CVY_MOST_STATE; k++) memset(l.piece.state[k], 0, sizeof(float) * (size_t)o->loops);
+      time_update(&first_s[turn][round], &update_s[turn][round], rule, config, &l);
+    }
+  const double core = (now_s() - start_s) / (cvy_now_s() - start_wall_s);
+  printf("loops on %" PRId64 " values, %" PRId64 " rounds, %.0f %% of a core\n"
+         "           ns a value       before norms  times SGD's\n"
+         "           lowest  median   lowest        lowest  median (lowest ... highest)\n",
+         o->loops, o->rounds, 100 * core);
+  double base[MOST_ROUNDS];
+  memcpy(base, update_s[0], sizeof base);
+  const double base_lowest = cvy_spread_of(update_s[0], o->rounds).lowest, ns = 1e9 / (double)o->loops;
+  memcpy(update_s[0], base, sizeof base);
+  for (int64_t i = 0; i < CVY_COUNT(rules); i++) {
+    double ratios[MOST_ROUNDS];
+    for (int64_t r = 0; r < o->rounds; r++) ratios[r] = update_s[i][r] / base[r];
+    const cvy_spread update = cvy_spread_of(update_s[i], o->rounds), ratio = cvy_spread_of(ratios, o->rounds);
+    printf("%-10s %6.3f  %6.3f   %6.3f        %6.2f  %6.2f (%.2f ... %.2f)\n", rules[i].name,
+           ns * update.lowest, ns * update.median, ns * cvy_spread_of(first_s[i], o->rounds).lowest,
+           update.lowest / base_lowest, ratio.median, ratio.lowest, ratio.highest);
+  }
+  cvy_buffer_destroy(gradient), cvy_buffer_destroy(l.gradient), cvy_buffer_destroy(l.piece.weights);
+  for (int k = 0; k < CVY_MOST_STATE; k++) cvy_buffer_destroy(l.piece.state[k]);
+}
+
 static const char usage[] =
     "usage: updates [--rounds N] [--batch N] [--rule NAME] [NETWORK...]\n"
+    "       updates --loops VALUES [--rounds N]\n"
     "The time of each rule's update on one thread, with clipping by norm and without, beside SGD's, in\n"
     "processor time [AlexNet and ResNet-50, 15 rounds, batch 1]. Under mpirun: the time of a step, and what\n"
     "of it was waited for gradients, norms, updates that wait for these, and weights to be handed on.\n"
+    "With --loops, all rules' loops in turn on one tensor of so many values, without a network.\n"
     "  taskset -c 1 build/release/updates --rounds 31 alexnet\n"
+    "  taskset -c 1 build/release/updates --rounds 31 --loops 16000000\n"
     "  mpirun -n 2 build/release/updates --batch 16 --rule sgd resnet50\n";
 
 int main(int argc, char **argv) {
@@ -192,16 +278,22 @@ int main(int argc, char **argv) {
       o.rounds = strtoll(argv[i + 1], NULL, 10);
     else if (strcmp(argv[i], "--batch") == 0)
       o.batch = strtoll(argv[i + 1], NULL, 10);
+    else if (strcmp(argv[i], "--loops") == 0)
+      o.loops = strtoll(argv[i + 1], NULL, 10);
     else if (strcmp(argv[i], "--rule") == 0)
       o.rule = argv[i + 1];
     else
       break;
   }
-  if (o.rounds < 1 || o.rounds > MOST_ROUNDS || o.batch < 1 || (i < argc && argv[i][0] == '-'))
+  if (o.rounds < 1 || o.rounds > MOST_ROUNDS || o.batch < 1 || o.loops < 0 || (i < argc && argv[i][0] == '-'))
     return fputs(usage, stderr), 2;
   comm = cvy_comm_start();
   cvy_threads_set(1);
-  if (i == argc)
+  if (o.loops > 0) {
+    cvy_pool *pool = cvy_pool_create();
+    measure_loops(pool, &o);
+    cvy_pool_destroy(pool);
+  } else if (i == argc)
     for (int k = 0; k < CVY_COUNT(usual); k++) measure_network(usual[k], &o);
   for (; i < argc; i++) measure_network(argv[i], &o);
   cvy_comm_finish(comm);
