@@ -39,6 +39,7 @@ static cvy_ahead arrays_at(const job *j, int64_t first) {
   const bool reads_state = j->direction || !j->rule->direct;
   for (int64_t k = 0; reads_state && k < j->rule->state_count; k++)
     all.of[all.count++] = j->piece->state[k] + first;
+  if (!j->direction && j->piece->average) all.of[all.count++] = j->piece->average + first;
   return all;
 }
 

@@ -466,6 +466,10 @@ void cvy_learner_finish(cvy_learner *l) {
   if (l->waits) update_late(l);
 }
 
+void cvy_learner_weights_are_new(cvy_learner *l) {
+  forget_sums(l);
+}
+
 cvy_exchange_times cvy_learner_times(const cvy_learner *l) {
   cvy_exchange_times times = cvy_exchange_spent(l->exchange);
   times.exposed_s += l->late_s;

@@ -57,6 +57,10 @@ cvy_err cvy_learner_forget(cvy_learner *learner) CVY_MUST_CHECK;
  * size. */
 cvy_err cvy_learner_cut(cvy_learner *learner, int64_t bucket_mib) CVY_MUST_CHECK;
 
+/* Says that weights were written from outside since the last step, so what it has measured of them is void.
+ * This must be called wherever weights are read or made anew between steps. */
+void cvy_learner_weights_are_new(cvy_learner *learner);
+
 /* Returns the times that cvy_exchange_spent gives, since the latest cut. The exposed time includes the
  * updates that waited for norms. */
 cvy_exchange_times cvy_learner_times(const cvy_learner *learner);

@@ -265,6 +265,7 @@ static void hand_out(cvy_run *run, bool is_read) {
   run->state.arithmetic = run->arithmetic;
   cvy_comm_broadcast(run->comm, &run->state, sizeof run->state);
   cvy_comm_broadcast(run->comm, cvy_net_params(run->net), bytes);
+  cvy_learner_weights_are_new(run->learner);
   for (int64_t k = 0; is_read && k < run->recipe->rule->state_count; k++)
     cvy_learner_deal_state(run->learner, k);
   if (is_read && cvy_recipe_averages(run->recipe)) cvy_learner_deal_average(run->learner);

@@ -499,6 +499,32 @@ static void a_rehearsal_is_forgotten(void) {
   cvy_learner_destroy(learner);
 }
 
+/* Returns the weights after a step, new first weights, and two steps more. */
+static cvy_hash go_back(const setting *s, void (*tell)(cvy_learner *learner)) {
+  cvy_learner *learner = open_learner(comm, s);
+  run_step(learner, comm, 1);
+  cvy_net_init(cvy_learner_net(learner), 8);
+  tell(learner);
+  for (int64_t step = 2; step <= 3; step++) run_step(learner, comm, step);
+  const result r = hash_of(learner, s->rule);
+  CU_ASSERT_EQUAL(cvy_check_replicas(comm, cvy_learner_net(learner), 3), CVY_OK);
+  cvy_learner_destroy(learner);
+  return r.weights;
+}
+
+static void cut_again(cvy_learner *learner) {
+  CU_ASSERT_EQUAL(cvy_learner_cut(learner, 1), CVY_OK);
+}
+
+/* A run that goes back measures the weights that it has then, as does a learner that is cut. */
+static void new_weights_are_measured(void) {
+  for (int way = 0; way < 2; way++) {
+    const setting s = {.rule = &layerwise, .way = (cvy_exchange_way)way, .bucket_mib = 1};
+    const cvy_hash want = go_back(&s, cut_again), got = go_back(&s, cvy_learner_weights_are_new);
+    CU_ASSERT_STRING_EQUAL(got.hex, want.hex);
+  }
+}
+
 /* ---- frozen layers ---- */
 
 /* Checks that the rank's frozen tensors still hold their first values, and the others do not. */
@@ -560,6 +586,7 @@ int main(void) {
                          TEST(norms_of_everything),
                          TEST(a_long_gradient_is_clipped_to_its_length),
                          TEST(a_rehearsal_is_forgotten),
+                         TEST(new_weights_are_measured),
                          TEST(what_is_frozen_stays_at_any_ranks),
                          CU_TEST_INFO_NULL};
   const int failed = run_suite("learner", tests);
