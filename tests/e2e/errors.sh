@@ -107,7 +107,7 @@ expect 2 "rank 1 has another recipe" apart $train
 cp recipe.yaml node/
 expect 2 "rank 1 has other validation data" apart $train data.val=other
 expect 2 "'b.h5': expected data.key=value; other data are named with --data b.h5" "$convoy" eval good/best.h5 b.h5
-expect 2 "'batch=5': an evaluation takes network and preprocessing from the checkpoint" "$convoy" eval good/best.h5 batch=5
+expect 2 "'batch=5': an evaluation takes the network from the checkpoint" "$convoy" eval good/best.h5 batch=5
 expect 2 "rank 1 has other data" apart "$convoy" eval good/best.h5 --data other
 cp "$CONVOY_SOURCE/launch/networks/lenet5.yaml" net.yaml
 sed 's/fc: {name: f6/fc: {parallel: sharded, name: f6/' net.yaml >node/net.yaml
