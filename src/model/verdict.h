@@ -29,8 +29,8 @@ typedef struct cvy_verdicts {
 cvy_err cvy_verdicts_create(cvy_verdicts *out, int64_t capacity) CVY_MUST_CHECK;
 void cvy_verdicts_free(cvy_verdicts *verdicts); /* a list of zeros is free already */
 
-/* Adds the microbatch that the net saw last, of which labels of -1 do not count. Of classes with the same
- * logit the lower index comes first, as in a tally. */
+/* Adds the microbatch that the net saw last, of which labels of -1 do not count. The lower index
+ * comes first where classes have the same logit, as in a tally. */
 void cvy_verdicts_add(cvy_verdicts *verdicts, const cvy_net *net, const int32_t *labels,
                       const int64_t *records);
 /* Adds such a microbatch by the means of what was summed over its views, which stay as they are. */

@@ -217,8 +217,8 @@ typedef struct cvy_net_fault {
 } cvy_net_fault;
 
 /* Walks the microbatch that forward saw last once more, by the same pass, and looks at all values: at the
- * images, the parameters, the layers' outputs in order, and their gradients, backward. Of several layers with
- * bad parameters it names the last, for an update's gradients went wrong from there down. A network with
+ * images, the parameters, the layers' outputs in order, and their gradients, backward. If several layers
+ * have bad parameters it names the last, for an update's gradients went wrong from there down. A network with
  * split layers is not walked again, since its ranks would have to do that together. There the outputs are
  * looked at that forward has left for backward. The call is made between forward and backward. It leaves
  * what forward left, but overwrites `grads`, which is laid out as for cvy_net_backward. */

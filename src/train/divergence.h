@@ -5,7 +5,7 @@
  * times ln(classes), which is what guessing costs. Both are known from exact sums over the ranks, so all
  * decide alike, at any number of them. Weights and validations that are not finite diverge too.
  *
- * Of the losses that are no numbers, the first microbatch's is followed: the layer is named where a value was
+ * If losses are no numbers, that of the first microbatch is followed: the layer is named where a value was
  * first infinite or NaN. The rank that has the microbatch walks it again, before the step's end changes the
  * weights (net/fault.c). A step that goes well costs nothing. */
 #ifndef CVY_TRAIN_DIVERGENCE_H

@@ -182,7 +182,7 @@ if command -v python3 >/dev/null; then
 train = json.load(sys.stdin)["splits"][0]
 assert train["images"] == 36000 and sum(train["classes"].values()) == 35998 and len(train["bad_records"]) == 2' || fail "verify --json"
 fi
-# Of many classes only the smallest and the largest are named.
+# Only the smallest and the largest are named where there are many classes.
 for classes in 100 101; do
   "$convoy" prepare synthetic-photos --count 203 --classes $classes --pixels 8x8 --encoded --split train=1 -o $classes >/dev/null 2>&1
   "$convoy" verify $classes >$classes.out 2>&1 || fail "verify of $classes classes: $(cat $classes.out)"
