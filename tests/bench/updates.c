@@ -110,22 +110,36 @@ static double share_of_core(const side *s, int64_t rounds) {
   return s->wall_s > 0 ? sum / s->wall_s : 1;
 }
 
-static void tell(const char *name, side *a, side *b, int64_t rounds, int64_t values) {
+static void tell_update(const char *name, side *a, side *b, int64_t rounds, int64_t values) {
   double ratios[MOST_ROUNDS];
-  const double share = share_of_core(b, rounds);
+  const double share = share_of_core(b, rounds), ns = 1e9 / (double)values;
   for (int64_t i = 0; i < rounds; i++) ratios[i] = b->update_s[i] / a->update_s[i];
   const cvy_spread ratio = cvy_spread_of(ratios, rounds), base = cvy_spread_of(a->update_s, rounds),
-                   update = cvy_spread_of(b->update_s, rounds), step = cvy_spread_of(b->step_s, rounds),
-                   exposed = cvy_spread_of(b->exposed_s, rounds);
-  const double ns = 1e9 / (double)values;
+                   update = cvy_spread_of(b->update_s, rounds);
+  printf("%-16s %6.3f  %6.3f   %6.3f  %6.3f   %5.2f  %5.2f (%.2f ... %.2f)  %3.0f %%\n", name,
+         ns * update.lowest, ns * update.median, ns * base.lowest, ns * base.median,
+         update.lowest / base.lowest, ratio.median, ratio.lowest, ratio.highest, 100 * share);
+}
+
+static void tell_step(const char *name, side *s, int64_t rounds) {
+  double shares[MOST_ROUNDS];
+  for (int64_t i = 0; i < rounds; i++) shares[i] = 100 * s->exposed_s[i] / s->step_s[i];
+  const cvy_spread step = cvy_spread_of(s->step_s, rounds), exposed = cvy_spread_of(s->exposed_s, rounds),
+                   share = cvy_spread_of(shares, rounds);
+  printf(
+      "  %-16s step %7.1f ms (lowest %.1f)  exposed %6.1f ms (%.1f), %4.1f %% (%.1f ... %.1f) of its step\n",
+      name, 1e3 * step.median, 1e3 * step.lowest, 1e3 * exposed.median, 1e3 * exposed.lowest, share.median,
+      share.lowest, share.highest);
+}
+
+static void tell(const char *name, side *a, side *b, int64_t rounds, int64_t values) {
   if (cvy_comm_rank(comm) > 0) return;
-  if (cvy_comm_size(comm) == 1)
-    printf("%-16s %6.3f  %6.3f   %6.3f  %6.3f   %5.2f  %5.2f (%.2f ... %.2f)  %3.0f %%\n", name,
-           ns * update.lowest, ns * update.median, ns * base.lowest, ns * base.median,
-           update.lowest / base.lowest, ratio.median, ratio.lowest, ratio.highest, 100 * share);
-  else
-    printf("%-16s step %7.1f ms (%.1f)  exposed %6.2f ms (%.2f) = %4.1f %%\n", name, 1e3 * step.median,
-           1e3 * step.lowest, 1e3 * exposed.median, 1e3 * exposed.lowest, 100 * exposed.median / step.median);
+  if (cvy_comm_size(comm) == 1) {
+    tell_update(name, a, b, rounds, values);
+  } else {
+    tell_step("sgd", a, rounds);
+    tell_step(name, b, rounds);
+  }
   fflush(stdout);
 }
 
