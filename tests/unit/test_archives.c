@@ -173,7 +173,7 @@ static void tar_refuses(void) {
   write_archive(fresh("h"), "zip", NULL, linked, 2);
   expect_refused("tar", fresh("h"), "'dog/1.jpg' is a link");
   expect_refused("tar", fresh("none.tar"), "none.tar: cannot open: No such file");
-  expect_refused("tar", fresh_dir, "a folder; 'convoy prepare folder'");
+  expect_refused("tar", fresh_dir, "a folder, not an archive");
   scratch_write(fresh("i"), "hello", 5);
   expect_refused("tar", fresh("i"), "/i: no tar: 5 bytes");
   scratch_write(fresh("i"), cat[0].bytes, cat[0].count);
