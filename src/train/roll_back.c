@@ -19,8 +19,10 @@ static cvy_err give_up(const cvy_run *run, cvy_err err) {
   if (run->recipe->on_divergence == CVY_DIVERGENCE_ROLLS_BACK)
     return cvy_error(err, "%s; it has gone back %" PRId64 " time%s before, and 'roll_backs' allows no more",
                      why.message, run->state.roll_backs, run->state.roll_backs > 1 ? "s" : "");
-  return cvy_error(err, "%s; the last checkpoint stays as it was%s", why.message,
-                   ", and 'on_divergence: roll_back' would go on from there with half the rate");
+  return cvy_error(err,
+                   "%s; the last checkpoint stays as it was, and 'on_divergence: roll_back' would go on from "
+                   "there with half the rate",
+                   why.message);
 }
 
 cvy_err cvy_roll_back(cvy_run *run, cvy_err err) {
