@@ -1,6 +1,5 @@
 # Tests that several nodes (network namespaces with nothing in common but their links) give the same bits as
 # one process, and that doctor sees them.
-# It runs alone, for it measures time.
 . "$(dirname "$0")/lib" "$1"
 here=$(cd "$(dirname "$0")/.." && pwd)/cluster
 unset OMPI_MCA_hwloc_base_binding_policy OMPI_MCA_rmaps_base_oversubscribe

@@ -1,6 +1,5 @@
 # Tests what breaks in the middle of a run: the job ends at once on all ranks, says which file and record, and
 # leaves nothing half-written.
-# It runs alone, for it measures time.
 . "$(dirname "$0")/lib" "$1"
 "$convoy" prepare synthetic -o data --count 3000 --split train=1 >prepare.log 2>&1 || fail "preparing: $(cat prepare.log)"
 mkdir -p pictures/a pictures/b

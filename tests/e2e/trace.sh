@@ -1,6 +1,5 @@
 # convoy train --trace writes a file that is JSON, whose spans nest, and that tells what happened in the order
 # in which it must.
-# It runs alone, for it measures time.
 . "$(dirname "$0")/lib" "$1"
 digits data 400
 
