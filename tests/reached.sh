@@ -16,6 +16,7 @@ prepare() { # prepare FOLDER
       "$convoy" prepare hoda "$real"/hoda/'Train 60000.cdb.gz' --size 28x28 --split train=first:3500,val=next:400 -o "$1"
       ;;
     data/mnist) "$convoy" prepare mnist "$real/mnist" -o "$1" ;;
+    data/mnist-32) "$convoy" prepare mnist "$real/mnist" --size 32x32 --pad -o "$1" ;;
     *) echo "tests/reached.sh knows no data for $1" && false ;;
   esac
 }
