@@ -1,5 +1,5 @@
-# Tests that real training ends where it should. Drawn digits are always there; Hoda is tried where the data is.
-# tests/reached.sh trains all recipes that were run.
+# Tests that real training ends where it should. Drawn digits are always there; Hoda and MNIST are tried where
+# the data is. tests/reached.sh holds all recipes that were run against what their heads say.
 . "$(dirname "$0")/lib" "$1"
 bare=$(dirname "$(dirname "$(dirname "$(readlink -f "$convoy")")")")
 [ -d "$bare/launch/recipes" ] || bare=${CONVOY_SOURCE:?}
@@ -23,8 +23,12 @@ awk -v got="$(field best_top1 <linear.json)" 'BEGIN {exit !(got > 0.6 && got < 0
 if [ -e "${CONVOY_TEST_DATA:-/nowhere}/README.md" ]; then
   "$convoy" prepare hoda "$CONVOY_TEST_DATA"/hoda/'Train 60000.cdb.gz' --size 28x28 --split train=first:3500,val=next:400 \
     -o data/hoda-3500 2>/dev/null || fail "preparing Hoda"
+  "$convoy" prepare hoda "$CONVOY_TEST_DATA/hoda" -o data/hoda 2>/dev/null || fail "preparing Hoda"
+  "$convoy" prepare mnist "$CONVOY_TEST_DATA/mnist" -o data/mnist 2>/dev/null || fail "preparing MNIST"
   reaches hoda-cnn 0.97
+  reaches lenet5-hoda 0.985
+  reaches lenet-mnist 0.99
 else
-  echo "skipped: accuracy on Hoda (no CONVOY_TEST_DATA)"
+  echo "skipped: accuracy on Hoda and MNIST (no CONVOY_TEST_DATA)"
 fi
 finish

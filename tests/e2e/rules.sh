@@ -26,18 +26,21 @@ interrupted() {
   [ "$(field val_loss <parts.json)" = "$(field val_loss <whole.json)" ] || fail "$name: a stop changes the score"
 }
 
-for rule in adamw rmsprop lars lamb; do # mpi.test_learner has all
+for rule in adam adamw rmsprop adadelta adagrad lars lamb; do
   rate=0.003
   solver=$rule
   case $rule in
+    adadelta) rate=1 ;;
     lars) rate=0.05 solver='{lars: {trust: 0.1}}' ;;
-    lamb) rate=0.02 ;;
+    lamb | adagrad) rate=0.02 ;;
   esac
   interrupted $rule 17 "solver=$solver" learning_rate.constant.rate=$rate
   python3 -c "import sys; sys.exit(not float(sys.argv[1]) < 1.5)" "$(field val_loss <whole.json)" ||
     fail "$rule does not learn: $(cat whole.json)"
 done
-interrupted clipped 17 clip.norm=0.5 clip.value=0.02 solver=lamb learning_rate.constant.rate=0.02
+interrupted nesterov 17 solver.sgd.nesterov=true learning_rate.constant.rate=0.01
+interrupted clipped 17 clip.norm=0.5 clip.value=0.02 learning_rate.constant.rate=0.05
+interrupted clipped-lamb 17 clip.norm=0.5 clip.value=0.02 solver=lamb learning_rate.constant.rate=0.02
 interrupted layered 17 'layers=[{match: c*, rate: 0}, {match: "*/bias", rate: 2, decay: 0}]' solver.sgd.weight_decay=0.001
 interrupted warm 5 warmup.length=1.5 warmup.from=0.2 'learning_rate={multi_step: {rate: 0.01, at: [2, 3]}}'
 interrupted cycle 9 'learning_rate={one_cycle: {rate: 0.02}}'

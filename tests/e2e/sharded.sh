@@ -35,10 +35,10 @@ END
 same_bits "1:1 1:3 2:1 2:2 4:1 8:1"
 one=$(result 2 1)
 mv run straight
-same_bits "1:1 3:1 6:2 12:1" batch=96 epochs=1 # the 12 microbatches make a tree of 3, 2, 2
-same_bits "1:2 2:1 6:1" batch=96 epochs=1 'tree=[2, 3, 2]'
-same_bits "1:1 2:1" batch=16 epochs=1 # each rank has one microbatch
-same_bits "1:1" batch=8 epochs=1
+same_bits "1:1 3:1 6:2 12:1" batch=96 # the 12 microbatches make a tree of 3, 2, 2
+same_bits "1:2 2:1 6:1" batch=96 'tree=[2, 3, 2]'
+same_bits "1:1 2:1" batch=16 # each rank has one microbatch
+same_bits "1:1" batch=8
 
 # How replicated gradients travel changes nothing; only MPI's own sums may.
 [ "$(result 4 1 reduce=whole)" = "$one" ] || fail "reduce: whole gives other bits"
