@@ -7,7 +7,6 @@
 #include "model/assess.h"
 #include "report/report.h"
 #include "train/evaluate.h"
-#include "train/score.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -7,9 +7,9 @@
 #include "cmd/network.h"
 #include "cmd/outline.h"
 #include "cmd/ranks.h"
+#include "model/tally.h"
 #include "report/curve.h"
 #include "train/recipe.h"
-#include "train/score.h"
 #include "train/stop.h"
 #include <convoy/train.h>
 

@@ -17,9 +17,10 @@ double cvy_bin_accuracy(const cvy_bin *bin) {
 static void count_class(cvy_assessment *a, const cvy_verdict *v) {
   cvy_class_score *own = &a->classes[v->label];
   own->images++;
+  if (v->classes[0] < 0) return;
   own->top1 += v->place < 1;
   own->top5 += v->place < CVY_VERDICT_CLASSES;
-  if (v->classes[0] >= 0) a->classes[v->classes[0]].predicted++;
+  a->classes[v->classes[0]].predicted++;
 }
 
 static void count_confidence(cvy_assessment *a, const cvy_verdict *v) {

@@ -33,6 +33,11 @@ void cvy_tally_add_microbatch(cvy_tally *tally, const cvy_net *net, const cvy_ta
 void cvy_tally_add(cvy_tally *tally, const cvy_tally *more);
 /* Returns the score that the counts make. */
 cvy_score cvy_tally_score(const cvy_tally *tally);
+/* Tells whether top-5 says something. Every image is a hit where there are five classes or fewer, and then
+ * nothing shows it. */
+static inline bool cvy_score_has_top5(const cvy_score *score) {
+  return score->classes > 5;
+}
 
 /* Probabilities of a microbatch, summed over views of its images. */
 typedef struct cvy_view_sums {

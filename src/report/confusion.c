@@ -106,7 +106,7 @@ static void draw_lines(const chart *c) {
   fputs("\"/>\n", c->out);
 }
 
-/* Returns the pixels from the upper edge of row `k` to the foot of letters in its middle. */
+/* Returns where the foot of letters in the middle of row `k` is. */
 static double foot_of(const chart *c, int64_t k) {
   return (double)c->top + c->size * ((double)k + 0.5) + 4;
 }

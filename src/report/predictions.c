@@ -48,7 +48,7 @@ static void print_share(FILE *out, int64_t part, int64_t whole) {
 }
 
 void cvy_classes_print(FILE *out, const cvy_report *f) {
-  const bool has_top5 = f->assessment->class_count > CVY_VERDICT_CLASSES;
+  const bool has_top5 = cvy_score_has_top5(f->score);
   fprintf(out, "class,name,images,hits,accuracy%s,predicted,precision\n", has_top5 ? ",top5_accuracy" : "");
   for (int64_t k = 0; k < f->assessment->class_count; k++) {
     const cvy_class_score *c = &f->assessment->classes[k];

@@ -38,7 +38,7 @@ const char *const *cvy_report_names(cvy_pool *pool, const cvy_model_info *model,
 
 /* The accuracies of the classes that have images. */
 typedef struct by_class {
-  int64_t count, best, worst;
+  int64_t count, worst; /* worst is -1 if there are none */
   double mean;
 } by_class;
 
@@ -47,13 +47,12 @@ static double accuracy_of(const cvy_class_score *c) {
 }
 
 static by_class look_at_classes(const cvy_assessment *a) {
-  by_class all = {.best = -1, .worst = -1};
+  by_class all = {.worst = -1};
   for (int64_t k = 0; k < a->class_count; k++) {
     const cvy_class_score *c = &a->classes[k];
     if (c->images == 0) continue;
     all.count++;
     all.mean += accuracy_of(c);
-    if (all.best < 0 || accuracy_of(c) > accuracy_of(&a->classes[all.best])) all.best = k;
     if (all.worst < 0 || accuracy_of(c) < accuracy_of(&a->classes[all.worst])) all.worst = k;
   }
   all.mean = all.count > 0 ? all.mean / (double)all.count : NAN;
@@ -78,7 +77,7 @@ void cvy_report_json(cvy_json *json, const cvy_report *f) {
   cvy_json_int(json, "images", score->images);
   cvy_json_number(json, "loss", score->loss, 17);
   cvy_json_number(json, "top1", score->top1, 17);
-  if (score->classes > CVY_VERDICT_CLASSES) cvy_json_number(json, "top5", score->top5, 17);
+  if (cvy_score_has_top5(score)) cvy_json_number(json, "top5", score->top5, 17);
   cvy_json_number(json, "mean_class_accuracy", look_at_classes(f->assessment).mean, 17);
   cvy_json_number(json, "ece", f->assessment->ece, 17);
   cvy_json_int(json, "views", f->views);

@@ -21,10 +21,4 @@ cvy_err cvy_score_dataset(cvy_score *out, cvy_verdicts *verdicts, cvy_comm *comm
 cvy_err cvy_score_together(cvy_score *out, cvy_verdicts *verdicts, cvy_comm *comm, cvy_tally *tally,
                            cvy_err mine) CVY_MUST_CHECK;
 
-/* Tells whether top-5 says something. Every image is a hit where there are five classes or fewer, and then
- * nothing shows it. */
-static inline bool cvy_score_has_top5(const cvy_score *score) {
-  return score->classes > 5;
-}
-
 #endif

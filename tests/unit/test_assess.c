@@ -136,6 +136,7 @@ static void a_diverged_loss_is_no_class(void) {
   cvy_assess(&a, &d.verdicts, 3);
   CU_ASSERT(a.images == 2 && a.diverged == 1 && a.cell_count == 1 && isnan(a.ece));
   CU_ASSERT(a.classes[0].images == 1 && a.classes[0].top1 == 0 && a.classes[1].top1 == 1);
+  CU_ASSERT(a.classes[0].top5 == 0 && a.classes[1].top5 == 1);
   CU_ASSERT(a.mistake_count == 1 && a.mistakes[0] == 0);
   cvy_assessment_free(&a);
   close_desk(&d);
