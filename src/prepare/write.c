@@ -2,6 +2,7 @@
  * one thread writes them in their order. */
 #include "prepare/write.h"
 
+#include "base/csv.h"
 #include "base/utf8.h"
 #include "prepare/journal.h"
 #include "prepare/names.h"
@@ -222,20 +223,13 @@ static void prepare_record(const void *context, int64_t i, int thread) {
 /* ---- one shard ---- */
 
 static char *csv_line(const char *name, const char *reason) {
-  const char *const cells[] = {name, reason};
-  char *line = cvy_new(2 * (strlen(name) + strlen(reason)) + 8), *to = line;
-  for (int i = 0; i < 2; i++) {
-    const bool quoted = cells[i][strcspn(cells[i], ",\"\r\n")] != '\0';
-    if (quoted) *to++ = '"';
-    for (const char *c = cells[i]; *c; c++) {
-      if (*c == '"') *to++ = '"';
-      *to++ = *c;
-    }
-    if (quoted) *to++ = '"';
-    *to++ = i == 0 ? ',' : '\n';
-  }
-  *to = '\0';
-  return line;
+  cvy_text_stream line;
+  cvy_text_stream_begin(&line);
+  cvy_csv_text(line.out, name);
+  fputc(',', line.out);
+  cvy_csv_text(line.out, reason);
+  fputc('\n', line.out);
+  return cvy_text_stream_end(&line, NULL);
 }
 
 static void note(cvy_notes *notes, const batch *b, const slot *s, const char *what) {

@@ -1,5 +1,5 @@
 /* The tables of an evaluation: a line an image, a class, a pair of classes, a mistake. */
-#include "report/csv.h"
+#include "base/csv.h"
 #include "report/report_parts.h"
 
 #include <math.h>

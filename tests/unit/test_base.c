@@ -1,7 +1,8 @@
-/* Tests the ground floor: errors, random numbers, YAML, option tables, JSON, hashes. */
+/* Tests the ground floor: errors, random numbers, YAML, option tables, JSON, CSV, hashes. */
 #define _GNU_SOURCE /* mincore */
 #include "suite.h"
 
+#include "base/csv.h"
 #include "base/json.h"
 #include "base/options.h"
 #include "base/utf8.h"
@@ -417,7 +418,7 @@ static void a_choice_may_stop_before_the_last_words(void) {
   cvy_pool_destroy(pool);
 }
 
-/* ---- JSON, hashes ---- */
+/* ---- JSON, CSV, hashes ---- */
 
 static void json_is_json(void) {
   char *text = NULL;
@@ -487,6 +488,24 @@ static void json_is_utf8(void) {
   free(text);
 }
 
+static void csv_is_quoted_where_it_must_be(void) {
+  cvy_text_stream s;
+  static const char *const texts[] = {"plain", "a,b", "say \"x\"", "two\nlines", " blank", NULL, ""};
+  cvy_text_stream_begin(&s);
+  for (int i = 0; i < CVY_COUNT(texts); i++) {
+    cvy_csv_text(s.out, texts[i]);
+    fputc('|', s.out);
+  }
+  cvy_csv_number(s.out, 0.1f);
+  fputc('|', s.out);
+  cvy_csv_number(s.out, 0.1);
+  fputc('|', s.out);
+  cvy_csv_number(s.out, 0.0 / 0.0);
+  char *text = cvy_text_stream_end(&s, NULL);
+  CU_ASSERT_STRING_EQUAL(text, "plain|\"a,b\"|\"say \"\"x\"\"\"|\"two\nlines\"|\" blank\"|||0.1|0.1|");
+  free(text);
+}
+
 static void messages_have_no_control_characters(void) {
   CU_ASSERT_EQUAL(cvy_error(CVY_E_INPUT, "a%sb%s: no", "\n\x1b[2J", "\xe4"), CVY_E_INPUT);
   CU_ASSERT_STRING_EQUAL(cvy_err_message(), "a\\x0A\\x1B[2Jb\\xE4: no");
@@ -522,4 +541,5 @@ SUITE("base", TEST(errors_carry_their_place), TEST(pools_and_buffers),
       TEST(any_bytes_are_a_text_on_the_command_line), TEST(options_read_every_type),
       TEST(options_refuse_what_is_wrong), TEST(a_choice_may_stop_before_the_last_words),
       TEST(command_line_values), TEST(json_is_json), TEST(json_numbers_are_the_shortest_that_read_back),
-      TEST(json_is_utf8), TEST(messages_have_no_control_characters), TEST(hashes_do_not_depend_on_pieces))
+      TEST(json_is_utf8), TEST(csv_is_quoted_where_it_must_be), TEST(messages_have_no_control_characters),
+      TEST(hashes_do_not_depend_on_pieces))

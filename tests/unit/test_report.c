@@ -2,7 +2,6 @@
 #include "report/report.h"
 
 #include "data/dataset.h"
-#include "report/csv.h"
 #include "report/report_parts.h"
 #include "report/svg.h"
 
@@ -64,22 +63,6 @@ static void check_text(cvy_text_stream *stream, const char *want) {
 }
 
 /* ---- tables ---- */
-
-static void quoted_where_it_must_be(void) {
-  cvy_text_stream s;
-  static const char *const texts[] = {"plain", "a,b", "say \"x\"", "two\nlines", " blank", NULL, ""};
-  cvy_text_stream_begin(&s);
-  for (int i = 0; i < CVY_COUNT(texts); i++) {
-    cvy_csv_text(s.out, texts[i]);
-    fputc('|', s.out);
-  }
-  cvy_csv_number(s.out, 0.1f);
-  fputc('|', s.out);
-  cvy_csv_number(s.out, 0.1);
-  fputc('|', s.out);
-  cvy_csv_number(s.out, 0.0 / 0.0);
-  check_text(&s, "plain|\"a,b\"|\"say \"\"x\"\"\"|\"two\nlines\"|\" blank\"|||0.1|0.1|");
-}
 
 static void tables_to_the_letter(void) {
   rig r;
@@ -239,7 +222,6 @@ static void a_full_disk(void) {
   close_rig(&r);
 }
 
-SUITE("report", TEST(quoted_where_it_must_be), TEST(tables_to_the_letter),
-      TEST(figures_for_people_and_programs), TEST(names_are_the_models_or_the_datas),
-      TEST(texts_in_a_picture), TEST(few_classes_have_numbers_and_many_a_list), TEST(a_folder_has_all_files),
-      TEST(a_full_disk))
+SUITE("report", TEST(tables_to_the_letter), TEST(figures_for_people_and_programs),
+      TEST(names_are_the_models_or_the_datas), TEST(texts_in_a_picture),
+      TEST(few_classes_have_numbers_and_many_a_list), TEST(a_folder_has_all_files), TEST(a_full_disk))

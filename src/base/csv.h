@@ -1,6 +1,6 @@
-/* Tables as text: values between commas (RFC 4180), a line a row. */
-#ifndef CVY_REPORT_CSV_H
-#define CVY_REPORT_CSV_H
+/* Writes tables as text: values between commas (RFC 4180), a line a row. archive/table.h reads them. */
+#ifndef CVY_BASE_CSV_H
+#define CVY_BASE_CSV_H
 
 #include "base/base.h"
 

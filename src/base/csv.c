@@ -1,5 +1,5 @@
 /* Quotes texts, and writes numbers as short as they can be. */
-#include "report/csv.h"
+#include "base/csv.h"
 
 #include "base/json.h"
 
