@@ -288,26 +288,29 @@ cvy_err cvy_options_read(void *config, cvy_pool *pool, const cvy_option *table, 
   return require_all(table, mapping, at, what);
 }
 
-cvy_err cvy_option_set(void *config, cvy_pool *pool, const cvy_option *option, const char *text) {
-  char *name = cvy_pool_format(pool, "--%s", option->name);
-  cvy_yaml *node = cvy_yaml_new_scalar(pool, name, text);
+/* Makes the node of a value as it is typed: WIDTHxHEIGHT, or a list with commas between. */
+static cvy_yaml *typed_node(cvy_pool *pool, const char *name, const cvy_option *option, const char *text) {
+  const bool is_list = option->type == CVY_INTS || option->type == CVY_FLOATS;
   int64_t width, height;
   char rest;
-  const char *rule = "a value";
-  if (option->type == CVY_PAIR && sscanf(text, "%" SCNd64 "x%" SCNd64 "%c", &width, &height, &rest) == 2) {
-    node = cvy_yaml_new_sequence(pool, name);
-    cvy_yaml_add(pool, node, NULL,
-                 cvy_yaml_new_scalar(pool, name, cvy_pool_format(pool, "%" PRId64, height)));
-    cvy_yaml_add(pool, node, NULL, cvy_yaml_new_scalar(pool, name, cvy_pool_format(pool, "%" PRId64, width)));
-    rule = "WIDTHxHEIGHT or one number";
-  } else if (option->type == CVY_PAIR) {
-    rule = "WIDTHxHEIGHT or one number";
-  }
-  const cvy_err err = read_value(config, pool, option, node);
+  cvy_yaml *list = cvy_yaml_new_sequence(pool, name);
+  if (option->type == CVY_PAIR && sscanf(text, "%" SCNd64 "x%" SCNd64 "%c", &width, &height, &rest) == 2)
+    text = cvy_pool_format(pool, "%" PRId64 ",%" PRId64, height, width);
+  else if (!is_list)
+    return cvy_yaml_new_scalar(pool, name, text);
+  for (const char *at = text; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+    cvy_yaml_add(pool, list, NULL,
+                 cvy_yaml_new_scalar(pool, name, cvy_pool_format(pool, "%.*s", (int)strcspn(at, ","), at)));
+  return list;
+}
+
+cvy_err cvy_option_set(void *config, cvy_pool *pool, const cvy_option *option, const char *text) {
+  const char *name = cvy_pool_format(pool, "--%s", option->name);
+  const cvy_err err = read_value(config, pool, option, typed_node(pool, name, option, text));
   if (!err) return CVY_OK;
   const char *message = strstr(cvy_err_message(), ":1:1: ");
-  return cvy_error(CVY_E_USAGE, "%s %s: %s%s%s", name, text, message ? message + 6 : cvy_err_message(),
-                   option->type == CVY_PAIR ? "; expected " : "", option->type == CVY_PAIR ? rule : "");
+  return cvy_error(CVY_E_USAGE, "%s %s: %s%s", name, text, message ? message + 6 : cvy_err_message(),
+                   option->type == CVY_PAIR ? "; expected WIDTHxHEIGHT or one number" : "");
 }
 
 static cvy_yaml *number_node(cvy_pool *pool, double value) {
@@ -400,9 +403,9 @@ static const char *type_text(const cvy_option *option, bool on_command_line) {
     return text;
   }
   case CVY_INTS:
-    return "[N, ...]";
+    return on_command_line ? "N,..." : "[N, ...]";
   case CVY_FLOATS:
-    return "[X, ...]";
+    return on_command_line ? "X,..." : "[X, ...]";
   case CVY_NODE:
     if (option->words) return option->words[0];
     return "{...}";
@@ -425,8 +428,8 @@ void cvy_options_help(FILE *out, const cvy_option *table, const char *prefix) {
     snprintf(left, sizeof left, "%s%s %s", prefix, option->name, type_text(option, prefix[0] == '-'));
     fprintf(out, "  %-26s %s", left, option->help);
     const bool numeric = option->type == CVY_INT || option->type == CVY_FLOAT || option->type == CVY_PAIR;
-    const bool shown_default = option->fallback && option->fallback[0] && option->type != CVY_BOOL;
-    if (shown_default) fprintf(out, " [%s]", option->fallback);
+    const bool is_empty = option->fallback && (!option->fallback[0] || strcmp(option->fallback, "[]") == 0);
+    if (option->fallback && !is_empty && option->type != CVY_BOOL) fprintf(out, " [%s]", option->fallback);
     if (option->type == CVY_BOOL && option->fallback && strcmp(option->fallback, "true") == 0)
       fputs(" [true]", out);
     if (!option->fallback && option->type != CVY_NODE && option->type != CVY_TABLE) fputs(" (required)", out);

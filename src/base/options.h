@@ -10,8 +10,8 @@
  *   CVY_STRING  const char * (in the caller's pool)
  *   CVY_CHOICE  int          index into `words`, below max unless that is 0
  *   CVY_PAIR    int64_t[2]   [height, width], or one number for both; or one of `words`, as -1-index twice
- *   CVY_INTS    cvy_ints     a list of whole numbers, each in the range
- *   CVY_FLOATS  cvy_floats   a list of numbers, each in the range
+ *   CVY_INTS    cvy_ints     a list of whole numbers, each in the range; on the command line 3,4,5
+ *   CVY_FLOATS  cvy_floats   a list of numbers, likewise
  *   CVY_TABLE   a struct     described by `table`
  *   CVY_NODE    const cvy_yaml *   the YAML below, read by somebody else; NULL if not given */
 #ifndef CVY_BASE_OPTIONS_H

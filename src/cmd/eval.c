@@ -8,13 +8,13 @@
 #include "report/report.h"
 #include "train/evaluate.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct options {
   cvy_rank_options ranks;
-  const char *data, *split, *scales, *predictions, *report;
+  const char *data, *split, *predictions, *report;
   int64_t crops;
+  cvy_ints scales;
   int weights;
   bool assume_classes, dense, no_mirror, json;
 } options;
@@ -43,7 +43,7 @@ static const cvy_option table[] = {
      .help =
          "apply the network to whole pictures, its fully connected layers as convolutions, and average the "
          "probabilities over all scales and mirror images (Simonyan & Zisserman 2015, section 3.2)"},
-    {"scales", CVY_STRING, offsetof(options, scales), "",
+    {"scales", CVY_INTS, offsetof(options, scales), "[]", 1, 8192,
      .help =
          "shorter sides to which --dense scales each picture, pixels; none: 256,384,512. Pictures are those "
          "of the shards: what prepare has cut off is gone, and what it has made small stays coarse"},
@@ -85,25 +85,20 @@ static void print_lines(const cvy_report *report) {
 
 /* ---- options ---- */
 
-static cvy_err read_scales(cvy_evaluate_options *out, cvy_pool *pool, const options *o) {
-  enum { MOST_SCALES = 32, LONGEST = 8192 };
-  if (!o->dense && (o->scales[0] || o->no_mirror))
-    return cvy_error(CVY_E_USAGE, "%s%s is about --dense: name both",
-                     o->scales[0] ? "--scales " : "--no-mirror", o->scales);
+static cvy_err choose_scales(cvy_evaluate_options *out, const options *o) {
+  enum { MOST_SCALES = 32 };
+  static const int64_t usual[] = {256, 384, 512};
+  if (!o->dense && (o->scales.count > 0 || o->no_mirror))
+    return cvy_error(CVY_E_USAGE, "%s is about --dense: name both",
+                     o->scales.count > 0 ? "--scales" : "--no-mirror");
+  if (o->scales.count > MOST_SCALES)
+    return cvy_error(CVY_E_USAGE, "--scales names %" PRId64 " shorter sides; expected at most %d",
+                     o->scales.count, MOST_SCALES);
   if (!o->dense) return CVY_OK;
-  int64_t *scales = cvy_pool_new(pool, sizeof *scales * MOST_SCALES);
-  const char *at = o->scales[0] ? o->scales : "256,384,512";
-  for (out->scales = scales; out->scale_count < MOST_SCALES; at++) {
-    char *end;
-    const long long scale = strtoll(at, &end, 10);
-    if (*at < '0' || *at > '9' || scale < 1 || scale > LONGEST || (*end && *end != ',')) break;
-    scales[out->scale_count++] = scale;
-    if (!*end) return CVY_OK;
-    at = end;
-  }
-  return cvy_error(CVY_E_USAGE,
-                   "--scales %s: expected at most %d shorter sides between 1 and %d pixels, as 256,384,512",
-                   o->scales, MOST_SCALES, LONGEST);
+  const bool given = o->scales.count > 0;
+  out->scales = given ? o->scales.values : usual;
+  out->scale_count = given ? o->scales.count : CVY_COUNT(usual);
+  return CVY_OK;
 }
 
 static cvy_err read_options(cvy_evaluate_options *out, const cvy_arguments *arguments, const options *o) {
@@ -117,7 +112,7 @@ static cvy_err read_options(cvy_evaluate_options *out, const cvy_arguments *argu
                                 .no_mirror = o->no_mirror};
   if (o->crops != 0 && o->crops != 1 && o->crops != 10)
     return cvy_error(CVY_E_USAGE, "--crops %" PRId64 ": expected 1 (the centre) or 10", o->crops);
-  return read_scales(out, arguments->pool, o);
+  return choose_scales(out, o);
 }
 
 /* ---- the command ---- */
@@ -199,12 +194,11 @@ const cvy_command cvy_command_eval = {
     .usage = "CHECKPOINT|RUNFOLDER [--data SHARDS] [--split NAME] [--weights ema|raw] "
              "[data.key=value ...] [options]",
     .description =
-        "Every image is counted once, and the numbers are the same at any number of ranks. The "
-        "network, its input\n"
-        "normalisation and its evaluation chain come from the checkpoint. A run folder stands for its\n"
-        "best.h5, or else its last.h5. data.key=value says how the data are read, where the recipe says\n"
-        "otherwise, and data.evaluation=... what pictures go through ('convoy train --help' explains the\n"
-        "keys). All files have the same bytes at any number of ranks.\n"
+        "Every image is counted once. The network, its input normalisation and its evaluation chain come\n"
+        "from the checkpoint. A run folder stands for its best.h5, or else its last.h5. data.key=value says\n"
+        "how the data are read, where the recipe says otherwise, and data.evaluation=... what pictures go\n"
+        "through ('convoy train --help' explains the keys). The numbers are the same at any number of ranks,\n"
+        "and all files have the same bytes.\n"
         "\n"
         "  mpirun -n 2 convoy eval runs/lenet5-hoda\n"
         "  mpirun -n 2 convoy eval runs/lenet5-hoda --split train\n"

@@ -79,8 +79,11 @@ END
 # ---- wrong words ----
 expect 2 "--crops 3: expected 1 (the centre) or 10" "$convoy" eval run --crops 3
 expect 2 "--crops 10: nothing that pictures go through cuts out a part of them" "$convoy" eval run --crops 10
-expect 2 "--scales 3x: expected at most 32 shorter sides" "$convoy" eval run --dense --scales 3x
-expect 2 "--scales 64 is about --dense" "$convoy" eval run --scales 64
+expect 2 "--scales 64,3x: 'scales' must be a whole number from 1 to 8192, not '3x'" "$convoy" eval run --dense --scales 64,3x
+expect 2 "--scales 64,: 'scales' must be a whole number from 1 to 8192, not nothing" "$convoy" eval run --dense --scales 64,
+expect 2 "--scales 8193: 'scales' must be a whole number from 1 to 8192" "$convoy" eval run --dense --scales 8193
+expect 2 "--scales names 33 shorter sides; expected at most 32" "$convoy" eval run --dense --scales "$(seq -s , 33 65)"
+expect 2 "--scales is about --dense: name both" "$convoy" eval run --scales 64
 expect 2 "--no-mirror is about --dense" "$convoy" eval run --no-mirror
 expect 2 "name one of the two" "$convoy" eval run --dense --crops 10
 expect 2 "scale 20: the network cannot see pictures of 20x20" ranks 2 "$convoy" eval run --dense --scales 20

@@ -392,7 +392,8 @@ static void options_refuse_what_is_wrong(void) {
 static void command_line_values(void) {
   cvy_pool *pool = cvy_pool_create();
   outer o = {0};
-  const cvy_option *pair = &table[5], *count = &table[0], *flag = &table[2];
+  const cvy_option *pair = &table[5], *count = &table[0], *flag = &table[2], *list = &table[7],
+                   *floats = &table[8];
   CU_ASSERT_EQUAL(cvy_option_set(&o, pool, pair, "40x30"), CVY_OK);
   CU_ASSERT(o.pair[0] == 30 && o.pair[1] == 40); /* WIDTHxHEIGHT on the command line, [h, w] inside */
   CU_ASSERT_EQUAL(cvy_option_set(&o, pool, pair, "8"), CVY_OK);
@@ -402,6 +403,23 @@ static void command_line_values(void) {
   CU_ASSERT_EQUAL(cvy_option_set(&o, pool, count, "many"), CVY_E_USAGE);
   CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "--count many: 'count' must be a whole number"));
   CU_ASSERT_EQUAL(cvy_option_set(&o, pool, pair, "3x"), CVY_E_USAGE);
+  CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "; expected WIDTHxHEIGHT or one number"));
+  CU_ASSERT_EQUAL(cvy_option_set(&o, pool, pair, "4,5"), CVY_E_USAGE);
+  CU_ASSERT_EQUAL(cvy_option_set(&o, pool, list, "3,9,0"), CVY_OK);
+  CU_ASSERT(o.list.count == 3 && o.list.values[0] == 3 && o.list.values[1] == 9 && o.list.values[2] == 0);
+  CU_ASSERT_EQUAL(cvy_option_set(&o, pool, list, "7"), CVY_OK);
+  CU_ASSERT(o.list.count == 1 && o.list.values[0] == 7);
+  CU_ASSERT_EQUAL(cvy_option_set(&o, pool, floats, "-1,0.25"), CVY_OK);
+  CU_ASSERT(o.floats.count == 2 && o.floats.values[0] == -1 && o.floats.values[1] == 0.25);
+  static const char *const wrong[][2] = {
+      {"3,10", "--list 3,10: 'list' must be a whole number from 0 to 9, not '10'"},
+      {"3,", "--list 3,: 'list' must be a whole number from 0 to 9, not nothing"},
+      {"", "--list : 'list' must be a whole number from 0 to 9, not nothing"},
+      {"3 4", "not '3 4'"}};
+  for (int64_t i = 0; i < CVY_COUNT(wrong); i++) {
+    CU_ASSERT_EQUAL(cvy_option_set(&o, pool, list, wrong[i][0]), CVY_E_USAGE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), wrong[i][1]));
+  }
   cvy_pool_destroy(pool);
 }
 
