@@ -4,8 +4,8 @@
 #include "base/fit.h"
 #include "base/json.h"
 #include "base/utf8.h"
-#include "cmd/mistaken.h"
 #include "cmd/network.h"
+#include "math/conv.h"
 #include "measure/signal.h"
 #include "train/find.h"
 #include "train/recipe.h"
@@ -122,12 +122,15 @@ static bool is_recipe(cvy_pool *pool, const char *word) {
   return is_name || cvy_holds_recipe(pool, word);
 }
 
-static cvy_err load_recipe(cvy_recipe **out, const cvy_arguments *arguments, int64_t seed) {
-  const int64_t count = arguments->count - 1;
-  const char **settings = cvy_pool_new(arguments->pool, sizeof *settings * (size_t)(count + 1));
-  for (int64_t i = 0; i < count; i++) settings[i] = arguments->words[i + 1];
-  if (seed >= 0) settings[count] = cvy_pool_format(arguments->pool, "seed=%" PRId64, seed);
-  return cvy_recipe_load(out, arguments->words[0], settings, count + (seed >= 0));
+/* Loads the recipe. The options --seed and --conv set keys of it, as words do. */
+static cvy_err load_recipe(cvy_recipe **out, const cvy_arguments *arguments, const cvy_signal_wishes *w) {
+  int64_t count = 0;
+  const char **settings = cvy_pool_new(arguments->pool, sizeof *settings * (size_t)(arguments->count + 1));
+  for (int64_t i = 1; i < arguments->count; i++) settings[count++] = arguments->words[i];
+  if (w->seed >= 0) settings[count++] = cvy_pool_format(arguments->pool, "seed=%" PRId64, w->seed);
+  if (w->conv != CVY_CONV_AUTO)
+    settings[count++] = cvy_pool_format(arguments->pool, "convolution=%s", cvy_conv_words[w->conv]);
+  return cvy_recipe_load(out, arguments->words[0], settings, count);
 }
 
 static cvy_err show(const cvy_arguments *arguments, const cvy_signal_wishes *w, cvy_recipe *recipe) {
@@ -151,7 +154,7 @@ static cvy_err show(const cvy_arguments *arguments, const cvy_signal_wishes *w, 
 cvy_err cvy_signal_show(const cvy_arguments *arguments, const cvy_signal_wishes *wishes) {
   cvy_recipe *recipe = NULL;
   if (arguments->count > 0 && is_recipe(arguments->pool, arguments->words[0]))
-    CVY_TRY(load_recipe(&recipe, arguments, wishes->seed));
+    CVY_TRY(load_recipe(&recipe, arguments, wishes));
   const cvy_err err = show(arguments, wishes, recipe);
   cvy_recipe_destroy(recipe);
   return err;

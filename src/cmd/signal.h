@@ -8,7 +8,7 @@ typedef struct cvy_signal_wishes {
   const char *data; /* a dataset; or "train", the recipe's own */
   int64_t batch;    /* 0: the usual */
   int64_t seed;     /* -1: the usual */
-  int conv;         /* cvy_conv_choice, without a recipe */
+  int conv;         /* cvy_conv_choice; CVY_CONV_AUTO: the usual, or the recipe's */
   bool json;
 } cvy_signal_wishes;
 

@@ -62,6 +62,7 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
   cvy_yaml *description;
   cvy_net *net;
   if (o->probe[0]) return probe(arguments, o);
+  if (o->seed >= 0) return cvy_error(CVY_E_USAGE, "--seed is about --probe: name both");
   if (o->graph[0]) CVY_TRY(cvy_graph_check(o->graph));
   CVY_TRY(cvy_network_from_words(&description, arguments, 0));
   cvy_threads_set(cvy_int(o->threads));

@@ -64,7 +64,12 @@ near=$(awk "BEGIN {d = $(sed 's/.*"loss": \([^,]*\).*/\1/' probe.json) - $(head 
 grep -q '"microbatch": 20,' probe.json || fail "the recipe's microbatch: $(cat probe.json)"
 expect 0 "first values of seed 7, 12 images of data" "$convoy" summary ./recipe.yaml seed=7 microbatch=4 --batch 12 --probe train
 expect 0 "first values of seed 7, 20 images of data" "$convoy" summary ./recipe.yaml --seed 7 --probe data
+"$convoy" summary ./recipe.yaml --conv gemm --probe train --json >conv.json 2>&1
+"$convoy" summary ./recipe.yaml convolution=gemm --probe train --json >key.json 2>&1
+cmp conv.json key.json || fail "--conv is another thing than the recipe's key"
+cmp -s conv.json probe.json && fail "--conv changes nothing of a recipe's probe"
 
+expect 2 "--seed is about --probe" "$convoy" summary ./healthy.yaml --seed 2
 expect 2 "nowhere: no such file" "$convoy" summary ./recipe.yaml data.train=nowhere --probe train
 expect 2 "nowhere: no such file" "$convoy" summary ./healthy.yaml --probe nowhere
 expect 2 "--probe looks at numbers" "$convoy" summary ./healthy.yaml --probe data --ranks 2
