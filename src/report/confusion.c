@@ -23,6 +23,7 @@ enum {
   LETTER = 7,     /* pixels of one */
   PAIRS = 24,
   LINE = 20,
+  MOST_TICKS = 8,
   LIST_W = 420
 };
 
@@ -182,16 +183,10 @@ static void draw_few(chart *c) {
 
 /* ---- many classes ---- */
 
-/* Returns a step of 1, 2 or 5 times a power of ten, of which `count` has at most eight. */
-static int64_t tick_step(int64_t count) {
-  int64_t step = 1;
-  for (int k = 0; count / step > 8; k++) step = k % 3 == 1 ? step / 2 * 5 : 2 * step;
-  return step;
-}
-
 static void draw_ticks(const chart *c) {
   const int64_t classes = c->assessment->class_count;
-  for (int64_t k = 0; k < classes; k += tick_step(classes)) {
+  const int64_t step = (int64_t)cvy_svg_step((double)classes, MOST_TICKS);
+  for (int64_t k = 0; k < classes; k += step) {
     const double at = c->size * ((double)k + 0.5) / (double)c->each;
     fprintf(c->out,
             "<text class=\"number\" x=\"%" PRId64 "\" y=\"%.6g\" text-anchor=\"end\">%" PRId64

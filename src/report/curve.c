@@ -21,14 +21,6 @@ cvy_err cvy_curve_check(const char *path) {
   return cvy_error(CVY_E_USAGE, "%s: the picture is SVG; expected a name that ends in .svg", path);
 }
 
-/* Returns a step of 1, 2 or 5 times a power of ten, of which `range` has at most MOST_TICKS. */
-static double round_step(double range) {
-  double step = pow(10, floor(log10(range / MOST_TICKS)));
-  while (range / step > MOST_TICKS)
-    step *= range / (2 * step) <= MOST_TICKS ? 2 : range / (5 * step) <= MOST_TICKS ? 5 : 10;
-  return step;
-}
-
 /* Both axes begin at 0. */
 typedef struct frame {
   const cvy_curve *curve;
@@ -40,7 +32,7 @@ typedef struct frame {
 static frame frame_of(const cvy_curve *curve) {
   double highest = 0;
   for (int64_t i = 0; i < curve->count; i++) highest = fmax(highest, curve->values[i]);
-  const double step = round_step(highest > 0 ? highest : 1);
+  const double step = cvy_svg_step(highest > 0 ? highest : 1, MOST_TICKS);
   /* A value that is a whole number of steps but for rounding makes no further one. */
   return (frame){curve, step, (int64_t)ceil((highest > 0 ? highest : 1) / step - 1e-9)};
 }
@@ -50,7 +42,7 @@ static double y_of(const frame *f, double value) {
 }
 
 static void draw_axes(FILE *out, const frame *f) {
-  const double end = f->curve->end, across = round_step(end);
+  const double end = f->curve->end, across = cvy_svg_step(end, MOST_TICKS);
   for (int64_t i = 0; i <= f->steps; i++) {
     const double value = (double)i * f->step;
     fprintf(out,

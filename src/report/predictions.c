@@ -1,4 +1,5 @@
 /* The tables of an evaluation: a line an image, a class, a pair of classes, a mistake. */
+#include "base/count.h"
 #include "base/csv.h"
 #include "report/report_parts.h"
 
@@ -23,8 +24,7 @@ static void print_image(FILE *out, const cvy_report *f, const cvy_sources *sourc
 }
 
 void cvy_predictions_print(FILE *out, const cvy_report *f, const cvy_sources *sources) {
-  const int64_t classes = f->assessment->class_count;
-  const int64_t shown = classes < CVY_VERDICT_CLASSES ? classes : CVY_VERDICT_CLASSES;
+  const int64_t shown = cvy_smaller(f->assessment->class_count, CVY_VERDICT_CLASSES);
   fputs("record,source,label,label_name", out);
   for (int64_t k = 1; k <= shown; k++)
     fprintf(out, ",class_%" PRId64 ",name_%" PRId64 ",probability_%" PRId64, k, k, k);

@@ -1,6 +1,7 @@
 /* Draws confidence against accuracy (Guo et al. 2017, figure 1). The blue bar of a bin is as high as the
  * share of hits among its images. Its distance to their mean confidence is orange where the network was surer
  * than it should be, and light blue where it was less sure. Bars below show how many images a bin has. */
+#include "base/count.h"
 #include "report/report_parts.h"
 #include "report/svg.h"
 
@@ -71,7 +72,7 @@ static void write_words(FILE *out, const cvy_assessment *a, int64_t most) {
 void cvy_reliability_draw(FILE *out, const cvy_report *f) {
   const cvy_assessment *a = f->assessment;
   int64_t most = 1;
-  for (int64_t m = 0; m < CVY_BINS; m++) most = a->bins[m].images > most ? a->bins[m].images : most;
+  for (int64_t m = 0; m < CVY_BINS; m++) most = cvy_larger(most, a->bins[m].images);
   cvy_svg_begin(out, LEFT + SIDE + RIGHT, TOP + SIDE + GAP + BELOW + FOOT, 16, f->title, style);
   draw_grid(out);
   for (int64_t m = 0; m < CVY_BINS; m++) draw_bin(out, a, m, most);

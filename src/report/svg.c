@@ -1,8 +1,9 @@
-/* The head of a picture in SVG, and escapes. */
+/* The head of a picture in SVG, escapes, and steps along axes. */
 #include "report/svg.h"
 
 #include "base/utf8.h"
 
+#include <math.h>
 #include <string.h>
 
 void cvy_svg_begin(FILE *out, int64_t width, int64_t height, int64_t left, const char *title,
@@ -46,4 +47,10 @@ void cvy_svg_text(FILE *out, const char *text, int64_t most) {
   for (size_t i = 0; i < length; i++) print_letter(out, shown[i]);
   if (is_cut) fputs("...", out);
   cvy_pool_destroy(pool);
+}
+
+double cvy_svg_step(double range, int most) {
+  double step = pow(10, floor(log10(range / most)));
+  while (range / step > most) step *= range / (2 * step) <= most ? 2 : range / (5 * step) <= most ? 5 : 10;
+  return step;
 }

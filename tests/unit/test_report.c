@@ -173,6 +173,7 @@ static void few_classes_have_numbers_and_many_a_list(void) {
   char *many = draw_confusion(1000, &bytes);
   CU_ASSERT_PTR_NOT_NULL(strstr(many, "most often confused"));
   CU_ASSERT_PTR_NOT_NULL(strstr(many, "A square stands for 4 by 4 classes"));
+  CU_ASSERT(strstr(many, ">200</text>") && !strstr(many, ">100</text>"));
   CU_ASSERT(bytes < 40000);
   free(many);
 }
