@@ -195,15 +195,15 @@ char *cvy_dataset_name(cvy_pool *pool, const cvy_dataset *dataset, int64_t index
   return name;
 }
 
-char **cvy_dataset_names_in(cvy_pool *pool, const cvy_dataset *dataset, int64_t index) {
-  const cvy_dataset_file *file = &dataset->files[index];
+char **cvy_dataset_names_in(cvy_pool *pool, const cvy_dataset *dataset, int64_t file) {
+  const cvy_file_records records = cvy_dataset_records_in(dataset, file);
   cvy_h5 *h5;
   char **names = NULL;
   int64_t count = 0;
-  if (cvy_h5_open(&h5, file->path)) return NULL;
+  if (cvy_h5_open(&h5, records.path)) return NULL;
   if (cvy_h5_has(h5, "names") && cvy_h5_read_texts(h5, "names", &names, &count, pool)) names = NULL;
   cvy_h5_discard(h5);
-  return count == file->count ? names : NULL;
+  return count == records.count ? names : NULL;
 }
 
 bool cvy_dataset_size(int64_t *h, int64_t *w, const cvy_dataset *dataset, int64_t index) {
