@@ -19,9 +19,6 @@ typedef struct options {
   bool assume_classes, dense, no_mirror, json;
 } options;
 
-enum { AUTO };
-static const char *const weights_words[] = {[AUTO] = "auto", "ema", "raw", NULL};
-
 static const cvy_option table[] = {
     CVY_RANK_OPTIONS(options, ranks),
     {"data", CVY_STRING, offsetof(options, data), "",
@@ -33,7 +30,7 @@ static const cvy_option table[] = {
     {"split", CVY_STRING, offsetof(options, split), "",
      .help =
          "which shards of a folder: train, val, test, or whatever the files' names begin with; none: val"},
-    {"weights", CVY_CHOICE, offsetof(options, weights), "auto", .words = weights_words,
+    {"weights", CVY_CHOICE, offsetof(options, weights), "auto", .words = cvy_weights_words,
      .help = "of a run that averages its weights (recipe key ema): the averaged ones, or the raw ones; auto: "
              "those by which it chose its best"},
     {"crops", CVY_INT, offsetof(options, crops), "0", 0, 10,
@@ -104,7 +101,8 @@ static cvy_err choose_scales(cvy_evaluate_options *out, const options *o) {
 static cvy_err read_options(cvy_evaluate_options *out, const cvy_arguments *arguments, const options *o) {
   *out = (cvy_evaluate_options){.data = o->data[0] ? o->data : NULL,
                                 .split = o->split[0] ? o->split : NULL,
-                                .weights = o->weights == AUTO ? NULL : weights_words[o->weights],
+                                .weights = o->weights == CVY_WEIGHTS_AUTO ? NULL
+                                                                          : cvy_weights_words[o->weights],
                                 .assume_classes = o->assume_classes,
                                 .settings = arguments->words + 1,
                                 .setting_count = arguments->count - 1,
@@ -197,8 +195,8 @@ const cvy_command cvy_command_eval = {
         "Every image is counted once. The network, its input normalisation and its evaluation chain come\n"
         "from the checkpoint. A run folder stands for its best.h5, or else its last.h5. data.key=value says\n"
         "how the data are read, where the recipe says otherwise, and data.evaluation=... what pictures go\n"
-        "through ('convoy train --help' explains the keys). The numbers are the same at any number of ranks,\n"
-        "and all files have the same bytes.\n"
+        "through ('convoy train --help' explains the keys). The numbers are the same at any number of\n"
+        "ranks, and all files have the same bytes.\n"
         "\n"
         "  mpirun -n 2 convoy eval runs/lenet5-hoda\n"
         "  mpirun -n 2 convoy eval runs/lenet5-hoda --split train\n"

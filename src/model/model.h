@@ -14,7 +14,7 @@ typedef enum cvy_weights {
   CVY_WEIGHTS_RAW, /* those that steps change */
   CVY_WEIGHTS_AUTO /* the set by which the run chooses its best step */
 } cvy_weights;
-extern const char *const cvy_weights_words[]; /* "ema", "raw" */
+extern const char *const cvy_weights_words[]; /* "ema", "raw", "auto"; a recipe has no use for the last */
 
 /* All that a model is but its weights. */
 typedef struct cvy_model_spec {

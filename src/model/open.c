@@ -33,11 +33,13 @@ typedef struct ema_part {
   int best;
 } ema_part;
 
-const char *const cvy_weights_words[] = {[CVY_WEIGHTS_EMA] = "ema", [CVY_WEIGHTS_RAW] = "raw", NULL};
+const char *const cvy_weights_words[] = {
+    [CVY_WEIGHTS_EMA] = "ema", [CVY_WEIGHTS_RAW] = "raw", [CVY_WEIGHTS_AUTO] = "auto", NULL};
 
-static const cvy_option ema_options[] = {
-    {"best", CVY_CHOICE, offsetof(ema_part, best), "ema", .words = cvy_weights_words, .help = "weights"},
-    {0}};
+static const cvy_option ema_options[] = {{"best", CVY_CHOICE, offsetof(ema_part, best), "ema",
+                                          .max = CVY_WEIGHTS_AUTO, .words = cvy_weights_words,
+                                          .help = "weights"},
+                                         {0}};
 
 /* Reads the keys of `table`, and leaves others alone. */
 static cvy_err read_some(void *config, cvy_pool *pool, const cvy_option *table, const cvy_yaml *from,

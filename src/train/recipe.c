@@ -100,7 +100,7 @@ static const cvy_option ema_options[] = {
     {"use_buffers", CVY_BOOL, offsetof(cvy_ema, averaging.use_buffers), "false", .effect = CVY_CHANGES_BITS,
      .help = "batch_norm's running statistics are averaged too (as torchvision and timm do), not copied (as "
              "PyTorch's AveragedModel does unless told so)"},
-    {"best", CVY_CHOICE, offsetof(cvy_ema, best), "ema", .words = cvy_weights_words,
+    {"best", CVY_CHOICE, offsetof(cvy_ema, best), "ema", .max = CVY_WEIGHTS_AUTO, .words = cvy_weights_words,
      .effect = CVY_CHANGES_BITS,
      .help = "whose validation decides which step is the best, and which weights stand for a checkpoint: the "
              "average's, or the raw ones"},
