@@ -38,7 +38,7 @@ cvy_err cvy_augment_recrop(cvy_yaml **out, cvy_pool *pool, const cvy_yaml *list,
   *out = NULL;
   CVY_TRY(cvy_augment_resolve(&resolved, pool, list));
   const int64_t cut = find_cut(resolved);
-  CVY_TRY(check_cut(resolved, cut, crops, cvy_smaller(h, w) * 8 / 7, view));
+  CVY_TRY(check_cut(resolved, cut, crops, cvy_larger(h, w) * 8 / 7, view));
   CVY_TRY(cvy_yaml_parse(&item, pool, view, "options"));
   for (int64_t i = 0; i < resolved->count; i++)
     cvy_yaml_add(pool, changed, NULL, i == cut ? item : resolved->items[i]);

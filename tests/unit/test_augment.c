@@ -419,6 +419,8 @@ static void chains_without_a_crop(void) {
   CU_ASSERT_TRUE(
       says("nothing that pictures go through cuts out a part of them; say all that pictures go through "
            "instead: data.evaluation='[{resize: {shorter: 256}}, {ten_crops: {size: [224, 224]}}]'"));
+  CU_ASSERT_EQUAL(cvy_augment_recrop(&out, pool, given, 1, 32, 48), CVY_E_USAGE);
+  CU_ASSERT_TRUE(says("'[{resize: {shorter: 54}}, {centre_crop: {size: [32, 48]}}]'"));
   CU_ASSERT_EQUAL_FATAL(cvy_yaml_parse(&given, pool, "[{random_resized_crop: {size: 224}}]", "chain"),
                         CVY_OK);
   CU_ASSERT_EQUAL(cvy_augment_recrop(&out, pool, given, 1, 224, 224), CVY_E_USAGE);
