@@ -8,8 +8,6 @@
 #include "report/report.h"
 #include "train/evaluate.h"
 
-#include <string.h>
-
 typedef struct options {
   cvy_rank_options ranks;
   const char *data, *split, *predictions, *report;
@@ -115,23 +113,13 @@ static cvy_err read_options(cvy_evaluate_options *out, const cvy_arguments *argu
 
 /* ---- the command ---- */
 
-/* Returns the network's name, and where the images come from. */
-static const char *title_of(cvy_pool *pool, const cvy_evaluation *e, const options *o) {
-  const char *split = o->split[0] ? o->split : "val";
-  const char *name = cvy_model_describe(e->model)->name;
-  if (o->data[0]) return cvy_pool_format(pool, "%s on %s, %s", name, o->data, split);
-  const bool train = strcmp(split, "train") == 0 || !e->recipe->data.val[0];
-  return cvy_pool_format(pool, "%s on %s, %s", name, train ? e->recipe->data.train : e->recipe->data.val,
-                         split);
-}
-
 /* Prints what was found, and writes the files. This is for rank 0. */
 static cvy_err tell(const cvy_evaluation *e, cvy_report_files *files, cvy_comm *comm, cvy_pool *pool,
                     const options *o) {
   cvy_assessment assessment;
   cvy_assess(&assessment, &e->verdicts, e->score.classes);
   const cvy_report report = {
-      .title = title_of(pool, e, o),
+      .title = cvy_pool_format(pool, "%s on %s, %s", cvy_model_describe(e->model)->name, e->from, e->split),
       .dataset = e->data.data,
       .class_names = cvy_report_names(pool, cvy_model_describe(e->model), cvy_dataset_describe(e->data.data)),
       .views = e->views,

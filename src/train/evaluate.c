@@ -74,34 +74,31 @@ static cvy_err choose_chain(const cvy_yaml **chain, cvy_evaluation *e, const cvy
   return CVY_OK;
 }
 
-static cvy_err open_dense(cvy_evaluation *e, const char *from, const char *split, const cvy_yaml *chain,
-                          const cvy_evaluate_options *asked) {
-  CVY_TRY(cvy_dataset_open_said(&e->data.data, from, split, &e->recipe->data.arrays));
-  CVY_TRY(cvy_dense_create(&e->dense, e->model, e->data.data, from, chain, asked));
+static cvy_err open_dense(cvy_evaluation *e, const cvy_yaml *chain, const cvy_evaluate_options *asked) {
+  CVY_TRY(cvy_dataset_open_said(&e->data.data, e->from, e->split, &e->recipe->data.arrays));
+  CVY_TRY(cvy_dense_create(&e->dense, e->model, e->data.data, e->from, chain, asked));
   e->views = cvy_dense_views(e->dense);
   return CVY_OK;
 }
 
-static cvy_err open_pictures(cvy_evaluation *e, const char *from, const char *split,
-                             const cvy_evaluate_options *asked) {
+static cvy_err open_pictures(cvy_evaluation *e, const cvy_evaluate_options *asked) {
   const cvy_net_info *net = cvy_net_describe(cvy_model_net(e->model));
   const cvy_yaml *chain;
   CVY_TRY(choose_chain(&chain, e, asked));
-  if (asked->scale_count > 0) return open_dense(e, from, split, chain, asked);
-  CVY_TRY(cvy_stream_open(&e->data, from, split, &e->recipe->data.arrays, chain, net));
+  if (asked->scale_count > 0) return open_dense(e, chain, asked);
+  CVY_TRY(cvy_stream_open(&e->data, e->from, e->split, &e->recipe->data.arrays, chain, net));
   e->views = cvy_augment_views(e->data.augment);
   return CVY_OK;
 }
 
 /* Opens the data. If nothing stands where the recipe's own should be, the error says to which folder the
  * recipe's paths are relative. */
-static cvy_err open_data(cvy_evaluation *e, const char *from, const char *split,
-                         const cvy_evaluate_options *asked) {
-  const cvy_err err = open_pictures(e, from, split, asked);
-  if (!err || asked->data || from[0] == '/') return err;
+static cvy_err open_data(cvy_evaluation *e, const cvy_evaluate_options *asked) {
+  const cvy_err err = open_pictures(e, asked);
+  if (!err || asked->data || e->from[0] == '/') return err;
   cvy_saved_error why;
   cvy_error_save(&why, err);
-  const bool stands = cvy_dataset_stands(from);
+  const bool stands = cvy_dataset_stands(e->from);
   const cvy_err same = cvy_error_restore(&why);
   if (stands) return same;
   return cvy_error(same,
@@ -129,7 +126,6 @@ static cvy_err check_ways(const cvy_evaluate_options *asked) {
 
 /* Opens the model and the data. The recipe's assume_classes holds for the recipe's own data alone. */
 static cvy_err open_everything(cvy_evaluation *e, const char *path, const cvy_evaluate_options *asked) {
-  const char *from, *split;
   CVY_TRY(check_ways(asked));
   CVY_TRY(check_settings(asked));
   cvy_weights wanted;
@@ -139,11 +135,11 @@ static cvy_err open_everything(cvy_evaluation *e, const char *path, const cvy_ev
   CVY_TRY_IN(
       cvy_recipe_parse(&e->recipe, spec->recipe_text, "its recipe", asked->settings, asked->setting_count),
       "%s", path);
-  CVY_TRY_IN(find_split(&from, &split, e->recipe, asked), "%s", path);
+  CVY_TRY_IN(find_split(&e->from, &e->split, e->recipe, asked), "%s", path);
   const bool assume = asked->assume_classes || (!asked->data && e->recipe->data.arrays.assume_classes);
   e->recipe->data.arrays.assume_classes = assume;
-  CVY_TRY(open_data(e, from, split, asked));
-  CVY_TRY(cvy_dataset_check_classes(from, cvy_dataset_describe(e->data.data), spec->data,
+  CVY_TRY(open_data(e, asked));
+  CVY_TRY(cvy_dataset_check_classes(e->from, cvy_dataset_describe(e->data.data), spec->data,
                                     assume ? CVY_ASSUMES : CVY_ASSUMES_ASKED));
   const cvy_intake intake = cvy_intake_of(e->recipe);
   return e->dense ? CVY_OK : cvy_stream_check_sizes(&e->data, &intake, false);

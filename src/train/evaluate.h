@@ -10,6 +10,7 @@
 typedef struct cvy_evaluation {
   cvy_model *model;
   cvy_recipe *recipe;
+  const char *from, *split; /* where the images come from; the caller's or the recipe's texts */
   cvy_stream data;
   cvy_dense *dense; /* NULL: pictures go through the chain of `data` */
   int64_t views;    /* of each picture, over which its probabilities are the mean */

@@ -25,6 +25,7 @@ alike dense --dense --scales 32,40
 [ "$(field views <dense1.json)" = 4 ] || fail "two scales are $(field views <dense1.json) views"
 ls usual1 | tr '\n' ' ' | grep -qx 'classes.csv confusion.csv confusion.svg mistakes.csv mistakes.png predictions.csv reliability.svg score.json ' ||
   fail "a report has $(ls usual1)"
+grep -q '>lenet5 on data, val</text>' usual1/confusion.svg || fail "the title: $(grep title usual1/confusion.svg)"
 
 # ---- what Python makes of the predictions ----
 cat >check.py <<'END'
