@@ -1,19 +1,8 @@
 # Tests averaged weights (recipe key ema): their bits are the same at any number of ranks and threads, and in a run
 # that was stopped and resumed.
 . "$(dirname "$0")/lib" "$1"
-digits data 400
-cat >recipe.yaml <<'END'
-network: lenet5
-data: {train: data, val: data}
-batch: 40
-microbatch: 10
-epochs: 3
-learning_rate: {constant: {rate: 0.02}}
-ema: {decay: 0.9}
-run: run
-END
-weights() { echo "$(field weights <"$1") $(field ema_weights <"$1") $(field ema_loss <"$1") $(field best_step <"$1")"; }
-losses() { sed 's/, "img_s".*//' "$1/metrics.jsonl"; }
+lenet5_on_digits 40 10 "epochs: 3" "learning_rate: {constant: {rate: 0.02}}" "ema: {decay: 0.9}"
+averaged() { echo "$(weights "$1") $(field ema_weights <"$1") $(field ema_loss <"$1") $(field best_step <"$1")"; }
 
 # ---- averaged weights ----
 same_bits "1:1 1:2 2:1 4:1"
@@ -41,9 +30,9 @@ done
 # A run that is stopped, and goes on at another number of ranks, ends with the bits of one that was not.
 ranks 4 "$convoy" train ./recipe.yaml run=parts --threads 1 --stop-after 14 >/dev/null 2>&1
 ranks 2 "$convoy" train ./recipe.yaml run=parts --threads 2 --resume --json >parts.json 2>parts.log || fail "an average is not resumed: $(cat parts.log)"
-[ "$(weights parts.json)" = "$(weights whole.json)" ] && [ "$(losses parts)" = "$(losses run)" ] || fail "a stop changes the average: $(cat parts.json)"
+[ "$(averaged parts.json)" = "$(averaged whole.json)" ] && [ "$(losses parts)" = "$(losses run)" ] || fail "a stop changes the average: $(cat parts.json)"
 ranks 2 "$convoy" train ./recipe.yaml run=parts --threads 1 --resume --json >again.json 2>&1 || fail "a finished run"
-[ "$(weights again.json)" = "$(weights whole.json)" ] || fail "a finished run has another average: $(cat again.json)"
+[ "$(averaged again.json)" = "$(averaged whole.json)" ] || fail "a finished run has another average: $(cat again.json)"
 
 # Layers that are split or frozen, batch_norm, the other way of sharing, a rule with norms.
 split='network={input: [32, 32, 1], layers: [{conv: {filters: 3, kernel: 3}}, batch_norm, relu, {max_pool: {kernel: 4}}, {fc: {outputs: 30, parallel: sharded}}, relu, {fc: {outputs: 10}}, softmax_loss]}'

@@ -15,23 +15,12 @@ case $? in
 esac
 [ "$(echo "$why" | sort | tr '\n' ' ')" = "node0 node1 " ] || fail "two nodes are: $why"
 
-digits data 400
-cat >recipe.yaml <<'END'
-network: lenet5
-data: {train: data, val: data}
-batch: 32
-microbatch: 8
-epochs: 2
-solver: {sgd: {momentum: 0.9}}
-learning_rate: {constant: {rate: 0.05}}
-log_every: 1
-check_every: 3
-run: run
-END
+lenet5_on_digits 32 8 "epochs: 2" "solver: {sgd: {momentum: 0.9}}" "learning_rate: {constant: {rate: 0.05}}" \
+  "log_every: 1" "check_every: 3"
 train() { # train COMMAND...: prints what defines the result
   rm -rf run
   "$@" "$convoy" train ./recipe.yaml --threads 1 --json >out.json 2>err.log || fail "$*: $(cat err.log)"
-  echo "$(field weights <out.json) $(field train_loss <out.json) $(field val_loss <out.json) $(sed 's/, "img_s".*//' run/metrics.jsonl | cksum)"
+  echo "$(outcome) $(losses run | cksum)"
 }
 one=$(train env)
 for how in "2 1" "4 1" "2 2"; do

@@ -1,15 +1,7 @@
 # What is wrong is said at once, by all ranks together, with file and record; nothing hangs, nothing
 # half-written stays.
 . "$(dirname "$0")/lib" "$1"
-digits data 400
-cat >recipe.yaml <<'END'
-network: lenet5
-data: {train: data, val: data}
-batch: 32
-microbatch: 8
-epochs: 2
-run: run
-END
+lenet5_on_digits 32 8 "epochs: 2"
 train="$convoy train ./recipe.yaml --overwrite"
 
 # ---- the command line ----

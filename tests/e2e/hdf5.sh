@@ -27,24 +27,24 @@ learning_rate: {constant: {rate: 0.001}}
 run: run
 END
 
-weights() { # weights KEY=VALUE...: prints the hash of a run's weights; nothing if it fails, which err.log tells
-  "$convoy" train ./recipe.yaml --overwrite --json "$@" 2>err.log >out.json && field weights <out.json
+trained() { # trained KEY=VALUE...: prints the hash of a run's weights; nothing if it fails, which err.log tells
+  "$convoy" train ./recipe.yaml --overwrite --json "$@" 2>err.log >out.json && weights out.json
 }
 
-plain=$(weights)
+plain=$(trained)
 [ -n "$plain" ] || fail "plain.h5 is not trained on: $(cat err.log)"
 for file in softlinks external-links in-groups labels-1xn x_train train_set_x; do
-  [ "$(weights data.train=$file.h5)" = "$plain" ] || fail "$file.h5 differs from plain.h5: $(cat err.log)"
+  [ "$(trained data.train=$file.h5)" = "$plain" ] || fail "$file.h5 differs from plain.h5: $(cat err.log)"
 done
-[ "$(weights data.train=labels-from-1.h5 data.first_label=1)" = "$plain" ] || fail "labels from 1 differ: $(cat err.log)"
-[ "$(weights data.train=x_train.h5:train data.images=x data.labels=y)" = "$plain" ] || fail "named datasets differ: $(cat err.log)"
-[ -n "$(weights data.train=labels-n111.h5)" ] || fail "labels [n,1,1,1]: $(cat err.log)"
+[ "$(trained data.train=labels-from-1.h5 data.first_label=1)" = "$plain" ] || fail "labels from 1 differ: $(cat err.log)"
+[ "$(trained data.train=x_train.h5:train data.images=x data.labels=y)" = "$plain" ] || fail "named datasets differ: $(cat err.log)"
+[ -n "$(trained data.train=labels-n111.h5)" ] || fail "labels [n,1,1,1]: $(cat err.log)"
 loss_of() { "$convoy" eval run/last.h5 --json "$@" 2>err.log | field loss; } # loss_of OPTIONS: by the last run
 known=$(loss_of --data plain.h5)
 [ -n "$known" ] && [ "$(loss_of --data x_train.h5:train data.images=x data.labels=y)" = "$known" ] ||
   fail "named datasets are scored otherwise: $(cat err.log)"
-[ -n "$(weights data.train=list.txt)" ] || fail "a list: $(cat err.log)"
-[ -n "$(weights data.train=matlab73.mat 'network={net.yaml: {h: 20}}')" ] || fail "MATLAB 7.3: $(cat err.log)"
+[ -n "$(trained data.train=list.txt)" ] || fail "a list: $(cat err.log)"
+[ -n "$(trained data.train=matlab73.mat 'network={net.yaml: {h: 20}}')" ] || fail "MATLAB 7.3: $(cat err.log)"
 grep -q "'data' is MATLAB's, .* height 20, width 28" err.log || fail "MATLAB 7.3 is not told: $(cat err.log)"
 train="$convoy train ./recipe.yaml --overwrite"
 expect 2 "labels run from 1 to 10: --first-label 1" $train data.train=labels-from-1.h5

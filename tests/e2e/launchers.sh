@@ -1,15 +1,7 @@
 # Tests that several programs which each find themselves alone are refused, whoever has started them, and
 # that one program in a batch job is not.
 . "$(dirname "$0")/lib" "$1"
-digits data 400
-cat >recipe.yaml <<'END'
-network: lenet5
-data: {train: data, val: data}
-batch: 32
-microbatch: 8
-epochs: 1
-run: run
-END
+lenet5_on_digits 32 8 "epochs: 1"
 
 alone="but this one finds itself alone"
 expect 0 "done: " "$convoy" train ./recipe.yaml

@@ -9,7 +9,6 @@ microbatch: 8
 epochs: 2
 run: run
 END
-weights() { field weights <"$1"; } # weights JSON: prints the hash of a run's weights
 
 # ---- only the soft limit is low ----
 (

@@ -1,16 +1,7 @@
 # Tests that one job works in a run folder: a second one is refused, whoever holds the folder and however it
 # was started, and nothing that a killed job has left stands in the way.
 . "$(dirname "$0")/lib" "$1"
-digits data 400
-cat >recipe.yaml <<'END'
-network: lenet5
-data: {train: data, val: data}
-batch: 32
-microbatch: 8
-epochs: 100000
-log_every: 1
-run: run
-END
+lenet5_on_digits 32 8 "epochs: 100000" "log_every: 1"
 train="$convoy train ./recipe.yaml"
 
 # held FOLDER: waits until somebody holds it; until_file FILE: waits until it is there

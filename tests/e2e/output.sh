@@ -1,16 +1,7 @@
 # Tests that results which cannot be written are an error, told once, in every command, and that a reader who
 # goes away costs no training.
 . "$(dirname "$0")/lib" "$1"
-digits data 400
-cat >recipe.yaml <<'END'
-network: lenet5
-data: {train: data, val: data}
-batch: 32
-microbatch: 8
-epochs: 2
-log_every: 1
-run: run
-END
+lenet5_on_digits 32 8 "epochs: 2" "log_every: 1"
 full="cannot be written to standard output: No space left on device"
 "$convoy" train ./recipe.yaml >train.log 2>&1 || fail "training: $(cat train.log)"
 shard=$(ls data/train-*.h5)

@@ -16,8 +16,6 @@ train() { # train RANKS [arguments]
   shift
   ranks "$p" "$convoy" train ./recipe.yaml --json "$@"
 }
-weights() { field weights <"$1"; }
-losses() { sed 's/, "img_s".*//' "$1/metrics.jsonl"; }
 
 train 1 >straight.json 2>/dev/null || fail "the straight run"
 [ "$(field steps <straight.json)" = 127 ] || fail "steps: $(cat straight.json)"

@@ -34,11 +34,11 @@ for n in 1 2 3; do
   wrong=$(/usr/bin/python3 check.py $n 2 2>&1) || fail "$wrong"
 done
 # Buckets of the size that does best, whichever that is, give the bits of any other.
-weights() { /usr/bin/python3 -c 'import json; b = json.load(open("scaling.json")); print(*(r["weights"] for r in b["weak"] + b["strong"]))'; }
+all_weights() { /usr/bin/python3 -c 'import json; b = json.load(open("scaling.json")); print(*(r["weights"] for r in b["weak"] + b["strong"]))'; }
 first=
 for bucket in 0 1 64; do
   ranks 3 "$convoy" bench scaling lenet --batch 4 --steps 2 --bucket $bucket --json >scaling.json 2>log || fail "bucket $bucket: $(cat log)"
-  now=$(weights)
+  now=$(all_weights)
   [ -n "$first" ] || first=$now
   [ "$now" = "$first" ] || fail "buckets of $bucket MiB give other bits: $now instead of $first"
 done

@@ -1,18 +1,8 @@
 # Tests how a run ends before its last epoch: early stopping, and a run that diverges, which names the layer and ends,
 # or goes back and halves its rate. All of it is the same at any number of ranks, and in a run that was resumed.
 . "$(dirname "$0")/lib" "$1"
-digits data 400
-cat >recipe.yaml <<'END'
-network: lenet5
-data: {train: data, val: data}
-batch: 40
-microbatch: 10
-epochs: 8
-learning_rate: {constant: {rate: 0.02}}
-early_stopping: {patience: 2, min_delta: 0.5}
-run: run
-END
-losses() { sed 's/, "img_s".*//' "$1/metrics.jsonl"; }
+lenet5_on_digits 40 10 "epochs: 8" "learning_rate: {constant: {rate: 0.02}}" \
+  "early_stopping: {patience: 2, min_delta: 0.5}"
 
 # ---- early stopping ----
 same_bits "1:1 2:1 4:1"
