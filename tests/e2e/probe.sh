@@ -1,6 +1,5 @@
 # Tests `convoy summary --probe`: healthy first values are silent, others are warned of, a recipe's probe sees
 # its first microbatch, and any number of threads gives the same bits.
-# cores: 1
 . "$(dirname "$0")/lib" "$1"
 digits data 200
 

@@ -1,6 +1,5 @@
 # Tests every recipe that comes with Convoy, on a small set that stands in for its own: it says what a reader looks
 # for, 'convoy recipes' lists it in one line, and a dry run finds nothing wrong. Nothing is trained here.
-# cores: 1
 . "$(dirname "$0")/lib" "$1"
 recipes=$CONVOY_SOURCE/launch/recipes
 
