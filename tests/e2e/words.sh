@@ -64,9 +64,9 @@ expect 2 "a list is given as a whole" "$convoy" train lenet5-digits data.augment
 expect 2 "('convoy verify data' reads all of them)" "$convoy" inspect data
 
 # ---- what there is ----
-expect 0 "LeNet-5 on the digits" "$convoy" recipes
+[ "$("$convoy" recipes | grep -c "^lenet5-digits  *LeNet-5 on the digits")" = 1 ] || fail "recipes: $("$convoy" recipes)"
 expect 0 "They lie in: " "$convoy" recipes
-expect 0 "ResNet-50: He, Zhang, Ren" "$convoy" networks
+[ "$("$convoy" networks | grep -c "^resnet50  *ResNet-50: He, Zhang, Ren")" = 1 ] || fail "networks: $("$convoy" networks)"
 expect 0 "network: lenet5" "$convoy" recipes lenet5-digits
 expect 0 '"name": "lenet5"' "$convoy" networks --json
 expect 2 "--json is for the list alone" "$convoy" networks lenet5 --json
