@@ -41,22 +41,18 @@ static double want_axpy(double a, double b, double c) {
   (void)b;
   return a + (double)0.3f * c;
 }
-static void run_lerp(const cvy_kernels *k, float *a, float *b, const float *c, int64_t count) {
-  (void)b;
-  k->lerp(a, 0.3f, c, count);
-}
-static double want_lerp(double a, double b, double c) {
-  (void)b;
-  return a + (double)0.3f * (c - a);
-}
-static void run_long_lerp(const cvy_kernels *k, float *a, float *b, const float *c, int64_t count) {
-  (void)b;
-  k->lerp(a, 0.9f, c, count);
-}
-static double want_long_lerp(double a, double b, double c) {
-  (void)b;
-  return a + (double)0.9f * (c - a);
-}
+/* The kernel has two formulas, one for shares below a half, and one from there on. */
+#define LERP(name, share)                                                                                    \
+  static void run_##name(const cvy_kernels *k, float *a, float *b, const float *c, int64_t count) {          \
+    (void)b;                                                                                                 \
+    k->lerp(a, share, c, count);                                                                             \
+  }                                                                                                          \
+  static double want_##name(double a, double b, double c) {                                                  \
+    (void)b;                                                                                                 \
+    return a + (double)share * (c - a);                                                                      \
+  }
+LERP(lerp, 0.3f)
+LERP(long_lerp, 0.9f)
 static void run_scale_within(const cvy_kernels *k, float *a, float *b, const float *c, int64_t count) {
   (void)b;
   k->scale_within(a, c, -1.5f, 0.6f, count);

@@ -90,38 +90,48 @@ static void make_idx(uint32_t count) {
   write_maker(fresh("labels"), &m);
 }
 
+enum { MOST_DIGITS = 203 };
+
+/* Makes `count` digits and cuts them into three splits. */
+static void cut_digits(uint32_t count, const char *split, int shards) {
+  make_idx(count);
+  CU_ASSERT_EQUAL(prepare(&(call){.source = "mnist",
+                                  .inputs = {{NULL, fresh("labels")}, {NULL, fresh("images")}},
+                                  .split = split,
+                                  .shards = shards}),
+                  CVY_OK);
+  CU_ASSERT_FATAL(result.split_count == 3 && result.class_count == 10);
+}
+
+/* Checks that split `s` has `size` of the digits from number `first` up to `end`, each with its own label and
+ * pixels, none of which was seen before, and that they are shuffled. */
+static void check_digits(int s, int shards, int64_t size, int64_t first, int64_t end, bool *seen) {
+  int32_t labels[MOST_DIGITS];
+  uint8_t images[MOST_DIGITS * 30];
+  CU_ASSERT_EQUAL(result.splits[s].images, size);
+  CU_ASSERT(result.splits[s].shards == shards && result.splits[s].bytes > size * 30);
+  CU_ASSERT_EQUAL_FATAL(read_split("out", result.splits[s].split, shards, labels, images), size);
+  bool in_order = true;
+  for (int64_t i = 0, before = -1; i < size; i++) {
+    int64_t record = first;
+    while (record < end && (record * 7 % 256 != images[i * 30] || seen[record])) record++;
+    CU_ASSERT_FATAL(record < end);
+    seen[record] = true;
+    CU_ASSERT_EQUAL(labels[i], (record * 3 + 1) % 10);
+    CU_ASSERT_EQUAL(images[i * 30 + 29], (record * 7 + 15 + 4) % 256);
+    in_order &= record > before;
+    before = record;
+  }
+  CU_ASSERT_FALSE(in_order);
+}
+
 /* Every record lands in exactly one split, with its own label, and the splits have the exact sizes. */
 static void splits_are_exact_and_complete(void) {
   begin();
-  enum { N = 203 };
-  make_idx(N);
-  CU_ASSERT_EQUAL(prepare(&(call){.source = "mnist",
-                                  .inputs = {{NULL, fresh("labels")}, {NULL, fresh("images")}},
-                                  .split = "train=0.7,val=0.2,test=0.1",
-                                  .shards = 3}),
-                  CVY_OK);
-  CU_ASSERT(result.split_count == 3 && result.class_count == 10);
   const int64_t sizes[] = {142, 41, 20};
-  bool seen[N] = {false}, in_order = true;
-  for (int s = 0; s < 3; s++) {
-    int32_t labels[N];
-    uint8_t images[N * 30];
-    CU_ASSERT_EQUAL(result.splits[s].images, sizes[s]);
-    CU_ASSERT(result.splits[s].shards == 3 && result.splits[s].bytes > sizes[s] * 30);
-    CU_ASSERT_EQUAL_FATAL(read_split("out", result.splits[s].split, 3, labels, images), sizes[s]);
-    int64_t before = -1;
-    for (int64_t i = 0; i < sizes[s]; i++) {
-      int64_t record = 0;
-      while (record < N && (record * 7 % 256 != images[i * 30] || seen[record])) record++;
-      CU_ASSERT_FATAL(record < N);
-      seen[record] = true;
-      CU_ASSERT_EQUAL(labels[i], (record * 3 + 1) % 10);
-      CU_ASSERT_EQUAL(images[i * 30 + 29], (record * 7 + 15 + 4) % 256);
-      in_order &= record > before;
-      before = record;
-    }
-  }
-  CU_ASSERT_FALSE(in_order);
+  bool seen[MOST_DIGITS] = {false};
+  cut_digits(MOST_DIGITS, "train=0.7,val=0.2,test=0.1", 3);
+  for (int s = 0; s < 3; s++) check_digits(s, 3, sizes[s], 0, MOST_DIGITS, seen);
   CU_ASSERT_STRING_EQUAL(result.splits[2].split, "test");
   CU_ASSERT_EQUAL(scratch_count(fresh("out")), 9);
   end();
@@ -130,32 +140,10 @@ static void splits_are_exact_and_complete(void) {
 /* A split by place holds just the records of its places, and is shuffled. */
 static void splits_by_place(void) {
   begin();
-  enum { N = 50 };
-  make_idx(N);
-  CU_ASSERT_EQUAL(prepare(&(call){.source = "mnist",
-                                  .inputs = {{NULL, fresh("labels")}, {NULL, fresh("images")}},
-                                  .split = "train=first:30,val=next:15,test=rest",
-                                  .shards = 2}),
-                  CVY_OK);
-  CU_ASSERT_FATAL(result.split_count == 3);
-  const int64_t begins[] = {0, 30, 45, N};
-  for (int s = 0; s < 3; s++) {
-    const int64_t count = begins[s + 1] - begins[s];
-    int32_t labels[N];
-    uint8_t images[N * 30];
-    bool seen[N] = {false}, in_order = true;
-    CU_ASSERT_EQUAL(result.splits[s].images, count);
-    CU_ASSERT_EQUAL_FATAL(read_split("out", result.splits[s].split, 2, labels, images), count);
-    for (int64_t i = 0; i < count; i++) {
-      int64_t record = begins[s];
-      while (record < begins[s + 1] && record * 7 % 256 != images[i * 30]) record++;
-      CU_ASSERT_FATAL(record < begins[s + 1]);
-      CU_ASSERT(!seen[record] && labels[i] == (record * 3 + 1) % 10);
-      seen[record] = true;
-      in_order &= record == begins[s] + i;
-    }
-    CU_ASSERT_FALSE(in_order);
-  }
+  const int64_t begins[] = {0, 30, 45, 50};
+  bool seen[MOST_DIGITS] = {false};
+  cut_digits(50, "train=first:30,val=next:15,test=rest", 2);
+  for (int s = 0; s < 3; s++) check_digits(s, 2, begins[s + 1] - begins[s], begins[s], begins[s + 1], seen);
   end();
 }
 
