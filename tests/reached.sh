@@ -34,12 +34,12 @@ train() { # train RECIPE
     fail "$1: preparing $data: $(tail -n 3 prepare.log)"
     return
   }
-  ranks 2 "$convoy" train "$file" --json >"$1.json" 2>"$1.log" || {
+  mpirun --oversubscribe -n 2 "$convoy" train "$file" --json >"$1.json" 2>"$1.log" || {
     fail "$1: $(tail -n 3 "$1.log")"
     return
   }
   got=$(awk -v top1="$(field val_top1 <"$1.json")" 'BEGIN {printf "%.2f", 100 * top1}')
-  echo "$1: top-1 $got %, and $reached % before; $([ "$(field weights <"$1.json")" = "$hash" ] && echo "the same weights" || echo "other weights")"
+  echo "$1: top-1 $got %, and $reached % before; $([ "$(weights "$1.json")" = "$hash" ] && echo "the same weights" || echo "other weights")"
   awk -v got="$got" -v reached="$reached" 'BEGIN {exit !(got > reached - 0.5 && got < reached + 0.5)}' ||
     fail "$1 reaches $got %, its head says $reached %"
 }
