@@ -67,8 +67,7 @@ def work_of(options):
     work = {"parameters": {}, "pad": 0, "mirror": False, "dropout": 0, **copy.deepcopy(WORKS[options.work])}
     work["epochs"] = options.epochs or work["epochs"]
     work["microbatch"] = options.microbatch or work["batch"]
-    work.update(data=str(options.data.resolve()), shuffle=True, threads=options.threads,
-                channels_last=options.channels_last)
+    work.update(data=str(options.data.resolve()), threads=options.threads, channels_last=options.channels_last)
     if "multi_step" in work["schedule"]:
         schedule = work["schedule"]["multi_step"]
         schedule["at"] = [share * work["epochs"] for share in schedule["at"]]

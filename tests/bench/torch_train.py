@@ -60,8 +60,6 @@ def read_split(folder, split):
 def indices_at(work, count, step):
     """Returns which images make batch `step`: of the endless row of epochs, each a permutation of its own."""
     positions = range(step * work["batch"], (step + 1) * work["batch"])
-    if not work["shuffle"]:
-        return torch.tensor([p % count for p in positions])
     orders = {}
     for p in positions:
         if p // count not in orders:
@@ -161,7 +159,7 @@ class Running:
     def batch(self):
         chosen = indices_at(self.work, len(self.labels), self.step)
         images = self.images[chosen]
-        if self.work["pad"]:
+        if self.work["pad"] or self.work["mirror"]:
             generator = torch.Generator().manual_seed(self.work["seed"] * 1000003 + self.step)
             images = augmented(images, self.work["pad"], self.work["mirror"], generator)
         return self.normalised(images), self.labels[chosen]
