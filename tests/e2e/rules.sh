@@ -1,6 +1,5 @@
-# Tests that update rules and schedules learn, and that a run by them, stopped where it warms up, climbs or waits
-# for validation, and resumed at another number of ranks, ends with the bits of an undisturbed one. Four rules stand
-# for all: mpi.test_learner compares the bits of each.
+# Tests that each update rule and each kind of schedule learns, and that a run by them, stopped where it warms up,
+# climbs or waits for validation, and resumed at another number of ranks, ends with the bits of an undisturbed one.
 . "$(dirname "$0")/lib" "$1"
 lenet5_on_digits 40 10 "epochs: 4" "learning_rate: {constant: {rate: 0.001}}"
 
