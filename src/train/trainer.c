@@ -171,13 +171,14 @@ static cvy_err train(cvy_train_result *out, cvy_run *run, const cvy_train_option
   if (was_done) tell_that_it_is_done(run);
   cvy_err err = was_done ? validate_again(run) : run_steps(run, options->stop_after);
   if (err == CVY_E_INPUT) err = CVY_E_RUN; /* found too late to say that nothing was started */
+  const bool ended_well = !err || err == CVY_E_STOPPED;
   cvy_progress_end();
-  if ((!err || err == CVY_E_STOPPED) && run->folder && !was_done) err = end_folder(run->folder, err);
   describe_end(run);
   *out = result_of(run);
   snprintf(out->ended, sizeof out->ended, "%s", run->ended);
-  if (cvy_recipe_averages(run->recipe) && (!err || err == CVY_E_STOPPED))
+  if (cvy_recipe_averages(run->recipe) && ended_well)
     out->ema_weights = cvy_net_hash(run->net, cvy_learner_whole_average(run->learner));
+  if (run->folder && ended_well && !was_done) err = end_folder(run->folder, err);
   return cvy_comm_agree(run->comm, err);
 }
 
