@@ -226,8 +226,10 @@ static cvy_err take_first(cvy_signal *out, cvy_pool *pool, cvy_net *net, const c
   config.per_step = config.own = config.end_step = 1;
   CVY_TRY(cvy_loader_create(&loader, &config));
   cvy_err err = cvy_loader_next(&m, loader);
-  const cvy_targets targets = {m.labels, m.partners, m.shares};
-  if (!err) err = cvy_signal_of(out, pool, net, m.images, &targets, seed);
+  if (!err) {
+    const cvy_targets targets = {m.labels, m.partners, m.shares};
+    err = cvy_signal_of(out, pool, net, m.images, &targets, seed);
+  }
   cvy_loader_destroy(loader);
   return err;
 }
