@@ -305,11 +305,10 @@ static cvy_yaml *typed_node(cvy_pool *pool, const char *name, const cvy_option *
 }
 
 cvy_err cvy_option_set(void *config, cvy_pool *pool, const cvy_option *option, const char *text) {
-  const char *name = cvy_pool_format(pool, "--%s", option->name);
-  const cvy_err err = read_value(config, pool, option, typed_node(pool, name, option, text));
+  const char *typed = cvy_pool_format(pool, "--%s %s", option->name, text);
+  const cvy_err err = read_value(config, pool, option, typed_node(pool, typed, option, text));
   if (!err) return CVY_OK;
-  const char *message = strstr(cvy_err_message(), ":1:1: ");
-  return cvy_error(CVY_E_USAGE, "%s %s: %s%s", name, text, message ? message + 6 : cvy_err_message(),
+  return cvy_error(CVY_E_USAGE, "%s%s", cvy_err_message(),
                    option->type == CVY_PAIR ? "; expected WIDTHxHEIGHT or one number" : "");
 }
 

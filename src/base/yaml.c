@@ -20,28 +20,26 @@ typedef struct reader {
   const char *file;
 } reader;
 
-static cvy_yaml *new_node(cvy_pool *pool, cvy_yaml_kind kind, const char *file, yaml_mark_t mark) {
+static cvy_yaml *new_node(cvy_pool *pool, cvy_yaml_kind kind, const char *file) {
   cvy_yaml *node = cvy_pool_new(pool, sizeof *node);
   node->kind = kind;
   node->file = file;
-  node->line = (int)mark.line + 1;
-  node->column = (int)mark.column + 1;
   return node;
 }
 
 cvy_yaml *cvy_yaml_new_scalar(cvy_pool *pool, const char *file, const char *text) {
-  cvy_yaml *node = new_node(pool, CVY_YAML_SCALAR, file, (yaml_mark_t){0});
+  cvy_yaml *node = new_node(pool, CVY_YAML_SCALAR, file);
   node->text = cvy_pool_format(pool, "%s", text);
   node->plain = true;
   return node;
 }
 
 cvy_yaml *cvy_yaml_new_mapping(cvy_pool *pool, const char *file) {
-  return new_node(pool, CVY_YAML_MAPPING, file, (yaml_mark_t){0});
+  return new_node(pool, CVY_YAML_MAPPING, file);
 }
 
 cvy_yaml *cvy_yaml_new_sequence(cvy_pool *pool, const char *file) {
-  return new_node(pool, CVY_YAML_SEQUENCE, file, (yaml_mark_t){0});
+  return new_node(pool, CVY_YAML_SEQUENCE, file);
 }
 
 /* Room doubles whenever the count reaches a power of two. */
@@ -85,7 +83,7 @@ cvy_err cvy_yaml_error(const cvy_yaml *at, const char *format, ...) {
   va_start(va, format);
   vsnprintf(text, sizeof text, format, va);
   va_end(va);
-  if (cvy_yaml_is_typed(at)) return cvy_error(CVY_E_INPUT, "%s: %s", at->file, text);
+  if (at->line == 0 || cvy_yaml_is_typed(at)) return cvy_error(CVY_E_INPUT, "%s: %s", at->file, text);
   return cvy_error(CVY_E_INPUT, "%s:%d:%d: %s", at->file, at->line, at->column, text);
 }
 
@@ -153,7 +151,9 @@ static cvy_err read_node(cvy_yaml **out, reader *r, yaml_event_t *event, int dep
   const cvy_yaml_kind kind = type == YAML_SCALAR_EVENT           ? CVY_YAML_SCALAR
                              : type == YAML_SEQUENCE_START_EVENT ? CVY_YAML_SEQUENCE
                                                                  : CVY_YAML_MAPPING;
-  cvy_yaml *node = *out = new_node(r->pool, kind, r->file, event->start_mark);
+  cvy_yaml *node = *out = new_node(r->pool, kind, r->file);
+  node->line = (int)event->start_mark.line + 1;
+  node->column = (int)event->start_mark.column + 1;
   bool anchored = type == YAML_ALIAS_EVENT;
   if (type == YAML_SCALAR_EVENT) {
     const char *text = (const char *)event->data.scalar.value, *tag = (const char *)event->data.scalar.tag;

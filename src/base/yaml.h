@@ -13,7 +13,7 @@ typedef enum cvy_yaml_kind { CVY_YAML_SCALAR, CVY_YAML_SEQUENCE, CVY_YAML_MAPPIN
 typedef struct cvy_yaml {
   cvy_yaml_kind kind;
   const char *file;        /* as the user named it; or "command line, key=value" */
-  int line, column;        /* counted from 1 */
+  int line, column;        /* counted from 1; 0: the node was made, and stands nowhere in the file */
   const char *text;        /* scalar: its text; else NULL */
   bool plain;              /* scalar: written without quotes */
   int64_t count;           /* sequence, mapping: children */
@@ -26,7 +26,8 @@ cvy_err cvy_yaml_load(cvy_yaml **out, cvy_pool *pool, const char *path) CVY_MUST
 /* Reads the tree of a text. `name` stands for the file in errors. */
 cvy_err cvy_yaml_parse(cvy_yaml **out, cvy_pool *pool, const char *text, const char *name) CVY_MUST_CHECK;
 
-/* These make a plain scalar, an empty mapping and an empty sequence that stand at `file`:1:1. */
+/* These make a plain scalar, an empty mapping and an empty sequence. In errors `file` stands for where they
+ * come from, without a line. */
 cvy_yaml *cvy_yaml_new_scalar(cvy_pool *pool, const char *file, const char *text);
 cvy_yaml *cvy_yaml_new_mapping(cvy_pool *pool, const char *file);
 cvy_yaml *cvy_yaml_new_sequence(cvy_pool *pool, const char *file);
@@ -41,7 +42,8 @@ cvy_err cvy_yaml_override(cvy_yaml *root, cvy_pool *pool, const char *assignment
 
 /* Tells whether a node comes from cvy_yaml_override, hence from the command line. */
 bool cvy_yaml_is_typed(const cvy_yaml *node);
-/* Makes the error "file:line:column: message", or "command line, key=value: message". */
+/* Makes the error "file:line:column: message", or "file: message" for a node that was made or comes from the
+ * command line ("command line, key=value: message"). */
 cvy_err cvy_yaml_error(const cvy_yaml *at, const char *format, ...) CVY_PRINTF(2, 3) CVY_MUST_CHECK;
 /* Returns what a person calls the node: "a list", "'abc'". A long text is cut off between two letters. It is
  * in a buffer of this thread. */

@@ -149,6 +149,7 @@ static void too_small_a_picture(void) {
   cvy_net *net;
   CU_ASSERT_EQUAL_FATAL(cvy_net_make_dense(&dense, r.pool, r.description, r.net), CVY_OK);
   CU_ASSERT_EQUAL(cvy_net_create(&net, cvy_net_resized(r.pool, dense, 8, 12), 1, NULL), CVY_E_INPUT);
+  CU_ASSERT_TRUE(says("the dense form: layer '"));
   CU_ASSERT_TRUE(says("the kernel's height is 3, but the input's is 2"));
   close_rig(&r);
 }
