@@ -64,6 +64,7 @@ typedef struct cvy_option {
   const struct cvy_option *table;
   const char *help; /* one line, with the unit */
   cvy_effect effect;
+  bool on_request; /* a run that is resumed may have another value if that is asked for; so with a table's */
 } cvy_option;
 
 #define CVY_NO_LIMIT 9e15

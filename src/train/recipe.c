@@ -137,7 +137,7 @@ const cvy_option cvy_recipe_options[] = {
              "batch / microbatch passes accumulate"},
     {"tree", CVY_INTS, RECIPE(radices), "[]", 2, 1 << 24, .effect = CVY_CHANGES_BITS,
      .help = "radices of the summation tree, top first; none: odd factors of batch / microbatch, then twos"},
-    {"epochs", CVY_INT, RECIPE(epochs), NULL, 1, 1e9, .effect = CVY_CHANGES_TOTAL,
+    {"epochs", CVY_INT, RECIPE(epochs), NULL, 1, 1e9, .effect = CVY_CHANGES_TOTAL, .on_request = true,
      .help = "passes over the training images"},
     {"convolution", CVY_CHOICE, RECIPE(convolution), "auto", .words = cvy_conv_words,
      .effect = CVY_CHANGES_BITS,
@@ -163,20 +163,21 @@ const cvy_option cvy_recipe_options[] = {
          "before the first step (4 with 'reduce: mpi', whose bits depend on it)"},
     {"seed", CVY_INT, RECIPE(seed), "1", 0, 1e15, .effect = CVY_CHANGES_BITS,
      .help = "of every random number of the run"},
-    {"solver", CVY_NODE, RECIPE(solver), .effect = CVY_CHANGES_BITS,
+    {"solver", CVY_NODE, RECIPE(solver), .effect = CVY_CHANGES_BITS, .on_request = true,
      .help = "the update rule: 'name' or 'name: {options}'"},
-    {"learning_rate", CVY_NODE, RECIPE(learning_rate), .effect = CVY_CHANGES_BITS,
+    {"learning_rate", CVY_NODE, RECIPE(learning_rate), .effect = CVY_CHANGES_BITS, .on_request = true,
      .help = "the schedule, likewise"},
     {"layers", CVY_NODE, RECIPE(layers), .effect = CVY_CHANGES_BITS,
      .help =
          "list of {match, rate, decay}: factors for the rate and the decay of layers whose names match, as "
          "[{match: \"fc*\", rate: 10, decay: 0}]; rate: 0 freezes"},
-    {"clip", CVY_TABLE, RECIPE(clip), .table = clip_options, .help = "what bounds gradients"},
-    {"warmup", CVY_TABLE, RECIPE(warmup), .table = cvy_warmup_options,
+    {"clip", CVY_TABLE, RECIPE(clip), .table = clip_options, .on_request = true,
+     .help = "what bounds gradients"},
+    {"warmup", CVY_TABLE, RECIPE(warmup), .table = cvy_warmup_options, .on_request = true,
      .help = "how the rate rises in front of the schedule"},
-    {"ema", CVY_TABLE, RECIPE(ema), .table = ema_options,
+    {"ema", CVY_TABLE, RECIPE(ema), .table = ema_options, .on_request = true,
      .help = "an exponential moving average of the weights, which is validated and saved beside them"},
-    {"early_stopping", CVY_TABLE, RECIPE(early_stopping), .table = early_stopping_options,
+    {"early_stopping", CVY_TABLE, RECIPE(early_stopping), .table = early_stopping_options, .on_request = true,
      .help = "ends training where validation has stopped improving"},
     {"on_divergence", CVY_CHOICE, RECIPE(on_divergence), "stop", .words = divergence_words,
      .effect = CVY_CHANGES_NO_BIT,
@@ -467,20 +468,15 @@ cvy_hash cvy_recipe_hash(const cvy_recipe *recipe) {
 typedef struct comparison {
   const char *stored_in;
   bool looks_ahead;  /* one of the schedules does, to the total of steps */
-  bool changeable;   /* what is compared now may be changed */
+  bool changeable;   /* what is compared now may be changed on request */
   cvy_text *changes; /* receives the differences that may be asked for; NULL: they are errors */
 } comparison;
 
-/* Tells whether a key may have another value in a run that goes on, if the user asks for it. The rule's state
- * stays, so the solver must be the same one. */
-static bool may_change(const char *path, const cvy_yaml *was, const cvy_yaml *is) {
-  static const char *const keys[] = {"learning_rate", "warmup", "clip", "epochs", "ema", "early_stopping"};
-  const size_t length = strcspn(path, ".");
-  for (int64_t i = 0; i < CVY_COUNT(keys); i++)
-    if (strlen(keys[i]) == length && strncmp(keys[i], path, length) == 0) return true;
+/* Tells whether both nodes are {name: options}, with the same name. */
+static bool have_one_name(const cvy_yaml *was, const cvy_yaml *is) {
   const bool both = was && is && was->kind == CVY_YAML_MAPPING && is->kind == CVY_YAML_MAPPING &&
                     was->count == 1 && is->count == 1;
-  return strcmp(path, "solver") == 0 && both && strcmp(was->keys[0]->text, is->keys[0]->text) == 0;
+  return both && strcmp(was->keys[0]->text, is->keys[0]->text) == 0;
 }
 
 /* Prints a list or mapping on one line: "[2, 2]", "step: {rate: 0.1, every: 10}". */
@@ -589,11 +585,12 @@ static void note_differences(cvy_text *changes, const char *path, const cvy_yaml
   cvy_text_item(changes, "; ", "'%s' was %s and is now %s", path, stored, wanted);
 }
 
-/* Compares an option that changes bits. A difference that is asked for is noted, and is no error. */
+/* Compares an option that changes bits. A difference that is asked for is noted, and is no error. The update
+ * rule's state stays, so the solver must be the same one. */
 static cvy_err compare_option(const comparison *c, const char *path, const cvy_yaml *was,
                               const cvy_yaml *is) {
   comparison own = *c;
-  own.changeable = may_change(path, was, is);
+  if (strcmp(path, "solver") == 0 && !have_one_name(was, is)) own.changeable = false;
   const cvy_err err = compare_values(&own, path, was, is);
   if (!err || !own.changeable || !c->changes) return err;
   note_differences(c->changes, path, was, is);
@@ -606,10 +603,12 @@ static cvy_err compare_tables(const comparison *c, const cvy_option *table, cons
     char inner[512];
     extend_path(inner, path, option->name);
     const cvy_yaml *was = cvy_yaml_get(stored, option->name), *is = cvy_yaml_get(wanted, option->name);
+    comparison own = *c;
+    own.changeable = c->changeable || option->on_request;
     if (option->type == CVY_TABLE)
-      CVY_TRY(compare_tables(c, option->table, inner, was, is));
+      CVY_TRY(compare_tables(&own, option->table, inner, was, is));
     else if (changes_bits(c, option->effect))
-      CVY_TRY(compare_option(c, inner, was, is));
+      CVY_TRY(compare_option(&own, inner, was, is));
   }
   return CVY_OK;
 }

@@ -86,7 +86,7 @@ static void every_key_says_what_it_changes(void) {
   cvy_recipe_destroy(recipe);
 }
 
-/* The effects are listed by hand, so that a wrong flag shows too. */
+/* The effects, and what may change on request, are listed by hand, so that a wrong flag shows too. */
 static void effects_are_these(void) {
   static const char *const no_bit[] = {"run",
                                        "data.train",
@@ -107,44 +107,42 @@ static void effects_are_these(void) {
                                        "on_divergence",
                                        "exploding_loss",
                                        "roll_backs"};
-  static const char *const bits[] = {"network",
-                                     "data.augment",
-                                     "data.evaluation",
-                                     "data.shuffle",
-                                     "data.block",
-                                     "data.window",
-                                     "batch",
-                                     "microbatch",
-                                     "tree",
-                                     "seed",
-                                     "convolution",
-                                     "reduce",
-                                     "wire",
-                                     "solver",
-                                     "learning_rate",
-                                     "data.first_label",
-                                     "data.axes",
-                                     "warmup.length",
-                                     "warmup.unit",
-                                     "warmup.from",
-                                     "warmup.schedule",
-                                     "layers",
-                                     "clip.norm",
-                                     "clip.value",
-                                     "ema.decay",
-                                     "ema.warmup",
-                                     "ema.every",
-                                     "ema.start",
-                                     "ema.use_buffers",
-                                     "ema.best",
-                                     "early_stopping.patience",
-                                     "early_stopping.min_delta",
-                                     "early_stopping.metric"};
+  static const char *const bits[] = {"network",      "data.augment", "data.evaluation",
+                                     "data.shuffle", "data.block",   "data.window",
+                                     "batch",        "microbatch",   "tree",
+                                     "seed",         "convolution",  "reduce",
+                                     "wire",         "solver",       "data.first_label",
+                                     "data.axes",    "layers"};
+  static const char *const on_request[] = {"learning_rate",
+                                           "warmup.length",
+                                           "warmup.unit",
+                                           "warmup.from",
+                                           "warmup.schedule",
+                                           "clip.norm",
+                                           "clip.value",
+                                           "ema.decay",
+                                           "ema.warmup",
+                                           "ema.every",
+                                           "ema.start",
+                                           "ema.use_buffers",
+                                           "ema.best",
+                                           "early_stopping.patience",
+                                           "early_stopping.min_delta",
+                                           "early_stopping.metric"};
   cvy_recipe *recipe = read_recipe(text);
   for (int64_t i = 0; i < CVY_COUNT(no_bit); i++) expect_effect(recipe, no_bit[i], CVY_CHANGES_NO_BIT);
-  for (int64_t i = 0; i < CVY_COUNT(bits); i++) expect_effect(recipe, bits[i], CVY_CHANGES_BITS);
+  for (int64_t i = 0; i < CVY_COUNT(bits); i++) {
+    expect_effect(recipe, bits[i], CVY_CHANGES_BITS);
+    CU_ASSERT_PTR_NULL(strstr(cvy_err_message(), "--change"));
+  }
+  for (int64_t i = 0; i < CVY_COUNT(on_request); i++) {
+    expect_effect(recipe, on_request[i], CVY_CHANGES_BITS);
+    CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "resume with the same recipe, with --change"));
+  }
   expect_effect(recipe, "epochs", CVY_CHANGES_TOTAL);
-  CU_ASSERT_EQUAL(walk(recipe, cvy_recipe_options, ""), CVY_COUNT(no_bit) + CVY_COUNT(bits) + 1);
+  CU_ASSERT_PTR_NOT_NULL(strstr(cvy_err_message(), "resume with the same recipe, with --change"));
+  CU_ASSERT_EQUAL(walk(recipe, cvy_recipe_options, ""),
+                  CVY_COUNT(no_bit) + CVY_COUNT(bits) + CVY_COUNT(on_request) + 1);
   cvy_recipe_destroy(recipe);
 }
 
