@@ -131,8 +131,15 @@ static cvy_err make_sample(float *image, int32_t *label, worker *w, cvy_sample s
   return err ? cvy_dataset_error_in(err, config->dataset, sample.index) : CVY_OK;
 }
 
-/* If more bad records than this follow each other, it is not the records that are bad. */
-enum { MOST_SKIPPED = 100 };
+cvy_err cvy_loader_replace(cvy_err err, bool skips_bad, int64_t before, int64_t count) {
+  enum { MOST_SKIPPED = 100 }; /* if more follow each other, it is not the records that are bad */
+  if (err != CVY_E_INPUT || !skips_bad) return err;
+  if (before == MOST_SKIPPED || before + 1 == count)
+    return cvy_error(err, "%s (and so it is with the %" PRId64 " records before: too many to leave out)",
+                     cvy_err_message(), before);
+  cvy_warn("%s; the next record takes its place", cvy_err_message());
+  return CVY_OK;
+}
 
 /* A record that cannot be read is an error, or else the next record takes its place, whichever thread
  * asks. */
@@ -143,11 +150,8 @@ static cvy_err make_image(float *image, int32_t *label, int64_t *record, int64_t
   for (*skipped = 0;; ++*skipped) {
     const cvy_err err = make_sample(image, label, w, sample, view);
     *record = sample.index;
-    if (err != CVY_E_INPUT || !config->skips_bad) return err;
-    if (*skipped == MOST_SKIPPED || *skipped + 1 == count)
-      return cvy_error(err, "%s (and so it is with the %" PRId64 " records before: too many to leave out)",
-                       cvy_err_message(), *skipped);
-    cvy_warn("%s; the next record takes its place", cvy_err_message());
+    if (!err) return CVY_OK;
+    CVY_TRY(cvy_loader_replace(err, config->skips_bad, *skipped, count));
     sample.index = (sample.index + 1) % count;
   }
 }

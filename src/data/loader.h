@@ -25,6 +25,10 @@ void cvy_loader_destroy(cvy_loader *loader); /* stops the threads, also in mid-s
  * comes out here, with the file and record. Nothing is allocated. */
 cvy_err cvy_loader_next(cvy_microbatch *out, cvy_loader *loader) CVY_MUST_CHECK;
 void cvy_loader_release(cvy_loader *loader);
+/* Answers the error of a record, in front of which `before` others were bad: with CVY_OK and a warning if the
+ * next one may take its place, else with the error. It may not unless `skips_bad` says so, if something else
+ * than the record is wrong, or if too many of the dataset's `count` records follow each other. */
+cvy_err cvy_loader_replace(cvy_err err, bool skips_bad, int64_t before, int64_t count) CVY_MUST_CHECK;
 /* Seconds that all threads together have spent so far. */
 typedef struct cvy_input_times {
   double read_s;   /* reading and verifying bytes */

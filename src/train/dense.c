@@ -190,12 +190,11 @@ static cvy_err see(cvy_dense *d, int32_t *label, int64_t record) {
 
 /* Where a bad record may be replaced, the next one that is good takes its place, as in the loader. */
 static cvy_err see_good(cvy_dense *d, int32_t *label, int64_t *record, int64_t *skipped, bool skips_bad) {
-  enum { MOST_SKIPPED = 100 };
   const int64_t count = cvy_dataset_describe(d->data)->count;
-  for (int64_t tries = 0;; tries++) {
+  for (int64_t before = 0;; before++) {
     const cvy_err err = see(d, label, *record);
-    if (err != CVY_E_INPUT || !skips_bad || tries == MOST_SKIPPED || tries + 1 == count) return err;
-    cvy_warn("%s; the next record takes its place", cvy_err_message());
+    if (!err) return CVY_OK;
+    CVY_TRY(cvy_loader_replace(err, skips_bad, before, count));
     *record = (*record + 1) % count;
     ++*skipped;
   }

@@ -20,8 +20,8 @@ cvy_err cvy_dense_create(cvy_dense **out, cvy_model *model, cvy_dataset *data, c
 void cvy_dense_destroy(cvy_dense *dense); /* NULL is allowed */
 int64_t cvy_dense_views(const cvy_dense *dense);
 
-/* Scores all images, of which each rank has a range, one picture at a time. `verdicts` and errors are as
- * those of cvy_score_dataset. This call is collective. */
+/* Scores all images, of which each rank has a range, one picture at a time. `verdicts`, which must be there,
+ * and errors are as those of cvy_score_dataset. This call is collective. */
 cvy_err cvy_dense_score(cvy_score *out, cvy_verdicts *verdicts, cvy_comm *comm, cvy_dense *dense,
                         const cvy_intake *intake) CVY_MUST_CHECK;
 

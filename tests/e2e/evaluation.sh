@@ -90,6 +90,22 @@ expect 2 "name one of the two" "$convoy" eval run --dense --crops 10
 expect 2 "scale 20: the network cannot see pictures of 20x20" ranks 2 "$convoy" eval run --dense --scales 20
 expect 2 "what can be set is how its data are read, and what they go through" "$convoy" eval run epochs=3
 
+# ---- bad records: the next ones take their places, whichever way pictures go ----
+spoil() { # spoil FIRST END: changes samples, and not their checksums
+  /usr/bin/python3 -c 'import h5py, sys
+images, first, end = h5py.File(sys.argv[1], "r+")["images"], int(sys.argv[2]), int(sys.argv[3])
+images[first:end] = images[first:end] ^ 255' damaged/train-00000-of-00001.h5 "$1" "$2"
+}
+cp -r data damaged && spoil 5 7 || fail "no records are spoilt"
+for way in "" "--dense --scales 32"; do
+  expect 1 "record 5 (" ranks 2 "$convoy" eval run --data damaged --split train $way
+  expect 0 ", 3 bad records replaced" ranks 2 "$convoy" eval run --data damaged --split train data.on_bad_record=skip $way
+done
+spoil 7 110
+for way in "" "--dense --scales 32"; do
+  expect 1 "and so it is with the 100 records before: too many to leave out" "$convoy" eval run --data damaged --split train data.on_bad_record=skip $way
+done
+
 # ---- whole or not at all ----
 expect 1 "nowhere/p.csv: cannot be written" ranks 2 "$convoy" eval run --predictions nowhere/p.csv
 expect 2 "usual1.csv: not a folder" ranks 2 "$convoy" eval run --report usual1.csv
