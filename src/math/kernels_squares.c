@@ -43,6 +43,7 @@ static range range_of(const float *x) {
   return (range){high ? high : 1, low ? low : 1};
 }
 
+/* Returns 2^exponent. */
 static double power(int exponent) {
   const uint64_t bits = (uint64_t)(exponent + 1023) << 52;
   double value;
@@ -50,7 +51,7 @@ static double power(int exponent) {
   return value;
 }
 
-/* Compilers make two conversions and more of __builtin_convertvector. */
+/* Returns HALF floats as doubles. Compilers make two conversions and more of __builtin_convertvector. */
 ALWAYS_INLINE wide widened(const float *x) {
 #if defined(__AVX512F__)
   return (wide)_mm512_cvtps_pd(_mm256_loadu_ps(x));
@@ -84,6 +85,7 @@ static int64_t total_of(const wide sums[REGISTERS], int step) {
   return total;
 }
 
+/* Adds up what integers have summed of a part, without the bits of `shift`, which each value had. */
 static int64_t total_of_bits(const wide_bits sums[REGISTERS], double shift) {
   uint64_t all[STRIDE], shift_bits, total = 0;
   memcpy(all, sums, sizeof all);
@@ -92,8 +94,9 @@ static int64_t total_of_bits(const wide_bits sums[REGISTERS], double shift) {
   return (int64_t)(total - CVY_SQUARES_BLOCK * shift_bits);
 }
 
-/* Adding 1.5 * 2^(step + 52) rounds to the nearest multiple of 2^step, and has it in the low bits of the
- * double, where integers add it up. Only the last part is added up as doubles. */
+/* Cuts squares below 2^top into parts. Adding 1.5 * 2^(step + 52) rounds to the nearest multiple of 2^step,
+ * and has it in the low bits of the double, where integers add it up. Only the last part is added up as
+ * doubles. */
 ALWAYS_INLINE void sum_parts(cvy_squares_part *out, const float *x, const cvy_ahead *ahead, int top,
                              int parts) {
   const int last = parts - 1;
@@ -125,11 +128,11 @@ ALWAYS_INLINE void sum_parts(cvy_squares_part *out, const float *x, const cvy_ah
   out[last].total = total_of(rest, out[last].step);
 }
 
-/* All squares are below 2^top, and multiples of 2^(top - reach). */
 extern int64_t CVY_SUM_SQUARES(cvy_squares_part out[CVY_SQUARES_PARTS], const float *x,
                                const cvy_ahead *ahead);
 int64_t CVY_SUM_SQUARES(cvy_squares_part out[CVY_SQUARES_PARTS], const float *x, const cvy_ahead *ahead) {
   const range r = range_of(x);
+  /* All squares are below 2^top, and multiples of 2^(top - reach). */
   const int top = 2 * (r.largest - 126), reach = top - 2 * (r.smallest - 150);
   if (r.largest == INFINITE || reach > 2 * WINDOW + LAST_WINDOW + 2) return CVY_SQUARES_NOT_DONE;
   if (reach > WINDOW + LAST_WINDOW + 1) {

@@ -98,8 +98,8 @@ typedef struct cvy_rule {
 } cvy_rule;
 
 /* These cut the piece into blocks, which the threads share. cvy_rule_apply moves the average of a block, too,
- * while its new weights are still at hand. They add the squares of what they write, the new
- * weights or the way, to the last argument unless it is NULL, while it is in the cache. */
+ * while its new weights are still at hand. They add the squares of what they write, the new weights or the
+ * way, to the last argument unless it is NULL, while it is in the cache. */
 void cvy_rule_apply(const cvy_rule *rule, const cvy_piece *piece, const void *config,
                     struct cvy_squares *weights);
 void cvy_rule_direct(const cvy_rule *rule, const cvy_piece *piece, float *direction, const void *config,
