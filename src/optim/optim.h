@@ -95,7 +95,16 @@ typedef struct cvy_rule {
   void (*direct)(const cvy_piece *piece, float *direction, const void *config);
   /* Updates the weights and the state of a piece. Any thread may call it; it uses no other threads. */
   void (*apply)(const cvy_piece *piece, const void *config);
+  /* Returns this rule with less state, for a configuration that needs less; NULL: it needs all. The function
+   * may be NULL. */
+  const struct cvy_rule *(*configured)(const void *config);
 } cvy_rule;
+
+/* Returns the rule with the state that this configuration needs. */
+static inline const cvy_rule *cvy_rule_configured(const cvy_rule *rule, const void *config) {
+  const cvy_rule *less = rule->configured ? rule->configured(config) : NULL;
+  return less ? less : rule;
+}
 
 /* These cut the piece into blocks, which the threads share. cvy_rule_apply moves the average of a block, too,
  * while its new weights are still at hand. They add the squares of what they write, the new weights or the

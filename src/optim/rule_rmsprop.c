@@ -28,11 +28,11 @@ static const cvy_option options[] = {
     CVY_DECAY_OPTIONS(rmsprop, decay, CVY_L2_HELP),
     {0}};
 
-static void apply(const cvy_piece *piece, const void *config) {
-  const rmsprop *r = config;
+/* The compiler makes a loop of its own for either value of `centred`. */
+static inline void move(const cvy_piece *piece, const rmsprop *r, const bool centred) {
   const float rate = (float)piece->rate, old = (float)r->alpha, new = (float)(1 - r->alpha),
               momentum = (float)r->momentum, decay = (float)cvy_decay_of(piece, &r->decay),
-              centre = r->centred ? 1 : 0, below = r->epsilon_at == BELOW_ROOT ? (float)r->epsilon : 0,
+              below = r->epsilon_at == BELOW_ROOT ? (float)r->epsilon : 0,
               beside = r->epsilon_at == BELOW_ROOT ? 0 : (float)r->epsilon;
   float *w = piece->weights, *square = piece->state[0], *velocity = piece->state[1], *mean = piece->state[2];
   const float *g = piece->gradient;
@@ -41,14 +41,31 @@ static void apply(const cvy_piece *piece, const void *config) {
   for (int64_t i = 0; i < piece->count; i++) {
     const float gradient = cvy_clipped(g[i], clip) + decay * w[i];
     square[i] = old * square[i] + new *(gradient * gradient);
-    mean[i] = centre * (old * mean[i] + new *gradient);
-    velocity[i] = momentum * velocity[i] + gradient / (sqrtf(square[i] - mean[i] * mean[i] + below) + beside);
+    float spread = square[i];
+    if (centred) {
+      mean[i] = old * mean[i] + new *gradient;
+      spread -= mean[i] * mean[i];
+    }
+    velocity[i] = momentum * velocity[i] + gradient / (sqrtf(spread + below) + beside);
     w[i] -= rate * velocity[i];
   }
+}
+
+static void apply(const cvy_piece *piece, const void *config) {
+  const rmsprop *r = config;
+  r->centred ? move(piece, r, true) : move(piece, r, false);
 }
 
 static const cvy_kind kind = {"rmsprop", "RMSProp: rates that fall with the average square of gradients",
                               options, sizeof(rmsprop)};
 
-const cvy_rule CVY_RULE_CONSTANT(rmsprop) = {
-    .kind = &kind, .state_count = 3, .state_names = {"squares", "momentum", "averages"}, .apply = apply};
+#define RULE .kind = &kind, .state_names = {"squares", "momentum", "averages"}, .apply = apply
+
+static const cvy_rule without_averages = {RULE, .state_count = 2};
+
+static const cvy_rule *configured(const void *config) {
+  const rmsprop *r = config;
+  return r->centred ? NULL : &without_averages;
+}
+
+const cvy_rule CVY_RULE_CONSTANT(rmsprop) = {RULE, .state_count = 3, .configured = configured};

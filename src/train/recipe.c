@@ -206,7 +206,7 @@ cvy_err cvy_read_rule(const cvy_rule **rule, void **config, cvy_pool *pool, cons
   for (int64_t i = 0; i < cvy_rule_count(); i++) kinds[i] = cvy_rule_at(i)->kind;
   int64_t index;
   CVY_TRY(cvy_kind_read(&index, config, pool, kinds, cvy_rule_count(), node, "solver"));
-  *rule = cvy_rule_at(index);
+  *rule = cvy_rule_configured(cvy_rule_at(index), *config);
   return CVY_OK;
 }
 

@@ -292,6 +292,7 @@ static cvy_clip clip_for(double norm, double most, double length) {
 static void check_golden_steps(const cvy_rule *rule, const void *config, const cvy_yaml *rows, double norm,
                                double most) {
   enum { VALUES = 6 };
+  rule = cvy_rule_configured(rule, config);
   float weights[VALUES], gradient[VALUES], state[CVY_MOST_STATE][VALUES] = {0};
   for (int64_t i = 0; i < VALUES; i++) weights[i] = (float)cos((double)i);
   for (int64_t step = 1; step <= rows->count; step++) {
@@ -621,6 +622,25 @@ static void any_cut_has_the_same_bits(void) {
   cvy_pool_destroy(pool);
 }
 
+static void a_rule_has_the_state_that_it_needs(void) {
+  static const struct {
+    const char *yaml;
+    int64_t state_count;
+  } cases[] = {{"rmsprop", 2}, {"rmsprop: {centred: true}", 3}, {"sgd", 1}};
+  cvy_pool *pool = cvy_pool_create();
+  for (int64_t c = 0; c < CVY_COUNT(cases); c++) {
+    int64_t index;
+    const void *config = read_rule(&index, pool, cases[c].yaml);
+    for (int64_t s = 0; s < CVY_COUNT(kernel_names); s++) {
+      if (!cvy_kernels_named(kernel_names[s])) continue;
+      const cvy_rule *rule = cvy_rule_configured(cvy_rule_in(kernel_names[s], index), config);
+      CU_ASSERT_EQUAL(rule->state_count, cases[c].state_count);
+      CU_ASSERT_PTR_EQUAL(rule->apply, cvy_rule_in(kernel_names[s], index)->apply);
+    }
+  }
+  cvy_pool_destroy(pool);
+}
+
 static void rules_are_found_by_set(void) {
   CU_ASSERT_PTR_EQUAL(cvy_rule_at(0), cvy_rule_in(cvy_kernels_get()->name, 0));
   CU_ASSERT_STRING_EQUAL(cvy_rule_at(0)->kind->name, "sgd"); /* plans and benches reckon with it */
@@ -757,8 +777,9 @@ static void sums_of_squares_do_not_overflow(void) {
 
 SUITE("optim", TEST(averages_of_pytorch), TEST(averages_start_and_stay), TEST(rules_by_hand),
       TEST(rules_with_norms_by_hand), TEST(rules_of_pytorch), TEST(clipping_of_pytorch),
-      TEST(any_cut_has_the_same_bits), TEST(what_is_written_is_measured), TEST(rules_are_found_by_set),
-      TEST(schedules_by_hand), TEST(schedules_of_pytorch), TEST(warmups_of_pytorch),
-      TEST(a_schedule_begins_behind_its_warmup), TEST(a_schedule_behind_its_warmup_need_not_look_ahead),
-      TEST(everything_has_a_case), TEST(sums_of_squares_have_no_order), TEST(sums_of_squares_are_exact),
+      TEST(any_cut_has_the_same_bits), TEST(what_is_written_is_measured),
+      TEST(a_rule_has_the_state_that_it_needs), TEST(rules_are_found_by_set), TEST(schedules_by_hand),
+      TEST(schedules_of_pytorch), TEST(warmups_of_pytorch), TEST(a_schedule_begins_behind_its_warmup),
+      TEST(a_schedule_behind_its_warmup_need_not_look_ahead), TEST(everything_has_a_case),
+      TEST(sums_of_squares_have_no_order), TEST(sums_of_squares_are_exact),
       TEST(sums_of_squares_do_not_overflow))
