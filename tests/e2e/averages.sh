@@ -53,5 +53,5 @@ sed 's/decay: 0.9/decay: 1.5/' recipe.yaml >bad.yaml
 expect 2 "bad.yaml:7:14: 'decay' must be a number from 0 to 0.999999, not '1.5'" "$convoy" train ./bad.yaml
 expect 2 "must be" $train ema.every=0
 expect 2 "ema.best=both: unknown word 'both' in best (known: ema, raw)" $train ema.best=both
-expect 2 "--weights both: unknown word 'both' in weights (known: auto, ema, raw)" "$convoy" eval run --weights both
+expect 2 "--weights both: unknown word 'both' in weights (known: ema, raw, auto)" "$convoy" eval run --weights both
 finish
