@@ -68,6 +68,8 @@ CVY_NORETURN void cvy_check_failed(const char *file, int line, const char *condi
 /* Writes a line for a person on stderr, "convoy: ...", only where logging is on (rank 0 of an MPI job). */
 void cvy_log(const char *format, ...) CVY_PRINTF(1, 2);
 void cvy_warn(const char *format, ...) CVY_PRINTF(1, 2);
+/* Warns where logging is off, too: of what one rank alone knows. */
+void cvy_warn_everywhere(const char *format, ...) CVY_PRINTF(1, 2);
 
 /* Shows progress of long work on stderr. On a terminal it is one line, cut to the terminal's width, that
  * rewrites itself and that a line of the log replaces; elsewhere it is a plain line every few seconds.

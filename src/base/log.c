@@ -78,26 +78,33 @@ static void forget_current(void) {
 
 /* ---- lines ---- */
 
-static void print_line(const char *prefix, const char *format, va_list va) {
+static void print_line(const char *prefix, bool everywhere, const char *format, va_list va) {
   char text[CVY_MESSAGE_BYTES], shown[CVY_MESSAGE_BYTES];
   vsnprintf(text, sizeof text, format, va);
   cvy_utf8_show_in(shown, sizeof shown, text);
   pthread_mutex_lock(&lock);
-  if (enabled) show_line(prefix, shown);
+  if (enabled || everywhere) show_line(prefix, shown);
   pthread_mutex_unlock(&lock);
 }
 
 void cvy_log(const char *format, ...) {
   va_list va;
   va_start(va, format);
-  print_line("convoy: ", format, va);
+  print_line("convoy: ", false, format, va);
   va_end(va);
 }
 
 void cvy_warn(const char *format, ...) {
   va_list va;
   va_start(va, format);
-  print_line("convoy: warning: ", format, va);
+  print_line("convoy: warning: ", false, format, va);
+  va_end(va);
+}
+
+void cvy_warn_everywhere(const char *format, ...) {
+  va_list va;
+  va_start(va, format);
+  print_line("convoy: warning: ", true, format, va);
   va_end(va);
 }
 

@@ -125,24 +125,13 @@ static void ask(const cvy_watch *w, int rank) {
   send_to(w, &to, true);
 }
 
-static void tell(const char *format, ...) CVY_PRINTF(1, 2);
-
-/* Prints a warning in one piece. Unlike cvy_warn it speaks on every rank, not on rank 0 alone. */
-static void tell(const char *format, ...) {
-  char text[512];
-  va_list va;
-  va_start(va, format);
-  vsnprintf(text, sizeof text, format, va);
-  va_end(va);
-  fprintf(stderr, "%sconvoy: warning: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", text);
-}
-
 static void note_answer(cvy_watch *w, int rank, double now_s) {
   for (int i = 0; i < w->count; i++) {
     watched *p = &w->watched[i];
     if (p->rank != rank) continue;
     if (p->told_s > 0)
-      tell("rank %d on %s answers again, after %.0f s", rank, w->places[rank].host, now_s - p->answered_s);
+      cvy_warn_everywhere("rank %d on %s answers again, after %.0f s", rank, w->places[rank].host,
+                          now_s - p->answered_s);
     p->answered_s = now_s;
     p->told_s = 0;
   }
@@ -174,7 +163,7 @@ static void look_at(const cvy_watch *w, watched *p, double now_s) {
   if (p->answered_s == 0 || !is_due(p->answered_s, p->told_s, now_s)) return;
   const place *where = &w->places[p->rank];
   p->told_s = now_s;
-  tell(
+  cvy_warn_everywhere(
       "rank %d on %s (process %d) has not answered for %.0f s: it is stopped, or its node hangs or cannot be "
       "reached; the others wait for it",
       p->rank, where->host, where->pid, now_s - p->answered_s);
@@ -189,8 +178,8 @@ static void look_at_own_wait(cvy_watch *w, double now_s) {
   }
   if (!is_due(since_s, w->waiting_told_s, now_s)) return;
   w->waiting_told_s = now_s;
-  tell("rank %d on %s has been waiting for %s for %.0f s", w->rank, w->places[w->rank].host, for_what,
-       now_s - since_s);
+  cvy_warn_everywhere("rank %d on %s has been waiting for %s for %.0f s", w->rank, w->places[w->rank].host,
+                      for_what, now_s - since_s);
 }
 
 /* Forgives the others their silence of `slept_s`, in which this process was stopped itself or had no core. */

@@ -137,7 +137,7 @@ cvy_err cvy_loader_replace(cvy_err err, bool skips_bad, int64_t before, int64_t 
   if (before == MOST_SKIPPED || before + 1 == count)
     return cvy_error(err, "%s (and so it is with the %" PRId64 " records before: too many to leave out)",
                      cvy_err_message(), before);
-  cvy_warn("%s; the next record takes its place", cvy_err_message());
+  cvy_warn_everywhere("%s; the next record takes its place", cvy_err_message());
   return CVY_OK;
 }
 

@@ -163,11 +163,12 @@ static cvy_err see_at(cvy_dense *d, scale *s, int32_t *label, int64_t record) {
                            .mean = d->normaliser.mean,
                            .source = cvy_dataset_source(d->data),
                            .canvas = &d->canvas};
-  CVY_TRY(cvy_dataset_read(&picture, label, d->data, &d->buffer, record, c));
-  CVY_TRY(cvy_augment_apply(&picture, s->augment, &call));
-  CVY_TRY(make_room(d, &picture));
-  CVY_TRY(take_net(s, d, picture.h, picture.w));
-  CVY_TRY(cvy_picture_normalise(d->image, &picture, &d->canvas, &d->normaliser));
+  CVY_TRY(cvy_dataset_read(&picture, label, d->data, &d->buffer, record, c)); /* its errors name the record */
+  cvy_err err = cvy_augment_apply(&picture, s->augment, &call);
+  if (!err) err = make_room(d, &picture);
+  if (!err) err = take_net(s, d, picture.h, picture.w);
+  if (!err) err = cvy_picture_normalise(d->image, &picture, &d->canvas, &d->normaliser);
+  if (err) return cvy_dataset_error_in(err, d->data, record);
   look(d, s, label);
   if (!d->mirrors) return CVY_OK;
   mirror(d->image, picture.h, picture.w, picture.c);
@@ -183,7 +184,7 @@ static cvy_err see(cvy_dense *d, int32_t *label, int64_t record) {
   memset(d->views.sums, 0,
          sizeof *d->views.sums * (size_t)cvy_net_describe(cvy_model_net(d->model))->score_count);
   d->views.views = 0;
-  return cvy_dataset_error_in(err, d->data, record);
+  return err;
 }
 
 /* ---- all of a rank's pictures ---- */
