@@ -45,19 +45,6 @@ typedef struct opening {
 
 /* ---- inputs ---- */
 
-static bool is_hdf5(const char *path) {
-  static const char signature[8] = "\x89HDF\r\n\x1a\n";
-  char found[8];
-  const int fd = open(path, O_RDONLY | O_CLOEXEC);
-  bool is = false;
-  /* A block of the user's own may come first: MATLAB writes 512 bytes. */
-  for (off_t at = 0; fd >= 0 && !is && pread(fd, found, sizeof found, at) == sizeof found;
-       at = at ? 2 * at : 512)
-    is = memcmp(found, signature, sizeof found) == 0;
-  if (fd >= 0) close(fd);
-  return is;
-}
-
 static bool is_text(const char *path) {
   unsigned char bytes[512];
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -74,7 +61,7 @@ bool cvy_may_be_arrays(const char *input) {
   const char *path, *part;
   cvy_pool *pool = cvy_pool_create();
   cvy_split_input(&path, &part, pool, input);
-  const bool may_be = is_hdf5(path) || (!part && is_text(path));
+  const bool may_be = cvy_is_hdf5(path) || (!part && is_text(path));
   cvy_pool_destroy(pool);
   return may_be;
 }
@@ -117,7 +104,7 @@ static cvy_err add_line(opening *o, const char *list, int64_t number, const char
     return cvy_error(CVY_E_INPUT,
                      "%s:%" PRId64 ": %.200s: %s (this is no HDF5 file, so its lines should name some)", list,
                      number, beside(pool, list, line), strerror(errno));
-  if (!is_hdf5(path))
+  if (!cvy_is_hdf5(path))
     return cvy_error(CVY_E_INPUT, "%s:%" PRId64 ": %s: not an HDF5 file", list, number, path);
   add_source(o, path, part);
   return CVY_OK;
@@ -170,7 +157,7 @@ static cvy_err add_input(opening *o, const char *input) {
   cvy_split_input(&path, &part, o->arrays->pool, input);
   path = cvy_pool_format(o->arrays->pool, "%s", path);
   if (part) part = cvy_pool_format(o->arrays->pool, "%s", part);
-  if (is_text(path) && !is_hdf5(path)) return read_list(o, path);
+  if (is_text(path) && !cvy_is_hdf5(path)) return read_list(o, path);
   add_source(o, path, part);
   return CVY_OK;
 }
@@ -474,7 +461,7 @@ cvy_err cvy_arrays_splits(const char ***out, int64_t *count, cvy_pool *pool, con
                           const cvy_arrays_said *said) {
   cvy_h5 *h5;
   *count = 0;
-  if (!is_hdf5(path)) return CVY_OK;
+  if (!cvy_is_hdf5(path)) return CVY_OK;
   CVY_TRY(cvy_h5_open(&h5, path));
   const cvy_err err = find_splits(out, count, pool, h5, path, said);
   cvy_h5_discard(h5);

@@ -2,6 +2,7 @@
 #include "file/bytes.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -80,6 +81,21 @@ cvy_err cvy_read_at(void *out, int fd, int64_t offset, size_t count, const char 
     done += (size_t)got;
   }
   return CVY_OK;
+}
+
+bool cvy_is_hdf5(const char *path) {
+  enum { FIRST_BLOCK = 512 };
+  static const char signature[8] = "\x89HDF\r\n\x1a\n";
+  char found[sizeof signature];
+  struct stat info;
+  bool is = false;
+  if (stat(path, &info) || !S_ISREG(info.st_mode)) return false; /* a pipe would wait */
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  for (off_t at = 0; fd >= 0 && !is && pread(fd, found, sizeof found, at) == sizeof found;
+       at = at ? 2 * at : FIRST_BLOCK)
+    is = memcmp(found, signature, sizeof found) == 0;
+  if (fd >= 0) close(fd);
+  return is;
 }
 
 bool cvy_is_folder(const char *path) {

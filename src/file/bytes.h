@@ -33,6 +33,9 @@ static inline uint32_t cvy_u32_big(const uint8_t *p) {
   return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | (uint32_t)p[3];
 }
 
+/* Tells whether `path` is a regular file that is HDF5. A block of the user's own may come first: MATLAB
+ * writes 512 bytes. */
+bool cvy_is_hdf5(const char *path);
 /* Tells whether `path` is a folder. It is none if nothing is there. */
 bool cvy_is_folder(const char *path);
 /* Returns dir/name, or dir/name.gz if only that is there, in `pool`; NULL if neither is. */

@@ -2,6 +2,8 @@
 #define _DEFAULT_SOURCE /* realpath */
 #include "file/whole.h"
 
+#include "file/bytes.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -121,9 +123,18 @@ static cvy_err open_stream(cvy_whole *file) {
   return err;
 }
 
+static cvy_err refuse_hdf5(const char *path) {
+  if (!cvy_is_hdf5(path)) return CVY_OK;
+  return cvy_error(CVY_E_INPUT,
+                   "%s: an HDF5 file stands there, a checkpoint or a dataset, and is not replaced; expected "
+                   "another name",
+                   path);
+}
+
 cvy_err cvy_whole_begin(cvy_whole **out, const char *path) {
   cvy_whole *file = new_whole(path);
-  const cvy_err err = open_stream(file);
+  cvy_err err = refuse_hdf5(file->path);
+  if (!err) err = open_stream(file);
   *out = err ? NULL : file;
   if (err) free_whole(file);
   return err;

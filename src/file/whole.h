@@ -12,7 +12,8 @@
 
 /* ---- whole files ---- */
 
-/* A file on its way. Every error is CVY_E_SYSTEM and names the file. */
+/* A file on its way. Every error is CVY_E_SYSTEM and names the file, but that an HDF5 file stands there, a
+ * checkpoint or a dataset, is CVY_E_INPUT: no text or picture replaces it. */
 typedef struct cvy_whole {
   FILE *stream;      /* where to write; a failed write need not be looked at before the commit */
   const char *path;  /* the name in the end; of a symbolic link, of what it leads to */

@@ -1,6 +1,7 @@
 /* Tells what stands at a path: folders by the files in them, files by their first bytes or their ending. */
 #include "report/whatis.h"
 
+#include "file/bytes.h"
 #include "file/h5.h"
 
 #include <dirent.h>
@@ -49,16 +50,6 @@ static cvy_thing what_folder(cvy_pool *pool, const char *path) {
   return is_run ? CVY_IS_RUN : cvy_hdf5_in(pool, path) ? CVY_IS_SHARDS : CVY_IS_FOLDER;
 }
 
-static bool is_hdf5(const char *path) {
-  static const char signature[8] = "\211HDF\r\n\032\n";
-  char first[8];
-  FILE *file = fopen(path, "rb");
-  const bool is = file && fread(first, 1, sizeof first, file) == sizeof first &&
-                  memcmp(first, signature, sizeof first) == 0;
-  if (file) fclose(file);
-  return is;
-}
-
 static cvy_thing what_hdf5(cvy_pool *pool, const char *path) {
   cvy_h5 *file;
   char *format = NULL;
@@ -75,7 +66,7 @@ cvy_thing cvy_what_is(cvy_pool *pool, const char *path) {
   if (stat(path, &info)) return CVY_IS_NOTHING;
   if (S_ISDIR(info.st_mode)) return what_folder(pool, path);
   if (!S_ISREG(info.st_mode)) return CVY_IS_STREAM;
-  if (is_hdf5(path)) return what_hdf5(pool, path);
+  if (cvy_is_hdf5(path)) return what_hdf5(pool, path);
   const size_t length = strlen(path);
   for (int64_t i = 0; i < CVY_COUNT(endings); i++) {
     const size_t letters = strlen(endings[i].ending);
