@@ -150,6 +150,20 @@ const cvy_dataset_info *cvy_dataset_describe(const cvy_dataset *dataset) {
   return &dataset->info;
 }
 
+void cvy_dataset_warn_of_scale(const char *path, const cvy_dataset_info *data,
+                               const cvy_dataset_info *known) {
+  static const float most_times = 20; /* what lights and cameras differ by is far below it, 255 far above */
+  for (int64_t k = 0; k < data->c && k < known->c; k++) {
+    const float here = data->deviation[k], there = known->deviation[k];
+    if (here < most_times * there && there < most_times * here) continue;
+    cvy_warn(
+        "%s: its samples spread by %.3g about %.3g, and those that the network learns from by %.3g about "
+        "%.3g; they seem to be on another scale (0 to 1 against 0 to 255?)",
+        path, (double)here, (double)data->mean[k], (double)there, (double)known->mean[k]);
+    return;
+  }
+}
+
 cvy_hash cvy_dataset_fingerprint(const cvy_dataset *dataset) {
   return dataset->fingerprint;
 }

@@ -68,6 +68,9 @@ typedef enum cvy_assuming {
  * they are to be assumed to mean the same. */
 cvy_err cvy_dataset_check_classes(const char *path, const cvy_dataset_info *data,
                                   const cvy_dataset_info *known, cvy_assuming assuming) CVY_MUST_CHECK;
+/* Warns if the samples of `data` spread so much less or more than those by whose mean and deviation they will
+ * be normalised that one are numbers from 0 to 1, say, and the other bytes. */
+void cvy_dataset_warn_of_scale(const char *path, const cvy_dataset_info *data, const cvy_dataset_info *known);
 /* Tells the size of image `index`. It returns false, and 0 x 0, where only its file would tell (shards made
  * before sizes were recorded). */
 bool cvy_dataset_size(int64_t *h, int64_t *w, const cvy_dataset *dataset, int64_t index);

@@ -83,7 +83,9 @@ static int by_set_and_shard(const void *a, const void *b) {
 static cvy_err scan(search *s) {
   const char *folder = s->folder[0] ? s->folder : ".";
   DIR *dir = opendir(folder);
-  if (!dir) return cvy_error(CVY_E_INPUT, "%s: %s", folder, strerror(errno));
+  if (!dir)
+    return cvy_error(CVY_E_INPUT, "%s%s: there is no folder %s (%s)", s->folder, s->prefix, folder,
+                     strerror(errno));
   for (struct dirent *entry; (entry = readdir(dir));) note(s, entry->d_name);
   closedir(dir);
   if (s->count) qsort(s->found, (size_t)s->count, sizeof *s->found, by_set_and_shard);

@@ -141,6 +141,7 @@ static cvy_err open_everything(cvy_evaluation *e, const char *path, const cvy_ev
   CVY_TRY(open_data(e, asked));
   CVY_TRY(cvy_dataset_check_classes(e->from, cvy_dataset_describe(e->data.data), spec->data,
                                     assume ? CVY_ASSUMES : CVY_ASSUMES_ASKED));
+  cvy_dataset_warn_of_scale(e->from, cvy_dataset_describe(e->data.data), spec->data);
   const cvy_intake intake = cvy_intake_of(e->recipe);
   return e->dense ? CVY_OK : cvy_stream_check_sizes(&e->data, &intake, false);
 }

@@ -60,6 +60,7 @@ static cvy_err open_validation(cvy_run *run, const cvy_dataset_info *training) {
                           cvy_net_describe(run->net)));
   CVY_TRY(cvy_dataset_check_classes(r->data.val, cvy_dataset_describe(run->val.data), training,
                                     r->data.arrays.assume_classes ? CVY_ASSUMES : CVY_ASSUMES_ASKED));
+  cvy_dataset_warn_of_scale(r->data.val, cvy_dataset_describe(run->val.data), training);
   return cvy_stream_check_sizes(&run->val, &run->intake, false);
 }
 

@@ -98,7 +98,7 @@ static void every_way_to_name_it(void) {
   expect_error(dir, "trian", "; did you mean 'train'?");
   expect_error(dir, "test", "train-00002-of-00003.h5)");
   CU_ASSERT_PTR_NULL(strstr(cvy_err_message(), "did you mean"));
-  expect_error("/nowhere/train", "train", "/nowhere/: No such file");
+  expect_error("/nowhere/train", "train", "/nowhere/train: there is no folder /nowhere/ (No such file");
   free(dir);
   free(prefix);
   free(slash);
