@@ -25,16 +25,21 @@ static void write_heading(cvy_image *sheet, const cvy_report *f, int64_t shown) 
   cvy_sheet_write(sheet, MARGIN + 2 * CVY_TEXT_H + 6, MARGIN, room, text, cvy_faint_ink, 1);
 }
 
+static const char *class_on_sheet(char out[CVY_SHEET_CLASS], const cvy_report *f, int64_t class) {
+  char name[CVY_CLASS_TEXT];
+  return cvy_sheet_class(out, class, cvy_class_text(name, f, class));
+}
+
 static void write_caption(cvy_image *sheet, int64_t top, int64_t left, const cvy_report *f,
                           const cvy_sources *sources, const cvy_verdict *v) {
-  char name[CVY_CLASS_TEXT], text[CVY_CLASS_TEXT + 60];
+  char of_label[CVY_SHEET_CLASS], taken_for[CVY_SHEET_CLASS], text[CVY_SHEET_CLASS + 60];
   const char *source = cvy_source_of(sources, v->record);
   const cvy_colour wrong = {190, 60, 10};
-  snprintf(text, sizeof text, "is %s", cvy_class_text(name, f, v->label));
+  snprintf(text, sizeof text, "is %s", class_on_sheet(of_label, f, v->label));
   cvy_sheet_write(sheet, top, left, TILE, text, cvy_ink, 1);
   if (v->classes[0] >= 0)
     snprintf(text, sizeof text, "%.1f %% for %s", 100 * (double)v->probabilities[0],
-             cvy_class_text(name, f, v->classes[0]));
+             class_on_sheet(taken_for, f, v->classes[0]));
   else
     snprintf(text, sizeof text, "no number");
   cvy_sheet_write(sheet, top + LINE_H, left, TILE, text, wrong, 1);

@@ -231,10 +231,11 @@ static int64_t write_heading(cvy_image *sheet, const plan *l) {
 /* Writes "record 1234: cat" and, fainter, its size and where it came from. */
 static void write_caption(cvy_image *sheet, int64_t top, int64_t left, int64_t room, const row *r,
                           const plan *l) {
-  char text[300];
+  char class[CVY_SHEET_CLASS], text[300];
   cvy_pool *pool = cvy_pool_create();
   const char *name = cvy_dataset_name(pool, l->preview->dataset, r->record);
-  snprintf(text, sizeof text, "record %" PRId64 ": %s", r->record, l->info->class_names[r->label]);
+  snprintf(text, sizeof text, "record %" PRId64 ": %s", r->record,
+           cvy_sheet_class(class, r->label, l->info->class_names[r->label]));
   const int64_t used = cvy_sheet_write(sheet, top, left, room, text, cvy_ink, l->scale) +
                        2 * CVY_TEXT_H * l->scale;
   snprintf(text, sizeof text, "%" PRId64 "x%" PRId64 "  %s", r->h, r->w, name ? name : "");
@@ -304,8 +305,9 @@ static cvy_err lay_out_rows(cvy_image *sheet, const plan *l) {
 /* ---- a grid of originals ---- */
 
 static void put_cell(cvy_image *sheet, int64_t top, int64_t left, const row *r, const plan *l, int64_t box) {
-  char text[300];
-  snprintf(text, sizeof text, "%" PRId64 ": %s", r->record, l->info->class_names[r->label]);
+  char class[CVY_SHEET_CLASS], text[300];
+  snprintf(text, sizeof text, "%" PRId64 ": %s", r->record,
+           cvy_sheet_class(class, r->label, l->info->class_names[r->label]));
   cvy_sheet_write(sheet, top, left, box, text, cvy_ink, l->scale);
   if (l->info->h == 0) {
     snprintf(text, sizeof text, "%" PRId64 "x%" PRId64, r->h, r->w);

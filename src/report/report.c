@@ -26,11 +26,13 @@ static bool are_numbers(const char *const *names, int64_t count) {
 const char *const *cvy_report_names(cvy_pool *pool, const cvy_model_info *model,
                                     const cvy_dataset_info *data) {
   const bool of_data = are_numbers(model->class_names, model->name_count);
-  const int64_t count = of_data ? data->class_count : model->name_count;
-  const char *const *from = of_data ? data->class_names : model->class_names;
   const char **names = cvy_pool_new(pool, sizeof *names * (size_t)(model->class_count + 1));
-  for (int64_t k = 0; k < count && k < model->class_count; k++)
-    names[k] = cvy_pool_format(pool, "%s", from[k]);
+  for (int64_t k = 0; k < model->class_count; k++) {
+    if (of_data && k < data->class_count)
+      names[k] = cvy_pool_format(pool, "%s", data->class_names[k]);
+    else if (k < model->name_count)
+      names[k] = cvy_pool_format(pool, "%s", model->class_names[k]);
+  }
   return names;
 }
 
@@ -118,7 +120,8 @@ static void print_score(FILE *out, const cvy_report *f) {
 cvy_err cvy_report_begin(cvy_report_files *out, const char *folder, const char *predictions) {
   *out = (cvy_report_files){.folder = folder};
   if (folder) CVY_TRY(cvy_make_folder(NULL, folder));
-  return predictions ? cvy_whole_begin(&out->predictions, predictions) : CVY_OK;
+  const cvy_err err = predictions ? cvy_whole_begin(&out->predictions, predictions) : CVY_OK;
+  return err ? CVY_E_INPUT : CVY_OK; /* nothing was evaluated yet */
 }
 
 void cvy_report_drop(cvy_report_files *files) {

@@ -54,6 +54,16 @@ static int64_t count_letters(const char *text) {
   return count;
 }
 
+const char *cvy_sheet_class(char out[CVY_SHEET_CLASS], int64_t class, const char *name) {
+  bool has_all = true;
+  for (const char *next = name; *next;) has_all = cvy_next_letter(&next) < 0x80 && has_all;
+  if (has_all)
+    snprintf(out, CVY_SHEET_CLASS, "%s", name);
+  else
+    snprintf(out, CVY_SHEET_CLASS, "class %" PRId64 " %s", class, name);
+  return out;
+}
+
 int64_t cvy_sheet_text_w(const char *text, int64_t scale) {
   return count_letters(text) * CVY_LETTER_W * scale;
 }

@@ -11,7 +11,7 @@ typedef struct cvy_colour {
 static const cvy_colour cvy_paper = {250, 250, 248}, cvy_ink = {30, 34, 40}, cvy_faint_ink = {112, 118, 126},
                         cvy_line = {208, 210, 212};
 
-enum { CVY_TEXT_H = 9, CVY_MOST_SHEET_PIXELS = 64 << 20 };
+enum { CVY_TEXT_H = 9, CVY_MOST_SHEET_PIXELS = 64 << 20, CVY_SHEET_CLASS = 240 };
 
 /* Makes a blank RGB image, h x w. It fails with CVY_E_USAGE if the image would have more than
  * CVY_MOST_SHEET_PIXELS. */
@@ -25,6 +25,9 @@ void cvy_sheet_put(cvy_image *sheet, int64_t top, int64_t left, const cvy_image 
  * `most_w`. Returns the pixels that it takes. */
 int64_t cvy_sheet_write(cvy_image *sheet, int64_t top, int64_t left, int64_t most_w, const char *text,
                         cvy_colour colour, int64_t scale);
+/* Returns how a class is called on a sheet: by its name; with its number in front where the name has letters
+ * that are not in the font, and stand as boxes. */
+const char *cvy_sheet_class(char out[CVY_SHEET_CLASS], int64_t class, const char *name);
 /* Returns the pixels that a whole text takes. */
 int64_t cvy_sheet_text_w(const char *text, int64_t scale);
 

@@ -125,6 +125,12 @@ static void names_are_the_models_or_the_datas(void) {
   cvy_model_info model = {.class_count = 3, .name_count = 2, .class_names = numbers};
   CU_ASSERT_STRING_EQUAL(cvy_report_names(pool, &model, &data)[1], "dog");
   CU_ASSERT_PTR_NULL(cvy_report_names(pool, &model, &data)[2]);
+  /* Where the data names fewer classes than the model, the model's names stay for the others. */
+  model = (cvy_model_info){
+      .class_count = 3, .name_count = 3, .class_names = (const char *const[]){"0", "1", "2"}};
+  CU_ASSERT_STRING_EQUAL(cvy_report_names(pool, &model, &data)[1], "dog");
+  CU_ASSERT_STRING_EQUAL(cvy_report_names(pool, &model, &data)[2], "2");
+  model.name_count = 2;
   model.class_names = (const char *const[]){"Katze", "Hund"};
   CU_ASSERT_STRING_EQUAL(cvy_report_names(pool, &model, &data)[1], "Hund");
   cvy_pool_destroy(pool);
