@@ -47,7 +47,8 @@ static const cvy_option table[] = {
     {"max-rejected", CVY_STRING, offsetof(options, max_rejected), "",
      .help = "N or N%: images that cannot be read before it is an error; none: 1 %, but at least 10"},
     {"missing-classes", CVY_CHOICE, offsetof(options, missing_classes), "refuse", .words = missing_words,
-     .help = "whether a split may lack classes that train has; its labels keep the numbers of all"},
+     .help = "whether a split that is an input of its own may lack classes that train has; its labels keep "
+             "the numbers of all. What --split cuts may lack some, with a warning"},
     CVY_RANK_OPTIONS(options, ranks),
     {"seed", CVY_INT, offsetof(options, seed), "1", 0, 1e15, .help = "of the split and the order"},
     {0}};

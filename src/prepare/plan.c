@@ -8,6 +8,7 @@
 #define _DEFAULT_SOURCE /* realpath */
 #include "prepare/plan.h"
 
+#include "base/count.h"
 #include "base/text.h"
 #include "file/descriptors.h"
 #include "file/numbered.h"
@@ -209,8 +210,15 @@ typedef struct cut {
 
 static const char *const places[] = {[CUT_FIRST] = "first:", [CUT_NEXT] = "next:"};
 
+static cvy_err bad_cut(const char *text, size_t length, const char *whole, const char *what) {
+  char why[200];
+  snprintf(why, sizeof why, "'%.*s' is no %s", (int)cvy_smaller((int64_t)length, 60), text, what);
+  return bad_split(whole, why);
+}
+
 /* Reads the value that begins at `text` and ends at a comma or with the text. */
 static cvy_err read_cut(cut *out, const char *text, const char *whole) {
+  enum { MOST_DIGITS = 15 };
   const size_t length = strcspn(text, ",");
   char *end = NULL;
   *out = (cut){.kind = CUT_FRACTION};
@@ -223,13 +231,14 @@ static cvy_err read_cut(cut *out, const char *text, const char *whole) {
     if (strncmp(text, places[kind], letters) != 0) continue;
     const char *digits = text + letters;
     const size_t digit_count = strspn(digits, "0123456789");
-    *out = (cut){.kind = kind, .count = digit_count < 16 ? strtoll(digits, &end, 10) : 0};
+    *out = (cut){.kind = kind, .count = digit_count <= MOST_DIGITS ? strtoll(digits, &end, 10) : 0};
     if (out->count > 0 && digit_count > 0 && end == text + length) return CVY_OK;
-    return bad_split(whole, "a number of images that is no whole number from 1 on");
+    return bad_cut(digits, length - letters, whole,
+                   "number of images, which is whole, from 1 to 999999999999999");
   }
   out->fraction = strtod(text, &end);
   if (end != text + length || length == 0 || !(out->fraction > 0 && out->fraction <= 1))
-    return bad_split(whole, "a fraction that is no number above 0 and up to 1");
+    return bad_cut(text, length, whole, "fraction above 0 and up to 1, and none of first:N, next:N, rest");
   return CVY_OK;
 }
 

@@ -164,7 +164,9 @@ static void tell(const job *j, cvy_prepare_result *out) {
   out->class_count = j->class_count;
 }
 
-static cvy_err warn_of_split(const job *j, const char *split) {
+static cvy_err warn_of_split(const job *j, const char *split, bool is_by_place) {
+  static const char by_place[] = "; where the source has one class behind the other, fractions (--split "
+                                 "train=0.9,val=0.1), which shuffle first, are right";
   cvy_dataset *set;
   CVY_TRY(cvy_dataset_open(&set, j->config->dir, split));
   const cvy_dataset_info *info = cvy_dataset_describe(set);
@@ -179,8 +181,8 @@ static cvy_err warn_of_split(const job *j, const char *split) {
       cvy_text_item(&list, ", ", "'%.*s'", (int)cvy_utf8_fit(info->class_names[k], 40), info->class_names[k]);
   }
   if (empty > 0)
-    cvy_warn("no picture of %" PRId64 " of %" PRId64 " classes is in '%s': %s%s", empty, info->class_count,
-             split, names, empty > 3 ? ", ..." : "");
+    cvy_warn("no picture of %" PRId64 " of %" PRId64 " classes is in '%s': %s%s%s", empty, info->class_count,
+             split, names, empty > 3 ? ", ..." : "", is_by_place ? by_place : "");
   cvy_dataset_close(set);
   return CVY_OK;
 }
@@ -188,7 +190,8 @@ static cvy_err warn_of_split(const job *j, const char *split) {
 /* Warns of classes of which nothing was written. One may be missing by permission or by the cut into splits,
  * or all of its pictures may have been unreadable. */
 static cvy_err warn_of_empty_classes(const job *j) {
-  for (int64_t i = 0; i < j->part_count; i++) CVY_TRY(warn_of_split(j, j->parts[i].split));
+  for (int64_t i = 0; i < j->part_count; i++)
+    CVY_TRY(warn_of_split(j, j->parts[i].split, j->parts[i].by_place));
   return CVY_OK;
 }
 

@@ -380,6 +380,20 @@ static void wrong_arguments(void) {
         CVY_E_USAGE);
     CU_ASSERT(says("plit"));
   }
+  static const char *const cuts[][2] = {
+      {"train=last:30",
+       "--split train=last:30: 'last:30' is no fraction above 0 and up to 1, and none of first:N, next:N, "
+       "rest; expected such as"},
+      {"train=0.5,val=x", "'x' is no fraction above 0"},
+      {"train=first:1e2",
+       "'1e2' is no number of images, which is whole, from 1 to 999999999999999; expected such as"},
+      {"train=first:9223372036854775807,val=next:1", "'9223372036854775807' is no number of images"}};
+  for (int64_t i = 0; i < CVY_COUNT(cuts); i++) {
+    CU_ASSERT_EQUAL(
+        prepare(&(call){.source = "synthetic", .option = "count", .value = "20", .split = cuts[i][0]}),
+        CVY_E_USAGE);
+    CU_ASSERT(says(cuts[i][1]));
+  }
   CU_ASSERT_EQUAL(
       prepare(
           &(call){.source = "synthetic", .option = "count", .value = "20", .split = "train=0.99,val=0.01"}),
