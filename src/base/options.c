@@ -305,6 +305,8 @@ static cvy_yaml *typed_node(cvy_pool *pool, const char *name, const cvy_option *
 }
 
 cvy_err cvy_option_set(void *config, cvy_pool *pool, const cvy_option *option, const char *text) {
+  if (option->type == CVY_STRING && !text[0])
+    return cvy_error(CVY_E_USAGE, "--%s has an empty value; leave it out where none is meant", option->name);
   const char *typed = cvy_pool_format(pool, "--%s %s", option->name, text);
   const cvy_err err = read_value(config, pool, option, typed_node(pool, typed, option, text));
   if (!err) return CVY_OK;

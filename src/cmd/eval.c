@@ -89,6 +89,10 @@ static cvy_err choose_scales(cvy_evaluate_options *out, const options *o) {
   if (o->scales.count > MOST_SCALES)
     return cvy_error(CVY_E_USAGE, "--scales names %" PRId64 " shorter sides; expected at most %d",
                      o->scales.count, MOST_SCALES);
+  for (int64_t i = 0; i < o->scales.count; i++)
+    for (int64_t k = 0; k < i; k++)
+      if (o->scales.values[i] == o->scales.values[k])
+        return cvy_error(CVY_E_USAGE, "--scales names %" PRId64 " twice", o->scales.values[i]);
   if (!o->dense) return CVY_OK;
   const bool given = o->scales.count > 0;
   out->scales = given ? o->scales.values : usual;
@@ -180,11 +184,12 @@ const cvy_command cvy_command_eval = {
     .usage = "CHECKPOINT|RUNFOLDER [--data SHARDS] [--split NAME] [--weights ema|raw] "
              "[data.key=value ...] [options]",
     .description =
-        "Every image is counted once. The network, its input normalisation and its evaluation chain come\n"
-        "from the checkpoint. A run folder stands for its best.h5, or else its last.h5. data.key=value says\n"
-        "how the data are read, where the recipe says otherwise, and data.evaluation=... what pictures go\n"
-        "through ('convoy train --help' explains the keys). The numbers are the same at any number of\n"
-        "ranks, and all files have the same bytes.\n"
+        "Every image is counted once; with data.on_bad_record=skip the next one is counted in a bad one's\n"
+        "place. The network, its input normalisation and its evaluation chain come from the checkpoint. A\n"
+        "run folder stands for its best.h5, or else its last.h5. data.key=value says how the data are read,\n"
+        "where the recipe says otherwise, and data.evaluation=... what pictures go through ('convoy train\n"
+        "--help' explains the keys). The numbers are the same at any number of ranks, and all files have\n"
+        "the same bytes.\n"
         "\n"
         "  mpirun -n 2 convoy eval runs/lenet5-hoda\n"
         "  mpirun -n 2 convoy eval runs/lenet5-hoda --split train\n"

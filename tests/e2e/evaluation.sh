@@ -84,6 +84,8 @@ expect 2 "--scales 64,3x: 'scales' must be a whole number from 1 to 8192, not '3
 expect 2 "--scales 64,: 'scales' must be a whole number from 1 to 8192, not nothing" "$convoy" eval run --dense --scales 64,
 expect 2 "--scales 8193: 'scales' must be a whole number from 1 to 8192" "$convoy" eval run --dense --scales 8193
 expect 2 "--scales names 33 shorter sides; expected at most 32" "$convoy" eval run --dense --scales "$(seq -s , 33 65)"
+expect 2 "--scales names 64 twice" "$convoy" eval run --dense --scales 64,40,64
+expect 2 "--report has an empty value; leave it out where none is meant" "$convoy" eval run --report ''
 expect 2 "--scales is about --dense: name both" "$convoy" eval run --scales 64
 expect 2 "--no-mirror is about --dense" "$convoy" eval run --no-mirror
 expect 2 "name one of the two" "$convoy" eval run --dense --crops 10
@@ -96,18 +98,33 @@ spoil() { # spoil FIRST END: changes samples, and not their checksums
 images, first, end = h5py.File(sys.argv[1], "r+")["images"], int(sys.argv[2]), int(sys.argv[3])
 images[first:end] = images[first:end] ^ 255' damaged/train-00000-of-00001.h5 "$1" "$2"
 }
-cp -r data damaged && spoil 5 7 || fail "no records are spoilt"
+cp -r data damaged && spoil 5 7 && spoil 500 501 || fail "no records are spoilt"
 for way in "" "--dense --scales 32"; do
   expect 1 "record 5 (" ranks 2 "$convoy" eval run --data damaged --split train $way
-  expect 0 ", 3 bad records replaced" ranks 2 "$convoy" eval run --data damaged --split train data.on_bad_record=skip $way
+  expect 0 ", 4 bad records replaced" ranks 2 "$convoy" eval run --data damaged --split train data.on_bad_record=skip $way
+  # Each rank names its own, once.
+  ranks 2 "$convoy" eval run --data damaged --split train data.on_bad_record=skip $way 2>&1 >/dev/null |
+    sed -n 's/^convoy: warning: damaged.train-00000-of-00001.h5: record \([0-9]*\) (digit [0-9]*): checksum .*/\1/p' | sort -nu >named
+  [ "$(tr '\n' ' ' <named)" = "5 6 500 " ] || fail "records $(tr '\n' ' ' <named)are named as bad"
 done
 spoil 7 110
 for way in "" "--dense --scales 32"; do
   expect 1 "and so it is with the 100 records before: too many to leave out" "$convoy" eval run --data damaged --split train data.on_bad_record=skip $way
 done
 
+# ---- samples of another scale ----
+/usr/bin/python3 -c 'import h5py
+old, new = h5py.File("data/val-00000-of-00001.h5"), h5py.File("fractions.h5", "w")
+new["images"], new["labels"] = old["images"][:] / 255, old["labels"][:]' || fail "no samples from 0 to 1"
+expect 0 "fractions.h5: its samples spread by 0.21 about 0.149, and those that the network learns from by 52.4" "$convoy" eval run --data fractions.h5
+"$convoy" eval run 2>&1 | grep "another scale" && fail "the run's own data are of another scale"
+
 # ---- whole or not at all ----
-expect 1 "nowhere/p.csv: cannot be written" ranks 2 "$convoy" eval run --predictions nowhere/p.csv
+expect 2 "nowhere/p.csv: cannot be written" ranks 2 "$convoy" eval run --predictions nowhere/p.csv
+for file in run/best.h5 data/val-00000-of-00001.h5; do
+  expect 2 "$file: an HDF5 file stands there, a checkpoint or a dataset, and is not replaced" "$convoy" eval run --predictions $file
+done
+expect 0 "images: loss" "$convoy" eval run
 expect 2 "usual1.csv: not a folder" ranks 2 "$convoy" eval run --report usual1.csv
 cp usual1.csv kept.csv
 expect 2 "no such file" "$convoy" eval run --data nothing --predictions kept.csv
