@@ -87,7 +87,8 @@ static const char *range_text(const cvy_option *option) {
   const bool low = option->min > -CVY_NO_LIMIT, high = option->max < CVY_NO_LIMIT;
   text[0] = '\0';
   if (low && high)
-    snprintf(text, sizeof text, " from %.16g to %.16g", option->min, option->max);
+    snprintf(text, sizeof text, " from %.16g to %.16g%s", option->min, option->max,
+             option->or_zero ? ", or 0" : "");
   else if (low)
     snprintf(text, sizeof text, " of at least %.10g", option->min);
   else if (high)
@@ -105,8 +106,8 @@ static cvy_err read_number(double *out, const cvy_yaml *node, const cvy_option *
   const double value = strtod(node->text, &end);
   if (value > option->max && option->max >= CVY_NO_LIMIT)
     snprintf(expected, sizeof expected, "a %snumber of at most %.16g", whole ? "whole " : "", option->max);
-  if (*end || errno || !isfinite(value) || (whole && value != floor(value)) || value < option->min ||
-      value > option->max)
+  const bool is_within = (value >= option->min && value <= option->max) || (option->or_zero && value == 0);
+  if (*end || errno || !isfinite(value) || (whole && value != floor(value)) || !is_within)
     return wrong_value(node, option, expected);
   *out = value;
   return CVY_OK;

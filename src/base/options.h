@@ -5,7 +5,7 @@
  * whose `fallback` is NULL must be given. The struct's fields have these C types:
  *
  *   CVY_INT     int64_t      min <= value <= max
- *   CVY_FLOAT   double       min <= value <= max
+ *   CVY_FLOAT   double       min <= value <= max, or 0 if `or_zero`
  *   CVY_BOOL    bool         true, false; on the command line a bare --name
  *   CVY_STRING  const char * (in the caller's pool)
  *   CVY_CHOICE  int          index into `words`, below max unless that is 0
@@ -60,6 +60,7 @@ typedef struct cvy_option {
   /* The YAML text of the default; NULL: it must be given (CVY_NODE, CVY_TABLE: never needed). */
   const char *fallback;
   double min, max;          /* CVY_INT, CVY_FLOAT, CVY_PAIR, CVY_INTS, CVY_FLOATS */
+  bool or_zero;             /* CVY_FLOAT: 0 may be given too, where min is above it */
   const char *const *words; /* CVY_CHOICE, CVY_PAIR: NULL-terminated; CVY_NODE: how help writes the value */
   const struct cvy_option *table;
   const char *help; /* one line, with the unit */

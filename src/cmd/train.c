@@ -196,7 +196,7 @@ static const cvy_kind kind = {"train", "train a network as a recipe says", table
 static cvy_err run(const cvy_arguments *arguments, const void *config, const void *further) {
   (void)further;
   const options *o = config;
-  cvy_stop_listen(); /* starting MPI takes a while */
+  if (!o->dry_run) cvy_stop_listen(); /* starting MPI takes a while */
   cvy_comm *comm = cvy_ranks_start(&o->ranks);
   return cvy_ranks_finish(comm, train(comm, arguments, o), kind.name);
 }

@@ -12,22 +12,35 @@ typedef struct cosine {
 static const cvy_option options[] = {
     {"rate", CVY_FLOAT, offsetof(cosine, rate), "0.1", 0, 1e6, .help = "the learning rate at first"},
     {"end", CVY_FLOAT, offsetof(cosine, end), "0", 0, 1e6, .help = "the learning rate in the end"},
-    {"first", CVY_FLOAT, offsetof(cosine, first), "0", 0, 1e9,
+    {"first", CVY_FLOAT, offsetof(cosine, first), "0", 1e-6, 1e9, .or_zero = true,
      .help = "how long the first cosine is, behind which the rate restarts; 0: one takes all of training"},
     {"growth", CVY_FLOAT, offsetof(cosine, growth), "1", 1, 1e3,
      .help = "how many times as long each cosine is as the one before"},
     CVY_UNIT_OPTION(cosine, unit),
     {0}};
 
+enum { MOST_VISITED = 1000 };
+
+/* Goes to the cosine that has the position, of those that grow. One is visited after the other, which has no
+ * rounding where lengths are whole. Where there are too many for that, as short ones have that hardly grow,
+ * n of them are passed at once, whose lengths sum up to length * (growth^n - 1) / (growth - 1). */
+static void find_cosine(double *position, double *length, double growth) {
+  for (int i = 0; i < MOST_VISITED && *position >= *length; i++) {
+    *position -= *length;
+    *length *= growth;
+  }
+  if (*position < *length) return;
+  const double rate = log(growth), n = floor(log1p(*position * (growth - 1) / *length) / rate);
+  *position -= *length * expm1(n * rate) / (growth - 1);
+  *length *= exp(n * rate);
+}
+
 /* Returns the share of its cosine that a position has behind it. */
 static double share_of(const cosine *c, double position) {
   double length = c->first;
   if (c->growth == 1) return fmod(position, length) / length;
-  while (position >= length) {
-    position -= length;
-    length *= c->growth;
-  }
-  return position / length;
+  find_cosine(&position, &length, c->growth);
+  return fmin(fmax(position / length, 0), 1);
 }
 
 static double rate(const void *config, const cvy_schedule_moment *moment) {

@@ -70,6 +70,13 @@ python3 -c "import xml.dom.minidom as m; assert m.parse('rates.svg').getElements
 expect 2 "expected a name that ends in .svg" $dry --plot rates.gif
 expect 2 "draws what --dry-run tells; name both" "$convoy" train ./recipe.yaml --plot rates.svg
 expect 2 "no such" $dry data.train=nothing
+# As many rates as these take a while.
+"$convoy" train ./recipe.yaml run=dry --dry-run epochs=20000000 'learning_rate={inverse: {}}' --threads 1 >long.log 2>&1 &
+sleep 1
+kill -TERM $!
+wait $!
+got=$?
+[ $got = 143 ] || fail "SIGTERM does not end a dry run: $got, $(head -n 3 long.log)"
 
 # ---- wrong values ----
 train="$convoy train ./recipe.yaml run=wrong"
@@ -82,4 +89,5 @@ expect 2 "layers takes a list" $train layers=5
 expect 2 "layers needs 'match'" $train 'layers=[{rate: 2}]'
 expect 2 "must be" $train 'solver={adam: {beta1: 1.5}}'
 expect 2 "at" $train 'learning_rate={multi_step: {}}'
+expect 2 "'first' must be a number from 1e-06 to 1000000000, or 0, not '1e-12'" $train 'learning_rate={cosine: {first: 1e-12, growth: 1.000000000001}}'
 finish

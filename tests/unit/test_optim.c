@@ -681,6 +681,32 @@ static void schedules_by_hand(void) {
   cvy_pool_destroy(pool);
 }
 
+static double cosine_at(cvy_pool *pool, const char *text, double epoch) {
+  int64_t index;
+  const void *config = read_schedule(&index, pool, text);
+  return cvy_schedule_at(index)->rate(config, &(cvy_schedule_moment){.epoch = epoch, .total_steps = 1});
+}
+
+/* Cosines that hardly grow are many. The rate is that by their definition, which visits one after the other,
+ * and a thousand million million of them are passed too. */
+static void cosines_that_hardly_grow_are_found(void) {
+  cvy_pool *pool = cvy_pool_create();
+  for (int i = 1; i < 50; i++) {
+    const double epoch = 0.37 * i;
+    long double left = (long double)epoch, length = 1e-3L;
+    for (; left >= length; length *= 1.0001L) left -= length;
+    const double want = (1 + cos(3.14159265358979323846 * (double)(left / length))) / 2,
+                 rate = cosine_at(pool, "cosine: {rate: 1, first: 1e-3, growth: 1.0001}", epoch);
+    CU_ASSERT_DOUBLE_EQUAL(rate, want, 1e-7);
+  }
+  for (int i = 0; i < 50; i++) {
+    const double rate = cosine_at(pool, "cosine: {rate: 1, first: 1e-6, growth: 1.000000000000001}",
+                                  1e7 * i + 3);
+    CU_ASSERT(rate >= 0 && rate <= 1);
+  }
+  cvy_pool_destroy(pool);
+}
+
 /* ---- sums of squares ---- */
 
 /* Makes values of all sizes that floats have: first some thousands that are close to each other, then some
@@ -780,6 +806,6 @@ SUITE("optim", TEST(averages_of_pytorch), TEST(averages_start_and_stay), TEST(ru
       TEST(any_cut_has_the_same_bits), TEST(what_is_written_is_measured),
       TEST(a_rule_has_the_state_that_it_needs), TEST(rules_are_found_by_set), TEST(schedules_by_hand),
       TEST(schedules_of_pytorch), TEST(warmups_of_pytorch), TEST(a_schedule_begins_behind_its_warmup),
-      TEST(a_schedule_behind_its_warmup_need_not_look_ahead), TEST(everything_has_a_case),
-      TEST(sums_of_squares_have_no_order), TEST(sums_of_squares_are_exact),
+      TEST(cosines_that_hardly_grow_are_found), TEST(a_schedule_behind_its_warmup_need_not_look_ahead),
+      TEST(everything_has_a_case), TEST(sums_of_squares_have_no_order), TEST(sums_of_squares_are_exact),
       TEST(sums_of_squares_do_not_overflow))
