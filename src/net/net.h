@@ -40,10 +40,12 @@ typedef struct cvy_net_wishes {
    * batch_norm normalises by its running averages in training too, and does not move them (as in Keras). The
    * frozen layers are those of a list, whose names may be patterns as a shell's ("fc*"), and a layer with all
    * that its output depends on. Freezing is of parameters: a layer that has none works as ever, so a dropout
-   * in a frozen part still drops. */
+   * in a frozen part still drops. The list may also name tensors ("conv1/bias", "*bias"), which then do not
+   * learn in a layer that does. Their gradients are made, but nobody may use them. */
   cvy_net_names frozen;
-  const char *frozen_through; /* NULL: none */
-  bool image_gradient;        /* training: see cvy_net_image_gradient */
+  const struct cvy_yaml *const *frozen_at; /* where each of them was written, for errors; NULL: nowhere */
+  const char *frozen_through;              /* NULL: none */
+  bool image_gradient;                     /* training: see cvy_net_image_gradient */
   /* Nothing works in place, and every buffer has memory of its own: for tests of the plan, and for who wants
    * to see every output and its gradient (cvy_net_output_gradient). */
   bool unshared;
@@ -60,7 +62,8 @@ typedef struct cvy_net_param {
   int64_t offset; /* floats from the start of the arena */
   int64_t count;
   int64_t layer; /* index of the layer that it belongs to */
-  bool frozen;
+  bool frozen;   /* its layer is */
+  bool learns;   /* by its gradient: it is no running average, and neither its layer nor itself is frozen */
 } cvy_net_param;
 
 typedef struct cvy_net_layer {
@@ -92,7 +95,7 @@ typedef struct cvy_net_info {
   int64_t param_tensors;
   const cvy_net_param *params;
   int64_t param_count;   /* values that are learnt by gradient, frozen ones included */
-  int64_t frozen_count;  /* how many of these are frozen */
+  int64_t frozen_count;  /* how many of these are frozen, with their layer or alone */
   int64_t average_count; /* running averages, such as those of batch normalisation */
   /* The parameter arena, in floats with their alignment: what is summed over the ranks (replicated_count)
    * lies before what is sharded, and that before what is frozen. */

@@ -62,6 +62,10 @@ struct cvy_net {
 cvy_err cvy_net_read(cvy_net *net, const cvy_yaml *description, int64_t microbatch) CVY_MUST_CHECK;
 /* Marks the nodes that the wishes name (wishes.c). */
 cvy_err cvy_net_mark(cvy_net *net) CVY_MUST_CHECK;
+/* Tells whether the wishes freeze a tensor by its own name, as "conv1/bias". */
+bool cvy_net_freezes(const cvy_net *net, const char *tensor);
+/* Checks, once all tensors are listed, that each name to be frozen is a pattern, a layer's or a tensor's. */
+cvy_err cvy_net_check_frozen(const cvy_net *net) CVY_MUST_CHECK;
 /* Plans lifetimes and memory (place.c): fills params, the arenas, lives, the nodes' pointers and the info's
  * sizes. */
 cvy_err cvy_net_place(cvy_net *net) CVY_MUST_CHECK;

@@ -202,12 +202,14 @@ static void list_params(cvy_net *net) {
                                0,
                                cvy_param_count(spec),
                                i,
-                               n->is_frozen};
+                               n->is_frozen,
+                               false};
+      param->learns = spec->averaging == 0 && !n->is_frozen && !cvy_net_freezes(net, param->name);
       if (spec->averaging > 0)
         net->info.average_count += param->count;
       else
         net->info.param_count += param->count;
-      if (n->is_frozen && spec->averaging == 0) net->info.frozen_count += param->count;
+      if (!param->learns && spec->averaging == 0) net->info.frozen_count += param->count;
       if (spec->sharded) net->info.sharded_count += param->count;
     }
   }
@@ -250,6 +252,7 @@ static void take_params_of(cvy_net *net, const cvy_net *other) {
 
 static cvy_err place_params(cvy_net *net) {
   list_params(net);
+  CVY_TRY(cvy_net_check_frozen(net));
   net->info.replicated_count = place_params_that(net, cvy_net_is_replicated, 0);
   if (net->info.replicated_count == 0 && net->info.sharded_count > 0)
     net->info.replicated_count = LINE; /* an exchange of nothing is none */

@@ -1,9 +1,10 @@
-/* Finds the layers that the wishes name. */
+/* Finds the layers and tensors that the wishes name. */
 #include "net/node.h"
 
 #include <fnmatch.h>
 #include <string.h>
 
+/* Finds the layer of that name. */
 static cvy_err find(int64_t *out, const cvy_net *net, const char *name, const char *what) {
   const char **known = cvy_pool_new(net->pool, sizeof *known * (size_t)net->node_count);
   for (*out = 0; *out < net->node_count; ++*out) {
@@ -14,15 +15,46 @@ static cvy_err find(int64_t *out, const cvy_net *net, const char *name, const ch
                    cvy_meant(name, known, net->node_count));
 }
 
-/* Freezes the layers whose names match. A name that is no pattern must be a layer's. */
-static cvy_err freeze(cvy_net *net, const char *pattern) {
-  int64_t first;
-  bool found = false;
-  for (int64_t i = 0; i < net->node_count; i++) {
-    if (fnmatch(pattern, net->nodes[i].name, 0) != 0) continue;
-    net->nodes[i].is_frozen = found = true;
-  }
-  return found || strpbrk(pattern, "*?[") ? CVY_OK : find(&first, net, pattern, "be frozen");
+static void freeze(cvy_net *net, const char *pattern) {
+  for (int64_t i = 0; i < net->node_count; i++)
+    if (fnmatch(pattern, net->nodes[i].name, 0) == 0) net->nodes[i].is_frozen = true;
+}
+
+bool cvy_net_freezes(const cvy_net *net, const char *tensor) {
+  const cvy_net_names *frozen = &net->wishes.frozen;
+  for (int64_t i = 0; i < frozen->count; i++)
+    if (fnmatch(frozen->names[i], tensor, 0) == 0) return true;
+  return false;
+}
+
+/* Says that a name which should be frozen is neither a layer's nor a tensor's. */
+static cvy_err nothing_to_freeze(const cvy_net *net, int64_t index) {
+  const char *name = net->wishes.frozen.names[index];
+  const cvy_yaml *at = net->wishes.frozen_at ? net->wishes.frozen_at[index] : NULL;
+  const int64_t count = net->node_count + net->info.param_tensors;
+  const char **known = cvy_pool_new(net->pool, sizeof *known * (size_t)count);
+  for (int64_t i = 0; i < count; i++)
+    known[i] = i < net->node_count ? net->nodes[i].name : net->params[i - net->node_count].name;
+  const char *text = cvy_pool_format(net->pool, "network '%s' has no layer %s'%s' that could be frozen%s",
+                                     net->name, strchr(name, '/') ? "or tensor " : "", name,
+                                     cvy_meant(name, known, count));
+  return at ? cvy_yaml_error(at, "%s", text) : cvy_error(CVY_E_INPUT, "%s", text);
+}
+
+static bool is_known(const cvy_net *net, const char *name) {
+  for (int64_t i = 0; i < net->node_count; i++)
+    if (strcmp(name, net->nodes[i].name) == 0) return true;
+  for (int64_t i = 0; i < net->info.param_tensors; i++)
+    if (strcmp(name, net->params[i].name) == 0) return true;
+  return false;
+}
+
+cvy_err cvy_net_check_frozen(const cvy_net *net) {
+  const cvy_net_names *frozen = &net->wishes.frozen;
+  for (int64_t i = 0; i < frozen->count; i++)
+    if (!strpbrk(frozen->names[i], "*?[") && !is_known(net, frozen->names[i]))
+      return nothing_to_freeze(net, i);
+  return CVY_OK;
 }
 
 /* Freezes the layer, and all layers that its output depends on. */
@@ -45,7 +77,7 @@ cvy_err cvy_net_mark(cvy_net *net) {
     CVY_TRY(find(&layer, net, wishes->outputs.names[i], "keep its output"));
     net->nodes[layer].stays = true;
   }
-  for (int64_t i = 0; i < wishes->frozen.count; i++) CVY_TRY(freeze(net, wishes->frozen.names[i]));
+  for (int64_t i = 0; i < wishes->frozen.count; i++) freeze(net, wishes->frozen.names[i]);
   if (!wishes->frozen_through) return CVY_OK;
   CVY_TRY(find(&layer, net, wishes->frozen_through, "be frozen, with all that it depends on"));
   freeze_through(net, layer);

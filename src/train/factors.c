@@ -35,12 +35,17 @@ cvy_err cvy_layer_rules_read(cvy_layer_rules *out, cvy_pool *pool, const cvy_yam
   return CVY_OK;
 }
 
-cvy_net_names cvy_layer_rules_frozen(cvy_pool *pool, const cvy_layer_rules *rules) {
+void cvy_layer_rules_freeze(cvy_net_wishes *wishes, cvy_pool *pool, const cvy_layer_rules *rules) {
   const char **names = cvy_pool_new(pool, sizeof *names * (size_t)(rules->count + 1));
+  const cvy_yaml **nodes = cvy_pool_new(pool, sizeof *nodes * (size_t)(rules->count + 1));
   int64_t count = 0;
-  for (int64_t i = 0; i < rules->count; i++)
-    if (rules->rules[i].rate == 0) names[count++] = rules->rules[i].match;
-  return (cvy_net_names){names, count};
+  for (int64_t i = 0; i < rules->count; i++) {
+    if (rules->rules[i].rate != 0) continue;
+    names[count] = rules->rules[i].match;
+    nodes[count++] = rules->rules[i].node;
+  }
+  wishes->frozen = (cvy_net_names){names, count};
+  wishes->frozen_at = nodes;
 }
 
 static bool matches(const char *pattern, const cvy_net_info *net, const cvy_net_param *param) {

@@ -20,8 +20,8 @@ typedef struct cvy_layer_rules {
 /* Reads the list, NULL if there is none. Errors point at the node. */
 cvy_err cvy_layer_rules_read(cvy_layer_rules *out, cvy_pool *pool,
                              const struct cvy_yaml *list) CVY_MUST_CHECK;
-/* Returns the patterns whose layers are frozen, for their rate is zero. */
-cvy_net_names cvy_layer_rules_frozen(cvy_pool *pool, const cvy_layer_rules *rules);
+/* Has the layers and tensors frozen whose rate is zero. The wishes' lists lie in the pool. */
+void cvy_layer_rules_freeze(cvy_net_wishes *wishes, cvy_pool *pool, const cvy_layer_rules *rules);
 /* Fills factors[param_tensors]. Those of all entries that match a tensor are multiplied. An entry that
  * matches none is an error at its node. */
 cvy_err cvy_factors_fill(cvy_factors *factors, const cvy_layer_rules *rules,

@@ -503,10 +503,15 @@ float *cvy_learner_room(cvy_learner *l, int64_t k) {
   return cvy_accumulator_buffer(l->accumulator, k);
 }
 
+/* Tells whether no step changes the tensor, as running averages are changed without a gradient. */
+static bool stays(const cvy_net_param *p) {
+  return p->frozen || (!p->learns && p->spec->averaging == 0);
+}
+
 /* Clears the state of what is frozen, which no step ever changes. */
 static void clear_frozen(float *arena, const cvy_net_info *net) {
   for (int64_t i = 0; i < net->param_tensors; i++)
-    if (net->params[i].frozen)
+    if (stays(&net->params[i]))
       memset(arena + net->params[i].offset, 0, sizeof *arena * (size_t)net->params[i].count);
 }
 
@@ -540,7 +545,7 @@ void cvy_learner_deal_state(cvy_learner *l, int64_t k) {
 static void copy_frozen(float *arena, const float *params, const cvy_net_info *net) {
   for (int64_t i = 0; i < net->param_tensors; i++) {
     const cvy_net_param *p = &net->params[i];
-    if (p->frozen) memcpy(arena + p->offset, params + p->offset, sizeof *arena * (size_t)p->count);
+    if (stays(p)) memcpy(arena + p->offset, params + p->offset, sizeof *arena * (size_t)p->count);
   }
 }
 

@@ -6,7 +6,7 @@
 static int64_t count_learnt(const cvy_net_info *net) {
   int64_t learnt = 0;
   for (int64_t i = 0; i < net->param_tensors; i++)
-    if (!net->params[i].frozen && net->params[i].spec->averaging == 0) learnt += net->params[i].count;
+    if (net->params[i].learns) learnt += net->params[i].count;
   return learnt;
 }
 

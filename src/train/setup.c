@@ -24,17 +24,18 @@ static cvy_err check_trainable(const cvy_net_info *net) {
 }
 
 static cvy_step_config config_of(const cvy_recipe *r) {
-  return (cvy_step_config){.tree = r->tree,
-                           .microbatch = r->microbatch,
-                           .seed = (uint64_t)r->seed,
-                           .rule = r->rule,
-                           .rule_config = r->rule_config,
-                           .clipping = r->clip,
-                           .averaging = r->ema.averaging,
-                           .layers = r->layer_rules,
-                           .way = (cvy_exchange_way)r->reduce,
-                           .wishes = {.convolution = (cvy_conv_choice)r->convolution,
-                                      .frozen = cvy_layer_rules_frozen(r->pool, &r->layer_rules)}};
+  cvy_step_config config = {.tree = r->tree,
+                            .microbatch = r->microbatch,
+                            .seed = (uint64_t)r->seed,
+                            .rule = r->rule,
+                            .rule_config = r->rule_config,
+                            .clipping = r->clip,
+                            .averaging = r->ema.averaging,
+                            .layers = r->layer_rules,
+                            .way = (cvy_exchange_way)r->reduce,
+                            .wishes = {.convolution = (cvy_conv_choice)r->convolution}};
+  cvy_layer_rules_freeze(&config.wishes, r->pool, &r->layer_rules);
+  return config;
 }
 
 /* ---- opening ---- */

@@ -54,10 +54,6 @@ static bool cut(part *out, const cvy_net_info *net, int64_t tensor, int64_t firs
   return out->first < out->end;
 }
 
-static bool is_learnt(const cvy_net_param *p) {
-  return p->spec->averaging == 0;
-}
-
 /* ---- norms ---- */
 
 int64_t cvy_norms_count(const cvy_arenas *arenas) {
@@ -113,7 +109,7 @@ void cvy_weights_measure(cvy_norm_sums *sums, const cvy_arenas *arenas, int64_t 
   const cvy_net_info *net = cvy_net_describe(arenas->net);
   part p;
   for (int64_t i = 0; i < net->param_tensors; i++)
-    if (is_learnt(&net->params[i]) && cut(&p, net, i, first, end))
+    if (net->params[i].learns && cut(&p, net, i, first, end))
       measure(&sums[norm_of(arenas->rule, i)].weights, arenas->params + p.first, p.end - p.first, NULL);
 }
 
@@ -122,7 +118,7 @@ void cvy_gradients_measure(cvy_norm_sums *sums, const cvy_arenas *arenas, const 
   const cvy_net_info *net = cvy_net_describe(arenas->net);
   part p;
   for (int64_t i = 0; i < net->param_tensors; i++)
-    if (is_learnt(&net->params[i]) && cut(&p, net, i, first, end))
+    if (net->params[i].learns && cut(&p, net, i, first, end))
       measure(&sums[norm_of(arenas->rule, i)].gradient, gradients + (p.first - first), p.end - p.first, clip);
 }
 
@@ -185,7 +181,10 @@ void cvy_update_weights(const cvy_step_update *step, const float *gradients, int
     const cvy_net_param *param = &net->params[i];
     if (!cut(&p, net, i, first, end)) continue;
     const float *gradient = gradients + (p.first - first);
-    is_learnt(param) ? update_tensor(step, &p, gradient, sums) : update_average(step, param, &p, gradient);
+    if (param->learns)
+      update_tensor(step, &p, gradient, sums);
+    else if (param->spec->averaging > 0)
+      update_average(step, param, &p, gradient);
   }
 }
 
@@ -195,7 +194,7 @@ void cvy_update_direct(const cvy_step_update *step, float *gradients, int64_t fi
   const cvy_net_info *net = cvy_net_describe(step->arenas->net);
   part p;
   for (int64_t i = 0; i < net->param_tensors; i++) {
-    if (!is_learnt(&net->params[i]) || !cut(&p, net, i, first, end)) continue;
+    if (!net->params[i].learns || !cut(&p, net, i, first, end)) continue;
     float *direction = gradients + (p.first - first);
     const cvy_piece piece = piece_of(step, &p, direction);
     cvy_rule_direct(rule, &piece, direction, step->rule_config,

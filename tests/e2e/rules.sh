@@ -63,6 +63,7 @@ expect 0 "4             28 - 36               0.0001" $dry 'learning_rate={multi
 expect 0 "0.001 to " $dry warmup.length=2 learning_rate.constant.rate=0.01
 expect 0 "The rate falls when validation stops improving" $dry 'learning_rate={plateau: {}}'
 expect 0 "60856 of 61706 parameters learn" $dry 'layers=[{match: output, rate: 0}]'
+expect 0 "60860 of 61706 parameters learn" $dry 'layers=[{match: c1/bias, rate: 0}, {match: output/we*, rate: 0}]'
 expect 0 '"rates": [0.01, 0.0075, 0.005, 0.0025]' ranks 2 $dry --json 'learning_rate={polynomial: {rate: 0.01}}' --threads 1
 expect 0 "4 epochs" $dry --plot rates.svg 'learning_rate={one_cycle: {rate: 0.1}}'
 python3 -c "import xml.dom.minidom as m; assert m.parse('rates.svg').getElementsByTagName('path')" || fail "the picture of rates is no XML"
@@ -84,7 +85,9 @@ expect 2 "waits for scores of validation; name validation data with data.val" $t
 expect 2 "must be" $train warmup.length=-1
 expect 2 "must be" $train clip.norm=-1
 expect 2 "'fx*' matches no layer with parameters" $train 'layers=[{match: fx*, rate: 2}]'
-expect 2 "no layer 'f7' that could be frozen" $train 'layers=[{match: f7, rate: 0}]'
+expect 2 "command line, layers=[{match: f7, rate: 0}]: network 'lenet5' has no layer 'f7' that could be frozen" $train 'layers=[{match: f7, rate: 0}]'
+expect 2 "has no layer or tensor 'c1/weight' that could be frozen; did you mean 'c1/weights'?" $train 'layers=[{match: c1/weight, rate: 0}]'
+expect 2 "nothing left to learn" $train 'layers=[{match: "*/*", rate: 0}]'
 expect 2 "layers takes a list" $train layers=5
 expect 2 "layers needs 'match'" $train 'layers=[{rate: 2}]'
 expect 2 "must be" $train 'solver={adam: {beta1: 1.5}}'

@@ -402,11 +402,11 @@ static void sum_seen(void) {
 }
 
 /* Makes a step of a rule that looks on. The learner's weights are whole then. */
-static cvy_learner *look_on(const cvy_rule *probe, cvy_clipping clipping) {
+static cvy_learner *look_on(const cvy_rule *probe, cvy_clipping clipping, cvy_net_names frozen) {
   memset(seen, 0, sizeof seen);
   memset(seen_clip, 0, sizeof seen_clip);
   cvy_learner *learner = open_learner(
-      comm, &(setting){probe, NULL, CVY_EXCHANGE_SHARDED, CVY_WIRE_FP32, 1, {NULL, 0}, clipping, {0, NULL}});
+      comm, &(setting){probe, NULL, CVY_EXCHANGE_SHARDED, CVY_WIRE_FP32, 1, frozen, clipping, {0, NULL}});
   CVY_CHECK(cvy_net_describe(cvy_learner_net(learner))->param_tensors <= MOST_TENSORS);
   run_step(learner, comm, 1);
   cvy_learner_whole_weights(learner);
@@ -415,7 +415,7 @@ static cvy_learner *look_on(const cvy_rule *probe, cvy_clipping clipping) {
 
 static void norms_are_those_of_whole_tensors(cvy_norms_of kind) {
   const cvy_rule probe = {.state_count = 1, .state_names = {"gradient"}, .norms = kind, .apply = look};
-  cvy_learner *learner = look_on(&probe, (cvy_clipping){0});
+  cvy_learner *learner = look_on(&probe, (cvy_clipping){0}, (cvy_net_names){NULL, 0});
   const cvy_net_info *net = cvy_net_describe(cvy_learner_net(learner));
   const float *gradient = cvy_learner_whole_state(learner, 0),
               *weights = cvy_net_params(cvy_learner_net(learner));
@@ -447,11 +447,12 @@ static void norms_of_everything(void) {
   norms_are_those_of_whole_tensors(CVY_NORMS_GLOBAL);
 }
 
-/* The gradient of all tensors is made as long as it may be at most. On every rank all see the same. */
-static void a_long_gradient_is_clipped_to_its_length(void) {
+/* The gradient of all tensors that learn is made as long as it may be at most. On every rank all see the
+ * same. */
+static void check_clipped_length(cvy_net_names frozen) {
   const cvy_rule probe = {.state_count = 1, .state_names = {"gradient"}, .apply = look};
   const cvy_clipping clipping = {.norm = 0.25};
-  cvy_learner *learner = look_on(&probe, clipping);
+  cvy_learner *learner = look_on(&probe, clipping, frozen);
   const cvy_net_info *net = cvy_net_describe(cvy_learner_net(learner));
   const float *gradient = cvy_learner_whole_state(learner, 0);
   double squares = 0;
@@ -459,7 +460,7 @@ static void a_long_gradient_is_clipped_to_its_length(void) {
   for (int64_t i = 0; i < net->param_tensors; i++) {
     const cvy_net_param *p = &net->params[i];
     const double length = norm(gradient + p->offset, p->count);
-    if (p->spec->averaging > 0) continue;
+    if (!p->learns) continue;
     squares += length * length;
     learnt++;
   }
@@ -475,6 +476,12 @@ static void a_long_gradient_is_clipped_to_its_length(void) {
   cvy_comm_sum(comm, &count, 1);
   CU_ASSERT_EQUAL(count, learnt);
   cvy_learner_destroy(learner);
+}
+
+static void a_long_gradient_is_clipped_to_its_length(void) {
+  static const char *const frozen[] = {"*/bias", "fc3/weights"};
+  check_clipped_length((cvy_net_names){NULL, 0});
+  check_clipped_length((cvy_net_names){frozen, CVY_COUNT(frozen)});
 }
 
 /* ---- a rehearsal ---- */
@@ -537,8 +544,11 @@ static void expect_frozen_alone_stays(cvy_learner *learner, const setting *s) {
   for (int64_t i = 0; i < net->param_tensors; i++) {
     const cvy_net_param *p = &net->params[i];
     const bool stays = memcmp(now + p->offset, first + p->offset, sizeof *now * (size_t)p->count) == 0;
-    CU_ASSERT_EQUAL(stays, p->frozen);
-    frozen += p->frozen;
+    const bool should = p->frozen || (!p->learns && p->spec->averaging == 0);
+    CU_ASSERT_EQUAL(stays, should);
+    frozen += should;
+    for (int64_t k = 0; should && k < s->rule->state_count; k++)
+      CU_ASSERT_EQUAL(norm(cvy_learner_arenas(learner)->state[k] + p->offset, p->count), 0);
   }
   CU_ASSERT(frozen > 0);
   cvy_learner_destroy(fresh);
@@ -564,12 +574,14 @@ static void frozen_layers_stay(const cvy_rule *rule, const char *const *names, i
 static void what_is_frozen_stays_at_any_ranks(void) {
   static const char *const lower[] = {"conv1", "bn1"}, *const middle[] = {"fc1"};
   static const char *const split[] = {"fc2"}, *const last[] = {"fc3"};
+  static const char *const tensors[] = {"*/bias", "fc1/weights", "fc2/weights"};
   const cvy_rule *rules[] = {&plain, &layerwise};
   for (int i = 0; i < 2; i++) {
     frozen_layers_stay(rules[i], lower, 2);
     frozen_layers_stay(rules[i], middle, 1);
     frozen_layers_stay(rules[i], split, 1);
     frozen_layers_stay(rules[i], last, 1);
+    frozen_layers_stay(rules[i], tensors, 3);
   }
 }
 
