@@ -21,32 +21,36 @@ static const cvy_option options[] = {
 
 enum { MOST_VISITED = 1000 };
 
-/* Goes to the cosine that has the position, of those that grow. One is visited after the other, which has no
- * rounding where lengths are whole. Where there are too many for that, as short ones have that hardly grow,
- * n of them are passed at once, whose lengths sum up to length * (growth^n - 1) / (growth - 1). */
-static void find_cosine(double *position, double *length, double growth) {
-  for (int i = 0; i < MOST_VISITED && *position >= *length; i++) {
+/* Goes to the cosine that has the position, of those that grow; one begins `slack` early. They are visited
+ * one after the other, which has no rounding where lengths are whole. Where there are too many for that, as
+ * short ones have that hardly grow, n of them are passed at once, whose lengths sum up to
+ * length * (growth^n - 1) / (growth - 1). */
+static void find_cosine(double *position, double *length, double growth, double slack) {
+  for (int i = 0; i < MOST_VISITED && *position + slack >= *length; i++) {
     *position -= *length;
     *length *= growth;
   }
-  if (*position < *length) return;
+  if (*position + slack < *length) return;
   const double rate = log(growth), n = floor(log1p(*position * (growth - 1) / *length) / rate);
   *position -= *length * expm1(n * rate) / (growth - 1);
   *length *= exp(n * rate);
 }
 
 /* Returns the share of its cosine that a position has behind it. */
-static double share_of(const cosine *c, double position) {
-  double length = c->first;
-  if (c->growth == 1) return fmod(position, length) / length;
-  find_cosine(&position, &length, c->growth);
-  return fmin(fmax(position / length, 0), 1);
+static double share_of(const cosine *c, const cvy_schedule_moment *moment) {
+  double length = c->first, position = cvy_position(moment, c->unit);
+  const double slack = fmin(cvy_position_slack(moment, c->unit), 1e-6 * length);
+  if (c->growth == 1)
+    position = fmod(position, length);
+  else
+    find_cosine(&position, &length, c->growth, slack);
+  return position + slack >= length ? 0 : fmax(position / length, 0);
 }
 
 static double rate(const void *config, const cvy_schedule_moment *moment) {
   static const double pi = 3.14159265358979323846;
   const cosine *c = config;
-  const double share = c->first > 0 ? share_of(c, cvy_position(moment, c->unit)) : cvy_share_done(moment);
+  const double share = c->first > 0 ? share_of(c, moment) : cvy_share_done(moment);
   return c->end + (c->rate - c->end) * (1 + cos(pi * share)) / 2;
 }
 

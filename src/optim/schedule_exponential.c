@@ -17,7 +17,7 @@ static const cvy_option options[] = {
 
 static double rate(const void *config, const cvy_schedule_moment *moment) {
   const exponential *e = config;
-  return e->rate * pow(e->factor, floor(cvy_position(moment, e->unit)));
+  return e->rate * pow(e->factor, cvy_periods_done(moment, e->unit, 1));
 }
 
 static const cvy_kind kind = {"exponential", "rate * factor ^ floor(position)", options, sizeof(exponential)};

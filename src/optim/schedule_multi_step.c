@@ -19,7 +19,7 @@ static const cvy_option options[] = {
 
 static double rate(const void *config, const cvy_schedule_moment *moment) {
   const multi_step *m = config;
-  const double position = cvy_position(moment, m->unit);
+  const double position = cvy_position(moment, m->unit) + cvy_position_slack(moment, m->unit);
   int64_t passed = 0;
   for (int64_t i = 0; i < m->at.count; i++) passed += m->at.values[i] <= position;
   return m->rate * pow(m->factor, (double)passed);

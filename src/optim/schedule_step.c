@@ -18,7 +18,7 @@ static const cvy_option options[] = {
 
 static double rate(const void *config, const cvy_schedule_moment *moment) {
   const step *s = config;
-  return s->rate * pow(s->factor, floor(cvy_position(moment, s->unit) / s->every));
+  return s->rate * pow(s->factor, cvy_periods_done(moment, s->unit, s->every));
 }
 
 static const cvy_kind kind = {"step", "rate * factor ^ floor(position / every)", options, sizeof(step)};

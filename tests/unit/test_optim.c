@@ -681,6 +681,55 @@ static void schedules_by_hand(void) {
   cvy_pool_destroy(pool);
 }
 
+/* Returns the rate of a step behind a warm-up, where an epoch has 48 images a step. */
+static double rate_behind(cvy_pool *pool, const char *text, double warm, int64_t step, int64_t steps) {
+  int64_t index;
+  const void *config = read_schedule(&index, pool, text);
+  const cvy_warmup warmup = {.length = warm, .from = 1, .schedule = 1};
+  const cvy_schedule_moment moment = {.step = step,
+                                      .total_steps = 1000,
+                                      .epoch = (double)step * 48 / (double)(48 * steps),
+                                      .step_epochs = 48.0 / (double)(48 * steps)};
+  return cvy_warmup_rate(&warmup, cvy_schedule_at(index), config, &moment);
+}
+
+/* Tenths of an epoch are no doubles, and their multiples round up or down. What begins there begins with the
+ * step that does. */
+static void schedules_change_with_the_step_that_is_meant(void) {
+  static const int64_t steps_of_epoch[] = {10, 20, 30, 70, 130};
+  for (int tenths = 1; tenths <= 13; tenths++)
+    for (int warm = 0; warm <= 9; warm += 3)
+      for (int64_t k = 0; k < CVY_COUNT(steps_of_epoch); k++) {
+        cvy_pool *pool = cvy_pool_create();
+        const int64_t steps = steps_of_epoch[k], length = steps / 10 * tenths, start = steps / 10 * warm;
+        const char *step = cvy_pool_format(pool, "step: {rate: 1, factor: 0.5, every: %d.%d}", tenths / 10,
+                                           tenths % 10),
+                   *cosine = cvy_pool_format(pool, "cosine: {rate: 1, first: %d.%d}", tenths / 10,
+                                             tenths % 10),
+                   *grown = cvy_pool_format(pool, "cosine: {rate: 1, first: %d.%d, growth: 2}", tenths / 10,
+                                            tenths % 10),
+                   *at = cvy_pool_format(pool, "multi_step: {rate: 1, factor: 0.5, at: [%d.%d]}", tenths / 10,
+                                         tenths % 10);
+        for (int64_t i = start; i < start + 8 * length && i < start + 200; i++) {
+          const int64_t done = i - start;
+          int64_t left = done, grows = length;
+          for (; left >= grows; grows *= 2) left -= grows;
+          const double pi = 3.14159265358979323846, share = (double)(done % length) / (double)length,
+                       grown_share = (double)left / (double)grows, behind = warm / 10.0;
+          CU_ASSERT_DOUBLE_EQUAL(rate_behind(pool, step, behind, i, steps), pow(0.5, (double)(done / length)),
+                                 1e-12);
+          CU_ASSERT_DOUBLE_EQUAL(rate_behind(pool, cosine, behind, i, steps), (1 + cos(pi * share)) / 2,
+                                 1e-9);
+          CU_ASSERT_DOUBLE_EQUAL(rate_behind(pool, grown, behind, i, steps), (1 + cos(pi * grown_share)) / 2,
+                                 1e-9);
+          CU_ASSERT_DOUBLE_EQUAL(rate_behind(pool, at, behind, i, steps), done >= length ? 0.5 : 1, 1e-12);
+          CU_ASSERT_DOUBLE_EQUAL(rate_behind(pool, "exponential: {rate: 1, factor: 0.5}", behind, i, steps),
+                                 pow(0.5, (double)(done / steps)), 1e-12);
+        }
+        cvy_pool_destroy(pool);
+      }
+}
+
 static double cosine_at(cvy_pool *pool, const char *text, double epoch) {
   int64_t index;
   const void *config = read_schedule(&index, pool, text);
@@ -808,4 +857,4 @@ SUITE("optim", TEST(averages_of_pytorch), TEST(averages_start_and_stay), TEST(ru
       TEST(schedules_of_pytorch), TEST(warmups_of_pytorch), TEST(a_schedule_begins_behind_its_warmup),
       TEST(cosines_that_hardly_grow_are_found), TEST(a_schedule_behind_its_warmup_need_not_look_ahead),
       TEST(everything_has_a_case), TEST(sums_of_squares_have_no_order), TEST(sums_of_squares_are_exact),
-      TEST(sums_of_squares_do_not_overflow))
+      TEST(schedules_change_with_the_step_that_is_meant), TEST(sums_of_squares_do_not_overflow))
