@@ -22,12 +22,17 @@ const cvy_option cvy_warmup_options[] = {
      .help = "the schedule counts from the first step, or from the warm-up's end"},
     {0}};
 
+int64_t cvy_warmup_steps_before(const cvy_warmup *w, double step_epochs) {
+  if (w->length <= 0 || w->schedule != BEHIND) return 0;
+  return llround(w->unit == CVY_UNIT_STEPS ? w->length : w->length / step_epochs);
+}
+
 /* Returns the moment as it is seen from the warm-up's end, where the schedule begins. How long the run is has
  * no part in that, so a schedule that does not look ahead still does not. */
 static cvy_schedule_moment from_end(const cvy_warmup *w, const cvy_schedule_moment *moment) {
   cvy_schedule_moment later = *moment;
   const bool in_steps = w->unit == CVY_UNIT_STEPS;
-  const int64_t steps = llround(in_steps ? w->length : w->length / moment->step_epochs);
+  const int64_t steps = cvy_warmup_steps_before(w, moment->step_epochs);
   later.step -= steps;
   later.total_steps -= steps;
   later.epoch -= in_steps ? w->length * moment->step_epochs : w->length;

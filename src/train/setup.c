@@ -331,8 +331,22 @@ static cvy_err check_stop(const cvy_run *run, const cvy_train_options *options) 
                    options->stop_after, run->state.step);
 }
 
-static void count_steps(cvy_run *run) {
+/* Checks that a warm-up leaves steps to a schedule behind it that goes to the last step. */
+static cvy_err check_warmup(const cvy_run *run) {
+  const cvy_recipe *r = run->recipe;
+  const int64_t steps = cvy_warmup_steps_before(&r->warmup, cvy_run_epochs(run, 1));
+  if (steps < run->total_steps || !cvy_schedule_looks_ahead(r->schedule, r->schedule_config)) return CVY_OK;
+  const cvy_yaml *warmup = cvy_yaml_get(r->root, "warmup"), *length = cvy_yaml_get(warmup, "length");
+  return cvy_yaml_error(length,
+                        "the warm-up takes %" PRId64 " steps and the run has %" PRId64
+                        ", so none is left for the schedule '%s' behind it; a shorter one would be right, or "
+                        "'schedule: beside'",
+                        steps, run->total_steps, r->schedule->kind->name);
+}
+
+static cvy_err count_steps(cvy_run *run) {
   run->total_steps = cvy_pieces(run->recipe->epochs * run->images, run->recipe->batch);
+  return check_warmup(run);
 }
 
 static cvy_err create(cvy_run *run, const cvy_train_options *options) {
@@ -343,7 +357,7 @@ static cvy_err create(cvy_run *run, const cvy_train_options *options) {
   CVY_TRY(compare_ranks(run));
   cvy_doing("waiting for the other ranks");
   cvy_layout_warn(run->comm, cvy_threads());
-  count_steps(run);
+  CVY_TRY(cvy_comm_agree(run->comm, count_steps(run)));
   CVY_TRY(cvy_bucket_choose(&run->bucket, run->learner, run->comm, &run->config, r->bucket));
   run->step = cvy_step_of(&run->config, run->net, rank, cvy_comm_size(run->comm));
   run->step.learner = run->learner;
@@ -388,8 +402,7 @@ static cvy_err outline(cvy_run *run) {
   CVY_TRY(compare_orders(run, &(cvy_train_options){0}));
   CVY_TRY(cvy_comm_agree(run->comm, open_inputs(run)));
   CVY_TRY(compare_ranks(run));
-  count_steps(run);
-  return CVY_OK;
+  return cvy_comm_agree(run->comm, count_steps(run));
 }
 
 cvy_err cvy_run_outline(cvy_run *run, cvy_comm *comm, const cvy_recipe *recipe) {

@@ -81,8 +81,20 @@ got=$?
 
 # ---- wrong values ----
 train="$convoy train ./recipe.yaml run=wrong"
+
+# with_line LINE KEY=VALUE...: shows what a run by the recipe would be that begins with the line
+with_line() {
+  { echo "$1"; cat recipe.yaml; } >wrong.yaml
+  "$convoy" train ./wrong.yaml --dry-run "${@:2}"
+}
+
 expect 2 "waits for scores of validation; name validation data with data.val" $train data.val= 'learning_rate={plateau: {}}'
 expect 2 "must be" $train warmup.length=-1
+for unit in epochs:4 steps:36; do
+  expect 2 "wrong.yaml:1:18: the warm-up takes 36 steps and the run has 36, so none is left for the schedule 'cosine' behind it; a shorter one" \
+    with_line "warmup: {length: ${unit#*:}, unit: ${unit%:*}, schedule: behind}" 'learning_rate=cosine'
+done
+expect 0 "28 - 36               0.00828571 to 0.01" $dry 'learning_rate=polynomial' 'warmup={length: 35, unit: steps, schedule: behind, from: 0.25}'
 expect 2 "must be" $train clip.norm=-1
 expect 2 "'fx*' matches no layer with parameters" $train 'layers=[{match: fx*, rate: 2}]'
 expect 2 "command line, layers=[{match: f7, rate: 0}]: network 'lenet5' has no layer 'f7' that could be frozen" $train 'layers=[{match: f7, rate: 0}]'
