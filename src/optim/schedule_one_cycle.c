@@ -27,7 +27,8 @@ static double rate(const void *config, const cvy_schedule_moment *moment) {
   const double last = (double)(moment->total_steps - 1), top = c->rise * (double)moment->total_steps - 1,
                step = (double)moment->step, first = c->rate / c->begin;
   if (step < top) return along_cosine(first, c->rate, step / top);
-  return along_cosine(c->rate, first / c->end, last > top ? fmin((step - top) / (last - top), 1) : 1);
+  if (top >= last) return c->rate; /* the last step is the height, as all of training rises */
+  return along_cosine(c->rate, first / c->end, fmin((step - top) / (last - top), 1));
 }
 
 static const cvy_kind kind = {"one_cycle", "up to the rate and down again, along cosines", options,

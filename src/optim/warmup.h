@@ -14,8 +14,8 @@ typedef struct cvy_warmup {
 
 extern const cvy_option cvy_warmup_options[];
 
-/* Returns the steps that the warm-up takes from a schedule that begins behind it; 0 if none does. A step is so
- * much of an epoch. */
+/* Returns the steps that the warm-up takes from a schedule that begins behind it; 0 if none does. A step is
+ * so much of an epoch. */
 int64_t cvy_warmup_steps_before(const cvy_warmup *warmup, double step_epochs);
 /* Returns the learning rate of the step that begins at this moment. */
 double cvy_warmup_rate(const cvy_warmup *warmup, const cvy_schedule *schedule, const void *config,

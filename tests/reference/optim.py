@@ -65,6 +65,8 @@ SCHEDULES = [
     ("one_cycle: {rate: 0.2, rise: 0.45, begin: 10, end: 100}",
      lambda o: schedules.OneCycleLR(o, 0.2, EPOCHS * STEPS_OF_EPOCH, pct_start=0.45, div_factor=10,
                                     final_div_factor=100, cycle_momentum=False), 0.2, True),
+    ("one_cycle: {rate: 0.2, rise: 1}",
+     lambda o: schedules.OneCycleLR(o, 0.2, EPOCHS * STEPS_OF_EPOCH, pct_start=1.0, cycle_momentum=False), 0.2, True),
     ("plateau: {rate: 0.1, patience: 2}",
      lambda o: schedules.ReduceLROnPlateau(o, "max", 0.1, 2, 0.0001, "rel"), 0.1, False),
     ("plateau: {rate: 0.1, patience: 1, factor: 0.5, cooldown: 2, lowest: 0.02, threshold: 0.05}",
@@ -119,8 +121,11 @@ def rates_of(make, rate, counts_steps, loss=False):
     """Yields the rate with which each epoch begins, or each step."""
     rule = optim.SGD([torch.zeros(1, requires_grad=True)], lr=rate)
     schedule = make(rule)
-    for i in range(EPOCHS * STEPS_OF_EPOCH if counts_steps else EPOCHS):
+    count = EPOCHS * STEPS_OF_EPOCH if counts_steps else EPOCHS
+    for i in range(count):
         yield rule.param_groups[0]["lr"]
+        if i == count - 1:
+            return  # OneCycleLR divides by the zero steps that it has to fall, if asked for a rate behind the last one
         rule.step()
         if isinstance(schedule, schedules.ReduceLROnPlateau):
             schedule.step(1 - TOP1[i] if loss else TOP1[i])
