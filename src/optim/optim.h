@@ -33,6 +33,7 @@
 #include "base/base.h"
 
 struct cvy_kind;    /* base/options.h */
+struct cvy_yaml;    /* base/yaml.h */
 struct cvy_squares; /* optim/squares.h */
 
 /* ---- update rules ------------------------------------------------------------------------------------- */
@@ -148,6 +149,9 @@ typedef struct cvy_schedule {
    * too. NULL: they never do. */
   bool (*looks_ahead)(const void *config);
   bool needs_scores; /* it stands still without validation */
+  /* Checks what the options say together, after each was read by itself. Errors point at one of `given`, the
+   * mapping in which they were given, or at `at` if that is NULL. The function may be NULL. */
+  cvy_err (*check)(const void *config, const struct cvy_yaml *given, const struct cvy_yaml *at);
 } cvy_schedule;
 
 /* Tells whether the schedule, as it is configured, looks ahead to the run's total. */

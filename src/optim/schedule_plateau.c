@@ -36,6 +36,16 @@ static double rate(const void *config, const cvy_schedule_moment *moment) {
   return fmax(p->rate * pow(p->factor, moment->memory[REDUCTIONS]), p->lowest);
 }
 
+/* The rate would begin where it may fall to, which is not the one that was asked for. */
+static cvy_err check(const void *config, const cvy_yaml *given, const cvy_yaml *at) {
+  const plateau *p = config;
+  const cvy_yaml *lowest = cvy_yaml_get(given, "lowest");
+  if (p->lowest <= p->rate) return CVY_OK;
+  return cvy_yaml_error(lowest ? lowest : at,
+                        "'lowest' must be at most the 'rate' of %g from which it falls, not %g", p->rate,
+                        p->lowest);
+}
+
 static bool is_better(const plateau *p, double score, double best) {
   return p->score == LOSS ? score < best * (1 - p->threshold) : score > best * (1 + p->threshold);
 }
@@ -63,4 +73,4 @@ static const cvy_kind kind = {"plateau", "rate * factor ^ (how often validation 
                               options, sizeof(plateau)};
 
 const cvy_schedule cvy_schedule_plateau = {
-    .kind = &kind, .rate = rate, .validated = validated, .needs_scores = true};
+    .kind = &kind, .rate = rate, .validated = validated, .needs_scores = true, .check = check};

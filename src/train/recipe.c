@@ -237,7 +237,8 @@ static cvy_err read_schedule(cvy_recipe *r) {
   CVY_TRY(cvy_kind_read(&index, &r->schedule_config, r->pool, kinds, cvy_schedule_count(), r->learning_rate,
                         "learning-rate schedule"));
   r->schedule = cvy_schedule_at(index);
-  return CVY_OK;
+  const cvy_yaml *node = r->learning_rate, *given = node->kind == CVY_YAML_MAPPING ? node->items[0] : NULL;
+  return r->schedule->check ? r->schedule->check(r->schedule_config, given, node) : CVY_OK;
 }
 
 static cvy_err read_tree(cvy_recipe *r) {

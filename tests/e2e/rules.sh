@@ -95,6 +95,10 @@ for unit in epochs:4 steps:36; do
     with_line "warmup: {length: ${unit#*:}, unit: ${unit%:*}, schedule: behind}" 'learning_rate=cosine'
 done
 expect 0 "28 - 36               0.00828571 to 0.01" $dry 'learning_rate=polynomial' 'warmup={length: 35, unit: steps, schedule: behind, from: 0.25}'
+sed 's/constant: {rate: 0.001}/plateau: {rate: 0.01, lowest: 0.5}/' recipe.yaml >plateau.yaml
+expect 2 "plateau.yaml:6:47: 'lowest' must be at most the 'rate' of 0.01 from which it falls, not 0.5" "$convoy" train ./plateau.yaml --dry-run
+expect 2 "learning_rate.plateau.lowest=0.2: " "$convoy" train ./plateau.yaml --dry-run learning_rate.plateau.rate=0.1 learning_rate.plateau.lowest=0.2
+expect 0 "0.5" "$convoy" train ./plateau.yaml --dry-run learning_rate.plateau.rate=0.5
 expect 2 "must be" $train clip.norm=-1
 expect 2 "'fx*' matches no layer with parameters" $train 'layers=[{match: fx*, rate: 2}]'
 expect 2 "command line, layers=[{match: f7, rate: 0}]: network 'lenet5' has no layer 'f7' that could be frozen" $train 'layers=[{match: f7, rate: 0}]'
