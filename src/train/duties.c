@@ -93,7 +93,7 @@ static double watched_score(const cvy_run *run) {
 }
 
 /* Counts the validations without a better score, as Keras' EarlyStopping does. Scores are made of exact sums,
- * so all ranks decide alike. A run that is at its end anyway is not stopped. */
+ * so all ranks decide alike. */
 static void watch(cvy_run *run) {
   const cvy_early_stopping *e = &run->recipe->early_stopping;
   const bool is_loss = e->metric == CVY_WATCHES_VAL_LOSS || e->metric == CVY_WATCHES_EMA_LOSS;
@@ -104,7 +104,7 @@ static void watch(cvy_run *run) {
   const bool is_better = isnan(state->watched_best) || gain > e->min_delta;
   if (is_better) state->watched_best = now;
   state->watched_since = is_better ? 0 : state->watched_since + 1;
-  state->stopped_early = state->watched_since >= e->patience && state->step < run->total_steps;
+  state->stopped_early = cvy_run_lost_patience(run);
 }
 
 static cvy_err judge_validation(cvy_run *run, bool *is_best) {

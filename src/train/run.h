@@ -81,6 +81,12 @@ static inline double cvy_run_rate(const cvy_run *run) {
   return ldexp(rate, -cvy_int(run->state.roll_backs)); /* each going back has halved it */
 }
 
+/* Tells whether early stopping ends the run here. A run that is at its end anyway is not stopped. */
+static inline bool cvy_run_lost_patience(const cvy_run *run) {
+  const int64_t patience = run->recipe->early_stopping.patience;
+  return patience > 0 && run->state.watched_since >= patience && run->state.step < run->total_steps;
+}
+
 /* Tells whether all steps are made, and the last one's epoch is validated, or the run was stopped early. */
 static inline bool cvy_run_is_done(const cvy_run *run) {
   return run->state.stopped_early || (run->state.step >= run->total_steps && run->state.epoch.images == 0);

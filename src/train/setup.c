@@ -254,8 +254,10 @@ static cvy_err load_last(cvy_run *run, bool change) {
   cvy_checkpoint_close(checkpoint);
   if (err) return err;
   if (change) take_changes(run, &changed);
-  warn_of_other_arithmetic(run);
   forget_other_validation(run);
+  /* Only its end kept a run from being stopped early that has more epochs now. */
+  if (!change || !changed.early_stopping) run->state.stopped_early |= cvy_run_lost_patience(run);
+  warn_of_other_arithmetic(run);
   return CVY_OK;
 }
 

@@ -31,6 +31,14 @@ grep -q "^done: $(field steps <whole.json) steps, stopped early at epoch [0-9]*,
   fail "the last line does not say why: $(cat parts.out)"
 [ "$(losses parts)" = "$(losses run)" ] || fail "a stop changes when it ends"
 
+# So does one that had no more epochs than that, and is given more.
+epochs=$(($(field steps <whole.json) / 9))
+"$convoy" train ./recipe.yaml run=short --threads 2 epochs=$epochs >short.out 2>&1
+grep -q "^done: $(field steps <whole.json) steps, training loss" short.out || fail "a run of fewer epochs: $(cat short.out)"
+ranks 2 "$convoy" train ./recipe.yaml run=short --threads 1 --resume --json >short.json 2>short.log || fail "more epochs: $(cat short.log)"
+grep -q "this run is finished: stopped early at epoch $epochs, because val_loss has not improved for 2 epochs; nothing is left" short.log &&
+  [ "$(weights short.json)" = "$(weights whole.json)" ] || fail "more epochs are trained where patience had ended: $(cat short.log short.json)"
+
 # It counts as finished, until its patience is changed.
 resume="$convoy train ./recipe.yaml run=parts --threads 1 --resume"
 expect 0 "this run is finished: stopped early at epoch" $resume
