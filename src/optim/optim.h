@@ -149,6 +149,9 @@ typedef struct cvy_schedule {
    * too. NULL: they never do. */
   bool (*looks_ahead)(const void *config);
   bool needs_scores; /* it stands still without validation */
+  /* Takes over what was noted while the schedule had other options. Returns false, and leaves the memory
+   * alone, if the rate begins anew by the options of now. NULL: it always does. */
+  bool (*goes_on)(const void *before, const void *now, double memory[CVY_SCHEDULE_MEMORY]);
   /* Checks what the options say together, after each was read by itself. Errors point at one of `given`, the
    * mapping in which they were given, or at `at` if that is NULL. The function may be NULL. */
   cvy_err (*check)(const void *config, const struct cvy_yaml *given, const struct cvy_yaml *at);

@@ -69,8 +69,20 @@ static void validated(const void *config, double memory[CVY_SCHEDULE_MEMORY],
   memory[REST] = (double)p->cooldown;
 }
 
+/* Reductions stay, unless they are of another rate. Scores of another kind are not compared. */
+static bool goes_on(const void *before, const void *now, double memory[CVY_SCHEDULE_MEMORY]) {
+  const plateau *was = before, *is = now;
+  if (was->rate != is->rate) return false;
+  if (was->score != is->score) memory[WITHOUT] = 0;
+  return true;
+}
+
 static const cvy_kind kind = {"plateau", "rate * factor ^ (how often validation has stopped improving)",
                               options, sizeof(plateau)};
 
-const cvy_schedule cvy_schedule_plateau = {
-    .kind = &kind, .rate = rate, .validated = validated, .needs_scores = true, .check = check};
+const cvy_schedule cvy_schedule_plateau = {.kind = &kind,
+                                           .rate = rate,
+                                           .validated = validated,
+                                           .needs_scores = true,
+                                           .goes_on = goes_on,
+                                           .check = check};

@@ -130,6 +130,7 @@ enum { CHANGES_BYTES = CVY_HISTORY_BYTES / 2, ENTRY_BYTES = CHANGES_BYTES + 40 }
 typedef struct changed_keys {
   char chars[CHANGES_BYTES];
   cvy_text told; /* in chars; "": nothing is */
+  cvy_recipe *stored;
   bool learning_rate, early_stopping, watched_metric;
 } changed_keys;
 
@@ -155,7 +156,27 @@ static void forget_watched(cvy_run_state *state) {
   state->watched_since = state->stopped_early = 0;
 }
 
-/* Takes a changed recipe. What a schedule has noted of past scores is of no use to another one. */
+/* Takes a changed learning rate. What a schedule has noted of past scores is of no use to another one. */
+static void take_learning_rate(cvy_run *run, const cvy_recipe *stored) {
+  static const double nothing[CVY_SCHEDULE_MEMORY];
+  const cvy_schedule *schedule = run->recipe->schedule;
+  double *memory = run->state.schedule_memory;
+  if (stored->schedule == schedule && schedule->goes_on &&
+      schedule->goes_on(stored->schedule_config, run->recipe->schedule_config, memory))
+    return;
+  if (memcmp(memory, nothing, sizeof nothing) != 0)
+    cvy_log(
+        "the new learning rate counts as it is: what '%s' had noted of validations is forgotten, with its "
+        "reductions",
+        stored->schedule->kind->name);
+  memset(memory, 0, sizeof nothing);
+  if (run->state.roll_backs == 0) return;
+  cvy_log("the new learning rate counts as it is: what %" PRId64 " roll backs had halved is forgotten",
+          run->state.roll_backs);
+  run->state.roll_backs = 0;
+}
+
+/* Takes a changed recipe. */
 static void take_changes(cvy_run *run, const changed_keys *changed) {
   if (changed->told.length == 0) {
     cvy_log("--change: nothing that decides bits has changed");
@@ -165,32 +186,28 @@ static void take_changes(cvy_run *run, const changed_keys *changed) {
   note_changes(&run->state, changed->chars);
   if (changed->watched_metric) forget_watched(&run->state);
   if (changed->early_stopping) run->state.stopped_early = 0;
-  if (!changed->learning_rate) return;
-  memset(run->state.schedule_memory, 0, sizeof run->state.schedule_memory);
-  if (run->state.roll_backs == 0) return;
-  cvy_log("the new learning rate counts as it is: what %" PRId64 " roll backs had halved is forgotten",
-          run->state.roll_backs);
-  run->state.roll_backs = 0;
+  if (changed->learning_rate) take_learning_rate(run, changed->stored);
 }
 
-static cvy_err find_changes(changed_keys *out, const cvy_recipe *stored, const cvy_recipe *wanted,
+static cvy_err find_changes(changed_keys *out, cvy_recipe *stored, const cvy_recipe *wanted,
                             const char *path) {
-  *out = (changed_keys){.learning_rate = cvy_recipe_differs(stored, wanted, "learning_rate"),
+  *out = (changed_keys){.stored = stored,
+                        .learning_rate = cvy_recipe_differs(stored, wanted, "learning_rate"),
                         .early_stopping = cvy_recipe_differs(stored, wanted, "early_stopping"),
                         .watched_metric = cvy_recipe_differs(stored, wanted, "early_stopping.metric")};
   out->told = cvy_text_in(out->chars, sizeof out->chars);
   return cvy_recipe_compare(stored, wanted, path, &out->told);
 }
 
-/* Checks that the run can go on from the checkpoint. `changed` receives what is changed; NULL: nothing may
- * be. */
+/* Checks that the run can go on from the checkpoint. `changed` receives what is changed, and owns the stored
+ * recipe; NULL: nothing may be. */
 static cvy_err check_resumable(cvy_run *run, const cvy_checkpoint *checkpoint, changed_keys *changed) {
   const char *path = run->folder->last;
   cvy_recipe *stored;
   CVY_TRY_IN(cvy_recipe_parse(&stored, cvy_checkpoint_recipe(checkpoint), "its recipe", NULL, 0), "%s", path);
   const cvy_err err = changed ? find_changes(changed, stored, run->recipe, path)
                               : cvy_recipe_compare(stored, run->recipe, path, NULL);
-  cvy_recipe_destroy(stored);
+  if (!changed) cvy_recipe_destroy(stored);
   if (err) return err;
   if (strcmp(cvy_checkpoint_fingerprint(checkpoint), run->fingerprint.hex) == 0) return CVY_OK;
   const char *data = run->recipe->data.train;
@@ -247,13 +264,14 @@ static cvy_err read_checkpoint(cvy_run *run, cvy_checkpoint *checkpoint) {
 
 static cvy_err load_last(cvy_run *run, bool change) {
   cvy_checkpoint *checkpoint;
-  changed_keys changed;
+  changed_keys changed = {.stored = NULL};
   CVY_TRY(cvy_checkpoint_open(&checkpoint, run->folder->last));
   cvy_err err = check_resumable(run, checkpoint, change ? &changed : NULL);
   if (!err) err = read_checkpoint(run, checkpoint);
   cvy_checkpoint_close(checkpoint);
+  if (!err && change) take_changes(run, &changed);
+  cvy_recipe_destroy(changed.stored);
   if (err) return err;
-  if (change) take_changes(run, &changed);
   forget_other_validation(run);
   /* Only its end kept a run from being stopped early that has more epochs now. */
   if (!change || !changed.early_stopping) run->state.stopped_early |= cvy_run_lost_patience(run);

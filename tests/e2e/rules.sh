@@ -37,6 +37,15 @@ interrupted restarts 13 'learning_rate={cosine: {rate: 0.02, first: 12, unit: st
 interrupted plateau 25 'learning_rate={plateau: {rate: 0.02, patience: 0, threshold: 0.5}}'
 grep -q '"rate": 0.002[,}]' parts-plateau/metrics.jsonl || fail "the plateau is not noticed: $(cat parts-plateau/metrics.jsonl)"
 
+# Other options leave the rate where it was reduced to. Another rate begins anew, and says so.
+rate_of() { sed -n "s/{\"step\": $2, .*\"rate\": \([^,]*\),.*/\1/p" $1-plateau/metrics.jsonl; }
+plateau="$convoy train ./recipe.yaml run=parts-plateau --threads 1 --resume --change log_every=1"
+"$convoy" train ./recipe.yaml run=whole-plateau --threads 1 --resume log_every=1 epochs=5 'learning_rate={plateau: {rate: 0.02, patience: 0, threshold: 0.5}}' >/dev/null 2>&1
+expect 0 "'learning_rate.plateau.patience' was '0' and is now '9'" $plateau epochs=5 'learning_rate={plateau: {rate: 0.02, patience: 9, threshold: 0.4}}'
+[ -n "$(rate_of whole 37)" ] && [ "$(rate_of parts 37)" = "$(rate_of whole 37)" ] || fail "another patience changes the rate from $(rate_of whole 37) to $(rate_of parts 37)"
+expect 0 "what 'plateau' had noted of validations is forgotten, with its reductions" $plateau epochs=6 'learning_rate={plateau: {rate: 0.01, patience: 9, threshold: 0.4}}'
+[ "$(rate_of parts 46)" = 0.01 ] || fail "another rate does not begin anew: $(rate_of parts 46)"
+
 # ---- changing one's mind ----
 "$convoy" train ./recipe.yaml run=mind epochs=2 --threads 1 >/dev/null 2>&1 || fail "a run to be changed"
 change="$convoy train ./recipe.yaml run=mind --threads 1 --resume"
