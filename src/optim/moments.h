@@ -16,14 +16,14 @@ typedef struct cvy_moments {
    offsetof(config, field.beta1),                                                                            \
    "0.9",                                                                                                    \
    0,                                                                                                        \
-   1,                                                                                                        \
+   CVY_MOST_KEPT,                                                                                            \
    .help = "share of the average gradient that goes on"},                                                    \
       {"beta2",                                                                                              \
        CVY_FLOAT,                                                                                            \
        offsetof(config, field.beta2),                                                                        \
        "0.999",                                                                                              \
        0,                                                                                                    \
-       1,                                                                                                    \
+       CVY_MOST_KEPT,                                                                                        \
        .help = "share of the average square that goes on"},                                                  \
   {                                                                                                          \
     "epsilon", CVY_FLOAT, offsetof(config, field.epsilon), epsilon_text, 1e-30, 1,                           \

@@ -99,6 +99,8 @@ typedef struct cvy_rule {
   /* Returns this rule with less state, for a configuration that needs less; NULL: it needs all. The function
    * may be NULL. */
   const struct cvy_rule *(*configured)(const void *config);
+  /* Checks what the options say together, as a schedule's check does. The function may be NULL. */
+  cvy_err (*check)(const void *config, const struct cvy_yaml *given, const struct cvy_yaml *at);
 } cvy_rule;
 
 /* Returns the rule with the state that this configuration needs. */

@@ -46,6 +46,10 @@ static inline double cvy_decay_of(const cvy_piece *piece, const cvy_decay *decay
 
 /* ---- running averages ---- */
 
+/* This is the largest share of an average that may go on. With 1 it would stay at its zero for ever, and the
+ * division by it gives no number. */
+#define CVY_MOST_KEPT 0.999999
+
 /* Returns base^n, by squaring: libm's pow may round otherwise elsewhere. */
 static inline double cvy_whole_power(double base, int64_t n) {
   double power = 1;

@@ -15,7 +15,7 @@ enum { BESIDE_ROOT, BELOW_ROOT };
 static const char *const places[] = {[BESIDE_ROOT] = "beside_root", [BELOW_ROOT] = "below_root", NULL};
 
 static const cvy_option options[] = {
-    {"alpha", CVY_FLOAT, offsetof(rmsprop, alpha), "0.99", 0, 1,
+    {"alpha", CVY_FLOAT, offsetof(rmsprop, alpha), "0.99", 0, CVY_MOST_KEPT,
      .help = "share of the average square that goes on"},
     {"momentum", CVY_FLOAT, offsetof(rmsprop, momentum), "0", 0, 1,
      .help = "share of the last update that goes on"},
@@ -56,10 +56,20 @@ static void apply(const cvy_piece *piece, const void *config) {
   r->centred ? move(piece, r, true) : move(piece, r, false);
 }
 
+/* Averages of the latest gradient alone have no deviation to divide by. */
+static cvy_err check(const void *config, const cvy_yaml *given, const cvy_yaml *at) {
+  const rmsprop *r = config;
+  const cvy_yaml *alpha = cvy_yaml_get(given, "alpha");
+  if (r->alpha > 0 || !r->centred) return CVY_OK;
+  return cvy_yaml_error(alpha ? alpha : at,
+                        "'alpha' must be above 0 where 'centred' is true, for a single gradient has no "
+                        "deviation");
+}
+
 static const cvy_kind kind = {"rmsprop", "RMSProp: rates that fall with the average square of gradients",
                               options, sizeof(rmsprop)};
 
-#define RULE .kind = &kind, .state_names = {"squares", "momentum", "averages"}, .apply = apply
+#define RULE .kind = &kind, .state_names = {"squares", "momentum", "averages"}, .apply = apply, .check = check
 
 static const cvy_rule without_averages = {RULE, .state_count = 2};
 

@@ -210,6 +210,17 @@ cvy_err cvy_read_rule(const cvy_rule **rule, void **config, cvy_pool *pool, cons
   return CVY_OK;
 }
 
+/* Returns the mapping of "name: {options}"; NULL if the name stands alone. */
+static const cvy_yaml *options_given(const cvy_yaml *node) {
+  return node->kind == CVY_YAML_MAPPING ? node->items[0] : NULL;
+}
+
+static cvy_err read_solver(cvy_recipe *r) {
+  if (!r->solver) r->solver = cvy_yaml_new_scalar(r->pool, r->root->file, "sgd");
+  CVY_TRY(cvy_read_rule(&r->rule, &r->rule_config, r->pool, r->solver));
+  return r->rule->check ? r->rule->check(r->rule_config, options_given(r->solver), r->solver) : CVY_OK;
+}
+
 static bool is_number(const cvy_yaml *node) {
   char *end;
   if (node->kind != CVY_YAML_SCALAR || !node->text[0]) return false;
@@ -237,8 +248,8 @@ static cvy_err read_schedule(cvy_recipe *r) {
   CVY_TRY(cvy_kind_read(&index, &r->schedule_config, r->pool, kinds, cvy_schedule_count(), r->learning_rate,
                         "learning-rate schedule"));
   r->schedule = cvy_schedule_at(index);
-  const cvy_yaml *node = r->learning_rate, *given = node->kind == CVY_YAML_MAPPING ? node->items[0] : NULL;
-  return r->schedule->check ? r->schedule->check(r->schedule_config, given, node) : CVY_OK;
+  if (!r->schedule->check) return CVY_OK;
+  return r->schedule->check(r->schedule_config, options_given(r->learning_rate), r->learning_rate);
 }
 
 static cvy_err read_tree(cvy_recipe *r) {
@@ -348,8 +359,7 @@ static cvy_err read_recipe(cvy_recipe *r) {
     CVY_TRY(cvy_augment_resolve(&chain, r->pool, r->data.evaluation));
     r->evaluation_resolved = chain;
   }
-  if (!r->solver) r->solver = cvy_yaml_new_scalar(r->pool, r->root->file, "sgd");
-  CVY_TRY(cvy_read_rule(&r->rule, &r->rule_config, r->pool, r->solver));
+  CVY_TRY(read_solver(r));
   CVY_TRY(read_schedule(r));
   CVY_TRY(cvy_layer_rules_read(&r->layer_rules, r->pool, r->layers));
   CVY_TRY(read_tree(r));

@@ -116,6 +116,10 @@ expect 2 "nothing left to learn" $train 'layers=[{match: "*/*", rate: 0}]'
 expect 2 "layers takes a list" $train layers=5
 expect 2 "layers needs 'match'" $train 'layers=[{rate: 2}]'
 expect 2 "must be" $train 'solver={adam: {beta1: 1.5}}'
+for average in adam:beta1 adam:beta2 adamw:beta2 lamb:beta1 rmsprop:alpha; do
+  expect 2 "'${average#*:}' must be a number from 0 to 0.999999, not '0.99999999999999999'" $train "solver={${average%:*}: {${average#*:}: 0.99999999999999999}}"
+done
+expect 2 "'alpha' must be above 0 where 'centred' is true" $train 'solver={rmsprop: {alpha: 0, centred: true}}'
 expect 2 "at" $train 'learning_rate={multi_step: {}}'
 expect 2 "'first' must be a number from 1e-06 to 1000000000, or 0, not '1e-12'" $train 'learning_rate={cosine: {first: 1e-12, growth: 1.000000000001}}'
 finish
