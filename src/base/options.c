@@ -84,7 +84,7 @@ static cvy_err wrong_value(const cvy_yaml *node, const cvy_option *option, const
 
 static const char *range_text(const cvy_option *option) {
   static _Thread_local char text[96];
-  const bool low = option->min > -CVY_NO_LIMIT, high = option->max < CVY_NO_LIMIT;
+  const bool low = option->min != -CVY_NO_LIMIT, high = option->max != CVY_NO_LIMIT;
   text[0] = '\0';
   if (low && high)
     snprintf(text, sizeof text, " from %.16g to %.16g%s", option->min, option->max,
@@ -262,6 +262,17 @@ static cvy_err require_all(const cvy_option *table, const cvy_yaml *mapping, con
   return CVY_OK;
 }
 
+/* Refuses keys that have no effect, because the one that they belong to is not given. */
+static cvy_err check_needs(const cvy_option *table, const cvy_yaml *mapping, const char *what) {
+  for (int64_t i = 0; i < mapping->count; i++) {
+    const cvy_option *option = find(table, mapping->keys[i]->text);
+    if (!option->needs || cvy_yaml_get(mapping, option->needs)) continue;
+    return cvy_yaml_error(mapping->keys[i], "'%s' has no effect in %s without '%s' (%s), which is not given",
+                          option->name, what, option->needs, find(table, option->needs)->help);
+  }
+  return CVY_OK;
+}
+
 /* Shows how the value would be written as the first option, if that is always needed, the only one, or a
  * size. */
 static cvy_err no_mapping(const cvy_yaml *value, const cvy_option *table, const char *what) {
@@ -286,6 +297,7 @@ cvy_err cvy_options_read(void *config, cvy_pool *pool, const cvy_option *table, 
     if (!option) return unknown_key(mapping, i, table, what);
     CVY_TRY(read_value(config, pool, option, mapping->items[i]));
   }
+  CVY_TRY(check_needs(table, mapping, what));
   return require_all(table, mapping, at, what);
 }
 
@@ -435,7 +447,7 @@ void cvy_options_help(FILE *out, const cvy_option *table, const char *prefix) {
     if (option->type == CVY_BOOL && option->fallback && strcmp(option->fallback, "true") == 0)
       fputs(" [true]", out);
     if (!option->fallback && option->type != CVY_NODE && option->type != CVY_TABLE) fputs(" (required)", out);
-    if (numeric && (option->min > -CVY_NO_LIMIT || option->max < CVY_NO_LIMIT))
+    if (numeric && (option->min != -CVY_NO_LIMIT || option->max != CVY_NO_LIMIT))
       fprintf(out, ";%s", range_text(option));
     fputs(effect_texts[option->effect], out);
     fputc('\n', out);

@@ -64,6 +64,8 @@ typedef struct cvy_option {
   const char *const *words; /* CVY_CHOICE, CVY_PAIR: NULL-terminated; CVY_NODE: how help writes the value */
   const struct cvy_option *table;
   const char *help; /* one line, with the unit */
+  /* The key of the same table without which this one has no effect: it is an error to give this one alone. */
+  const char *needs;
   cvy_effect effect;
   bool on_request; /* a run that is resumed may have another value if that is asked for; so with a table's */
 } cvy_option;

@@ -14,7 +14,7 @@ static const cvy_option options[] = {
     {"end", CVY_FLOAT, offsetof(cosine, end), "0", 0, 1e6, .help = "the learning rate in the end"},
     {"first", CVY_FLOAT, offsetof(cosine, first), "0", 1e-6, 1e9, .or_zero = true,
      .help = "how long the first cosine is, behind which the rate restarts; 0: one takes all of training"},
-    {"growth", CVY_FLOAT, offsetof(cosine, growth), "1", 1, 1e3,
+    {"growth", CVY_FLOAT, offsetof(cosine, growth), "1", 1, 1e3, .needs = "first",
      .help = "how many times as long each cosine is as the one before"},
     CVY_UNIT_OPTION(cosine, unit),
     {0}};

@@ -13,12 +13,12 @@ const char *const cvy_unit_words[] = {[CVY_UNIT_EPOCHS] = "epochs", [CVY_UNIT_ST
 const cvy_option cvy_warmup_options[] = {
     {"length", CVY_FLOAT, offsetof(cvy_warmup, length), "0", 0, 1e9, .effect = CVY_CHANGES_BITS,
      .help = "how long the rate rises, in a straight line; 0: there is no warm-up"},
-    {"unit", CVY_CHOICE, offsetof(cvy_warmup, unit), "epochs", .words = cvy_unit_words,
+    {"unit", CVY_CHOICE, offsetof(cvy_warmup, unit), "epochs", .words = cvy_unit_words, .needs = "length",
      .effect = CVY_CHANGES_BITS, .help = "what the length counts: epochs, or steps"},
-    {"from", CVY_FLOAT, offsetof(cvy_warmup, from), "0.1", 0, 1, .effect = CVY_CHANGES_BITS,
-     .help = "the share of the schedule's rate with which the first step begins"},
+    {"from", CVY_FLOAT, offsetof(cvy_warmup, from), "0.1", 0, 1, .needs = "length",
+     .effect = CVY_CHANGES_BITS, .help = "the share of the schedule's rate with which the first step begins"},
     {"schedule", CVY_CHOICE, offsetof(cvy_warmup, schedule), "beside", .words = schedule_words,
-     .effect = CVY_CHANGES_BITS,
+     .needs = "length", .effect = CVY_CHANGES_BITS,
      .help = "the schedule counts from the first step, or from the warm-up's end"},
     {0}};
 

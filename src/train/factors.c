@@ -48,11 +48,20 @@ void cvy_layer_rules_freeze(cvy_net_wishes *wishes, cvy_pool *pool, const cvy_la
   wishes->frozen_at = nodes;
 }
 
+/* Running averages are not learnt, so that factors are nothing to them. */
 static bool matches(const char *pattern, const cvy_net_info *net, const cvy_net_param *param) {
+  if (param->spec->averaging > 0) return false;
   return fnmatch(pattern, net->layers[param->layer].name, 0) == 0 || fnmatch(pattern, param->name, 0) == 0;
 }
 
 static cvy_err nothing_matches(const cvy_layer_rule *rule, const cvy_net_info *net) {
+  for (int64_t i = 0; i < net->param_tensors; i++)
+    if (fnmatch(rule->match, net->params[i].name, 0) == 0)
+      return cvy_yaml_error(
+          rule->node,
+          "'%s' is a running average, which has no learning rate and no decay; its layer '%s' "
+          "at rate 0 keeps it as it is",
+          net->params[i].name, net->layers[net->params[i].layer].name);
   const char **names = cvy_new(sizeof *names * (size_t)(net->param_tensors + 1));
   for (int64_t i = 0; i < net->param_tensors; i++) names[i] = net->layers[net->params[i].layer].name;
   const cvy_err err = cvy_yaml_error(rule->node, "'%s' matches no layer with parameters%s%s", rule->match,

@@ -26,7 +26,7 @@ static const cvy_option cache_options[] = {
          "the system keeps anyway), or pictures decoded whole (for small sets, where decoding takes the "
          "time)"},
     {"memory", CVY_INT, RECIPE(data.cache.memory_mib) - RECIPE(data.cache), "4096", 1, 1 << 24,
-     .effect = CVY_CHANGES_NO_BIT,
+     .needs = "keep", .effect = CVY_CHANGES_NO_BIT,
      .help = "MiB of each rank, at most: what fits stays, the rest is read again each epoch"},
     {0}};
 
@@ -65,9 +65,10 @@ static const cvy_option data_options[] = {
      .effect = CVY_CHANGES_BITS,
      .help = "the order of an epoch: any; by blocks of neighbouring records, for file systems that dislike "
              "small reads here and there; or as they lie"},
-    {"block", CVY_INT, RECIPE(data.block) - RECIPE(data), "256", 1, 1 << 16, .effect = CVY_CHANGES_BITS,
-     .help = "records in a block of 'shuffle: block'"},
-    {"window", CVY_INT, RECIPE(data.window) - RECIPE(data), "16", 1, 256, .effect = CVY_CHANGES_BITS,
+    {"block", CVY_INT, RECIPE(data.block) - RECIPE(data), "256", 1, 1 << 16, .needs = "shuffle",
+     .effect = CVY_CHANGES_BITS, .help = "records in a block of 'shuffle: block'"},
+    {"window", CVY_INT, RECIPE(data.window) - RECIPE(data), "16", 1, 256, .needs = "shuffle",
+     .effect = CVY_CHANGES_BITS,
      .help =
          "blocks among which its records are shuffled again; the system is asked for them a window ahead"},
     {"cache", CVY_TABLE, RECIPE(data.cache) - RECIPE(data), .table = cache_options,
@@ -79,29 +80,34 @@ static const cvy_option data_options[] = {
     {0}};
 
 static const cvy_option clip_options[] = {
-    {"norm", CVY_FLOAT, offsetof(cvy_clipping, norm), "0", 0, 1e30, .effect = CVY_CHANGES_BITS,
+    {"norm", CVY_FLOAT, offsetof(cvy_clipping, norm), "0", 1e-30, 1e30, .or_zero = true,
+     .effect = CVY_CHANGES_BITS,
      .help =
          "the longest that the gradient of the whole network may be: a longer one is made shorter; 0: any"},
-    {"value", CVY_FLOAT, offsetof(cvy_clipping, value), "0", 0, 1e30, .effect = CVY_CHANGES_BITS,
+    {"value", CVY_FLOAT, offsetof(cvy_clipping, value), "0", 1e-30, 1e30, .or_zero = true,
+     .effect = CVY_CHANGES_BITS,
      .help = "the largest magnitude that each number of it may have, after that; 0: any"},
     {0}};
 
 static const cvy_option ema_options[] = {
     {"decay", CVY_FLOAT, offsetof(cvy_ema, averaging.decay), "0", 0, 0.999999, .effect = CVY_CHANGES_BITS,
      .help = "the share of the average that stays in a step, such as 0.999 or 0.9999; 0: none is kept"},
-    {"warmup", CVY_BOOL, offsetof(cvy_ema, averaging.warmup), "false", .effect = CVY_CHANGES_BITS,
+    {"warmup", CVY_BOOL, offsetof(cvy_ema, averaging.warmup), "false", .needs = "decay",
+     .effect = CVY_CHANGES_BITS,
      .help =
          "the n-th average keeps (1 + n) / (10 + n) as long as that is less (TensorFlow's num_updates), for "
          "short runs"},
-    {"every", CVY_INT, offsetof(cvy_ema, averaging.every), "1", 1, CVY_NO_LIMIT, .effect = CVY_CHANGES_BITS,
-     .help = "steps from one average to the next"},
-    {"start", CVY_INT, offsetof(cvy_ema, averaging.start), "0", 0, CVY_NO_LIMIT, .effect = CVY_CHANGES_BITS,
+    {"every", CVY_INT, offsetof(cvy_ema, averaging.every), "1", 1, CVY_NO_LIMIT, .needs = "decay",
+     .effect = CVY_CHANGES_BITS, .help = "steps from one average to the next"},
+    {"start", CVY_INT, offsetof(cvy_ema, averaging.start), "0", 0, CVY_NO_LIMIT, .needs = "decay",
+     .effect = CVY_CHANGES_BITS,
      .help = "the step after which averaging starts; until then the average is the weights themselves"},
-    {"use_buffers", CVY_BOOL, offsetof(cvy_ema, averaging.use_buffers), "false", .effect = CVY_CHANGES_BITS,
+    {"use_buffers", CVY_BOOL, offsetof(cvy_ema, averaging.use_buffers), "false", .needs = "decay",
+     .effect = CVY_CHANGES_BITS,
      .help = "batch_norm's running statistics are averaged too (as torchvision and timm do), not copied (as "
              "PyTorch's AveragedModel does unless told so)"},
     {"best", CVY_CHOICE, offsetof(cvy_ema, best), "ema", .max = CVY_WEIGHTS_AUTO, .words = cvy_weights_words,
-     .effect = CVY_CHANGES_BITS,
+     .needs = "decay", .effect = CVY_CHANGES_BITS,
      .help = "whose validation decides which step is the best, and which weights stand for a checkpoint: the "
              "average's, or the raw ones"},
     {0}};
@@ -116,10 +122,11 @@ static const cvy_option early_stopping_options[] = {
     {"patience", CVY_INT, offsetof(cvy_early_stopping, patience), "0", 0, CVY_NO_LIMIT,
      .effect = CVY_CHANGES_BITS,
      .help = "the epochs in a row without a better score after which training ends; 0: it goes on"},
-    {"min_delta", CVY_FLOAT, offsetof(cvy_early_stopping, min_delta), "0", 0, 1e6, .effect = CVY_CHANGES_BITS,
-     .help = "a better score differs from the best by more than this"},
+    {"min_delta", CVY_FLOAT, offsetof(cvy_early_stopping, min_delta), "0", 0, 1e6, .needs = "patience",
+     .effect = CVY_CHANGES_BITS, .help = "a better score differs from the best by more than this"},
     {"metric", CVY_CHOICE, offsetof(cvy_early_stopping, metric), "val_loss", .words = cvy_watched_words,
-     .effect = CVY_CHANGES_BITS, .help = "which score: a lower loss is better, and a higher top-1"},
+     .needs = "patience", .effect = CVY_CHANGES_BITS,
+     .help = "which score: a lower loss is better, and a higher top-1"},
     {0}};
 
 static const char *const divergence_words[] = {
@@ -189,8 +196,8 @@ const cvy_option cvy_recipe_options[] = {
      .help =
          "a step's mean loss explodes if it is more than this many times the first step's, or than this many "
          "times ln(classes), whichever is more; 0: it never does"},
-    {"roll_backs", CVY_INT, RECIPE(roll_backs), "3", 1, 1000, .effect = CVY_CHANGES_NO_BIT,
-     .help = "how often a run goes back; after that, divergence ends it"},
+    {"roll_backs", CVY_INT, RECIPE(roll_backs), "3", 1, 1000, .needs = "on_divergence",
+     .effect = CVY_CHANGES_NO_BIT, .help = "how often a run goes back; after that, divergence ends it"},
     {"run", CVY_STRING, RECIPE(run), NULL, .effect = CVY_LOCAL,
      .help = "the folder for checkpoints and metrics"},
     {"log_every", CVY_INT, RECIPE(log_every), "50", 1, CVY_NO_LIMIT, .effect = CVY_CHANGES_NO_BIT,

@@ -109,6 +109,16 @@ expect 2 "plateau.yaml:6:47: 'lowest' must be at most the 'rate' of 0.01 from wh
 expect 2 "learning_rate.plateau.lowest=0.2: " "$convoy" train ./plateau.yaml --dry-run learning_rate.plateau.rate=0.1 learning_rate.plateau.lowest=0.2
 expect 0 "0.5" "$convoy" train ./plateau.yaml --dry-run learning_rate.plateau.rate=0.5
 expect 2 "must be" $train clip.norm=-1
+expect 2 "'norm' must be a number from 1e-30 to 1e+30, or 0, not '1e-300'" $train clip.norm=1e-300
+expect 0 "after that; 0: any [0]; from 1e-30 to 1e+30, or 0" "$convoy" train --help
+for alone in ema:every:decay early_stopping:min_delta:patience warmup:from:length data:block:shuffle; do
+  IFS=: read -r table key needed <<<"$alone"
+  expect 2 "command line, $table.$key=1: '$key' has no effect in $table without '$needed' (" $train "$table.$key=1"
+done
+expect 2 "wrong.yaml:1:1: 'roll_backs' has no effect in the recipe without 'on_divergence' (" with_line "roll_backs: 5"
+expect 2 "'growth' has no effect in cosine without 'first' (" $train 'learning_rate={cosine: {growth: 2}}'
+expect 2 "command line, layers=[{match: bn1/mean, rate: 3}]: 'bn1/mean' is a running average, which has no learning rate" \
+  $train 'network={input: [32, 32, 1], layers: [{conv: {filters: 2, kernel: 3}}, batch_norm, {fc: {outputs: 10}}, softmax_loss]}' 'layers=[{match: bn1/mean, rate: 3}]'
 expect 2 "'fx*' matches no layer with parameters" $train 'layers=[{match: fx*, rate: 2}]'
 expect 2 "command line, layers=[{match: f7, rate: 0}]: network 'lenet5' has no layer 'f7' that could be frozen" $train 'layers=[{match: f7, rate: 0}]'
 expect 2 "has no layer or tensor 'c1/weight' that could be frozen; did you mean 'c1/weights'?" $train 'layers=[{match: c1/weight, rate: 0}]'
