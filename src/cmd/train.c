@@ -34,7 +34,8 @@ static const cvy_option table[] = {
     {"assume-classes", CVY_BOOL, offsetof(options, assume_classes), "false",
      .help = "the same as data.assume_classes=true: class names on one side only do not matter"},
     {"dry-run", CVY_BOOL, offsetof(options, dry_run), "false",
-     .help = "check all that training needs, print steps and learning rates, and train nothing"},
+     .help = "check all that a new run needs, print its steps and learning rates, and train nothing; a run "
+             "that stands in the folder, and so --overwrite, plays no part"},
     {"plot", CVY_STRING, offsetof(options, plot), "",
      .help = "with --dry-run: a file that ends in .svg for a picture of the rates"},
     {"stop-after", CVY_INT, offsetof(options, stop_after), "0", 0, CVY_NO_LIMIT,
@@ -154,6 +155,12 @@ static cvy_err check_options(const options *o) {
                      "--resume goes on with a run and --overwrite replaces it: which of the two?");
   if (o->change && !o->resume)
     return cvy_error(CVY_E_USAGE, "--change goes with --resume: a new run takes its recipe as it is");
+  if (o->dry_run && (o->resume || o->stop_after > 0 || o->trace[0]))
+    return cvy_error(CVY_E_USAGE,
+                     "--dry-run tells of the whole run from its first step: leave out %s, or --dry-run",
+                     o->resume           ? "--resume"
+                     : o->stop_after > 0 ? "--stop-after"
+                                         : "--trace");
   if (o->plot[0] && !o->dry_run)
     return cvy_error(CVY_E_USAGE, "--plot %s draws what --dry-run tells; name both", o->plot);
   return o->plot[0] ? cvy_curve_check(o->plot) : CVY_OK;
