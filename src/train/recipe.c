@@ -383,6 +383,20 @@ static const char *schedule_of(const cvy_yaml *root) {
   return is_name && !is_number(schedule) ? schedule->text : "constant";
 }
 
+/* Tells whether a word, up to a dot, is the name of an update rule or a schedule. */
+static bool names_kind(const char *key, const char *word) {
+  const size_t length = strcspn(word, ".=");
+  const bool is_rule = strcmp(key, "solver") == 0;
+  const int64_t count = is_rule                             ? cvy_rule_count()
+                        : strcmp(key, "learning_rate") == 0 ? cvy_schedule_count()
+                                                            : 0;
+  for (int64_t i = 0; i < count; i++) {
+    const char *name = (is_rule ? cvy_rule_at(i)->kind : cvy_schedule_at(i)->kind)->name;
+    if (strlen(name) == length && strncmp(name, word, length) == 0) return true;
+  }
+  return false;
+}
+
 /* Says how an option of something that the recipe gives by its name alone is set: network.classes=11. */
 static cvy_err below_name(const cvy_yaml *root, const char *setting, cvy_err err) {
   const char *dot = strchr(setting, '.');
@@ -392,6 +406,14 @@ static cvy_err below_name(const cvy_yaml *root, const char *setting, cvy_err err
     if (o->type != CVY_NODE || (size_t)(dot - setting) != length || strncmp(setting, o->name, length) != 0 ||
         !name || name->kind != CVY_YAML_SCALAR)
       continue;
+    if (names_kind(o->name, dot + 1)) {
+      const int letters = (int)strcspn(dot + 1, ".=");
+      return cvy_error(err,
+                       "%s: %s is '%s', and these are options of '%.*s', of which only one can be chosen: "
+                       "change its own (%s.%s.KEY=VALUE), or choose the other first (%s=%.*s %s)",
+                       setting, o->name, name->text, letters, dot + 1, o->name, name->text, o->name, letters,
+                       dot + 1, setting);
+    }
     cvy_saved_error why;
     cvy_error_save(&why, err);
     if (!strpbrk(name->text, "./"))

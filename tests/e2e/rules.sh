@@ -78,6 +78,10 @@ expect 0 "4 epochs" $dry --plot rates.svg 'learning_rate={one_cycle: {rate: 0.1}
 python3 -c "import xml.dom.minidom as m; assert m.parse('rates.svg').getElementsByTagName('path')" || fail "the picture of rates is no XML"
 [ ! -e dry ] || fail "a dry run made a folder"
 expect 2 "expected a name that ends in .svg" $dry --plot rates.gif
+expect 2 "--dry-run tells of the whole run from its first step: leave out --resume, or" $dry --resume --change
+expect 2 "leave out --stop-after" $dry --stop-after 5
+expect 2 "leave out --trace" $dry --trace t.json
+expect 0 "4 epochs, 36 steps" $dry --overwrite
 expect 2 "draws what --dry-run tells; name both" "$convoy" train ./recipe.yaml --plot rates.svg
 expect 2 "no such" $dry data.train=nothing
 # As many rates as these take a while.
@@ -108,6 +112,10 @@ sed 's/constant: {rate: 0.001}/plateau: {rate: 0.01, lowest: 0.5}/' recipe.yaml 
 expect 2 "plateau.yaml:6:47: 'lowest' must be at most the 'rate' of 0.01 from which it falls, not 0.5" "$convoy" train ./plateau.yaml --dry-run
 expect 2 "learning_rate.plateau.lowest=0.2: " "$convoy" train ./plateau.yaml --dry-run learning_rate.plateau.rate=0.1 learning_rate.plateau.lowest=0.2
 expect 0 "0.5" "$convoy" train ./plateau.yaml --dry-run learning_rate.plateau.rate=0.5
+expect 2 "solver is 'adam', and these are options of 'sgd', of which only one can be chosen: change its own (solver.adam.KEY=VALUE), or choose the other first (solver=sgd solver.sgd.momentum=0.5)" \
+  $train solver=adam solver.sgd.momentum=0.5
+expect 2 "change its own (learning_rate.cosine.KEY=VALUE), or choose the other first (learning_rate=step learning_rate.step.every=1)" \
+  $train learning_rate=cosine learning_rate.step.every=1
 expect 2 "must be" $train clip.norm=-1
 expect 2 "'norm' must be a number from 1e-30 to 1e+30, or 0, not '1e-300'" $train clip.norm=1e-300
 expect 0 "after that; 0: any [0]; from 1e-30 to 1e+30, or 0" "$convoy" train --help
