@@ -12,6 +12,7 @@ prepare() { # prepare FOLDER
   case $1 in
     data/digits) "$convoy" prepare synthetic -o "$1" ;;
     data/hoda) "$convoy" prepare hoda "$real/hoda" -o "$1" ;;
+    data/hoda-28) "$convoy" prepare hoda "$real/hoda" --size 28x28 -o "$1" ;;
     data/hoda-3500)
       "$convoy" prepare hoda "$real"/hoda/'Train 60000.cdb.gz' --size 28x28 --split train=first:3500,val=next:400 -o "$1"
       ;;
