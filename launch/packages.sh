@@ -11,11 +11,12 @@ packages="gcc libc6-dev cmake make pkg-config
   librandom123-dev
   libxxhash-dev
   libjpeg62-turbo-dev libspng-dev zlib1g-dev libisal-dev
-  libarchive-dev liblmdb-dev libleveldb-dev
+  libarchive-dev liblmdb-dev libleveldb-dev libjansson-dev
   graphviz"
 # Open MPI: ranks, OpenBLAS: matrix products, libhdf5: shards and checkpoints, libyaml: recipes, librandom123: counted random
 # numbers, libxxhash: hashes of weights, libjpeg-turbo and libspng: pictures, zlib: gzipped datasets, ISA-L: CRC-32
 # of records, libarchive: compressed tars and zips of datasets, LMDB and LevelDB: datasets of Caffe,
+# Jansson: what weights of other programs say about themselves in JSON,
 # Graphviz: pictures of networks (convoy summary --graph).
 # For the tests: CUnit, h5py as an independent reader of shards, other makers' libraries that write datasets, pkill and pgrep,
 # Clang with libFuzzer and the sanitizers.

@@ -32,6 +32,7 @@ find_library_package(xxhash libxxhash "xxHash" libxxhash-dev)
 find_library_package(zlib zlib "zlib" zlib1g-dev)
 find_library_package(isal libisal "ISA-L" libisal-dev)
 find_library_package(archive libarchive "libarchive" libarchive-dev)
+find_library_package(jansson jansson "Jansson" libjansson-dev)
 find_library_package(lmdb lmdb "LMDB" liblmdb-dev)
 
 # LevelDB's own configuration for CMake asks for the C++ compiler, so it is found as a plain library.

@@ -6,6 +6,8 @@
 #include "base/text.h"
 #include "base/utf8.h"
 #include "file/h5.h"
+#include "formats/formats.h"
+#include "report/inspect_weights.h"
 
 #include <string.h>
 
@@ -347,6 +349,7 @@ static cvy_err inspect(inspection *in, const char *path) {
 
 cvy_err cvy_inspect(FILE *out, const char *path, bool json) {
   inspection in = {.out = json ? NULL : out, .json = {.out = out}};
+  if (cvy_weights_format_of(path)) return cvy_inspect_weights(out, path, json);
   CVY_TRY(cvy_h5_open(&in.file, path));
   in.pool = cvy_pool_create();
   in.hasher = cvy_hasher_create();

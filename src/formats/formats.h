@@ -1,0 +1,99 @@
+/* Files of weights that other programs write: the tensors that they hold, by name.
+ *
+ * A format of such files, in two places:
+ *   1. src/formats/NAME.c: how a file of it is known and opened, and the constant
+ *      cvy_weights_format_NAME. safetensors.c is the example.
+ *   2. A line in src/formats/formats.def.
+ *   Its tests: tests/unit/test_formats.c, which fails for a format without one, and a line in
+ *   tests/fuzz/CMakeLists.txt.
+ *
+ * A file is only looked at: nothing in it is run, and whatever its bytes are, nothing outside it is read.
+ * Here names, shapes and values are those of the file. What they mean to a network is another room's
+ * matter. */
+#ifndef CVY_FORMATS_FORMATS_H
+#define CVY_FORMATS_FORMATS_H
+
+#include "base/base.h"
+
+enum { CVY_TENSOR_DIMS = 8 };
+
+typedef enum cvy_element {
+  CVY_ELEMENT_F32,
+  CVY_ELEMENT_F64,
+  CVY_ELEMENT_F16,
+  CVY_ELEMENT_BF16,
+  CVY_ELEMENT_I8,
+  CVY_ELEMENT_U8,
+  CVY_ELEMENT_I16,
+  CVY_ELEMENT_I32,
+  CVY_ELEMENT_I64,
+  CVY_ELEMENT_BOOL
+} cvy_element;
+
+/* Returns "float32" and the like. */
+const char *cvy_element_name(cvy_element element);
+int64_t cvy_element_bytes(cvy_element element);
+
+typedef struct cvy_stored_tensor {
+  const char *name; /* as the file has it, in UTF-8 */
+  cvy_element element;
+  int dim_count; /* 0: a single number */
+  int64_t dims[CVY_TENSOR_DIMS];
+  int64_t count;
+  /* Where it lies: at byte `offset` the first element, and from one index of a dimension to the next so many
+   * elements. */
+  int64_t offset, strides[CVY_TENSOR_DIMS];
+} cvy_stored_tensor;
+
+/* What a file says about itself, in words. */
+typedef struct cvy_stored_text {
+  const char *key, *text;
+} cvy_stored_text;
+
+/* A file of weights that is open for reading. */
+typedef struct cvy_weights_file {
+  const struct cvy_weights_format *format;
+  cvy_pool *pool;
+  const char *path;
+  int64_t tensor_count, note_count;
+  cvy_stored_tensor *tensors; /* in the order of the file */
+  cvy_stored_text *notes;
+  int fd; /* what the tensors' offsets are in: the file itself, or what was unpacked of it */
+  bool big_endian;
+} cvy_weights_file;
+
+/* Opens a file, whose format is told by its bytes. Errors name the file: none of the formats, damaged,
+ * truncated, tensors that do not lie within it. Nothing of the values is read yet. */
+cvy_err cvy_weights_open(cvy_weights_file **out, const char *path) CVY_MUST_CHECK;
+void cvy_weights_close(cvy_weights_file *file); /* NULL is allowed */
+/* Reads tensor `index` as float32, rows behind each other: the last dimension runs fastest. Other numbers
+ * are rounded to the nearest. */
+cvy_err cvy_weights_read(float *out, const cvy_weights_file *file, int64_t index) CVY_MUST_CHECK;
+
+/* ---- formats ---- */
+
+typedef struct cvy_weights_format {
+  const char *name, *about;
+  /* Tells whether a file is of this format, from its first bytes. */
+  bool (*fits)(const uint8_t *head, size_t count, const char *path);
+  /* Lists the tensors and notes, in file->pool, of the file at file->path, which is open as file->fd. The
+   * function may put another descriptor there, and closes the one before. */
+  cvy_err (*open)(cvy_weights_file *file) CVY_MUST_CHECK;
+} cvy_weights_format;
+
+int64_t cvy_weights_format_count(void);
+const cvy_weights_format *cvy_weights_format_at(int64_t index);
+/* Returns the format of the file; NULL if it is none of them. */
+const cvy_weights_format *cvy_weights_format_of(const char *path);
+
+/* ---- for formats ---- */
+
+/* Adds a tensor, whose shape and strides are set, after checking that its values lie in the `bytes` bytes
+ * from `begin` on, and that there are no more of them than these can hold. */
+cvy_err cvy_weights_add(cvy_weights_file *file, const cvy_stored_tensor *tensor, int64_t begin,
+                        int64_t bytes) CVY_MUST_CHECK;
+/* Sets the strides of rows behind each other, and the count. It is an error if the count overflows. */
+cvy_err cvy_tensor_in_rows(cvy_stored_tensor *tensor, const cvy_weights_file *file) CVY_MUST_CHECK;
+void cvy_weights_note(cvy_weights_file *file, const char *key, const char *text);
+
+#endif

@@ -1,0 +1,24 @@
+/* Whatever a file of weights holds, it is refused, or all its tensors can be read. */
+#include "fuzz.h"
+
+#include "formats/formats.h"
+
+enum { MOST_NUMBERS = 1 << 20 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  const char *path = fuzz_path("weights");
+  cvy_weights_file *file;
+  scratch_write(path, data, size);
+  if (cvy_weights_open(&file, path)) return 0;
+  int64_t left = MOST_NUMBERS;
+  for (int64_t i = 0; i < file->tensor_count; i++) {
+    const cvy_stored_tensor *t = &file->tensors[i];
+    FUZZ_CHECK(t->count >= 0 && t->name && strlen(t->name) < size);
+    if ((left -= t->count) < 0) break;
+    float *values = malloc(sizeof *values * (size_t)t->count + 1);
+    (void)!cvy_weights_read(values, file, i);
+    free(values);
+  }
+  cvy_weights_close(file);
+  return 0;
+}

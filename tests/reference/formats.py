@@ -1,0 +1,73 @@
+#!/usr/bin/python3
+"""Writes golden/formats: small files of weights as PyTorch writes them, and one of safetensors by hand.
+
+    formats.py
+
+Element i of a tensor is ((7 i + shift) % 64 - 32) / 8, or (7 i + shift) % 64 in whole numbers, so that
+tests/unit/test_formats.c knows all values; `shift` is the tensor's own.
+"""
+import collections
+import json
+import pathlib
+import struct
+
+import numpy
+import torch
+
+FOLDER = pathlib.Path(__file__).resolve().parent / "golden/formats"
+
+
+def numbers(shift, *shape, whole=False):
+    values = (7 * numpy.arange(int(numpy.prod(shape))) + shift) % 64
+    return (values if whole else (values - 32) / 8).reshape(shape)
+
+
+def tensor(shift, *shape, type=torch.float32):
+    return torch.tensor(numbers(shift, *shape, whole=not type.is_floating_point), dtype=type)
+
+
+def state():
+    shared = torch.cat([torch.zeros(3, dtype=torch.float64), tensor(4, 6, type=torch.float64)])
+    return collections.OrderedDict([
+        ("conv.weight", tensor(0, 2, 3, 2, 2).permute(3, 1, 0, 2).contiguous().permute(2, 1, 3, 0)),
+        ("conv.bias", torch.nn.Parameter(tensor(1, 2))), ("half", tensor(2, 5, type=torch.float16)),
+        ("brain", tensor(3, 4, type=torch.bfloat16)), ("part", shared[3:].view(2, 3)),
+        ("steps", tensor(5, type=torch.int64)), ("bytes", tensor(6, 70, type=torch.uint8)),
+        ("none", torch.zeros(0, 4))])
+
+
+def write_torch():
+    model = {"state_dict": state(), "epoch": 3, "names": ["a", "b"]}
+    torch.save(model, FOLDER / "zip.pt")
+    torch.save(model, FOLDER / "pickles.pth", _use_new_zipfile_serialization=False)
+    module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+    with torch.no_grad():
+        module[0].weight.copy_(tensor(0, 2, 3))
+        module[0].bias.copy_(tensor(1, 2))
+        module[1].weight.copy_(tensor(2, 2))
+        module[1].bias.copy_(tensor(3, 2))
+        module[1].running_mean.copy_(tensor(4, 2))
+        module[1].running_var.copy_(tensor(5, 2))
+        module[1].num_batches_tracked.fill_(6)
+    torch.save(module, FOLDER / "module.pt")
+
+
+def write_safetensors():
+    types = {"F32": "<f4", "F64": "<f8", "F16": "<f2", "I8": "i1", "U8": "u1", "I16": "<i2", "I32": "<i4", "I64": "<i8",
+             "BOOL": "?"}
+    header, data = {"__metadata__": {"format": "pt", "made by": "hand"}}, b""
+    for shift, (name, type) in enumerate(types.items()):
+        values = numbers(shift, 3, 5, whole=name[0] != "F")
+        values = (values % 2 == 1 if name == "BOOL" else values).astype(type).tobytes()
+        header[f"of.{name}"] = {"dtype": name, "shape": [3, 5], "data_offsets": [len(data), len(data) + len(values)]}
+        data += values
+    brain = (numbers(9, 4).astype("<f4").view("<u4") >> 16).astype("<u2").tobytes()
+    header["of.BF16"] = {"dtype": "BF16", "shape": [4], "data_offsets": [len(data), len(data) + len(brain)]}
+    text = json.dumps(header).encode()
+    (FOLDER / "all.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data + brain)
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    write_torch()
+    write_safetensors()
