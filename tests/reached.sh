@@ -11,6 +11,12 @@ real=${CONVOY_TEST_DATA:-/nowhere}
 prepare() { # prepare FOLDER
   case $1 in
     data/digits) "$convoy" prepare synthetic -o "$1" ;;
+    data/cats-dogs)
+      tar xf "$real/cats-dogs-200px.tar" && seq 0 1999 | awk 'BEGIN {print "path,label,split"}
+        {s = $1 < 1000 ? "train" : $1 < 1500 ? "val" : "test"
+         print "train/cat." $1 ".jpg,cat," s; print "train/dog." $1 ".jpg,dog," s}' >list.csv &&
+        "$convoy" prepare csv list.csv --size 150x150 -o "$1"
+      ;;
     data/hoda) "$convoy" prepare hoda "$real/hoda" -o "$1" ;;
     data/hoda-28) "$convoy" prepare hoda "$real/hoda" --size 28x28 -o "$1" ;;
     data/hoda-3500)
