@@ -60,12 +60,12 @@ typedef struct cvy_option {
   /* The YAML text of the default; NULL: it must be given (CVY_NODE, CVY_TABLE: never needed). */
   const char *fallback;
   double min, max;          /* CVY_INT, CVY_FLOAT, CVY_PAIR, CVY_INTS, CVY_FLOATS */
-  bool or_zero;             /* CVY_FLOAT: 0 may be given too, where min is above it */
   const char *const *words; /* CVY_CHOICE, CVY_PAIR: NULL-terminated; CVY_NODE: how help writes the value */
   const struct cvy_option *table;
   const char *help; /* one line, with the unit */
   /* The key of the same table without which this one has no effect: it is an error to give this one alone. */
   const char *needs;
+  bool or_zero; /* CVY_FLOAT: 0 may be given too, where min is above it */
   cvy_effect effect;
   bool on_request; /* a run that is resumed may have another value if that is asked for; so with a table's */
 } cvy_option;
