@@ -68,8 +68,8 @@ typedef enum cvy_assuming {
  * they are to be assumed to mean the same. */
 cvy_err cvy_dataset_check_classes(const char *path, const cvy_dataset_info *data,
                                   const cvy_dataset_info *known, cvy_assuming assuming) CVY_MUST_CHECK;
-/* Warns if the samples of `data` spread so much less or more than those by whose mean and deviation they will
- * be normalised that one are numbers from 0 to 1, say, and the other bytes. */
+/* Warns where the samples of `data` seem to be on another scale than those of `known`, by whose mean and
+ * deviation they are normalised: from 0 to 1, for instance, where the others are bytes. */
 void cvy_dataset_warn_of_scale(const char *path, const cvy_dataset_info *data, const cvy_dataset_info *known);
 /* Tells the size of image `index`. It returns false, and 0 x 0, where only its file would tell (shards made
  * before sizes were recorded). */

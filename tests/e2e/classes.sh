@@ -27,6 +27,11 @@ expect 0 "no picture of 1 of 3 classes is in 'val': 'bee'" ranks 2 "$convoy" pre
 mv pets/train/cow pets/train/gnu
 expect 2 "'val' has 1 class that 'train' lacks: 'cow'" "$convoy" prepare folder pets -o out --missing-classes allow
 
+# ---- a split that is cut from one whole ----
+picture sorted/{ant,bee}/{1,2,3,4}.png
+expect 0 "'val': 'ant'; where the source has one class behind the other, fractions (--split train=0.9,val=0.1), which shuffle first, are right" \
+  "$convoy" prepare folder sorted -o out-sorted --split train=first:4,val=next:4
+
 # ---- what others have reported ----
 reported=${CONVOY_TEST_DATA:-/nowhere}/reported
 if [ -e "$reported/README.md" ]; then

@@ -266,6 +266,12 @@ static void a_png_holds_the_same_pixels(void) {
   }
 }
 
+static void classes_can_be_told_apart(void) {
+  char text[CVY_SHEET_CLASS];
+  CU_ASSERT_STRING_EQUAL(cvy_sheet_class(text, 3, "great white shark"), "great white shark");
+  CU_ASSERT_STRING_EQUAL(cvy_sheet_class(text, 3, "\xd8\xb3\xdb\x8c"), "class 3 \xd8\xb3\xdb\x8c");
+}
+
 static void records_are_spread_evenly(void) {
   int64_t records[5];
   CU_ASSERT_EQUAL(cvy_preview_spread(records, 4, 10), 4);
@@ -277,4 +283,5 @@ static void records_are_spread_evenly(void) {
 
 SUITE("preview", TEST(a_sample_is_the_loaders), TEST(a_sheet_shows_its_samples),
       TEST(wrong_orders_are_refused), TEST(the_page_shows_all_augmentations), TEST(letters_can_be_told_apart),
-      TEST(long_lines_are_cut), TEST(a_png_holds_the_same_pixels), TEST(records_are_spread_evenly))
+      TEST(long_lines_are_cut), TEST(classes_can_be_told_apart), TEST(a_png_holds_the_same_pixels),
+      TEST(records_are_spread_evenly))

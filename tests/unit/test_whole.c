@@ -1,6 +1,7 @@
 /* Tests whole files: what stands on the disk after each way in which writing can go, and that it was
  * synced. */
 #define _GNU_SOURCE /* syscall, and mount flags */
+#include "file/bytes.h"
 #include "file/whole.h"
 #include "file/h5.h"
 
@@ -190,6 +191,23 @@ static void places_that_are_none(void) {
   CU_ASSERT(says("b.txt: cannot be written: Is a directory"));
 }
 
+/* Checkpoints and datasets stay, whatever the name of a text or picture; MATLAB's begin later in the file. */
+static void an_hdf5_file_is_not_replaced(void) {
+  static const char signature[] = "\x89HDF\r\n\x1a\n";
+  char bytes[600] = "MATLAB 7.3";
+  new_dir("kept");
+  cvy_whole *file;
+  scratch_write(in_dir("best.h5"), signature, sizeof signature);
+  memcpy(bytes + 512, signature, sizeof signature);
+  scratch_write(in_dir("set.mat"), bytes, sizeof bytes);
+  CU_ASSERT_EQUAL(cvy_whole_write_text(in_dir("best.h5"), "text"), CVY_E_INPUT);
+  CU_ASSERT(says("best.h5: an HDF5 file stands there, a checkpoint or a dataset, and is not replaced"));
+  CU_ASSERT_EQUAL(cvy_whole_begin(&file, in_dir("set.mat")), CVY_E_INPUT);
+  CU_ASSERT_PTR_NULL(file);
+  CU_ASSERT(cvy_is_hdf5(in_dir("best.h5")) && cvy_is_hdf5(in_dir("set.mat")));
+  CU_ASSERT(!scratch_exists(in_dir("best.h5.tmp")));
+}
+
 /* A link goes on to lead to the file. A pipe is no file that could be replaced, nor synced. */
 static void links_and_pipes(void) {
   new_dir("links");
@@ -269,4 +287,5 @@ static void folders(void) {
 
 SUITE("whole", TEST(written_synced_and_renamed), TEST(not_before_the_commit), TEST(leftovers),
       TEST(two_writers_of_one_file), TEST(full_disk), TEST(sync_that_fails), TEST(read_only_place),
-      TEST(places_that_are_none), TEST(links_and_pipes), TEST(steps), TEST(hdf5_files_too), TEST(folders))
+      TEST(places_that_are_none), TEST(an_hdf5_file_is_not_replaced), TEST(links_and_pipes), TEST(steps),
+      TEST(hdf5_files_too), TEST(folders))
