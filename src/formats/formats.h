@@ -1,4 +1,5 @@
-/* Files of weights that other programs write: the tensors that they hold, by name.
+/* Files of models that other programs write: the tensors that they hold, by name, and, as far as a format has
+ * these, the network that the tensors belong to, what images go through before it, and the names of classes.
  *
  * A format of such files, in two places:
  *   1. src/formats/NAME.c: how a file of it is known and opened, and the constant
@@ -8,12 +9,16 @@
  *   tests/fuzz/CMakeLists.txt.
  *
  * A file is only looked at: nothing in it is run, and whatever its bytes are, nothing outside it is read.
- * Here names, shapes and values are those of the file. What they mean to a network is another room's
- * matter. */
+ * Names, shapes and values are those of the file. A format says how they lie and, where the file has a
+ * network, to which of its tensors they belong. Finding their place in a network that is not the file's own
+ * is another room's matter. */
 #ifndef CVY_FORMATS_FORMATS_H
 #define CVY_FORMATS_FORMATS_H
 
 #include "base/base.h"
+
+struct cvy_yaml; /* base/yaml.h */
+struct cvy_net;  /* net/net.h */
 
 enum { CVY_TENSOR_DIMS = 8 };
 
@@ -43,12 +48,28 @@ typedef struct cvy_stored_tensor {
   /* Where it lies: at byte `offset` the first element, and from one index of a dimension to the next so many
    * elements. */
   int64_t offset, strides[CVY_TENSOR_DIMS];
+  /* The tensor of the file's own network that it is, such as "conv1/weights"; NULL: the file has no network,
+   * or the network does without it. */
+  const char *target;
+  /* Whether outputs are the last dimension: filters [R][S][C][K] and weights [inputs][outputs], as Convoy's
+   * own; else filters [K][C][R][S] and weights [outputs][inputs]. */
+  bool outputs_last;
+  double factor; /* what values are multiplied by as they are read; 0 stands for 1 */
 } cvy_stored_tensor;
 
 /* What a file says about itself, in words. */
 typedef struct cvy_stored_text {
   const char *key, *text;
 } cvy_stored_text;
+
+/* What images are like that a network takes: (sample - mean[channel]) / deviation[channel] of samples from 0
+ * to 255. */
+typedef struct cvy_stored_input {
+  bool known;
+  bool bgr; /* blue comes first, in `mean` and `deviation` too */
+  double mean[CVY_MAX_CHANNELS], deviation[CVY_MAX_CHANNELS];
+  const struct cvy_yaml *chain; /* augmentations that a picture goes through before; NULL: not known */
+} cvy_stored_input;
 
 /* A file of weights that is open for reading. */
 typedef struct cvy_weights_file {
@@ -60,6 +81,15 @@ typedef struct cvy_weights_file {
   cvy_stored_text *notes;
   int fd; /* what the tensors' offsets are in: the file itself, or what was unpacked of it */
   bool big_endian;
+  /* Whether a fully connected layer counts the numbers of a map that it reads as [h][w][c], as Convoy does;
+   * else as [c][h][w]. */
+  bool channels_last;
+  /* These are NULL, or 0, where the file does not say. */
+  const struct cvy_yaml *network; /* a description, whose layers have the file's names as far as they can */
+  const struct cvy_yaml *recipe;  /* what it says of training: some keys of a recipe, a mapping */
+  cvy_stored_input input;
+  int64_t class_count;
+  const char *const *class_names;
 } cvy_weights_file;
 
 /* Opens a file, whose format is told by its bytes. Errors name the file: none of the formats, damaged,
@@ -70,6 +100,19 @@ void cvy_weights_close(cvy_weights_file *file); /* NULL is allowed */
  * are rounded to the nearest. */
 cvy_err cvy_weights_read(float *out, const cvy_weights_file *file, int64_t index) CVY_MUST_CHECK;
 
+/* ---- writing ---- */
+
+/* A model that is to be written. */
+typedef struct cvy_weights_out {
+  const struct cvy_net *net;      /* its layers and tensors; values are in rows, as Convoy lays them out */
+  const float *arena;             /* laid out as the net's parameters */
+  const struct cvy_yaml *network; /* the net's description, flat (cvy_net_resolve) */
+  const char *const *names;       /* [tensors of the net], in the file; NULL: the format's own */
+  cvy_stored_input input;
+  int64_t class_count; /* classes with names, which may be fewer than the network tells apart */
+  const char *const *class_names;
+} cvy_weights_out;
+
 /* ---- formats ---- */
 
 typedef struct cvy_weights_format {
@@ -79,6 +122,9 @@ typedef struct cvy_weights_format {
   /* Lists the tensors and notes, in file->pool, of the file at file->path, which is open as file->fd. The
    * function may put another descriptor there, and closes the one before. */
   cvy_err (*open)(cvy_weights_file *file) CVY_MUST_CHECK;
+  /* Writes a model; NULL: nobody writes this format. Errors name the layer that the format has no word for.
+   * On an error nothing new stands at `path`. */
+  cvy_err (*write)(const char *path, const cvy_weights_out *model) CVY_MUST_CHECK;
 } cvy_weights_format;
 
 int64_t cvy_weights_format_count(void);

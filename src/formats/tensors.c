@@ -165,6 +165,8 @@ cvy_err cvy_weights_read(float *out, const cvy_weights_file *file, int64_t index
   CVY_TRY(cvy_buffer_create(&stored, bytes, "a tensor"));
   const cvy_err err = cvy_read_at(stored, file->fd, t->offset, bytes, file->path);
   if (!err) gather(out, t, stored, file->big_endian);
+  if (!err && t->factor != 0 && t->factor != 1)
+    for (int64_t i = 0; i < t->count; i++) out[i] = (float)(out[i] * t->factor);
   cvy_buffer_destroy(stored);
   return err;
 }
