@@ -117,6 +117,7 @@ typedef struct cvy_weights_out {
 
 typedef struct cvy_weights_format {
   const char *name, *about;
+  bool in_order; /* its files list tensors in the order in which layers follow each other */
   /* Tells whether a file is of this format, from its first bytes. */
   bool (*fits)(const uint8_t *head, size_t count, const char *path);
   /* Lists the tensors and notes, in file->pool, of the file at file->path, which is open as file->fd. The

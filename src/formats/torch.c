@@ -374,4 +374,4 @@ static cvy_err open_file(cvy_weights_file *file) {
 }
 
 const cvy_weights_format cvy_weights_format_torch = {
-    .name = "torch", .about = "PyTorch's torch.save", .fits = fits, .open = open_file};
+    .name = "torch", .about = "PyTorch's torch.save", .in_order = true, .fits = fits, .open = open_file};

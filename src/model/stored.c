@@ -28,6 +28,26 @@ cvy_err cvy_model_write_average(cvy_h5 *file, const cvy_net *net, const float *a
   return cvy_tensors_write(file, average_group, average_hash, net, average);
 }
 
+/* A reader of checkpoints looks for the step and the best score. */
+static cvy_err write_alone(cvy_h5 *file, const char *origin, const cvy_model_head *head, const cvy_net *net,
+                           const float *weights) {
+  CVY_TRY(cvy_model_write(file, head, net, weights));
+  CVY_TRY(cvy_h5_write_attr_text(file, "", "origin", origin));
+  CVY_TRY(cvy_h5_write_attr_i64(file, "", "step", 0));
+  CVY_TRY(cvy_h5_write_attr_i64(file, "", "best_step", 0));
+  return cvy_h5_write_attr_f64(file, "", "best_top1", 0);
+}
+
+cvy_err cvy_model_save(const char *path, const char *origin, const cvy_model_head *head, const cvy_net *net,
+                       const float *weights) {
+  cvy_h5 *file;
+  CVY_TRY(cvy_h5_begin(&file, path));
+  const cvy_err err = write_alone(file, origin, head, net, weights);
+  if (!err) return cvy_h5_commit(file);
+  cvy_h5_rollback(file);
+  return err;
+}
+
 /* ---- reading ---- */
 
 static cvy_err check_format(cvy_h5 *file, cvy_pool *pool) {

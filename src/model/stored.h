@@ -28,6 +28,11 @@ typedef struct cvy_model_head {
 cvy_err cvy_model_write(cvy_h5 *file, const cvy_model_head *head, const cvy_net *net,
                         const float *weights) CVY_MUST_CHECK;
 
+/* Writes a file of its own for a model that no run has made: it can be used as a checkpoint can, but no run
+ * can go on from it. `origin` says where it comes from, for people. */
+cvy_err cvy_model_save(const char *path, const char *origin, const cvy_model_head *head, const cvy_net *net,
+                       const float *weights) CVY_MUST_CHECK;
+
 /* Reads what stands beside the weights; it lies in `pool`. These are errors: a file that is no checkpoint, or
  * one of another version; texts and numbers that are missing or do not match their checksum. */
 cvy_err cvy_model_read_head(cvy_model_head *out, cvy_h5 *file, cvy_pool *pool) CVY_MUST_CHECK;
