@@ -218,13 +218,14 @@ const char *cvy_mistaken_reader(cvy_pool *pool, const char *reader, const char *
 /* ---- a checkpoint ---- */
 
 cvy_err cvy_checkpoint_of(const char **out, cvy_pool *pool, const char *word) {
-  static const char *const files[] = {"best.h5", "last.h5"};
+  static const char *const files[] = {"best.h5", "last.h5", "model.h5"};
   const cvy_thing thing = cvy_what_is(pool, word);
   *out = word;
-  for (int64_t i = 0; thing == CVY_IS_RUN && i < CVY_COUNT(files); i++) {
+  for (int64_t i = 0; (thing == CVY_IS_RUN || thing == CVY_IS_SHARDS) && i < CVY_COUNT(files); i++) {
     *out = cvy_pool_format(pool, "%s/%s", word, files[i]);
     if (access(*out, F_OK) == 0) return CVY_OK;
   }
+  *out = word;
   if (thing == CVY_IS_RUN)
     return cvy_error(CVY_E_INPUT,
                      "%s: the run has neither best.h5 nor last.h5: it has not yet written a checkpoint",

@@ -90,6 +90,7 @@ typedef struct cvy_weights_file {
   cvy_stored_input input;
   int64_t class_count;
   const char *const *class_names;
+  int64_t microbatch; /* images that the network computes at a time, which decides its bits */
 } cvy_weights_file;
 
 /* Opens a file, whose format is told by its bytes. Errors name the file: none of the formats, damaged,
@@ -117,7 +118,8 @@ typedef struct cvy_weights_out {
 
 typedef struct cvy_weights_format {
   const char *name, *about;
-  bool in_order; /* its files list tensors in the order in which layers follow each other */
+  const char *ending; /* of the names of files that are written; NULL: none is */
+  bool in_order;      /* its files list tensors in the order in which layers follow each other */
   /* Tells whether a file is of this format, from its first bytes. */
   bool (*fits)(const uint8_t *head, size_t count, const char *path);
   /* Lists the tensors and notes, in file->pool, of the file at file->path, which is open as file->fd. The

@@ -3,7 +3,8 @@
  * ..., "__metadata__": {"key": "text"}}; then all values, lowest byte first, in rows. Offsets count from the
  * end of the header. Tensors neither overlap nor leave holes. */
 #include "file/bytes.h"
-#include "formats/formats.h"
+#include "formats/notes.h"
+#include "formats/safetensors_write.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -152,8 +153,12 @@ static cvy_err open_file(cvy_weights_file *file) {
   cvy_err err = read_header(&header, file, &data, info.st_size);
   if (!err) err = list(file, header, data, info.st_size - data);
   json_decref(header);
-  return err;
+  return err ? err : cvy_notes_take(file);
 }
 
-const cvy_weights_format cvy_weights_format_safetensors = {
-    .name = "safetensors", .about = "safetensors", .fits = fits, .open = open_file};
+const cvy_weights_format cvy_weights_format_safetensors = {.name = "safetensors",
+                                                           .about = "safetensors",
+                                                           .fits = fits,
+                                                           .open = open_file,
+                                                           .write = cvy_safetensors_write,
+                                                           .ending = ".safetensors"};

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { SHAPE_BYTES = 128, LIST_BYTES = 600, MOST_SHOWN = 4 };
+enum { SHAPE_BYTES = 128, LIST_BYTES = 300 };
 
 /* ---- names of tensors ---- */
 

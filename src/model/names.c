@@ -1,7 +1,7 @@
 /* Maps of names: what other programs call the layers of Convoy's networks.
  *
- * A pattern has {x} for a number, which the name on the other side may take up as {x}, {x+1} or {x-1}:
- * "stage1.{b}.path.conv_bn{i}.conv1: layer1.{b-1}.conv{i}". */
+ * A pattern has {x} for a number and {X} for some small letters. The name on the other side takes them up, a
+ * number also times and plus another: "stage2.conv.{i}.conv1: features.{2i+3}". */
 #include "base/yaml.h"
 #include "model/match.h"
 
@@ -9,51 +9,82 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LETTERS = 26, NAME_BYTES = 512 };
+enum { LETTERS = 26, WORD_BYTES = 32, NAME_BYTES = 512 };
 
-/* The numbers that stood for {a} ... {z}; -1: none. */
+/* What stood for {a} ... {z} and {A} ... {Z}. */
 typedef struct captured {
-  int64_t of[LETTERS];
+  bool has_number[LETTERS];
+  int64_t numbers[LETTERS];
+  char words[LETTERS][WORD_BYTES]; /* "": nothing */
 } captured;
 
 static bool is_hole(const char *at) {
-  return at[0] == '{' && islower((unsigned char)at[1]);
+  return at[0] == '{' && isalpha((unsigned char)at[1]) && at[2] == '}';
 }
 
-static bool fits_pattern(captured *numbers, const char *pattern, const char *text) {
-  for (int i = 0; i < LETTERS; i++) numbers->of[i] = -1;
+/* These take what stands for a hole from the text, and return where the text goes on; NULL if it does not
+ * fit, or is not what stood for it before. */
+static const char *take_number(captured *found, char letter, const char *text) {
+  const int which = letter - 'a';
+  char *end;
+  if (!isdigit((unsigned char)*text)) return NULL;
+  const int64_t value = strtol(text, &end, 10);
+  if (found->has_number[which] && found->numbers[which] != value) return NULL;
+  found->has_number[which] = true;
+  found->numbers[which] = value;
+  return end;
+}
+
+static const char *take_word(captured *found, char letter, const char *text) {
+  char *word = found->words[letter - 'A'];
+  size_t length = 0;
+  while (islower((unsigned char)text[length])) length++;
+  if (length == 0 || length >= WORD_BYTES) return NULL;
+  if (word[0] && (strlen(word) != length || strncmp(word, text, length) != 0)) return NULL;
+  memcpy(word, text, length);
+  word[length] = '\0';
+  return text + length;
+}
+
+static bool fits_pattern(captured *found, const char *pattern, const char *text) {
+  *found = (captured){0};
   while (*pattern) {
     if (!is_hole(pattern)) {
       if (*pattern++ != *text++) return false;
       continue;
     }
-    int64_t *number = &numbers->of[pattern[1] - 'a'];
-    char *end;
-    if (!isdigit((unsigned char)*text)) return false;
-    const long value = strtol(text, &end, 10);
-    if (*number >= 0 && *number != value) return false;
-    *number = value;
-    text = end;
+    const char letter = pattern[1];
+    text = (islower((unsigned char)letter) ? take_number : take_word)(found, letter, text);
+    if (!text) return false;
     pattern += strlen("{x}");
   }
   return *text == '\0';
 }
 
-/* Writes what {x}, {x+1} or {x-1} at `at` stands for, and returns where the text goes on. */
-static const char *fill_hole(char *out, size_t bytes, const char *at, const captured *numbers) {
-  const int64_t number = numbers->of[at[1] - 'a'];
-  char *end = (char *)(at + 2);
-  const long more = *end == '}' ? 0 : strtol(at + 2, &end, 10);
-  snprintf(out, bytes, "%" PRId64, number + more);
-  return *end == '}' ? end + 1 : end;
+/* Writes what "{X}" or "{2x+3}" at `at` stands for, and returns where the form goes on. */
+static const char *fill_hole(char *out, size_t bytes, const char *at, const captured *found) {
+  char *letter;
+  const bool has_factor = isdigit((unsigned char)at[1]);
+  const int64_t factor = has_factor ? strtol(at + 1, &letter, 10) : 1;
+  if (!has_factor) letter = (char *)at + 1;
+  if (islower((unsigned char)*letter)) {
+    char *end = letter + 1;
+    const int64_t more = *end == '}' ? 0 : strtol(letter + 1, &end, 10);
+    snprintf(out, bytes, "%" PRId64, factor * found->numbers[*letter - 'a'] + more);
+  } else if (isupper((unsigned char)*letter)) {
+    snprintf(out, bytes, "%s", found->words[*letter - 'A']);
+  }
+  const char *close = strchr(at, '}');
+  return close ? close + 1 : at + strlen(at);
 }
 
-static const char *fill(cvy_pool *pool, const char *form, const captured *numbers) {
+static const char *fill(cvy_pool *pool, const char *form, const captured *found) {
   char out[NAME_BYTES];
   size_t length = 0;
   while (*form && length + 1 < sizeof out) {
-    if (is_hole(form)) {
-      form = fill_hole(out + length, sizeof out - length, form, numbers);
+    if (*form == '{') {
+      out[length] = '\0';
+      form = fill_hole(out + length, sizeof out - length, form, found);
       length += strlen(out + length);
     } else {
       out[length++] = *form++;
@@ -74,13 +105,13 @@ static bool lists(const char *words, const char *word) {
 }
 
 const char *cvy_mapped_name(cvy_pool *pool, const cvy_name_map *map, const char *network, const char *layer) {
-  captured numbers;
+  captured found;
   for (int64_t i = 0; i < map->networks->count; i++) {
     const cvy_yaml *names = map->networks->items[i];
     if (!lists(map->networks->keys[i]->text, network) || names->kind != CVY_YAML_MAPPING) continue;
     for (int64_t k = 0; k < names->count; k++)
-      if (names->items[k]->kind == CVY_YAML_SCALAR && fits_pattern(&numbers, names->keys[k]->text, layer))
-        return fill(pool, names->items[k]->text, &numbers);
+      if (names->items[k]->kind == CVY_YAML_SCALAR && fits_pattern(&found, names->keys[k]->text, layer))
+        return fill(pool, names->items[k]->text, &found);
   }
   return NULL;
 }

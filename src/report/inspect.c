@@ -23,7 +23,7 @@ static const struct {
     {"shards", WHOLE},     {"first_record", WHOLE},  {"encoding", TEXT},    {"channels", WHOLE},
     {"step", WHOLE},       {"train_loss", NUMBER},   {"best_top1", NUMBER}, {"best_step", WHOLE},
     {"roll_backs", WHOLE}, {"stopped_early", WHOLE}, {"ema_weights", TEXT}, {"data", TEXT},
-    {"weights", TEXT},     {"history", TEXT},
+    {"weights", TEXT},     {"history", TEXT},        {"origin", TEXT},
 };
 
 typedef struct inspection {

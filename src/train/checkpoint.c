@@ -116,12 +116,22 @@ struct cvy_checkpoint {
   cvy_model_head head;
 };
 
+/* Refuses a model that no run has made. */
+static cvy_err check_is_of_run(cvy_checkpoint *c) {
+  if (cvy_h5_has_attr(c->file, "", "train_loss")) return CVY_OK;
+  return cvy_error(CVY_E_INPUT,
+                   "%s: a model that is no run's checkpoint, so there is nothing that could go on; a new run "
+                   "can begin with its weights (recipe key init_from)",
+                   cvy_h5_path(c->file));
+}
+
 cvy_err cvy_checkpoint_open(cvy_checkpoint **out, const char *path) {
   cvy_checkpoint *c = cvy_new(sizeof *c);
   c->pool = cvy_pool_create();
   *out = NULL;
   cvy_err err = cvy_h5_open(&c->file, path);
   if (!err) err = cvy_model_read_head(&c->head, c->file, c->pool);
+  if (!err) err = check_is_of_run(c);
   if (err)
     cvy_checkpoint_close(c);
   else
@@ -198,17 +208,7 @@ static cvy_err read_average(cvy_checkpoint *c, const cvy_arenas *arenas) {
   return CVY_OK;
 }
 
-/* Refuses a model that no run has made. */
-static cvy_err check_is_of_run(cvy_checkpoint *c) {
-  if (cvy_h5_has_attr(c->file, "", "train_loss")) return CVY_OK;
-  return cvy_error(CVY_E_INPUT,
-                   "%s: a model that is no run's checkpoint, so there is nothing that could go on; a new run "
-                   "can begin with its weights (recipe key init_from)",
-                   cvy_h5_path(c->file));
-}
-
 cvy_err cvy_checkpoint_read(cvy_checkpoint *c, const cvy_arenas *arenas, cvy_run_state *state) {
-  CVY_TRY(check_is_of_run(c));
   CVY_TRY(read_state(c, state));
   CVY_TRY(cvy_model_read_weights(c->file, arenas->net, arenas->params));
   for (int64_t k = 0; k < arenas->rule->state_count; k++) {

@@ -1,0 +1,98 @@
+# Tests that models come from other programs' files and go into them: what an export holds, what an import
+# finds, and what it refuses.
+. "$(dirname "$0")/lib" "$1"
+golden=$CONVOY_SOURCE/tests/reference/golden/formats
+
+lenet5_on_digits 40 20 "epochs: 1" "solver: {sgd: {momentum: 0.9}}" "learning_rate: {constant: {rate: 0.05}}"
+"$convoy" train ./recipe.yaml --json >out.json 2>err.log || { cat err.log; exit 1; }
+trained=$(weights out.json)
+score() { # score MODEL: prints loss and top-1 on the digits
+  "$convoy" eval "$1" --data data --json 2>/dev/null | sed 's/.*"loss": \([^,]*\), "top1": \([^,]*\),.*/\1 \2/'
+}
+own=$(score run)
+
+# There and back: the file says all that an import needs.
+expect 0 "safetensors, 10 tensors" "$convoy" export run -o lenet5.safetensors
+expect 0 "weights $trained" "$convoy" import lenet5.safetensors -o back.h5
+[ "$(score back.h5)" = "$own" ] || fail "another score after a round trip: $(score back.h5), not $own"
+expect 0 "weights $trained" "$convoy" import safetensors lenet5.safetensors --output back.h5
+expect 0 '"found": "by the names of the layers"' "$convoy" import lenet5.safetensors -o back.h5 --json
+expect 0 "origin         lenet5.safetensors, safetensors" "$convoy" inspect back.h5
+expect 0 "note           convoy.mean" "$convoy" inspect lenet5.safetensors
+"$convoy" export back.h5 -o again.safetensors >log && cmp lenet5.safetensors again.safetensors || fail "two exports of one model differ"
+
+# A folder gets network, recipe and model, and can be used as a run's.
+expect 0 "network 'lenet5'" "$convoy" import lenet5.safetensors -o folder
+[ "$(ls folder | tr '\n' ' ')" = "model.h5 network.yaml recipe.yaml " ] || fail "the folder has $(ls folder)"
+[ "$(score folder)" = "$own" ] || fail "another score of the folder: $(score folder)"
+expect 0 "1 epochs, " "$convoy" train ./folder/recipe.yaml data.train=data --dry-run
+mkdir resumed && cp back.h5 resumed/last.h5
+expect 2 "no run's checkpoint" "$convoy" train ./recipe.yaml run=resumed --resume
+
+# What a file does not say must be said.
+expect 2 "has weights and no network" "$convoy" import "$golden/module.pt" -o x.h5
+cat >linear.yaml <<'END'
+name: linear
+input: [1, 1, 3]
+layers:
+  - fc: {outputs: 2}
+  - batch_norm
+  - softmax_loss
+END
+expect 2 "does not say what images its network takes" "$convoy" import "$golden/module.pt" --network ./linear.yaml -o x.h5
+[ ! -e x.h5 ] || fail "a refused import has written a file"
+expect 0 "found by their order" "$convoy" import "$golden/module.pt" --network ./linear.yaml --preprocess unit -o x.h5
+expect 0 "were matched by their order" "$convoy" import torch "$golden/module.pt" --network ./linear.yaml --preprocess unit -o x.h5
+expect 2 "the network takes 1" "$convoy" import lenet5.safetensors --preprocess torch -o x.h5
+expect 2 "--mean has 2 numbers" "$convoy" import lenet5.safetensors --mean 1,2 -o x.h5
+expect 0 "10 classes" "$convoy" import lenet5.safetensors --mean 3 --deviation 4 -o other.h5
+"$convoy" inspect other.h5 | grep -q "$("$convoy" inspect back.h5 | sed -n 's/.*mean .*\(CRC-32 .*\)/\1/p')" && fail "--mean changed nothing"
+printf 'null\neins\r\nzwei\n' >names.txt
+expect 2 "names.txt names 3 classes; the network tells apart 10" "$convoy" import lenet5.safetensors --classes names.txt -o x.h5
+expect 2 "should be one of .safetensors" "$convoy" export run -o model.bin
+expect 2 "there is no such map of names" "$convoy" export run -o x.safetensors --names torchvison
+expect 2 "has no name for layer" "$convoy" export run -o x.safetensors --names torchvision
+expect 2 "--bgr is about 3 channels" "$convoy" export run -o x.safetensors --bgr
+expect 2 "where does the model go?" "$convoy" import lenet5.safetensors
+expect 2 "is about a network of Convoy's" "$convoy" import lenet5.safetensors classes=12 -o x.h5
+expect 2 "names 10 classes; the network tells apart 12" "$convoy" import lenet5.safetensors --network lenet5 classes=12 -o x.h5
+seq 12 >twelve.txt
+expect 2 "output/weights ('output.weight') is 10x84 and should be 12x84" \
+  "$convoy" import lenet5.safetensors --network lenet5 classes=12 --classes twelve.txt -o x.h5
+expect 2 "No such file" "$convoy" import missing.pt -o x.h5
+expect 2 "no file of weights that convoy can read" "$convoy" import names.txt -o x.h5
+"$convoy" inspect x.h5 | grep -q module.pt || fail "a refused import has written a file"
+
+# Blue first, and back: the images are the same, so the weights are.
+cat >colour.yaml <<'END'
+name: colour
+input: [6, 6, 3]
+layers:
+  - conv: {filters: 4, kernel: 3}
+  - fc: {outputs: 2}
+  - softmax_loss
+END
+"$convoy" export run -o plain.safetensors >log || fail "$(cat log)"
+python3 - <<'END'
+import json, random, struct
+random.seed(1)
+tensors = {"conv1.weight": (4, 3, 3, 3), "conv1.bias": (4,), "fc1.weight": (2, 64), "fc1.bias": (2,)}
+header, data = {}, b""
+for name, shape in tensors.items():
+    count = 1
+    for n in shape: count *= n
+    values = struct.pack(f"<{count}f", *(random.random() for _ in range(count)))
+    header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + len(values)]}
+    data += values
+text = json.dumps(header).encode()
+open("colour.safetensors", "wb").write(struct.pack("<Q", len(text)) + text + data)
+END
+"$convoy" import colour.safetensors --network ./colour.yaml --preprocess caffe -o bgr.h5 >bgr.log || fail "a network that reads blue first"
+"$convoy" import colour.safetensors --network ./colour.yaml --preprocess raw -o rgb.h5 >rgb.log
+[ "$(sed -n 's/.*weights //p' bgr.log)" != "$(sed -n 's/.*weights //p' rgb.log)" ] || fail "blue and red are not exchanged"
+"$convoy" export bgr.h5 -o bgr.safetensors --bgr >log || fail "$(cat log)"
+expect 0 "$(sed -n 's/.*weights //p' bgr.log)" "$convoy" import bgr.safetensors -o bgr2.h5
+expect 0 "convoy.channels: bgr" "$convoy" inspect bgr.safetensors
+expect 0 "convoy.mean: 104" "$convoy" inspect bgr.safetensors
+
+finish
