@@ -2,6 +2,7 @@
 #include "base/fit.h"
 #include "base/json.h"
 #include "cmd/network.h"
+#include "cmd/ranks.h"
 #include "convert/convert.h"
 
 #include <string.h>
@@ -11,7 +12,9 @@ typedef struct options {
   int preprocess;
   cvy_floats mean, deviation;
   int64_t microbatch;
-  bool bgr, json;
+  int channels;
+  const char *labelled;
+  bool json;
 } options;
 
 static const cvy_option table[] = {
@@ -29,8 +32,10 @@ static const cvy_option table[] = {
     {"mean", CVY_FLOATS, offsetof(options, mean), "[]", -1e6, 1e6,
      .help = "of each channel instead, of samples from 0 to 255; one number is that of all"},
     {"deviation", CVY_FLOATS, offsetof(options, deviation), "[]", 1e-9, 1e6, .help = "likewise"},
-    {"bgr", CVY_BOOL, offsetof(options, bgr), "false",
-     .help = "blue comes first, in --mean and --deviation too"},
+    {"channels", CVY_CHOICE, offsetof(options, channels), "auto", .words = cvy_channel_order_words,
+     .help = "which comes first, red or blue, in --mean and --deviation too; auto: as --preprocess says"},
+    {"try", CVY_STRING, offsetof(options, labelled), "",
+     .help = "try all of these on labelled pictures, a dataset (its val-*.h5), and take the best"},
     {"classes", CVY_STRING, offsetof(options, classes), "",
      .help = "a file with the name of a class in each line, in the order of the network's outputs"},
     {"microbatch", CVY_INT, offsetof(options, microbatch), "0", 0, 1 << 20,
@@ -93,6 +98,36 @@ static cvy_err finish(const cvy_imported *m, const options *o) {
   return CVY_OK;
 }
 
+/* ---- trying ---- */
+
+static void print_trials(const cvy_trial *trials, int count) {
+  cvy_log("--preprocess  --channels      top-1        loss");
+  for (int i = 0; i < count; i++)
+    cvy_log("%-12s  %-10s  %7.2f %%  %10.4f", cvy_preprocess_words[trials[i].preprocess],
+            cvy_channel_order_words[trials[i].channels], 100 * trials[i].top1, trials[i].loss);
+}
+
+/* Wishes for the best of what was tried. */
+static cvy_err try_all(cvy_import_wishes *wishes, const options *o) {
+  cvy_trial trials[CVY_MOST_TRIALS];
+  int count;
+  if (o->preprocess != CVY_PREPROCESS_FILE || o->channels != CVY_ORDER_AUTO || o->mean.count ||
+      o->deviation.count)
+    return cvy_error(CVY_E_USAGE, "--try finds out how images are prepared: it goes without --preprocess, "
+                                  "--channels, --mean and --deviation");
+  cvy_comm *comm = cvy_ranks_start(&(cvy_rank_options){0});
+  const cvy_err err = cvy_import_try(trials, &count, comm, wishes, o->labelled);
+  cvy_progress_drop();
+  if (!err) print_trials(trials, count);
+  cvy_comm_finish(comm);
+  if (err) return err;
+  wishes->preprocess = trials[0].preprocess;
+  wishes->channels = trials[0].channels;
+  if (trials[0].top1 - trials[1].top1 < 0.02)
+    cvy_warn("%s: the two best are close; more labelled pictures tell them apart", o->labelled);
+  return CVY_OK;
+}
+
 /* People of other programs name the program first: "import caffe X". It is told from the file itself. */
 static int64_t passed_over(const cvy_arguments *arguments) {
   static const char *const programs[] = {"torch", "pytorch", "caffe", "keras", "onnx", "safetensors"};
@@ -111,17 +146,18 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
   if (!o->out[0])
     return cvy_error(CVY_E_USAGE,
                      "where does the model go? -o MODEL.h5, or -o DIR for network, recipe and model");
-  const cvy_import_wishes wishes = {.file = arguments->words[first],
-                                    .weights = o->weights,
-                                    .network = o->network,
-                                    .settings = arguments->words + first + 1,
-                                    .setting_count = arguments->count - first - 1,
-                                    .preprocess = o->preprocess,
-                                    .mean = o->mean,
-                                    .deviation = o->deviation,
-                                    .bgr = o->bgr,
-                                    .classes = o->classes,
-                                    .microbatch = o->microbatch};
+  cvy_import_wishes wishes = {.file = arguments->words[first],
+                              .weights = o->weights,
+                              .network = o->network,
+                              .settings = arguments->words + first + 1,
+                              .setting_count = arguments->count - first - 1,
+                              .preprocess = o->preprocess,
+                              .mean = o->mean,
+                              .deviation = o->deviation,
+                              .channels = o->channels,
+                              .classes = o->classes,
+                              .microbatch = o->microbatch};
+  if (o->labelled[0]) CVY_TRY(try_all(&wishes, o));
   CVY_TRY(cvy_import(&m, &wishes));
   const cvy_err err = finish(&m, o);
   cvy_imported_close(&m);

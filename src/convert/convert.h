@@ -9,6 +9,7 @@
 #include "base/options.h"
 #include "model/match.h"
 #include <convoy/data.h>
+#include <convoy/train.h>
 
 /* What samples from 0 to 255 go through, as people know it by name. */
 typedef enum cvy_preprocess {
@@ -22,6 +23,10 @@ typedef enum cvy_preprocess {
 } cvy_preprocess;
 extern const char *const cvy_preprocess_words[]; /* "file", "torch", "caffe", "tf", "unit", "raw" */
 
+/* Which channel comes first in an image that a network takes. */
+typedef enum cvy_channel_order { CVY_ORDER_AUTO, CVY_ORDER_RGB, CVY_ORDER_BGR } cvy_channel_order;
+extern const char *const cvy_channel_order_words[]; /* "auto" (as the way to prepare it says), "rgb", "bgr" */
+
 /* What is wanted of an import. Texts are "" where nothing is said. */
 typedef struct cvy_import_wishes {
   const char *file;            /* what the network is in, or its weights, or both */
@@ -31,7 +36,7 @@ typedef struct cvy_import_wishes {
   int64_t setting_count;
   int preprocess;             /* cvy_preprocess */
   cvy_floats mean, deviation; /* of each channel, in place of those; count 0: not said */
-  bool bgr;                   /* blue comes first, in them too */
+  int channels;               /* cvy_channel_order, of them too */
   const char *classes;        /* a file with the name of a class in each line */
   int64_t microbatch;         /* images that the model computes at a time; 0: as the file says, or 32 */
 } cvy_import_wishes;
@@ -62,14 +67,28 @@ cvy_err cvy_imported_save_all(const cvy_imported *imported, const char *path) CV
 /* Finds the maps of names that come with Convoy, and those of further places. */
 cvy_err cvy_name_maps(const cvy_name_map **out, int64_t *count, cvy_pool *pool) CVY_MUST_CHECK;
 
+/* What a guess about images has scored. */
+typedef struct cvy_trial {
+  int preprocess; /* cvy_preprocess */
+  int channels;   /* cvy_channel_order; of grey images auto */
+  double loss, top1;
+} cvy_trial;
+enum { CVY_MOST_TRIALS = 2 * CVY_PREPROCESS_COUNT };
+
+/* Imports the model once for each of the known ways to prepare images, red or blue first, and scores it on
+ * the labelled pictures of a dataset. The best comes first in `out`, by top-1 and then by loss. A network
+ * whose classes have no names is taken to have the dataset's. The call is collective, and for one rank. */
+cvy_err cvy_import_try(cvy_trial out[CVY_MOST_TRIALS], int *count, cvy_comm *comm,
+                       const cvy_import_wishes *wishes, const char *labelled) CVY_MUST_CHECK;
+
 /* What is wanted of an export. */
 typedef struct cvy_export_wishes {
   const char *model; /* a checkpoint */
   const char *out;   /* the file to write, whose ending says the format */
-  const char
-      *names; /* a map of names, such as "torchvision"; "own": the layers' own; "": a map that knows all
-                         layers, or else their own */
-  bool bgr;   /* the other program's images have blue first */
+  /* A map of names, such as "torchvision"; "own": the layers' own; "": a map that knows all layers, or else
+   * their own. */
+  const char *names;
+  bool bgr; /* the other program's images have blue first */
 } cvy_export_wishes;
 
 typedef struct cvy_exported {

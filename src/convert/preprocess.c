@@ -9,6 +9,9 @@ const char *const cvy_preprocess_words[] = {
     [CVY_PREPROCESS_TF] = "tf",     [CVY_PREPROCESS_UNIT] = "unit",   [CVY_PREPROCESS_RAW] = "raw",
     [CVY_PREPROCESS_COUNT] = NULL};
 
+const char *const cvy_channel_order_words[] = {
+    [CVY_ORDER_AUTO] = "auto", [CVY_ORDER_RGB] = "rgb", [CVY_ORDER_BGR] = "bgr", NULL};
+
 enum { COLOURS = 3 };
 
 static const struct {
@@ -66,15 +69,22 @@ static void swap_ends(double values[], int64_t channels) {
   values[channels - 1] = first;
 }
 
+static void turn(cvy_stored_input *input, int64_t channels) {
+  swap_ends(input->mean, channels);
+  swap_ends(input->deviation, channels);
+  input->bgr = !input->bgr;
+}
+
 cvy_err cvy_preprocess_find(cvy_stored_input *out, const cvy_import_wishes *w, const cvy_stored_input *own,
                             int64_t channels) {
   CVY_TRY(choose(out, w, own, channels));
+  if (w->channels != CVY_ORDER_AUTO && channels != COLOURS)
+    return cvy_error(CVY_E_USAGE, "--channels %s is about 3 channels; the network takes %" PRId64,
+                     cvy_channel_order_words[w->channels], channels);
+  if (w->channels != CVY_ORDER_AUTO && (w->channels == CVY_ORDER_BGR) != out->bgr) turn(out, channels);
   CVY_TRY(set(out->mean, &w->mean, channels, "--mean"));
   CVY_TRY(set(out->deviation, &w->deviation, channels, "--deviation"));
   out->known = true;
-  out->bgr = out->bgr || w->bgr;
-  if (out->bgr && channels != COLOURS)
-    return cvy_error(CVY_E_USAGE, "--bgr is about 3 channels; the network takes %" PRId64, channels);
   for (int64_t c = 0; c < channels; c++)
     if (!(out->deviation[c] > 0))
       return cvy_error(CVY_E_INPUT, "%s: deviation %g of channel %" PRId64 "; expected a number above 0",
@@ -84,11 +94,12 @@ cvy_err cvy_preprocess_find(cvy_stored_input *out, const cvy_import_wishes *w, c
 
 cvy_stored_input cvy_preprocess_turned(const cvy_stored_input *input, int64_t channels) {
   cvy_stored_input out = *input;
-  if (!out.bgr) return out;
-  swap_ends(out.mean, channels);
-  swap_ends(out.deviation, channels);
-  out.bgr = false;
+  if (out.bgr) turn(&out, channels);
   return out;
+}
+
+bool cvy_preprocess_wants_colours(int preprocess) {
+  return known[preprocess].colours_only;
 }
 
 /* ---- the chain ---- */

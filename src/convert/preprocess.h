@@ -9,6 +9,8 @@ cvy_err cvy_preprocess_find(cvy_stored_input *out, const cvy_import_wishes *wish
                             const cvy_stored_input *own, int64_t channels) CVY_MUST_CHECK;
 /* Returns the same of images whose red comes first. */
 cvy_stored_input cvy_preprocess_turned(const cvy_stored_input *input, int64_t channels);
+/* Tells whether a way to prepare images, but for that of the file, is about colours. */
+bool cvy_preprocess_wants_colours(int preprocess);
 /* Makes the usual chain for a network that takes images of h x w: the middle 7/8 of a picture, but small
  * pictures whole. */
 const cvy_yaml *cvy_preprocess_chain(cvy_pool *pool, int64_t h, int64_t w);

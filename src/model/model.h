@@ -25,6 +25,9 @@ typedef struct cvy_model_spec {
   cvy_conv_choice convolution;
   const cvy_dataset_info *data; /* classes, channels, mean and deviation of the training set */
   const char *recipe_text;      /* the resolved recipe by which it was trained; NULL: not known */
+  /* Another program made it, or nobody trained it as it is. Mean and deviation are then of samples from 0 to
+   * 255, and need not be those of any set. */
+  bool is_imported;
   int64_t step;
   double top1;         /* negative: not known */
   cvy_weights weights; /* which set it is, EMA or RAW */

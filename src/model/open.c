@@ -80,6 +80,7 @@ static cvy_err read_recipe(cvy_model_spec *spec, cvy_pool *pool) {
 static cvy_err read_origin(cvy_model_spec *spec, cvy_h5 *file) {
   int64_t best_step;
   double best_top1;
+  spec->is_imported = cvy_h5_has_attr(file, "", "origin");
   CVY_TRY(cvy_h5_read_attr_i64(file, "", "step", &spec->step));
   CVY_TRY(cvy_h5_read_attr_i64(file, "", "best_step", &best_step));
   CVY_TRY(cvy_h5_read_attr_f64(file, "", "best_top1", &best_top1));

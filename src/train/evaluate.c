@@ -124,6 +124,16 @@ static cvy_err check_ways(const cvy_evaluate_options *asked) {
   return CVY_OK;
 }
 
+/* Samples of an imported model are as those of pictures. */
+static void warn_of_scale(const cvy_evaluation *e, const cvy_model_spec *spec) {
+  cvy_dataset_info known = *spec->data;
+  for (int64_t c = 0; spec->is_imported && c < known.c; c++) {
+    known.mean[c] = 128;
+    known.deviation[c] = 64;
+  }
+  cvy_dataset_warn_of_scale(e->from, cvy_dataset_describe(e->data.data), &known);
+}
+
 /* Opens the model and the data. The recipe's assume_classes holds for the recipe's own data alone. */
 static cvy_err open_everything(cvy_evaluation *e, const char *path, const cvy_evaluate_options *asked) {
   CVY_TRY(check_ways(asked));
@@ -141,7 +151,7 @@ static cvy_err open_everything(cvy_evaluation *e, const char *path, const cvy_ev
   CVY_TRY(open_data(e, asked));
   CVY_TRY(cvy_dataset_check_classes(e->from, cvy_dataset_describe(e->data.data), spec->data,
                                     assume ? CVY_ASSUMES : CVY_ASSUMES_ASKED));
-  cvy_dataset_warn_of_scale(e->from, cvy_dataset_describe(e->data.data), spec->data);
+  warn_of_scale(e, spec);
   const cvy_intake intake = cvy_intake_of(e->recipe);
   return e->dense ? CVY_OK : cvy_stream_check_sizes(&e->data, &intake, false);
 }

@@ -63,6 +63,12 @@ expect 2 "No such file" "$convoy" import missing.pt -o x.h5
 expect 2 "no file of weights that convoy can read" "$convoy" import names.txt -o x.h5
 "$convoy" inspect x.h5 | grep -q module.pt || fail "a refused import has written a file"
 
+# Labelled pictures tell how they are to be prepared.
+expect 0 "unit          auto" "$convoy" import lenet5.safetensors --try data -o tried.h5
+expect 0 "raw           auto" "$convoy" import lenet5.safetensors --try data -o tried.h5
+expect 2 "it goes without --preprocess" "$convoy" import lenet5.safetensors --try data --preprocess raw -o tried.h5
+expect 2 "nowhere: no such" "$convoy" import lenet5.safetensors --try nowhere -o tried.h5
+
 # Blue first, and back: the images are the same, so the weights are.
 cat >colour.yaml <<'END'
 name: colour
