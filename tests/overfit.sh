@@ -33,6 +33,7 @@ table="
 alexnet         227 200 10 0.01    $sgd
 alexnet-grouped 227 200 10 0.01    $sgd
 alexnet-bn      227 100 10 0.01    $sgd
+alexnet-owt     224 200 10 0.01    $sgd
 zfnet           224 200 10 0.01    $sgd
 vgg-a            96 300 20 0.01    $sgd
 vgg-a-lrn        96 300 20 0.01    $sgd
@@ -48,6 +49,7 @@ resnet50         64 100 10 0.01    $sgd1
 resnet101        64 100 10 0.01    $sgd1
 resnet152        64 100 10 0.01    $sgd1
 googlenet       128 300 20 0.01    $sgd2
+googlenet-bn    128 100 10 0.01    $sgd2
 inception-v3    139 400 20 0.00073 rmsprop: {alpha: 0.9, momentum: 0.9, epsilon: 1, epsilon_at: below_root}
 catdog-cnn      150 400 20 0.0001  rmsprop: {alpha: 0.9, epsilon: 1e-7}
 "

@@ -14,7 +14,9 @@ paper() {
   case $1 in
     alexnet | alexnet-grouped) echo "Krizhevsky, Sutskever & Hinton 2012" ;;
     alexnet-bn) echo "Krizhevsky et al. 2012, Ioffe & Szegedy 2015" ;;
+    alexnet-owt) echo "Krizhevsky 2014" ;;
     catdog-cnn) echo "Chollet 2018, section 5.2" ;;
+    googlenet-bn) echo "Szegedy et al. 2015, Ioffe & Szegedy 2015" ;;
     googlenet) echo "Szegedy et al. 2015" ;;
     hoda-cnn) echo "the course's" ;;
     inception-v3) echo "Szegedy et al. 2016" ;;

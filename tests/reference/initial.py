@@ -16,7 +16,7 @@ from networks import NETWORKS
 
 # The sizes are small where a network takes any, for the fully connected layers' sake.
 SIZES = {"lenet5": 32, "lenet": 28, "hoda-cnn": 28, "catdog-cnn": 76, "alexnet": 67, "alexnet-grouped": 67,
-         "alexnet-bn": 67, "zfnet": 72, "googlenet": 96, "inception-v3": 139}
+         "alexnet-bn": 67, "zfnet": 72, "googlenet": 96, "alexnet-owt": 64, "inception-v3": 139}
 
 
 def layers_of(network, kinds=(nn.Conv2d, nn.Linear)):
@@ -94,8 +94,14 @@ def vgg_cifar(network):
         nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
 
+def googlenet_bn(network):
+    """torchvision's googlenet.py, but for the classifier's biases."""
+    for layer in layers_of(network):
+        normal(layer, 0.01)
+
+
 def torchvisions(network):
-    """torchvision's resnet.py has done it already."""
+    """torchvision's resnet.py and alexnet.py have done it already."""
 
 
 INITS = {"alexnet": alexnet, "alexnet-grouped": alexnet, "alexnet-bn": alexnet_bn, "zfnet": zfnet,
@@ -103,7 +109,7 @@ INITS = {"alexnet": alexnet, "alexnet-grouped": alexnet, "alexnet-bn": alexnet_b
          **{name: glorot for name in ("lenet5", "lenet", "hoda-cnn", "catdog-cnn")},
          **{name: vgg for name in NETWORKS if name.startswith("vgg")},
          **{name: torchvisions for name in NETWORKS if name.startswith("resnet")},
-         "resnet20": resnet20, "vgg-cifar": vgg_cifar}
+         "alexnet-owt": torchvisions, "googlenet-bn": googlenet_bn, "resnet20": resnet20, "vgg-cifar": vgg_cifar}
 
 
 def row_of(parameter):

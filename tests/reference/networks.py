@@ -120,6 +120,14 @@ def zfnet(size, classes, aux):
     return with_classifier(layers, size, [4096, 4096], classes)
 
 
+def alexnet_owt(size, classes, aux):
+    return with_classifier(torchvision.models.alexnet().features, size, [4096, 4096], classes)
+
+
+def googlenet_bn(size, classes, aux):
+    return torchvision.models.googlenet(num_classes=classes, aux_logits=False, init_weights=False)
+
+
 # ---- VGG: table 1 of the paper; 'M' is a max pooling, 'N' a response normalisation, 1 a 1x1 convolution ----
 
 COLUMNS = {
@@ -270,7 +278,7 @@ NETWORKS = {
     "alexnet": alexnet, "alexnet-grouped": alexnet_grouped, "alexnet-bn": alexnet_bn, "zfnet": zfnet,
     **{column: vgg(column) for column in COLUMNS},
     **{name: resnet(name) for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")},
-    "googlenet": GoogLeNet,
+    "googlenet": GoogLeNet, "googlenet-bn": googlenet_bn, "alexnet-owt": alexnet_owt,
     "inception-v3": lambda size, classes, aux: InceptionV3(classes, aux),
     "resnet20": resnet20, "vgg-cifar": vgg_cifar,
 }

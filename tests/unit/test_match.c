@@ -7,6 +7,7 @@
 #include "formats/notes.h"
 #include "formats/safetensors_write.h"
 #include "model/match.h"
+#include "train/find.h"
 
 #include <zlib.h>
 
@@ -185,43 +186,52 @@ static unsigned long checksum(cvy_pool *pool, const cvy_net *net, const char *co
   return crc;
 }
 
-static void torchvision(void) {
+/* Plans the network of a line such as "vgg-a batch_norm=true". */
+static cvy_net *planned(cvy_pool *pool, const char *home, char *words) {
+  cvy_yaml *network, *settings = cvy_yaml_new_mapping(pool, "test");
+  cvy_net *net;
+  char *setting = strchr(words, ' ');
+  if (setting) *setting++ = '\0';
+  if (setting) CU_ASSERT_EQUAL_FATAL(cvy_yaml_override(settings, pool, setting), CVY_OK);
+  const char *path = cvy_pool_format(pool, "%s/launch/networks/%s.yaml", home, words);
+  CU_ASSERT_EQUAL_FATAL(cvy_network_load(&network, pool, path, settings), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, network, 1, &(cvy_net_wishes){.purpose = CVY_NET_EVALUATION}),
+                        CVY_OK);
+  return net;
+}
+
+static void check_names(const char *home, char *words, int64_t tensors, unsigned long wanted) {
   cvy_pool *pool = cvy_pool_create();
-  const char *home = getenv("CONVOY_SOURCE");
-  CU_ASSERT_PTR_NOT_NULL_FATAL(home);
   const cvy_name_map map = map_of(pool, "torchvision");
-  FILE *golden = fopen(cvy_pool_format(pool, "%s/tests/reference/golden/torchvision.csv", home), "r");
-  CU_ASSERT_PTR_NOT_NULL_FATAL(golden);
-  char line[200], network[100];
-  CU_ASSERT_PTR_NOT_NULL(fgets(line, sizeof line, golden));
+  const char *missing;
+  cvy_net *net = planned(pool, home, words);
+  const char *const *names = cvy_mapped_tensors(&missing, pool, &map, net);
+  CU_ASSERT_PTR_NOT_NULL_FATAL(names);
+  CU_ASSERT_EQUAL(cvy_net_describe(net)->param_tensors, tensors);
+  const bool same = checksum(pool, net, names) == wanted;
+  if (!same) printf("  names of %s\n", words);
+  CU_ASSERT(same);
+  cvy_net_destroy(net);
+  cvy_pool_destroy(pool);
+}
+
+static void torchvision(void) {
+  const char *home = getenv("CONVOY_SOURCE");
+  char line[200], words[100];
+  CU_ASSERT_PTR_NOT_NULL_FATAL(home);
+  snprintf(line, sizeof line, "%s/tests/reference/golden/torchvision.csv", home);
+  FILE *golden = fopen(line, "r");
   int checked = 0;
-  while (fgets(line, sizeof line, golden)) {
+  CU_ASSERT_PTR_NOT_NULL_FATAL(golden);
+  CU_ASSERT_PTR_NOT_NULL(fgets(line, sizeof line, golden));
+  for (; fgets(line, sizeof line, golden); checked++) {
     long tensors;
     unsigned long wanted;
-    CU_ASSERT_EQUAL_FATAL(sscanf(line, "%99[^,],%ld,%lx", network, &tensors, &wanted), 3);
-    const char *base = strcmp(network, "resnet101") == 0   ? "resnet50: {stage3: 22}"
-                       : strcmp(network, "resnet152") == 0 ? "resnet50: {stage2: 7, stage3: 35}"
-                                                           : NULL;
-    if (base) continue; /* a part of resnet50's names */
-    cvy_yaml *root, *flat;
-    cvy_net *net;
-    const char *path = cvy_pool_format(pool, "%s/launch/networks/%s.yaml", home, network), *missing;
-    CU_ASSERT_EQUAL_FATAL(cvy_yaml_load(&root, pool, path), CVY_OK);
-    if (!cvy_yaml_get(root, "layers")) continue; /* made from another one */
-    CU_ASSERT_EQUAL_FATAL(cvy_net_resolve(&flat, pool, root), CVY_OK);
-    CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, flat, 1, &(cvy_net_wishes){.purpose = CVY_NET_EVALUATION}),
-                          CVY_OK);
-    const char *const *names = cvy_mapped_tensors(&missing, pool, &map, net);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(names);
-    CU_ASSERT_EQUAL(cvy_net_describe(net)->param_tensors, tensors);
-    if (checksum(pool, net, names) != wanted) printf("  names of %s\n", network);
-    CU_ASSERT_EQUAL(checksum(pool, net, names), wanted);
-    cvy_net_destroy(net);
-    checked++;
+    CU_ASSERT_EQUAL_FATAL(sscanf(line, "%99[^,],%ld,%lx", words, &tensors, &wanted), 3);
+    check_names(home, words, tensors, wanted);
   }
   fclose(golden);
-  CU_ASSERT(checked >= 4);
-  cvy_pool_destroy(pool);
+  CU_ASSERT(checked >= 16);
 }
 
 /* ---- matching ---- */

@@ -45,6 +45,7 @@ static const struct {
     {"alexnet", 62378344, 1135256096, 1000},
     {"alexnet-grouped", 60965224, 0, 1000},
     {"alexnet-bn", 62379720, 0, 1000}, /* AlexNet, with two numbers a filter for the convolutions' one bias */
+    {"alexnet-owt", 61100840, 714188480, 1000},
     {"zfnet", 107627624, 0, 1000},
     {"vgg-a", 132863336, 0, 1000},
     {"vgg-a-lrn", 132863336, 0, 1000},
@@ -62,6 +63,7 @@ static const struct {
     {"resnet20", 269722, 40551040, 10},
     {"vgg-cifar", 14987210, 0, 10},
     {"googlenet", 6998552, 0, 1000},
+    {"googlenet-bn", 6624904, 0, 1000},
     {"inception-v3", 23834568, 0, 1000}};
 
 static void parameter_counts_are_exact(void) {
