@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes golden/formats: small files of weights as PyTorch writes them, and one of safetensors by hand.
+"""Writes golden/formats: small files of weights as PyTorch writes them, and by hand one of safetensors and two of Caffe.
 
     formats.py
 
@@ -67,7 +67,49 @@ def write_safetensors():
     (FOLDER / "all.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data + brain)
 
 
+# ---- Caffe: a NetParameter (caffe.proto) ----
+
+
+def varint(value):
+    return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + varint(value >> 7)
+
+
+def field(number, value):
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    value = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def blob(shift, *shape, type="<f4", old=False):
+    shape = (1,) * (4 - len(shape)) + shape if old else shape
+    dims = (b"".join(field(1 + i, size) for i, size in enumerate(shape)) if old
+            else field(7, field(1, b"".join(map(varint, shape)))))
+    return field(7, dims + field(5 if type == "<f4" else 8, numbers(shift, *shape).astype(type).tobytes()))
+
+
+def layer(name, type, bottom, *rest):
+    return field(100, field(1, name) + field(2, type) + field(3, bottom) + field(4, name) + b"".join(rest))
+
+
+def write_caffe():
+    net = field(1, "small") + field(3, "data") + field(8, field(1, bytes((1, 3, 4, 5))))
+    net += layer("conv/1", "Convolution", "data", blob(0, 2, 3, 2, 2), blob(1, 2, old=True),
+                 field(106, field(1, 2) + field(4, 2)))
+    divisor = field(7, field(7, field(1, b"\1")) + field(5, struct.pack("<f", 2)))
+    net += layer("norm", "BatchNorm", "conv/1", blob(2, 2), blob(3, 2), divisor)
+    net += layer("scale", "Scale", "norm", blob(4, 2))
+    net += layer("ip", "InnerProduct", "scale", blob(5, 3, 24, type="<f8"), blob(6, 3, old=True), field(117, field(1, 3)))
+    (FOLDER / "small.caffemodel").write_bytes(net)
+    (FOLDER / "small.prototxt").write_text("""name: "small"
+input: "data"
+input_shape { dim: 1 dim: 3 dim: 4 dim: 5 }
+layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 3 } }
+""")
+
+
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     write_torch()
     write_safetensors()
+    write_caffe()
