@@ -223,6 +223,8 @@ static cvy_err open_file(cvy_weights_file *file) {
 
 const cvy_weights_format cvy_weights_format_caffemodel = {.name = "caffemodel",
                                                           .about = "Caffe's .caffemodel",
+                                                          .ending = ".caffemodel",
+                                                          .in_order = true,
                                                           .fits = fits,
                                                           .open = open_file,
                                                           .write = cvy_caffe_write};
