@@ -57,8 +57,23 @@ typedef struct cvy_train_result {
 cvy_err cvy_train(cvy_train_result *out, cvy_comm *comm, const cvy_recipe *recipe,
                   const cvy_train_options *options) CVY_MUST_CHECK;
 
+/* A time of a run in which more layers learn than before. */
+typedef struct cvy_train_phase {
+  int64_t at, step; /* the epochs and the steps that are done before */
+  int64_t learnt;   /* parameters that learn from then on */
+  double rate;      /* what the learning rate of the new ones is multiplied with */
+  char layers[200]; /* their names, as the recipe has them */
+} cvy_train_phase;
+
 /* What a run would be, as far as that is known before its first step. */
 typedef struct cvy_train_outline {
+  /* What it would begin with: lines of text, and how many tensors of the network are loaded, of how many, and
+   * how many of the file are left out. All is drawn if there is no text. */
+  char *initial;
+  int64_t loaded, tensors, left_out;
+  /* Phases that come after the first one: layers begin to learn that were frozen. */
+  int64_t phase_count;
+  struct cvy_train_phase *phases;
   int64_t images, val_images;  /* of the training data, and of the validation data; 0: there is none */
   int64_t classes;             /* of the training data */
   int64_t parameters, learnt;  /* the network's numbers without running averages; those that are not frozen */

@@ -54,12 +54,20 @@ static void print_rates_line(FILE *out, const rates_line *line, const double *ra
   fputc('\n', out);
 }
 
+static void print_phase(FILE *out, const cvy_train_phase *p, int64_t parameters) {
+  fprintf(out,
+          "after epoch %" PRId64 ", from step %" PRId64 " on, %" PRId64 " of %" PRId64
+          " learn: %s too, at %g of the rate\n",
+          p->at, p->step + 1, p->learnt, parameters, p->layers, p->rate);
+}
+
 static void print_outline(const cvy_train_outline *o) {
   enum { MOST_LINES = 24 };
   cvy_fitted fitted;
   FILE *out = cvy_fit_begin(&fitted, stdout);
   rates_line *lines = cvy_new(sizeof *lines * (size_t)(o->epochs + 1));
   const int64_t count = find_lines(lines, o), stride = cvy_pieces(count, MOST_LINES);
+  if (o->initial) fputs(o->initial, out);
   fprintf(out,
           "%" PRId64 " images of %" PRId64 " classes, batch %" PRId64 " = %" PRId64
           " microbatches of %" PRId64 "\n",
@@ -67,6 +75,7 @@ static void print_outline(const cvy_train_outline *o) {
   if (o->learnt < o->parameters)
     fprintf(out, "%" PRId64 " of %" PRId64 " parameters learn; the others are frozen\n", o->learnt,
             o->parameters);
+  for (int64_t k = 0; k < o->phase_count; k++) print_phase(out, &o->phases[k], o->parameters);
   fprintf(out, "%" PRId64 " epochs, %" PRId64 " steps\n\n%-12s  %-20s  %s\n", o->epochs, o->total_steps,
           "epochs", "steps", "learning rate");
   for (int64_t i = 0; i < count; i++)
@@ -75,6 +84,28 @@ static void print_outline(const cvy_train_outline *o) {
   if (o->depends) fputs("The rate falls when validation stops improving, which nobody knows before.\n", out);
   cvy_fit_lines(&fitted);
   free(lines);
+}
+
+static void print_initial_json(cvy_json *json, const cvy_train_outline *o) {
+  cvy_json_open(json, "init_from", '{');
+  cvy_json_int(json, "loaded", o->loaded);
+  cvy_json_int(json, "made_anew", o->tensors - o->loaded);
+  cvy_json_int(json, "left_out", o->left_out);
+  cvy_json_close(json, '}');
+}
+
+static void print_phases_json(cvy_json *json, const cvy_train_outline *o) {
+  cvy_json_open(json, "unfreeze", '[');
+  for (int64_t k = 0; k < o->phase_count; k++) {
+    cvy_json_open(json, NULL, '{');
+    cvy_json_int(json, "at", o->phases[k].at);
+    cvy_json_int(json, "step", o->phases[k].step + 1);
+    cvy_json_text(json, "layers", o->phases[k].layers);
+    cvy_json_int(json, "learnt", o->phases[k].learnt);
+    cvy_json_number(json, "rate", o->phases[k].rate, 17);
+    cvy_json_close(json, '}');
+  }
+  cvy_json_close(json, ']');
 }
 
 static void print_outline_json(const cvy_train_outline *o) {
@@ -89,6 +120,8 @@ static void print_outline_json(const cvy_train_outline *o) {
   cvy_json_int(&json, "microbatches", o->microbatches);
   cvy_json_int(&json, "epochs", o->epochs);
   cvy_json_int(&json, "steps", o->total_steps);
+  if (o->initial) print_initial_json(&json, o);
+  if (o->phase_count > 0) print_phases_json(&json, o);
   cvy_json_open(&json, "rates", '[');
   for (int64_t epoch = 0; epoch < o->epochs && step_of_epoch(o, epoch) < o->total_steps; epoch++)
     cvy_json_number(&json, NULL, o->rates[step_of_epoch(o, epoch)], 17);
@@ -97,19 +130,36 @@ static void print_outline_json(const cvy_train_outline *o) {
   putchar('\n');
 }
 
+/* Returns where layers begin to learn. */
+static cvy_curve_mark *marks_of(const cvy_train_outline *o) {
+  cvy_curve_mark *marks = cvy_new(sizeof *marks * (size_t)(o->phase_count + 1));
+  for (int64_t k = 0; k < o->phase_count; k++)
+    marks[k] = (cvy_curve_mark){(double)o->phases[k].at, cvy_format("%s learns", o->phases[k].layers)};
+  return marks;
+}
+
+static void free_marks(cvy_curve_mark *marks, int64_t count) {
+  for (int64_t k = 0; k < count; k++) free((char *)marks[k].text);
+  free(marks);
+}
+
 cvy_err cvy_outline_show(cvy_comm *comm, const cvy_recipe *recipe, bool json, const char *plot) {
   cvy_train_outline outline;
   CVY_TRY(cvy_train_outline_create(&outline, comm, recipe));
   cvy_err err = CVY_OK;
   if (cvy_comm_rank(comm) == 0) {
     json ? print_outline_json(&outline) : print_outline(&outline);
+    cvy_curve_mark *marks = marks_of(&outline);
     const cvy_curve curve = {.title = "learning rate",
                              .across = "epochs",
                              .up = "rate",
                              .values = outline.rates,
                              .count = outline.total_steps,
-                             .end = (double)outline.epochs};
+                             .end = (double)outline.epochs,
+                             .marks = marks,
+                             .mark_count = outline.phase_count};
     if (plot[0]) err = cvy_curve_write(&curve, plot);
+    free_marks(marks, outline.phase_count);
   }
   cvy_train_outline_free(&outline);
   return cvy_comm_agree(comm, err);

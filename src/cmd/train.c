@@ -27,8 +27,8 @@ static const cvy_option table[] = {
     {"resume", CVY_BOOL, offsetof(options, resume), "false", .help = "go on from the run folder's last.h5"},
     {"change", CVY_BOOL, offsetof(options, change), "false",
      .help =
-         "with --resume: another learning_rate, warmup, clip or epochs, or other options of the solver, hold "
-         "from here on, which the log and the checkpoint say"},
+         "with --resume: another learning_rate, warmup, clip, unfreeze or epochs, or other options of the "
+         "solver, hold from here on, which the log and the checkpoint say"},
     {"overwrite", CVY_BOOL, offsetof(options, overwrite), "false",
      .help = "replace the run that stands in the run folder"},
     {"assume-classes", CVY_BOOL, offsetof(options, assume_classes), "false",
@@ -222,6 +222,7 @@ const cvy_command cvy_command_train = {
         "\n"
         "  convoy train lenet5-hoda --dry-run --plot rates.svg\n"
         "  mpirun -n 2 convoy train lenet5-hoda\n"
+        "  mpirun -n 2 convoy train my.yaml init_from=runs/lenet5-hoda freeze_until=c5 run=runs/fine\n"
         "  mpirun -n 4 convoy train my.yaml epochs=20 run=runs/longer --resume\n"
         "  mpirun -n 4 convoy train my.yaml --overwrite --trace trace.json --trace-from 10 --trace-steps 3",
     .keys = cvy_recipe_options,

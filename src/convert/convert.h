@@ -64,9 +64,6 @@ cvy_err cvy_imported_save(const cvy_imported *imported, const char *path) CVY_MU
 /* Writes network.yaml, recipe.yaml and, if there are weights, model.h5 into the folder `path`. */
 cvy_err cvy_imported_save_all(const cvy_imported *imported, const char *path) CVY_MUST_CHECK;
 
-/* Finds the maps of names that come with Convoy, and those of further places. */
-cvy_err cvy_name_maps(const cvy_name_map **out, int64_t *count, cvy_pool *pool) CVY_MUST_CHECK;
-
 /* What a guess about images has scored. */
 typedef struct cvy_trial {
   int preprocess; /* cvy_preprocess */

@@ -3,6 +3,7 @@
 #include "convert/convert.h"
 #include "convert/preprocess.h"
 #include "model/model.h"
+#include "train/maps.h"
 
 #include <string.h>
 

@@ -6,6 +6,7 @@
 #include "file/whole.h"
 #include "model/stored.h"
 #include "train/find.h"
+#include "train/maps.h"
 #include "train/recipe.h"
 
 #include <stdlib.h>

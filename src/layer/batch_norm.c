@@ -2,7 +2,8 @@
  * each channel's mean and variance over the n*h*w pixels of the microbatch in training, and with the running
  * averages of both in evaluation. A frozen layer uses the running averages in training too and leaves them as
  * they are, as Keras' does. What it was trained to expect then stays right, even for microbatches that are
- * too small for statistics of their own.
+ * too small for statistics of their own. So does a layer whose statistics alone are fixed, while its scale
+ * and bias learn.
  *
  * The statistics take one pass over x: sums of d = x - x0 and of d * d in double, x0 being the channel's
  * first value. As x0 is one of the m values, (mean - x0)^2 <= m * variance, so the difference of sum(d * d) /
@@ -91,7 +92,7 @@ static cvy_err plan(cvy_layer_plan *plan, void *config) {
   plan->params[variance_at(self)] = spec_of("variance", x.c, 1, self->momentum);
   plan->param_count = variance_at(self) + 1;
   plan->backward_reads_x = plan->learns;
-  if (plan->learns && x.n * x.h * x.w == 1)
+  if (plan->learns && !plan->has_fixed_statistics && x.n * x.h * x.w == 1)
     plan->untrainable =
         "a microbatch of one image with one pixel has one value a channel, which is its own mean: "
         "microbatches must have at least 2 images";
@@ -131,7 +132,7 @@ static double inverse_deviation(const cvy_layer_call *call, int64_t c) {
 }
 
 static bool uses_own_statistics(const cvy_layer_call *call) {
-  return call->pass->training && call->plan->learns;
+  return call->pass->training && call->plan->learns && !call->plan->has_fixed_statistics;
 }
 
 static void take_statistics(const cvy_layer_call *call) {
@@ -191,11 +192,11 @@ static void write_statistics(const cvy_layer_call *call) {
 
 /* With g = sum(dy), p = sum(dy * (x - mean)) and s = 1 / sqrt(variance + epsilon):
  *   dbias = g, dscale = s * p, dx = scale * s * (dy - g / m - (x - mean) * s^2 * p / m),
- * where in evaluation, the statistics being given, dx = scale * s * dy. */
+ * where the statistics are given, as in evaluation, dx = scale * s * dy. */
 static void find_gradients(const cvy_layer_call *call, const rows *r, const double *sums) {
   const batch_norm *self = call->config;
   const int64_t channels = call->plan->y.c;
-  const double *mean = call->state, share = call->pass->training ? 1 / (double)pixels_of(call->plan) : 0;
+  const double *mean = call->state, share = uses_own_statistics(call) ? 1 / (double)pixels_of(call->plan) : 0;
   for (int64_t c = 0; c < channels; c++) {
     const double s = inverse_deviation(call, c), rest = mean[c] - (double)r->centre[c];
     const double g = sums[c], p = sums[channels + c] - rest * g;
@@ -228,7 +229,7 @@ static void backward(const cvy_layer_call *call) {
   for (int64_t c = 0; c < call->plan->y.c; c++) r.centre[c] = (float)mean[c];
   const double *sums = cvy_channels_sum(call->scratch, call->dy, call->x[0], r.centre, call->plan->y);
   find_gradients(call, &r, sums);
-  write_statistics(call);
+  if (!call->plan->has_fixed_statistics) write_statistics(call);
   const cvy_affine by_channel = affine_of(&r);
   if (call->dx[0]) cvy_channels_map(call->dx[0], call->dy, call->x[0], &by_channel, call->plan->y);
 }

@@ -109,8 +109,9 @@ typedef struct cvy_layer_plan {
   cvy_shape x[CVY_MAX_INPUTS];
   const cvy_peers *peers; /* NULL: the layer is whole */
   cvy_conv_choice convolution;
-  bool learns;   /* backward finds the parameters' gradients: it is to train, and not frozen */
-  bool gives_dx; /* backward finds the gradient of at least one input */
+  bool learns;               /* backward finds the parameters' gradients: it is to train, and not frozen */
+  bool gives_dx;             /* backward finds the gradient of at least one input */
+  bool has_fixed_statistics; /* running averages serve in training too, and stay as they are */
 
   cvy_shape y;
   int64_t param_count;

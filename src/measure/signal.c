@@ -177,7 +177,7 @@ static cvy_err create_net(cvy_net **out, const cvy_signal_options *o) {
   const int64_t microbatch = o->microbatch ? o->microbatch : r ? r->microbatch : USUAL_MICROBATCH;
   cvy_net_wishes wishes = {.convolution = o->convolution, .unshared = true};
   if (r) wishes.convolution = (cvy_conv_choice)r->convolution;
-  if (r) cvy_layer_rules_freeze(&wishes, r->pool, &r->layer_rules);
+  if (r) cvy_freezing_wish(&wishes, r->pool, &r->freezing, &r->layer_rules, 0);
   CVY_TRY(cvy_net_create(out, r ? r->network : o->network, microbatch, &wishes));
   cvy_net_warn(*out);
   cvy_net_init(*out, r ? (uint64_t)r->seed : o->seed);

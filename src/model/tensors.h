@@ -15,4 +15,11 @@ cvy_err cvy_tensors_write(cvy_h5 *file, const char *group, const char *hash_name
 cvy_err cvy_tensors_read(cvy_h5 *file, const char *group, const char *hash_name, const cvy_net *net,
                          float *arena) CVY_MUST_CHECK;
 
+/* These do the same with an update rule's state. What does not learn has none, and is not in the file. When
+ * it is read, a tensor that learns now and is not in the file has a state of zero. */
+cvy_err cvy_tensors_write_state(cvy_h5 *file, const char *group, const cvy_net *net,
+                                const float *arena) CVY_MUST_CHECK;
+cvy_err cvy_tensors_read_state(cvy_h5 *file, const char *group, const cvy_net *net,
+                               float *arena) CVY_MUST_CHECK;
+
 #endif

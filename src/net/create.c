@@ -1,4 +1,5 @@
 /* A net from a description and wishes, what it tells about itself, and its parameters' values. */
+#include "base/count.h"
 #include "net/node.h"
 
 #include <stdlib.h>
@@ -95,6 +96,24 @@ static void add_to_hash(const cvy_net *net, const float *arena, const cvy_net_pa
 cvy_hash cvy_net_hash(const cvy_net *net, const float *arena) {
   cvy_hasher_reset(net->hasher);
   for (int64_t i = 0; i < net->info.param_tensors; i++) add_to_hash(net, arena, &net->params[i]);
+  return cvy_hasher_result(net->hasher);
+}
+
+static void add_zeros_to_hash(const cvy_net *net, int64_t count) {
+  static const float zeros[1 << 12];
+  for (int64_t some; count > 0; count -= some) {
+    some = cvy_smaller(count, CVY_COUNT(zeros));
+    cvy_hasher_add(net->hasher, zeros, sizeof *zeros * (size_t)some);
+  }
+}
+
+cvy_hash cvy_net_learnt_hash(const cvy_net *net, const float *arena) {
+  cvy_hasher_reset(net->hasher);
+  for (int64_t i = 0; i < net->info.param_tensors; i++)
+    if (net->params[i].learns)
+      add_to_hash(net, arena, &net->params[i]);
+    else
+      add_zeros_to_hash(net, net->params[i].count);
   return cvy_hasher_result(net->hasher);
 }
 

@@ -41,12 +41,20 @@ static bool gives_dx(const cvy_node *n, const cvy_net *net) {
   return false;
 }
 
+/* Running averages learn, too, unless they stay as they are. */
+static bool has_something_to_learn(const cvy_node *n) {
+  for (int64_t k = 0; k < n->plan.param_count && n->plan.learns; k++)
+    if (n->plan.params[k].averaging == 0 || !n->has_fixed_statistics) return true;
+  return false;
+}
+
 static cvy_err plan_node(cvy_node *n, const cvy_net *net) {
   for (int64_t k = 0; k < n->plan.input_count; k++)
     n->plan.x[k] = n->inputs[k] == CVY_NET_INPUT ? net->input : net->nodes[n->inputs[k]].plan.y;
   n->plan.peers = net->wishes.peers;
   n->plan.convolution = net->wishes.convolution;
   n->plan.learns = net->wishes.purpose == CVY_NET_TRAINING && !n->is_frozen;
+  n->plan.has_fixed_statistics = n->has_fixed_statistics;
   n->plan.gives_dx = gives_dx(n, net);
   if (n->type->is_loss && n->inputs[0] == CVY_NET_INPUT)
     return cvy_yaml_error(n->at, "loss '%s' reads the image; there is nothing to learn before it", n->name);
@@ -57,7 +65,7 @@ static cvy_err plan_node(cvy_node *n, const cvy_net *net) {
   if (n->type->plan(&n->plan, n->config))
     return cvy_yaml_error(n->at, "layer '%s': %s", n->name, cvy_err_message());
   CVY_CHECK(!(n->plan.in_place && n->plan.backward_reads_x));
-  n->is_visited = n->plan.gives_dx || (n->plan.learns && n->plan.param_count > 0);
+  n->is_visited = n->plan.gives_dx || has_something_to_learn(n);
   return CVY_OK;
 }
 

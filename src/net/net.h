@@ -45,7 +45,17 @@ typedef struct cvy_net_wishes {
   cvy_net_names frozen;
   const struct cvy_yaml *const *frozen_at; /* where each of them was written, for errors; NULL: nowhere */
   const char *frozen_through;              /* NULL: none */
-  bool image_gradient;                     /* training: see cvy_net_image_gradient */
+  const struct cvy_yaml *frozen_through_at;
+  /* Likewise, but what `thawed` names of these and of frozen_through learns nevertheless: layers, with all
+   * their tensors, and tensors that were frozen by their own name. */
+  cvy_net_names frozen_at_first;
+  const struct cvy_yaml *const *frozen_at_first_at;
+  cvy_net_names thawed;
+  /* batch_norm layers that normalise by their running averages in training too, and leave these as they are,
+   * while their scale and bias learn unless they are frozen. */
+  cvy_net_names fixed_statistics;
+  const struct cvy_yaml *const *fixed_statistics_at;
+  bool image_gradient; /* training: see cvy_net_image_gradient */
   /* Nothing works in place, and every buffer has memory of its own: for tests of the plan, and for who wants
    * to see every output and its gradient (cvy_net_output_gradient). */
   bool unshared;
@@ -62,8 +72,9 @@ typedef struct cvy_net_param {
   int64_t offset; /* floats from the start of the arena */
   int64_t count;
   int64_t layer; /* index of the layer that it belongs to */
-  bool frozen;   /* its layer is */
+  bool frozen;   /* its layer is, or it is a running average that stays as it is */
   bool learns;   /* by its gradient: it is no running average, and neither its layer nor itself is frozen */
+  bool thawed;   /* it learns, and only because the wishes' `thawed` says so */
 } cvy_net_param;
 
 typedef struct cvy_net_layer {
@@ -101,6 +112,7 @@ typedef struct cvy_net_info {
    * lies before what is sharded, and that before what is frozen. */
   int64_t arena_count;
   int64_t replicated_count;
+  int64_t learnt_count;    /* all before what is frozen */
   int64_t sharded_count;   /* learnt values of which a rank holds a part */
   int64_t multiply_adds;   /* an image, forward */
   size_t activation_bytes; /* what the plan needs for activations, their gradients and the layers' state */
@@ -161,6 +173,9 @@ void cvy_net_init(cvy_net *net, uint64_t seed);
 /* Returns the hash of all parameter values, in order, without names or alignment. If `arena` is given, which
  * is laid out as the net's own, the values are taken from there. */
 cvy_hash cvy_net_hash(const cvy_net *net, const float *arena);
+/* Returns the hash of an arena that ends where what is frozen begins, as if everything were zero that does
+ * not learn by its gradient. */
+cvy_hash cvy_net_learnt_hash(const cvy_net *net, const float *arena);
 cvy_hash cvy_net_param_hash(const cvy_net *net, const float *arena, int64_t index);
 
 /* Runs one microbatch forward. `images` is [n][h][w][c]. A net for evaluation takes no passes of training. */

@@ -23,7 +23,8 @@ typedef struct cvy_node {
   const cvy_net_use *within; /* NULL: in the network's own list */
   void *config;
   int64_t inputs[CVY_MAX_INPUTS]; /* layers above this one, or CVY_NET_INPUT */
-  bool is_frozen, stays;          /* what the wishes say; `stays`: its output can be asked for */
+  /* What the wishes say; `stays`: its output can be asked for. */
+  bool is_frozen, is_frozen_at_first, has_fixed_statistics, stays;
   cvy_layer_plan plan;
   int64_t first_param;   /* index into net->params */
   bool only_in_training; /* it is an auxiliary loss, or read by nobody else */
@@ -62,9 +63,10 @@ struct cvy_net {
 cvy_err cvy_net_read(cvy_net *net, const cvy_yaml *description, int64_t microbatch) CVY_MUST_CHECK;
 /* Marks the nodes that the wishes name (wishes.c). */
 cvy_err cvy_net_mark(cvy_net *net) CVY_MUST_CHECK;
-/* Tells whether the wishes freeze a tensor by its own name, as "conv1/bias". */
-bool cvy_net_freezes(const cvy_net *net, const char *tensor);
-/* Checks, once all tensors are listed, that each name to be frozen is a pattern, a layer's or a tensor's. */
+/* Says of a tensor that is learnt by its gradient whether it does so under the wishes. */
+void cvy_net_mark_tensor(const cvy_net *net, const cvy_node *node, cvy_net_param *param);
+/* Checks, once all tensors are listed, that each name to be frozen is a layer's or a tensor's, or a pattern
+ * of some, and that each one whose statistics stay has some. */
 cvy_err cvy_net_check_frozen(const cvy_net *net) CVY_MUST_CHECK;
 /* Plans lifetimes and memory (place.c): fills params, the arenas, lives, the nodes' pointers and the info's
  * sizes. */

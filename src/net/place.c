@@ -202,9 +202,10 @@ static void list_params(cvy_net *net) {
                                0,
                                cvy_param_count(spec),
                                i,
-                               n->is_frozen,
+                               n->is_frozen || (spec->averaging > 0 && n->has_fixed_statistics),
+                               false,
                                false};
-      param->learns = spec->averaging == 0 && !n->is_frozen && !cvy_net_freezes(net, param->name);
+      if (spec->averaging == 0) cvy_net_mark_tensor(net, n, param);
       if (spec->averaging > 0)
         net->info.average_count += param->count;
       else
@@ -256,8 +257,8 @@ static cvy_err place_params(cvy_net *net) {
   net->info.replicated_count = place_params_that(net, cvy_net_is_replicated, 0);
   if (net->info.replicated_count == 0 && net->info.sharded_count > 0)
     net->info.replicated_count = LINE; /* an exchange of nothing is none */
-  const int64_t learnt = place_params_that(net, is_sharded, net->info.replicated_count);
-  net->info.arena_count = place_params_that(net, is_frozen, learnt);
+  net->info.learnt_count = place_params_that(net, is_sharded, net->info.replicated_count);
+  net->info.arena_count = place_params_that(net, is_frozen, net->info.learnt_count);
   if (net->wishes.params_of) {
     take_params_of(net, net->wishes.params_of);
     return CVY_OK;

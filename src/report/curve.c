@@ -85,11 +85,28 @@ static void draw_line(FILE *out, const frame *f) {
   fputs("\"/>\n", out);
 }
 
+/* Texts of neighbours stand at two heights. */
+static void draw_marks(FILE *out, const cvy_curve *c) {
+  for (int64_t i = 0; i < c->mark_count; i++) {
+    const double x = LEFT + plot_width * c->marks[i].at / c->end;
+    fprintf(out,
+            "<path class=\"mark\" d=\"M%.1f %dV%d\"/><text class=\"number\" x=\"%.1f\" y=\"%d\" "
+            "text-anchor=\"%s\">",
+            x, TOP, HEIGHT - BOTTOM, x + (x > WIDTH / 2 ? -4 : 4), TOP + 12 + 14 * (int)(i % 3),
+            x > WIDTH / 2 ? "end" : "start");
+    cvy_svg_text(out, c->marks[i].text, 40);
+    fputs("</text>\n", out);
+  }
+}
+
 static void draw(FILE *out, const cvy_curve *curve) {
   const frame f = frame_of(curve);
-  cvy_svg_begin(out, WIDTH, HEIGHT, LEFT, curve->title, ".line{stroke:#1a5fb4;stroke-width:2;fill:none}");
+  cvy_svg_begin(
+      out, WIDTH, HEIGHT, LEFT, curve->title,
+      ".line{stroke:#1a5fb4;stroke-width:2;fill:none}.mark{stroke:#26a269;stroke-dasharray:4 3;fill:none}");
   draw_axes(out, &f);
   draw_line(out, &f);
+  draw_marks(out, curve);
   fputs("</svg>\n", out);
 }
 

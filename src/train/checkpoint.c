@@ -91,7 +91,7 @@ static cvy_err write_contents(cvy_h5 *file, const cvy_arenas *arenas, const cvy_
   CVY_TRY(write_state(file, state));
   for (int64_t k = 0; k < arenas->rule->state_count; k++) {
     const char *name = arenas->rule->state_names[k];
-    CVY_TRY(cvy_tensors_write(file, name, name, arenas->net, arenas->state[k]));
+    CVY_TRY(cvy_tensors_write_state(file, name, arenas->net, arenas->state[k]));
   }
   return arenas->average ? cvy_model_write_average(file, arenas->net, arenas->average) : CVY_OK;
 }
@@ -213,7 +213,11 @@ cvy_err cvy_checkpoint_read(cvy_checkpoint *c, const cvy_arenas *arenas, cvy_run
   CVY_TRY(cvy_model_read_weights(c->file, arenas->net, arenas->params));
   for (int64_t k = 0; k < arenas->rule->state_count; k++) {
     const char *name = arenas->rule->state_names[k];
-    CVY_TRY(cvy_tensors_read(c->file, name, name, arenas->net, arenas->state[k]));
+    CVY_TRY(cvy_tensors_read_state(c->file, name, arenas->net, arenas->state[k]));
   }
   return arenas->average ? read_average(c, arenas) : CVY_OK;
+}
+
+cvy_err cvy_checkpoint_read_step(cvy_checkpoint *c, int64_t *step) {
+  return cvy_h5_read_attr_i64(c->file, "", "step", step);
 }

@@ -9,7 +9,8 @@
  *                     noted anything; history, what of the recipe was changed after which step, if anything
  *                     was; momentum (hash; under the update rule's name for its state)
  *   /ema/...                       the averaged weights, of a run that keeps them (model/stored.h)
- *   /momentum/<layer>/<tensor>     the update rule's state under its name, float32, in the tensor's shape
+ *   /momentum/<layer>/<tensor>     the update rule's state under its name, float32, in the tensor's shape, of
+ *                                  tensors that learn
  *
  * The hashes are checked when the file is read. A file stands under its name only when it is whole and on the
  * disk. */
@@ -66,7 +67,10 @@ const char *cvy_checkpoint_recipe(const cvy_checkpoint *checkpoint);
 const char *cvy_checkpoint_fingerprint(const cvy_checkpoint *checkpoint);
 /* Returns what is stored of the training data: classes, channels, mean and deviation. */
 const cvy_dataset_info *cvy_checkpoint_data(const cvy_checkpoint *checkpoint);
-/* Fills the arenas and the run's state. These are errors: tensors that are missing or have another shape,
+/* Reads how many steps the run had done. */
+cvy_err cvy_checkpoint_read_step(cvy_checkpoint *checkpoint, int64_t *step) CVY_MUST_CHECK;
+/* Fills the arenas and the run's state. What learns now, and did not when the file was written, has a state
+ * of zero. These are errors: tensors that are missing or have another shape,
  * values that do not match the stored hash. */
 cvy_err cvy_checkpoint_read(cvy_checkpoint *checkpoint, const cvy_arenas *arenas,
                             cvy_run_state *state) CVY_MUST_CHECK;

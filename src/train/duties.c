@@ -17,9 +17,8 @@ static void save(cvy_run *run, bool is_best) {
   for (int64_t k = 0; k < run->config.rule->state_count; k++)
     whole.state[k] = cvy_learner_whole_state(run->learner, k);
   if (whole.average) whole.average = cvy_learner_whole_average(run->learner);
-  const cvy_model_head about = {.recipe_text = run->recipe->text,
-                                .data_fingerprint = run->fingerprint.hex,
-                                .data = cvy_dataset_describe(run->train.data)};
+  const cvy_model_head about = {
+      .recipe_text = run->recipe->text, .data_fingerprint = run->fingerprint.hex, .data = &run->trained_on};
   cvy_folder *folder = run->folder;
   if (folder) cvy_folder_guard(folder);
   if (folder && ((is_best && cvy_checkpoint_write(folder->best, &whole, &run->state, &about)) ||
@@ -46,7 +45,7 @@ static cvy_err check_replicas(const cvy_run *run) {
 static cvy_err score(const cvy_run *run, cvy_score *out) {
   const int64_t begin_ns = cvy_trace_begin();
   const cvy_err err = cvy_score_dataset(out, NULL, run->comm, run->net, &run->val, &run->intake,
-                                        cvy_dataset_describe(run->train.data));
+                                        &run->trained_on);
   cvy_trace_end(begin_ns, CVY_TRACE_EVALUATION, NULL, run->state.step);
   return err;
 }

@@ -48,10 +48,15 @@ void cvy_layer_rules_freeze(cvy_net_wishes *wishes, cvy_pool *pool, const cvy_la
   wishes->frozen_at = nodes;
 }
 
-/* Running averages are not learnt, so that factors are nothing to them. */
-static bool matches(const char *pattern, const cvy_net_info *net, const cvy_net_param *param) {
-  if (param->spec->averaging > 0) return false;
-  return fnmatch(pattern, net->layers[param->layer].name, 0) == 0 || fnmatch(pattern, param->name, 0) == 0;
+bool cvy_matches_tensor(const char *pattern, const cvy_net_info *net, int64_t tensor) {
+  const cvy_net_param *p = &net->params[tensor];
+  return fnmatch(pattern, net->layers[p->layer].name, 0) == 0 || fnmatch(pattern, p->name, 0) == 0;
+}
+
+bool cvy_names_match_tensor(const cvy_net_names *patterns, const cvy_net_info *net, int64_t tensor) {
+  for (int64_t i = 0; i < patterns->count; i++)
+    if (cvy_matches_tensor(patterns->names[i], net, tensor)) return true;
+  return false;
 }
 
 static cvy_err nothing_matches(const cvy_layer_rule *rule, const cvy_net_info *net) {
@@ -71,13 +76,27 @@ static cvy_err nothing_matches(const cvy_layer_rule *rule, const cvy_net_info *n
   return err;
 }
 
-cvy_err cvy_factors_fill(cvy_factors *factors, const cvy_layer_rules *rules, const cvy_net_info *net) {
-  for (int64_t i = 0; i < net->param_tensors; i++) factors[i] = (cvy_factors){1, 1};
+/* A tensor begins to learn by the first thaw that matches it. */
+static void add_thaw(cvy_factors *factors, const cvy_thaws *thaws, const cvy_net_info *net, int64_t tensor) {
+  for (int64_t k = 0; k < thaws->count; k++) {
+    if (!cvy_names_match_tensor(&thaws->thaws[k].layers, net, tensor)) continue;
+    factors->rate = thaws->thaws[k].rate;
+    factors->since = thaws->thaws[k].since;
+    return;
+  }
+}
+
+cvy_err cvy_factors_fill(cvy_factors *factors, const cvy_layer_rules *rules, const cvy_thaws *thaws,
+                         const cvy_net_info *net) {
+  for (int64_t i = 0; i < net->param_tensors; i++) factors[i] = (cvy_factors){.rate = 1, .decay = 1};
+  for (int64_t i = 0; i < net->param_tensors; i++)
+    if (net->params[i].thawed) add_thaw(&factors[i], thaws, net, i);
   for (int64_t k = 0; k < rules->count; k++) {
     const cvy_layer_rule *rule = &rules->rules[k];
     int64_t found = 0;
     for (int64_t i = 0; i < net->param_tensors; i++) {
-      if (!matches(rule->match, net, &net->params[i])) continue;
+      /* Running averages are not learnt, so factors are nothing to them. */
+      if (net->params[i].spec->averaging > 0 || !cvy_matches_tensor(rule->match, net, i)) continue;
       factors[i].rate *= rule->rate;
       factors[i].decay *= rule->decay;
       found++;

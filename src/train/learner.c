@@ -352,11 +352,12 @@ static cvy_err create(cvy_learner *l, const cvy_learner_config *config) {
   l->info = cvy_net_describe(l->net);
   l->split = (cvy_split){l->comm, &l->peers, l->info};
   l->factors = cvy_new(sizeof *l->factors * (size_t)(l->info->param_tensors + 1));
-  CVY_TRY(cvy_factors_fill(l->factors, &config->step.layers, l->info));
-  if (config->step.layers.count > 0) l->update.factors = l->factors;
+  CVY_TRY(cvy_factors_fill(l->factors, &config->step.layers, &config->step.thaws, l->info));
+  if (config->step.layers.count + config->step.thaws.count > 0) l->update.factors = l->factors;
   CVY_TRY(create_arenas(l, config->step.rule));
   CVY_TRY(cvy_accumulator_create(&l->accumulator, &l->tree, cvy_comm_size(l->comm), l->info->replicated_count,
-                                 l->info->arena_count, cvy_larger(room_of_average(l) + averages(l), 1)));
+                                 averages(l) ? l->info->arena_count : l->info->learnt_count,
+                                 cvy_larger(room_of_average(l) + averages(l), 1)));
   prepare_norms(l);
   return cvy_learner_cut(l, config->bucket_mib);
 }
@@ -508,10 +509,10 @@ static bool stays(const cvy_net_param *p) {
   return p->frozen || (!p->learns && p->spec->averaging == 0);
 }
 
-/* Clears the state of what is frozen, which no step ever changes. */
+/* Clears the state of tensors that are frozen in layers that learn. */
 static void clear_frozen(float *arena, const cvy_net_info *net) {
   for (int64_t i = 0; i < net->param_tensors; i++)
-    if (stays(&net->params[i]))
+    if (stays(&net->params[i]) && !net->params[i].frozen)
       memset(arena + net->params[i].offset, 0, sizeof *arena * (size_t)net->params[i].count);
 }
 

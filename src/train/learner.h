@@ -71,8 +71,8 @@ cvy_exchange_times cvy_learner_times(const cvy_learner *learner);
 
 /* Gives all ranks all weights, until the next step. This call is collective. */
 void cvy_learner_whole_weights(cvy_learner *learner);
-/* Returns room for array `k` of the state, laid out as the parameter arena; it is valid until the next
- * step. */
+/* Returns room for array `k` of the state, laid out as the parameter arena until where what is frozen
+ * begins; it is valid until the next step. */
 float *cvy_learner_room(cvy_learner *learner, int64_t k);
 /* Makes array `k` of the state whole on rank 0, and returns the room for it. This call is collective. */
 float *cvy_learner_whole_state(cvy_learner *learner, int64_t k);

@@ -129,6 +129,37 @@ static const cvy_option early_stopping_options[] = {
      .help = "which score: a lower loss is better, and a higher top-1"},
     {0}};
 
+static const char *const head_words[] = {
+    [CVY_HEAD_KEPT] = "keep", [CVY_HEAD_AUTO] = "auto", [CVY_HEAD_NEW] = "new", NULL};
+
+static const char *const normalising_words[] = {
+    [CVY_NORMALISES_AS_FILE] = "file", [CVY_NORMALISES_AS_DATA] = "data", NULL};
+
+static const cvy_option init_from_options[] = {
+    {"weights", CVY_STRING, offsetof(cvy_init_from, weights), "", .effect = CVY_LOCAL,
+     .help = "a checkpoint, a run folder (its best.h5), or a file of weights of another program"},
+    {"head", CVY_CHOICE, offsetof(cvy_init_from, head), "keep", .words = head_words, .needs = "weights",
+     .effect = CVY_CHANGES_BITS,
+     .help =
+         "the layer that tells the classes apart, and those of auxiliary heads: copied, so that it must fit "
+         "(keep); made anew if it does not fit, as with another number of classes (auto); made anew (new)"},
+    {"normalise", CVY_CHOICE, offsetof(cvy_init_from, normalise), "file", .words = normalising_words,
+     .needs = "weights", .effect = CVY_CHANGES_BITS,
+     .help =
+         "by whose mean and deviation: those with which the weights were trained, where the file says them, "
+         "or those of the training data"},
+    {"layers", CVY_NODE, offsetof(cvy_init_from, layers), .needs = "weights", .effect = CVY_CHANGES_BITS,
+     .help = "the layers that are copied, as [conv1, fc*]; not given: all that the file has"},
+    {"anew", CVY_NODE, offsetof(cvy_init_from, anew), .needs = "weights", .effect = CVY_CHANGES_BITS,
+     .help = "layers that are made anew although the file has them"},
+    {0}};
+
+static const cvy_option batch_norm_options[] = {
+    {"frozen", CVY_NODE, RECIPE(batch_norm.frozen) - RECIPE(batch_norm), .effect = CVY_CHANGES_BITS,
+     .help = "true, or the names of some: these normalise by their running averages in training too, and do "
+             "not move them, while their scale and bias learn unless they are frozen"},
+    {0}};
+
 static const char *const divergence_words[] = {
     [CVY_DIVERGENCE_STOPS] = "stop", [CVY_DIVERGENCE_ROLLS_BACK] = "roll_back", NULL};
 
@@ -174,6 +205,21 @@ const cvy_option cvy_recipe_options[] = {
      .help = "the update rule: 'name' or 'name: {options}'"},
     {"learning_rate", CVY_NODE, RECIPE(learning_rate), .effect = CVY_CHANGES_BITS, .on_request = true,
      .help = "the schedule, likewise"},
+    {"init_from", CVY_TABLE, RECIPE(init_from), .table = init_from_options,
+     .help =
+         "weights that a new run begins with, as far as names and shapes agree: a FILE, or {weights: FILE, "
+         "head: auto}. A run that is resumed does not read them again"},
+    {"freeze", CVY_NODE, RECIPE(freeze), .effect = CVY_CHANGES_BITS,
+     .help = "the layers that do not learn, as [conv*, fc1]; a frozen batch_norm normalises by its "
+             "running averages"},
+    {"freeze_until", CVY_STRING, RECIPE(freeze_until), "", .effect = CVY_CHANGES_BITS,
+     .help = "a layer that does not learn, with all that its output depends on"},
+    {"batch_norm", CVY_TABLE, RECIPE(batch_norm), .table = batch_norm_options,
+     .help = "what becomes of statistics"},
+    {"unfreeze", CVY_NODE, RECIPE(unfreeze), .effect = CVY_CHANGES_BITS, .on_request = true,
+     .help =
+         "list of {at, layers, rate}: frozen layers that learn once so many epochs are done, with a factor "
+         "for their rate, as [{at: 3, layers: conv5*, rate: 0.1}]"},
     {"layers", CVY_NODE, RECIPE(layers), .effect = CVY_CHANGES_BITS,
      .help =
          "list of {match, rate, decay}: factors for the rate and the decay of layers whose names match, as "
@@ -354,7 +400,36 @@ static cvy_err check_early_stopping(const cvy_recipe *r) {
                         cvy_watched_words[e->metric]);
 }
 
+/* Has "init_from: FILE" mean "init_from: {weights: FILE}". */
+static void name_weights(cvy_recipe *r) {
+  for (int64_t i = 0; i < r->root->count; i++) {
+    const cvy_yaml *given = r->root->items[i];
+    if (r->root->kind != CVY_YAML_MAPPING || strcmp(r->root->keys[i]->text, "init_from") != 0 ||
+        given->kind != CVY_YAML_SCALAR || !given->text[0])
+      continue;
+    cvy_yaml *mapping = cvy_yaml_new_mapping(r->pool, given->file);
+    mapping->line = given->line;
+    mapping->column = given->column;
+    cvy_yaml_add(r->pool, mapping, "weights", r->root->items[i]);
+    r->root->items[i] = mapping;
+  }
+}
+
+static cvy_err read_transfer(cvy_recipe *r) {
+  cvy_init_from *init = &r->init_from;
+  CVY_TRY(cvy_patterns_read(&init->copied, &init->layers, r->pool, "layers"));
+  CVY_TRY(cvy_patterns_read(&init->made_anew, &init->anew, r->pool, "anew"));
+  return cvy_freezing_read(&r->freezing, r->pool,
+                           &(cvy_freezing_keys){.freeze = &r->freeze,
+                                                .statistics = &r->batch_norm.frozen,
+                                                .unfreeze = &r->unfreeze,
+                                                .freeze_until = r->freeze_until,
+                                                .root = r->root,
+                                                .epochs = r->epochs});
+}
+
 static cvy_err read_recipe(cvy_recipe *r) {
+  name_weights(r);
   CVY_TRY(cvy_options_read(r, r->pool, cvy_recipe_options, r->root, r->root, "the recipe"));
   if (!r->network)
     return cvy_yaml_error(r->root, "the recipe needs 'network' (a name such as lenet5, or a file)");
@@ -369,6 +444,7 @@ static cvy_err read_recipe(cvy_recipe *r) {
   CVY_TRY(read_solver(r));
   CVY_TRY(read_schedule(r));
   CVY_TRY(cvy_layer_rules_read(&r->layer_rules, r->pool, r->layers));
+  CVY_TRY(read_transfer(r));
   CVY_TRY(read_tree(r));
   CVY_TRY(check_early_stopping(r));
   resolve(r);

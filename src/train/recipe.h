@@ -12,6 +12,7 @@
 #include "optim/optim.h"
 #include "optim/warmup.h"
 #include "train/factors.h"
+#include "train/freezing.h"
 #include <convoy/train.h>
 
 enum { CVY_BAD_RECORD_FAILS, CVY_BAD_RECORD_SKIPPED };
@@ -36,6 +37,25 @@ typedef enum cvy_metric_watched {
   CVY_WATCHES_EMA_TOP1
 } cvy_metric_watched;
 extern const char *const cvy_watched_words[]; /* "val_loss", "val_top1", "ema_loss", "ema_top1" */
+
+/* What becomes of the layer that tells the classes apart, where a run begins with given weights. */
+typedef enum cvy_head {
+  CVY_HEAD_KEPT, /* it is copied, and must fit */
+  CVY_HEAD_AUTO, /* it is made anew if it does not fit */
+  CVY_HEAD_NEW   /* it is made anew */
+} cvy_head;
+
+/* By whose mean and deviation images are normalised. */
+typedef enum cvy_normalising { CVY_NORMALISES_AS_FILE, CVY_NORMALISES_AS_DATA } cvy_normalising;
+
+/* Weights that a run begins with. */
+typedef struct cvy_init_from {
+  const char *weights;            /* "": none, for all are drawn */
+  int head;                       /* cvy_head */
+  int normalise;                  /* cvy_normalising */
+  const cvy_yaml *layers, *anew;  /* lists of names; NULL if not given */
+  cvy_patterns copied, made_anew; /* the same, read */
+} cvy_init_from;
 
 enum { CVY_DIVERGENCE_STOPS, CVY_DIVERGENCE_ROLLS_BACK };
 
@@ -75,6 +95,12 @@ struct cvy_recipe {
   int on_divergence; /* CVY_DIVERGENCE_... */
   double exploding_loss;
   int64_t roll_backs;
+  cvy_init_from init_from;
+  const cvy_yaml *freeze, *unfreeze; /* NULL if not given */
+  const char *freeze_until;          /* "": none */
+  struct {
+    const cvy_yaml *frozen; /* NULL: none */
+  } batch_norm;
   const cvy_yaml *layers; /* NULL: all layers learn alike */
   const char *run;
   int64_t log_every, check_every, checkpoint_every;
@@ -84,6 +110,7 @@ struct cvy_recipe {
   const cvy_schedule *schedule;
   void *schedule_config;
   cvy_layer_rules layer_rules;
+  cvy_freezing freezing;
   const char *own_schedule; /* name of the schedule before the command line changed anything */
   const cvy_yaml *resolved; /* all of it as one self-contained mapping */
   char *text;               /* `resolved` as YAML */
@@ -117,8 +144,8 @@ cvy_hash cvy_recipe_hash(const cvy_recipe *recipe);
 /* Checks whether a run that began with one recipe can go on with another. If not, it fails with CVY_E_INPUT
  * and names the key and both values. What changes no bit, as the option table says, may differ, such as the
  * paths. So may `epochs`, unless the schedule looks ahead. If `changes` is not NULL, so may what people
- * change their minds about (schedule, warm-up, clipping, averaging, early stopping, epochs, the solver's
- * options), and it receives what differs, as far as it has room. */
+ * change their minds about (schedule, warm-up, clipping, averaging, early stopping, epochs, what learns
+ * later, the solver's options), and it receives what differs, as far as it has room. */
 cvy_err cvy_recipe_compare(const cvy_recipe *stored, const cvy_recipe *wanted, const char *stored_in,
                            cvy_text *changes) CVY_MUST_CHECK;
 /* Tells whether recipes differ in the value of a key, such as "early_stopping.metric", or below it. */

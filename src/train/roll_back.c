@@ -10,7 +10,7 @@ static void start_interval(cvy_run *run) {
   meter->interval_first_step = run->state.step;
   meter->interval_started_s = cvy_now_s();
   meter->interval_waited_s = 0; /* the loader is a new one */
-  meter->interval_exposed_s = cvy_learner_times(run->learner).exposed_s;
+  meter->interval_exposed_s = cvy_run_times(run).exposed_s;
 }
 
 static cvy_err give_up(const cvy_run *run, cvy_err err) {

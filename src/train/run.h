@@ -31,7 +31,12 @@ typedef struct cvy_run {
   cvy_stream train, val; /* val is closed if the recipe has none */
   cvy_loader *loader;
   cvy_learner *learner;
-  cvy_net *net; /* the learner's */
+  cvy_net *net;       /* the learner's */
+  int64_t phase;      /* for which it is planned (train/freezing.h) */
+  cvy_learner **past; /* learners of earlier phases whose layers a trace names */
+  int64_t past_count;
+  cvy_exchange_times past_times;
+  struct cvy_initial *initial; /* of an outline, on rank 0: what it would begin with; NULL: all is drawn */
   cvy_bucket_choice bucket;
   cvy_step step;
   cvy_step_fault fault; /* where this rank's part of the step that diverged went wrong */
@@ -39,6 +44,8 @@ typedef struct cvy_run {
   cvy_tracing *tracing; /* NULL: not wanted */
   cvy_folder *folder;   /* rank 0 only */
   cvy_hash fingerprint; /* fingerprint of the training data */
+  /* What is known of the training data, with the mean and deviation by which images are normalised. */
+  cvy_dataset_info trained_on;
   cvy_arithmetic arithmetic;
   int64_t images; /* images in the training set */
   int64_t total_steps;
@@ -71,6 +78,19 @@ static inline cvy_schedule_moment cvy_run_moment(const cvy_run *run) {
                                .best_top1 = state->best_step > 0 ? state->best_top1 : NAN,
                                .best_step = state->best_step,
                                .memory = state->schedule_memory};
+}
+
+/* Returns the phase of the step after `step` steps. */
+static inline int64_t cvy_run_phase(const cvy_run *run, int64_t step) {
+  return cvy_freezing_phase(&run->recipe->freezing, step, run->images, run->recipe->batch);
+}
+
+/* Returns what the learners of all phases spent (cvy_learner_times). */
+static inline cvy_exchange_times cvy_run_times(const cvy_run *run) {
+  cvy_exchange_times times = cvy_learner_times(run->learner);
+  times.exposed_s += run->past_times.exposed_s;
+  times.cpu_s += run->past_times.cpu_s;
+  return times;
 }
 
 /* Returns the learning rate of the step that comes next. */

@@ -5,53 +5,38 @@
 #include "base/count.h"
 #include "comm/layout.h"
 #include "math/arithmetic.h"
+#include "train/initial.h"
+#include "train/phase.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static cvy_err check_trainable(const cvy_net_info *net) {
-  if (net->param_count == 0)
-    return cvy_error(CVY_E_INPUT, "network '%s' has no parameters that it could learn", net->name);
-  if (net->frozen_count == net->param_count)
-    return cvy_error(CVY_E_INPUT, "network '%s' has nothing left to learn: all its layers are frozen",
-                     net->name);
-  for (int64_t i = 0; i < net->layer_count; i++)
-    if (net->layers[i].untrainable)
-      return cvy_error(CVY_E_INPUT, "network '%s', layer '%s': %s", net->name, net->layers[i].name,
-                       net->layers[i].untrainable);
-  return CVY_OK;
-}
-
 static cvy_step_config config_of(const cvy_recipe *r) {
-  cvy_step_config config = {.tree = r->tree,
-                            .microbatch = r->microbatch,
-                            .seed = (uint64_t)r->seed,
-                            .rule = r->rule,
-                            .rule_config = r->rule_config,
-                            .clipping = r->clip,
-                            .averaging = r->ema.averaging,
-                            .layers = r->layer_rules,
-                            .way = (cvy_exchange_way)r->reduce,
-                            .wishes = {.convolution = (cvy_conv_choice)r->convolution}};
-  cvy_layer_rules_freeze(&config.wishes, r->pool, &r->layer_rules);
-  return config;
+  return (cvy_step_config){.tree = r->tree,
+                           .microbatch = r->microbatch,
+                           .seed = (uint64_t)r->seed,
+                           .rule = r->rule,
+                           .rule_config = r->rule_config,
+                           .clipping = r->clip,
+                           .averaging = r->ema.averaging,
+                           .layers = r->layer_rules,
+                           .way = (cvy_exchange_way)r->reduce};
 }
 
 /* ---- opening ---- */
 
 static cvy_err create_learner(cvy_run *run) {
   const cvy_step_config *c = &run->config;
-  const cvy_learner_config config = {.comm = run->comm,
-                                     .step = *c,
-                                     .bucket_mib = cvy_bucket_mib[CVY_BUCKET_USUAL],
-                                     .network = run->recipe->network};
+  const cvy_recipe *r = run->recipe;
   cvy_doing("setting up the network");
   CVY_TRY(cvy_tree_check_ranks(&c->tree, cvy_comm_size(run->comm), c->microbatch));
-  CVY_TRY(cvy_learner_create(&run->learner, &config));
-  run->net = cvy_learner_net(run->learner);
+  CVY_TRY(cvy_phase_plan(run, 0, cvy_bucket_mib[CVY_BUCKET_USUAL]));
   cvy_net_warn(run->net);
-  return check_trainable(cvy_net_describe(run->net));
+  CVY_TRY(cvy_phase_check(r, cvy_net_describe(run->net)));
+  CVY_TRY(cvy_freezing_check(&r->freezing, &r->layer_rules, cvy_net_describe(run->net)));
+  return cvy_phase_check_all(run, NULL);
 }
 
 static cvy_err open_validation(cvy_run *run, const cvy_dataset_info *training) {
@@ -83,6 +68,7 @@ static cvy_err open_data(cvy_run *run) {
                      r->schedule->kind->name);
   run->fingerprint = cvy_dataset_fingerprint(run->train.data);
   run->images = training->count;
+  run->trained_on = *training;
   return CVY_OK;
 }
 
@@ -199,14 +185,30 @@ static cvy_err find_changes(changed_keys *out, cvy_recipe *stored, const cvy_rec
   return cvy_recipe_compare(stored, wanted, path, &out->told);
 }
 
+/* Checks that what has begun to learn is what should have. Only what lies ahead may be changed. */
+static cvy_err check_phases(const cvy_run *run, const cvy_recipe *stored, cvy_checkpoint *checkpoint) {
+  int64_t step;
+  CVY_TRY(cvy_checkpoint_read_step(checkpoint, &step));
+  const int64_t was = cvy_freezing_phase(&stored->freezing, step, run->images, run->recipe->batch),
+                is = cvy_run_phase(run, step);
+  if (was == is && cvy_freezing_has_same(&stored->freezing, &run->recipe->freezing, is)) return CVY_OK;
+  return cvy_yaml_error(
+      cvy_yaml_get(run->recipe->root, "unfreeze"),
+      "%s stands after step %" PRId64
+      ": entries of 'unfreeze' by which layers have begun to learn until there must stay as they "
+      "were, and others must lie ahead",
+      run->folder->last, step);
+}
+
 /* Checks that the run can go on from the checkpoint. `changed` receives what is changed, and owns the stored
  * recipe; NULL: nothing may be. */
-static cvy_err check_resumable(cvy_run *run, const cvy_checkpoint *checkpoint, changed_keys *changed) {
+static cvy_err check_resumable(cvy_run *run, cvy_checkpoint *checkpoint, changed_keys *changed) {
   const char *path = run->folder->last;
   cvy_recipe *stored;
   CVY_TRY_IN(cvy_recipe_parse(&stored, cvy_checkpoint_recipe(checkpoint), "its recipe", NULL, 0), "%s", path);
-  const cvy_err err = changed ? find_changes(changed, stored, run->recipe, path)
-                              : cvy_recipe_compare(stored, run->recipe, path, NULL);
+  cvy_err err = changed ? find_changes(changed, stored, run->recipe, path)
+                        : cvy_recipe_compare(stored, run->recipe, path, NULL);
+  if (!err) err = check_phases(run, stored, checkpoint);
   if (!changed) cvy_recipe_destroy(stored);
   if (err) return err;
   if (strcmp(cvy_checkpoint_fingerprint(checkpoint), run->fingerprint.hex) == 0) return CVY_OK;
@@ -253,6 +255,14 @@ static void forget_other_validation(cvy_run *run) {
   forget_watched(state);
 }
 
+/* Has images normalised otherwise than by the mean and deviation of the training data. */
+static void normalise_by(cvy_run *run, const float *mean, const float *deviation) {
+  for (int64_t c = 0; c < run->trained_on.c; c++) {
+    run->trained_on.mean[c] = mean[c];
+    run->trained_on.deviation[c] = deviation[c];
+  }
+}
+
 /* Reads the arenas, where they are whole on rank 0, and the state. */
 static cvy_err read_checkpoint(cvy_run *run, cvy_checkpoint *checkpoint) {
   cvy_arenas whole = *cvy_learner_arenas(run->learner);
@@ -262,19 +272,32 @@ static cvy_err read_checkpoint(cvy_run *run, cvy_checkpoint *checkpoint) {
   return cvy_checkpoint_read(checkpoint, &whole, &run->state);
 }
 
-static cvy_err load_last(cvy_run *run, bool change) {
-  cvy_checkpoint *checkpoint;
-  changed_keys changed = {.stored = NULL};
-  CVY_TRY(cvy_checkpoint_open(&checkpoint, run->folder->last));
-  cvy_err err = check_resumable(run, checkpoint, change ? &changed : NULL);
-  if (!err) err = read_checkpoint(run, checkpoint);
-  cvy_checkpoint_close(checkpoint);
-  if (!err && change) take_changes(run, &changed);
-  cvy_recipe_destroy(changed.stored);
-  if (err) return err;
+/* A checkpoint that is being read, on rank 0. */
+typedef struct loading {
+  cvy_checkpoint *checkpoint; /* NULL: none */
+  changed_keys changed;
+  bool takes_changes;
+} loading;
+
+static cvy_err open_last(loading *l, cvy_run *run, bool change) {
+  CVY_TRY(cvy_checkpoint_open(&l->checkpoint, run->folder->last));
+  l->takes_changes = change;
+  return check_resumable(run, l->checkpoint, change ? &l->changed : NULL);
+}
+
+static void close_last(loading *l) {
+  cvy_checkpoint_close(l->checkpoint);
+  cvy_recipe_destroy(l->changed.stored);
+}
+
+static cvy_err load_last(cvy_run *run, loading *l) {
+  const cvy_dataset_info *data = cvy_checkpoint_data(l->checkpoint);
+  CVY_TRY(read_checkpoint(run, l->checkpoint));
+  if (data->c == run->trained_on.c) normalise_by(run, data->mean, data->deviation);
+  if (l->takes_changes) take_changes(run, &l->changed);
   forget_other_validation(run);
   /* Only its end kept a run from being stopped early that has more epochs now. */
-  if (!change || !changed.early_stopping) run->state.stopped_early |= cvy_run_lost_patience(run);
+  if (!l->takes_changes || !l->changed.early_stopping) run->state.stopped_early |= cvy_run_lost_patience(run);
   warn_of_other_arithmetic(run);
   return CVY_OK;
 }
@@ -286,6 +309,8 @@ static void hand_out(cvy_run *run, bool is_read) {
   const size_t bytes = sizeof(float) * (size_t)cvy_net_describe(run->net)->arena_count;
   run->state.arithmetic = run->arithmetic;
   cvy_comm_broadcast(run->comm, &run->state, sizeof run->state);
+  cvy_comm_broadcast(run->comm, run->trained_on.mean, sizeof run->trained_on.mean);
+  cvy_comm_broadcast(run->comm, run->trained_on.deviation, sizeof run->trained_on.deviation);
   cvy_comm_broadcast(run->comm, cvy_net_params(run->net), bytes);
   cvy_learner_weights_are_new(run->learner);
   for (int64_t k = 0; is_read && k < run->recipe->rule->state_count; k++)
@@ -293,21 +318,61 @@ static void hand_out(cvy_run *run, bool is_read) {
   if (is_read && cvy_recipe_averages(run->recipe)) cvy_learner_deal_average(run->learner);
 }
 
-/* Rank 0 makes or loads the first weights and hands them to the others. */
-static cvy_err begin_run(cvy_run *run, const cvy_train_options *options) {
+/* Plans the learner for the step after the checkpoint's, or for the first one where there is none. Rank 0
+ * knows the step. */
+static cvy_err plan_for(cvy_run *run, cvy_checkpoint *checkpoint) {
+  int64_t step = 0;
+  const cvy_err err = checkpoint ? cvy_checkpoint_read_step(checkpoint, &step) : CVY_OK;
+  CVY_TRY(cvy_comm_agree(run->comm, err));
+  cvy_comm_broadcast(run->comm, &step, sizeof step);
+  const int64_t phase = cvy_run_phase(run, step);
+  if (phase == run->phase) return CVY_OK;
+  return cvy_comm_agree(run->comm, cvy_phase_plan(run, phase, run->bucket.mib));
+}
+
+/* Makes the first weights on rank 0. */
+static cvy_err make_first_weights(cvy_run *run, bool shows) {
+  cvy_initial initial;
+  cvy_net_init(run->net, (uint64_t)run->recipe->seed);
+  CVY_TRY(cvy_initial_find(&initial, run->recipe, run->net, cvy_dataset_describe(run->train.data)));
+  const cvy_err err = cvy_initial_fill(&initial, run->net);
+  if (!err && shows) cvy_initial_log(&initial);
+  if (!err && initial.mean) {
+    normalise_by(run, initial.mean, initial.deviation);
+    cvy_dataset_warn_of_scale(run->recipe->data.train, cvy_dataset_describe(run->train.data),
+                              &run->trained_on);
+  }
+  if (!err && initial.origin[0]) note_changes(&run->state, initial.origin);
+  cvy_initial_release(&initial);
+  return err;
+}
+
+static cvy_err begin_run_with(cvy_run *run, const cvy_train_options *options, loading *l) {
   cvy_err err = CVY_OK;
   cvy_doing(options->resume ? "reading the last checkpoint" : "making the first weights");
-  if (run->folder) {
-    cvy_net_init(run->net, (uint64_t)run->recipe->seed);
-    if (options->resume) err = load_last(run, options->change);
-  }
+  if (run->folder && options->resume) err = open_last(l, run, options->change);
+  CVY_TRY(cvy_comm_agree(run->comm, err));
+  CVY_TRY(plan_for(run, l->checkpoint));
+  if (run->folder) err = options->resume ? load_last(run, l) : make_first_weights(run, true);
   CVY_TRY(cvy_comm_agree(run->comm, err));
   hand_out(run, options->resume);
   return CVY_OK;
 }
 
+/* Rank 0 makes or loads the first weights and hands them to the others. */
+static cvy_err begin_run(cvy_run *run, const cvy_train_options *options) {
+  loading l = {0};
+  const cvy_err err = begin_run_with(run, options, &l);
+  close_last(&l);
+  return err;
+}
+
 static cvy_err start_loader(cvy_run *run) {
   cvy_loader_config config = cvy_stream_for_training(&run->train, &run->intake, run->config.microbatch);
+  for (int64_t c = 0; c < config.c; c++) {
+    config.mean[c] = run->trained_on.mean[c];
+    config.deviation[c] = run->trained_on.deviation[c];
+  }
   config.per_step = run->config.tree.leaves;
   config.first = run->step.first;
   config.own = run->step.own;
@@ -318,26 +383,29 @@ static cvy_err start_loader(cvy_run *run) {
   return CVY_OK;
 }
 
-static cvy_err read_last(cvy_run *run) {
-  cvy_checkpoint *checkpoint;
-  CVY_TRY(cvy_checkpoint_open(&checkpoint, run->folder->last));
-  const cvy_err err = read_checkpoint(run, checkpoint);
-  cvy_checkpoint_close(checkpoint);
-  return err;
+static cvy_err go_back(cvy_run *run, cvy_checkpoint *checkpoint, bool stands) {
+  cvy_err err = CVY_OK;
+  CVY_TRY(plan_for(run, checkpoint));
+  if (!stands) err = cvy_learner_forget(run->learner);
+  if (!stands) run->state = cvy_run_state_at_first();
+  if (!err && !stands && run->folder) err = make_first_weights(run, false);
+  if (stands && run->folder) err = read_checkpoint(run, checkpoint);
+  return cvy_comm_agree(run->comm, err);
 }
 
 cvy_err cvy_run_go_back(cvy_run *run) {
   const int64_t roll_backs = run->state.roll_backs + 1;
   bool stands = run->folder && access(run->folder->last, F_OK) == 0;
+  cvy_checkpoint *checkpoint = NULL;
   cvy_err err = CVY_OK;
   cvy_loader_destroy(run->loader);
   run->loader = NULL;
   cvy_comm_broadcast(run->comm, &stands, sizeof stands);
-  if (!stands) err = cvy_learner_forget(run->learner);
-  if (!stands) run->state = cvy_run_state_at_first();
-  if (!stands && run->folder) cvy_net_init(run->net, (uint64_t)run->recipe->seed);
-  if (stands && run->folder) err = read_last(run);
+  if (stands && run->folder) err = cvy_checkpoint_open(&checkpoint, run->folder->last);
   CVY_TRY(cvy_comm_agree(run->comm, err));
+  err = go_back(run, checkpoint, stands);
+  cvy_checkpoint_close(checkpoint);
+  if (err) return err;
   run->state.roll_backs = roll_backs;
   hand_out(run, stands);
   err = start_loader(run);
@@ -418,11 +486,19 @@ cvy_err cvy_run_create(cvy_run *run, cvy_comm *comm, const cvy_recipe *recipe,
   return undo_if_failed(run, create(run, options));
 }
 
+/* Rank 0 says what the run would begin with. */
+static cvy_err find_first_weights(cvy_run *run) {
+  if (cvy_comm_rank(run->comm) > 0 || !run->recipe->init_from.weights[0]) return CVY_OK;
+  run->initial = cvy_new(sizeof *run->initial);
+  return cvy_initial_find(run->initial, run->recipe, run->net, cvy_dataset_describe(run->train.data));
+}
+
 static cvy_err outline(cvy_run *run) {
   CVY_TRY(compare_orders(run, &(cvy_train_options){0}));
   CVY_TRY(cvy_comm_agree(run->comm, open_inputs(run)));
   CVY_TRY(compare_ranks(run));
-  return cvy_comm_agree(run->comm, count_steps(run));
+  CVY_TRY(cvy_comm_agree(run->comm, count_steps(run)));
+  return cvy_comm_agree(run->comm, find_first_weights(run));
 }
 
 cvy_err cvy_run_outline(cvy_run *run, cvy_comm *comm, const cvy_recipe *recipe) {
@@ -441,6 +517,10 @@ void cvy_run_rest(cvy_run *run) {
 void cvy_run_destroy(cvy_run *run) {
   cvy_run_rest(run);
   cvy_learner_destroy(run->learner);
+  for (int64_t i = 0; i < run->past_count; i++) cvy_learner_destroy(run->past[i]);
+  free(run->past);
+  if (run->initial) cvy_initial_release(run->initial);
+  free(run->initial);
   cvy_stream_close(&run->train);
   cvy_stream_close(&run->val);
   cvy_folder_destroy(run->folder);

@@ -18,6 +18,7 @@ typedef struct cvy_step_config {
   cvy_clipping clipping;
   cvy_averaging averaging;
   cvy_layer_rules layers; /* the frozen ones among them are among the wishes, too */
+  cvy_thaws thaws;        /* what has begun to learn; the wishes know it, too */
   cvy_exchange_way way;
   cvy_net_wishes wishes; /* what is asked of the net; its peers are the learner's own */
 } cvy_step_config;

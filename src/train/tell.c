@@ -1,6 +1,7 @@
 /* Tells people of a run: its start, its progress, its epochs. */
 #include "train/tell.h"
 
+#include "base/text.h"
 #include "train/metrics.h"
 #include "train/score.h"
 
@@ -57,7 +58,7 @@ static cvy_metrics interval_line(const cvy_run *run, double rate, double now_s) 
   line.images_per_s = (double)((step - meter->interval_first_step) * run->recipe->batch) /
                       (now_s - meter->interval_started_s);
   line.waited_s = cvy_loader_waited_s(run->loader) - meter->interval_waited_s;
-  line.exposed_s = cvy_learner_times(run->learner).exposed_s - meter->interval_exposed_s;
+  line.exposed_s = cvy_run_times(run).exposed_s - meter->interval_exposed_s;
   return line;
 }
 
@@ -140,6 +141,16 @@ void cvy_tell_epoch(const cvy_run *run, const cvy_score *training, bool is_best)
   line.val_skipped = score->skipped;
   cvy_folder_log(run->folder, &line);
   log_epoch(run, training, is_best);
+}
+
+void cvy_tell_phase(const cvy_run *run, int64_t more) {
+  char names[200];
+  const cvy_unfreezing *u = &run->recipe->freezing.unfreezings[run->phase - 1];
+  if (!run->folder) return;
+  cvy_text_list(names, sizeof names, ", ", u->patterns.names.names, u->patterns.names.count);
+  cvy_progress_drop();
+  cvy_log("from here on %s learn%s too, at %g of the rate: %" PRId64 " parameters more", names,
+          u->patterns.names.count > 1 ? "" : "s", u->rate, more);
 }
 
 void cvy_tell_skipped(const cvy_run *run, int64_t training, int64_t validation) {

@@ -18,6 +18,8 @@ void cvy_tell_epoch(const cvy_run *run, const cvy_score *training, bool is_best)
 /* Tells that the run has gone back to the step where it stands now, and why. A line that cannot be written
  * ends the job. */
 void cvy_tell_going_back(const cvy_run *run, const char *why, int64_t diverged_at);
+/* Tells that a phase has begun (train/freezing.h), in which so many parameters more learn than before. */
+void cvy_tell_phase(const cvy_run *run, int64_t more);
 /* Warns of bad records that were replaced in the epoch, in so many images of training and of validation. */
 void cvy_tell_skipped(const cvy_run *run, int64_t training, int64_t validation);
 

@@ -3,6 +3,7 @@
 #include "base/trace.h"
 #include "train/divergence.h"
 #include "train/duties.h"
+#include "train/phase.h"
 #include "train/roll_back.h"
 #include "train/setup.h"
 #include "train/stop.h"
@@ -65,6 +66,7 @@ static cvy_err run_steps(cvy_run *run, int64_t stop_after) {
   CVY_TRY(cvy_duties_left(run));
   while (has_steps_left(run)) {
     bool stops = false;
+    cvy_phase_enter(run);
     cvy_err err = step_on(run, &stops, stop_after);
     if (err && run->has_diverged) err = cvy_roll_back(run, err);
     CVY_TRY(err);
@@ -93,7 +95,7 @@ static cvy_train_result result_of(const cvy_run *run) {
   const cvy_run_state *state = &run->state;
   const double seconds = cvy_now_s() - run->meter.started_s - run->meter.evaluating_s;
   const double images = (double)((state->step - run->meter.first_step) * run->recipe->batch);
-  const cvy_exchange_times exchange = cvy_learner_times(run->learner);
+  const cvy_exchange_times exchange = cvy_run_times(run);
   return (cvy_train_result){.steps = state->step,
                             .epochs = cvy_run_epochs(run, state->step),
                             .train_loss = state->train_loss,

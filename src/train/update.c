@@ -9,19 +9,21 @@
 enum { MEASURE_BLOCK = 1 << 16 }; /* values of a task */
 
 /* A rank that shares the work touches its part of each block only. Small pages make an update 3 % slower. */
-static cvy_err create_arena(float **out, const cvy_net *net, const char *what) {
+static cvy_err create_arena(float **out, int64_t count, const char *what) {
   void *memory;
-  const cvy_err err = cvy_buffer_create_sparse(
-      &memory, sizeof(float) * (size_t)cvy_net_describe(net)->arena_count, what);
+  const cvy_err err = cvy_buffer_create_sparse(&memory, sizeof(float) * (size_t)count, what);
   *out = memory;
   return err;
 }
 
 cvy_err cvy_arenas_create(cvy_arenas *out, cvy_net *net, const cvy_rule *rule) {
   CVY_CHECK(rule->state_count <= CVY_MOST_STATE);
-  *out = (cvy_arenas){.net = net, .rule = rule, .params = cvy_net_params(net)};
+  *out = (cvy_arenas){.net = net,
+                      .rule = rule,
+                      .params = cvy_net_params(net),
+                      .state_floats = cvy_net_describe(net)->learnt_count};
   for (int64_t k = 0; k < rule->state_count; k++) {
-    const cvy_err err = create_arena(&out->state[k], net, "the optimiser's state");
+    const cvy_err err = create_arena(&out->state[k], out->state_floats, "the optimiser's state");
     if (!err) continue;
     cvy_arenas_destroy(out);
     return err;
@@ -30,7 +32,7 @@ cvy_err cvy_arenas_create(cvy_arenas *out, cvy_net *net, const cvy_rule *rule) {
 }
 
 cvy_err cvy_arenas_add_average(cvy_arenas *arenas) {
-  return create_arena(&arenas->average, arenas->net, "the averaged weights");
+  return create_arena(&arenas->average, cvy_net_describe(arenas->net)->arena_count, "the averaged weights");
 }
 
 void cvy_arenas_destroy(cvy_arenas *arenas) {
@@ -150,6 +152,7 @@ static cvy_piece piece_of(const cvy_step_update *step, const part *p, const floa
   if (step->factors) {
     piece.rate *= step->factors[p->tensor].rate;
     piece.decay_factor = &step->factors[p->tensor].decay;
+    piece.step -= step->factors[p->tensor].since;
   }
   return piece;
 }
@@ -183,7 +186,7 @@ void cvy_update_weights(const cvy_step_update *step, const float *gradients, int
     const float *gradient = gradients + (p.first - first);
     if (param->learns)
       update_tensor(step, &p, gradient, sums);
-    else if (param->spec->averaging > 0)
+    else if (param->spec->averaging > 0 && !param->frozen)
       update_average(step, param, &p, gradient);
   }
 }

@@ -7,13 +7,14 @@
 #include "optim/optim.h"
 #include "optim/squares.h"
 
-/* Arrays that are all laid out as the net's parameters. */
+/* Arrays that are all laid out as the net's parameters. The state ends where what is frozen begins. */
 typedef struct cvy_arenas {
   cvy_net *net;
   const cvy_rule *rule;
   float *params; /* the net's own */
   float *state[CVY_MOST_STATE];
-  float *average; /* averaged weights; NULL: none are kept */
+  int64_t state_floats; /* of each of these */
+  float *average;       /* averaged weights; NULL: none are kept */
 } cvy_arenas;
 
 /* Makes the arenas. On an error everything is given back. */
@@ -22,9 +23,11 @@ cvy_err cvy_arenas_create(cvy_arenas *out, cvy_net *net, const cvy_rule *rule) C
 cvy_err cvy_arenas_add_average(cvy_arenas *arenas) CVY_MUST_CHECK;
 void cvy_arenas_destroy(cvy_arenas *arenas);
 
-/* What the rate and the weight decay of a tensor are multiplied with. */
+/* What the rate and the weight decay of a tensor are multiplied with, and after how many steps of the run it
+ * has begun to learn, from where on the rule counts its steps. */
 typedef struct cvy_factors {
   double rate, decay;
+  int64_t since;
 } cvy_factors;
 
 /* One step's update. Its gradients are summed over `microbatches`, as are the values to which it moves the
@@ -36,7 +39,7 @@ typedef struct cvy_step_update {
   int64_t step;               /* 1 in the first step of a run */
   const cvy_norms *norms;     /* [cvy_norms_count], unless that is 0 */
   const cvy_clip *clip;       /* NULL: gradients are not clipped */
-  const cvy_factors *factors; /* [param_tensors]; NULL: 1 for all */
+  const cvy_factors *factors; /* [param_tensors]; NULL: 1 for all, which have learnt from the first step on */
   int64_t microbatches;
   float average_share; /* how far averaged weights go to the new ones */
   bool use_buffers;    /* running averages of layers are averaged, too, and not copied */

@@ -98,7 +98,7 @@ static picture draw(const double *values, int64_t count, double end, double lowe
   char path[300];
   picture out = {0};
   size_t bytes;
-  const cvy_curve curve = {"a title", "epochs", "rate", values, count, end};
+  const cvy_curve curve = {"a title", "epochs", "rate", values, count, end, NULL, 0};
   snprintf(path, sizeof path, "%s/curve.svg", scratch_folder());
   CU_ASSERT_EQUAL_FATAL(cvy_curve_write(&curve, path), CVY_OK);
   char *text = scratch_read(path, &bytes);
@@ -155,9 +155,27 @@ static void scales(void) {
   }
 }
 
+static void marks_have_their_words(void) {
+  const double value = 1;
+  const cvy_curve_mark marks[] = {{1, "conv<5 learns"}, {3, "conv* learns"}};
+  const cvy_curve curve = {"a title", "epochs", "rate", &value, 1, 4, marks, 2};
+  char path[300];
+  snprintf(path, sizeof path, "%s/marks.svg", scratch_folder());
+  CU_ASSERT_EQUAL_FATAL(cvy_curve_write(&curve, path), CVY_OK);
+  char *text = NULL;
+  size_t bytes = 0;
+  FILE *file = fopen(path, "r");
+  CU_ASSERT_FATAL(getdelim(&text, &bytes, '\0', file) > 0);
+  CU_ASSERT_PTR_NOT_NULL(strstr(text, "conv&lt;5 learns</text>"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(text, "text-anchor=\"end\">conv* learns</text>"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(text, "class=\"mark\" d=\"M247.0 44V304\""));
+  fclose(file);
+  free(text);
+}
+
 static void names(void) {
   const double value = 1;
-  const cvy_curve curve = {"a title", "epochs", "rate", &value, 1, 1};
+  const cvy_curve curve = {"a title", "epochs", "rate", &value, 1, 1, NULL, 0};
   CU_ASSERT_EQUAL(cvy_curve_write(&curve, "curve.png"), CVY_E_USAGE);
   CU_ASSERT(says("curve.png: the picture is SVG; expected a name that ends in .svg"));
   CU_ASSERT_EQUAL(cvy_curve_check("RATES.SVG"), CVY_OK);
@@ -165,4 +183,5 @@ static void names(void) {
   CU_ASSERT_EQUAL(cvy_curve_write(&curve, "no-such-folder/curve.svg"), CVY_E_SYSTEM);
 }
 
-SUITE("curve", TEST(one_value), TEST(zeros), TEST(many_values), TEST(scales), TEST(names))
+SUITE("curve", TEST(one_value), TEST(zeros), TEST(many_values), TEST(scales), TEST(names),
+      TEST(marks_have_their_words))

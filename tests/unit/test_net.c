@@ -998,6 +998,90 @@ static void frozen_averages_are_used(void) {
   cvy_pool_destroy(pool);
 }
 
+/* What is thawed of what was frozen at first learns as if it never had been frozen. */
+static void what_is_thawed_learns(void) {
+  static const char *const first[] = {"a", "n", "b", "c/bias"}, *const later[] = {"b", "c"},
+                           *const rest[] = {"a", "n"};
+  cvy_pool *pool = cvy_pool_create();
+  cvy_net *net, *plain;
+  const cvy_net_wishes wishes = {.frozen_at_first = {first, 4}, .thawed = {later, 2}};
+  float grads[2][1024];
+  watch w = {0};
+  CU_ASSERT_FATAL(!create_with(&net, pool, to_freeze, wishes));
+  CU_ASSERT_FATAL(!create_with(&plain, pool, to_freeze, (cvy_net_wishes){.frozen = {rest, 2}}));
+  const cvy_net_info *info = cvy_net_describe(net), *want = cvy_net_describe(plain);
+  CU_ASSERT_EQUAL(info->frozen_count, want->frozen_count);
+  CU_ASSERT_EQUAL(info->learnt_count, want->learnt_count);
+  CU_ASSERT(info->learnt_count < info->arena_count);
+  run_frozen(net, grads[0], &w);
+  check_seen(&w, (const int64_t[]){-9, -8, -7, -6}, 4);
+  run_frozen(plain, grads[1], NULL);
+  CU_ASSERT(memcmp(grads[0], grads[1], sizeof(float) * (size_t)info->arena_count) == 0);
+  for (int64_t i = 0; i < info->param_tensors; i++) {
+    const cvy_net_param *p = &info->params[i];
+    CU_ASSERT_EQUAL(p->learns, want->params[i].learns);
+    CU_ASSERT_EQUAL(p->thawed, p->name[0] == 'b' || strcmp(p->name, "c/bias") == 0);
+    CU_ASSERT_EQUAL(p->offset, want->params[i].offset);
+  }
+  cvy_net_destroy(net), cvy_net_destroy(plain);
+  /* Through a layer, of which all but the first is thawed. */
+  CU_ASSERT_FATAL(
+      !create_with(&net, pool, to_freeze,
+                   (cvy_net_wishes){.frozen_through = "b", .thawed = {(const char *const[]){"[nb]"}, 1}}));
+  info = cvy_net_describe(net);
+  for (int64_t i = 0; i < info->param_tensors; i++)
+    CU_ASSERT_EQUAL(info->params[i].thawed,
+                    strchr("nb", info->params[i].name[0]) && info->params[i].spec->averaging == 0);
+  CU_ASSERT_EQUAL(info->last_visited, 2);
+  cvy_net_destroy(net);
+  cvy_pool_destroy(pool);
+}
+
+/* With fixed statistics a batch_norm gives in training what it gives in evaluation, with the gradients of
+ * that, and has none for its running averages. */
+static void statistics_alone_can_be_fixed(void) {
+  const char text[] = "input: [6, 5, 2]\nlayers:\n  - conv: {filters: 4, kernel: 3, init: xavier}\n"
+                      "  - batch_norm: {name: n}\n  - fc: {outputs: 5, init: xavier}\n"
+                      "  - softmax_loss\n";
+  static const char *const all[] = {"*"}, *const none[] = {"m*"};
+  cvy_pool *pool = cvy_pool_create();
+  cvy_net *net, *plain;
+  float grads[2][1024], images[N * IMAGE];
+  CU_ASSERT_FATAL(!create_with(&net, pool, text, (cvy_net_wishes){.fixed_statistics = {all, 1}}));
+  CU_ASSERT_FATAL(!create_with(&plain, pool, text, (cvy_net_wishes){0}));
+  const cvy_net_info *info = cvy_net_describe(net), *whole = cvy_net_describe(plain);
+  const cvy_targets targets = {.labels = (const int32_t[N]){2, 0, 4}};
+  const cvy_pass training = {.training = true, .loss_scale = 0.5f}, evaluation = {.loss_scale = 0.5f};
+  for (int i = 0; i < N * IMAGE; i++) images[i] = (float)(i * 37 % 101) / 50 - 1;
+  cvy_net_init(net, 3), cvy_net_init(plain, 3);
+  for (int64_t i = 2; i < 6; i++) /* scale, bias, mean, variance */
+    for (int64_t c = 0; c < 4; c++) {
+      const float value = 0.5f + 0.25f * (float)((i + c) % 5);
+      cvy_net_params(net)[info->params[i].offset + c] = value;
+      cvy_net_params(plain)[whole->params[i].offset + c] = value;
+    }
+  for (int64_t i = 0; i < info->arena_count; i++) grads[0][i] = -77;
+  cvy_net_forward(net, images, &targets, &training);
+  cvy_net_backward(net, grads[0], images, &targets, &training);
+  cvy_net_forward(plain, images, &targets, &evaluation);
+  CU_ASSERT(memcmp(cvy_net_losses(net), cvy_net_losses(plain), N * sizeof(double)) == 0);
+  cvy_net_backward(plain, grads[1], images, &targets, &evaluation);
+  CU_ASSERT_EQUAL(info->frozen_count, 0);
+  for (int64_t i = 0; i < info->param_tensors; i++) {
+    const cvy_net_param *p = &info->params[i];
+    CU_ASSERT_EQUAL(p->frozen, p->spec->averaging > 0);
+    CU_ASSERT_EQUAL(p->offset >= info->learnt_count, p->frozen);
+    for (int64_t k = 0; k < p->count; k++)
+      CU_ASSERT_DOUBLE_EQUAL(grads[0][p->offset + k], p->frozen ? -77 : grads[1][whole->params[i].offset + k],
+                             1e-6);
+  }
+  cvy_net_destroy(net), cvy_net_destroy(plain);
+  CU_ASSERT_EQUAL(create_with(&net, pool, text, (cvy_net_wishes){.fixed_statistics = {none, 1}}),
+                  CVY_E_INPUT);
+  CU_ASSERT(strstr(cvy_err_message(), "has no batch_norm 'm*' whose statistics could be frozen") != NULL);
+  cvy_pool_destroy(pool);
+}
+
 /* A batch_norm that could learn nothing from one value a channel may still be used as it is. */
 static void frozen_layers_need_not_be_trainable(void) {
   const char text[] =
@@ -1130,6 +1214,6 @@ SUITE("net", TEST(parameter_counts_are_exact), TEST(lenet5_has_its_shapes),
       TEST(gradients_of_a_net_of_blocks), TEST(auxiliary_losses_count_in_training),
       TEST(observers_see_every_layer_once), TEST(walks_repeat_to_the_bit), TEST(memory_is_shared),
       TEST(unknown_names_are_refused), TEST(gradients_of_the_image), TEST(frozen_layers_are_left_alone),
-      TEST(the_others_learn_as_ever), TEST(frozen_averages_are_used),
-      TEST(frozen_layers_need_not_be_trainable), TEST(outputs_of_an_auxiliary_head),
-      TEST(outputs_are_as_described), TEST(misuse_is_fatal))
+      TEST(the_others_learn_as_ever), TEST(frozen_averages_are_used), TEST(what_is_thawed_learns),
+      TEST(statistics_alone_can_be_fixed), TEST(frozen_layers_need_not_be_trainable),
+      TEST(outputs_of_an_auxiliary_head), TEST(outputs_are_as_described), TEST(misuse_is_fatal))

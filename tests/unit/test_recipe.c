@@ -10,6 +10,10 @@ static const char text[] = "network: {name: tiny, input: [4, 4, 1], layers: [fc:
                            "batch: 32\n"
                            "microbatch: 8\n"
                            "epochs: 3\n"
+                           "init_from: {weights: old, head: auto, layers: fc1, anew: [fc1]}\n"
+                           "freeze: fc*\n"
+                           "batch_norm: {frozen: true}\n"
+                           "unfreeze: [{at: 1, layers: fc*}]\n"
                            "layers: [{match: fc*, rate: 2}]\n"
                            "run: runs/one\n";
 
@@ -104,16 +108,36 @@ static void effects_are_these(void) {
                                        "data.images",
                                        "data.labels",
                                        "data.outside_links",
+                                       "init_from.weights",
                                        "on_divergence",
                                        "exploding_loss",
                                        "roll_backs"};
-  static const char *const bits[] = {"network",      "data.augment", "data.evaluation",
-                                     "data.shuffle", "data.block",   "data.window",
-                                     "batch",        "microbatch",   "tree",
-                                     "seed",         "convolution",  "reduce",
-                                     "wire",         "solver",       "data.first_label",
-                                     "data.axes",    "layers"};
+  static const char *const bits[] = {"network",
+                                     "data.augment",
+                                     "data.evaluation",
+                                     "data.shuffle",
+                                     "data.block",
+                                     "data.window",
+                                     "batch",
+                                     "microbatch",
+                                     "tree",
+                                     "seed",
+                                     "convolution",
+                                     "reduce",
+                                     "wire",
+                                     "solver",
+                                     "data.first_label",
+                                     "data.axes",
+                                     "layers",
+                                     "freeze",
+                                     "freeze_until",
+                                     "batch_norm.frozen",
+                                     "init_from.head",
+                                     "init_from.normalise",
+                                     "init_from.layers",
+                                     "init_from.anew"};
   static const char *const on_request[] = {"learning_rate",
+                                           "unfreeze",
                                            "warmup.length",
                                            "warmup.unit",
                                            "warmup.from",

@@ -1,5 +1,7 @@
-/* The maps of names that are at hand: launch/names, and the folder `names` of further places. */
-#include "convert/convert.h"
+/* Finds the maps of names. */
+#include "train/maps.h"
+
+#include "base/yaml.h"
 #include "train/find.h"
 
 cvy_err cvy_name_maps(const cvy_name_map **out, int64_t *count, cvy_pool *pool) {
