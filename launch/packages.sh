@@ -18,9 +18,9 @@ packages="gcc libc6-dev cmake make pkg-config
 # of records, libarchive: compressed tars and zips of datasets, LMDB and LevelDB: datasets of Caffe,
 # Jansson: what weights of other programs say about themselves in JSON,
 # Graphviz: pictures of networks (convoy summary --graph).
-# For the tests: CUnit, h5py as an independent reader of shards, other makers' libraries that write datasets, pkill and pgrep,
-# Clang with libFuzzer and the sanitizers.
-[ "${1:-}" = tests ] && packages="$packages libcunit1-dev python3-h5py python3-lmdb python3-plyvel python3-protobuf procps
+# For the tests: CUnit, h5py and h5dump as independent readers of shards and checkpoints, other makers' libraries that
+# write datasets, pkill and pgrep, Clang with libFuzzer and the sanitizers.
+[ "${1:-}" = tests ] && packages="$packages libcunit1-dev hdf5-tools python3-h5py python3-lmdb python3-plyvel python3-protobuf procps
   clang libclang-rt-14-dev"
 
 missing=
