@@ -141,6 +141,9 @@ const cvy_weights_format *cvy_weights_format_of(const char *path);
  * from `begin` on, and that there are no more of them than these can hold. */
 cvy_err cvy_weights_add(cvy_weights_file *file, const cvy_stored_tensor *tensor, int64_t begin,
                         int64_t bytes) CVY_MUST_CHECK;
+/* Adds a tensor all of whose numbers are the one at its offset: its strides are 0. The caller has checked
+ * that the one lies in the file and that the count is a sane one. */
+cvy_err cvy_weights_add_repeated(cvy_weights_file *file, const cvy_stored_tensor *tensor) CVY_MUST_CHECK;
 /* Sets the strides of rows behind each other, and the count. It is an error if the count overflows. */
 cvy_err cvy_tensor_in_rows(cvy_stored_tensor *tensor, const cvy_weights_file *file) CVY_MUST_CHECK;
 void cvy_weights_note(cvy_weights_file *file, const char *key, const char *text);

@@ -60,6 +60,13 @@ static void grow(cvy_pool *pool, void **items, int64_t count, size_t item_bytes)
   *items = more;
 }
 
+static void append(cvy_weights_file *file, const cvy_stored_tensor *tensor) {
+  void *tensors = file->tensors;
+  grow(file->pool, &tensors, file->tensor_count, sizeof *file->tensors);
+  file->tensors = tensors;
+  file->tensors[file->tensor_count++] = *tensor;
+}
+
 cvy_err cvy_weights_add(cvy_weights_file *file, const cvy_stored_tensor *tensor, int64_t begin,
                         int64_t bytes) {
   const int64_t each = cvy_element_bytes(tensor->element), most = bytes / each;
@@ -74,10 +81,13 @@ cvy_err cvy_weights_add(cvy_weights_file *file, const cvy_stored_tensor *tensor,
   if (!fits)
     return cvy_error(CVY_E_INPUT, "%s: tensor '%s' reaches beyond what the file has for it", file->path,
                      tensor->name);
-  void *tensors = file->tensors;
-  grow(file->pool, &tensors, file->tensor_count, sizeof *file->tensors);
-  file->tensors = tensors;
-  file->tensors[file->tensor_count++] = *tensor;
+  append(file, tensor);
+  return CVY_OK;
+}
+
+cvy_err cvy_weights_add_repeated(cvy_weights_file *file, const cvy_stored_tensor *tensor) {
+  for (int i = 0; i < tensor->dim_count; i++) CVY_CHECK(tensor->strides[i] == 0);
+  append(file, tensor);
   return CVY_OK;
 }
 

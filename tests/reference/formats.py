@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Writes golden/formats: small files of weights as PyTorch writes them, and by hand one of safetensors and two of Caffe.
+"""Writes golden/formats: small files of weights as PyTorch and Debian's python3-onnx write them, and by hand one of
+safetensors and two of Caffe.
 
     formats.py
 
@@ -12,7 +13,9 @@ import pathlib
 import struct
 
 import numpy
+import onnx
 import torch
+from onnx import TensorProto, helper, numpy_helper
 
 FOLDER = pathlib.Path(__file__).resolve().parent / "golden/formats"
 
@@ -108,8 +111,29 @@ layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_p
 """)
 
 
+# ---- ONNX ----
+
+
+def write_onnx():
+    conv, fc = numbers(0, 2, 3, 2, 2).astype("f4"), numbers(2, 3, 18).astype("f8")
+    half = numbers(4, 3).astype("f2")
+    initializers = [numpy_helper.from_array(conv, "conv.weight"),
+                    helper.make_tensor("conv.bias", TensorProto.FLOAT, [2], numbers(1, 2)),
+                    numpy_helper.from_array(fc, "fc.weight"), numpy_helper.from_array(half, "fc.bias"),
+                    helper.make_tensor("shape", TensorProto.INT64, [2], [0, -1]),
+                    numpy_helper.from_array(numbers(6, 4, whole=True).astype("i8"), "nobody's")]
+    nodes = [helper.make_node("Conv", ["x", "conv.weight", "conv.bias"], ["a"], "conv"),
+             helper.make_node("Reshape", ["a", "shape"], ["b"], "reshape"),
+             helper.make_node("Gemm", ["b", "fc.weight", "fc.bias"], ["y"], "fc", transB=1)]
+    ends = [[helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)]
+            for name, shape in (("x", ["N", 3, 4, 4]), ("y", ["N", 3]))]
+    graph = helper.make_graph(nodes, "small", *ends, initializers)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), FOLDER / "small.onnx")
+
+
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     write_torch()
     write_safetensors()
     write_caffe()
+    write_onnx()

@@ -38,6 +38,11 @@ static const want of_state[] = {{"state_dict.conv.weight", CVY_ELEMENT_F32, 0, 4
                                  {"1.running_mean", CVY_ELEMENT_F32, 4, 1, {2}},
                                  {"1.running_var", CVY_ELEMENT_F32, 5, 1, {2}},
                                  {"1.num_batches_tracked", CVY_ELEMENT_I64, 6, 0, {0}}},
+                  of_onnx[] = {{"conv.weight", CVY_ELEMENT_F32, 0, 4, {2, 3, 2, 2}},
+                               {"conv.bias", CVY_ELEMENT_F32, 1, 1, {2}},
+                               {"fc.weight", CVY_ELEMENT_F64, 2, 2, {3, 18}},
+                               {"fc.bias", CVY_ELEMENT_F16, 4, 1, {3}},
+                               {"nobody's", CVY_ELEMENT_I64, 6, 1, {4}}},
                   of_all[] =
                       {{"of.F32", CVY_ELEMENT_F32, 0, 2, {3, 5}},   {"of.F64", CVY_ELEMENT_F64, 1, 2, {3, 5}},
                        {"of.F16", CVY_ELEMENT_F16, 2, 2, {3, 5}},   {"of.I8", CVY_ELEMENT_I8, 3, 2, {3, 5}},
@@ -62,7 +67,8 @@ static const struct {
              {"module.pt", "torch", of_module, CVY_COUNT(of_module)},
              {"all.safetensors", "safetensors", of_all, CVY_COUNT(of_all)},
              {"small.caffemodel", "caffemodel", of_caffe, CVY_COUNT(of_caffe)},
-             {"small.prototxt", "caffe_text", NULL, 0}};
+             {"small.prototxt", "caffe_text", NULL, 0},
+             {"small.onnx", "onnx", of_onnx, CVY_COUNT(of_onnx)}};
 
 /* Returns element `i` as formats.py makes it. */
 static float element_of(const want *w, int64_t i) {
@@ -215,8 +221,8 @@ static void what_is_no_file_of_weights(void) {
   const char *path = cvy_pool_format(pool, "%s/text", scratch_folder());
   scratch_write(path, "no weights", 10);
   CU_ASSERT_EQUAL(cvy_weights_open(&file, path), CVY_E_INPUT);
-  CU_ASSERT(
-      says("text: no file of weights that convoy can read. These are: safetensors; PyTorch's torch.save"));
+  CU_ASSERT(says(
+      "text: no file of weights that convoy can read. These are: safetensors; PyTorch's torch.save; ONNX"));
   CU_ASSERT_PTR_NULL(cvy_weights_format_of(path));
   scratch_write(path, "", 0);
   CU_ASSERT_EQUAL(cvy_weights_open(&file, path), CVY_E_INPUT);
