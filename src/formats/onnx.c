@@ -3,6 +3,7 @@
 #include "formats/onnx.h"
 
 #include "file/mapped.h"
+#include "formats/notes.h"
 
 #include <string.h>
 
@@ -16,7 +17,8 @@ static cvy_err open_file(cvy_weights_file *file) {
   if (err)
     err = cvy_error_in(err, "%s", file->path);
   else
-    err = cvy_onnx_build(&model);
+    err = cvy_notes_take(file);
+  if (!err) err = cvy_onnx_build(&model); /* the graph's network, not that of the notes */
   cvy_mapped_close(&mapped);
   return err;
 }

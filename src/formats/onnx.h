@@ -1,4 +1,4 @@
-/* What the files of the format ONNX share: a model as its messages say it, and the keys of our metadata.
+/* What the files of the format ONNX share: a model as its messages say it.
  *
  * ONNX (github.com/onnx/onnx, onnx.proto) is a protocol buffer: a ModelProto has a graph of nodes, whose
  * operators read and make values by name. Initializers are values that are in the file: weights. Maps are
@@ -61,13 +61,8 @@ enum {
   TENSOR_PLACE = 14
 };
 
-/* The keys under which a model of ours has what ONNX has no place for. All values but the chain are JSON. */
-#define CVY_ONNX_MEAN      "convoy.mean"      /* [123.7, ...], of samples from 0 to 255 */
-#define CVY_ONNX_DEVIATION "convoy.deviation" /* [58.4, ...] */
-#define CVY_ONNX_CHANNELS  "convoy.channels"  /* "rgb", "bgr"; the order of those two as well */
-#define CVY_ONNX_CHAIN     "convoy.chain"     /* augmentations that a picture goes through before, in YAML */
-#define CVY_ONNX_CLASSES   "convoy.classes"   /* ["cat", ...] */
-/* Initializers that are no parameters: ones and zeros that an operator wants and the network does without. */
+/* A key of the metadata, beside those of formats/notes.h. It names initializers that are no parameters: ones
+ * and zeros that an operator wants and the network does without. A list of JSON. */
 #define CVY_ONNX_CONSTANTS "convoy.constants"
 
 typedef struct cvy_onnx_tensor {

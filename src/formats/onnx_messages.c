@@ -3,7 +3,6 @@
 
 #include "archive/protobuf.h"
 #include "base/utf8.h"
-#include "base/yaml.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -363,89 +362,19 @@ static cvy_err read_graph(cvy_onnx_model *model, const cvy_protobuf_field *field
 
 /* ---- metadata ---- */
 
-static cvy_err wrong_entry(const char *key, const char *expected) {
-  return cvy_error(CVY_E_INPUT, "metadata '%s': expected %s", key, expected);
-}
-
-static cvy_err read_channel_numbers(double out[CVY_MAX_CHANNELS], const char *key, const json_t *json) {
-  const size_t count = json_array_size(json);
-  if (count < 1 || count > CVY_MAX_CHANNELS) return wrong_entry(key, "a list of one number a channel");
-  for (size_t i = 0; i < count; i++) {
-    const json_t *number = json_array_get(json, i);
-    if (!json_is_number(number)) return wrong_entry(key, "a list of one number a channel");
-    out[i] = json_number_value(number);
-    if (!isfinite(out[i])) return wrong_entry(key, "finite numbers");
+static cvy_err read_constants(cvy_onnx_model *model, const char *text) {
+  json_t *list = json_loads(text, 0, NULL), *name;
+  size_t i;
+  bool good = json_is_array(list);
+  model->constants = cvy_pool_new(model->file->pool, sizeof *model->constants * (json_array_size(list) + 1));
+  model->constant_count = (int64_t)json_array_size(list);
+  json_array_foreach(list, i, name) {
+    good = good && json_is_string(name);
+    model->constants[i] = good ? cvy_pool_format(model->file->pool, "%s", json_string_value(name)) : "";
   }
-  return CVY_OK;
-}
-
-static cvy_err read_texts(const char ***out, int64_t *count, cvy_pool *pool, const char *key,
-                          const json_t *json) {
-  if (!json_is_array(json)) return wrong_entry(key, "a list of texts");
-  *count = (int64_t)json_array_size(json);
-  *out = cvy_pool_new(pool, sizeof **out * (size_t)(*count + 1));
-  for (int64_t i = 0; i < *count; i++) {
-    const char *text = json_string_value(json_array_get(json, (size_t)i));
-    if (!text) return wrong_entry(key, "a list of texts");
-    (*out)[i] = cvy_pool_format(pool, "%s", text);
-  }
-  return CVY_OK;
-}
-
-static cvy_err read_json(cvy_onnx_model *model, const char *key, const json_t *json) {
-  cvy_weights_file *file = model->file;
-  cvy_stored_input *input = &file->input;
-  const char **names;
-  if (strcmp(key, CVY_ONNX_MEAN) == 0) {
-    input->known = true;
-    return read_channel_numbers(input->mean, key, json);
-  }
-  if (strcmp(key, CVY_ONNX_DEVIATION) == 0) {
-    CVY_TRY(read_channel_numbers(input->deviation, key, json));
-    for (size_t i = 0; i < json_array_size(json); i++)
-      if (input->deviation[i] <= 0) return wrong_entry(key, "numbers above zero");
-    return CVY_OK;
-  }
-  if (strcmp(key, CVY_ONNX_CHANNELS) == 0) {
-    const char *order = json_string_value(json);
-    if (!order || (strcmp(order, "rgb") != 0 && strcmp(order, "bgr") != 0))
-      return wrong_entry(key, "\"rgb\" or \"bgr\"");
-    input->bgr = order[0] == 'b';
-    return CVY_OK;
-  }
-  if (strcmp(key, CVY_ONNX_CLASSES) == 0) {
-    CVY_TRY(read_texts(&names, &file->class_count, file->pool, key, json));
-    file->class_names = names;
-    return CVY_OK;
-  }
-  return read_texts(&model->constants, &model->constant_count, file->pool, key, json);
-}
-
-static bool is_ours(const char *key) {
-  static const char *const keys[] = {CVY_ONNX_MEAN, CVY_ONNX_DEVIATION, CVY_ONNX_CHANNELS, CVY_ONNX_CLASSES,
-                                     CVY_ONNX_CONSTANTS};
-  for (int64_t i = 0; i < CVY_COUNT(keys); i++)
-    if (strcmp(key, keys[i]) == 0) return true;
-  return false;
-}
-
-static cvy_err take_entry(cvy_onnx_model *model, const char *key, const char *text) {
-  json_error_t why;
-  cvy_yaml *chain;
-  if (strcmp(key, CVY_ONNX_CHAIN) == 0) {
-    CVY_TRY(cvy_yaml_parse(&chain, model->file->pool, text, CVY_ONNX_CHAIN));
-    model->file->input.chain = chain;
-    return CVY_OK;
-  }
-  if (!is_ours(key)) {
-    cvy_weights_note(model->file, key, text);
-    return CVY_OK;
-  }
-  json_t *json = json_loads(text, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &why);
-  if (!json) return cvy_error(CVY_E_INPUT, "metadata '%s' is no JSON: %s", key, why.text);
-  const cvy_err err = read_json(model, key, json);
-  json_decref(json);
-  return err;
+  json_decref(list);
+  if (good) return CVY_OK;
+  return cvy_error(CVY_E_INPUT, "note '" CVY_ONNX_CONSTANTS "': expected a list of names in JSON");
 }
 
 static cvy_err read_entry(cvy_onnx_model *model, const cvy_protobuf_field *field) {
@@ -458,7 +387,9 @@ static cvy_err read_entry(cvy_onnx_model *model, const cvy_protobuf_field *field
     if (f.number == ENTRY_VALUE) CVY_TRY(text_of(&text, model->file->pool, &f));
   }
   CVY_TRY(cvy_protobuf_end(&m));
-  return take_entry(model, key, text);
+  if (strcmp(key, CVY_ONNX_CONSTANTS) == 0) return read_constants(model, text);
+  cvy_weights_note(model->file, key, text);
+  return CVY_OK;
 }
 
 /* ---- the model ---- */

@@ -620,9 +620,7 @@ static cvy_err set_preprocessing(cvy_onnx_builder *b) {
   if (b->image.c > CVY_MAX_CHANNELS) return CVY_OK;
   for (int64_t c = 0; c < b->image.c && input->known; c++)
     if (input->deviation[c] <= 0)
-      return cvy_error(CVY_E_INPUT,
-                       "%s: metadata '" CVY_ONNX_MEAN "' and '" CVY_ONNX_DEVIATION "': expected %" PRId64
-                       " numbers each, one a channel",
+      return cvy_error(CVY_E_INPUT, "%s: its notes of mean and deviation: expected %" PRId64 " numbers each",
                        b->file->path, b->image.c);
   if (memcmp(affine, &nothing, sizeof nothing) == 0) return CVY_OK;
   for (int64_t c = 0; c < b->image.c; c++) {

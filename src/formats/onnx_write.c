@@ -7,11 +7,12 @@
  * file that was cut short is found out. */
 #include "formats/onnx.h"
 
-#include "base/json.h"
 #include "base/yaml.h"
 #include "file/whole.h"
+#include "formats/notes.h"
 #include "formats/tensor_layout.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -184,7 +185,7 @@ static int64_t find_param(const writer *w, const cvy_net_layer *l, const char *t
 
 /* Adds a layer's tensor, in the order of ONNX. */
 static cvy_err add_param(const char **name, writer *w, const layer *l, const char *tensor) {
-  static const cvy_tensor_rules rules = {0};
+  const cvy_tensor_rules rules = {.bgr = w->model->input.bgr};
   const int64_t index = find_param(w, l->of, tensor);
   *name = NULL;
   if (index < 0) return CVY_OK;
@@ -642,39 +643,20 @@ static void put_entry(FILE *out, const char *key, const char *text) {
   put_message(out, MODEL_METADATA, &entry);
 }
 
-static void put_list(FILE *out, const char *key, const char *const *texts, const double *numbers,
-                     int64_t count) {
-  cvy_text_stream list;
-  cvy_text_stream_begin(&list);
-  cvy_json json = {.out = list.out};
-  cvy_json_open(&json, NULL, '[');
-  for (int64_t i = 0; i < count; i++) {
-    if (texts)
-      cvy_json_text(&json, NULL, texts[i]);
-    else
-      cvy_json_number(&json, NULL, numbers[i], 17);
-  }
-  cvy_json_close(&json, ']');
-  char *text = cvy_text_stream_end(&list, NULL);
-  put_entry(out, key, text);
-  free(text);
-}
-
+/* The graph is the network: another description of it could only differ. */
 static void put_metadata(FILE *out, const writer *w) {
-  const cvy_stored_input *input = &w->model->input;
-  if (input->known) {
-    put_list(out, CVY_ONNX_MEAN, NULL, input->mean, w->info->input.c);
-    put_list(out, CVY_ONNX_DEVIATION, NULL, input->deviation, w->info->input.c);
-    put_entry(out, CVY_ONNX_CHANNELS, input->bgr ? "\"bgr\"" : "\"rgb\"");
-  }
-  if (input->chain) {
-    char *chain = cvy_yaml_text(input->chain);
-    put_entry(out, CVY_ONNX_CHAIN, chain);
-    free(chain);
-  }
-  if (w->model->class_count)
-    put_list(out, CVY_ONNX_CLASSES, w->model->class_names, NULL, w->model->class_count);
-  if (w->constant_count) put_list(out, CVY_ONNX_CONSTANTS, w->constants, NULL, w->constant_count);
+  cvy_stored_text notes[CVY_NOTES];
+  cvy_notes_make(notes, w->pool, w->model);
+  for (int i = 0; i < CVY_NOTES; i++)
+    if (notes[i].text[0] && strcmp(notes[i].key, "convoy.network") != 0)
+      put_entry(out, notes[i].key, notes[i].text);
+  if (w->constant_count == 0) return;
+  json_t *names = json_array();
+  for (int64_t i = 0; i < w->constant_count; i++) json_array_append_new(names, json_string(w->constants[i]));
+  char *text = json_dumps(names, JSON_COMPACT);
+  put_entry(out, CVY_ONNX_CONSTANTS, text);
+  free(text);
+  json_decref(names);
 }
 
 static void put_opset(FILE *out) {
