@@ -31,5 +31,9 @@ static bool fits(const uint8_t *head, size_t count, const char *path) {
   return count > 2 && head[0] == 0x08 && head[1] > 0 && head[1] < 64 && memchr(keys, head[2], sizeof keys);
 }
 
-const cvy_weights_format cvy_weights_format_onnx = {
-    .name = "onnx", .about = "ONNX", .fits = fits, .open = open_file, .write = cvy_onnx_write};
+const cvy_weights_format cvy_weights_format_onnx = {.name = "onnx",
+                                                    .about = "ONNX",
+                                                    .fits = fits,
+                                                    .open = open_file,
+                                                    .write = cvy_onnx_write,
+                                                    .ending = ".onnx"};
