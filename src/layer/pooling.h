@@ -37,7 +37,9 @@ extern const char *const cvy_global_words[], *const cvy_kernel_words[], *const c
        .fallback = "0",                                                                                      \
        .min = 0,                                                                                             \
        .max = 65535,                                                                                         \
-       .help = "pixels around the image on each side, less than the kernel"},                                \
+       .words = cvy_padding_words,                                                                           \
+       .help = "pixels around the image on each side, less than the kernel; valid: none; same: as many as "  \
+               "make the output ceil(input / stride), an odd one at the bottom or right (as in Keras)"},     \
   {                                                                                                          \
     .name = "rounding", .type = CVY_CHOICE, .offset = offsetof(cvy_pooling, rounding), .fallback = "down",   \
     .words = cvy_rounding_words,                                                                             \

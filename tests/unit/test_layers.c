@@ -167,6 +167,44 @@ static void check_pool(const pool_case *p, bool average) {
   rig_close(&r);
 }
 
+/* Checks `padding: same`: zeros as a convolution's lie, which count for nothing. */
+static void check_same_pool(int64_t h, int64_t w, int64_t kernel, int64_t stride, bool average) {
+  rig r;
+  char yaml[160];
+  snprintf(yaml, sizeof yaml, "%s: {kernel: %" PRId64 ", stride: %" PRId64 ", padding: same%s}",
+           average ? "average_pool" : "max_pool", kernel, stride, average ? ", count_padding: false" : "");
+  rig_open(&r, yaml, (cvy_shape){2, h, w, 2});
+  rig_forward(&r);
+  const cvy_shape y = r.plan.y;
+  CU_ASSERT_FATAL(y.h == (h + stride - 1) / stride && y.w == (w + stride - 1) / stride);
+  double *want = malloc(sizeof *want * (size_t)r.y_count);
+  for (int64_t o = 0; o < r.y_count; o++) {
+    double most = -INFINITY, sum = 0, count = 0;
+    for (int64_t t = 0; t < kernel * kernel; t++) {
+      const int64_t row = o / y.c / y.w % y.h * stride - same_before(h, kernel, stride) + t / kernel;
+      const int64_t column = o / y.c % y.w * stride - same_before(w, kernel, stride) + t % kernel;
+      if (row < 0 || row >= h || column < 0 || column >= w) continue;
+      const double x = at(&r, o / y.c / y.w / y.h, row, column, o % y.c);
+      most = fmax(most, x);
+      sum += x;
+      count++;
+    }
+    want[o] = average ? sum / count : most;
+  }
+  check_y(&r, yaml, want, average ? 1e-4 : 0);
+  free(want);
+  rig_close(&r);
+}
+
+static void pooling_same_is_as_in_keras(void) {
+  for (int64_t n = 5; n <= 8; n++)
+    for (int64_t kernel = 1; kernel <= 4; kernel++)
+      for (int64_t stride = 1; stride <= 3; stride++) {
+        check_same_pool(n, n + 1, kernel, stride, false);
+        check_same_pool(n, n + 1, kernel, stride, true);
+      }
+}
+
 static void pooling_matches_the_definition(void) {
   for (int64_t i = 0; i < CVY_COUNT(pools); i++) {
     check_pool(&pools[i], false);
@@ -1112,9 +1150,10 @@ static void the_registry_is_sound(void) {
 
 SUITE("layers", TEST(conv_same_is_as_in_keras), TEST(conv_declares_its_parameters),
       TEST(groups_declare_their_parameters), TEST(fc_matches_double_precision),
-      TEST(pooling_matches_the_definition), TEST(pooling_by_hand), TEST(max_pool_keeps_a_byte_an_output),
-      TEST(max_pool_ties_go_to_the_first), TEST(max_pool_lets_nan_through), TEST(lrn_matches_the_definition),
-      TEST(relu_and_tanh), TEST(softmax_matches_the_definition), TEST(scale_matches_the_definition),
+      TEST(pooling_matches_the_definition), TEST(pooling_same_is_as_in_keras), TEST(pooling_by_hand),
+      TEST(max_pool_keeps_a_byte_an_output), TEST(max_pool_ties_go_to_the_first),
+      TEST(max_pool_lets_nan_through), TEST(lrn_matches_the_definition), TEST(relu_and_tanh),
+      TEST(softmax_matches_the_definition), TEST(scale_matches_the_definition),
       TEST(scale_declares_its_parameters), TEST(flatten_changes_nothing_but_the_shape),
       TEST(sigmoid_and_leaky_relu), TEST(elu_by_hand), TEST(elu_matches_the_definition),
       TEST(dropout_keeps_its_share), TEST(dropout_does_not_know_microbatches), TEST(dropout_masks_differ),
