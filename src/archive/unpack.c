@@ -42,12 +42,22 @@ static cvy_err cannot_spool(const char *path) {
                    path, temporary_folder(), strerror(errno));
 }
 
+cvy_err cvy_temporary_file(int *fd, char **name, const char *path) {
+  *name = cvy_format("%s/convoy-XXXXXX", temporary_folder());
+  *fd = mkstemp(*name);
+  if (*fd >= 0) return CVY_OK;
+  const cvy_err err = cannot_spool(path);
+  free(*name);
+  *name = NULL;
+  return err;
+}
+
 cvy_err cvy_nameless_file(int *fd, const char *path) {
-  char *name = cvy_format("%s/convoy-XXXXXX", temporary_folder());
-  *fd = mkstemp(name);
-  if (*fd >= 0) unlink(name);
+  char *name;
+  CVY_TRY(cvy_temporary_file(fd, &name, path));
+  unlink(name);
   free(name);
-  return *fd < 0 ? cannot_spool(path) : CVY_OK;
+  return CVY_OK;
 }
 
 static cvy_err put(unpacking *u, size_t count, int64_t packed_done) {

@@ -17,6 +17,8 @@ int64_t cvy_archive_peek(const char **names, int64_t most, cvy_pool *pool, const
 /* Opens a file without a name in $TMPDIR (/tmp if unset), which is gone once `fd` is closed. The error names
  * `path`, whose content the file is for. */
 cvy_err cvy_nameless_file(int *fd, const char *path) CVY_MUST_CHECK;
+/* Does so, but leaves the name, which the caller removes and frees. On an error *name is NULL. */
+cvy_err cvy_temporary_file(int *fd, char **name, const char *path) CVY_MUST_CHECK;
 
 /* Tells whether `path` is a file that begins like an archive that cvy_archive_open reads. */
 bool cvy_is_archive(const char *path);

@@ -22,6 +22,8 @@ enum { CVY_H5_MAX_DIMS = 6 };
 
 /* Opens a file for reading. Missing, foreign and truncated files are errors that say which. */
 cvy_err cvy_h5_open(cvy_h5 **out, const char *path) CVY_MUST_CHECK;
+/* Opens the file at `place`, which was unpacked out of `path`: errors name that. */
+cvy_err cvy_h5_open_unpacked(cvy_h5 **out, const char *place, const char *path) CVY_MUST_CHECK;
 /* Creates a file in the place of what stands at `path`. */
 cvy_err cvy_h5_create(cvy_h5 **out, const char *path) CVY_MUST_CHECK;
 /* Opens a file of ours for adding attributes and datasets. */
@@ -65,16 +67,25 @@ cvy_err cvy_h5_write_rows(cvy_h5 *file, const char *name, cvy_h5_type type, cons
  * own format, which pread can read. It returns -1 if they do not (chunked, compressed, converted). */
 int64_t cvy_h5_file_offset(cvy_h5 *file, const char *name, cvy_h5_type type);
 
+/* Makes a group, and the groups on the way to it. */
+cvy_err cvy_h5_make_group(cvy_h5 *file, const char *name) CVY_MUST_CHECK;
+
 /* These write attributes of the root group (`on` is "") or of a dataset or group. */
 cvy_err cvy_h5_write_attr_text(cvy_h5 *file, const char *on, const char *name,
                                const char *text) CVY_MUST_CHECK;
 cvy_err cvy_h5_write_attr_i64(cvy_h5 *file, const char *on, const char *name, int64_t value) CVY_MUST_CHECK;
 cvy_err cvy_h5_write_attr_f64(cvy_h5 *file, const char *on, const char *name, double value) CVY_MUST_CHECK;
+/* Writes a list of texts as an attribute; a list of none is one of numbers, as h5py writes it. */
+cvy_err cvy_h5_write_attr_texts(cvy_h5 *file, const char *on, const char *name, const char *const *texts,
+                                int64_t count) CVY_MUST_CHECK;
 /* The text is copied into `pool`. A missing attribute is an error. */
 cvy_err cvy_h5_read_attr_text(cvy_h5 *file, const char *on, const char *name, char **out,
                               cvy_pool *pool) CVY_MUST_CHECK;
 cvy_err cvy_h5_read_attr_i64(cvy_h5 *file, const char *on, const char *name, int64_t *out) CVY_MUST_CHECK;
 cvy_err cvy_h5_read_attr_f64(cvy_h5 *file, const char *on, const char *name, double *out) CVY_MUST_CHECK;
+/* Reads an attribute that is a list of texts, into `pool`; a list of none may be one of numbers. */
+cvy_err cvy_h5_read_attr_texts(cvy_h5 *file, const char *on, const char *name, char ***out, int64_t *count,
+                               cvy_pool *pool) CVY_MUST_CHECK;
 bool cvy_h5_has_attr(cvy_h5 *file, const char *on, const char *name);
 
 /* Writes a list of texts as a 1-D dataset of fixed-length UTF-8 strings, which h5py reads as arrays of

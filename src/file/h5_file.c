@@ -101,6 +101,13 @@ cvy_err cvy_h5_open(cvy_h5 **out, const char *path) {
   return open_with(out, new_file(path, false, false), open_existing);
 }
 
+cvy_err cvy_h5_open_unpacked(cvy_h5 **out, const char *place, const char *path) {
+  cvy_h5 *file = new_file(path, false, false);
+  free((char *)file->disk_path);
+  file->disk_path = cvy_format("%s", place);
+  return open_with(out, file, open_existing);
+}
+
 cvy_err cvy_h5_open_for_writing(cvy_h5 **out, const char *path) {
   return open_with(out, new_file(path, false, true), open_existing);
 }

@@ -239,6 +239,19 @@ cvy_err cvy_h5_write_rows(cvy_h5 *file, const char *name, cvy_h5_type type, cons
   return cvy_h5_leave(&c, write_rows(&c, type, values, first, count));
 }
 
+static cvy_err make_group(cvy_h5_call *c) {
+  const hid_t links = cvy_h5_keep(c, H5Pcreate(H5P_LINK_CREATE));
+  H5_TRY(c, links >= 0 && H5Pset_create_intermediate_group(links, 1) >= 0, "cannot create");
+  H5_TRY(c, cvy_h5_keep(c, H5Gcreate2(c->file->id, c->name, links, H5P_DEFAULT, H5P_DEFAULT)) >= 0,
+         "cannot create");
+  return CVY_OK;
+}
+
+cvy_err cvy_h5_make_group(cvy_h5 *file, const char *name) {
+  cvy_h5_call c = cvy_h5_enter(file, name);
+  return cvy_h5_leave(&c, make_group(&c));
+}
+
 static int64_t file_offset(cvy_h5_call *c, cvy_h5_type type) {
   const hid_t dataset = cvy_h5_keep(c, H5Dopen2(c->file->id, c->name, H5P_DEFAULT));
   if (dataset < 0) return -1;
