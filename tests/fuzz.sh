@@ -42,7 +42,9 @@ export ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=512:quara
 export LSAN_OPTIONS=suppressions="$PWD/tests/lsan.supp":print_suppressions=0
 rm -rf build/fuzz/seeds
 $programs/fuzz_seeds build/fuzz/seeds
-mkdir -p build/fuzz/seeds/weights && cp tests/reference/golden/formats/* tests/reference/golden/onnx/*.onnx build/fuzz/seeds/weights
+mkdir -p build/fuzz/seeds/weights
+cp tests/reference/golden/formats/* tests/reference/golden/onnx/*.onnx tests/reference/golden/keras/*.h5 \
+  tests/reference/golden/keras/*.keras build/fuzz/seeds/weights
 
 field() { # field PATTERN LOG: prints the last text that it finds
   sed -n "s/$1/\1/p" "$2" | tail -n 1

@@ -35,6 +35,9 @@ static cvy_err find_network(cvy_imported *m, const cvy_import_wishes *w) {
   if (w->setting_count > 0)
     return cvy_error(CVY_E_USAGE, "'%s' is about a network of Convoy's: name it with --network",
                      w->settings[0]);
+  if (m->file->no_network)
+    return cvy_error(CVY_E_INPUT, "%s. Name another network for its weights with --network",
+                     m->file->no_network);
   if (!m->file->network)
     return cvy_error(CVY_E_USAGE,
                      "%s: %s has weights and no network: name the network they are for, one of convoy's "

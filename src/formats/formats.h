@@ -86,7 +86,8 @@ typedef struct cvy_weights_file {
   bool channels_last;
   /* These are NULL, or 0, where the file does not say. */
   const struct cvy_yaml *network; /* a description, whose layers have the file's names as far as they can */
-  const struct cvy_yaml *recipe;  /* what it says of training: some keys of a recipe, a mapping */
+  const char *no_network; /* why the file's network is none of Convoy's: the error that names the layer */
+  const struct cvy_yaml *recipe; /* what it says of training: some keys of a recipe, a mapping */
   cvy_stored_input input;
   int64_t class_count;
   const char *const *class_names;

@@ -67,7 +67,8 @@ static const char *with_dots(cvy_pool *pool, const char *name, size_t length) {
 static entry entry_of(cvy_pool *pool, const cvy_stored_tensor *tensor, size_t passed_over, int64_t index) {
   const char *name = tensor->name + passed_over, *end = last_separator(name);
   const char *module = with_dots(pool, name, end ? (size_t)(end - name) : 0);
-  const char *role = role_of(end ? end + 1 : name, tensor);
+  const char *last = end ? end + 1 : name; /* TensorFlow's have ":0" behind them */
+  const char *role = role_of(cvy_pool_format(pool, "%.*s", (int)strcspn(last, ":"), last), tensor);
   return (entry){cvy_pool_format(pool, "%s/%s", module, role), module, role, index};
 }
 

@@ -349,7 +349,8 @@ static cvy_err inspect(inspection *in, const char *path) {
 
 cvy_err cvy_inspect(FILE *out, const char *path, bool json) {
   inspection in = {.out = json ? NULL : out, .json = {.out = out}};
-  if (cvy_weights_format_of(path)) return cvy_inspect_weights(out, path, json);
+  const cvy_weights_format *format = cvy_weights_format_of(path);
+  if (format && strcmp(format->name, "convoy") != 0) return cvy_inspect_weights(out, path, json);
   CVY_TRY(cvy_h5_open(&in.file, path));
   in.pool = cvy_pool_create();
   in.hasher = cvy_hasher_create();
