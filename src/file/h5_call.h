@@ -19,6 +19,7 @@ struct cvy_h5 {
   uint64_t inode; /* that of a file that was created; 0: it was not created */
   hid_t held;     /* the dataset that cvy_h5_hold keeps open; negative: none */
   const char *held_name;
+  bool heaps_are_sound; /* they were checked */
 };
 
 enum { CVY_H5_MAX_IDS = 8 };
@@ -45,6 +46,9 @@ cvy_err cvy_h5_failed(const cvy_h5_call *c, const char *doing) CVY_MUST_CHECK;
 /* Words the error of a dataset that could not be read, like cvy_h5_failed; if a filter is missing here, it
  * names the filter instead. */
 cvy_err cvy_h5_unreadable(const cvy_h5_call *c, hid_t dataset, const char *doing) CVY_MUST_CHECK;
+
+/* Refuses a file in which HDF5 would look for texts of variable length without end. It is checked once. */
+cvy_err cvy_h5_check_heaps(const cvy_h5_call *c) CVY_MUST_CHECK;
 
 /* Returns which of a dataset's filters has parameters by which nothing can be unpacked; NULL if none has. */
 const char *cvy_h5_wrong_filter(hid_t dataset);

@@ -29,6 +29,7 @@ cvy_err cvy_h5_read_block(cvy_h5_call *c, cvy_h5_text_reader read, hid_t from, h
   const bool varies = H5Tis_variable_str(type) > 0;
   const size_t width = varies ? sizeof(char *) : H5Tget_size(type);
   const hid_t memory_type = cvy_h5_keep(c, H5Tcopy(type));
+  if (varies) CVY_TRY(cvy_h5_check_heaps(c));
   H5_TRY(c, memory_type >= 0 && width > 0 && width <= INT_MAX, "cannot read its texts");
   char *block = calloc((size_t)count + 1, width);
   if (!block) return cvy_error(CVY_E_SYSTEM, "%s: out of memory for its texts", c->file->path);

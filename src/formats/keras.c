@@ -34,6 +34,7 @@ enum { MOST_CONFIG_BYTES = 1 << 26, MOST_PARTS = 1000, COPY_BYTES = 1 << 16 };
 typedef struct reader {
   cvy_weights_file *file;
   cvy_h5 *h5;
+  char *temporary; /* the name of the file that was unpacked; NULL: none was */
   cvy_hdf5 all;
   json_t *config; /* NULL: the file has weights alone */
   json_t *training;
@@ -176,18 +177,14 @@ static cvy_err copy_member(int to, int from, const cvy_member *member, const cha
   return CVY_OK;
 }
 
-/* HDF5 opens files by their names, so this one has a name until it is open. */
+/* HDF5 opens files by their names, so this one keeps its name until it is closed. */
 static cvy_err open_member(reader *r, int from, const cvy_member *weights) {
-  char *name;
   int fd;
-  CVY_TRY(cvy_temporary_file(&fd, &name, r->file->path));
-  cvy_err err = copy_member(fd, from, weights, r->file->path);
-  if (!err) err = cvy_h5_open_unpacked(&r->h5, name, r->file->path);
-  unlink(name);
-  free(name);
-  close(err ? fd : r->file->fd);
-  if (!err) r->file->fd = fd;
-  return err;
+  CVY_TRY(cvy_temporary_file(&fd, &r->temporary, r->file->path));
+  close(r->file->fd);
+  r->file->fd = fd;
+  CVY_TRY(copy_member(fd, from, weights, r->file->path));
+  return cvy_h5_open_unpacked(&r->h5, r->temporary, r->file->path);
 }
 
 static cvy_err open_members(reader *r, int from, const cvy_members *members) {
@@ -513,6 +510,8 @@ static cvy_err open_file(cvy_weights_file *file) {
   cvy_err err = cvy_is_hdf5(file->path) ? open_hdf5(&r) : open_zip(&r);
   if (!err) err = read_all(&r);
   cvy_h5_discard(r.h5);
+  if (r.temporary) unlink(r.temporary);
+  free(r.temporary);
   json_decref(r.config);
   json_decref(r.training);
   return err;

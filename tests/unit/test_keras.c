@@ -507,6 +507,24 @@ static void weights_that_are_not_there(void) {
   cvy_pool_destroy(pool);
 }
 
+/* HDF5 would look for the texts of this file without end. */
+static void a_heap_without_end(void) {
+  enum { FIRST = 16, OBJECT = 16 };
+  cvy_pool *pool = cvy_pool_create();
+  cvy_weights_file *file;
+  size_t count, at = 0;
+  const char *path = cvy_pool_format(pool, "%s/endless.h5", scratch_folder());
+  char *bytes = scratch_read(golden(pool, "chain.h5"), &count);
+  while (at < count && memcmp(bytes + at, "GCOL", 4) != 0) at += 8;
+  CU_ASSERT_FATAL(at < count);
+  memset(bytes + at + FIRST, 0, OBJECT);
+  scratch_write(path, bytes, count);
+  CU_ASSERT_EQUAL(cvy_weights_open(&file, path), CVY_E_INPUT);
+  CU_ASSERT(says("endless.h5: the heap of its texts at byte "));
+  free(bytes);
+  cvy_pool_destroy(pool);
+}
+
 /* ---- what Convoy writes ---- */
 
 static void check_same_weights(const cvy_net *a, cvy_net *b) {
@@ -786,7 +804,7 @@ static void a_resnet_of_keras(void) {
 
 SUITE("keras", TEST(networks_compute_what_keras_does), TEST(a_chain_in_convoys_words),
       TEST(a_model_in_a_model), TEST(layers_in_convoys_words), TEST(layers_that_convoy_has_no_words_for),
-      TEST(wrong_graphs), TEST(an_image_as_a_row), TEST(weights_that_are_not_there),
+      TEST(wrong_graphs), TEST(an_image_as_a_row), TEST(weights_that_are_not_there), TEST(a_heap_without_end),
       TEST(files_of_ours_come_back), TEST(networks_of_ours_come_back), TEST(layers_in_keras_order),
       TEST(many_layers_come_back), TEST(what_keras_has_no_words_for), TEST(lenets_of_keras),
       TEST(a_resnet_of_keras))
