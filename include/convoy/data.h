@@ -19,6 +19,7 @@ typedef struct cvy_dataset_info {
   float mean[CVY_MAX_CHANNELS]; /* per channel, over the training split, in units of the stored samples */
   float deviation[CVY_MAX_CHANNELS];
   int64_t shard_count;
+  int64_t shorter; /* the shorter side to which prepare scaled larger pictures; 0: to none, or not known */
   /* These are for PCA colour (Krizhevsky et al. 2012, section 4.1): the covariance of a pixel's channels over
    * the training split as eigenvalues, the largest first, in squared units of the stored samples, and
    * eigenvectors [which][channel] of length 1. They are unknown for grey sets, foreign files and shards of

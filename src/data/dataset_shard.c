@@ -9,7 +9,7 @@
 /* What all shards of a set have in common. */
 typedef struct header {
   cvy_encoding encoding;
-  int64_t h, w, c;
+  int64_t h, w, c, shorter;
   int64_t class_count;
   char **class_names;
   cvy_shard_statistics statistics;
@@ -114,6 +114,11 @@ static cvy_err read_header(header *out, cvy_h5 *h5, cvy_pool *pool) {
   if (out->c < 1 || out->c > CVY_MAX_CHANNELS)
     return cvy_error(CVY_E_INPUT, "%s: %" PRId64 " channels; expected 1 to %d", cvy_h5_path(h5), out->c,
                      CVY_MAX_CHANNELS);
+  if (cvy_h5_has_attr(h5, "", "shorter_side"))
+    CVY_TRY(cvy_h5_read_attr_i64(h5, "", "shorter_side", &out->shorter));
+  if (out->shorter < 0)
+    return cvy_error(CVY_E_INPUT, "%s: shorter_side %" PRId64 "; expected a number of pixels",
+                     cvy_h5_path(h5), out->shorter);
   CVY_TRY(read_image_shape(out, h5));
   CVY_TRY(cvy_checked_read_texts(&out->class_names, &out->class_count, h5, "class_names", pool));
   CVY_TRY(read_statistics(out->statistics.mean, h5, "mean", out->c));
@@ -127,6 +132,7 @@ static void take(cvy_dataset *dataset, const header *head) {
   info->h = head->h;
   info->w = head->w;
   info->c = head->c;
+  info->shorter = head->shorter;
   info->class_count = head->class_count;
   info->class_names = (const char *const *)head->class_names;
   const cvy_shard_statistics *statistics = &head->statistics;

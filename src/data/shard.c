@@ -41,6 +41,7 @@ static cvy_err write_head(cvy_shard *s) {
   CVY_TRY(cvy_h5_write_attr_i64(s->file, "", "shard", config->shard));
   CVY_TRY(cvy_h5_write_attr_i64(s->file, "", "shards", config->shard_count));
   CVY_TRY(cvy_h5_write_attr_i64(s->file, "", "channels", config->c));
+  if (config->shorter > 0) CVY_TRY(cvy_h5_write_attr_i64(s->file, "", "shorter_side", config->shorter));
   return cvy_checked_write_texts(s->file, "class_names", config->class_names, config->class_count);
 }
 

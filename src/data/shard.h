@@ -25,6 +25,7 @@ typedef struct cvy_shard_config {
   int64_t most; /* records at most */
   cvy_encoding encoding;
   int64_t h, w, c; /* CVY_RAW: of every image; CVY_ENCODED: c only */
+  int64_t shorter; /* CVY_ENCODED: the shorter side to which larger pictures were scaled; 0: to none */
   int64_t class_count;
   const char *const *class_names; /* all texts and names outlive the writer */
 } cvy_shard_config;

@@ -8,6 +8,15 @@
 
 #define FORMAT "convoy-checkpoint"
 enum { VERSION = 1 };
+/* The size of the images that the network learnt from, as `convoy prepare` made them; 0: it varies. These are
+ * younger than the format. */
+static const struct {
+  const char *name;
+  size_t offset;
+} sizes[] = {{"image_h", offsetof(cvy_dataset_info, h)},
+             {"image_w", offsetof(cvy_dataset_info, w)},
+             {"shorter_side", offsetof(cvy_dataset_info, shorter)}};
+
 static const char average_group[] = "ema", average_hash[] = "ema_weights";
 
 /* ---- writing ---- */
@@ -21,6 +30,9 @@ cvy_err cvy_model_write(cvy_h5 *file, const cvy_model_head *head, const cvy_net 
   CVY_TRY(cvy_checked_write_list(file, "/mean", CVY_H5_F32, data->mean, data->c));
   CVY_TRY(cvy_checked_write_list(file, "/deviation", CVY_H5_F32, data->deviation, data->c));
   CVY_TRY(cvy_h5_write_attr_text(file, "", "data", head->data_fingerprint));
+  for (int64_t i = 0; i < CVY_COUNT(sizes); i++)
+    CVY_TRY(cvy_h5_write_attr_i64(file, "", sizes[i].name,
+                                  *(const int64_t *)((const char *)data + sizes[i].offset)));
   return cvy_tensors_write(file, "parameters", "weights", net, weights);
 }
 
@@ -66,6 +78,18 @@ static cvy_err check_format(cvy_h5 *file, cvy_pool *pool) {
   return CVY_OK;
 }
 
+static cvy_err read_sizes(cvy_dataset_info *data, cvy_h5 *file) {
+  for (int64_t i = 0; i < CVY_COUNT(sizes); i++) {
+    int64_t *size = (int64_t *)((char *)data + sizes[i].offset);
+    if (!cvy_h5_has_attr(file, "", sizes[i].name)) continue;
+    CVY_TRY(cvy_h5_read_attr_i64(file, "", sizes[i].name, size));
+    if (*size < 0)
+      return cvy_error(CVY_E_INPUT, "%s: %s %" PRId64 "; expected a number of pixels", cvy_h5_path(file),
+                       sizes[i].name, *size);
+  }
+  return CVY_OK;
+}
+
 static cvy_err read_data_info(cvy_dataset_info *data, cvy_h5 *file, cvy_pool *pool) {
   char **names;
   int64_t dims[CVY_H5_MAX_DIMS];
@@ -91,6 +115,7 @@ cvy_err cvy_model_read_head(cvy_model_head *out, cvy_h5 *file, cvy_pool *pool) {
   if (texts != 1) return cvy_error(CVY_E_INPUT, "%s: /recipe should hold one text", cvy_h5_path(file));
   CVY_TRY(cvy_h5_read_attr_text(file, "", "data", &fingerprint, pool));
   CVY_TRY(read_data_info(data, file, pool));
+  CVY_TRY(read_sizes(data, file));
   *out = (cvy_model_head){recipe[0], fingerprint, data};
   return CVY_OK;
 }

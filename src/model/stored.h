@@ -2,6 +2,8 @@
  *
  *   attributes of /   format "convoy-checkpoint", version 1, data (the training set's fingerprint), weights
  *                     (hash)
+ *   image_h, image_w  size of the images that it learnt from; 0: it varies
+ *   shorter_side      to which `convoy prepare` scaled larger ones of these; 0: to none
  *   /recipe           the resolved recipe's YAML, one string, of which a model takes the network and the
  *                     preprocessing
  *   /class_names, /mean, /deviation
@@ -20,7 +22,8 @@
 /* What stands beside the weights. */
 typedef struct cvy_model_head {
   const char *recipe_text, *data_fingerprint;
-  const cvy_dataset_info *data; /* the training set's classes, channels, mean and deviation; the rest is 0 */
+  /* The training set's classes, channels, sizes, mean and deviation. The rest is 0. */
+  const cvy_dataset_info *data;
 } cvy_model_head;
 
 /* Writes the part of the file that is the model. `weights` is an arena that is laid out as the net's

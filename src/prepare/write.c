@@ -319,6 +319,7 @@ cvy_err cvy_prepare_write_shard(cvy_prepare_job *j, int64_t shard) {
                                    .h = s->h,
                                    .w = s->w,
                                    .c = s->c,
+                                   .shorter = j->encoded ? j->shorter : 0,
                                    .class_count = j->class_count,
                                    .class_names = j->class_names};
   cvy_remarks remarks = {0};

@@ -19,11 +19,12 @@ static const struct {
   const char *name;
   attribute_type type;
 } attributes[] = {
-    {"format", TEXT},      {"version", WHOLE},       {"split", TEXT},       {"shard", WHOLE},
-    {"shards", WHOLE},     {"first_record", WHOLE},  {"encoding", TEXT},    {"channels", WHOLE},
-    {"step", WHOLE},       {"train_loss", NUMBER},   {"best_top1", NUMBER}, {"best_step", WHOLE},
-    {"roll_backs", WHOLE}, {"stopped_early", WHOLE}, {"ema_weights", TEXT}, {"data", TEXT},
-    {"weights", TEXT},     {"history", TEXT},        {"origin", TEXT},
+    {"format", TEXT},         {"version", WHOLE},      {"split", TEXT},         {"shard", WHOLE},
+    {"shards", WHOLE},        {"first_record", WHOLE}, {"encoding", TEXT},      {"channels", WHOLE},
+    {"image_h", WHOLE},       {"image_w", WHOLE},      {"shorter_side", WHOLE}, {"step", WHOLE},
+    {"train_loss", NUMBER},   {"best_top1", NUMBER},   {"best_step", WHOLE},    {"roll_backs", WHOLE},
+    {"stopped_early", WHOLE}, {"ema_weights", TEXT},   {"data", TEXT},          {"weights", TEXT},
+    {"history", TEXT},        {"origin", TEXT},
 };
 
 typedef struct inspection {
