@@ -52,6 +52,21 @@ cvy_model_tensor cvy_model_tensor_at(const cvy_model *model, int64_t index);
  * time may run a model. */
 void cvy_model_run(cvy_model *model, float *probabilities, const float *images, int64_t count);
 
+/* A picture as a program has it: the bytes of a JPEG or PNG file, or samples. */
+typedef struct cvy_model_picture {
+  const void *bytes;
+  size_t byte_count; /* of the file; 0: these are samples [h][w][c] of a byte each */
+  int64_t h, w, c;   /* of samples: 1 channel (grey) or 3 (red, green, blue); else 0 */
+} cvy_model_picture;
+/* Computes probabilities [count][class_count] of pictures, a microbatch at a time. Each picture goes through
+ * all that pictures went through before training's evaluation saw them: it is turned upright as its EXIF data
+ * say and scaled as `convoy prepare` has done, made grey or colour as the network takes it, goes through the
+ * model's chain for evaluation, and is normalised. A chain of several views gives the mean over them. The
+ * first picture that cannot be read is an error, "picture 3: ...", counted from 0, and probabilities are then
+ * not to be used. One thread at a time may use a model. */
+cvy_err cvy_model_predict(cvy_model *model, float *probabilities, const cvy_model_picture *pictures,
+                          int64_t count) CVY_MUST_CHECK;
+
 /* How well labels were met: the result of an evaluation. */
 typedef struct cvy_score {
   int64_t images;

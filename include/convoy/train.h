@@ -91,6 +91,9 @@ void cvy_train_outline_free(cvy_train_outline *outline);
 
 /* This is what is asked of cvy_evaluate. */
 typedef struct cvy_evaluate_options {
+  /* Further checkpoints, which make an ensemble with the first: the probabilities are the mean over them. */
+  const char *const *members;
+  int64_t member_count;
   const char *data;    /* a dataset; NULL: the recipe's own for the split */
   const char *split;   /* of a folder: "train", "val", "test", ...; NULL: "val" */
   const char *weights; /* "ema" or "raw", of a run that averaged; NULL: those by which it chose its best */

@@ -1,7 +1,7 @@
 /* `convoy eval`: the score of a checkpoint on a dataset, and what is behind it. */
 #include "base/fit.h"
 #include "base/json.h"
-#include "cmd/mistaken.h"
+#include "cmd/members.h"
 #include "cmd/ranks.h"
 #include "data/dataset.h"
 #include "model/assess.h"
@@ -100,14 +100,18 @@ static cvy_err choose_scales(cvy_evaluate_options *out, const options *o) {
   return CVY_OK;
 }
 
-static cvy_err read_options(cvy_evaluate_options *out, const cvy_arguments *arguments, const options *o) {
-  *out = (cvy_evaluate_options){.data = o->data[0] ? o->data : NULL,
+/* `paths` are those of the models, which are the first words. */
+static cvy_err read_options(cvy_evaluate_options *out, const cvy_arguments *arguments,
+                            const char *const *paths, int64_t models, const options *o) {
+  *out = (cvy_evaluate_options){.members = paths + 1,
+                                .member_count = models - 1,
+                                .data = o->data[0] ? o->data : NULL,
                                 .split = o->split[0] ? o->split : NULL,
                                 .weights = o->weights == CVY_WEIGHTS_AUTO ? NULL
                                                                           : cvy_weights_words[o->weights],
                                 .assume_classes = o->assume_classes,
-                                .settings = arguments->words + 1,
-                                .setting_count = arguments->count - 1,
+                                .settings = arguments->words + models,
+                                .setting_count = arguments->count - models,
                                 .crops = o->crops,
                                 .no_mirror = o->no_mirror};
   if (o->crops != 0 && o->crops != 1 && o->crops != 10)
@@ -122,8 +126,10 @@ static cvy_err tell(const cvy_evaluation *e, cvy_report_files *files, cvy_comm *
                     const options *o) {
   cvy_assessment assessment;
   cvy_assess(&assessment, &e->verdicts, e->score.classes);
+  const char *who = e->model_count > 1 ? cvy_pool_format(pool, "%" PRId64 " models", e->model_count)
+                                       : cvy_model_describe(e->model)->name;
   const cvy_report report = {
-      .title = cvy_pool_format(pool, "%s on %s, %s", cvy_model_describe(e->model)->name, e->from, e->split),
+      .title = cvy_pool_format(pool, "%s on %s, %s", who, e->from, e->split),
       .dataset = e->data.data,
       .class_names = cvy_report_names(pool, cvy_model_describe(e->model), cvy_dataset_describe(e->data.data)),
       .views = e->views,
@@ -148,12 +154,14 @@ static cvy_err evaluate_into(cvy_report_files *files, cvy_comm *comm, const cvy_
                              const options *o) {
   cvy_evaluation e;
   cvy_evaluate_options asked;
-  const char *checkpoint, *word = arguments->words[0];
-  CVY_TRY(read_options(&asked, arguments, o));
-  CVY_TRY(cvy_comm_agree(comm, cvy_checkpoint_of(&checkpoint, arguments->pool, word)));
-  if (checkpoint != word) cvy_log("evaluating %s", checkpoint);
+  const char *const *paths;
+  int64_t models;
+  CVY_TRY(cvy_comm_agree(comm, cvy_members_of(&paths, &models, arguments)));
+  CVY_TRY(read_options(&asked, arguments, paths, models, o));
+  for (int64_t i = 0; i < models; i++)
+    if (paths[i] != arguments->words[i]) cvy_log("evaluating %s", paths[i]);
   CVY_TRY(cvy_comm_agree(comm, begin_files(files, comm, o)));
-  cvy_err err = cvy_evaluation_run(&e, comm, checkpoint, &asked);
+  cvy_err err = cvy_evaluation_run(&e, comm, paths[0], &asked);
   if (!err)
     err = cvy_comm_agree(comm, cvy_comm_rank(comm) == 0 ? tell(&e, files, comm, arguments->pool, o) : CVY_OK);
   cvy_evaluation_close(&e);
@@ -181,7 +189,7 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
 
 const cvy_command cvy_command_eval = {
     .kind = &kind,
-    .usage = "CHECKPOINT|RUNFOLDER [--data SHARDS] [--split NAME] [--weights ema|raw] "
+    .usage = "CHECKPOINT|RUNFOLDER... [--data SHARDS] [--split NAME] [--weights ema|raw] "
              "[data.key=value ...] [options]",
     .description =
         "Every image is counted once; with data.on_bad_record=skip the next one is counted in a bad one's\n"
@@ -189,7 +197,9 @@ const cvy_command cvy_command_eval = {
         "run folder stands for its best.h5, or else its last.h5. data.key=value says how the data are read,\n"
         "where the recipe says otherwise, and data.evaluation=... what pictures go through ('convoy train\n"
         "--help' explains the keys). The numbers are the same at any number of ranks, and all files have\n"
-        "the same bytes.\n"
+        "the same bytes. Several checkpoints are an ensemble, whose probabilities are the mean over them.\n"
+        "Each has its own input size and chain, and all must tell apart the same classes, in the same\n"
+        "order. The data are those of the first, and read as its recipe says.\n"
         "\n"
         "  mpirun -n 2 convoy eval runs/lenet5-hoda\n"
         "  mpirun -n 2 convoy eval runs/lenet5-hoda --split train\n"
@@ -197,6 +207,7 @@ const cvy_command cvy_command_eval = {
         "  mpirun -n 2 convoy eval runs/lenet5-hoda/best.h5 --data data/hoda\n"
         "  mpirun -n 2 convoy eval runs/lenet5-hoda --report runs/lenet5-hoda/report\n"
         "  mpirun -n 2 convoy eval runs/alexnet --crops 10 --predictions predictions.csv\n"
+        "  mpirun -n 2 convoy eval runs/alexnet-1 runs/alexnet-2 runs/alexnet-3\n"
         "  mpirun -n 2 convoy eval runs/vgg-d --dense --scales 256,384,512\n"
         "  convoy eval runs/lenet5-hoda --data scans.h5:test data.images=x data.labels=y",
     .run = run};

@@ -15,6 +15,8 @@ struct cvy_model {
   cvy_model_info info;
   int32_t *no_labels; /* [microbatch], each -1 */
   float *last_images; /* the last microbatch of a run, which is filled up with zeros */
+  void *kept;
+  void (*destroy_kept)(void *kept);
 };
 
 /* ---- making one ---- */
@@ -92,6 +94,7 @@ cvy_err cvy_model_create(cvy_model **out, cvy_pool *pool, const cvy_model_spec *
 void cvy_model_close(cvy_model *model) {
   if (!model) return;
   cvy_pool *pool = model->pool;
+  if (model->kept) model->destroy_kept(model->kept);
   destroy_all_but_pool(model);
   cvy_pool_destroy(pool);
 }
@@ -108,6 +111,16 @@ const cvy_model_spec *cvy_model_spec_of(const cvy_model *model) {
 
 cvy_net *cvy_model_net(cvy_model *model) {
   return model->net;
+}
+
+void cvy_model_keep(cvy_model *model, void *thing, void (*destroy)(void *thing)) {
+  CVY_CHECK(!model->kept);
+  model->kept = thing;
+  model->destroy_kept = destroy;
+}
+
+void *cvy_model_kept(const cvy_model *model) {
+  return model->kept;
 }
 
 cvy_model_tensor cvy_model_tensor_at(const cvy_model *model, int64_t index) {

@@ -46,6 +46,9 @@ cvy_err cvy_model_create(cvy_model **out, cvy_pool *pool, const cvy_model_spec *
 const cvy_model_spec *cvy_model_spec_of(const cvy_model *model);
 /* Returns the model's net, planned for the microbatch with which it was trained, with the model's weights. */
 cvy_net *cvy_model_net(cvy_model *model);
+/* Keeps something with the model, which `destroy` frees when the model is closed. There can be one thing. */
+void cvy_model_keep(cvy_model *model, void *thing, void (*destroy)(void *thing));
+void *cvy_model_kept(const cvy_model *model); /* NULL if there is none */
 /* Returns the hash of what decides a model's outputs: network, weights, algorithms, classes and
  * preprocessing. */
 cvy_hash cvy_model_hash(const cvy_model *model);

@@ -61,15 +61,17 @@ static int64_t place_by_probability(const double *p, int64_t scores, int32_t lab
   return better;
 }
 
+void cvy_tally_add_mean(cvy_tally *tally, const cvy_net *net, const double *p, int32_t label) {
+  const int64_t scores = cvy_net_describe(net)->score_count;
+  count_image(tally, cvy_net_loss_of(net, p, label), place_by_probability(p, scores, label));
+}
+
 void cvy_tally_add_views(cvy_tally *tally, cvy_view_sums *views, const cvy_net *net, const int32_t *labels) {
   const cvy_net_info *info = cvy_net_describe(net);
   const int64_t scores = info->score_count, count = info->input.n * scores;
   for (int64_t i = 0; i < count; i++) views->sums[i] /= (double)views->views;
-  for (int64_t i = 0; i < info->input.n; i++) {
-    const double *p = views->sums + i * scores;
-    if (labels[i] < 0) continue;
-    count_image(tally, cvy_net_loss_of(net, p, labels[i]), place_by_probability(p, scores, labels[i]));
-  }
+  for (int64_t i = 0; i < info->input.n; i++)
+    if (labels[i] >= 0) cvy_tally_add_mean(tally, net, views->sums + i * scores, labels[i]);
   memset(views->sums, 0, sizeof *views->sums * (size_t)count);
   views->views = 0;
 }

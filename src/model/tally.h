@@ -39,6 +39,9 @@ static inline bool cvy_score_has_top5(const cvy_score *score) {
   return score->classes > 5;
 }
 
+/* Adds an image by its mean probabilities [score_count]. */
+void cvy_tally_add_mean(cvy_tally *tally, const cvy_net *net, const double *p, int32_t label);
+
 /* Probabilities of a microbatch, summed over views of its images. */
 typedef struct cvy_view_sums {
   int64_t views;

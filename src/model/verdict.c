@@ -77,6 +77,21 @@ void cvy_verdicts_add(cvy_verdicts *verdicts, const cvy_net *net, const int32_t 
   free(r.keys);
 }
 
+static void judge_mean(cvy_verdicts *verdicts, row *r, const cvy_net *net, const double *means, int32_t label,
+                       int64_t record) {
+  const int64_t scores = cvy_net_describe(net)->score_count;
+  if (scores == 1) fill_pair(r, means[0], means[0], 0.5);
+  for (int64_t k = 0; scores > 1 && k < scores; k++) r->keys[k] = r->p[k] = means[k];
+  judge(verdicts, r, cvy_net_loss_of(net, means, label), label, record);
+}
+
+void cvy_verdicts_add_mean(cvy_verdicts *verdicts, const cvy_net *net, const double *p, int32_t label,
+                           int64_t record) {
+  row r = begin_row(cvy_net_describe(net));
+  judge_mean(verdicts, &r, net, p, label, record);
+  free(r.keys);
+}
+
 void cvy_verdicts_add_views(cvy_verdicts *verdicts, const cvy_view_sums *views, const cvy_net *net,
                             const int32_t *labels, const int64_t *records) {
   const cvy_net_info *info = cvy_net_describe(net);
@@ -87,9 +102,7 @@ void cvy_verdicts_add_views(cvy_verdicts *verdicts, const cvy_view_sums *views, 
   for (int64_t i = 0; i < info->input.n; i++) {
     if (labels[i] < 0) continue;
     for (int64_t k = 0; k < scores; k++) means[k] = views->sums[i * scores + k] / count;
-    if (scores == 1) fill_pair(&r, means[0], means[0], 0.5);
-    for (int64_t k = 0; scores > 1 && k < scores; k++) r.keys[k] = r.p[k] = means[k];
-    judge(verdicts, &r, cvy_net_loss_of(net, means, labels[i]), labels[i], records[i]);
+    judge_mean(verdicts, &r, net, means, labels[i], records[i]);
   }
   free(means);
   free(r.keys);

@@ -33,6 +33,9 @@ void cvy_verdicts_free(cvy_verdicts *verdicts); /* a list of zeros is free alrea
  * comes first where classes have the same logit, as in a tally. */
 void cvy_verdicts_add(cvy_verdicts *verdicts, const cvy_net *net, const int32_t *labels,
                       const int64_t *records);
+/* Adds an image by its mean probabilities [score_count]. */
+void cvy_verdicts_add_mean(cvy_verdicts *verdicts, const cvy_net *net, const double *p, int32_t label,
+                           int64_t record);
 /* Adds such a microbatch by the means of what was summed over its views, which stay as they are. */
 void cvy_verdicts_add_views(cvy_verdicts *verdicts, const cvy_view_sums *views, const cvy_net *net,
                             const int32_t *labels, const int64_t *records);

@@ -126,16 +126,21 @@ cvy_err cvy_sheet_check_name(const char *path) {
   return cvy_error(CVY_E_USAGE, "'%s': a sheet is written to a file that ends in .png, .jpg or .jpeg", path);
 }
 
+cvy_err cvy_sheet_decode(cvy_image *out, const void *bytes, size_t byte_count) {
+  cvy_image as_stored = {0};
+  const cvy_err err = cvy_image_decode(&as_stored, bytes, byte_count, 3);
+  if (!err) cvy_image_turn(out, &as_stored, cvy_image_orientation(bytes, byte_count));
+  cvy_image_free(&as_stored);
+  return err;
+}
+
 cvy_err cvy_sheet_read(cvy_image *out, const char *path) {
   cvy_bytes file = {0};
-  cvy_image as_stored = {0};
   cvy_err err = cvy_bytes_read(&file, path);
   if (!err) {
-    err = cvy_image_decode(&as_stored, file.data, file.count, 3);
+    err = cvy_sheet_decode(out, file.data, file.count);
     if (err) err = cvy_error_in(err, "%s", path);
   }
-  if (!err) cvy_image_turn(out, &as_stored, cvy_image_orientation(file.data, file.count));
-  cvy_image_free(&as_stored);
   cvy_bytes_free(&file);
   return err;
 }

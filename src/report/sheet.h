@@ -39,6 +39,8 @@ int64_t cvy_sheet_times(int64_t h, int64_t w, int64_t box);
 
 /* Fails with CVY_E_USAGE unless `path` ends in .png, .jpg or .jpeg. */
 cvy_err cvy_sheet_check_name(const char *path) CVY_MUST_CHECK;
+/* Makes RGB, upright, of the bytes of a JPEG or PNG file. Errors do not name it. */
+cvy_err cvy_sheet_decode(cvy_image *out, const void *bytes, size_t byte_count) CVY_MUST_CHECK;
 /* Reads a JPEG or PNG file as RGB, upright. */
 cvy_err cvy_sheet_read(cvy_image *out, const char *path) CVY_MUST_CHECK;
 /* Writes a PNG or JPEG file, as the name ends. It fails with CVY_E_RUN or CVY_E_SYSTEM if the file cannot be

@@ -81,9 +81,44 @@ static cvy_err open_dense(cvy_evaluation *e, const cvy_yaml *chain, const cvy_ev
   return CVY_OK;
 }
 
+static cvy_err find_weights(cvy_weights *out, const cvy_evaluate_options *asked) {
+  *out = CVY_WEIGHTS_AUTO;
+  if (!asked->weights) return CVY_OK;
+  for (int k = 0; cvy_weights_words[k]; k++)
+    if (strcmp(cvy_weights_words[k], asked->weights) == 0) *out = (cvy_weights)k;
+  if (*out != CVY_WEIGHTS_AUTO) return CVY_OK;
+  return cvy_error(CVY_E_USAGE, "weights '%s': expected ema or raw", asked->weights);
+}
+
+/* Opens the members beside the model. The data are read as the model's recipe says, and each member has its
+ * own chain, unless another is asked for. */
+static cvy_err open_ensemble(cvy_evaluation *e, cvy_weights wanted, const cvy_evaluate_options *asked) {
+  if (asked->scale_count > 0)
+    return cvy_error(CVY_E_USAGE, "a dense evaluation is of one model; %" PRId64 " are named",
+                     asked->member_count + 1);
+  e->model_count = asked->member_count + 1;
+  e->models = cvy_pool_new(e->recipe->pool, sizeof(cvy_model *) * (size_t)e->model_count);
+  e->models[0] = e->model;
+  for (int64_t i = 0; i < asked->member_count; i++)
+    CVY_TRY(cvy_model_open_weights(&e->models[i + 1], asked->members[i], wanted));
+  CVY_TRY(cvy_dataset_open_said(&e->data.data, e->from, e->split, &e->recipe->data.arrays));
+  const cvy_ensemble_options options = {
+      .preprocess = {.crops = asked->crops,
+                     .chain = sets_chain(asked) ? e->recipe->data.evaluation : NULL,
+                     .dataset = e->data.data}};
+  CVY_TRY(cvy_ensemble_create(&e->ensemble, e->models, e->model_count, &options));
+  e->views = cvy_ensemble_views(e->ensemble);
+  return CVY_OK;
+}
+
 static cvy_err open_pictures(cvy_evaluation *e, const cvy_evaluate_options *asked) {
   const cvy_net_info *net = cvy_net_describe(cvy_model_net(e->model));
   const cvy_yaml *chain;
+  if (asked->member_count > 0) {
+    cvy_weights wanted;
+    CVY_TRY(find_weights(&wanted, asked));
+    return open_ensemble(e, wanted, asked);
+  }
   CVY_TRY(choose_chain(&chain, e, asked));
   if (asked->scale_count > 0) return open_dense(e, chain, asked);
   CVY_TRY(cvy_stream_open(&e->data, e->from, e->split, &e->recipe->data.arrays, chain, net));
@@ -105,15 +140,6 @@ static cvy_err open_data(cvy_evaluation *e, const cvy_evaluate_options *asked) {
                    "%s; the recipe names its data from the folder in which convoy was run: run it there, or "
                    "name the data with --data",
                    cvy_err_message());
-}
-
-static cvy_err find_weights(cvy_weights *out, const cvy_evaluate_options *asked) {
-  *out = CVY_WEIGHTS_AUTO;
-  if (!asked->weights) return CVY_OK;
-  for (int k = 0; cvy_weights_words[k]; k++)
-    if (strcmp(cvy_weights_words[k], asked->weights) == 0) *out = (cvy_weights)k;
-  if (*out != CVY_WEIGHTS_AUTO) return CVY_OK;
-  return cvy_error(CVY_E_USAGE, "weights '%s': expected ema or raw", asked->weights);
 }
 
 static cvy_err check_ways(const cvy_evaluate_options *asked) {
@@ -153,17 +179,25 @@ static cvy_err open_everything(cvy_evaluation *e, const char *path, const cvy_ev
                                     assume ? CVY_ASSUMES : CVY_ASSUMES_ASKED));
   warn_of_scale(e, spec);
   const cvy_intake intake = cvy_intake_of(e->recipe);
-  return e->dense ? CVY_OK : cvy_stream_check_sizes(&e->data, &intake, false);
+  return e->dense || e->ensemble ? CVY_OK : cvy_stream_check_sizes(&e->data, &intake, false);
 }
 
 static cvy_err compare_ranks(const cvy_evaluation *e, cvy_comm *comm) {
   CVY_TRY(cvy_comm_expect_same(comm, cvy_model_hash(e->model).hex, "another checkpoint"));
+  for (int64_t i = 1; i < e->model_count; i++)
+    CVY_TRY(cvy_comm_expect_same(comm, cvy_model_hash(e->models[i]).hex, "another checkpoint"));
   return cvy_comm_expect_same(comm, cvy_dataset_fingerprint(e->data.data).hex, "other data");
 }
 
 static cvy_err score(cvy_evaluation *e, cvy_comm *comm) {
   const cvy_intake intake = cvy_intake_of(e->recipe);
   CVY_TRY(compare_ranks(e, comm));
+  if (e->ensemble) {
+    const cvy_picture_source source = {.count = cvy_dataset_describe(e->data.data)->count,
+                                       .dataset = e->data.data,
+                                       .skips_bad = intake.skips_bad};
+    return cvy_score_ensemble(&e->score, &e->verdicts, comm, e->ensemble, &source, cvy_model_net(e->model));
+  }
   if (e->dense) return cvy_dense_score(&e->score, &e->verdicts, comm, e->dense, &intake);
   return cvy_score_dataset(&e->score, &e->verdicts, comm, cvy_model_net(e->model), &e->data, &intake,
                            cvy_model_spec_of(e->model)->data);
@@ -182,6 +216,8 @@ cvy_err cvy_evaluation_run(cvy_evaluation *e, cvy_comm *comm, const char *checkp
 void cvy_evaluation_close(cvy_evaluation *e) {
   cvy_verdicts_free(&e->verdicts);
   cvy_dense_destroy(e->dense);
+  cvy_ensemble_destroy(e->ensemble);
+  for (int64_t i = 1; i < e->model_count; i++) cvy_model_close(e->models[i]);
   cvy_stream_close(&e->data);
   cvy_recipe_destroy(e->recipe);
   cvy_model_close(e->model);

@@ -3,6 +3,7 @@
 #define CVY_TRAIN_EVALUATE_H
 
 #include "comm/comm.h"
+#include "model/ensemble.h"
 #include "model/model.h"
 #include "model/verdict.h"
 #include "train/dense.h"
@@ -12,8 +13,11 @@ typedef struct cvy_evaluation {
   cvy_recipe *recipe;
   const char *from, *split; /* where the images come from; the caller's or the recipe's texts */
   cvy_stream data;
-  cvy_dense *dense; /* NULL: pictures go through the chain of `data` */
-  int64_t views;    /* of each picture, over which its probabilities are the mean */
+  cvy_dense *dense;       /* NULL: pictures go through the chain of `data` */
+  cvy_ensemble *ensemble; /* NULL: there is one model */
+  int64_t model_count;    /* of the ensemble */
+  cvy_model **models;     /* its members, of which the first is `model` */
+  int64_t views;          /* of each picture, over which its probabilities are the mean */
   cvy_score score;
   cvy_verdicts verdicts; /* of all images, in the order of the dataset; rank 0 alone has any */
 } cvy_evaluation;

@@ -126,3 +126,35 @@ cvy_err cvy_score_dataset(cvy_score *out, cvy_verdicts *verdicts, cvy_comm *comm
   out->classes = info->class_count;
   return CVY_OK;
 }
+
+/* ---- several models ---- */
+
+typedef struct joint {
+  const cvy_net *net; /* the first member's, whose loss counts */
+  cvy_tally tally;
+  cvy_verdicts *verdicts;
+} joint;
+
+static void hear(void *context, const cvy_said *said) {
+  joint *j = context;
+  const cvy_net_info *info = cvy_net_describe(j->net);
+  const double *p = said->probabilities + (info->score_count == 1 ? 1 : 0);
+  j->tally.skipped += said->fed->skipped;
+  cvy_tally_add_mean(&j->tally, j->net, p, said->fed->label);
+  cvy_verdicts_add_mean(j->verdicts, j->net, p, said->fed->label, said->fed->record);
+}
+
+cvy_err cvy_score_ensemble(cvy_score *out, cvy_verdicts *verdicts, cvy_comm *comm, cvy_ensemble *ensemble,
+                           const cvy_picture_source *source, const cvy_net *net) {
+  const int rank = cvy_comm_rank(comm), ranks = cvy_comm_size(comm);
+  int64_t first, end;
+  joint j = {.net = net, .verdicts = verdicts};
+  cvy_ensemble_share(&first, &end, ensemble, source->count, rank, ranks);
+  CVY_TRY(cvy_comm_agree(comm, cvy_verdicts_create(verdicts, end - first)));
+  cvy_doing("evaluating");
+  const cvy_err err = cvy_ensemble_run(ensemble, source, first, end, hear, &j,
+                                       ranks > 1 ? " of this rank" : "");
+  CVY_TRY(cvy_score_together(out, verdicts, comm, &j.tally, err));
+  out->classes = cvy_net_describe(net)->class_count;
+  return CVY_OK;
+}

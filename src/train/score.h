@@ -3,6 +3,7 @@
 #define CVY_TRAIN_SCORE_H
 
 #include "comm/comm.h"
+#include "model/ensemble.h"
 #include "model/verdict.h"
 #include "train/stream.h"
 
@@ -15,6 +16,11 @@
 cvy_err cvy_score_dataset(cvy_score *out, cvy_verdicts *verdicts, cvy_comm *comm, cvy_net *net,
                           const cvy_stream *data, const cvy_intake *intake,
                           const cvy_dataset_info *trained_on) CVY_MUST_CHECK;
+/* Scores a dataset under an ensemble, by the mean probabilities of its members. `net` is the first one's,
+ * whose loss counts. Ranges, errors and `verdicts`, which must be there, are as above. This call is
+ * collective. */
+cvy_err cvy_score_ensemble(cvy_score *out, cvy_verdicts *verdicts, cvy_comm *comm, cvy_ensemble *ensemble,
+                           const cvy_picture_source *source, const cvy_net *net) CVY_MUST_CHECK;
 /* Sums the ranks' tallies to a score, and brings the ranks' verdicts (NULL: none) together on rank 0. This is
  * the end of every collective evaluation. It is collective, and fails on all ranks if one of them did, as
  * `mine` says. */

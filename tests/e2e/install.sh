@@ -82,6 +82,50 @@ for compiler in "cc model.c" "c++ model.cc"; do
   expect 1 "none.h5" ./model none.h5
 done
 
+# So does one that tells what is in a picture.
+cat >top5.c <<'END'
+#include <convoy/model.h>
+#include <stdio.h>
+#include <stdlib.h>
+int main(int argc, char **argv) {
+  static unsigned char bytes[1 << 24];
+  cvy_model *model;
+  if (argc != 3 || cvy_model_open(&model, argv[1])) {
+    printf("%s\n", argc == 3 ? cvy_err_message() : "usage: top5 MODEL PICTURE");
+    return 1;
+  }
+  FILE *file = fopen(argv[2], "rb");
+  cvy_model_picture picture = {bytes, file ? fread(bytes, 1, sizeof bytes, file) : 0, 0, 0, 0};
+  const cvy_model_info *info = cvy_model_describe(model);
+  float *p = (float *)calloc((size_t)info->class_count, sizeof *p);
+  if (cvy_model_predict(model, p, &picture, 1)) {
+    printf("%s: %s\n", argv[2], cvy_err_message());
+    return 1;
+  }
+  for (int i = 0; i < 5 && i < info->class_count; i++) {
+    int64_t best = 0;
+    for (int64_t k = 1; k < info->class_count; k++)
+      if (p[k] > p[best]) best = k;
+    printf("%6.2f %%  %s\n", 100 * p[best], info->class_names[best]);
+    p[best] = -1;
+  }
+  free(p);
+  cvy_model_close(model);
+  return 0;
+}
+END
+cp top5.c top5.cc
+"$convoy" predict run "$CONVOY_SOURCE/tests/e2e/dot.png" 2>predict.log | tail -n 5 | sed 's/^ *//' >expected || fail "$(cat predict.log)"
+[ "$(grep -c ' %  [0-9]$' expected)" = 5 ] || fail "predict says: $(cat expected predict.log)"
+for compiler in "cc top5.c" "c++ top5.cc"; do
+  command -v "${compiler%% *}" >/dev/null || continue
+  # shellcheck disable=SC2046,SC2086
+  $compiler ${sanitize:+-fsanitize=$sanitize} -o top5 $(pkg-config --cflags --libs convoy) || fail "$compiler"
+  ./top5 run/best.h5 "$CONVOY_SOURCE/tests/e2e/dot.png" | sed 's/^ *//' | cmp - expected || fail "a program predicts otherwise than convoy"
+  expect 1 "top5.c: picture 0: neither JPEG nor PNG" ./top5 run/best.h5 top5.c
+  expect 1 "top5.c" ./top5 top5.c top5.c
+done
+
 mkdir -p project && cp use.c project/
 cat >project/CMakeLists.txt <<'END'
 cmake_minimum_required(VERSION 3.25)
