@@ -242,4 +242,5 @@ const cvy_layer_type cvy_layer_batch_norm = {
     .plan = plan,
     .forward = forward,
     .backward = backward,
+    .statistics = write_statistics,
 };

@@ -215,6 +215,9 @@ typedef struct cvy_layer_type {
   cvy_err (*plan)(cvy_layer_plan *plan, void *config) CVY_MUST_CHECK;
   void (*forward)(const cvy_layer_call *call);
   void (*backward)(const cvy_layer_call *call);
+  /* Writes what running averages are to move towards into grads, as backward does, without any gradient;
+   * NULL: it has none, or moves none. It follows a forward pass of training. */
+  void (*statistics)(const cvy_layer_call *call);
   /* Returns the loss of one image whose probabilities are `p`, which may be means; losses alone have it. The
    * result is finite, and the one of forward but for rounding. */
   double (*loss_of)(const void *config, const double *p, int64_t scores, int32_t label);

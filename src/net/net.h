@@ -200,6 +200,10 @@ const float *cvy_net_output(const cvy_net *net, int64_t layer);
  * layer that has something to learn below it. The call is fatal for a net for evaluation. */
 void cvy_net_backward(cvy_net *net, float *grads, const float *images, const cvy_targets *targets,
                       const cvy_pass *pass);
+/* Writes what the running averages of layers that learn are to move towards, by the microbatch that a forward
+ * pass of training saw last, into `grads`, as cvy_net_backward does; all else there is left alone. */
+void cvy_net_statistics(cvy_net *net, float *grads, const float *images, const cvy_targets *targets,
+                        const cvy_pass *pass);
 /* After backward it returns the gradient of the images, [n][h][w][c], which is valid until the next forward.
  * The call is fatal if the wishes have not asked for it. */
 const float *cvy_net_image_gradient(const cvy_net *net);

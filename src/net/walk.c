@@ -130,6 +130,19 @@ void cvy_net_backward_through(cvy_net *net, int64_t index, float *grads, const c
   add_gradients(net, n);
 }
 
+void cvy_net_statistics(cvy_net *net, float *grads, const float *images, const cvy_targets *targets,
+                        const cvy_pass *pass) {
+  CVY_CHECK(pass->training);
+  for (int64_t i = 0; i < net->node_count; i++) {
+    const cvy_node *n = &net->nodes[i];
+    if (!n->type->statistics || !n->plan.learns) continue;
+    cvy_layer_call call = cvy_net_call(net, i, images, targets, pass);
+    for (int64_t k = 0; k < n->plan.param_count; k++)
+      call.grads[k] = grads + net->params[n->first_param + k].offset;
+    n->type->statistics(&call);
+  }
+}
+
 void cvy_net_backward(cvy_net *net, float *grads, const float *images, const cvy_targets *targets,
                       const cvy_pass *pass) {
   CVY_CHECK(net->wishes.purpose == CVY_NET_TRAINING);

@@ -1,5 +1,5 @@
 # Tests what models say of pictures: files give the numbers of their shards, at any number of ranks; several models are an
-# ensemble. All is held against evaluation, or against Python.
+# ensemble; weights are averaged. All is held against evaluation, or against Python.
 . "$(dirname "$0")/lib" "$1"
 cat >pictures.py <<'END'
 import struct, zlib, os
@@ -153,6 +153,68 @@ assert abs(score["loss"] - loss) < 1e-5 and abs(score["top1"] - hits / 22) < 1e-
 END
 expect 2 "a dense evaluation is of one model; 2 are named" "$convoy" eval raw-net other --data raw --dense --scales 16
 expect 2 "'zoo': expected data.key=value; other data are named with --data zoo" "$convoy" eval raw-net zoo
+
+# ---- the mean of weights ----
+expect 0 "statistics of batch normalisation are means, too" "$convoy" average other again -o mean.h5
+"$convoy" average again other -o mean2.h5 >/dev/null
+for n in 1 2 4; do
+  ranks $n "$convoy" average other again -o mean-$n.h5 --data raw >average.log 2>&1 || fail "average on $n ranks: $(cat average.log)"
+  grep -q "found anew on 18 images" average.log || fail "$(cat average.log)"
+done
+hash_of() { "$convoy" inspect "$1" | awk '$1 == "weights" {print $2}'; }
+[ "$(hash_of mean.h5)" = "$(hash_of mean2.h5)" ] || fail "the mean depends on the order"
+[ "$(hash_of mean-1.h5)" = "$(hash_of mean-2.h5)" ] && [ "$(hash_of mean-1.h5)" = "$(hash_of mean-4.h5)" ] || fail "other statistics on more ranks"
+/usr/bin/python3 - <<'END' >check.log 2>&1 || fail "the mean of weights: $(tail -n 1 check.log)"
+import h5py, numpy as np
+files = [h5py.File(n)["parameters"] for n in ("other/best.h5", "again/best.h5", "mean.h5", "mean-1.h5")]
+seen = []
+def look(name, item):
+    if not isinstance(item, h5py.Dataset): return
+    a, b, mean, renewed = (f[name][()] for f in files)
+    expected = ((a.astype(np.float64) + b) / 2).astype(np.float32)
+    assert np.array_equal(mean, expected), name
+    moves = name.endswith("/mean") or name.endswith("/variance")
+    assert np.array_equal(mean, renewed) != moves, name
+    seen.append(name)
+files[0].visititems(look)
+assert len(seen) == 8, seen
+END
+expect 0 "22 images: loss" "$convoy" eval mean-1.h5 --data raw
+expect 0 " %  " "$convoy" predict mean-1.h5 zoo/down/01.png
+mkdir resumed && cp mean-1.h5 resumed/last.h5
+expect 2 "no run's checkpoint, so there is nothing that could go on" "$convoy" train ./other.yaml data.train=raw data.val=raw microbatch=6 run=resumed --resume
+expect 2 "its network is not that of raw-net/best.h5: it has" "$convoy" average raw-net other -o x.h5
+expect 2 "one model is its own mean" "$convoy" average raw-net -o x.h5
+expect 2 "zoo is no model" "$convoy" average raw-net zoo -o x.h5
+expect 2 "nowhere: no such file" "$convoy" average other again -o x.h5 --data nowhere
+expect 0 "no batch normalisation, so that nothing is found anew" "$convoy" average raw-net raw-net -o same.h5 --data raw
+[ "$(hash_of same.h5)" = "$(hash_of raw-net/best.h5)" ] || fail "the mean of a model and itself is another"
+[ ! -e x.h5 ] || fail "a mean that could not be made stands there"
+
+# ---- batch normalisation of the images themselves: Python knows the statistics ----
+cat >first.yaml <<'END'
+network:
+  name: first
+  input: [16, 16, 3]
+  layers:
+    - batch_norm: {name: b}
+    - fc: {outputs: 2}
+    - softmax_loss
+batch: 11
+microbatch: 11
+epochs: 1
+END
+train first raw 11
+"$convoy" average first first -o first.h5 --data raw >average.log 2>&1 || fail "$(cat average.log)"
+/usr/bin/python3 - <<'END' >check.log 2>&1 || fail "new statistics: $(tail -n 1 check.log)"
+import h5py, numpy as np, glob
+x = np.concatenate([h5py.File(f)["images"][()] for f in glob.glob("raw/train-*.h5")]).astype(np.float64)
+model = h5py.File("first.h5")
+x = (x - model["mean"][()]) / model["deviation"][()]
+b = model["parameters/b"]
+assert len(x) == 22 and np.abs(b["mean"][()] - x.mean((0, 1, 2))).max() < 1e-6
+assert np.abs(b["variance"][()] / x.var((0, 1, 2)) - 1).max() < 0.1 # of halves, without what lies between them
+END
 
 # ---- wrong words ----
 mkdir empty && echo text >empty/notes.txt

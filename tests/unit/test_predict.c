@@ -1,6 +1,7 @@
 /* Tests what a model, or several, say of pictures: that a picture becomes the numbers that it should before
  * the network sees it, what an ensemble makes of its members, and the mean of weights. */
 #include "base/yaml.h"
+#include "model/average.h"
 #include "model/ensemble.h"
 
 #include "scratch.h"
@@ -387,8 +388,41 @@ static void members_that_differ_are_refused(void) {
   CU_ASSERT(says("model 2: takes 1 channels, and model 1 3"));
 }
 
+/* ---- the mean of weights ---- */
+
+static cvy_hash average_of(const int seeds[3], float *first_weight) {
+  cvy_model *models[3];
+  for (int i = 0; i < 3; i++) models[i] = make_model(&(recipe){.h = 4, .w = 4, .seed = (uint64_t)seeds[i]});
+  double sum = 0;
+  for (int i = 0; i < 3; i++) sum += (double)cvy_model_tensor_at(models[i], 0).values[5];
+  CU_ASSERT_EQUAL_FATAL(cvy_models_average(models, 3), CVY_OK);
+  *first_weight = cvy_model_tensor_at(models[0], 0).values[5];
+  CU_ASSERT_DOUBLE_EQUAL((double)*first_weight, sum / 3, 1e-7);
+  const cvy_hash hash = cvy_model_weights(models[0]);
+  for (int i = 0; i < 3; i++) cvy_model_close(models[i]);
+  return hash;
+}
+
+static void the_mean_of_weights_does_not_know_an_order(void) {
+  float a, b, c;
+  const cvy_hash one = average_of((const int[]){1, 2, 3}, &a), two = average_of((const int[]){3, 1, 2}, &b);
+  CU_ASSERT_STRING_EQUAL(one.hex, two.hex);
+  CU_ASSERT_STRING_NOT_EQUAL(one.hex, average_of((const int[]){1, 1, 2}, &c).hex);
+  CU_ASSERT_EQUAL(a, b);
+}
+
+static void weights_of_other_networks_have_no_mean(void) {
+  cvy_model *models[] = {make_model(&(recipe){.seed = 1}),
+                         make_model(&(recipe){.network = larger_network, .seed = 2})};
+  CU_ASSERT_EQUAL(cvy_models_average(models, 2), CVY_E_INPUT);
+  CU_ASSERT(says("model 2: its network is not that of model 1: it has"));
+  cvy_model_close(models[0]);
+  cvy_model_close(models[1]);
+}
+
 SUITE("predict", TEST(samples_are_normalised), TEST(a_picture_is_scaled_to_the_size_that_was_learnt),
       TEST(an_older_model_has_learnt_from_its_own_size), TEST(a_larger_picture_is_scaled_to_the_shorter_side),
       TEST(grey_and_colour_become_each_other), TEST(views_are_averaged), TEST(wrong_pictures_are_named),
       TEST(a_chain_that_needs_the_size_asks_for_it), TEST(an_ensemble_is_the_mean_of_its_members),
-      TEST(a_pair_of_classes_has_two_probabilities), TEST(members_that_differ_are_refused))
+      TEST(a_pair_of_classes_has_two_probabilities), TEST(members_that_differ_are_refused),
+      TEST(the_mean_of_weights_does_not_know_an_order), TEST(weights_of_other_networks_have_no_mean))
