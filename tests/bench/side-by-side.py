@@ -3,6 +3,7 @@
 
     side-by-side.py                        all seven networks, three rounds: an hour or more
     side-by-side.py resnet18 googlenet     some of them
+    side-by-side.py --forward              the forward pass of a network that is only used, of those that people use most
     side-by-side.py --quick                LeNet and ResNet-18, one round: a minute or two
 
 Prints a table in Markdown; what each run gave goes to stderr. README.md beside this file says what is compared.
@@ -27,6 +28,8 @@ NETWORKS = {
     "googlenet": (16, 3),
     "lenet": (64, 40),
 }
+# The same for the forward pass.
+FORWARD = {"vgg16": (8, 4), "alexnet": (64, 4), "squeezenet": (16, 8), "resnet50": (16, 4)}
 LAYOUTS = {"NCHW": [], "NHWC": ["--channels-last"]}
 
 
@@ -55,9 +58,13 @@ def run(label, command, options):
 
 def measure(name, options):
     """Returns the results of all rounds: {"Convoy": [...], "NCHW": [...], "NHWC": [...]}."""
-    batch, steps = NETWORKS[name]
+    batch, steps = options.table[name]
     work = ["--batch", str(batch), "--steps", str(options.steps or steps), "--threads", str(options.threads)]
-    commands = {"Convoy": [options.convoy, "bench", "step", name, *work, "--json"]}
+    file = dict(options.network).get(name, name)
+    commands = {"Convoy": [options.convoy, "bench", "step", file, *work, "--json"]}
+    if options.forward:
+        commands = {"Convoy": [str(pathlib.Path(options.convoy).with_name("forward")), file, *work]}
+        work = [*work, "--forward"]
     for layout in LAYOUTS if options.layout == "both" else [options.layout]:
         commands[layout] = [options.python, str(HERE / "torch_step.py"), name, *work, *LAYOUTS[layout]]
     results = {who: [] for who in commands}
@@ -73,7 +80,7 @@ def median_speed(results):
     return statistics.median(r["img_s"]["median"] for r in results)
 
 
-def row(name, results):
+def row(name, results, options):
     ours = results.pop("Convoy")
     layout = max(results, key=lambda who: median_speed(results[who]))
     theirs = results[layout]
@@ -82,7 +89,7 @@ def row(name, results):
     ratios = sorted(a["img_s"]["median"] / b["img_s"]["median"] for a, b in zip(ours, theirs))
     peak = [1e-6 * max(r["peak_bytes"] for r in them) for them in (ours, theirs)]
     share = [100 * min(r["share"] for r in them) for them in (ours, theirs)]
-    return [name, NETWORKS[name][0], f"{median_speed(ours):.2f}", f"{median_speed(theirs):.2f} {layout}",
+    return [name, options.table[name][0], f"{median_speed(ours):.2f}", f"{median_speed(theirs):.2f} {layout}",
             f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} ... {ratios[-1]:.2f})", f"{peak[0]:.0f}", f"{peak[1]:.0f}", f"{share[0]:.0f}, {share[1]:.0f} %"]
 
 
@@ -98,7 +105,11 @@ def print_table(rows):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("networks", nargs="*", metavar="NETWORK", help=f"some of {' '.join(NETWORKS)} [all]")
+    parser.add_argument("networks", nargs="*", metavar="NETWORK", help=f"some of {' '.join(NETWORKS)} [all]; "
+                        f"with --forward of {' '.join(FORWARD)}")
+    parser.add_argument("--forward", action="store_true", help="the forward pass alone, as a network is used")
+    parser.add_argument("--network", nargs=2, action="append", default=[], metavar=("NAME", "FILE"),
+                        help="the file of a network that does not come with Convoy, such as squeezenet, imported")
     parser.add_argument("--quick", action="store_true", help="LeNet and ResNet-18 (unless others are named), one round")
     parser.add_argument("--rounds", type=int, help="times that each program runs [3]")
     parser.add_argument("--steps", type=int, help="measured steps of a run [as long as a network needs]")
@@ -107,9 +118,10 @@ def main():
     parser.add_argument("--convoy", default=str(HERE.parents[1] / "build/release/convoy"), help="the program")
     parser.add_argument("--python", default="/usr/bin/python3", help="one that has torch and torchvision")
     options = parser.parse_args()
-    unknown = [name for name in options.networks if name not in NETWORKS]
+    options.table = FORWARD if options.forward else NETWORKS
+    unknown = [name for name in options.networks if name not in options.table]
     if unknown:
-        parser.error(f"no network here is named '{unknown[0]}'; there are {' '.join(NETWORKS)}")
+        parser.error(f"no network here is named '{unknown[0]}'; there are {' '.join(options.table)}")
     for name in ("rounds", "steps", "threads"):
         value = getattr(options, name)
         if value is not None and value < 1:
@@ -119,8 +131,10 @@ def main():
     if options.threads > len(os.sched_getaffinity(0)):
         parser.error(f"{options.threads} threads need as many cores; this process may use {len(os.sched_getaffinity(0))}")
     options.rounds = options.rounds or (1 if options.quick else 3)
-    names = options.networks or (["lenet", "resnet18"] if options.quick else list(NETWORKS))
-    print_table([row(name, measure(name, options)) for name in names])
+    names = options.networks or (["lenet", "resnet18"] if options.quick else list(options.table))
+    if "squeezenet" in names and "squeezenet" not in dict(options.network):
+        parser.error("SqueezeNet does not come with Convoy: name its file with --network squeezenet FILE, or other networks")
+    print_table([row(name, measure(name, options), options) for name in names])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """Times training steps of a network of launch/networks in PyTorch, as `convoy bench step` does in Convoy. Prints a JSON line.
 
+With --forward it times the forward pass alone, as a network is used: in evaluation mode, under torch.inference_mode.
+
 Forward, cross-entropy, backward, and SGD with momentum and weight decay, on random images made once. The networks are
 those of tests/reference/networks.py, with what training wants besides: dropout, and ReLUs in place.
 """
@@ -12,6 +14,7 @@ import sys
 import time
 
 import torch
+import torchvision
 from torch import nn
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "reference"))
@@ -26,6 +29,7 @@ NETWORKS = {
     "resnet18": ("resnet18", 224, 3, 1000, 0),
     "resnet50": ("resnet50", 224, 3, 1000, 0),
     "googlenet": ("googlenet", 224, 3, 1000, 0.4),
+    "squeezenet": (None, 227, 3, 1000, 0),  # torchvision's SqueezeNet 1.0
 }
 
 
@@ -46,7 +50,7 @@ def with_dropout(layers, rate):
 
 def build(name):
     reference, size, channels, classes, rate = NETWORKS[name]
-    net = networks.NETWORKS[reference](size, classes, False)
+    net = networks.NETWORKS[reference](size, classes, False) if reference else torchvision.models.squeezenet1_0()
     if rate > 0 and isinstance(net, nn.Sequential):
         net = with_dropout(net, rate)
     elif rate > 0:
@@ -78,12 +82,24 @@ def time_steps(net, images, labels, steps):
     return seconds[1:], loss
 
 
+def time_forward(net, images, steps):
+    """Returns the seconds of each forward pass after one that warms up."""
+    seconds = []
+    with torch.inference_mode():
+        for _ in range(1 + steps):
+            start = time.perf_counter()
+            net(images)
+            seconds.append(time.perf_counter() - start)
+    return seconds[1:]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("network", choices=NETWORKS)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--forward", action="store_true", help="the forward pass of evaluation alone")
     parser.add_argument("--channels-last", action="store_true", help="NHWC instead of NCHW")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -96,7 +112,10 @@ def main():
     if options.channels_last:
         net = net.to(memory_format=torch.channels_last)
         images = images.to(memory_format=torch.channels_last)
-    seconds, loss = time_steps(net, images, labels, options.steps)
+    if options.forward:
+        seconds, loss = time_forward(net.eval(), images, options.steps), None
+    else:
+        seconds, loss = time_steps(net, images, labels, options.steps)
     speed = {"median": options.batch / statistics.median(seconds), "lowest": options.batch / max(seconds),
              "highest": options.batch / min(seconds)}
     print(json.dumps({"network": options.network, "batch": options.batch, "threads": options.threads,
