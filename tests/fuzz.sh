@@ -45,6 +45,9 @@ $programs/fuzz_seeds build/fuzz/seeds
 mkdir -p build/fuzz/seeds/weights
 cp tests/reference/golden/formats/* tests/reference/golden/onnx/*.onnx tests/reference/golden/keras/*.h5 \
   tests/reference/golden/keras/*.keras build/fuzz/seeds/weights
+mkdir -p build/fuzz/seeds/prototext build/fuzz/seeds/solver
+cp tests/reference/golden/formats/*.prototxt tests/reference/golden/caffe/*.prototxt build/fuzz/seeds/prototext
+cp tests/reference/golden/caffe/solver.prototxt build/fuzz/seeds/solver
 
 field() { # field PATTERN LOG: prints the last text that it finds
   sed -n "s/$1/\1/p" "$2" | tail -n 1

@@ -40,7 +40,7 @@ static const cvy_kind kind = {"export", "a model of convoy's becomes a file of a
 
 const cvy_command cvy_command_export = {
     .kind = &kind,
-    .usage = "CHECKPOINT|RUNFOLDER -o FILE.safetensors [options]",
+    .usage = "CHECKPOINT|RUNFOLDER -o FILE.safetensors|FILE.onnx|FILE.caffemodel|FILE.h5 [options]",
     .description =
         "The network, what images go through before it, and the names of classes go into the file's notes,\n"
         "so that 'convoy import FILE' needs no more to make the same model again, to the bit.\n"

@@ -8,7 +8,8 @@
 #include <string.h>
 
 typedef struct options {
-  const char *out, *weights, *network, *classes;
+  const char *out, *weights, *network, *classes, *solver, *input;
+  int64_t images;
   int preprocess;
   cvy_floats mean, deviation;
   int64_t microbatch;
@@ -25,6 +26,12 @@ static const cvy_option table[] = {
      .help = "the network of the weights: one that comes with convoy, or a file; none: the file's own"},
     {"weights", CVY_STRING, offsetof(options, weights), "",
      .help = "another file for the weights, where FILE has the network"},
+    {"input", CVY_STRING, offsetof(options, input), "",
+     .help = "HEIGHTxWIDTHxCHANNELS of the images, where FILE has a network and does not say it"},
+    {"solver", CVY_STRING, offsetof(options, solver), "",
+     .help = "Caffe's solver.prototxt, whose rates and rules go into recipe.yaml"},
+    {"images", CVY_INT, offsetof(options, images), "0", 0, 1e12, .needs = "solver",
+     .help = "how many images there are to train on, by which the solver's steps become epochs"},
     {"preprocess", CVY_CHOICE, offsetof(options, preprocess), "file", .words = cvy_preprocess_words,
      .help =
          "what images the network takes: as the file says; torchvision's mean and deviation; Caffe's blue "
@@ -148,6 +155,9 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
                      "where does the model go? -o MODEL.h5, or -o DIR for network, recipe and model");
   cvy_import_wishes wishes = {.file = arguments->words[first],
                               .weights = o->weights,
+                              .solver = o->solver,
+                              .images = o->images,
+                              .input = o->input,
                               .network = o->network,
                               .settings = arguments->words + first + 1,
                               .setting_count = arguments->count - first - 1,
@@ -171,9 +181,11 @@ const cvy_command cvy_command_import = {
     .kind = &kind,
     .usage = "FILE [parameter=value ...] -o MODEL.h5|DIR [options]",
     .description =
-        "FILE is told by its contents: safetensors, or PyTorch's torch.save in any of its forms. Weights\n"
-        "need their network: --network names it, and parameter=value is about that. Tensors find their\n"
-        "places by the names of the layers, by a map of names (launch/names has torchvision's), or by their\n"
+        "FILE is told by its contents: safetensors, PyTorch's torch.save in any of its forms, Caffe's\n"
+        "prototxt and caffemodel, ONNX, Keras' .h5, .weights.h5 and .keras. What has a network of its own\n"
+        "brings it; what in it has no counterpart is an error that names it. Weights without a network need\n"
+        "one: --network names it, and parameter=value is about that. Tensors find their places as the file\n"
+        "says, by the names of the layers, by a map of names (launch/names has torchvision's), or by their\n"
         "order, which is said. All must be there and fit.\n"
         "\n"
         "What images go through before the network, and the names of classes, travel inside the model.\n"
@@ -181,6 +193,9 @@ const cvy_command cvy_command_import = {
         "\n"
         "  convoy import resnet50.pth --network resnet50 --preprocess torch --classes names.txt -o r50.h5\n"
         "  convoy import mine.pt --network ./mine.yaml classes=12 --mean 127 --deviation 64 -o mine.h5\n"
+        "  convoy import deploy.prototxt --weights alexnet.caffemodel --classes synsets.txt -o alexnet\n"
+        "  convoy import train_val.prototxt --solver solver.prototxt --images 1281167 -o alexnet\n"
+        "  convoy import model.onnx -o model.h5\n"
         "  convoy eval r50.h5 --data data/imagenet",
     .more_help = cvy_print_networks,
     .run = run};

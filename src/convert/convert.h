@@ -31,6 +31,9 @@ extern const char *const cvy_channel_order_words[]; /* "auto" (as the way to pre
 typedef struct cvy_import_wishes {
   const char *file;            /* what the network is in, or its weights, or both */
   const char *weights;         /* another file for the weights */
+  const char *solver;          /* Caffe's, for the recipe */
+  int64_t images;              /* with a solver: how many there are to train on, for it counts steps */
+  const char *input;           /* "28x28x1": the images of a network in a file that does not say it */
   const char *network;         /* a network of Convoy's, by name or file, in place of the file's own */
   const char *const *settings; /* "parameter=value" of that network */
   int64_t setting_count;
@@ -45,6 +48,7 @@ typedef struct cvy_imported {
   cvy_pool *pool;
   cvy_weights_file *file, *weights; /* the same, or two */
   const cvy_yaml *network;          /* its description */
+  const cvy_yaml *recipe;           /* what is said of training: some keys of a recipe; NULL: nothing */
   cvy_net *net;
   bool has_weights;
   cvy_matching matching;  /* where it has weights */

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "convert/convert.h"
 #include "convert/preprocess.h"
+#include "formats/caffe.h"
 #include "file/bytes.h"
 #include "file/whole.h"
 #include "model/stored.h"
@@ -18,6 +19,46 @@
 static cvy_err read_settings(cvy_yaml **out, cvy_pool *pool, const cvy_import_wishes *w) {
   *out = cvy_yaml_new_mapping(pool, "command line");
   for (int64_t i = 0; i < w->setting_count; i++) CVY_TRY(cvy_yaml_override(*out, pool, w->settings[i]));
+  return CVY_OK;
+}
+
+/* Makes "28x28x1" a list of sizes. */
+static cvy_err read_input(cvy_yaml **out, cvy_pool *pool, const char *text) {
+  enum { SIZES = 3, MOST = 8192 };
+  const char *at = text;
+  *out = cvy_yaml_new_sequence(pool, "command line");
+  for (int i = 0; i < SIZES; i++) {
+    char *end;
+    const long size = strtol(at, &end, 10);
+    const bool ends_right = i + 1 < SIZES ? *end == 'x' : *end == '\0';
+    if (end == at || size < 1 || size > MOST || !ends_right)
+      return cvy_error(CVY_E_USAGE, "--input %s: expected HEIGHTxWIDTHxCHANNELS, as 28x28x1", text);
+    cvy_yaml_add(pool, *out, NULL,
+                 cvy_yaml_new_scalar(pool, "command line", cvy_pool_format(pool, "%ld", size)));
+    at = end + 1;
+  }
+  return CVY_OK;
+}
+
+/* Takes the file's network, with the images that were said, where it does not say them. */
+static cvy_err take_own_network(cvy_imported *m, const cvy_import_wishes *w) {
+  const cvy_yaml *own = m->file->network;
+  cvy_yaml *input;
+  m->network = own;
+  const bool has_input = cvy_yaml_get(own, "input") != NULL;
+  if (!w->input[0] && has_input) return CVY_OK;
+  if (!w->input[0])
+    return cvy_error(CVY_E_USAGE,
+                     "%s does not say what images its network takes: say --input HEIGHTxWIDTHxCHANNELS, as "
+                     "--input 28x28x1",
+                     w->file);
+  CVY_TRY(read_input(&input, m->pool, w->input));
+  cvy_yaml *changed = cvy_yaml_new_mapping(m->pool, own->file);
+  for (int64_t i = 0; i < own->count; i++)
+    if (strcmp(own->keys[i]->text, "input") != 0)
+      cvy_yaml_add(m->pool, changed, own->keys[i]->text, own->items[i]);
+  cvy_yaml_add(m->pool, changed, "input", input);
+  m->network = changed;
   return CVY_OK;
 }
 
@@ -43,7 +84,23 @@ static cvy_err find_network(cvy_imported *m, const cvy_import_wishes *w) {
                      "%s: %s has weights and no network: name the network they are for, one of convoy's "
                      "('convoy networks' lists them) or a file, as --network resnet50",
                      w->file, m->file->format->about);
-  m->network = m->file->network;
+  return take_own_network(m, w);
+}
+
+/* Reads what Caffe's solver says, and tells of what it says in vain. */
+static cvy_err find_recipe(cvy_imported *m, const cvy_import_wishes *w) {
+  cvy_caffe_solver_result solver;
+  m->recipe = m->file->recipe;
+  if (!w->solver[0]) return CVY_OK;
+  if (w->images <= 0)
+    return cvy_error(CVY_E_USAGE,
+                     "%s counts training in steps, and a recipe in epochs: say how many images there are to "
+                     "train on with --images",
+                     w->solver);
+  CVY_TRY(cvy_caffe_solver(&solver, m->pool, w->solver, m->recipe, w->images));
+  for (int64_t i = 0; i < solver.note_count; i++)
+    cvy_log("%s: not taken over: %s", w->solver, solver.notes[i]);
+  m->recipe = solver.recipe;
   return CVY_OK;
 }
 
@@ -115,7 +172,8 @@ static cvy_err take_weights(cvy_imported *m, const cvy_import_wishes *w) {
   int64_t map_count;
   cvy_stored_input as_stored;
   const cvy_shape *input = &cvy_net_describe(m->net)->input;
-  const cvy_stored_input *own = m->file->input.known ? &m->file->input : &m->weights->input;
+  const bool weights_say = !m->file->input.known && m->weights->input.known;
+  const cvy_stored_input *own = weights_say ? &m->weights->input : &m->file->input;
   CVY_TRY(cvy_preprocess_find(&as_stored, w, own, input->c));
   m->input = cvy_preprocess_turned(&as_stored, input->c);
   CVY_TRY(cvy_name_maps(&maps, &map_count, m->pool));
@@ -141,6 +199,7 @@ static cvy_err import(cvy_imported *m, const cvy_import_wishes *w) {
                   : m->file->microbatch ? m->file->microbatch
                                         : USUAL_MICROBATCH;
   CVY_TRY(find_network(m, w));
+  CVY_TRY(find_recipe(m, w));
   CVY_TRY(cvy_net_create(&m->net, m->network, 1, &wishes));
   CVY_TRY(find_classes(m, w));
   if (m->has_weights) CVY_TRY(take_weights(m, w));
@@ -180,11 +239,14 @@ static cvy_yaml *make_recipe(const cvy_imported *m, cvy_yaml *network, const cvy
   cvy_yaml *root = cvy_yaml_new_mapping(m->pool, "import"), *data = cvy_yaml_new_mapping(m->pool, "import");
   cvy_yaml_add(m->pool, root, "network", network);
   cvy_yaml_add(m->pool, data, "train", scalar(m->pool, train));
-  cvy_yaml_add(m->pool, data, "evaluation", (cvy_yaml *)m->chain);
   const cvy_yaml *own_data = own ? cvy_yaml_get(own, "data") : NULL;
   for (int64_t i = 0; own_data && i < own_data->count; i++)
     if (!cvy_yaml_get(data, own_data->keys[i]->text))
       cvy_yaml_add(m->pool, data, own_data->keys[i]->text, own_data->items[i]);
+  if (!cvy_yaml_get(data, "augment"))
+    cvy_yaml_add(m->pool, data, "augment", (cvy_yaml *)m->chain);
+  else if (!cvy_yaml_get(data, "evaluation"))
+    cvy_yaml_add(m->pool, data, "evaluation", (cvy_yaml *)m->chain);
   cvy_yaml_add(m->pool, root, "data", data);
   for (int64_t i = 0; own && i < own->count; i++)
     if (!cvy_yaml_get(root, own->keys[i]->text))
@@ -240,7 +302,7 @@ cvy_err cvy_imported_save_all(const cvy_imported *m, const char *path) {
   CVY_TRY(cvy_make_folder(NULL, path));
   CVY_TRY(save_yaml(cvy_pool_format(m->pool, "%s/network.yaml", path),
                     cvy_pool_format(m->pool, "Imported from %s.", m->file->path), m->network));
-  cvy_yaml *recipe = make_recipe(m, scalar(m->pool, "./network.yaml"), m->file->recipe,
+  cvy_yaml *recipe = make_recipe(m, scalar(m->pool, "./network.yaml"), m->recipe,
                                  cvy_pool_format(m->pool, "data/%s", name),
                                  cvy_pool_format(m->pool, "runs/%s", name));
   CVY_TRY(save_yaml(cvy_pool_format(m->pool, "%s/recipe.yaml", path),

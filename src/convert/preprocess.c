@@ -43,6 +43,8 @@ static cvy_err choose(cvy_stored_input *out, const cvy_import_wishes *w, const c
   if (w->preprocess == CVY_PREPROCESS_FILE) {
     if (!own->known && !said) return not_known(w);
     *out = own->known ? *own : known[CVY_PREPROCESS_RAW].input;
+    out->bgr = own->bgr;
+    out->chain = own->chain;
     return CVY_OK;
   }
   if (known[w->preprocess].colours_only && channels != COLOURS)

@@ -101,4 +101,30 @@ expect 0 "$(sed -n 's/.*weights //p' bgr.log)" "$convoy" import bgr.safetensors 
 expect 0 "convoy.channels: bgr" "$convoy" inspect bgr.safetensors
 expect 0 "convoy.mean: 104" "$convoy" inspect bgr.safetensors
 
+# Caffe's text: the size of images may be nowhere, and a solver counts steps.
+cat >net.prototxt <<'END'
+name: "tiny"
+layer { name: "data" type: "Data" top: "data" top: "label" transform_param { scale: 0.00390625 }
+        data_param { source: "train_lmdb" batch_size: 20 } include { phase: TRAIN } }
+layer { name: "ip1" type: "InnerProduct" bottom: "data" top: "ip1" inner_product_param { num_output: 10 } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip1" bottom: "label" top: "loss" }
+END
+cat >solver.prototxt <<'END'
+net: "net.prototxt"
+base_lr: 0.05
+momentum: 0.9
+lr_policy: "fixed"
+max_iter: 36
+END
+expect 2 "say --input HEIGHTxWIDTHxCHANNELS" "$convoy" import net.prototxt -o tiny
+expect 2 "--input 28x28: expected HEIGHTxWIDTHxCHANNELS, as 28x28x1" "$convoy" import net.prototxt --input 28x28 -o tiny
+expect 2 "say how many images there are to train on with --images" \
+  "$convoy" import net.prototxt --input 28x28x1 --solver solver.prototxt -o tiny
+expect 2 "has a network and no weights" "$convoy" import net.prototxt --input 28x28x1 -o tiny.h5
+expect 0 "network 'tiny', 7850 parameters" \
+  "$convoy" import caffe net.prototxt --input 28x28x1 --solver solver.prototxt --images 360 -o tiny
+[ "$(ls tiny | tr '\n' ' ')" = "network.yaml recipe.yaml " ] || fail "the folder has $(ls tiny)"
+expect 0 "2 epochs, 36 steps" "$convoy" train ./tiny/recipe.yaml data.train=data --dry-run
+expect 0 "0.05" "$convoy" train ./tiny/recipe.yaml data.train=data --dry-run
+
 finish
