@@ -125,10 +125,12 @@ static cvy_yaml *size_of(cvy_pool *pool, int64_t h, int64_t w) {
 }
 
 const cvy_yaml *cvy_preprocess_chain(cvy_pool *pool, int64_t h, int64_t w) {
-  enum { LEAST_CROPPED = 96 };
+  enum { LEAST_CROPPED = 96, IMAGENET_LEAST = 224, IMAGENET_MOST = 227, IMAGENET_SHORTER = 256 };
   cvy_yaml *chain = cvy_yaml_new_sequence(pool, "import");
   if (h == w && h >= LEAST_CROPPED) {
-    const char *shorter = cvy_pool_format(pool, "%" PRId64, (h * 8 + 6) / 7);
+    const bool is_imagenets = h >= IMAGENET_LEAST && h <= IMAGENET_MOST;
+    const char *shorter = cvy_pool_format(pool, "%" PRId64,
+                                          is_imagenets ? IMAGENET_SHORTER : (h * 8 + 6) / 7);
     add_step(pool, chain, "resize", "shorter", scalar(pool, shorter));
     add_step(pool, chain, "centre_crop", "size", size_of(pool, h, w));
   } else {
