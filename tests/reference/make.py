@@ -31,6 +31,7 @@ CASES = {
     "alexnet-bn": ("alexnet-bn", {"size": 99, "classes": 10}, 6, 0.0005, 10),
     "alexnet-pool-first": ("alexnet", {"size": 67, "classes": 10, "pool_first": True}, 4, 0.0002, 10),
     "alexnet-grouped-pool-first": ("alexnet-grouped", {"size": 67, "classes": 10, "pool_first": True}, 4, 0.0002, 10),
+    "alexnet-owt": ("alexnet-owt", {"size": 96, "classes": 10}, 4, 0.00005, 10),
     "zfnet": ("zfnet", {"size": 72, "classes": 10}, 4, 0.0004, 10),
     **{f"vgg-{v}": (f"vgg-{v}", {"size": 32, "classes": 10}, 4, 0.00002, 10) for v in ("a", "b", "c", "d", "e")},
     "vgg-a-lrn": ("vgg-a-lrn", {"size": 32, "classes": 10}, 4, 0.000005, 10),
@@ -40,6 +41,7 @@ CASES = {
     "vgg-cifar": ("vgg-cifar", {}, 8, 0.0005, 10),
     "googlenet": ("googlenet", {"size": 96, "classes": 10}, 4, 0.00001, 10),
     "googlenet-aux": ("googlenet", {"size": 160, "classes": 10, "aux": True}, 2, 0.00001, 10),
+    "googlenet-bn": ("googlenet-bn", {"size": 64, "classes": 10}, 8, 0.0005, 10),
     "inception-v3": ("inception-v3", {"size": 139, "classes": 10}, 6, 0.0005, 10),
     "inception-v3-aux": ("inception-v3", {"size": 299, "classes": 10, "aux": True}, 2, 0.0005, 3),
 }
@@ -48,7 +50,7 @@ CASES = {
 DECAY = {"lenet": 0.1, "hoda-cnn": 0.05, "resnet18": 0.5, "alexnet-bn": 0.5}
 WEAK_DECAY, DECAYS_BIASES = 0.0001, ("alexnet-bn",)
 FULL_SIZE = {"lenet5": 32, "lenet": 28, "hoda-cnn": 28, "catdog-cnn": 150, "inception-v3": 299, "zfnet": 224,
-             "resnet20": 32, "vgg-cifar": 32}
+             "alexnet-owt": 224, "resnet20": 32, "vgg-cifar": 32}
 GREY = ("lenet5", "lenet", "hoda-cnn")
 ONE_SIZE = GREY + ("resnet20", "vgg-cifar")
 for network in NETWORKS:

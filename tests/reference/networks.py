@@ -125,7 +125,7 @@ def alexnet_owt(size, classes, aux):
 
 
 def googlenet_bn(size, classes, aux):
-    return torchvision.models.googlenet(num_classes=classes, aux_logits=False, init_weights=False)
+    return torchvision.models.googlenet(num_classes=classes, aux_logits=False, init_weights=False, dropout=0)
 
 
 # ---- VGG: table 1 of the paper; 'M' is a max pooling, 'N' a response normalisation, 1 a 1x1 convolution ----
