@@ -236,9 +236,9 @@ static cvy_err make_lrn(maker *m) {
   int64_t size = 5;
   double alpha = 1, beta = 0.75, k = 1;
   CVY_TRY(check_fields(m, "local_size alpha beta norm_region k engine"));
-  if (strcmp(cvy_caffe_text(m->param, "norm_region", "ACROSS_CHANNELS"), "ACROSS_CHANNELS") != 0)
-    return no_word(m, "norm_region",
-                   "normalisation within a channel has no counterpart here; across channels has");
+  const bool within = strcmp(cvy_caffe_text(m->param, "norm_region", "ACROSS_CHANNELS"), "ACROSS_CHANNELS") !=
+                      0;
+  if (within) m->node->type = "lrn_within";
   CVY_TRY(cvy_caffe_whole(&size, m->path, m->param, "local_size"));
   CVY_TRY(cvy_caffe_number(&alpha, m->path, m->param, "alpha"));
   CVY_TRY(cvy_caffe_number(&beta, m->path, m->param, "beta"));
@@ -246,7 +246,7 @@ static cvy_err make_lrn(maker *m) {
   set_whole(m, "size", size);
   set_number(m, "alpha", alpha);
   set_number(m, "beta", beta);
-  set_number(m, "k", k);
+  set_number(m, "k", within ? 1 : k); /* Caffe does not look at it there */
   return CVY_OK;
 }
 

@@ -402,9 +402,14 @@ static cvy_err write_lrn(writing *l) {
   static const char *const names[][2] = {
       {"size", "local_size"}, {"alpha", "alpha"}, {"beta", "beta"}, {"k", "k"}};
   CVY_TRY(check_order(l));
+  const bool within = strcmp(l->type, "lrn_within") == 0;
+  if (within && strtod(option(l, "k"), NULL) != 1)
+    return no_word(l, "k: within a channel it is always 1 there");
   begin(l, "LRN");
   cvy_prototext *param = param_of(l, "lrn_param");
-  for (int64_t i = 0; i < CVY_COUNT(names); i++) put(l, param, names[i][1], option(l, names[i][0]));
+  for (int64_t i = 0; i < CVY_COUNT(names); i++)
+    if (!within || strcmp(names[i][0], "k") != 0) put(l, param, names[i][1], option(l, names[i][0]));
+  if (within) put(l, param, "norm_region", "WITHIN_CHANNEL");
   return CVY_OK;
 }
 
@@ -454,6 +459,7 @@ static cvy_err write_layer(writing *l) {
                {"batch_norm", write_batch_norm},
                {"scale", write_scale},
                {"lrn", write_lrn},
+               {"lrn_within", write_lrn},
                {"softmax_loss", write_loss},
                {"sigmoid_loss", write_loss}};
   l->w->orders[l->index] = order_of(l->w, l->index, l->type);

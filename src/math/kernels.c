@@ -675,6 +675,7 @@ const cvy_kernels CVY_KERNELS = {
     .average_pool_backward = average_pool_backward,
     .lrn_forward = lrn_forward,
     .lrn_backward = lrn_backward,
+    .inverse_power = inverse_power,
     .transpose = transpose,
     .winograd = &CVY_WINOGRAD_KERNELS,
     .direct = &CVY_DIRECT_KERNELS,

@@ -132,6 +132,9 @@ typedef struct cvy_kernels {
   void (*lrn_backward)(float *dx, const float *x, const float *dy, float *scratch, int64_t pixels,
                        int64_t channels, const cvy_lrn *lrn);
 
+  /* out = s^-beta; `out` may be `s`. */
+  void (*inverse_power)(float *out, const float *s, float beta, int64_t count);
+
   const struct cvy_winograd_kernels *winograd;
   const struct cvy_direct_kernels *direct; /* its bits are those of this set only */
 } cvy_kernels;

@@ -50,6 +50,8 @@ static const gradient_case cases[] = {
     {"dropout: {rate: 0.4}", {3, 2, 3, 7}, PLAIN, 0.5},
     {"lrn: {size: 3, alpha: 1.5, k: 1}", {2, 2, 1, 7}, PLAIN, 0.01},
     {"lrn: {size: 5, alpha: 2, beta: 0.6, k: 2}", {1, 1, 2, 4}, PLAIN, 0.01},
+    {"lrn_within: {size: 3, alpha: 1.5, k: 1}", {2, 4, 5, 2}, PLAIN, 0.01},
+    {"lrn_within: {size: 5, alpha: 2, beta: 0.6, k: 2}", {1, 3, 2, 3}, PLAIN, 0.01},
     {"lrn: {size: 9, alpha: 3, beta: 0.75, k: 0.5}", {1, 1, 3, 3}, PLAIN, 0.01},
     {"batch_norm", {3, 2, 3, 5}, PLAIN, 0.01},
     {"batch_norm: {epsilon: 0.1}", {2, 2, 2, 70}, PLAIN, 0.01},

@@ -294,6 +294,39 @@ static void lrn_matches_the_definition(void) {
   check_lrn(11, 0.3, 1.2, 3, 4);
 }
 
+static void check_lrn_within(int64_t size, double alpha, double beta, double k, cvy_shape x) {
+  rig r;
+  char yaml[128];
+  snprintf(yaml, sizeof yaml, "lrn_within: {size: %" PRId64 ", alpha: %g, beta: %g, k: %g}", size, alpha,
+           beta, k);
+  rig_open(&r, yaml, x);
+  for (int64_t i = 0; i < r.x_count; i++) r.x[i] *= 10;
+  rig_forward(&r);
+  double *want = malloc(sizeof *want * (size_t)r.y_count);
+  for (int64_t i = 0; i < r.y_count; i++) {
+    const int64_t at_w = i / x.c % x.w, at_h = i / x.c / x.w % x.h;
+    double sum = 0;
+    for (int64_t h = at_h - size / 2; h <= at_h + size / 2; h++)
+      for (int64_t w = at_w - size / 2; w <= at_w + size / 2; w++) {
+        if (h < 0 || h >= x.h || w < 0 || w >= x.w) continue;
+        const double value = (double)r.x[i + ((h - at_h) * x.w + w - at_w) * x.c];
+        sum += value * value;
+      }
+    want[i] = (double)r.x[i] * pow(k + alpha / (double)(size * size) * sum, -beta);
+  }
+  check_y(&r, yaml, want, 1e-5);
+  free(want);
+  rig_close(&r);
+}
+
+/* cuda-convnet's layers for CIFAR-10 have size 3 and alpha 5e-5. */
+static void lrn_within_matches_the_definition(void) {
+  check_lrn_within(3, 5e-5, 0.75, 1, (cvy_shape){2, 16, 16, 32});
+  check_lrn_within(5, 3, 0.75, 2, (cvy_shape){3, 5, 7, 3});
+  check_lrn_within(7, 0.3, 1.2, 0.5, (cvy_shape){1, 3, 2, 5});
+  check_lrn_within(1, 2, 0.5, 0.1, (cvy_shape){2, 1, 1, 17});
+}
+
 /* The parameters' gradients are sums in double, rounded once. */
 static void check_scale(cvy_shape x, bool bias) {
   rig r;
@@ -852,6 +885,7 @@ static const struct {
     {"elu", {16, 28, 28, 6}},
     {"dropout", {16, 24, 24, 20}},
     {"lrn", {16, 13, 13, 33}},
+    {"lrn_within", {16, 13, 13, 33}},
     {"batch_norm", {16, 13, 13, 33}},
     {"batch_norm", {16, 28, 28, 6}},
     {"scale", {16, 13, 13, 33}},
@@ -1090,6 +1124,7 @@ static const struct {
     {"tanh", {0, 3, 3, 1}, "the input would be empty"},
     {"dropout: {rate: 1}", {1, 3, 3, 1}, "'rate' must be a number from 0 to 0.999"},
     {"lrn: {size: 4}", {1, 3, 3, 8}, "must be odd"},
+    {"lrn_within: {size: 4}", {1, 3, 3, 8}, "must be odd"},
     {"softmax_loss", {1, 7, 7, 10}, "1x1xclasses"},
     {"softmax_loss", {1, 1, 1, 1}, "at least 2"},
     {"softmax_loss: {weight: -1}", {1, 1, 1, 2}, "'weight' must be a number"},
@@ -1128,6 +1163,7 @@ static void layers_describe_themselves(void) {
       {"conv: {filters: 6, kernel: 5, padding: same, groups: 2}", {1, 9, 9, 4}, "2 groups"},
       {"dropout: {rate: 0.25}", {1, 7, 6, 1}, "25 %"},
       {"lrn", {1, 7, 6, 1}, "5 channels"},
+      {"lrn_within: {size: 3}", {1, 7, 6, 1}, "3x3 pixels"},
   };
   for (int64_t i = 0; i < CVY_COUNT(texts); i++) {
     rig r;
@@ -1152,16 +1188,17 @@ SUITE("layers", TEST(conv_same_is_as_in_keras), TEST(conv_declares_its_parameter
       TEST(groups_declare_their_parameters), TEST(fc_matches_double_precision),
       TEST(pooling_matches_the_definition), TEST(pooling_same_is_as_in_keras), TEST(pooling_by_hand),
       TEST(max_pool_keeps_a_byte_an_output), TEST(max_pool_ties_go_to_the_first),
-      TEST(max_pool_lets_nan_through), TEST(lrn_matches_the_definition), TEST(relu_and_tanh),
-      TEST(softmax_matches_the_definition), TEST(scale_matches_the_definition),
-      TEST(scale_declares_its_parameters), TEST(flatten_changes_nothing_but_the_shape),
-      TEST(sigmoid_and_leaky_relu), TEST(elu_by_hand), TEST(elu_matches_the_definition),
-      TEST(dropout_keeps_its_share), TEST(dropout_does_not_know_microbatches), TEST(dropout_masks_differ),
-      TEST(dropout_rests_in_evaluation), TEST(softmax_loss_matches_the_definition),
-      TEST(softmax_loss_of_nan_is_nan), TEST(sigmoid_loss_matches_the_definition),
-      TEST(sigmoid_loss_at_the_edges), TEST(losses_have_weights), TEST(mixed_softmax_loss_matches_pytorch),
-      TEST(smoothed_softmax_loss_matches_pytorch), TEST(mixed_losses_are_weighted_means),
-      TEST(losses_of_probabilities), TEST(first_values_are_distributed_as_said),
-      TEST(first_values_do_not_know_threads), TEST(bits_do_not_know_threads), TEST(add_and_concat),
-      TEST(pad_channels_adds_zeros), NO_ALLOCATION_TEST TEST(impossible_shapes_are_refused),
-      TEST(one_input_only), TEST(layers_describe_themselves), TEST(the_registry_is_sound))
+      TEST(max_pool_lets_nan_through), TEST(lrn_matches_the_definition),
+      TEST(lrn_within_matches_the_definition), TEST(relu_and_tanh), TEST(softmax_matches_the_definition),
+      TEST(scale_matches_the_definition), TEST(scale_declares_its_parameters),
+      TEST(flatten_changes_nothing_but_the_shape), TEST(sigmoid_and_leaky_relu), TEST(elu_by_hand),
+      TEST(elu_matches_the_definition), TEST(dropout_keeps_its_share),
+      TEST(dropout_does_not_know_microbatches), TEST(dropout_masks_differ), TEST(dropout_rests_in_evaluation),
+      TEST(softmax_loss_matches_the_definition), TEST(softmax_loss_of_nan_is_nan),
+      TEST(sigmoid_loss_matches_the_definition), TEST(sigmoid_loss_at_the_edges), TEST(losses_have_weights),
+      TEST(mixed_softmax_loss_matches_pytorch), TEST(smoothed_softmax_loss_matches_pytorch),
+      TEST(mixed_losses_are_weighted_means), TEST(losses_of_probabilities),
+      TEST(first_values_are_distributed_as_said), TEST(first_values_do_not_know_threads),
+      TEST(bits_do_not_know_threads), TEST(add_and_concat), TEST(pad_channels_adds_zeros),
+      NO_ALLOCATION_TEST TEST(impossible_shapes_are_refused), TEST(one_input_only),
+      TEST(layers_describe_themselves), TEST(the_registry_is_sound))
