@@ -199,7 +199,8 @@ static cvy_err read_message(cvy_prototext *message, reader *r, char end, int dep
 
 cvy_err cvy_prototext_parse(cvy_prototext **out, cvy_pool *pool, const char *text, size_t count,
                             const char *file) {
-  reader r = {.pool = pool, .file = file, .at = text, .end = text + count, .row = text, .line = 1};
+  const char *begin = count ? text : ""; /* of an empty file nothing is mapped */
+  reader r = {.pool = pool, .file = file, .at = begin, .end = begin + count, .row = begin, .line = 1};
   cvy_prototext *root = cvy_prototext_new(pool);
   *out = NULL;
   CVY_TRY(read_message(root, &r, '\0', 0));
