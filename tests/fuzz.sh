@@ -43,9 +43,9 @@ export LSAN_OPTIONS=suppressions="$PWD/tests/lsan.supp":print_suppressions=0
 rm -rf build/fuzz/seeds
 $programs/fuzz_seeds build/fuzz/seeds
 mkdir -p build/fuzz/seeds/weights
-cp tests/reference/golden/formats/* tests/reference/golden/onnx/*.onnx tests/reference/golden/keras/*.h5 \
-  tests/reference/golden/keras/*.keras build/fuzz/seeds/weights
-mkdir -p build/fuzz/seeds/prototext build/fuzz/seeds/solver
+cp tests/reference/golden/formats/* tests/reference/golden/onnx/*.onnx build/fuzz/seeds/weights
+mkdir -p build/fuzz/seeds/prototext build/fuzz/seeds/solver build/fuzz/seeds/keras
+cp tests/reference/golden/keras/*.json build/fuzz/seeds/keras
 cp tests/reference/golden/formats/*.prototxt tests/reference/golden/caffe/*.prototxt build/fuzz/seeds/prototext
 cp tests/reference/golden/caffe/solver.prototxt build/fuzz/seeds/solver
 
