@@ -11,8 +11,8 @@
 typedef struct cvy_picture_source {
   int64_t count;
   cvy_dataset *dataset; /* NULL: they are files */
-  /* Of a dataset: a record that cannot be read is noted, as a file is; or the next one takes its place; else
-   * it is an error. */
+  /* These say what becomes of a record that cannot be read: it is noted, or the next one takes its place. If
+   * neither is set, it is an error. A file that cannot be read is always noted. */
   bool notes_bad, skips_bad;
   /* Reads file `index`, whole. Any thread may call it. CVY_E_INPUT: this one cannot be read, but
    * others can. */
