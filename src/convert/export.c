@@ -63,7 +63,11 @@ static cvy_err find_names(cvy_weights_out *model, cvy_exported *out, cvy_pool *p
 /* ---- all of it ---- */
 
 static cvy_stored_input input_of(const cvy_model_info *info, const cvy_model_spec *spec, bool bgr) {
-  cvy_stored_input input = {.known = true, .chain = spec->evaluation};
+  cvy_stored_input input = {.known = true,
+                            .chain = spec->evaluation,
+                            .h = spec->data->h,
+                            .w = spec->data->w,
+                            .shorter = spec->data->shorter};
   for (int64_t c = 0; c < info->c; c++) {
     input.mean[c] = (double)info->mean[c];
     input.deviation[c] = (double)info->deviation[c];

@@ -156,6 +156,11 @@ static void describe_images(cvy_imported *m, const cvy_shape *input) {
     m->data.mean[c] = (float)m->input.mean[c];
     m->data.deviation[c] = (float)m->input.deviation[c];
   }
+  if (m->input.chain) {
+    m->data.h = m->input.h;
+    m->data.w = m->input.w;
+    m->data.shorter = m->input.shorter;
+  }
   m->chain = m->input.chain ? m->input.chain : cvy_preprocess_chain(m->pool, input->h, input->w);
 }
 

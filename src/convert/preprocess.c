@@ -37,6 +37,14 @@ static cvy_err not_known(const cvy_import_wishes *w) {
       w->file);
 }
 
+/* Takes from the file what is the same whatever is said of samples: which scaling and chain come first. */
+static void take_scaling(cvy_stored_input *out, const cvy_stored_input *own) {
+  out->chain = own->chain;
+  out->h = own->h;
+  out->w = own->w;
+  out->shorter = own->shorter;
+}
+
 static cvy_err choose(cvy_stored_input *out, const cvy_import_wishes *w, const cvy_stored_input *own,
                       int64_t channels) {
   const bool said = w->mean.count > 0 || w->deviation.count > 0;
@@ -44,14 +52,14 @@ static cvy_err choose(cvy_stored_input *out, const cvy_import_wishes *w, const c
     if (!own->known && !said) return not_known(w);
     *out = own->known ? *own : known[CVY_PREPROCESS_RAW].input;
     out->bgr = own->bgr;
-    out->chain = own->chain;
+    take_scaling(out, own);
     return CVY_OK;
   }
   if (known[w->preprocess].colours_only && channels != COLOURS)
     return cvy_error(CVY_E_USAGE, "--preprocess %s is about 3 channels; the network takes %" PRId64,
                      cvy_preprocess_words[w->preprocess], channels);
   *out = known[w->preprocess].input;
-  out->chain = own->chain;
+  take_scaling(out, own);
   return CVY_OK;
 }
 

@@ -62,6 +62,14 @@ static const cvy_yaml *child(const cvy_yaml *node, const char *key) {
   return node && node->kind == CVY_YAML_MAPPING ? cvy_yaml_get(node, key) : NULL;
 }
 
+/* Files from before these attributes say no size. */
+static cvy_err read_size(int64_t *out, cvy_h5 *h5, const char *name) {
+  if (cvy_h5_has_attr(h5, "", name)) CVY_TRY(cvy_h5_read_attr_i64(h5, "", name, out));
+  if (*out >= 0) return CVY_OK;
+  return cvy_error(CVY_E_INPUT, "%s: %s %" PRId64 "; expected a number of pixels", cvy_h5_path(h5), name,
+                   *out);
+}
+
 static cvy_err read_input(cvy_weights_file *file, cvy_h5 *h5, const cvy_yaml *recipe) {
   int64_t dims[CVY_H5_MAX_DIMS];
   int dim_count;
@@ -79,7 +87,9 @@ static cvy_err read_input(cvy_weights_file *file, cvy_h5 *h5, const cvy_yaml *re
   }
   const cvy_yaml *data = child(recipe, "data"), *evaluation = child(data, "evaluation");
   file->input.chain = evaluation ? evaluation : child(data, "augment");
-  return CVY_OK;
+  CVY_TRY(read_size(&file->input.h, h5, "image_h"));
+  CVY_TRY(read_size(&file->input.w, h5, "image_w"));
+  return read_size(&file->input.shorter, h5, "shorter_side");
 }
 
 /* ---- the tensors ---- */

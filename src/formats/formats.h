@@ -69,6 +69,9 @@ typedef struct cvy_stored_input {
   bool bgr; /* blue comes first, in `mean` and `deviation` too */
   double mean[CVY_MAX_CHANNELS], deviation[CVY_MAX_CHANNELS];
   const struct cvy_yaml *chain; /* augmentations that a picture goes through before; NULL: not known */
+  /* The size to which pictures are scaled before the chain: h x w, or the shorter side of larger ones, as
+   * `convoy prepare` does it; 0: to none, or not known. */
+  int64_t h, w, shorter;
 } cvy_stored_input;
 
 /* A file of weights that is open for reading. */

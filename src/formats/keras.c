@@ -17,6 +17,7 @@
 #include "file/bytes.h"
 #include "formats/hdf5_tensors.h"
 #include "formats/keras_network.h"
+#include "formats/notes.h"
 
 #include <errno.h>
 #include <math.h>
@@ -450,7 +451,7 @@ static cvy_err read_ours(const reader *r) {
   r->file->class_count = (int64_t)json_array_size(classes);
   r->file->class_names = names;
   json_decref(classes);
-  return CVY_OK;
+  return cvy_notes_read_rest(r->file, r->h5);
 }
 
 /* ---- opening ---- */

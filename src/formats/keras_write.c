@@ -4,6 +4,7 @@
 #include "base/yaml.h"
 #include "file/h5.h"
 #include "formats/keras.h"
+#include "formats/notes.h"
 #include "formats/tensor_layout.h"
 #include "net/net.h"
 
@@ -534,7 +535,7 @@ static cvy_err write_ours(const writer *w, cvy_h5 *h5) {
   if (!err && w->model->class_count > 0) err = write_json(h5, CVY_KERAS_CLASSES, classes);
   json_decref(given);
   json_decref(classes);
-  return err;
+  return err ? err : cvy_notes_write_rest(h5, w->model);
 }
 
 static cvy_err write_all(const writer *w, cvy_h5 *h5) {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NETWORK, MICROBATCH, MEAN, DEVIATION, CHANNELS, CHAIN, CLASSES };
+enum { NETWORK, MICROBATCH, MEAN, DEVIATION, CHANNELS, PREPARED, CHAIN, CLASSES };
 
 static const char *const keys[CVY_NOTES] = {
     [NETWORK] = "convoy.network", /* a flat description, YAML */
@@ -17,6 +17,7 @@ static const char *const keys[CVY_NOTES] = {
     [MEAN] = "convoy.mean", /* of samples from 0 to 255, a number a channel: "123.675,116.28,103.53" */
     [DEVIATION] = "convoy.deviation",
     [CHANNELS] = "convoy.channels", /* "rgb", "bgr", or "as they are" */
+    [PREPARED] = "convoy.prepared", /* to what pictures are scaled before the chain: "256x320", or "256" */
     [CHAIN] = "convoy.chain",       /* what pictures go through before, YAML */
     [CLASSES] = "convoy.classes",   /* names, a list of JSON */
 };
@@ -37,6 +38,11 @@ static const char *yaml_of(cvy_pool *pool, const cvy_yaml *root) {
   const char *copy = cvy_pool_format(pool, "%s", text ? text : "");
   free(text);
   return copy;
+}
+
+static const char *prepared_of(cvy_pool *pool, const cvy_stored_input *input) {
+  if (input->h > 0) return cvy_pool_format(pool, "%" PRId64 "x%" PRId64, input->h, input->w);
+  return input->shorter > 0 ? cvy_pool_format(pool, "%" PRId64, input->shorter) : "";
 }
 
 static const char *names_of(cvy_pool *pool, const cvy_weights_out *model) {
@@ -61,6 +67,7 @@ void cvy_notes_make(cvy_stored_text out[CVY_NOTES], cvy_pool *pool, const cvy_we
     texts[MEAN] = list_of(pool, input->mean, channels);
     texts[DEVIATION] = list_of(pool, input->deviation, channels);
     texts[CHANNELS] = channels != COLOURS ? as_they_are : input->bgr ? bgr : rgb;
+    texts[PREPARED] = prepared_of(pool, input);
     texts[CHAIN] = yaml_of(pool, input->chain);
   }
   for (int i = 0; i < CVY_NOTES; i++) out[i] = (cvy_stored_text){keys[i], texts[i] ? texts[i] : ""};
@@ -83,6 +90,19 @@ static cvy_err take_list(double out[], const cvy_weights_file *file, int which, 
     at = end + 1;
   }
   return wrong(file, which, "no more numbers than a picture has channels");
+}
+
+static cvy_err take_prepared(cvy_stored_input *input, const cvy_weights_file *file, const char *text) {
+  enum { LONGEST_SIDE = 65536 };
+  char *end;
+  const int64_t first = strtol(text, &end, 10), second = *end == 'x' ? strtol(end + 1, &end, 10) : first;
+  const bool is_pair = strchr(text, 'x') != NULL;
+  if (*end || first < 1 || second < 1 || first > LONGEST_SIDE || second > LONGEST_SIDE)
+    return wrong(file, PREPARED, "HEIGHTxWIDTH or one number of pixels");
+  input->h = is_pair ? first : 0;
+  input->w = is_pair ? second : 0;
+  input->shorter = is_pair ? 0 : first;
+  return CVY_OK;
 }
 
 static cvy_err take_yaml(const cvy_yaml **out, const cvy_weights_file *file, int which, const char *text) {
@@ -126,6 +146,8 @@ static cvy_err take(cvy_weights_file *file, int which, const char *text) {
     return input->bgr || strcmp(text, rgb) == 0 || strcmp(text, as_they_are) == 0
                ? CVY_OK
                : wrong(file, which, "rgb, bgr or 'as they are'");
+  case PREPARED:
+    return take_prepared(input, file, text);
   case CHAIN:
     return take_yaml(&input->chain, file, which, text);
   default:
@@ -138,5 +160,31 @@ cvy_err cvy_notes_take(cvy_weights_file *file) {
     for (int which = 0; which < CVY_NOTES; which++)
       if (strcmp(file->notes[i].key, keys[which]) == 0 && file->notes[i].text[0])
         CVY_TRY(take(file, which, file->notes[i].text));
+  return CVY_OK;
+}
+
+/* ---- in HDF5 ---- */
+
+static const int rest[] = {MICROBATCH, PREPARED, CHAIN};
+
+cvy_err cvy_notes_write_rest(cvy_h5 *h5, const cvy_weights_out *model) {
+  cvy_stored_text notes[CVY_NOTES];
+  cvy_pool *pool = cvy_pool_create();
+  cvy_err err = CVY_OK;
+  cvy_notes_make(notes, pool, model);
+  for (int64_t i = 0; i < CVY_COUNT(rest) && !err; i++)
+    if (notes[rest[i]].text[0]) err = cvy_h5_write_attr_text(h5, "", keys[rest[i]], notes[rest[i]].text);
+  cvy_pool_destroy(pool);
+  return err;
+}
+
+cvy_err cvy_notes_read_rest(cvy_weights_file *file, cvy_h5 *h5) {
+  for (int64_t i = 0; i < CVY_COUNT(rest); i++) {
+    char *text;
+    if (!cvy_h5_has_attr(h5, "", keys[rest[i]])) continue;
+    CVY_TRY(cvy_h5_read_attr_text(h5, "", keys[rest[i]], &text, file->pool));
+    cvy_weights_note(file, keys[rest[i]], text);
+    if (text[0]) CVY_TRY(take(file, rest[i], text));
+  }
   return CVY_OK;
 }

@@ -92,6 +92,22 @@ alike 1e-6 kept --crops 10 -- wider
 alike 0.2 short -- small # prepare has made these JPEG files
 alike 1e-6 raw -- raw-net other again
 
+# ---- a model that was exported and imported scales files as before ----
+sed 's/name: small/name: cut/' small.yaml >cut.yaml
+sed 's/name: small/name: cut-short/' small.yaml >cut-short.yaml
+train cut raw 6 'data.augment=[{crop: {size: 12}}]'
+alike 1e-6 raw -- cut
+cp f.csv cut.csv
+train cut-short short 6 'data.augment=[{crop: {size: 12}}]'
+"$convoy" predict cut-short zoo --csv >cut-short.csv 2>err.log || fail "$(cat err.log)"
+for name in cut cut-short; do
+  for file in $name/best.h5 there.safetensors there.onnx there.h5; do
+    [ $file = $name/best.h5 ] || "$convoy" export $name -o $file >export.log 2>&1 || fail "export to $file: $(cat export.log)"
+    "$convoy" import $file -o back-again.h5 >import.log 2>&1 || fail "import of $file: $(cat import.log)"
+    "$convoy" predict back-again.h5 zoo --csv 2>err.log | cmp - $name.csv || fail "$name is another model after $file: $(cat err.log)"
+  done
+done
+
 # ---- the same at 1, 2 and 4 ranks ----
 cp -r zoo ark
 head -c 300 zoo/down/03.png >ark/down/03.png

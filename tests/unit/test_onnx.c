@@ -554,6 +554,7 @@ static void notes_that_are_wrong(void) {
   static const char *const cases[][3] = {
       {"convoy.mean", "1,2,3", "made.onnx: its notes of mean and deviation: expected 3 numbers each"},
       {"convoy.mean", "1;2", "made.onnx: note 'convoy.mean': expected numbers with commas between"},
+      {"convoy.prepared", "16x", "made.onnx: note 'convoy.prepared': expected HEIGHTxWIDTH or one number"},
       {"convoy.classes", "{}", "made.onnx: note 'convoy.classes': expected a list of names in JSON"},
       {CVY_ONNX_CONSTANTS, "[3]", "made.onnx: note 'convoy.constants': expected a list of names in JSON"}};
   cvy_pool *pool = cvy_pool_create();
