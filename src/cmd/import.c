@@ -167,6 +167,12 @@ static cvy_err run(const cvy_arguments *arguments, const void *config, const voi
                               .channels = o->channels,
                               .classes = o->classes,
                               .microbatch = o->microbatch};
+  if (o->solver[0] && ends_in(o->out, ".h5"))
+    return cvy_error(
+        CVY_E_USAGE,
+        "--solver %s: its rates and rules go into recipe.yaml, which only a folder gets; expected "
+        "-o DIR",
+        o->solver);
   if (o->labelled[0]) CVY_TRY(try_all(&wishes, o));
   CVY_TRY(cvy_import(&m, &wishes));
   const cvy_err err = finish(&m, o);

@@ -65,7 +65,8 @@ cvy_err cvy_import(cvy_imported *out, const cvy_import_wishes *wishes) CVY_MUST_
 void cvy_imported_close(cvy_imported *imported); /* one of zeros is closed already */
 /* Writes the model to `path`, a file. */
 cvy_err cvy_imported_save(const cvy_imported *imported, const char *path) CVY_MUST_CHECK;
-/* Writes network.yaml, recipe.yaml and, if there are weights, model.h5 into the folder `path`. */
+/* Writes network.yaml, recipe.yaml and, if there are weights, model.h5 into the folder `path`. It is an error
+ * if one of the first two stands there. */
 cvy_err cvy_imported_save_all(const cvy_imported *imported, const char *path) CVY_MUST_CHECK;
 
 /* What a guess about images has scored. */

@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* ---- the network ---- */
 
@@ -196,10 +197,32 @@ static cvy_err open_files(cvy_imported *m, const cvy_import_wishes *w) {
   return cvy_error(CVY_E_INPUT, "%s: %s, but no weights are in it", w->weights, m->weights->format->about);
 }
 
+/* Refuses what would be asked in vain. */
+static cvy_err check_wishes(const cvy_imported *m, const cvy_import_wishes *w) {
+  const bool both = w->mean.count > 0 && w->deviation.count > 0;
+  const bool names_way = w->preprocess != CVY_PREPROCESS_FILE;
+  if (w->network[0] && w->input[0])
+    return cvy_error(CVY_E_USAGE, "--input %s: the network of --network says itself what images it takes",
+                     w->input);
+  if (names_way && both)
+    return cvy_error(CVY_E_USAGE,
+                     "--preprocess %s says a mean and a deviation, and --mean and --deviation say others; "
+                     "expected one or the other",
+                     cvy_preprocess_words[w->preprocess]);
+  if (!m->has_weights &&
+      (names_way || w->mean.count > 0 || w->deviation.count > 0 || w->channels != CVY_ORDER_AUTO))
+    return cvy_error(CVY_E_USAGE,
+                     "%s has no weights, so --preprocess, --mean, --deviation and --channels would change "
+                     "nothing: training takes mean and deviation from its data",
+                     w->file);
+  return CVY_OK;
+}
+
 static cvy_err import(cvy_imported *m, const cvy_import_wishes *w) {
   enum { USUAL_MICROBATCH = 32 };
   const cvy_net_wishes wishes = {.purpose = CVY_NET_EVALUATION};
   CVY_TRY(open_files(m, w));
+  CVY_TRY(check_wishes(m, w));
   m->microbatch = w->microbatch         ? w->microbatch
                   : m->file->microbatch ? m->file->microbatch
                                         : USUAL_MICROBATCH;
@@ -302,8 +325,20 @@ static cvy_err save_yaml(const char *path, const char *comment, const cvy_yaml *
   return err;
 }
 
+/* People fill in the recipe, so it is not replaced. */
+static cvy_err check_folder(const cvy_imported *m, const char *path) {
+  static const char *const names[] = {"network.yaml", "recipe.yaml"};
+  struct stat info;
+  for (int64_t i = 0; i < CVY_COUNT(names); i++)
+    if (lstat(cvy_pool_format(m->pool, "%s/%s", path, names[i]), &info) == 0)
+      return cvy_error(CVY_E_INPUT, "%s/%s stands there and is not replaced; expected another folder", path,
+                       names[i]);
+  return CVY_OK;
+}
+
 cvy_err cvy_imported_save_all(const cvy_imported *m, const char *path) {
   const char *name = cvy_net_describe(m->net)->name;
+  CVY_TRY(check_folder(m, path));
   CVY_TRY(cvy_make_folder(NULL, path));
   CVY_TRY(save_yaml(cvy_pool_format(m->pool, "%s/network.yaml", path),
                     cvy_pool_format(m->pool, "Imported from %s.", m->file->path), m->network));

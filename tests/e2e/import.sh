@@ -59,6 +59,10 @@ expect 2 "names 10 classes; the network tells apart 12" "$convoy" import lenet5.
 seq 12 >twelve.txt
 expect 2 "output/weights ('output.weight') is 10x84 and should be 12x84" \
   "$convoy" import lenet5.safetensors --network lenet5 classes=12 --classes twelve.txt -o x.h5
+expect 2 "expected one or the other" "$convoy" import lenet5.safetensors --preprocess tf --mean 1 --deviation 2 -o x.h5
+expect 2 "the network of --network says itself" "$convoy" import lenet5.safetensors --network lenet5 --input 32x32x1 -o x.h5
+expect 2 "recipe.yaml stands there and is not replaced" "$convoy" import lenet5.safetensors -o .
+expect 2 "folder/network.yaml stands there" "$convoy" import lenet5.safetensors -o folder
 expect 2 "No such file" "$convoy" import missing.pt -o x.h5
 expect 2 "no file of weights that convoy can read" "$convoy" import names.txt -o x.h5
 "$convoy" inspect x.h5 | grep -q module.pt || fail "a refused import has written a file"
@@ -120,6 +124,9 @@ expect 2 "say --input HEIGHTxWIDTHxCHANNELS" "$convoy" import net.prototxt -o ti
 expect 2 "--input 28x28: expected HEIGHTxWIDTHxCHANNELS, as 28x28x1" "$convoy" import net.prototxt --input 28x28 -o tiny
 expect 2 "say how many images there are to train on with --images" \
   "$convoy" import net.prototxt --input 28x28x1 --solver solver.prototxt -o tiny
+expect 2 "has no weights, so --preprocess" "$convoy" import net.prototxt --input 28x28x1 --preprocess unit -o tiny
+expect 2 "which only a folder gets" \
+  "$convoy" import net.prototxt --input 28x28x1 --solver solver.prototxt --images 360 -o tiny.h5
 expect 2 "has a network and no weights" "$convoy" import net.prototxt --input 28x28x1 -o tiny.h5
 expect 0 "network 'tiny', 7850 parameters" \
   "$convoy" import caffe net.prototxt --input 28x28x1 --solver solver.prototxt --images 360 -o tiny
