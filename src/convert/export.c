@@ -27,6 +27,15 @@ static cvy_err find_format(const cvy_weights_format **out, const char *path) {
   return cvy_error(CVY_E_USAGE, "%s: the ending says the format, and should be one of %s", path, list);
 }
 
+/* Keras' files end as checkpoints do, so that a slip would replace one, or the model itself. */
+static cvy_err refuse_checkpoint(const char *path) {
+  const cvy_weights_format *stands = cvy_weights_format_of(path);
+  if (!stands || strcmp(stands->name, "convoy") != 0) return CVY_OK;
+  return cvy_error(CVY_E_INPUT,
+                   "%s: a checkpoint of Convoy's stands there and is not replaced; expected another name",
+                   path);
+}
+
 /* ---- the names ---- */
 
 static cvy_err no_such_map(const char *name, const cvy_name_map *maps, int64_t count) {
@@ -102,6 +111,7 @@ cvy_err cvy_export(cvy_exported *out, cvy_pool *pool, const cvy_export_wishes *w
   cvy_model *model;
   *out = (cvy_exported){0};
   CVY_TRY(find_format(&format, wishes->out));
+  CVY_TRY(refuse_checkpoint(wishes->out));
   CVY_TRY(cvy_model_open(&model, wishes->model));
   const cvy_err err = write_model(out, pool, model, format, wishes);
   cvy_model_close(model);

@@ -63,6 +63,9 @@ expect 2 "expected one or the other" "$convoy" import lenet5.safetensors --prepr
 expect 2 "the network of --network says itself" "$convoy" import lenet5.safetensors --network lenet5 --input 32x32x1 -o x.h5
 expect 2 "recipe.yaml stands there and is not replaced" "$convoy" import lenet5.safetensors -o .
 expect 2 "folder/network.yaml stands there" "$convoy" import lenet5.safetensors -o folder
+expect 2 "a checkpoint of Convoy's stands there and is not replaced" "$convoy" export back.h5 -o back.h5
+for time in first second; do expect 0 "keras.h5: Keras'" "$convoy" export back.h5 -o keras.h5; done
+expect 0 "weights $trained" "$convoy" import keras.h5 -o keras-back.h5
 expect 2 "No such file" "$convoy" import missing.pt -o x.h5
 expect 2 "no file of weights that convoy can read" "$convoy" import names.txt -o x.h5
 "$convoy" inspect x.h5 | grep -q module.pt || fail "a refused import has written a file"
