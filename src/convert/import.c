@@ -138,12 +138,13 @@ static void number_classes(cvy_imported *m, int64_t count) {
 
 static cvy_err find_classes(cvy_imported *m, const cvy_import_wishes *w) {
   const int64_t wanted = cvy_net_describe(m->net)->class_count;
-  const char *from = w->classes[0] ? w->classes : w->file;
+  const cvy_weights_file *says = m->file->class_count > 0 ? m->file : m->weights;
+  const char *from = w->classes[0] ? w->classes : says->path;
   if (w->classes[0]) {
     CVY_TRY(read_classes(m, w->classes));
   } else {
-    m->data.class_names = m->file->class_names;
-    m->data.class_count = m->file->class_count;
+    m->data.class_names = says->class_names;
+    m->data.class_count = says->class_count;
   }
   if (m->data.class_count == 0 && !w->classes[0]) number_classes(m, wanted);
   if (m->data.class_count == wanted) return CVY_OK;

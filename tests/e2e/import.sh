@@ -108,6 +108,19 @@ expect 0 "$(sed -n 's/.*weights //p' bgr.log)" "$convoy" import bgr.safetensors 
 expect 0 "convoy.channels: bgr" "$convoy" inspect bgr.safetensors
 expect 0 "convoy.mean: 104" "$convoy" inspect bgr.safetensors
 
+# The file of weights names the classes where that of the network does not.
+cat >colour.prototxt <<'END'
+name: "colour"
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 6 dim: 6 } } }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1" convolution_param { num_output: 4 kernel_size: 3 } }
+layer { name: "fc1" type: "InnerProduct" bottom: "conv1" top: "fc1" inner_product_param { num_output: 2 } }
+layer { name: "prob" type: "Softmax" bottom: "fc1" top: "prob" }
+END
+printf 'cat\ndog\n' >two.txt
+"$convoy" import colour.safetensors --network ./colour.yaml --preprocess raw --classes two.txt -o named.h5 >log || fail "$(cat log)"
+"$convoy" export named.h5 -o named.safetensors >log || fail "$(cat log)"
+expect 0 '"named_classes": 2' "$convoy" import colour.prototxt --weights named.safetensors -o named-back.h5 --json
+
 # Caffe's text: the size of images may be nowhere, and a solver counts steps.
 cat >net.prototxt <<'END'
 name: "tiny"
