@@ -588,10 +588,12 @@ static cvy_err make_batch_norm(cvy_keras_value *out, const cvy_keras_use *use) {
     return cvy_keras_wrong(use, "it renormalises, for which Convoy has no layer");
   const cvy_keras_value x = flattened(use, use->in);
   const bool scale = flag(use->config, "scale", true), center = flag(use->config, "center", true);
-  const bool is_old = get(use->config, "mode") != NULL; /* Keras 1 */
+  const json_t *mode = get(use->config, "mode"); /* Keras 1: 0 is along the channels, by what was learnt */
+  if (mode && (!json_is_integer(mode) || json_integer_value(mode) != 0))
+    return cvy_keras_wrong(use, "its mode is not 0, for which Convoy has no layer");
   CVY_TRY(check_axis(use, &x));
   cvy_yaml *options = add_layer(use, "batch_norm", "", &x, 1);
-  set_number(b, options, "epsilon", number(use->config, "epsilon", is_old ? 1e-5 : 1e-3));
+  set_number(b, options, "epsilon", number(use->config, "epsilon", mode ? 1e-5 : 1e-3));
   set_number(b, options, "momentum", (double)(float)(1 - number(use->config, "momentum", 0.99)));
   if (!scale) set(b, options, "scale", "false");
   if (!center) set(b, options, "bias", "false");
@@ -653,15 +655,23 @@ static cvy_err make_reshape(cvy_keras_value *out, const cvy_keras_use *use) {
                               "that flattens is read");
 }
 
+/* Returns what `padding` says of a side: a number for all, [rows, columns], [[above, below], [left, right]],
+ * or, as in Keras 1, [above, below, left, right]. NULL: nothing that can be read. */
+static const json_t *zeros_at(const json_t *padding, size_t side) {
+  if (!json_is_array(padding)) return padding;
+  if (json_array_size(padding) == 4) return json_array_get(padding, side);
+  const json_t *pair = json_array_size(padding) == 2 ? json_array_get(padding, side / 2) : NULL;
+  if (!json_is_array(pair)) return pair;
+  return json_array_size(pair) == 2 ? json_array_get(pair, side % 2) : NULL;
+}
+
 static cvy_err make_zero_padding(cvy_keras_value *out, const cvy_keras_use *use) {
   const json_t *padding = get(use->config, "padding");
   CVY_TRY(refuse_channels_first(use));
   CVY_TRY(read_map(use));
   *out = *use->in;
   for (size_t i = 0; i < 4; i++) {
-    const json_t *side = json_is_array(padding) ? json_array_get(padding, i / 2) : padding;
-    const json_t *one = json_is_array(side) && json_array_size(side) == 2 ? json_array_get(side, i % 2)
-                                                                          : side;
+    const json_t *one = zeros_at(padding, i);
     const json_int_t zeros = padding ? json_integer_value(one) : 1;
     if ((padding && !json_is_integer(one)) || zeros < 0 || zeros > MOST_SIZE)
       return cvy_keras_wrong(use, "padding should be ((above, below), (left, right)), whole numbers up to %d",
