@@ -44,12 +44,16 @@ static const json_t *either(const json_t *config, const char *key, const char *o
 
 static bool flag(const json_t *config, const char *key, bool fallback) {
   const json_t *value = get(config, key);
-  return value ? json_is_true(value) : fallback;
+  return value ? json_is_true(value) || json_integer_value(value) != 0 : fallback;
 }
 
-static double number(const json_t *config, const char *key, double fallback) {
-  const json_t *value = get(config, key);
-  return json_is_number(value) ? json_number_value(value) : fallback;
+/* Reads a number. *out stays as it is where the key is missing. Keras 2 may have it as {"value": number}. */
+static cvy_err read_number(double *out, const cvy_keras_use *use, const json_t *config, const char *key) {
+  const json_t *value = get(config, key), *within = json_object_get(value, "value");
+  if (within) value = within;
+  if (value && !json_is_number(value)) return cvy_keras_wrong(use, "%s should be a number", key);
+  if (value) *out = json_number_value(value);
+  return CVY_OK;
 }
 
 static const char *text(const json_t *config, const char *key, const char *old, const char *fallback) {
@@ -261,28 +265,33 @@ static cvy_yaml *add_elementwise(cvy_keras_value *out, const cvy_keras_use *use,
 
 static cvy_err use_relu(cvy_keras_value *out, const cvy_keras_use *use, const json_t *config,
                         const char *suffix, const cvy_keras_value *in) {
-  const double slope = number(config, "negative_slope", 0);
+  double slope = 0, most = 0, threshold = 0;
+  CVY_TRY(read_number(&slope, use, config, "negative_slope"));
+  CVY_TRY(read_number(&most, use, config, "max_value"));
+  CVY_TRY(read_number(&threshold, use, config, "threshold"));
   if (get(config, "max_value"))
-    return cvy_keras_wrong(use, "it cuts at max_value %g, for which Convoy has no layer",
-                           number(config, "max_value", 0));
-  if (number(config, "threshold", 0) != 0)
-    return cvy_keras_wrong(use, "its threshold is not 0, for which Convoy has no layer");
+    return cvy_keras_wrong(use, "it cuts at max_value %g, for which Convoy has no layer", most);
+  if (threshold != 0) return cvy_keras_wrong(use, "its threshold is not 0, for which Convoy has no layer");
   cvy_yaml *options = add_elementwise(out, use, slope == 0 ? "relu" : "leaky_relu", suffix, in);
   if (slope != 0) set_number(use->b, options, "slope", slope);
   return CVY_OK;
 }
 
 static cvy_err use_leaky_relu(cvy_keras_value *out, const cvy_keras_use *use, const json_t *config,
-                              double fallback, const char *suffix, const cvy_keras_value *in) {
+                              double slope, const char *suffix, const cvy_keras_value *in) {
+  CVY_TRY(read_number(&slope, use, config, "alpha"));
+  CVY_TRY(read_number(&slope, use, config, "negative_slope"));
   cvy_yaml *options = add_elementwise(out, use, "leaky_relu", suffix, in);
-  set_number(use->b, options, "slope", number(config, "negative_slope", number(config, "alpha", fallback)));
+  set_number(use->b, options, "slope", slope);
   return CVY_OK;
 }
 
 static cvy_err use_elu(cvy_keras_value *out, const cvy_keras_use *use, const json_t *config,
                        const char *suffix, const cvy_keras_value *in) {
+  double alpha = 1;
+  CVY_TRY(read_number(&alpha, use, config, "alpha"));
   cvy_yaml *options = add_elementwise(out, use, "elu", suffix, in);
-  set_number(use->b, options, "alpha", number(config, "alpha", 1));
+  set_number(use->b, options, "alpha", alpha);
   return CVY_OK;
 }
 
@@ -591,10 +600,13 @@ static cvy_err make_batch_norm(cvy_keras_value *out, const cvy_keras_use *use) {
   const json_t *mode = get(use->config, "mode"); /* Keras 1: 0 is along the channels, by what was learnt */
   if (mode && (!json_is_integer(mode) || json_integer_value(mode) != 0))
     return cvy_keras_wrong(use, "its mode is not 0, for which Convoy has no layer");
+  double epsilon = mode ? 1e-5 : 1e-3, momentum = 0.99;
   CVY_TRY(check_axis(use, &x));
+  CVY_TRY(read_number(&epsilon, use, use->config, "epsilon"));
+  CVY_TRY(read_number(&momentum, use, use->config, "momentum"));
   cvy_yaml *options = add_layer(use, "batch_norm", "", &x, 1);
-  set_number(b, options, "epsilon", number(use->config, "epsilon", mode ? 1e-5 : 1e-3));
-  set_number(b, options, "momentum", (double)(float)(1 - number(use->config, "momentum", 0.99)));
+  set_number(b, options, "epsilon", epsilon);
+  set_number(b, options, "momentum", (double)(float)(1 - momentum));
   if (!scale) set(b, options, "scale", "false");
   if (!center) set(b, options, "bias", "false");
   cvy_keras_layer *layer = add_weights(use);
@@ -746,7 +758,9 @@ static cvy_err make_merge(cvy_keras_value *out, const cvy_keras_use *use) {
 /* ---- what works while training alone ---- */
 
 static cvy_err make_dropout(cvy_keras_value *out, const cvy_keras_use *use) {
-  const double rate = number(use->config, "rate", number(use->config, "p", 0.5));
+  double rate = 0.5;
+  CVY_TRY(read_number(&rate, use, use->config, "p"));
+  CVY_TRY(read_number(&rate, use, use->config, "rate"));
   CVY_TRY(refuse_padding(use, use->in));
   if (get(use->config, "noise_shape"))
     return cvy_keras_wrong(use, "it has a noise_shape, for which Convoy has no layer");
