@@ -116,7 +116,7 @@ typedef struct cvy_onnx_model {
 
 /* Reads the messages of the mapped file, with its metadata. Errors do not name the file. */
 cvy_err cvy_onnx_read(cvy_onnx_model *model) CVY_MUST_CHECK;
-/* Returns number `index` of a tensor whose count is checked. Halves are NaN: nobody reads these singly. */
+/* Returns number `index` of a tensor; NaN if it is of a type that is not read singly, such as halves. */
 double cvy_onnx_number(const cvy_onnx_tensor *tensor, int64_t index);
 
 /* Makes the network of the graph, and lists the tensors in it. */

@@ -151,8 +151,9 @@ static uint64_t bits_at(const uint8_t *p, int64_t bytes) {
 }
 
 double cvy_onnx_number(const cvy_onnx_tensor *t, int64_t index) {
-  if (!t->bytes) return t->type >= CVY_ONNX_FLOAT16 ? NAN : (double)t->integers[index];
   const int64_t each = bytes_of_type(t->type);
+  if (each == 0) return NAN; /* how many there are is not checked */
+  if (!t->bytes) return t->type >= CVY_ONNX_FLOAT16 ? NAN : (double)t->integers[index];
   const uint64_t bits = bits_at(t->bytes + index * each, each);
   const uint32_t half = (uint32_t)bits;
   float single;

@@ -233,8 +233,14 @@ static cvy_err add_by_channel(cvy_onnx_builder *b, const cvy_onnx_value *v, cons
   if (v->count == count && how != OVER)
     return cvy_onnx_add_weights(b, v, layer, tensor, false, how == MINUS ? -factor : factor);
   CVY_TRY(cvy_onnx_add_made(&numbers, b, v->tensor->name, layer, tensor, count));
-  for (int64_t i = 0; i < count; i++)
+  for (int64_t i = 0; i < count; i++) {
     numbers[i] = (float)(applied(how, cvy_onnx_weight(v, v->count == 1 ? 0 : i)) * factor);
+    if (!isfinite(numbers[i]))
+      return cvy_error(CVY_E_INPUT,
+                       "%s: constant '%s' of layer '%s': number %" PRId64
+                       " would be %g; expected finite ones, and no halves where they are computed with",
+                       b->file->path, v->tensor->name, layer, i, (double)numbers[i]);
+  }
   return CVY_OK;
 }
 
@@ -411,15 +417,18 @@ static cvy_err take_matmul(cvy_onnx_builder *b, const cvy_onnx_node *node) {
 static cvy_err take_gemm(cvy_onnx_builder *b, const cvy_onnx_node *node) {
   cvy_onnx_value *y;
   const cvy_onnx_value *bias = cvy_onnx_in(b, node, 2);
+  const double alpha = cvy_onnx_real(node, "alpha", 1), beta = cvy_onnx_real(node, "beta", 1);
   if (cvy_onnx_integer(node, "transA", 0) != 0)
     return cvy_onnx_wrong(b, node, "it turns the images round (transA)");
-  CVY_TRY(add_fc(&y, b, node, cvy_onnx_integer(node, "transB", 0) == 0, cvy_onnx_real(node, "alpha", 1)));
-  if (!bias) return CVY_OK;
+  if (alpha == 0 || !isfinite(alpha) || !isfinite(beta))
+    return cvy_onnx_wrong(b, node, "'alpha' is %g, 'beta' is %g; nobody computes so", alpha, beta);
+  CVY_TRY(add_fc(&y, b, node, cvy_onnx_integer(node, "transB", 0) == 0, alpha));
+  if (!bias || beta == 0) return CVY_OK;
   if (bias->kind != CVY_ONNX_WEIGHTS) return cvy_onnx_wrong(b, node, "its bias has to be a constant");
   CVY_TRY(check_by_channel(b, node, y, bias));
   *y->bias = *cvy_yaml_new_scalar(b->pool, b->file->path, "true");
   y->bias = NULL;
-  return add_by_channel(b, bias, y->layer, "bias", y->c, PLUS, cvy_onnx_real(node, "beta", 1));
+  return add_by_channel(b, bias, y->layer, "bias", y->c, PLUS, beta);
 }
 
 static cvy_err take_mean(cvy_onnx_builder *b, const cvy_onnx_node *node) {

@@ -153,7 +153,7 @@ static cvy_err check_filters(const cvy_onnx_builder *b, const cvy_onnx_node *nod
     return cvy_onnx_wrong(b, node,
                           "its filters have %d dimensions; convoy convolves in two dimensions, with 4",
                           filters->dim_count);
-  if (groups < 1 || groups > x->c || filters->dims[1] * groups != x->c)
+  if (groups < 1 || groups > x->c || x->c % groups != 0 || filters->dims[1] != x->c / groups)
     return cvy_onnx_wrong(b, node,
                           "filters of %" PRId64 " channels in %" PRId64
                           " groups do not suit a map of %" PRId64 " channels",

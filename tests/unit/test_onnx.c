@@ -329,6 +329,14 @@ static void add_text(const char *name, const char *text) {
   put_field(&made.node, NODE_ATTRIBUTE, a.bytes, a.count);
 }
 
+static void add_real(const char *name, float number) {
+  static maker a;
+  a.count = 0;
+  put_field(&a, ATTRIBUTE_NAME, name, strlen(name));
+  put_float(&a, ATTRIBUTE_FLOAT, number);
+  put_field(&made.node, NODE_ATTRIBUTE, a.bytes, a.count);
+}
+
 static void end_node(void) {
   put_field(&made.graph, GRAPH_NODE, made.node.bytes, made.node.count);
 }
@@ -343,6 +351,17 @@ static void add_tensor(const char *name, int dim_count, const int64_t *dims, int
   put_field(&t, TENSOR_NAME, name, strlen(name));
   if (place) put_integer(&t, TENSOR_PLACE, place);
   if (!place) put_field(&t, TENSOR_RAW, numbers, sizeof(float) * (size_t)count);
+  put_field(&made.graph, GRAPH_INITIALIZER, t.bytes, t.count);
+}
+
+/* Adds a single number of a type, of so many bytes. */
+static void add_number(const char *name, int64_t type, const void *bytes, size_t count) {
+  static maker t;
+  t.count = 0;
+  put_integer(&t, TENSOR_DIMS, 1);
+  put_integer(&t, TENSOR_TYPE, type);
+  put_field(&t, TENSOR_NAME, name, strlen(name));
+  if (count) put_field(&t, TENSOR_RAW, bytes, count);
   put_field(&made.graph, GRAPH_INITIALIZER, t.bytes, t.count);
 }
 
@@ -370,12 +389,15 @@ static void begin_model(void) {
   add_tensor("thin", 4, (const int64_t[4]){2, 1, 2, 2}, 0);
   add_tensor("weights", 2, (const int64_t[2]){7, 3}, 0);
   add_tensor("channels", 3, (const int64_t[3]){3, 1, 1}, 0);
+  add_tensor("endless", 4, (const int64_t[4]){0, 1LL << 62, 1, 1}, 0);
+  add_number("half", CVY_ONNX_FLOAT16, "\0\x3c", 2);
+  add_number("zero", CVY_ONNX_FLOAT, "\0\0\0", 4);
+  add_number("word", CVY_ONNX_STRING, NULL, 0);
 }
 
-static cvy_err open_model(cvy_pool *pool, const char *key, const char *metadata) {
+static cvy_err open_file(cvy_weights_file **file, cvy_pool *pool, const char *key, const char *metadata) {
   static maker model, opset, entry;
   const char *path = scratch(pool, "made.onnx");
-  cvy_weights_file *file;
   model.count = opset.count = entry.count = 0;
   put_integer(&model, MODEL_IR, 8);
   put_field(&model, MODEL_GRAPH, made.graph.bytes, made.graph.count);
@@ -387,7 +409,12 @@ static cvy_err open_model(cvy_pool *pool, const char *key, const char *metadata)
     put_field(&model, MODEL_METADATA, entry.bytes, entry.count);
   }
   scratch_write(path, model.bytes, model.count);
-  const cvy_err err = cvy_weights_open(&file, path);
+  return cvy_weights_open(file, path);
+}
+
+static cvy_err open_model(cvy_pool *pool, const char *key, const char *metadata) {
+  cvy_weights_file *file;
+  const cvy_err err = open_file(&file, pool, key, metadata);
   cvy_weights_close(file);
   return err;
 }
@@ -441,6 +468,14 @@ static void operators_without_a_counterpart(void) {
       {.type = "Conv",
        .inputs = "x thin",
        .message = "filters of 1 channels in 1 groups do not suit a map of 3 channels"},
+      {.type = "Conv",
+       .inputs = "x endless",
+       .message = "in 3 groups do not suit a map of 3 channels",
+       .name = "group",
+       .count = 1,
+       .integers = {3}},
+      {.type = "Sub", .inputs = "x word", .message = "the constant 'word' is not finite"},
+      {.type = "Div", .inputs = "x zero", .message = "the constant 'zero' is not finite"},
       {.type = "Conv",
        .inputs = "x weights",
        .message = "its filters have 2 dimensions; convoy convolves in two dimensions, with 4"},
@@ -510,14 +545,63 @@ static void operators_without_a_counterpart(void) {
   cvy_pool_destroy(pool);
 }
 
-static void put_sound_nodes(void) {
+static void put_row(void) {
   begin_node("GlobalAveragePool", "x", "m");
   end_node();
   begin_node("Flatten", "m", "f");
   end_node();
+}
+
+static void put_sound_nodes(void) {
+  put_row();
   begin_node("Gemm", "f weights", "y");
   add_integers("transB", 1, (const int64_t[1]){1});
   end_node();
+}
+
+/* Constants of one number become a number for each channel, which is computed. */
+static void numbers_that_cannot_be_made(void) {
+  static const char *const cases[][3] = {{"Mul", "f half", "constant 'half' of layer 'y': number 0"},
+                                         {"Div", "f zero", "constant 'zero' of layer 'y': number 0"},
+                                         {"Add", "f word", "constant 'word' of layer 'y': number 0"}};
+  cvy_pool *pool = cvy_pool_create();
+  for (int64_t i = 0; i < CVY_COUNT(cases); i++) {
+    begin_model();
+    put_row();
+    begin_node(cases[i][0], cases[i][1], "y");
+    end_node();
+    CU_ASSERT_EQUAL(open_model(pool, NULL, NULL), CVY_E_INPUT);
+    CU_ASSERT(says(cases[i][2]));
+  }
+  cvy_pool_destroy(pool);
+}
+
+/* A factor of 0 leaves the bias out; it is not the factor 1 of a tensor that has none. */
+static void a_gemm_of_nothing(void) {
+  cvy_pool *pool = cvy_pool_create();
+  cvy_weights_file *file;
+  for (int with_beta = 0; with_beta < 2; with_beta++) {
+    begin_model();
+    add_tensor("sevens", 1, (const int64_t[1]){7}, 0);
+    put_row();
+    begin_node("Gemm", "f weights sevens", "y");
+    add_integers("transB", 1, (const int64_t[1]){1});
+    if (with_beta) add_real("beta", 0);
+    end_node();
+    CU_ASSERT_EQUAL_FATAL(open_file(&file, pool, NULL, NULL), CVY_OK);
+    char *text = cvy_yaml_text(file->network);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, with_beta ? "bias: false" : "bias: true"));
+    free(text);
+    cvy_weights_close(file);
+  }
+  begin_model();
+  put_row();
+  begin_node("Gemm", "f weights", "y");
+  add_real("alpha", 0);
+  end_node();
+  CU_ASSERT_EQUAL(open_model(pool, NULL, NULL), CVY_E_INPUT);
+  CU_ASSERT(says("'alpha' is 0, 'beta' is 1; nobody computes so"));
+  cvy_pool_destroy(pool);
 }
 
 static void graphs_that_are_none(void) {
@@ -613,5 +697,5 @@ SUITE("onnx", TEST(windows_and_a_flattened_map), TEST(sums_and_arithmetic), TEST
       TEST(numbers_that_are_made), TEST(written_by_pytorch), TEST(arithmetic_on_the_image_is_its_mean),
       TEST(every_layer_is_written), TEST(layers_without_an_operator), TEST(there_and_back_again),
       TEST(heads_are_left_out), TEST(notes_travel), TEST(onnx_finds_it_sound), TEST(what_cannot_be_written),
-      TEST(operators_without_a_counterpart), TEST(graphs_that_are_none), TEST(notes_that_are_wrong),
-      TEST(digits_by_cntk))
+      TEST(operators_without_a_counterpart), TEST(numbers_that_cannot_be_made), TEST(a_gemm_of_nothing),
+      TEST(graphs_that_are_none), TEST(notes_that_are_wrong), TEST(digits_by_cntk))
