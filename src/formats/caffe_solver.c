@@ -190,7 +190,10 @@ static cvy_err add_network_keys(int64_t *batch, const solver *s, const cvy_yaml 
       cvy_yaml_add(s->pool, s->recipe, key, of_network->items[i]);
       continue;
     }
-    *batch = whole_of(of_network->items[i]) * parts;
+    if (__builtin_mul_overflow(whole_of(of_network->items[i]), parts, batch))
+      return cvy_caffe_wrong(s->path, cvy_prototext_get(s->at, "iter_size"), NULL,
+                             "iter_size times the network's batch of %s is no number of images",
+                             of_network->items[i]->text);
     cvy_caffe_set(s->pool, s->path, s->recipe, NULL, "batch", "%" PRId64, *batch);
   }
   return CVY_OK;

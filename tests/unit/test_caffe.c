@@ -629,6 +629,9 @@ static void solvers_with_networks(void) {
   CU_ASSERT_STRING_EQUAL(cvy_yaml_get(r.recipe, "epochs")->text, "11");
   CU_ASSERT_EQUAL_FATAL(cvy_caffe_solver(&r, pool, path, NULL, 3100), CVY_OK);
   CU_ASSERT_PTR_NULL(cvy_yaml_get(r.recipe, "epochs"));
+  CU_ASSERT_EQUAL_FATAL(cvy_yaml_parse(&keys, pool, "{batch: 4000000000000000000}", "n"), CVY_OK);
+  CU_ASSERT_EQUAL(cvy_caffe_solver(&r, pool, path, keys, 3200), CVY_E_INPUT);
+  CU_ASSERT(says("solver.prototxt:3:16: iter_size times the network's batch of 4000000000000000000 is no"));
   cvy_pool_destroy(pool);
 }
 
