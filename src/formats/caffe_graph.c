@@ -35,6 +35,18 @@ static cvy_err is_in_phase(bool *is_in, const cvy_caffe *c, const cvy_prototext 
   return CVY_OK;
 }
 
+/* Refuses a network that asks for a level or a stage of its own: its layers would be others. */
+static cvy_err check_state(const cvy_caffe *c) {
+  const cvy_prototext *state = cvy_prototext_message(c->net, "state");
+  const cvy_prototext_field *stage = cvy_prototext_get(state, "stage");
+  int64_t level = 0;
+  CVY_TRY(cvy_caffe_whole(&level, c->file->path, state, "level"));
+  if (level == 0 && !stage) return CVY_OK;
+  return cvy_caffe_wrong(c->file->path, stage ? stage : cvy_prototext_get(state, "level"), NULL,
+                         "a state with a level or a stage is not read; layers are those of level 0 and no "
+                         "stage");
+}
+
 static cvy_err list_layers(cvy_caffe *c) {
   c->layers = cvy_pool_new(c->pool, sizeof *c->layers * (size_t)(c->net->count + 1));
   for (int64_t i = 0; i < c->net->count; i++) {
@@ -485,6 +497,7 @@ cvy_err cvy_caffe_convert(cvy_weights_file *file, const cvy_prototext *net, cvy_
   cvy_caffe c = {.file = file, .pool = file->pool, .net = net};
   if (net->count > MOST_FIELDS)
     return cvy_caffe_wrong(file->path, NULL, NULL, "the network has more than %d parts", MOST_FIELDS);
+  CVY_TRY(check_state(&c));
   CVY_TRY(list_layers(&c));
   CVY_TRY(take_layers(&c));
   for (int64_t i = 0; i < c.node_count; i++) c.trains = c.trains || c.nodes[i].is_loss;

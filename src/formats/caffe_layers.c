@@ -357,13 +357,29 @@ static cvy_err make_softmax(maker *m) {
   return must_be(m, "axis", 1, "probabilities are along the channels");
 }
 
-/* An image counts once, whatever the normalisation: only a sum over the batch differs. */
+/* Of a softmax an image counts once, whatever the normalisation: only a sum over the batch differs. Of
+ * sigmoids each score counts, unless the sum is divided by the images alone, as it is by default. */
+static cvy_err check_normalisation(const maker *m, bool is_softmax) {
+  bool normalises = is_softmax;
+  const char *how = cvy_caffe_text(m->param, "normalization", "BATCH_SIZE");
+  CVY_TRY(cvy_caffe_bool(&normalises, m->path, m->param, "normalize"));
+  if (strcmp(how, "NONE") == 0 || (!is_softmax && strcmp(how, "BATCH_SIZE") != 0))
+    return no_word(m, "normalization", "a loss is the mean over the images here, BATCH_SIZE");
+  if (!is_softmax && normalises && !cvy_prototext_get(m->param, "normalization"))
+    return no_word(m, "normalize", "a loss is the mean over the images here, and not over their scores");
+  return CVY_OK;
+}
+
 static cvy_err make_loss(maker *m) {
   double weight = 1;
-  const char *normalisation = cvy_caffe_text(m->param, "normalization", "VALID");
+  const bool is_softmax = strcmp(m->node->type, "softmax_loss") == 0;
   CVY_TRY(check_fields(m, "normalize normalization"));
-  if (strcmp(normalisation, "NONE") == 0)
-    return no_word(m, "normalization", "a loss is the mean over the images here");
+  CVY_TRY(check_normalisation(m, is_softmax));
+  if (is_softmax) {
+    maker softmax = *m;
+    softmax.param = cvy_prototext_message(m->layer->at, "softmax_param");
+    CVY_TRY(make_softmax(&softmax));
+  }
   CVY_TRY(cvy_caffe_number(&weight, m->path, m->layer->at, "loss_weight"));
   if (weight < 0) return cvy_caffe_wrong(m->path, NULL, m->layer, "its loss_weight is below 0");
   if (weight != 1) set_number(m, "weight", weight);

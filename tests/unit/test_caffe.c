@@ -276,6 +276,18 @@ static const char *const faults[][2] = {
     {HEAD "input: 'label' input_dim: 10 input_dim: 1 input_dim: 1 input_dim: 1\n" LAYER(
          "SoftmaxWithLoss", "bottom: 'label' loss_param { normalization: NONE }"),
      "a loss is the mean over the images"},
+    {HEAD "input: 'label' input_dim: 10 input_dim: 1 input_dim: 1 input_dim: 1\n" LAYER(
+         "SigmoidCrossEntropyLoss", "bottom: 'label' loss_param { normalization: VALID }"),
+     "normalization: VALID: a loss is the mean over the images here, BATCH_SIZE"},
+    {HEAD "input: 'label' input_dim: 10 input_dim: 1 input_dim: 1 input_dim: 1\n" LAYER(
+         "SigmoidCrossEntropyLoss", "bottom: 'label' loss_param { normalize: true }"),
+     "normalize: true: a loss is the mean over the images here, and not over their scores"},
+    {HEAD "input: 'label' input_dim: 10 input_dim: 1 input_dim: 1 input_dim: 1\n" LAYER(
+         "SoftmaxWithLoss", "bottom: 'label' softmax_param { axis: 2 }"),
+     "axis: 2: probabilities are along the channels"},
+    {HEAD "state { level: 1 } " LAYER("TanH", ""), "net.prototxt:4:9: a state with a level or a stage"},
+    {HEAD "state { stage: 'deploy' } " LAYER("TanH", ""),
+     "net.prototxt:4:9: a state with a level or a stage"},
     {HEAD "input: 'label' input_dim: 10 input_dim: 1 input_dim: 1 input_dim: 1\nlayer { name: 'x' type: "
           "'TanH' bottom: 'label' top: 'x' }",
      "it reads labels, which only a loss does here"},
