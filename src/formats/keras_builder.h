@@ -5,6 +5,7 @@
 
 #include "base/yaml.h"
 #include "formats/keras_network.h"
+#include "formats/layer_names.h"
 
 /* What a use of a layer gives. Padding and flattening are not yet layers of Convoy: what reads the value
  * takes them into itself, if it can. */
@@ -24,8 +25,8 @@ typedef struct cvy_keras_builder {
   cvy_weights_file *file;
   cvy_keras_model *model;
   cvy_yaml *layers;
-  const char **names; /* of Convoy's layers so far */
-  int64_t name_count, use_count;
+  cvy_layer_names names; /* of Convoy's layers so far */
+  int64_t use_count;
   const char *last, *last_type;            /* the newest of Convoy's layers */
   int stages, lowest_stage, highest_stage; /* of preprocessing: done, and those that layers read */
   int64_t input[3];                        /* height, width, channels of the image */

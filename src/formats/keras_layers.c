@@ -90,20 +90,11 @@ static cvy_err refuse_channels_first(const cvy_keras_use *use) {
 
 /* ---- Convoy's layers ---- */
 
-static bool is_taken(const cvy_keras_builder *b, const char *name) {
-  if (strcmp(name, "input") == 0) return true;
-  for (int64_t i = 0; i < b->name_count; i++)
-    if (strcmp(b->names[i], name) == 0) return true;
-  return false;
-}
+enum { MOST_LETTERS = 150 };
 
-/* Makes a name of Convoy's of Keras': letters that are not allowed become dots within, and what is taken
- * already gets the name of the model that the layer lies in, or a number. */
-static const char *choose_name(const cvy_keras_use *use, const char *suffix) {
-  enum { MOST_LETTERS = 150 };
-  cvy_keras_builder *b = use->b;
-  cvy_pool *pool = b->file->pool;
-  char *name = cvy_pool_format(pool, "%.*s%s", MOST_LETTERS, use->name, suffix), *end = name;
+/* Makes a name of Convoy's of Keras': letters that are not allowed become dots within. */
+static const char *clean_name(cvy_pool *pool, const char *text, int most, const char *suffix) {
+  char *name = cvy_pool_format(pool, "%.*s%s", most, text, suffix), *end = name;
   for (const char *c = name; *c; c++) {
     const bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
                         *c == '_' || *c == '-';
@@ -114,12 +105,20 @@ static const char *choose_name(const cvy_keras_use *use, const char *suffix) {
   }
   if (end > name && end[-1] == '.') end--;
   *end = '\0';
-  const char *chosen = name[0] ? name : "layer", *group = use->scope->group;
-  if (is_taken(b, chosen) && !use->repeated && group && strcmp(group, "input") != 0)
-    chosen = cvy_pool_format(pool, "%.*s-%s", MOST_LETTERS / 4, group, chosen);
-  for (int i = 2; is_taken(b, chosen); i++) chosen = cvy_pool_format(pool, "%s_%d", name, i);
-  b->names[b->name_count++] = chosen;
-  return chosen;
+  return name[0] ? name : "layer";
+}
+
+/* A name that is taken already gets that of the model in front in which the layer lies, or a number. */
+static const char *choose_name(const cvy_keras_use *use, const char *suffix) {
+  cvy_layer_names *names = &use->b->names;
+  cvy_pool *pool = use->b->file->pool;
+  const char *wanted = clean_name(pool, use->name, MOST_LETTERS, suffix), *group = use->scope->group;
+  if (cvy_layer_name_is_taken(names, wanted) && !use->repeated && group && strcmp(group, "input") != 0) {
+    const char *model = clean_name(pool, group, MOST_LETTERS / 4, "");
+    const char *longer = cvy_pool_format(pool, "%s-%s", model, wanted);
+    if (!cvy_layer_name_is_taken(names, longer)) wanted = longer;
+  }
+  return cvy_layer_name_take(names, pool, wanted);
 }
 
 static void set(cvy_keras_builder *b, cvy_yaml *options, const char *key, const char *value) {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_USES = 4096, MOST_DEPTH = 16, MOST_INPUTS = 16, NAMES_A_USE = 20 };
+enum { MOST_USES = 4096, MOST_DEPTH = 16, MOST_INPUTS = 16 };
 
 static const char *text(const json_t *object, const char *key) {
   return json_string_value(json_object_get(object, key));
@@ -381,11 +381,8 @@ cvy_err cvy_keras_read_network(cvy_keras_model *out, cvy_weights_file *file, con
   cvy_pool *pool = file->pool;
   *out = (cvy_keras_model){.normalisation = -1};
   out->layers = cvy_pool_new(pool, sizeof *out->layers * (MOST_USES + 1));
-  cvy_keras_builder b = {.file = file,
-                         .model = out,
-                         .layers = cvy_yaml_new_sequence(pool, file->path),
-                         .names = cvy_pool_new(pool, sizeof *b.names * MOST_USES * NAMES_A_USE),
-                         .last = "input"};
+  cvy_keras_builder b = {
+      .file = file, .model = out, .layers = cvy_yaml_new_sequence(pool, file->path), .last = "input"};
   return build(&b, config);
 }
 

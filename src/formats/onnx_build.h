@@ -7,6 +7,7 @@
 #define CVY_FORMATS_ONNX_BUILD_H
 
 #include "base/yaml.h"
+#include "formats/layer_names.h"
 #include "formats/onnx.h"
 
 enum {
@@ -61,7 +62,7 @@ typedef struct cvy_onnx_builder {
   bool *is_live; /* [nodes]: the outputs depend on it */
   bool *is_read; /* [initializers]: some node that is live reads it */
   cvy_yaml *layers;
-  const char *before; /* the last layer */
+  cvy_layer_names names;
   cvy_onnx_value image;
   bool image_is_read;
   cvy_onnx_affine image_affine; /* of the image as layers read it */

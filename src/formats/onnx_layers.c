@@ -27,12 +27,6 @@ void cvy_onnx_set_real(cvy_onnx_builder *b, cvy_yaml *options, const char *key, 
   cvy_onnx_set(b, options, key, "%s", text);
 }
 
-static bool is_taken(const cvy_onnx_builder *b, const char *name) {
-  for (int64_t i = 0; i < b->layers->count; i++)
-    if (strcmp(cvy_yaml_get(b->layers->items[i]->items[0], "name")->text, name) == 0) return true;
-  return strcmp(name, "input") == 0;
-}
-
 static bool is_allowed(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
          (unsigned char)c >= 0x80;
@@ -53,9 +47,8 @@ char *cvy_onnx_clean_name(cvy_pool *pool, const char *name) {
 }
 
 static const char *new_name(cvy_onnx_builder *b, const char *wanted, const char *type) {
-  const char *clean = cvy_onnx_clean_name(b->pool, wanted), *first = clean[0] ? clean : type, *name = first;
-  for (int number = 2; is_taken(b, name); number++) name = cvy_pool_format(b->pool, "%s_%d", first, number);
-  return name;
+  const char *clean = cvy_onnx_clean_name(b->pool, wanted);
+  return cvy_layer_name_take(&b->names, b->pool, clean[0] ? clean : type);
 }
 
 /* All layers that read the image must want the same of it. */

@@ -5,6 +5,7 @@
 
 #include "base/yaml.h"
 #include "formats/formats.h"
+#include "formats/layer_names.h"
 #include "model/stored.h"
 
 #include <math.h>
@@ -443,7 +444,23 @@ static void real_files(void) {
   cvy_pool_destroy(pool);
 }
 
+/* Many layers may want one name; each looks only for a number behind the last. */
+static void names_of_layers(void) {
+  enum { MANY = 5000 };
+  cvy_pool *pool = cvy_pool_create();
+  cvy_layer_names names = {0};
+  CU_ASSERT_STRING_EQUAL(cvy_layer_name_take(&names, pool, "input"), "input_2");
+  CU_ASSERT_STRING_EQUAL(cvy_layer_name_take(&names, pool, "a_3"), "a_3");
+  CU_ASSERT_STRING_EQUAL(cvy_layer_name_take(&names, pool, "a"), "a");
+  CU_ASSERT_STRING_EQUAL(cvy_layer_name_take(&names, pool, "a"), "a_2");
+  CU_ASSERT_STRING_EQUAL(cvy_layer_name_take(&names, pool, "a"), "a_4");
+  CU_ASSERT_STRING_EQUAL(cvy_layer_name_take(&names, pool, "a_2"), "a_2_2");
+  for (int i = 1; i < MANY; i++) cvy_layer_name_take(&names, pool, "b");
+  CU_ASSERT_STRING_EQUAL(cvy_layer_name_take(&names, pool, "b"), "b_5000");
+  cvy_pool_destroy(pool);
+}
+
 SUITE("formats", TEST(tensors_of_every_format), TEST(a_checkpoint_has_its_network),
       TEST(a_checkpoint_with_averages), TEST(damaged_checkpoints), TEST(every_format_has_a_file), TEST(notes),
       TEST(numbers_of_halves), TEST(wrong_safetensors), TEST(what_is_no_file_of_weights),
-      TEST(truncated_at_any_length), TEST(random_damage), TEST(real_files))
+      TEST(truncated_at_any_length), TEST(random_damage), TEST(names_of_layers), TEST(real_files))

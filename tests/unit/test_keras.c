@@ -322,6 +322,9 @@ static void layers_in_convoys_words(void) {
       {LAYER("Activation", "'activation': 'elu'") END, "- elu:\n    name: x\n    alpha: 1\n"},
       {LAYER("Activation", "'activation': 'leaky_relu'") END, "- leaky_relu:\n    name: x\n    slope: 0.2\n"},
       {LAYER("Activation", "'activation': 'linear'") END, "layers:\n- average_pool:\n    name: x\n"},
+      {LAYER("ReLU", "'a': 0") ", {'class_name': 'Sequential', 'config': {'name': 'a/b', 'layers': [" LAYER(
+           "ELU", "'a': 0") "]}}" END,
+       "- elu:\n    name: a.b-x\n"},
       {LAYER("ReLU", "'negative_slope': 0.125") END, "- leaky_relu:\n    name: x\n    slope: 0.125\n"},
       {LAYER("LeakyReLU", "'alpha': {'type': 'ndarray', 'value': 0.125}") END, "    slope: 0.125\n"},
       {LAYER("ELU", "'alpha': 0.5") END, "- elu:\n    name: x\n    alpha: 0.5\n"},
