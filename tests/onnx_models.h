@@ -7,25 +7,15 @@
 #include "formats/formats.h"
 #include "model/match.h"
 #include "net/net.h"
+#include "formula.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Returns a number in [-1, 1) for each element of each tensor. */
-static inline double model_number(int64_t tensor, int64_t element) {
-  uint32_t h = (uint32_t)element * 2246822519U + (uint32_t)(tensor * 2654435761LL + 374761393LL);
-  h ^= h >> 15;
-  h *= 2246822519U;
-  h ^= h >> 13;
-  h *= 3266489917U;
-  h ^= h >> 16;
-  return (double)(h >> 8) * 0x1p-23 - 1;
-}
-
 static inline float model_weight(const cvy_net_param *params, int64_t tensor, int64_t element) {
   const cvy_param_spec *spec = params[tensor].spec;
-  const double u = model_number(tensor, element);
+  const double u = formula(tensor, element);
   if (strcmp(spec->name, "weights") == 0) {
     const int64_t fan_in = cvy_param_count(spec) / spec->dims[spec->dim_count - 1];
     return (float)(u * sqrt(6.0 / (double)fan_in));
@@ -47,7 +37,7 @@ static inline void model_fill(cvy_net *net) {
 static inline float *model_images(const cvy_net *net) {
   const int64_t count = cvy_shape_count(cvy_net_describe(net)->input);
   float *images = malloc(sizeof *images * (size_t)count);
-  for (int64_t i = 0; i < count; i++) images[i] = (float)model_number(1000000, i);
+  for (int64_t i = 0; i < count; i++) images[i] = (float)formula(1000000, i);
   return images;
 }
 

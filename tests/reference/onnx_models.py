@@ -4,7 +4,7 @@
     onnx_models.py FOLDER      (a folder in which onnxruntime.sh has installed ONNX Runtime)
 
 The models hold each operator that Convoy reads, in the forms that exporters give it. Two images follow the formula
-of tests/onnx_models.h. tests/unit/test_onnx.c compares.
+of tests/formula.h. tests/unit/test_onnx.c compares.
 """
 import pathlib
 import subprocess

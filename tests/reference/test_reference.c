@@ -2,6 +2,7 @@
  * evaluation after them. Usage: test_reference GOLDEN.yaml (tests/reference/make.py writes them and knows the
  * same formula). Without a golden it tests what those comparisons cannot see: where dropout stands, which
  * they switch off, and networks without a golden. */
+#include "formula.h"
 #include "unit/suite.h"
 
 #include "base/options.h"
@@ -47,17 +48,7 @@ static double number(const cvy_yaml *value) {
   return strtod(value->text, NULL);
 }
 
-/* ---- the formula ---- */
-
-static double formula(int64_t tensor, int64_t element) {
-  uint32_t h = (uint32_t)element * 2246822519U + (uint32_t)(tensor * 2654435761LL + 374761393LL);
-  h ^= h >> 15;
-  h *= 2246822519U;
-  h ^= h >> 13;
-  h *= 3266489917U;
-  h ^= h >> 16;
-  return (double)(h >> 8) * 0x1p-23 - 1;
-}
+/* ---- first values ---- */
 
 /* What batch normalisation adds keeps most of its ReLU's inputs positive. Otherwise fifty layers magnify a
  * rounding error a thousand times, in PyTorch as well, and there would be nothing to compare. */

@@ -221,6 +221,8 @@ static void every_layer(void) {
   cvy_pool_destroy(pool);
 }
 
+#define LABELS HEAD "input: 'label' input_dim: [10, 1, 1, 1]\n"
+
 /* A network, and what is said of it. HEAD has three lines, so a layer behind it stands on the fourth. */
 static const char *const faults[][2] = {
     {HEAD LAYER("Deconvolution", ""),
@@ -270,26 +272,20 @@ static const char *const faults[][2] = {
     {HEAD "layer { name: 'x' type: 'TanH'\n bottom: 'y' top: 'x' }",
      "net.prototxt:5:2: layer 'x': it reads 'y', which no layer above it writes"},
     {HEAD LAYER("SoftmaxWithLoss", ""), "a loss reads scores and labels"},
-    {HEAD "input: 'label' input_dim: 10 input_dim: 1 input_dim: 1 input_dim: 1\n" LAYER(
-         "SoftmaxWithLoss", "bottom: 'label' loss_param { ignore_label: 255 }"),
+    {LABELS LAYER("SoftmaxWithLoss", "bottom: 'label' loss_param { ignore_label: 255 }"),
      "option 'ignore_label' of SoftmaxWithLoss is not known"},
-    {HEAD "input: 'label' input_dim: 10 input_dim: 1 input_dim: 1 input_dim: 1\n" LAYER(
-         "SoftmaxWithLoss", "bottom: 'label' loss_param { normalization: NONE }"),
+    {LABELS LAYER("SoftmaxWithLoss", "bottom: 'label' loss_param { normalization: NONE }"),
      "a loss is the mean over the images"},
-    {HEAD "input: 'label' input_dim: 10 input_dim: 1 input_dim: 1 input_dim: 1\n" LAYER(
-         "SigmoidCrossEntropyLoss", "bottom: 'label' loss_param { normalization: VALID }"),
+    {LABELS LAYER("SigmoidCrossEntropyLoss", "bottom: 'label' loss_param { normalization: VALID }"),
      "normalization: VALID: a loss is the mean over the images here, BATCH_SIZE"},
-    {HEAD "input: 'label' input_dim: 10 input_dim: 1 input_dim: 1 input_dim: 1\n" LAYER(
-         "SigmoidCrossEntropyLoss", "bottom: 'label' loss_param { normalize: true }"),
+    {LABELS LAYER("SigmoidCrossEntropyLoss", "bottom: 'label' loss_param { normalize: true }"),
      "normalize: true: a loss is the mean over the images here, and not over their scores"},
-    {HEAD "input: 'label' input_dim: 10 input_dim: 1 input_dim: 1 input_dim: 1\n" LAYER(
-         "SoftmaxWithLoss", "bottom: 'label' softmax_param { axis: 2 }"),
+    {LABELS LAYER("SoftmaxWithLoss", "bottom: 'label' softmax_param { axis: 2 }"),
      "axis: 2: probabilities are along the channels"},
     {HEAD "state { level: 1 } " LAYER("TanH", ""), "net.prototxt:4:9: a state with a level or a stage"},
     {HEAD "state { stage: 'deploy' } " LAYER("TanH", ""),
      "net.prototxt:4:9: a state with a level or a stage"},
-    {HEAD "input: 'label' input_dim: 10 input_dim: 1 input_dim: 1 input_dim: 1\nlayer { name: 'x' type: "
-          "'TanH' bottom: 'label' top: 'x' }",
+    {LABELS "layer { name: 'x' type: 'TanH' bottom: 'label' top: 'x' }",
      "it reads labels, which only a loss does here"},
     {HEAD "input: 'more' input_dim: 10 input_dim: 4 input_dim: 8 input_dim: 8\n" LAYER("TanH", ""),
      "net.prototxt:4:1: 'more' would be a second image"},
