@@ -412,6 +412,7 @@ static bool find_punishment(double *factor, const json_t *config, int depth) {
     const json_t *options = json_object_get(value, "config");
     const double squared = json_number_value(json_object_get(options, "l2"));
     if (!is_regularizer(key)) continue;
+    if (options && !json_object_get(options, "l1") && !json_object_get(options, "l2")) return false;
     if (json_number_value(json_object_get(options, "l1")) != 0) return false;
     if (!is_of_kernel(key) && squared != 0) return false;
     if (!is_of_kernel(key)) continue;
@@ -447,6 +448,7 @@ const cvy_yaml *cvy_keras_read_training(cvy_weights_file *file, const json_t *tr
                      !json_is_number(json_object_get(config, "clipnorm")) &&
                      !json_is_number(json_object_get(config, "clipvalue")) &&
                      !json_is_number(json_object_get(config, "global_clipnorm")) &&
+                     !json_is_number(json_object_get(config, "gradient_accumulation_steps")) &&
                      !json_is_true(json_object_get(config, "use_ema")) &&
                      find_punishment(&punishment, json_object_get(network, "config"), 0);
   if (!known) return NULL;

@@ -7,6 +7,7 @@
 #include "base/yaml.h"
 #include "file/bytes.h"
 #include "file/h5.h"
+#include "formats/keras_network.h"
 #include "model/match.h"
 
 #include <math.h>
@@ -275,12 +276,17 @@ static void a_model_in_a_model(void) {
 
 /* ---- layer by layer ---- */
 
-/* Writes a file with a configuration alone, in which ' stands for ". */
-static const char *with_config(cvy_pool *pool, const char *config) {
-  const char *path = cvy_pool_format(pool, "%s/config.h5", scratch_folder());
+/* Returns a text of JSON, in which ' stands for ". */
+static const char *in_json(cvy_pool *pool, const char *config) {
   char *text = cvy_pool_format(pool, "%s", config);
   for (char *c = text; *c; c++)
     if (*c == '\'') *c = '"';
+  return text;
+}
+
+/* Writes a file with a configuration alone. */
+static const char *with_config(cvy_pool *pool, const char *config) {
+  const char *path = cvy_pool_format(pool, "%s/config.h5", scratch_folder()), *text = in_json(pool, config);
   cvy_h5 *h5;
   CU_ASSERT_EQUAL_FATAL(cvy_h5_create(&h5, path), CVY_OK);
   CU_ASSERT_EQUAL_FATAL(cvy_h5_write_attr_text(h5, "", "model_config", text), CVY_OK);
@@ -473,6 +479,37 @@ static void wrong_graphs(void) {
       cvy_weights_open(&file, chain_of(pool, LAYER("Flatten", "'a': 0") ", " LAYER("Dense", "'units': 3"))),
       CVY_E_INPUT);
   CU_ASSERT(says("config.h5: layer 'x' has no kernel"));
+  cvy_pool_destroy(pool);
+}
+
+/* A recipe is made where Convoy's rule is the same, and only there. */
+static void trainings(void) {
+  static const struct {
+    const char *regularizer, *option;
+    bool known;
+  } cases[] = {{"null", "'momentum': 0.9", true},
+               {"{'config': {'l2': 0.5}}", "'gradient_accumulation_steps': null", true},
+               {"{'config': {'factor': 0.5}}", "'momentum': 0.9", false},
+               {"{'config': {'l1': 0.5}}", "'momentum': 0.9", false},
+               {"null", "'gradient_accumulation_steps': 4", false},
+               {"null", "'clipnorm': 1", false}};
+  cvy_pool *pool = cvy_pool_create();
+  for (int64_t i = 0; i < CVY_COUNT(cases); i++) {
+    cvy_weights_file *file;
+    CU_ASSERT_EQUAL_FATAL(cvy_weights_open(&file, golden(pool, "chain.h5")), CVY_OK);
+    const char *layer = cvy_pool_format(pool, "{'config': [{'config': {'kernel_regularizer': %s}}]}",
+                                        cases[i].regularizer);
+    const char *sgd = cvy_pool_format(
+        pool, "{'optimizer': {'class_name': 'SGD', 'config': {'learning_rate': 0.1, %s}}}", cases[i].option);
+    json_t *network = json_loads(in_json(pool, layer), 0, NULL);
+    json_t *training = json_loads(in_json(pool, sgd), 0, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(network);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(training);
+    CU_ASSERT_EQUAL(cvy_keras_read_training(file, training, network) != NULL, cases[i].known);
+    json_decref(network);
+    json_decref(training);
+    cvy_weights_close(file);
+  }
   cvy_pool_destroy(pool);
 }
 
@@ -814,7 +851,7 @@ static void a_resnet_of_keras(void) {
 
 SUITE("keras", TEST(networks_compute_what_keras_does), TEST(a_chain_in_convoys_words),
       TEST(a_model_in_a_model), TEST(layers_in_convoys_words), TEST(layers_that_convoy_has_no_words_for),
-      TEST(wrong_graphs), TEST(an_image_as_a_row), TEST(weights_that_are_not_there), TEST(a_heap_without_end),
-      TEST(files_of_ours_come_back), TEST(networks_of_ours_come_back), TEST(layers_in_keras_order),
-      TEST(many_layers_come_back), TEST(what_keras_has_no_words_for), TEST(lenets_of_keras),
-      TEST(a_resnet_of_keras))
+      TEST(wrong_graphs), TEST(trainings), TEST(an_image_as_a_row), TEST(weights_that_are_not_there),
+      TEST(a_heap_without_end), TEST(files_of_ours_come_back), TEST(networks_of_ours_come_back),
+      TEST(layers_in_keras_order), TEST(many_layers_come_back), TEST(what_keras_has_no_words_for),
+      TEST(lenets_of_keras), TEST(a_resnet_of_keras))
