@@ -8,13 +8,8 @@ its first layers frozen and ten with them at half the rate, while the statistics
 Both begin with the weights of one of Convoy's checkpoints, Convoy by init_from. In PyTorch what is frozen has no gradient,
 so that Adam counts its steps from where it learns, and its normalisations are in evaluation mode.
 """
-import argparse
 import json
 import pathlib
-import sys
-import tempfile
-
-import numpy
 
 import training
 
@@ -87,40 +82,12 @@ def pytorchs(folder, first, mean, deviation, microbatch):
     return result
 
 
-def shown(result):
-    """Returns what the golden file holds: losses, and of each tensor the norm and some values."""
-    def few(values):
-        count = training.SAMPLES
-        at = [(2 * j + 1) * len(values) // (2 * count) for j in range(count)]
-        return [float(numpy.linalg.norm(values)), *(float(values[i]) for i in at)]
-    return {"losses": result["losses"], "validation loss": [result["val_loss"]],
-            **{f"{name} after epoch {epoch}": few(values) for key, epoch in (("frozen", 1), ("last", 2))
-               for name, values in result[key].items()}}
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("convoy", type=pathlib.Path, help="the program")
-    parser.add_argument("--write", action="store_true", help="write the golden file anew")
-    options = parser.parse_args()
-    convoy, off = options.convoy.resolve(), 0
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        training.prepare(convoy, folder)
-        first = training.first_weights(convoy, folder)
-        (folder / "run/last.h5").rename(folder / "start.h5")
-        if options.write:
-            golden = {str(m): shown(pytorchs(folder, *first, m)) for m in training.MICROBATCHES}
-            lines = [json.dumps(m) + ": {\n" + ",\n".join(
-                f"  {json.dumps(k)}: [{', '.join(f'{v:.9g}' for v in values)}]" for k, values in part.items()) + "}"
-                for m, part in golden.items()]
-            GOLDEN.write_text("{" + ",\n".join(lines) + "}\n")
-        golden = json.loads(GOLDEN.read_text())
-        for microbatch in training.MICROBATCHES:
-            got = shown(convoys(convoy, folder, microbatch))
-            off += training.compare(f"fine-tuning, microbatches of {microbatch}", got, golden[str(microbatch)])
-    sys.exit(off > 0)
+def start(convoy, folder):
+    """Makes the checkpoint that Convoy begins with, and returns what is in it."""
+    first = training.first_weights(convoy, folder)
+    (folder / "run/last.h5").rename(folder / "start.h5")
+    return first
 
 
 if __name__ == "__main__":
-    main()
+    training.hold(__doc__, GOLDEN, "fine-tuning, ", {"frozen": "epoch 1", "last": "epoch 2"}, start, convoys, pytorchs)

@@ -178,14 +178,14 @@ def pytorchs(folder, first, mean, deviation, microbatch):
 
 # ---- comparing ----
 
-def shown(result):
-    """Returns what the golden file holds: losses, and of each tensor the norm and some values."""
+def shown(result, parts):
+    """Returns what the golden file holds: losses, and of each tensor the norm and some values. `parts` says when the
+    weights of each key were taken."""
     def few(values):
         at = [(2 * j + 1) * len(values) // (2 * SAMPLES) for j in range(SAMPLES)]
         return [float(numpy.linalg.norm(values)), *(float(values[i]) for i in at)]
     return {"losses": result["losses"], "validation loss": [result["val_loss"]],
-            **{f"{name} after {steps}": few(values) for key, steps in (("first", "a step"), ("last", "ten steps"))
-               for name, values in result[key].items()}}
+            **{f"{name} after {when}": few(values) for key, when in parts.items() for name, values in result[key].items()}}
 
 
 def compare(title, got, want):
@@ -204,8 +204,10 @@ def compare(title, got, want):
     return off
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def hold(doc, golden_file, title, parts, begin, convoys, pytorchs):
+    """Is the main program of a comparison: holds Convoy's run against the golden file, for each size of
+    microbatches. --write has PyTorch write that file anew, from what `begin` returns: weights, mean and deviation."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("convoy", type=pathlib.Path, help="the program")
     parser.add_argument("--write", action="store_true", help="write the golden file anew")
     options = parser.parse_args()
@@ -213,19 +215,19 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         prepare(convoy, folder)
+        first = begin(convoy, folder)
         if options.write:
-            first = first_weights(convoy, folder)
-            golden = {str(m): shown(pytorchs(folder, *first, m)) for m in MICROBATCHES}
+            golden = {str(m): shown(pytorchs(folder, *first, m), parts) for m in MICROBATCHES}
             lines = [json.dumps(m) + ": {\n" + ",\n".join(
                 f"  {json.dumps(k)}: [{', '.join(f'{v:.9g}' for v in values)}]" for k, values in part.items()) + "}"
                 for m, part in golden.items()]
-            GOLDEN.write_text("{" + ",\n".join(lines) + "}\n")
-        golden = json.loads(GOLDEN.read_text())
+            golden_file.write_text("{" + ",\n".join(lines) + "}\n")
+        golden = json.loads(golden_file.read_text())
         for microbatch in MICROBATCHES:
-            got = shown(convoys(convoy, folder, microbatch))
-            off += compare(f"microbatches of {microbatch}", got, golden[str(microbatch)])
+            got = shown(convoys(convoy, folder, microbatch), parts)
+            off += compare(f"{title}microbatches of {microbatch}", got, golden[str(microbatch)])
     sys.exit(off > 0)
 
 
 if __name__ == "__main__":
-    main()
+    hold(__doc__, GOLDEN, "", {"first": "a step", "last": "ten steps"}, first_weights, convoys, pytorchs)
