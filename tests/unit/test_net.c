@@ -962,6 +962,50 @@ static void the_others_learn_as_ever(void) {
   check_frozen(last, 1, (const int64_t[]){-9, -8, -7, -6, -5, -4, -3, -2}, 8);
 }
 
+/* A net and a plain one of the same description and parameters. */
+typedef struct pair {
+  cvy_pool *pool;
+  cvy_net *net, *plain;
+  float grads[2][1024];
+} pair;
+
+/* Makes the nets, whose tensors from 2 to below `end` have values of their own, and checks that the first one
+ * gives in training what the plain one gives in evaluation: the losses to the bit, and the gradients. Where
+ * something is frozen, -77 stays. */
+static void walk_both(pair *p, const char *text, cvy_net_wishes wishes, int64_t end) {
+  float images[N * IMAGE];
+  p->pool = cvy_pool_create();
+  CU_ASSERT_FATAL(!create_with(&p->net, p->pool, text, wishes));
+  CU_ASSERT_FATAL(!create_with(&p->plain, p->pool, text, (cvy_net_wishes){0}));
+  const cvy_net_info *info = cvy_net_describe(p->net), *whole = cvy_net_describe(p->plain);
+  const cvy_targets targets = {.labels = (const int32_t[N]){2, 0, 4}};
+  const cvy_pass training = {.training = true, .loss_scale = 0.5f}, evaluation = {.loss_scale = 0.5f};
+  CU_ASSERT_FATAL(info->arena_count <= 1024 && whole->arena_count <= 1024);
+  for (int i = 0; i < N * IMAGE; i++) images[i] = (float)(i * 37 % 101) / 50 - 1;
+  cvy_net_init(p->net, 3), cvy_net_init(p->plain, 3);
+  for (int64_t i = 2; i < end; i++)
+    for (int64_t c = 0; c < 4; c++) {
+      const float value = 0.5f + 0.25f * (float)((i + c) % 5);
+      cvy_net_params(p->net)[info->params[i].offset + c] = value;
+      cvy_net_params(p->plain)[whole->params[i].offset + c] = value;
+    }
+  for (int64_t i = 0; i < info->arena_count; i++) p->grads[0][i] = -77;
+  cvy_net_forward(p->net, images, &targets, &training);
+  cvy_net_backward(p->net, p->grads[0], images, &targets, &training);
+  cvy_net_forward(p->plain, images, &targets, &evaluation);
+  CU_ASSERT(memcmp(cvy_net_losses(p->net), cvy_net_losses(p->plain), N * sizeof(double)) == 0);
+  cvy_net_backward(p->plain, p->grads[1], images, &targets, &evaluation);
+  for (int64_t i = 0; i < info->param_tensors; i++)
+    for (int64_t k = 0; k < info->params[i].count; k++)
+      CU_ASSERT_DOUBLE_EQUAL(p->grads[0][info->params[i].offset + k],
+                             info->params[i].frozen ? -77 : p->grads[1][whole->params[i].offset + k], 1e-6);
+}
+
+static void destroy_pair(pair *p) {
+  cvy_net_destroy(p->net), cvy_net_destroy(p->plain);
+  cvy_pool_destroy(p->pool);
+}
+
 /* In training too a frozen batch_norm gives what evaluation gives, and the layers below it are told the
  * gradient of that. */
 static void frozen_averages_are_used(void) {
@@ -969,33 +1013,10 @@ static void frozen_averages_are_used(void) {
                       "  - batch_norm: {name: n}\n  - scale: {name: s}\n  - fc: {outputs: 5, init: xavier}\n"
                       "  - softmax_loss\n";
   const char *const names[] = {"n", "s"};
-  cvy_pool *pool = cvy_pool_create();
-  cvy_net *net, *plain;
-  float grads[2][1024], images[N * IMAGE];
-  CU_ASSERT_FATAL(!create_with(&net, pool, text, (cvy_net_wishes){.frozen = {names, 2}}));
-  CU_ASSERT_FATAL(!create_with(&plain, pool, text, (cvy_net_wishes){0}));
-  const cvy_net_info *info = cvy_net_describe(net), *whole = cvy_net_describe(plain);
-  const cvy_targets targets = {.labels = (const int32_t[N]){2, 0, 4}};
-  const cvy_pass training = {.training = true, .loss_scale = 0.5f}, evaluation = {.loss_scale = 0.5f};
-  for (int i = 0; i < N * IMAGE; i++) images[i] = (float)(i * 37 % 101) / 50 - 1;
-  cvy_net_init(net, 3), cvy_net_init(plain, 3);
-  for (int64_t i = 2; i < 8; i++) /* of n: scale, bias, mean, variance; of s: scale, bias */
-    for (int64_t c = 0; c < 4; c++) {
-      const float value = 0.5f + 0.25f * (float)((i + c) % 5);
-      cvy_net_params(net)[info->params[i].offset + c] = value;
-      cvy_net_params(plain)[whole->params[i].offset + c] = value;
-    }
-  cvy_net_forward(net, images, &targets, &training);
-  cvy_net_backward(net, grads[0], images, &targets, &training);
-  cvy_net_forward(plain, images, &targets, &evaluation);
-  CU_ASSERT(memcmp(cvy_net_losses(net), cvy_net_losses(plain), N * sizeof(double)) == 0);
-  cvy_net_backward(plain, grads[1], images, &targets, &evaluation);
-  for (int64_t i = 0; i < info->param_tensors; i++)
-    for (int64_t k = 0; k < info->params[i].count && !info->params[i].frozen; k++)
-      CU_ASSERT_DOUBLE_EQUAL(grads[0][info->params[i].offset + k], grads[1][whole->params[i].offset + k],
-                             1e-6);
-  cvy_net_destroy(net), cvy_net_destroy(plain);
-  cvy_pool_destroy(pool);
+  pair p;
+  /* Of n: scale, bias, mean, variance; of s: scale, bias. */
+  walk_both(&p, text, (cvy_net_wishes){.frozen = {names, 2}}, 8);
+  destroy_pair(&p);
 }
 
 /* What is thawed of what was frozen at first learns as if it never had been frozen. */
@@ -1044,42 +1065,19 @@ static void statistics_alone_can_be_fixed(void) {
                       "  - batch_norm: {name: n}\n  - fc: {outputs: 5, init: xavier}\n"
                       "  - softmax_loss\n";
   static const char *const all[] = {"*"}, *const none[] = {"m*"};
-  cvy_pool *pool = cvy_pool_create();
-  cvy_net *net, *plain;
-  float grads[2][1024], images[N * IMAGE];
-  CU_ASSERT_FATAL(!create_with(&net, pool, text, (cvy_net_wishes){.fixed_statistics = {all, 1}}));
-  CU_ASSERT_FATAL(!create_with(&plain, pool, text, (cvy_net_wishes){0}));
-  const cvy_net_info *info = cvy_net_describe(net), *whole = cvy_net_describe(plain);
-  const cvy_targets targets = {.labels = (const int32_t[N]){2, 0, 4}};
-  const cvy_pass training = {.training = true, .loss_scale = 0.5f}, evaluation = {.loss_scale = 0.5f};
-  for (int i = 0; i < N * IMAGE; i++) images[i] = (float)(i * 37 % 101) / 50 - 1;
-  cvy_net_init(net, 3), cvy_net_init(plain, 3);
-  for (int64_t i = 2; i < 6; i++) /* scale, bias, mean, variance */
-    for (int64_t c = 0; c < 4; c++) {
-      const float value = 0.5f + 0.25f * (float)((i + c) % 5);
-      cvy_net_params(net)[info->params[i].offset + c] = value;
-      cvy_net_params(plain)[whole->params[i].offset + c] = value;
-    }
-  for (int64_t i = 0; i < info->arena_count; i++) grads[0][i] = -77;
-  cvy_net_forward(net, images, &targets, &training);
-  cvy_net_backward(net, grads[0], images, &targets, &training);
-  cvy_net_forward(plain, images, &targets, &evaluation);
-  CU_ASSERT(memcmp(cvy_net_losses(net), cvy_net_losses(plain), N * sizeof(double)) == 0);
-  cvy_net_backward(plain, grads[1], images, &targets, &evaluation);
+  pair p;
+  walk_both(&p, text, (cvy_net_wishes){.fixed_statistics = {all, 1}}, 6); /* scale, bias, mean, variance */
+  const cvy_net_info *info = cvy_net_describe(p.net);
   CU_ASSERT_EQUAL(info->frozen_count, 0);
   for (int64_t i = 0; i < info->param_tensors; i++) {
-    const cvy_net_param *p = &info->params[i];
-    CU_ASSERT_EQUAL(p->frozen, p->spec->averaging > 0);
-    CU_ASSERT_EQUAL(p->offset >= info->learnt_count, p->frozen);
-    for (int64_t k = 0; k < p->count; k++)
-      CU_ASSERT_DOUBLE_EQUAL(grads[0][p->offset + k], p->frozen ? -77 : grads[1][whole->params[i].offset + k],
-                             1e-6);
+    CU_ASSERT_EQUAL(info->params[i].frozen, info->params[i].spec->averaging > 0);
+    CU_ASSERT_EQUAL(info->params[i].offset >= info->learnt_count, info->params[i].frozen);
   }
-  cvy_net_destroy(net), cvy_net_destroy(plain);
-  CU_ASSERT_EQUAL(create_with(&net, pool, text, (cvy_net_wishes){.fixed_statistics = {none, 1}}),
+  cvy_net *net;
+  CU_ASSERT_EQUAL(create_with(&net, p.pool, text, (cvy_net_wishes){.fixed_statistics = {none, 1}}),
                   CVY_E_INPUT);
   CU_ASSERT(strstr(cvy_err_message(), "has no batch_norm 'm*' whose statistics could be frozen") != NULL);
-  cvy_pool_destroy(pool);
+  destroy_pair(&p);
 }
 
 /* A batch_norm that could learn nothing from one value a channel may still be used as it is. */
