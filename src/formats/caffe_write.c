@@ -11,6 +11,7 @@
 #include "file/whole.h"
 #include "formats/caffe_fields.h"
 #include "formats/caffe_graph.h"
+#include "formats/tensor_layout.h"
 #include "net/net.h"
 
 #include <stdlib.h>
@@ -22,8 +23,7 @@ enum { BLOB_DATA = 5, BLOB_SHAPE = 7, LAYER_BLOBS = 7, SHAPE_DIM = 1 };
 typedef struct blob {
   int64_t layer; /* of the layers that are written */
   int64_t param; /* of the net; -1: the number 1 */
-  bool is_rows;  /* weights of a fully connected layer */
-  const int64_t *order;
+  cvy_tensor_layout layout;
   struct blob *next;
 } blob;
 
@@ -36,7 +36,6 @@ typedef struct writer {
   int64_t written; /* layers so far */
   blob *blobs, **last;
   const char *image, *label, *before; /* before: the last layer so far that is no loss */
-  int64_t **orders;                   /* [layers]: see order_of */
 } writer;
 
 /* A layer that is being written. */
@@ -77,49 +76,6 @@ static int64_t find_layer(const cvy_net_info *net, const char *name) {
   return -1;
 }
 
-/* ---- the order of numbers in a row ---- */
-
-static int64_t *order_of_map(const writer *w, cvy_shape s) {
-  int64_t *order = cvy_pool_new(w->pool, sizeof *order * (size_t)cvy_shape_per_image(s)), at = 0;
-  for (int64_t c = 0; c < s.c; c++)
-    for (int64_t i = 0; i < s.h * s.w; i++) order[at++] = i * s.c + c;
-  return order;
-}
-
-static bool is_map(cvy_shape s) {
-  return s.h > 1 || s.w > 1;
-}
-
-/* Returns where in Convoy's output of a layer the numbers of Caffe's are, in order, where those are one row;
- * NULL where they are the same. A row of a map keeps an order of its own through all that works number by
- * number. */
-static int64_t *order_of(const writer *w, int64_t layer, const char *type) {
-  const cvy_net_layer *l = &w->net->layers[layer];
-  if (strcmp(type, "flatten") == 0 && is_map(shape_read(w->net, layer)))
-    return order_of_map(w, shape_read(w->net, layer));
-  if (strcmp(type, "fc") == 0 || is_map(l->y)) return NULL;
-  bool is_plain = true;
-  for (int64_t i = 0; i < l->input_count; i++)
-    is_plain = is_plain && (l->inputs[i] < 0 || !w->orders[l->inputs[i]]);
-  if (is_plain) return NULL;
-  if (strcmp(type, "concat") != 0) return l->inputs[0] < 0 ? NULL : w->orders[l->inputs[0]];
-  int64_t *order = cvy_pool_new(w->pool, sizeof *order * (size_t)l->y.c), at = 0, first = 0;
-  for (int64_t i = 0; i < l->input_count; i++) {
-    const int64_t input = l->inputs[i], count = input < 0 ? w->net->input.c : w->net->layers[input].y.c,
-                  *own = input < 0 ? NULL : w->orders[input];
-    for (int64_t k = 0; k < count; k++) order[at++] = first + (own ? own[k] : k);
-    first += count;
-  }
-  return order;
-}
-
-static const int64_t *order_read(const writing *l) {
-  const int64_t input = layer_of(l)->inputs[0];
-  const cvy_shape x = shape_read(l->w->net, l->index);
-  if (is_map(x)) return order_of_map(l->w, x);
-  return input < 0 ? NULL : l->w->orders[input];
-}
-
 /* ---- blobs ---- */
 
 static void add_blob(writer *w, const blob *b) {
@@ -130,21 +86,18 @@ static void add_blob(writer *w, const blob *b) {
   w->last = &copy->next;
 }
 
-static void add_tensor(const writing *l, const char *tensor, bool is_rows) {
+static cvy_err add_tensor(const writing *l, const char *tensor) {
+  const cvy_tensor_rules rules = {.bgr = l->w->model->input.bgr};
+  blob b = {0};
   char name[400];
   snprintf(name, sizeof name, "%s/%s", l->name, tensor);
-  for (int64_t i = 0; i < l->w->net->param_tensors; i++)
-    if (strcmp(l->w->net->params[i].name, name) == 0)
-      add_blob(l->w, &(blob){.param = i, .is_rows = is_rows, .order = is_rows ? order_read(l) : NULL});
-}
-
-/* Writes the shape in Caffe's order, and returns the numbers. */
-static void put_shape(FILE *out, const cvy_param_spec *spec, const blob *b) {
-  int64_t dims[CVY_MAX_DIMS] = {spec->dims[0]};
-  if (spec->dim_count == 4)
-    dims[0] = spec->dims[3], dims[1] = spec->dims[2], dims[2] = spec->dims[0], dims[3] = spec->dims[1];
-  if (b->is_rows) dims[0] = spec->dims[1], dims[1] = spec->dims[0];
-  for (int i = 0; i < spec->dim_count; i++) cvy_caffe_put_varint(out, (uint64_t)dims[i]);
+  for (int64_t i = 0; i < l->w->net->param_tensors; i++) {
+    if (strcmp(l->w->net->params[i].name, name) != 0) continue;
+    b.param = i;
+    CVY_TRY_IN(cvy_tensor_layout_of(&b.layout, l->w->pool, l->w->model->net, i, &rules), "%s", l->w->path);
+    add_blob(l->w, &b);
+  }
+  return CVY_OK;
 }
 
 static void put_number(FILE *out, float value) {
@@ -155,31 +108,18 @@ static void put_number(FILE *out, float value) {
   fwrite(bytes, 1, sizeof bytes, out);
 }
 
-static void put_filters(FILE *out, const float *v, const int64_t *dims) {
-  const int64_t pixels = dims[0] * dims[1], channels = dims[2], filters = dims[3];
-  for (int64_t k = 0; k < filters; k++)
-    for (int64_t c = 0; c < channels; c++)
-      for (int64_t i = 0; i < pixels; i++) put_number(out, v[(i * channels + c) * filters + k]);
-}
-
-static void put_rows(FILE *out, const float *v, const int64_t *dims, const int64_t *order) {
-  for (int64_t k = 0; k < dims[1]; k++)
-    for (int64_t i = 0; i < dims[0]; i++) put_number(out, v[(order ? order[i] : i) * dims[1] + k]);
-}
-
-static void put_values(FILE *out, const writer *w, const blob *b) {
+static cvy_err put_values(FILE *out, const writer *w, const blob *b) {
+  void *values;
   if (b->param < 0) {
     put_number(out, 1);
-    return;
+    return CVY_OK;
   }
   const cvy_net_param *param = &w->net->params[b->param];
-  const float *values = w->model->arena + param->offset;
-  if (param->spec->dim_count == 4)
-    put_filters(out, values, param->spec->dims);
-  else if (b->is_rows)
-    put_rows(out, values, param->spec->dims, b->order);
-  else
-    for (int64_t i = 0; i < param->count; i++) put_number(out, values[i]);
+  CVY_TRY(cvy_buffer_create(&values, sizeof(float) * (size_t)param->count, "a tensor"));
+  cvy_tensor_give(values, w->model->arena + param->offset, &b->layout);
+  for (int64_t i = 0; i < param->count; i++) put_number(out, ((const float *)values)[i]);
+  cvy_buffer_destroy(values);
+  return CVY_OK;
 }
 
 static int64_t count_of(const writer *w, const blob *b) {
@@ -188,11 +128,12 @@ static int64_t count_of(const writer *w, const blob *b) {
 
 /* Returns what stands in front of a blob's numbers, within its message; free() it. */
 static char *head_of(size_t *bytes, const writer *w, const blob *b) {
-  static const cvy_param_spec one = {.dim_count = 1, .dims = {1}};
+  static const cvy_tensor_layout one = {.shape_count = 1, .shape = {1}};
+  const cvy_tensor_layout *layout = b->param < 0 ? &one : &b->layout;
   cvy_text_stream dims, shape, head;
   size_t count;
   cvy_text_stream_begin(&dims);
-  put_shape(dims.out, b->param < 0 ? &one : w->net->params[b->param].spec, b);
+  for (int i = 0; i < layout->shape_count; i++) cvy_caffe_put_varint(dims.out, (uint64_t)layout->shape[i]);
   char *text = cvy_text_stream_end(&dims, &count);
   cvy_text_stream_begin(&shape);
   cvy_caffe_put_bytes(shape.out, SHAPE_DIM, text, count);
@@ -206,24 +147,37 @@ static char *head_of(size_t *bytes, const writer *w, const blob *b) {
   return cvy_text_stream_end(&head, bytes);
 }
 
-/* Writes a blob as a field of its layer, or only finds how many bytes that takes if `out` is NULL. */
-static uint64_t put_blob(FILE *out, const writer *w, const blob *b) {
-  size_t head_bytes, key_bytes;
-  cvy_text_stream key;
-  char *head = head_of(&head_bytes, w, b);
+/* Returns what stands in front of a blob as a field of its layer, free() it; and how many bytes all of the
+ * field takes. */
+static char *begin_blob(size_t *key_bytes, uint64_t *all_bytes, const writer *w, const blob *b,
+                        size_t head_bytes) {
   const uint64_t bytes = head_bytes + sizeof(float) * (uint64_t)count_of(w, b);
+  cvy_text_stream key;
   cvy_text_stream_begin(&key);
   cvy_caffe_put_key(key.out, LAYER_BLOBS, CVY_WIRE_BYTES);
   cvy_caffe_put_varint(key.out, bytes);
-  char *begin = cvy_text_stream_end(&key, &key_bytes);
-  if (out) {
-    fwrite(begin, 1, key_bytes, out);
-    fwrite(head, 1, head_bytes, out);
-    put_values(out, w, b);
-  }
+  char *text = cvy_text_stream_end(&key, key_bytes);
+  *all_bytes = *key_bytes + bytes;
+  return text;
+}
+
+static uint64_t bytes_of_blob(const writer *w, const blob *b) {
+  size_t head_bytes, key_bytes;
+  uint64_t bytes;
+  free(head_of(&head_bytes, w, b));
+  free(begin_blob(&key_bytes, &bytes, w, b, head_bytes));
+  return bytes;
+}
+
+static cvy_err put_blob(FILE *out, const writer *w, const blob *b) {
+  size_t head_bytes, key_bytes;
+  uint64_t bytes;
+  char *head = head_of(&head_bytes, w, b), *begin = begin_blob(&key_bytes, &bytes, w, b, head_bytes);
+  fwrite(begin, 1, key_bytes, out);
+  fwrite(head, 1, head_bytes, out);
   free(begin);
   free(head);
-  return key_bytes + bytes;
+  return put_values(out, w, b);
 }
 
 /* ---- layers ---- */
@@ -308,8 +262,8 @@ static cvy_err write_conv(writing *l) {
   if (!is_on(l, "bias")) put(l, param, "bias_term", "false");
   CVY_TRY(put_window(l, param));
   if (strcmp(option(l, "groups"), "1") != 0) put(l, param, "group", option(l, "groups"));
-  add_tensor(l, "weights", false);
-  add_tensor(l, "bias", false);
+  CVY_TRY(add_tensor(l, "weights"));
+  CVY_TRY(add_tensor(l, "bias"));
   return CVY_OK;
 }
 
@@ -318,8 +272,8 @@ static cvy_err write_fc(writing *l) {
   cvy_prototext *param = param_of(l, "inner_product_param");
   put(l, param, "num_output", option(l, "outputs"));
   if (!is_on(l, "bias")) put(l, param, "bias_term", "false");
-  add_tensor(l, "weights", true);
-  add_tensor(l, "bias", false);
+  CVY_TRY(add_tensor(l, "weights"));
+  CVY_TRY(add_tensor(l, "bias"));
   return CVY_OK;
 }
 
@@ -354,54 +308,44 @@ static cvy_err write_pool(writing *l) {
   return CVY_OK;
 }
 
-static cvy_err check_order(const writing *l) {
-  const int64_t input = layer_of(l)->inputs[0];
-  return input < 0 || !l->w->orders[input]
-             ? CVY_OK
-             : no_word(l, "numbers of each channel of a map that has become one row");
-}
-
 /* Writes a Scale with the layer's own tensors, behind what `bottom` is. */
-static void write_scale_of(writing *l, const char *name, const char *bottom, bool bias) {
+static cvy_err write_scale_of(writing *l, const char *name, const char *bottom, bool bias) {
   writer *w = l->w;
   l->out = begin_layer(w, name, "Scale");
   cvy_prototext_quote(w->pool, l->out, "bottom", bottom);
   cvy_prototext_quote(w->pool, l->out, "top", bottom);
   if (layer_of(l)->only_in_training) train_alone(w, l->out);
   if (bias) put(l, param_of(l, "scale_param"), "bias_term", "true");
-  add_tensor(l, "scale", false);
-  if (bias) add_tensor(l, "bias", false);
+  CVY_TRY(add_tensor(l, "scale"));
+  return bias ? add_tensor(l, "bias") : CVY_OK;
 }
 
 static cvy_err write_batch_norm(writing *l) {
-  CVY_TRY(check_order(l));
   if (is_on(l, "bias") && !is_on(l, "scale")) return no_word(l, "a bias without a scale");
   begin(l, "BatchNorm");
   cvy_prototext *param = param_of(l, "batch_norm_param");
   put(l, param, "moving_average_fraction",
       cvy_caffe_number_text(l->w->pool, 1 - strtod(option(l, "momentum"), NULL)));
   put(l, param, "eps", option(l, "epsilon"));
-  add_tensor(l, "mean", false);
-  add_tensor(l, "variance", false);
+  CVY_TRY(add_tensor(l, "mean"));
+  CVY_TRY(add_tensor(l, "variance"));
   add_blob(l->w, &(blob){.param = -1});
   if (is_on(l, "scale"))
-    write_scale_of(l, cvy_pool_format(l->w->pool, "%s/scale", l->name), l->name, is_on(l, "bias"));
+    return write_scale_of(l, cvy_pool_format(l->w->pool, "%s/scale", l->name), l->name, is_on(l, "bias"));
   return CVY_OK;
 }
 
 static cvy_err write_scale(writing *l) {
-  CVY_TRY(check_order(l));
   begin(l, "Scale");
   if (is_on(l, "bias")) put(l, param_of(l, "scale_param"), "bias_term", "true");
-  add_tensor(l, "scale", false);
-  add_tensor(l, "bias", false);
+  CVY_TRY(add_tensor(l, "scale"));
+  CVY_TRY(add_tensor(l, "bias"));
   return CVY_OK;
 }
 
 static cvy_err write_lrn(writing *l) {
   static const char *const names[][2] = {
       {"size", "local_size"}, {"alpha", "alpha"}, {"beta", "beta"}, {"k", "k"}};
-  CVY_TRY(check_order(l));
   const bool within = strcmp(l->type, "lrn_within") == 0;
   if (within && strtod(option(l, "k"), NULL) != 1)
     return no_word(l, "k: within a channel it is always 1 there");
@@ -462,7 +406,6 @@ static cvy_err write_layer(writing *l) {
                {"lrn_within", write_lrn},
                {"softmax_loss", write_loss},
                {"sigmoid_loss", write_loss}};
-  l->w->orders[l->index] = order_of(l->w, l->index, l->type);
   for (int64_t i = 0; i < CVY_COUNT(types); i++)
     if (strcmp(types[i].type, l->type) == 0) return types[i].write(l);
   return write_plain(l);
@@ -517,7 +460,6 @@ static void write_input(writer *w) {
 static cvy_err write_layers(writer *w) {
   const cvy_yaml *layers = cvy_yaml_get(w->model->network, "layers");
   const bool is_rgb = w->model->input.known && !w->model->input.bgr && w->net->input.c == 3;
-  w->orders = cvy_pool_new(w->pool, sizeof *w->orders * (size_t)(w->net->layer_count + 1));
   w->image = free_name(w, is_rgb ? "rgb" : "data");
   w->label = free_name(w, "label");
   w->before = "input";
@@ -536,7 +478,7 @@ static cvy_err write_layers(writer *w) {
   return CVY_OK;
 }
 
-static void put_layer(FILE *out, const writer *w, const cvy_prototext *layer, int64_t index) {
+static cvy_err put_layer(FILE *out, const writer *w, const cvy_prototext *layer, int64_t index) {
   cvy_text_stream own;
   size_t bytes;
   uint64_t blobs = 0;
@@ -544,23 +486,27 @@ static void put_layer(FILE *out, const writer *w, const cvy_prototext *layer, in
   cvy_caffe_encode(own.out, layer, &cvy_caffe_layer_message);
   char *text = cvy_text_stream_end(&own, &bytes);
   for (const blob *b = w->blobs; b; b = b->next)
-    if (b->layer == index) blobs += put_blob(NULL, w, b);
+    if (b->layer == index) blobs += bytes_of_blob(w, b);
   cvy_caffe_put_key(out, 100, CVY_WIRE_BYTES);
   cvy_caffe_put_varint(out, bytes + blobs);
   fwrite(text, 1, bytes, out);
   free(text);
   for (const blob *b = w->blobs; b; b = b->next)
-    if (b->layer == index) put_blob(out, w, b);
+    if (b->layer == index) CVY_TRY(put_blob(out, w, b));
+  return CVY_OK;
 }
 
 static cvy_err put_model(const writer *w) {
   cvy_whole *file;
   int64_t index = 0;
+  cvy_err err = CVY_OK;
   CVY_TRY(cvy_whole_begin(&file, w->path));
   cvy_caffe_put_bytes(file->stream, 1, w->net->name, strlen(w->net->name));
-  for (int64_t i = 0; i < w->text->count; i++)
-    if (w->text->fields[i].message) put_layer(file->stream, w, w->text->fields[i].message, index++);
-  return cvy_whole_commit(file);
+  for (int64_t i = 0; i < w->text->count && !err; i++)
+    if (w->text->fields[i].message) err = put_layer(file->stream, w, w->text->fields[i].message, index++);
+  if (!err) return cvy_whole_commit(file);
+  cvy_whole_rollback(file);
+  return err;
 }
 
 static cvy_err put_text(const writer *w) {

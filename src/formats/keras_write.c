@@ -492,7 +492,7 @@ static cvy_err write_weight(const writer *w, cvy_h5 *h5, const char *name, const
   const bool other = index == 0 && made->dim_count > 0;
   cvy_tensor_layout layout;
   void *values;
-  CVY_TRY(cvy_tensor_layout_of(&layout, w->model->net, p - w->info->params, &order));
+  CVY_TRY(cvy_tensor_layout_of(&layout, w->pool, w->model->net, p - w->info->params, &order));
   CVY_TRY(cvy_buffer_create(&values, sizeof(float) * (size_t)p->count, name));
   cvy_tensor_give(values, w->model->arena + p->offset, &layout);
   const cvy_err err = cvy_h5_write(h5, name, CVY_H5_F32, values, other ? made->dim_count : p->spec->dim_count,

@@ -191,7 +191,7 @@ static cvy_err add_param(const char **name, writer *w, const layer *l, const cha
   if (index < 0) return CVY_OK;
   const cvy_net_param *p = &w->info->params[index];
   item *i = new_item(w, *name = w->model->names ? w->model->names[index] : p->name);
-  CVY_TRY_IN(cvy_tensor_layout_of(&i->layout, w->model->net, index, &rules), "%s", w->path);
+  CVY_TRY_IN(cvy_tensor_layout_of(&i->layout, w->pool, w->model->net, index, &rules), "%s", w->path);
   i->param = index;
   i->count = p->count;
   i->dim_count = i->layout.shape_count;

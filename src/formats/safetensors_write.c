@@ -16,28 +16,22 @@ static json_t *shape_of(const cvy_tensor_layout *layout) {
   return shape;
 }
 
-static cvy_err add_tensor(json_t *header, const cvy_weights_out *model, int64_t index, int64_t *end) {
-  const cvy_net_param *p = &cvy_net_describe(model->net)->params[index];
-  const cvy_tensor_rules rules = {.bgr = model->input.bgr};
-  cvy_tensor_layout layout;
-  CVY_TRY(cvy_tensor_layout_of(&layout, model->net, index, &rules));
+static void add_tensor(json_t *header, const cvy_weights_out *model, const cvy_tensor_layout *layout,
+                       int64_t index, int64_t *end) {
   const int64_t begin = *end;
-  *end += p->count * (int64_t)sizeof(float);
-  json_t *about = json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape_of(&layout),
-                            "data_offsets", (json_int_t)begin, (json_int_t)*end);
+  *end += cvy_net_describe(model->net)->params[index].count * (int64_t)sizeof(float);
+  json_t *about = json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape_of(layout), "data_offsets",
+                            (json_int_t)begin, (json_int_t)*end);
   json_object_set_new(header, model->names[index], about);
-  return CVY_OK;
 }
 
-static void add_notes(json_t *header, const cvy_weights_out *model) {
-  cvy_pool *pool = cvy_pool_create();
+static void add_notes(json_t *header, cvy_pool *pool, const cvy_weights_out *model) {
   cvy_stored_text notes[CVY_NOTES];
   json_t *about = json_pack("{s:s}", "format", "pt");
   cvy_notes_make(notes, pool, model);
   for (int i = 0; i < CVY_NOTES; i++)
     if (notes[i].text[0]) json_object_set_new(about, notes[i].key, json_string(notes[i].text));
   json_object_set_new(header, "__metadata__", about);
-  cvy_pool_destroy(pool);
 }
 
 /* The header ends in blanks, so that values are aligned. */
@@ -62,26 +56,29 @@ static void write_values(FILE *out, const float *values, int64_t count) {
   }
 }
 
-static cvy_err write_tensor(FILE *out, const cvy_weights_out *model, int64_t index) {
+static cvy_err write_tensor(FILE *out, const cvy_weights_out *model, const cvy_tensor_layout *layout,
+                            int64_t index) {
   const cvy_net_param *p = &cvy_net_describe(model->net)->params[index];
-  const cvy_tensor_rules rules = {.bgr = model->input.bgr};
-  cvy_tensor_layout layout;
   void *values;
-  CVY_TRY(cvy_tensor_layout_of(&layout, model->net, index, &rules));
   CVY_TRY(cvy_buffer_create(&values, sizeof(float) * (size_t)p->count, "a tensor"));
-  cvy_tensor_give(values, model->arena + p->offset, &layout);
+  cvy_tensor_give(values, model->arena + p->offset, layout);
   write_values(out, values, p->count);
   cvy_buffer_destroy(values);
   return CVY_OK;
 }
 
-static cvy_err write_all(FILE *out, json_t *header, const cvy_weights_out *model) {
+static cvy_err write_all(FILE *out, json_t *header, cvy_pool *pool, const cvy_weights_out *model) {
   const int64_t count = cvy_net_describe(model->net)->param_tensors;
+  const cvy_tensor_rules rules = {.bgr = model->input.bgr};
+  cvy_tensor_layout *layouts = cvy_pool_new(pool, sizeof *layouts * (size_t)(count + 1));
   int64_t end = 0;
-  add_notes(header, model);
-  for (int64_t i = 0; i < count; i++) CVY_TRY(add_tensor(header, model, i, &end));
+  add_notes(header, pool, model);
+  for (int64_t i = 0; i < count; i++) {
+    CVY_TRY(cvy_tensor_layout_of(&layouts[i], pool, model->net, i, &rules));
+    add_tensor(header, model, &layouts[i], i, &end);
+  }
   write_header(out, header);
-  for (int64_t i = 0; i < count; i++) CVY_TRY(write_tensor(out, model, i));
+  for (int64_t i = 0; i < count; i++) CVY_TRY(write_tensor(out, model, &layouts[i], i));
   return CVY_OK;
 }
 
@@ -89,7 +86,9 @@ cvy_err cvy_safetensors_write(const char *path, const cvy_weights_out *model) {
   cvy_whole *file;
   CVY_TRY(cvy_whole_begin(&file, path));
   json_t *header = json_object();
-  const cvy_err err = write_all(file->stream, header, model);
+  cvy_pool *pool = cvy_pool_create();
+  const cvy_err err = write_all(file->stream, header, pool, model);
+  cvy_pool_destroy(pool);
   json_decref(header);
   if (!err) return cvy_whole_commit(file);
   cvy_whole_rollback(file);

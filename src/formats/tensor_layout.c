@@ -1,168 +1,196 @@
-/* Follows what a layer reads up to the map or the image that it comes from, and lays its tensors out. */
+/* Follows the order of channels through a network, and lays its tensors out. */
 #include "formats/tensor_layout.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* What the numbers that a layer gives are. */
-typedef struct origin {
-  int64_t h, w, c;      /* the map that they are, or that was flattened into them */
-  bool is_flat;         /* it was */
-  bool is_image;        /* their channels are those of the image, in its order */
-  const char *mixed_by; /* NULL, or a layer that put together what has an order of its own */
-} origin;
+/* What a layer gives, in the file's network. */
+typedef struct given {
+  cvy_shape shape;
+  const int64_t *order; /* [c]: which of Convoy's channels the file's is; NULL: they are the same */
+  const char *lost_by;  /* NULL, or the layer behind which no order would be right */
+} given;
 
-static bool is_type(const cvy_net_layer *layer, const char *const *types) {
-  for (; *types; types++)
-    if (strcmp(layer->type, *types) == 0) return true;
-  return false;
+typedef struct follower {
+  cvy_pool *pool;
+  const cvy_net_info *net;
+  const cvy_tensor_rules *rules;
+  given image, *layers;
+} follower;
+
+static bool is_type(const cvy_net_layer *layer, const char *type) {
+  return strcmp(layer->type, type) == 0;
 }
 
-static const char *const mixers[] = {"concat", "add", "pad_channels", NULL};
-static const char *const makers[] = {"conv", "fc", NULL};
+static const given *read_by(const follower *f, const cvy_net_layer *layer, int64_t input) {
+  const int64_t at = layer->inputs[input];
+  return at < 0 ? &f->image : &f->layers[at];
+}
 
-/* Finds what a layer gives, from what those above it give. */
-static origin origin_of(const cvy_net_layer *layer, const cvy_net_info *info, const origin *above) {
-  const cvy_shape y = layer->y;
-  origin out = {.h = y.h, .w = y.w, .c = y.c};
-  if (is_type(layer, makers)) return out;
+static int64_t *new_order(const follower *f, int64_t count) {
+  return cvy_pool_new(f->pool, sizeof(int64_t) * (size_t)count);
+}
+
+static int64_t place(const int64_t *order, int64_t i) {
+  return order ? order[i] : i;
+}
+
+static const int64_t *backwards(const follower *f, int64_t count) {
+  int64_t *order = new_order(f, count);
+  for (int64_t i = 0; i < count; i++) order[i] = count - 1 - i;
+  return order;
+}
+
+/* Returns the order of a map's numbers as one row. */
+static const int64_t *order_of_row(const follower *f, const given *map) {
+  const int64_t pixels = map->shape.h * map->shape.w, channels = map->shape.c;
+  if (pixels == 1 || (f->rules->channels_last && !map->order)) return map->order;
+  int64_t *order = new_order(f, pixels * channels);
+  for (int64_t p = 0; p < pixels; p++)
+    for (int64_t c = 0; c < channels; c++)
+      order[f->rules->channels_last ? p * channels + c : c * pixels + p] = p * channels +
+                                                                           place(map->order, c);
+  return order;
+}
+
+/* ---- layers ---- */
+
+static const int64_t *side_by_side(const follower *f, const cvy_net_layer *layer) {
+  bool is_plain = true;
+  for (int64_t i = 0; i < layer->input_count; i++) is_plain = is_plain && !read_by(f, layer, i)->order;
+  if (is_plain) return NULL;
+  int64_t *order = new_order(f, layer->y.c), at = 0;
   for (int64_t i = 0; i < layer->input_count; i++) {
-    const int64_t at = layer->inputs[i];
-    const origin image = {.h = info->input.h, .w = info->input.w, .c = info->input.c, .is_image = true};
-    const origin from = at < 0 ? image : above[at];
-    const bool flattens = y.h * y.w == 1 && from.h * from.w > 1 && from.h * from.w * from.c == y.c;
-    if (is_type(layer, mixers)) {
-      if (from.is_flat || from.is_image || from.mixed_by)
-        out.mixed_by = from.mixed_by ? from.mixed_by : layer->name;
-    } else if (flattens) {
-      out = from;
-      out.is_flat = true;
-    } else {
-      out.is_image = from.is_image;
-      out.mixed_by = from.mixed_by;
-    }
+    const given *x = read_by(f, layer, i);
+    const int64_t first = at;
+    for (int64_t c = 0; c < x->shape.c; c++) order[at++] = first + place(x->order, c);
   }
+  return order;
+}
+
+static bool have_one_order(const follower *f, const cvy_net_layer *layer) {
+  const given *first = read_by(f, layer, 0);
+  for (int64_t i = 1; i < layer->input_count; i++)
+    for (int64_t c = 0; c < layer->y.c; c++)
+      if (place(first->order, c) != place(read_by(f, layer, i)->order, c)) return false;
+  return true;
+}
+
+/* Tells whether channels that are neighbours in the file are neighbours in Convoy. */
+static bool keeps_neighbours(const given *x) {
+  for (int64_t c = 1; x->order && c < x->shape.c; c++)
+    if (llabs(x->order[c] - x->order[c - 1]) != 1) return false;
+  return true;
+}
+
+static bool loses_order(const follower *f, const cvy_net_layer *layer) {
+  const given *x = read_by(f, layer, 0);
+  if (is_type(layer, "add")) return !have_one_order(f, layer);
+  if (is_type(layer, "pad_channels")) return x->order != NULL;
+  return is_type(layer, "lrn") && !keeps_neighbours(x);
+}
+
+static given follow(const follower *f, const cvy_net_layer *layer) {
+  given out = {.shape = layer->y};
+  if (is_type(layer, "conv") || is_type(layer, "fc")) return out;
+  for (int64_t i = 0; i < layer->input_count && !out.lost_by; i++)
+    out.lost_by = read_by(f, layer, i)->lost_by;
+  if (!out.lost_by && loses_order(f, layer)) out.lost_by = layer->name;
+  if (out.lost_by) return out;
+  const given *x = read_by(f, layer, 0);
+  out.order = is_type(layer, "concat")    ? side_by_side(f, layer)
+              : is_type(layer, "flatten") ? order_of_row(f, x)
+                                          : x->order;
   return out;
 }
 
 /* Finds what layer `index` reads. */
-static cvy_err find_read(origin *out, const cvy_net_info *info, int64_t index) {
-  const int64_t read = info->layers[index].input_count ? info->layers[index].inputs[0] : -1;
-  origin *all = cvy_new(sizeof *all * (size_t)(index + 1));
-  for (int64_t i = 0; i <= read; i++) all[i] = origin_of(&info->layers[i], info, all);
-  *out = read < 0 ? (origin){.h = info->input.h, .w = info->input.w, .c = info->input.c, .is_image = true}
-                  : all[read];
-  free(all);
-  if (!out->mixed_by) return CVY_OK;
-  return cvy_error(CVY_E_INPUT,
-                   "layer '%s' reads what layer '%s' puts together out of flattened maps, or of the image's "
-                   "channels: in which order another program has these is not known",
-                   info->layers[index].name, out->mixed_by);
+static cvy_err find_read(given *out, follower *f, int64_t index) {
+  const cvy_net_layer *layer = &f->net->layers[index];
+  const int64_t last = layer->inputs[0];
+  f->image = (given){.shape = f->net->input};
+  if (f->rules->bgr) f->image.order = backwards(f, f->net->input.c);
+  f->layers = cvy_new(sizeof *f->layers * (size_t)(index + 1));
+  for (int64_t i = 0; i <= last; i++) f->layers[i] = follow(f, &f->net->layers[i]);
+  *out = *read_by(f, layer, 0);
+  free(f->layers);
+  if (!out->lost_by) return CVY_OK;
+  return cvy_error(
+      CVY_E_INPUT,
+      "layer '%s' reads what layer '%s' makes of numbers that lie in another order in the file; no "
+      "order of its weights would be right",
+      layer->name, out->lost_by);
 }
 
-static void add_dim(cvy_tensor_layout *l, int64_t size, int64_t step) {
-  l->dims[l->dim_count] = size;
-  l->steps[l->dim_count++] = step;
-}
+/* ---- tensors ---- */
 
-/* Adds a walk over the numbers of a map, whose neighbours are `unit` apart in Convoy's order. */
-static void add_map(cvy_tensor_layout *l, const origin *from, int64_t unit, const cvy_tensor_rules *rules) {
-  const bool turned = from->is_image && rules->bgr;
-  const int64_t channel = turned ? -unit : unit;
-  if (turned) l->first += (from->c - 1) * unit;
-  if (!rules->channels_last) add_dim(l, from->c, channel);
-  add_dim(l, from->h, from->w * from->c * unit);
-  add_dim(l, from->w, from->c * unit);
-  if (rules->channels_last) add_dim(l, from->c, channel);
-}
-
-static cvy_err lay_filters(cvy_tensor_layout *l, const int64_t dims[4], const origin *from,
-                           const cvy_tensor_rules *rules) {
-  const int64_t r = dims[0], s = dims[1], c = dims[2], k = dims[3];
-  if (from->is_flat || (from->is_image && rules->bgr && from->c != c))
-    return cvy_error(CVY_E_INPUT, "%s: in which order another program has its filters is not known",
-                     from->is_flat ? "a convolution of a flattened map" : "groups of the image's channels");
-  const bool turned = from->is_image && rules->bgr;
-  const int64_t channel = turned ? -k : k;
-  if (turned) l->first = (c - 1) * k;
-  if (!rules->outputs_last) {
-    add_dim(l, k, 1);
-    add_dim(l, c, channel);
-  }
-  add_dim(l, r, s * c * k);
-  add_dim(l, s, c * k);
-  if (rules->outputs_last) {
-    add_dim(l, c, channel);
-    add_dim(l, k, 1);
-  }
-  memcpy(l->shape, l->dims, sizeof l->shape);
+static cvy_err lay_filters(cvy_tensor_layout *l, const int64_t dims[4], const given *x) {
+  l->pixels = dims[0] * dims[1], l->inputs = dims[2], l->outputs = dims[3];
+  l->order = x->order;
   l->shape_count = 4;
-  return CVY_OK;
+  const int64_t first[4] = {dims[3], dims[2], dims[0], dims[1]};
+  memcpy(l->shape, l->outputs_last ? dims : first, sizeof l->shape);
+  if (!x->order || x->shape.c == dims[2]) return CVY_OK;
+  return cvy_error(CVY_E_INPUT, "its groups read channels that lie in another order in the file");
 }
 
-static void lay_matrix(cvy_tensor_layout *l, const int64_t dims[2], const origin *from,
-                       const cvy_tensor_rules *rules) {
-  const int64_t inputs = dims[0], outputs = dims[1];
-  if (!rules->outputs_last) add_dim(l, outputs, 1);
-  add_map(l, from, outputs, rules);
-  if (rules->outputs_last) add_dim(l, outputs, 1);
+static void lay_matrix(cvy_tensor_layout *l, const follower *f, const int64_t dims[2], const given *x) {
+  l->inputs = dims[0], l->outputs = dims[1];
+  l->order = order_of_row(f, x);
   l->shape_count = 2;
-  l->shape[rules->outputs_last] = outputs;
-  l->shape[!rules->outputs_last] = inputs;
+  l->shape[l->outputs_last] = dims[1];
+  l->shape[!l->outputs_last] = dims[0];
 }
 
-/* One number a channel: of what the layer makes (a bias), or of what it reads. */
-static void lay_vector(cvy_tensor_layout *l, int64_t count, const origin *from,
-                       const cvy_tensor_rules *rules) {
-  const origin channels = {.h = 1, .w = 1, .c = count, .is_image = from->is_image};
-  add_map(l, from->is_flat ? from : &channels, 1, rules);
-  l->shape_count = 1;
-  l->shape[0] = count;
-}
-
-cvy_err cvy_tensor_layout_of(cvy_tensor_layout *out, const cvy_net *net, int64_t index,
+cvy_err cvy_tensor_layout_of(cvy_tensor_layout *out, cvy_pool *pool, const cvy_net *net, int64_t index,
                              const cvy_tensor_rules *rules) {
-  const cvy_net_info *info = cvy_net_describe(net);
-  const cvy_net_param *p = &info->params[index];
-  const cvy_net_layer *layer = &info->layers[p->layer];
-  const origin own = {.h = 1, .w = 1, .c = p->count};
-  origin read;
-  *out = (cvy_tensor_layout){0};
-  CVY_TRY(find_read(&read, info, p->layer));
-  if (p->spec->dim_count == 4)
-    CVY_TRY_IN(lay_filters(out, p->spec->dims, &read, rules), "layer '%s'", layer->name);
-  else if (p->spec->dim_count == 2)
-    lay_matrix(out, p->spec->dims, &read, rules);
-  else
-    lay_vector(out, p->count, is_type(layer, makers) ? &own : &read, rules);
+  follower f = {.pool = pool, .net = cvy_net_describe(net), .rules = rules};
+  const cvy_net_param *p = &f.net->params[index];
+  const cvy_net_layer *layer = &f.net->layers[p->layer];
+  given x;
+  *out = (cvy_tensor_layout){.pixels = 1, .outputs = 1, .outputs_last = rules->outputs_last};
+  CVY_TRY(find_read(&x, &f, p->layer));
+  if (p->spec->dim_count == 4) {
+    CVY_TRY_IN(lay_filters(out, p->spec->dims, &x), "layer '%s'", layer->name);
+  } else if (p->spec->dim_count == 2) {
+    lay_matrix(out, &f, p->spec->dims, &x);
+  } else {
+    out->inputs = p->count;
+    out->order = is_type(layer, "conv") || is_type(layer, "fc") ? NULL : x.order;
+    out->shape_count = 1;
+    out->shape[0] = p->count;
+  }
   return CVY_OK;
 }
 
-/* Walks over the file's order: calls for index i of the file give *at in Convoy's. */
-static int64_t next(int64_t at, int64_t index[], const cvy_tensor_layout *l) {
-  for (int d = l->dim_count - 1; d >= 0; d--) {
-    at += l->steps[d];
-    if (++index[d] < l->dims[d]) return at;
-    at -= l->dims[d] * l->steps[d];
-    index[d] = 0;
-  }
-  return at;
-}
+/* ---- numbers ---- */
 
-static int64_t count_of(const cvy_tensor_layout *l) {
-  int64_t count = 1;
-  for (int d = 0; d < l->dim_count; d++) count *= l->dims[d];
-  return count;
+/* A walk in the file's order: outputs or pixels, then inputs, then the other of the two. Steps are those of
+ * Convoy's order. */
+typedef struct walk {
+  int64_t outer, outer_step, inner, inner_step;
+} walk;
+
+static walk walk_of(const cvy_tensor_layout *l) {
+  const int64_t pixel_step = l->inputs * l->outputs;
+  return l->outputs_last ? (walk){l->pixels, pixel_step, l->outputs, 1}
+                         : (walk){l->outputs, 1, l->pixels, pixel_step};
 }
 
 void cvy_tensor_take(float *convoy, const float *stored, const cvy_tensor_layout *l) {
-  int64_t index[2 * CVY_LAYOUT_DIMS] = {0}, at = l->first;
-  const int64_t count = count_of(l);
-  for (int64_t i = 0; i < count; i++, at = next(at, index, l)) convoy[at] = stored[i];
+  const walk w = walk_of(l);
+  for (int64_t a = 0; a < w.outer; a++)
+    for (int64_t i = 0; i < l->inputs; i++) {
+      float *to = convoy + a * w.outer_step + place(l->order, i) * l->outputs;
+      for (int64_t b = 0; b < w.inner; b++) to[b * w.inner_step] = *stored++;
+    }
 }
 
 void cvy_tensor_give(float *stored, const float *convoy, const cvy_tensor_layout *l) {
-  int64_t index[2 * CVY_LAYOUT_DIMS] = {0}, at = l->first;
-  const int64_t count = count_of(l);
-  for (int64_t i = 0; i < count; i++, at = next(at, index, l)) stored[i] = convoy[at];
+  const walk w = walk_of(l);
+  for (int64_t a = 0; a < w.outer; a++)
+    for (int64_t i = 0; i < l->inputs; i++) {
+      const float *from = convoy + a * w.outer_step + place(l->order, i) * l->outputs;
+      for (int64_t b = 0; b < w.inner; b++) *stored++ = from[b * w.inner_step];
+    }
 }

@@ -1,10 +1,10 @@
 /* Where the numbers of a tensor lie in files of other programs.
  *
  * Convoy keeps filters as [R][S][C][K], weights of fully connected layers as [inputs][outputs], and counts
- * the numbers of a map as [h][w][c]. Others keep [K][C][R][S] and [outputs][inputs], and count [c][h][w],
- * which decides the order of a fully connected layer's inputs, and of a batch normalisation behind a flatten.
- * Networks of Caffe's time read blue before red: Convoy's images are RGB, so the first layer's filters are
- * turned round instead. */
+ * the numbers of a map as [h][w][c]. Others keep [K][C][R][S] and [outputs][inputs], and count [c][h][w].
+ * That decides the order of what a layer reads behind a flatten, through all that works number by number and
+ * through maps side by side. Networks of Caffe's time read blue before red: Convoy's images are RGB, so what
+ * reads the image is turned round instead. */
 #ifndef CVY_FORMATS_TENSOR_LAYOUT_H
 #define CVY_FORMATS_TENSOR_LAYOUT_H
 
@@ -12,14 +12,14 @@
 
 enum { CVY_LAYOUT_DIMS = 4 };
 
-/* A tensor of a network, as a walk over the file's order: of each of its dimensions, outermost first, the
- * size, and how far apart neighbours lie in Convoy's order. A negative step walks from the end. */
+/* A tensor of a network, in Convoy [pixels][inputs][outputs]. Filters have pixels, [R][S]; what has one
+ * number a channel has one output. */
 typedef struct cvy_tensor_layout {
-  int dim_count;
-  int64_t dims[2 * CVY_LAYOUT_DIMS], steps[2 * CVY_LAYOUT_DIMS];
-  int64_t first; /* where the walk begins in Convoy's order */
-  /* The shape in the file. */
-  int shape_count;
+  int64_t pixels, inputs, outputs;
+  bool outputs_last; /* in the file, too; else it has [outputs][inputs][pixels] */
+  /* [inputs]: which one of Convoy's the file's is; NULL: they are the same. It lies in the pool. */
+  const int64_t *order;
+  int shape_count; /* the shape in the file */
   int64_t shape[CVY_LAYOUT_DIMS];
 } cvy_tensor_layout;
 
@@ -30,10 +30,10 @@ typedef struct cvy_tensor_rules {
   bool bgr;           /* images have their channels the other way round */
 } cvy_tensor_rules;
 
-/* Finds the layout of tensor `index` of the net. It is an error, which names the layer, if what it reads has
- * no order that is known: maps side by side that were flattened before, or images behind a layer that knows
- * channels by their place. */
-cvy_err cvy_tensor_layout_of(cvy_tensor_layout *out, const cvy_net *net, int64_t index,
+/* Finds the layout of tensor `index` of the net. It is an error, which names the layer, if numbers of another
+ * order come to a layer that knows them by their place: groups, a sum of several orders, channels that are
+ * padded, neighbouring channels that are normalised. */
+cvy_err cvy_tensor_layout_of(cvy_tensor_layout *out, cvy_pool *pool, const cvy_net *net, int64_t index,
                              const cvy_tensor_rules *rules) CVY_MUST_CHECK;
 
 /* These bring a tensor's numbers from the file's order into Convoy's, and back. */

@@ -131,14 +131,14 @@ static bool fits_shape(const cvy_tensor_layout *layout, const cvy_stored_tensor 
   return t->outputs_last ? t->dims[3] == layout->shape[1] : t->dims[0] == layout->shape[0];
 }
 
-static cvy_err assign(cvy_matching *m, int64_t index, int64_t stored, bool bgr) {
+static cvy_err assign(cvy_matching *m, cvy_pool *pool, int64_t index, int64_t stored, bool bgr) {
   cvy_tensor_match *match = &m->of[index];
   *match = (cvy_tensor_match){.stored = stored};
   if (stored < 0) return CVY_OK;
   const cvy_stored_tensor *t = &m->file->tensors[stored];
   const cvy_tensor_rules rules = {
       .outputs_last = t->outputs_last, .channels_last = m->file->channels_last, .bgr = bgr};
-  CVY_TRY_IN(cvy_tensor_layout_of(&match->layout, m->net, index, &rules), "%s", m->file->path);
+  CVY_TRY_IN(cvy_tensor_layout_of(&match->layout, pool, m->net, index, &rules), "%s", m->file->path);
   match->fits = fits_shape(&match->layout, t, cvy_net_describe(m->net)->params[index].count);
   m->fitting += match->fits;
   return CVY_OK;
@@ -169,7 +169,7 @@ static int64_t stored_of(const entry *sorted, int64_t count, const char *key) {
 static cvy_err match_targets(cvy_matching *m, const matcher *by) {
   const cvy_net_info *info = cvy_net_describe(m->net);
   for (int64_t i = 0; i < m->count; i++)
-    CVY_TRY(assign(m, i, stored_of(by->targets, by->target_count, info->params[i].name), by->bgr));
+    CVY_TRY(assign(m, by->pool, i, stored_of(by->targets, by->target_count, info->params[i].name), by->bgr));
   return CVY_OK;
 }
 
@@ -181,7 +181,8 @@ static cvy_err match_names(cvy_matching *m, const matcher *by, const cvy_name_ma
     const char *layer = info->layers[p->layer].name;
     const char *name = map ? cvy_mapped_name(by->pool, map, info->name, layer) : layer;
     const char *key = cvy_pool_format(by->pool, "%s/%s", name ? name : "", p->spec->name);
-    CVY_TRY(assign(m, i, name ? stored_of(by->entries.sorted, by->entries.count, key) : -1, by->bgr));
+    CVY_TRY(
+        assign(m, by->pool, i, name ? stored_of(by->entries.sorted, by->entries.count, key) : -1, by->bgr));
   }
   return CVY_OK;
 }
@@ -224,7 +225,8 @@ static cvy_err match_order(cvy_matching *m, const matcher *by) {
     at += length;
     before = layer;
   }
-  for (int64_t i = 0; at == all->count && i < m->count; i++) CVY_TRY(assign(m, i, stored[i], by->bgr));
+  for (int64_t i = 0; at == all->count && i < m->count; i++)
+    CVY_TRY(assign(m, by->pool, i, stored[i], by->bgr));
   return CVY_OK;
 }
 

@@ -7,6 +7,7 @@
 #include "file/bytes.h"
 #include "formats/caffe.h"
 #include "formats/formats.h"
+#include "model/match.h"
 #include "net/net.h"
 
 #include <dirent.h>
@@ -855,14 +856,24 @@ static const cvy_yaml *resolved(cvy_pool *pool, const char *text) {
 static const cvy_stored_input of_caffe = {
     .known = true, .bgr = true, .mean = {104, 117, 123}, .deviation = {2, 2, 2, 2}};
 
-static cvy_err write_net(const char *path, const cvy_net *net, const cvy_yaml *network) {
+static cvy_err write_net(const char *path, const cvy_net *net, const cvy_yaml *network, bool bgr) {
   const cvy_weights_format *format = NULL;
   for (int64_t i = 0; i < cvy_weights_format_count(); i++)
     if (strcmp(cvy_weights_format_at(i)->name, "caffemodel") == 0) format = cvy_weights_format_at(i);
   CU_ASSERT_FATAL(format && format->write);
-  const cvy_weights_out out = {
+  cvy_weights_out out = {
       .net = net, .arena = cvy_net_params((cvy_net *)net), .network = network, .input = of_caffe};
+  out.input.bgr = bgr;
   return format->write(path, &out);
+}
+
+/* Fills a net as an import does: what reads the image is turned round where blue comes first. */
+static void take_all(cvy_net *net, cvy_pool *pool, const cvy_weights_file *file) {
+  cvy_matching m;
+  CU_ASSERT_EQUAL_FATAL(cvy_match(&m, pool, file, net, NULL, 0, file->input.bgr), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(cvy_match_expect_all(&m), CVY_OK);
+  for (int64_t i = 0; i < m.count; i++)
+    CU_ASSERT_EQUAL_FATAL(cvy_match_read(cvy_net_params(net), &m, i), CVY_OK);
 }
 
 static void check_same(const char *a, const char *b) {
@@ -874,8 +885,9 @@ static void check_same(const char *a, const char *b) {
   free(y);
 }
 
-/* What is written and read has the same bits, and is written as the same file again. */
-static void there_and_back(void) {
+/* What is written and read has the same bits, and is written as the same file again, whichever colour comes
+ * first. */
+static void check_there_and_back(bool bgr) {
   cvy_pool *pool = cvy_pool_create();
   cvy_net *net, *again;
   cvy_weights_file *file;
@@ -883,19 +895,19 @@ static void there_and_back(void) {
   const cvy_yaml *network = resolved(pool, cvy_pool_format(pool, of_all_kinds, "down"));
   CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, network, 2, NULL), CVY_OK);
   fill_by_hand(net);
-  CU_ASSERT_EQUAL_FATAL(write_net(path, net, network), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(write_net(path, net, network, bgr), CVY_OK);
   CU_ASSERT_EQUAL_FATAL(cvy_weights_open(&file, path), CVY_OK);
   CU_ASSERT_STRING_EQUAL(file->format->name, "caffemodel");
   CU_ASSERT_FATAL(file->network != NULL);
   CU_ASSERT_EQUAL_FATAL(cvy_net_create(&again, file->network, 2, NULL), CVY_OK);
-  fill(again, file);
+  take_all(again, pool, file);
   const cvy_hash was = cvy_net_hash(net, NULL), is = cvy_net_hash(again, NULL);
   CU_ASSERT(memcmp(&was, &is, sizeof was) == 0);
-  CU_ASSERT(file->input.known && file->input.bgr && file->input.mean[1] == 117 &&
+  CU_ASSERT(file->input.known && file->input.bgr == bgr && file->input.mean[1] == 117 &&
             file->input.deviation[0] == 2);
   cvy_yaml *once_more;
   CU_ASSERT_EQUAL_FATAL(cvy_net_resolve(&once_more, pool, file->network), CVY_OK);
-  CU_ASSERT_EQUAL_FATAL(write_net(second, again, once_more), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(write_net(second, again, once_more, bgr), CVY_OK);
   check_same(path, second);
   check_same(scratch_file(pool, "all.prototxt"), scratch_file(pool, "again.prototxt"));
   cvy_net_destroy(again);
@@ -907,23 +919,29 @@ static void there_and_back(void) {
   cvy_pool_destroy(pool);
 }
 
-/* OpenCV reads what is written, and computes the same scores. */
-static void opencv_computes_the_same(void) {
+static void there_and_back(void) {
+  check_there_and_back(true);
+  check_there_and_back(false);
+}
+
+/* OpenCV reads what is written, and computes the same scores. Where the file says that blue comes first, it
+ * is given such images. */
+static void check_opencv(bool bgr) {
   enum { IMAGES = 2, NUMBERS = 9 * 12 * 3 };
   cvy_pool *pool = cvy_pool_create();
   const char *path = scratch_file(pool, "cv.caffemodel"), *in = scratch_file(pool, "images"),
              *out = scratch_file(pool, "scores");
   cvy_net *net;
-  float images[IMAGES * NUMBERS], scores[IMAGES * 4];
+  float images[IMAGES * NUMBERS], turned[IMAGES * NUMBERS], scores[IMAGES * 4];
   int32_t labels[IMAGES] = {0, 1};
-  if (!scratch_python_has("cv2", "OpenCV reads what is written for Caffe")) return;
   /* OpenCV does not know Caffe's newer option to round down. */
   const cvy_yaml *network = resolved(pool, cvy_pool_format(pool, of_all_kinds, "up"));
   CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, network, IMAGES, NULL), CVY_OK);
   fill_by_hand(net);
-  CU_ASSERT_EQUAL_FATAL(write_net(path, net, network), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(write_net(path, net, network, bgr), CVY_OK);
   for (int i = 0; i < IMAGES * NUMBERS; i++) images[i] = (float)((37 * i) % 101) / 50 - 1;
-  scratch_write(in, images, sizeof images);
+  for (int i = 0; i < IMAGES * NUMBERS; i++) turned[i] = images[bgr ? i + 2 - 2 * (i % 3) : i];
+  scratch_write(in, turned, sizeof turned);
   cvy_net_forward(net, images, &(cvy_targets){.labels = labels}, &(cvy_pass){.loss_scale = 1});
   char *command = cvy_format(
       "/usr/bin/python3 '%s/tests/reference/caffe.py' '%s' '%s' 9 12 3 f2 < '%s' > '%s'",
@@ -938,6 +956,12 @@ static void opencv_computes_the_same(void) {
   for (int i = 0; i < IMAGES * 4; i++) CU_ASSERT_DOUBLE_EQUAL(scores[i], cvy_net_logits(net)[i], 1e-5);
   cvy_net_destroy(net);
   cvy_pool_destroy(pool);
+}
+
+static void opencv_computes_the_same(void) {
+  if (!scratch_python_has("cv2", "OpenCV reads what is written for Caffe")) return;
+  check_opencv(false);
+  check_opencv(true);
 }
 
 /* A map that was made a row, beside another one: rows of weights change places within each. */
@@ -958,7 +982,7 @@ static void rows_behind_flatten(void) {
   for (int64_t i = 0; i < info->param_tensors; i++)
     for (int64_t k = 0; k < info->params[i].count; k++)
       cvy_net_params(net)[info->params[i].offset + k] = (float)k;
-  CU_ASSERT_EQUAL_FATAL(write_net(path, net, network), CVY_OK);
+  CU_ASSERT_EQUAL_FATAL(write_net(path, net, network, false), CVY_OK);
   CU_ASSERT_EQUAL_FATAL(cvy_weights_open(&file, path), CVY_OK);
   CU_ASSERT_EQUAL_FATAL(cvy_weights_read(values, file, find_target(file, "x/weights")), CVY_OK);
   for (int c = 0; c < 2; c++)
@@ -992,7 +1016,7 @@ static void what_caffe_has_no_word_for(void) {
             pool, "name: n\ninput: [8, 8, 2]\nlayers:\n  - %s\n  - fc: {outputs: 2}\n  - softmax_loss\n",
             cases[i][0]));
     CU_ASSERT_EQUAL_FATAL(cvy_net_create(&net, network, 2, NULL), CVY_OK);
-    CU_ASSERT_EQUAL(write_net(path, net, network), CVY_E_INPUT);
+    CU_ASSERT_EQUAL(write_net(path, net, network, false), CVY_E_INPUT);
     CU_ASSERT(says("none.caffemodel: ") && says(cases[i][1]));
     CU_ASSERT(!scratch_exists(path) && !scratch_exists(scratch_file(pool, "none.prototxt")));
     cvy_net_destroy(net);
