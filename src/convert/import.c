@@ -147,7 +147,9 @@ static cvy_err find_classes(cvy_imported *m, const cvy_import_wishes *w) {
     m->data.class_count = says->class_count;
   }
   if (m->data.class_count == 0 && !w->classes[0]) number_classes(m, wanted);
-  if (m->data.class_count == wanted) return CVY_OK;
+  /* A model of one's own may name only the first ones. */
+  const bool is_own = !w->classes[0] && !w->network[0];
+  if (m->data.class_count == wanted || (is_own && m->data.class_count < wanted)) return CVY_OK;
   return cvy_error(CVY_E_INPUT, "%s names %" PRId64 " classes; the network tells apart %" PRId64, from,
                    m->data.class_count, wanted);
 }

@@ -49,6 +49,21 @@ expect 0 "10 classes" "$convoy" import lenet5.safetensors --mean 3 --deviation 4
 "$convoy" inspect other.h5 | grep -q "$("$convoy" inspect back.h5 | sed -n 's/.*mean .*\(CRC-32 .*\)/\1/p')" && fail "--mean changed nothing"
 printf 'null\neins\r\nzwei\n' >names.txt
 expect 2 "names.txt names 3 classes; the network tells apart 10" "$convoy" import lenet5.safetensors --classes names.txt -o x.h5
+python3 - <<'END'
+import json, struct
+def named(names, path):
+    data = open("lenet5.safetensors", "rb").read()
+    length, = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8:8 + length])
+    header["__metadata__"]["convoy.classes"] = json.dumps([str(i) for i in range(names)])
+    text = json.dumps(header).encode()
+    open(path, "wb").write(struct.pack("<Q", len(text)) + text + data[8 + length:])
+named(8, "eight.safetensors")
+named(11, "eleven.safetensors")
+END
+expect 0 "weights $trained" "$convoy" import eight.safetensors -o eight.h5
+[ "$("$convoy" inspect eight.h5 | sed -n 's/.*class_names *text *\([0-9]*\).*/\1/p')" = 8 ] || fail "not 8 names of classes"
+expect 2 "eleven.safetensors names 11 classes; the network tells apart 10" "$convoy" import eleven.safetensors -o x.h5
 expect 2 "should be one of .safetensors" "$convoy" export run -o model.bin
 expect 2 "there is no such map of names" "$convoy" export run -o x.safetensors --names torchvison
 expect 2 "has no name for layer" "$convoy" export run -o x.safetensors --names torchvision
