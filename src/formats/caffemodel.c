@@ -8,6 +8,7 @@
 #include "formats/caffe_write.h"
 
 #include <float.h>
+#include <math.h>
 #include <string.h>
 
 enum {
@@ -155,20 +156,26 @@ static int dims_of(cvy_caffe_blobs blobs, int64_t index) {
 }
 
 /* The statistics of a BatchNorm are sums, divided by the third blob. */
-static double factor_of(const reader *r, const blob *b) {
-  for (int64_t i = 0; i < r->count; i++)
-    if (r->blobs[i].layer == b->layer && r->blobs[i].index == 2)
-      return r->blobs[i].first != 0 ? 1 / r->blobs[i].first : DBL_MIN;
-  return 1;
+static cvy_err find_factor(double *out, const reader *r, const blob *b) {
+  *out = 1;
+  for (int64_t i = 0; i < r->count; i++) {
+    const blob *divisor = &r->blobs[i];
+    if (divisor->layer != b->layer || divisor->index != 2) continue;
+    if (!isfinite(divisor->first))
+      return cvy_error(CVY_E_INPUT, "%s: blob 2 of layer %" PRId64 ", by which statistics are divided, is %g",
+                       r->file->path, b->layer, divisor->first);
+    *out = divisor->first != 0 ? 1 / divisor->first : DBL_MIN;
+  }
+  return CVY_OK;
 }
 
-static void place(cvy_stored_tensor *t, const reader *r, const blob *b, const cvy_caffe_place *at) {
+static cvy_err place(cvy_stored_tensor *t, const reader *r, const blob *b, const cvy_caffe_place *at) {
   const char *tensor = at && at->layer ? cvy_caffe_tensor(at->blobs, b->index) : NULL;
-  if (!tensor) return;
+  if (!tensor) return CVY_OK;
   shorten(t, dims_of(at->blobs, b->index));
   t->target = cvy_pool_format(r->file->pool, "%s/%s", at->layer, tensor);
   t->outputs_last = at->blobs == CVY_CAFFE_COLUMNS && b->index == 0;
-  if (at->blobs == CVY_CAFFE_STATISTICS) t->factor = factor_of(r, b);
+  return at->blobs == CVY_CAFFE_STATISTICS ? find_factor(&t->factor, r, b) : CVY_OK;
 }
 
 static const cvy_prototext *layer_at(const cvy_prototext *net, int64_t index) {
@@ -184,7 +191,7 @@ static cvy_err add_tensors(const reader *r, const cvy_prototext *net, const cvy_
     cvy_stored_tensor t = b->tensor;
     t.name = cvy_pool_format(r->file->pool, "%s/%" PRId64,
                              cvy_caffe_text(layer_at(net, b->layer), "name", ""), b->index);
-    place(&t, r, b, places ? &places[b->layer] : NULL);
+    CVY_TRY(place(&t, r, b, places ? &places[b->layer] : NULL));
     CVY_TRY(cvy_tensor_in_rows(&t, r->file));
     if (t.count * cvy_element_bytes(t.element) != b->bytes ||
         b->bytes / cvy_element_bytes(t.element) != t.count)

@@ -2,6 +2,7 @@
 #include "train/initial.h"
 
 #include "base/text.h"
+#include "base/yaml.h"
 #include "file/h5.h"
 #include "train/maps.h"
 
@@ -103,11 +104,19 @@ static cvy_err hash_file(cvy_hash *out, const char *path) {
   return got < 0 ? cvy_error(CVY_E_INPUT, "%s: cannot be read", path) : CVY_OK;
 }
 
-/* Takes what the file says of images, whose channels are RGB here. */
+/* Returns how many channels the images of the file's network have; 0: it does not say. */
+static int64_t channels_of(const cvy_weights_file *file) {
+  const cvy_yaml *sizes = file->network ? cvy_yaml_get(file->network, "input") : NULL;
+  return sizes && sizes->kind == CVY_YAML_SEQUENCE && sizes->count == 3
+             ? strtoll(sizes->items[2]->text, NULL, 10)
+             : 0;
+}
+
+/* Takes what the file says of images, whose channels are RGB here. What it says of others is of no use. */
 static void take_input(cvy_initial *in) {
   const cvy_stored_input *input = &in->file->input;
-  const int64_t channels = in->net->input.c;
-  if (!input->known) return;
+  const int64_t channels = in->net->input.c, theirs = channels_of(in->file);
+  if (!input->known || (theirs && theirs != channels)) return;
   float *mean = cvy_pool_new(in->pool, sizeof *mean * (size_t)channels),
         *deviation = cvy_pool_new(in->pool, sizeof *deviation * (size_t)channels);
   for (int64_t c = 0; c < channels; c++) {

@@ -86,6 +86,25 @@ $train run=torch init_from=base.safetensors 'learning_rate={constant: {rate: 0}}
 [ "$(weights torch.json)" = "$(weights base.json)" ] || fail "safetensors: other weights than the checkpoint's: $(cat torch.log)"
 has torch.log "by the names of the layers"
 
+# A file that says what images are like says it of its own channels, and of no others.
+"$convoy" export base -o base2.safetensors >/dev/null || fail "an export"
+python3 - <<'END'
+import json, struct
+data = open("base2.safetensors", "rb").read()
+length, = struct.unpack("<Q", data[:8])
+header = json.loads(data[8:8 + length])
+notes = header["__metadata__"]
+network = notes["convoy.network"].replace("1]", "3]").replace("  - 1\n", "  - 3\n")
+assert network != notes["convoy.network"]
+notes.update({"convoy.network": network, "convoy.mean": "1,2,3", "convoy.deviation": "4,5,6", "convoy.channels": "bgr"})
+text = json.dumps(header).encode()
+open("colours.safetensors", "wb").write(struct.pack("<Q", len(text)) + text + data[8 + length:])
+END
+$train --dry-run init_from=base2.safetensors >own.log 2>&1 || fail "$(cat own.log)"
+has own.log "images are normalised as for these weights"
+$train --dry-run 'init_from={weights: colours.safetensors, anew: c1}' >colours.log 2>&1 || fail "$(cat colours.log)"
+grep -q "normalised as for these weights" colours.log && fail "grey images are normalised as colours: $(cat colours.log)"
+
 # ---- the same bits ----
 late='unfreeze=[{at: 1, layers: c3, rate: 0.5}, {at: 2, layers: "c*"}]'
 thaw="init_from=base freeze_until=c5"

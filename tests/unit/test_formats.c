@@ -1,5 +1,6 @@
 /* Tests of files of weights that other programs wrote (tests/reference/formats.py), whole, cut short and
  * damaged. */
+#define _GNU_SOURCE /* for memmem */
 #include "scratch.h"
 #include "suite.h"
 
@@ -372,6 +373,24 @@ static bool may_end_before(int64_t f) {
   return strncmp(files[f].format, "caffe", 5) == 0;
 }
 
+/* A divisor of statistics that is no number is no divisor. */
+static void divisor_of_statistics(void) {
+  static const char divisor[] = "\x2a\x04\0\0\0\x40", infinite[] = "\x2a\x04\0\0\x80\x7f";
+  cvy_pool *pool = cvy_pool_create();
+  cvy_weights_file *file;
+  const char *path = cvy_pool_format(pool, "%s/divisor.caffemodel", scratch_folder());
+  size_t count;
+  char *bytes = scratch_read(golden(pool, "small.caffemodel"), &count);
+  char *at = memmem(bytes, count, divisor, sizeof divisor - 1);
+  CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+  memcpy(at, infinite, sizeof infinite - 1);
+  scratch_write(path, bytes, count);
+  CU_ASSERT_EQUAL(cvy_weights_open(&file, path), CVY_E_INPUT);
+  CU_ASSERT(says("by which statistics are divided, is inf"));
+  free(bytes);
+  cvy_pool_destroy(pool);
+}
+
 /* HDF5 takes its time to open a file, so of these fewer are tried. */
 enum { RARELY = 61, TIMES = 500 };
 
@@ -463,4 +482,5 @@ static void names_of_layers(void) {
 SUITE("formats", TEST(tensors_of_every_format), TEST(a_checkpoint_has_its_network),
       TEST(a_checkpoint_with_averages), TEST(damaged_checkpoints), TEST(every_format_has_a_file), TEST(notes),
       TEST(numbers_of_halves), TEST(wrong_safetensors), TEST(what_is_no_file_of_weights),
-      TEST(truncated_at_any_length), TEST(random_damage), TEST(names_of_layers), TEST(real_files))
+      TEST(divisor_of_statistics), TEST(truncated_at_any_length), TEST(random_damage), TEST(names_of_layers),
+      TEST(real_files))
