@@ -44,6 +44,8 @@ const cvy_command cvy_command_export = {
     .description =
         "The network, what images go through before it, and the names of classes go into the file's notes,\n"
         "so that 'convoy import FILE' needs no more to make the same model again, to the bit.\n"
+        "A caffemodel has no notes: mean, deviation and the order of channels go into its Input layer, and\n"
+        "what else there is must be said again (--classes, --microbatch).\n"
         "\n"
         "  convoy export runs/resnet18 -o resnet18.safetensors\n"
         "  python3 -c 'import safetensors.torch, torchvision\n"
